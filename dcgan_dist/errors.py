@@ -1,0 +1,24 @@
+"""The failures that a user can cause or mend. The text of each is one sentence that the commands print as it is.
+
+Anything else that is raised is a defect of ours and keeps its traceback.
+"""
+
+
+class DcganDistError(Exception):
+    """Parent of all failures whose text is meant for the user."""
+
+
+class SettingsError(DcganDistError):
+    """A setting is unknown, of the wrong type, or impossible together with another one."""
+
+
+class DataError(DcganDistError):
+    """Images or shards are missing, unreadable or too bad to train on."""
+
+
+class CheckpointError(DcganDistError):
+    """A checkpoint or a file of weights is missing, torn, or does not fit the settings."""
+
+
+class ClusterError(DcganDistError):
+    """The cluster cannot give what the run needs, or a part of it was lost for good."""

@@ -1,0 +1,272 @@
+"""Every setting of a run with its default, unit and source; the presets; YAML in and out.
+
+This is the only place where a default is written down. The command line is made from these dataclasses: the text under a
+field is its help. Sources: "paper" is Radford, Metz, Chintala 2016 (arXiv 1511.06434v2); "published code" is the authors'
+Theano code (Newmu/dcgan_code).
+"""
+
+import dataclasses
+import difflib
+import math
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+import yaml
+
+from dcgan_dist.errors import SettingsError
+
+arg = tyro.conf.arg
+
+
+def _require(condition: bool, sentence: str) -> None:
+    if not condition:
+        raise SettingsError(sentence)
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """Which images, and in what order."""
+
+    path: Annotated[str, arg(aliases=("--data",), metavar="ADDRESS")] = "scenes"
+    """`scenes` (drawn at the first run, no download), or WebDataset shards: a folder, a glob, braces as in
+    `train-{0000..0099}.tar`, on a disk, `s3://`, `gs://`, `hdfs://`; several joined by commas."""
+    scenes: Literal["rooms", "faces"] = "rooms"
+    """What the embedded data set shows."""
+    scenes_images: Annotated[int, arg(metavar="IMAGES")] = 20_000
+    """How many images of the embedded data set are drawn."""
+    fit: Literal["resize", "crop"] = "resize"
+    """How an image of another size is fitted: `resize` scales its shorter side, then crops the centre (paper, section 3.3,
+    ImageNet); `crop` cuts the centre without scaling (published code, faces)."""
+    window: Annotated[int, arg(metavar="IMAGES")] = 4_096
+    """Least size of a chunk, the part of the sequence that is shuffled as a whole."""
+    cache: Literal["auto", "on", "off"] = "auto"
+    """Keep decoded images in Ray's object store. `auto`: where they fit into a quarter of it and are read more than once."""
+    max_bad_fraction: Annotated[float, arg(metavar="FRACTION")] = 0.01
+    """The run stops when more than this part of the images cannot be decoded."""
+    max_image_pixels: Annotated[int, arg(metavar="PIXELS")] = 64_000_000
+    """A picture that declares more pixels is bad, and is not decoded."""
+    max_image_bytes: Annotated[int, arg(metavar="BYTES")] = 64 << 20
+    """A picture whose file is larger is bad, and is not read."""
+
+    def __post_init__(self) -> None:
+        _require(bool(self.path.strip()), "data.path is empty but needs an address, for example scenes or folder/*.tar")
+        _require(self.scenes_images >= 1, f"data.scenes_images is {self.scenes_images} but needs at least 1")
+        _require(self.window >= 1, f"data.window is {self.window} but needs at least 1 image")
+        _require(
+            0 <= self.max_bad_fraction < 1,
+            f"data.max_bad_fraction is {self.max_bad_fraction} but needs to be at least 0 and below 1",
+        )
+        _require(self.max_image_pixels >= 1, f"data.max_image_pixels is {self.max_image_pixels} but needs at least 1")
+        _require(self.max_image_bytes >= 1, f"data.max_image_bytes is {self.max_image_bytes} but needs at least 1")
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """Structure of generator and discriminator."""
+
+    structure: Literal["5x5", "3x3"] = "5x5"
+    """`5x5`: every convolution 5x5 with stride 2 (paper, figure 1); `3x3`: two 3x3 convolutions a size, one of them with
+    stride 2 (published code, imagenet)."""
+    image_size: Annotated[int, arg(metavar="PIXELS")] = 64
+    """Height and width of an image: a power of two from 8 to 256."""
+    generator_maps: Annotated[int, arg(metavar="MAPS")] = 128
+    """Base maps of G: feature maps of its last hidden layer (`ngf` in the published code)."""
+    discriminator_maps: Annotated[int, arg(metavar="MAPS")] = 128
+    """Base maps of D: feature maps of its first layer (`ndf` in the published code)."""
+    latent_size: Annotated[int, arg(metavar="NUMBERS")] = 100
+    """Length of the latent vector z (paper, figure 1)."""
+    latent: Literal["uniform", "normal"] = "uniform"
+    """Distribution of z: uniform on [-1, 1] (paper, figure 1), or standard normal (published SVHN model)."""
+    head: Literal["flattened", "average"] = "flattened"
+    """How D's last maps become one logit: all of them weighed (paper, section 3), or their global average."""
+    batchnorm: Literal["prescribed", "everywhere", "nowhere"] = "prescribed"
+    """`prescribed`: in all layers but G's output and D's input (paper, section 3)."""
+    batchnorm_over: Literal["global", "worker"] = "global"
+    """Statistics over the whole batch of a step, as on one device, or over each worker's own share."""
+
+    def __post_init__(self) -> None:
+        size = self.image_size
+        _require(
+            8 <= size <= 256 and size & (size - 1) == 0,
+            f"networks.image_size is {size} but needs to be a power of two from 8 to 256",
+        )
+        for name in ("generator_maps", "discriminator_maps", "latent_size"):
+            _require(getattr(self, name) >= 1, f"networks.{name} is {getattr(self, name)} but needs at least 1")
+
+
+@dataclass(frozen=True)
+class OptimizationSettings:
+    """How both networks learn."""
+
+    batch_size: Annotated[int, arg(aliases=("--batch-size",), metavar="IMAGES")] = 128
+    """Images of a step, over all workers (paper, section 4)."""
+    lr: Annotated[float, arg(aliases=("--lr",), metavar="RATE")] = 2e-4
+    """Learning rate of Adam (paper, section 4)."""
+    beta1: Annotated[float, arg(aliases=("--beta1",), metavar="FRACTION")] = 0.5
+    """Decay of Adam's first moment (paper, section 4)."""
+    beta2: Annotated[float, arg(metavar="FRACTION")] = 0.999
+    """Decay of Adam's second moment (published code)."""
+    eps: Annotated[float, arg(metavar="NUMBER")] = 1e-8
+    """Added to the root of Adam's second moment (published code)."""
+    weight_decay: Annotated[float, arg(metavar="RATE")] = 0.0
+    """L2 penalty, added to the gradient before Adam's moments (published code, faces: 1e-5)."""
+    schedule: Literal["both", "alternate"] = "both"
+    """A step updates D and then G on the same batch, or, as the published loop does, one of them in turn, G first."""
+    decay: Annotated[float, arg(metavar="FRACTION")] = 0.0
+    """Last part of the run over which the learning rate falls to 0 in a line (0.5: the second half)."""
+    average_images: Annotated[int, arg(metavar="IMAGES")] = 0
+    """Half-life of the averaged G that is kept beside G; 0 keeps none."""
+    precision: Literal["auto", "fp32", "bf16", "fp64"] = "auto"
+    """Of convolutions; weights and optimizers stay in fp32. `auto`: bf16 on GPUs and on CPUs with AMX, else fp32."""
+    channels_last: bool = True
+    """Memory layout of images and maps."""
+
+    def __post_init__(self) -> None:
+        _require(self.batch_size >= 2, f"optimization.batch_size is {self.batch_size} but needs at least 2 images")
+        _require(self.lr > 0 and math.isfinite(self.lr), f"optimization.lr is {self.lr} but needs to be above 0")
+        for name in ("beta1", "beta2"):
+            value = getattr(self, name)
+            _require(0 <= value < 1, f"optimization.{name} is {value} but needs to be at least 0 and below 1")
+        _require(self.eps > 0, f"optimization.eps is {self.eps} but needs to be above 0")
+        _require(self.weight_decay >= 0, f"optimization.weight_decay is {self.weight_decay} but needs at least 0")
+        _require(0 <= self.decay <= 1, f"optimization.decay is {self.decay} but needs to be from 0 to 1")
+        _require(self.average_images >= 0, f"optimization.average_images is {self.average_images} but needs at least 0")
+
+
+@dataclass(frozen=True)
+class WorkerSettings:
+    """What the run takes of the cluster."""
+
+    number: Annotated[int, arg(aliases=("--workers",), metavar="N")] = 1
+    """Train workers, each with a GPU where there are GPUs."""
+    gpu: Literal["auto", "on", "off"] = "auto"
+    """`auto`: GPUs where the cluster has any."""
+    cpus: Annotated[float, arg(metavar="CPUS")] = 1.0
+    """Logical CPUs that Ray sets aside for a worker."""
+    threads: Annotated[int, arg(metavar="THREADS")] = 0
+    """Threads of a worker's tensor operations; 0: the cores of its host over the workers on it."""
+    address: Annotated[str, arg(metavar="HOST:PORT")] = ""
+    """Ray cluster to join; empty: `$RAY_ADDRESS`, else one started for this run on this machine."""
+    wait_s: Annotated[float, arg(metavar="SECONDS")] = 60.0
+    """How long to wait for workers to start before the run gives up."""
+
+    def __post_init__(self) -> None:
+        _require(self.number >= 1, f"workers.number is {self.number} but needs at least 1")
+        _require(self.cpus > 0, f"workers.cpus is {self.cpus} but needs to be above 0")
+        _require(self.threads >= 0, f"workers.threads is {self.threads} but needs at least 0")
+        _require(self.wait_s > 0, f"workers.wait_s is {self.wait_s} but needs to be above 0")
+
+
+@dataclass(frozen=True)
+class CheckpointSettings:
+    """When the state of the run is saved, and what is kept."""
+
+    minutes: Annotated[float, arg(metavar="MINUTES")] = 10.0
+    """Time between two checkpoints; one more is written at each quarter of the run and at its end."""
+    images: Annotated[int, arg(metavar="IMAGES")] = 0
+    """Images between two checkpoints, besides; 0: time alone decides."""
+    keep: Annotated[int, arg(metavar="N")] = 3
+    """How many of the newest are kept; those of the quarters stay as well."""
+
+    def __post_init__(self) -> None:
+        _require(self.minutes > 0, f"checkpoints.minutes is {self.minutes} but needs to be above 0")
+        _require(self.images >= 0, f"checkpoints.images is {self.images} but needs at least 0")
+        _require(self.keep >= 1, f"checkpoints.keep is {self.keep} but needs at least 1")
+
+
+@dataclass(frozen=True)
+class MonitoringSettings:
+    """What is written down while the run goes on."""
+
+    steps: Annotated[int, arg(metavar="STEPS")] = 10
+    """Steps over which a point of the curves is averaged; a stop is agreed on as often."""
+    line_s: Annotated[float, arg(metavar="SECONDS")] = 10.0
+    """Time between two lines of a job's log."""
+    samples_images: Annotated[int, arg(metavar="IMAGES")] = 50_000
+    """Images between two grids of samples from the same z."""
+    samples: Annotated[int, arg(metavar="N")] = 64
+    """Samples in a grid."""
+    walk_images: Annotated[int, arg(metavar="IMAGES")] = 250_000
+    """Images between two strips that walk between points of z (paper, section 6.1)."""
+
+    def __post_init__(self) -> None:
+        _require(self.steps >= 1, f"monitoring.steps is {self.steps} but needs at least 1")
+        _require(self.line_s > 0, f"monitoring.line_s is {self.line_s} but needs to be above 0")
+        _require(self.samples_images >= 1, f"monitoring.samples_images is {self.samples_images} but needs at least 1")
+        _require(self.samples >= 2, f"monitoring.samples is {self.samples} but needs at least 2")
+        _require(self.walk_images >= 1, f"monitoring.walk_images is {self.walk_images} but needs at least 1")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A run: where it is kept, how long it lasts."""
+
+    name: Annotated[str, arg(metavar="NAME")] = ""
+    """Of the run's folder STORAGE/NAME; empty: the preset and the time of the start."""
+    storage: Annotated[str, arg(metavar="ADDRESS")] = "runs"
+    """Where runs, drawn data and indexes are kept: a folder that all machines share, or an object store (`s3://...`)."""
+    seed: Annotated[int, arg(metavar="NUMBER")] = 42
+    """Of weights, z and the order of images (published code: 42)."""
+    images: Annotated[int | None, arg(metavar="IMAGES")] = None
+    """Length of the run in images; give this or epochs."""
+    epochs: Annotated[float | None, arg(metavar="EPOCHS")] = None
+    """Length of the run in passes over the data."""
+    minutes: Annotated[float | None, arg(metavar="MINUTES")] = None
+    """The run stops after this time even if it is not done."""
+    data: DataSettings = field(default_factory=DataSettings)
+    networks: NetworkSettings = field(default_factory=NetworkSettings)
+    optimization: OptimizationSettings = field(default_factory=OptimizationSettings)
+    workers: WorkerSettings = field(default_factory=WorkerSettings)
+    checkpoints: CheckpointSettings = field(default_factory=CheckpointSettings)
+    monitoring: MonitoringSettings = field(default_factory=MonitoringSettings)
+
+    def __post_init__(self) -> None:
+        _require(bool(self.storage.strip()), "storage is empty but needs a folder or an address")
+        _require(
+            self.name not in {".", ".."} and not set(self.name) & set("/\\\n\0"),
+            f"name is {self.name!r} but needs to be a plain folder name",
+        )
+        _require(self.images is None or self.epochs is None, "images and epochs are both given: give one of them")
+        _require(self.images is not None or self.epochs is not None, "neither images nor epochs is given: give one of them")
+        _require(self.images is None or self.images >= 1, f"images is {self.images} but needs at least 1")
+        _require(self.epochs is None or self.epochs > 0, f"epochs is {self.epochs} but needs to be above 0")
+        _require(self.minutes is None or self.minutes > 0, f"minutes is {self.minutes} but needs to be above 0")
+        _require(0 <= self.seed < 2**63, f"seed is {self.seed} but needs to be from 0 to 2**63 - 1")
+        batch, workers = self.optimization.batch_size, self.workers.number
+        _require(
+            batch >= workers,
+            f"optimization.batch_size is {batch} but needs at least 1 image for each of {workers} workers",
+        )
+        _require(
+            self.networks.batchnorm_over == "global" or self.networks.batchnorm == "nowhere" or batch >= 2 * workers,
+            f"optimization.batch_size is {batch} but networks.batchnorm_over=worker needs at least 2 images for each of "
+            f"{workers} workers",
+        )
+
+
+def scenes32() -> Settings:
+    """Rooms drawn on the spot, sized for a laptop's processor (our own; `--data.scenes faces` for faces)."""
+    return Settings(
+        images=320_000,
+        networks=NetworkSettings(image_size=32, generator_maps=32, discriminator_maps=32),
+        monitoring=MonitoringSettings(samples_images=20_000, walk_images=100_000),
+        checkpoints=CheckpointSettings(minutes=1.0),
+    )
+
+
+def lsun64() -> Settings:
+    """LSUN bedrooms at 64 pixels (paper, section 4.1 and figure 1: 5 epochs; loop of the published code)."""
+    return Settings(
+        epochs=5,
+        data=DataSettings(path=""),
+        optimization=OptimizationSettings(schedule="alternate"),
+    )
+
+
+PRESETS: dict[str, Callable[[], Settings]] = {
+    "scenes32": scenes32,
+}
