@@ -1,8 +1,8 @@
 """Every setting of a run with its default, unit and source; the presets; YAML in and out.
 
-This is the only place where a default is written down. The command line is made from these dataclasses: the text under a
-field is its help. Sources: "paper" is Radford, Metz, Chintala 2016 (arXiv 1511.06434v2); "published code" is the authors'
-Theano code (Newmu/dcgan_code).
+This is the only place where a default is written down. The command line is made from these dataclasses: the text
+under a field is its help. Sources: "paper" is Radford, Metz, Chintala 2016 (arXiv 1511.06434v2); "published code" is
+the authors' Theano code (Newmu/dcgan_code).
 """
 
 import dataclasses
@@ -11,7 +11,6 @@ import math
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
@@ -39,12 +38,13 @@ class DataSettings:
     scenes_images: Annotated[int, arg(metavar="IMAGES")] = 20_000
     """How many images of the embedded data set are drawn."""
     fit: Literal["resize", "crop"] = "resize"
-    """How an image of another size is fitted: `resize` scales its shorter side, then crops the centre (paper, section 3.3,
-    ImageNet); `crop` cuts the centre without scaling (published code, faces)."""
+    """How an image of another size is fitted: `resize` scales its shorter side, then crops the centre (paper, section
+    4.3); `crop` cuts the centre without scaling (published code, faces)."""
     window: Annotated[int, arg(metavar="IMAGES")] = 4_096
     """Least size of a chunk, the part of the sequence that is shuffled as a whole."""
     cache: Literal["auto", "on", "off"] = "auto"
-    """Keep decoded images in Ray's object store. `auto`: where they fit into a quarter of it and are read more than once."""
+    """Keep decoded images in Ray's object store. `auto`: where they take a quarter of it at most and are read more than
+    once."""
     max_bad_fraction: Annotated[float, arg(metavar="FRACTION")] = 0.01
     """The run stops when more than this part of the images cannot be decoded."""
     max_image_pixels: Annotated[int, arg(metavar="PIXELS")] = 64_000_000
@@ -69,8 +69,8 @@ class NetworkSettings:
     """Structure of generator and discriminator."""
 
     structure: Literal["5x5", "3x3"] = "5x5"
-    """`5x5`: every convolution 5x5 with stride 2 (paper, figure 1); `3x3`: two 3x3 convolutions a size, one of them with
-    stride 2 (published code, imagenet)."""
+    """`5x5`: every convolution 5x5 with stride 2 (paper, figure 1); `3x3`: two 3x3 convolutions a size, one of them
+    with stride 2 (published code, imagenet)."""
     image_size: Annotated[int, arg(metavar="PIXELS")] = 64
     """Height and width of an image: a power of two from 8 to 256."""
     generator_maps: Annotated[int, arg(metavar="MAPS")] = 128
@@ -231,7 +231,9 @@ class Settings:
             f"name is {self.name!r} but needs to be a plain folder name",
         )
         _require(self.images is None or self.epochs is None, "images and epochs are both given: give one of them")
-        _require(self.images is not None or self.epochs is not None, "neither images nor epochs is given: give one of them")
+        _require(
+            self.images is not None or self.epochs is not None, "neither images nor epochs is given: give one of them"
+        )
         _require(self.images is None or self.images >= 1, f"images is {self.images} but needs at least 1")
         _require(self.epochs is None or self.epochs > 0, f"epochs is {self.epochs} but needs to be above 0")
         _require(self.minutes is None or self.minutes > 0, f"minutes is {self.minutes} but needs to be above 0")
@@ -243,30 +245,137 @@ class Settings:
         )
         _require(
             self.networks.batchnorm_over == "global" or self.networks.batchnorm == "nowhere" or batch >= 2 * workers,
-            f"optimization.batch_size is {batch} but networks.batchnorm_over=worker needs at least 2 images for each of "
-            f"{workers} workers",
+            f"optimization.batch_size is {batch} but networks.batchnorm_over=worker needs at least 2 images for "
+            f"each of {workers} workers",
         )
 
 
 def scenes32() -> Settings:
-    """Rooms drawn on the spot, sized for a laptop's processor (our own; `--data.scenes faces` for faces)."""
+    """Rooms drawn on the spot, sized for a laptop's processor: widths and length of our own."""
     return Settings(
         images=320_000,
         networks=NetworkSettings(image_size=32, generator_maps=32, discriminator_maps=32),
-        monitoring=MonitoringSettings(samples_images=20_000, walk_images=100_000),
         checkpoints=CheckpointSettings(minutes=1.0),
+        monitoring=MonitoringSettings(samples_images=40_000, walk_images=160_000),
     )
 
 
 def lsun64() -> Settings:
-    """LSUN bedrooms at 64 pixels (paper, section 4.1 and figure 1: 5 epochs; loop of the published code)."""
+    """LSUN bedrooms at 64 pixels (paper, section 4.1 and figure 1: five epochs; loop of the published code)."""
     return Settings(
         epochs=5,
-        data=DataSettings(path=""),
+        data=DataSettings(path="$DCGAN_DIST_DATA/lsun/*.tar"),
         optimization=OptimizationSettings(schedule="alternate"),
     )
 
 
+def faces64() -> Settings:
+    """Faces at 64 pixels, cut from the centre without scaling, 25 epochs (published code, faces)."""
+    return Settings(
+        epochs=25,
+        data=DataSettings(path="$DCGAN_DIST_DATA/faces/*.tar", fit="crop"),
+        optimization=OptimizationSettings(schedule="alternate", weight_decay=1e-5),
+    )
+
+
+def imagenet32() -> Settings:
+    """ImageNet-1k at 32 pixels, 30 epochs and 30 more while lr falls to 0 (published code, imagenet; length and
+    decay as in a third party's copy of the training script)."""
+    return Settings(
+        epochs=60,
+        data=DataSettings(path="$DCGAN_DIST_DATA/imagenet/train-*.tar"),
+        networks=NetworkSettings(structure="3x3", image_size=32, latent_size=256),
+        optimization=OptimizationSettings(schedule="alternate", decay=0.5),
+    )
+
+
+def svhn32() -> Settings:
+    """SVHN at 32 pixels: structure, z, lr, batch and 200 epochs as the name of the published model tells."""
+    return Settings(
+        epochs=200,
+        data=DataSettings(path="$DCGAN_DIST_DATA/svhn/train-*.tar"),
+        networks=NetworkSettings(image_size=32, generator_maps=64, discriminator_maps=64, latent="normal"),
+        optimization=OptimizationSettings(schedule="alternate", batch_size=64, lr=5e-4),
+    )
+
+
+def cifar32() -> Settings:
+    """CIFAR-10 at 32 pixels: structure of the SVHN model, widths and length of our own."""
+    return Settings(
+        epochs=50,
+        data=DataSettings(path="$DCGAN_DIST_DATA/cifar10/train-*.tar"),
+        networks=NetworkSettings(image_size=32, generator_maps=64, discriminator_maps=64),
+    )
+
+
 PRESETS: dict[str, Callable[[], Settings]] = {
-    "scenes32": scenes32,
+    preset.__name__: preset for preset in (scenes32, lsun64, faces64, imagenet32, svhn32, cifar32)
 }
+
+
+def flatten(settings: Settings) -> dict[str, object]:
+    """All settings as {dotted name: value}, in the order in which they are declared."""
+    flat: dict[str, object] = {}
+    for group in dataclasses.fields(settings):
+        value = getattr(settings, group.name)
+        if dataclasses.is_dataclass(value):
+            flat |= {f"{group.name}.{item.name}": getattr(value, item.name) for item in dataclasses.fields(value)}
+        else:
+            flat[group.name] = value
+    return flat
+
+
+def to_yaml(settings: Settings) -> str:
+    """Settings as the text of a `settings.yaml`."""
+    return yaml.safe_dump(dataclasses.asdict(settings), sort_keys=False)
+
+
+def from_yaml(text: str, source: str) -> Settings:
+    """Settings from the text of a YAML file; what it leaves out has its default.
+
+    Raises:
+        SettingsError: naming `source` and the dotted name of what is unknown, of a wrong type or impossible.
+    """
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{source} is not YAML: {' '.join(str(error).split())}") from error
+    _require(isinstance(content, dict), f"{source} holds no settings but needs lines such as 'images: 320000'")
+    return typing.cast(Settings, _build(Settings, content, source, ""))
+
+
+def _build(kind: type[Any], content: dict[str, object], source: str, prefix: str) -> object:
+    hints = typing.get_type_hints(kind)
+    values: dict[str, object] = {}
+    for key, value in content.items():
+        name = f"{prefix}{key}"
+        if key not in hints:
+            close = difflib.get_close_matches(str(key), hints, n=1)
+            hint = f"did you mean {prefix}{close[0]}?" if close else f"there are {', '.join(hints)}"
+            raise SettingsError(f"{source}: {name} is not a setting; {hint}")
+        if dataclasses.is_dataclass(hints[key]):
+            _require(isinstance(value, dict), f"{source}: {name} is {value!r} but needs settings of its own below it")
+            values[key] = _build(hints[key], typing.cast(dict[str, object], value), source, f"{name}.")
+        else:
+            values[key] = _checked(value, hints[key], f"{source}: {name}")
+    return kind(**values)
+
+
+def _checked(value: object, hint: Any, name: str) -> object:
+    """The value if it is of the type of the hint; a whole number is also a real one."""
+    allowed = typing.get_args(hint) or (hint,)
+    if typing.get_origin(hint) is Literal:
+        _require(value in allowed, f"{name} is {value!r} but needs to be one of {', '.join(map(str, allowed))}")
+        return value
+    if float in allowed and type(value) is int:
+        return float(value)
+    if float in allowed and type(value) is str:
+        # YAML 1.1 reads 1e-4 without a point as text.
+        try:
+            return float(value)
+        except ValueError:
+            pass
+    kinds = {int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "nothing"}
+    needed = " or ".join(kinds[kind] for kind in allowed)
+    _require(type(value) in allowed, f"{name} is {value!r} but needs to be {needed}")
+    return value

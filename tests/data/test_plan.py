@@ -1,0 +1,156 @@
+"""The sequence, by itself: properties over random layouts, and mixing against what chance allows."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dcgan_dist.data.plan import Plan, Slices, cut_slices, share
+
+
+def layout(seed: int, shards: int, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Shard numbers and file sizes of a data set whose shards are unequal, one of them perhaps empty."""
+    rng = np.random.default_rng(seed)
+    shard = np.repeat(np.arange(shards), rng.integers(0, most, shards))
+    if not len(shard):
+        shard = np.zeros(1, np.int64)
+    return shard, rng.integers(1, 300_000, len(shard))
+
+
+def take(plan: Plan, steps: int, rank: int = 0, workers: int = 1) -> list[list[tuple[int, int, int]]]:
+    rows = plan.rows(0, rank, workers)
+    return [
+        list(zip(part.sample.tolist(), part.epoch.tolist(), part.step.tolist(), strict=True))
+        for part, _ in zip(rows, range(steps), strict=False)
+    ]
+
+
+plans = st.builds(
+    lambda seed, shards, most, batch, window: Plan(
+        cut_slices(*layout(seed, shards, most), window), batch_size=batch, window=window, seed=seed
+    ),
+    seed=st.integers(0, 2**63 - 1),
+    shards=st.integers(1, 12),
+    most=st.integers(2, 300),
+    batch=st.integers(2, 200),
+    window=st.integers(1, 1_500),
+)
+
+
+@settings(max_examples=250, deadline=None)
+@given(plan=plans, workers=st.integers(1, 9))
+def test_every_sample_comes_once_an_epoch_and_any_number_of_workers_sees_the_same_batches(
+    plan: Plan, workers: int
+) -> None:
+    workers = min(workers, plan.batch_size)
+    # The last chunk that touches epoch 1 must be whole for the count to be exact.
+    steps = plan.chunk_steps * -(-2 * plan.epoch_images // plan.chunk_images)
+    steps = min(steps, 20_000)
+    whole = take(plan, steps)
+    assert all(len(step) == plan.batch_size for step in whole)
+    assert [{row[2] for row in step} for step in whole] == [{i} for i in range(steps)]
+
+    seen: dict[int, list[int]] = {}
+    for step in whole:
+        for sample, epoch, _ in step:
+            seen.setdefault(epoch, []).append(sample)
+    for epoch in range(steps * plan.batch_size // plan.epoch_images):
+        assert sorted(seen[epoch]) == list(range(plan.epoch_images))
+
+    parts = [take(plan, steps, rank, workers) for rank in range(workers)]
+    assert all(len(part) == steps for part in parts)
+    assert [[row for part in parts for row in part[i]] for i in range(steps)] == whole
+
+
+@settings(max_examples=200, deadline=None)
+@given(plan=plans, data=st.data())
+def test_a_run_that_starts_at_a_position_sees_what_was_left(plan: Plan, data: st.DataObject) -> None:
+    steps = min(3 * plan.chunk_steps, 200)
+    start = data.draw(st.integers(0, steps - 1))
+    whole = take(plan, steps)
+    rest = [
+        list(zip(rows.sample.tolist(), rows.epoch.tolist(), rows.step.tolist(), strict=True))
+        for rows, _ in zip(plan.rows(start), range(steps - start), strict=False)
+    ]
+    assert rest == whole[start:]
+
+
+@settings(max_examples=200, deadline=None)
+@given(seed=st.integers(0, 10**6), shards=st.integers(1, 8), most=st.integers(2, 400), window=st.integers(1, 5_000))
+def test_slices_cover_all_samples_and_cross_no_shard(seed: int, shards: int, most: int, window: int) -> None:
+    shard, size = layout(seed, shards, most)
+    slices = cut_slices(shard, size, window)
+    covered = [i for first, count in zip(slices.first, slices.count, strict=True) for i in range(first, first + count)]
+    assert covered == list(range(len(shard)))
+    for first, count in zip(slices.first.tolist(), slices.count.tolist(), strict=True):
+        assert len(set(shard[first : first + count])) == 1
+        assert count <= max(1, min(64, window // 64))
+        assert count == 1 or size[first : first + count].sum() <= 1 << 20
+
+
+@pytest.mark.parametrize(("batch", "window"), [(128, 4_096), (128, 512), (64, 4_096), (100, 1_000), (2_048, 4_096)])
+def test_at_least_60_slices_make_a_chunk(batch: int, window: int) -> None:
+    n = 60_000
+    plan = Plan(cut_slices(np.zeros(n, np.int64), np.full(n, 100), window), batch, window, seed=3)
+    owner = np.repeat(np.arange(len(plan.slices)), plan.slices.count)
+    assert all(len(np.unique(owner[plan.chunk(number).sample])) >= 60 for number in range(10))
+
+
+def test_shares_of_workers_are_consecutive_and_differ_by_one_at_most() -> None:
+    shares = [share(128, rank, 3) for rank in range(3)]
+    assert shares == [(0, 42), (42, 85), (85, 128)]
+
+
+def test_epochs_and_seeds_have_orders_of_their_own() -> None:
+    slices = Slices(np.arange(0, 6_400, 64), np.full(100, 64))
+    orders = [Plan(slices, 128, 6_400, seed).chunk(number).sample for seed in (0, 1) for number in (0, 1)]
+    for i, one in enumerate(orders):
+        for other in orders[:i]:
+            assert (one == other).mean() < 0.01
+
+
+def test_the_order_of_old_runs_stays() -> None:
+    """A resumed run relies on it; the numbers were written down when the sequence was made."""
+    plan = Plan(Slices(np.arange(0, 20, 4), np.full(5, 4)), batch_size=5, window=10, seed=42)
+    assert [rows.sample.tolist() for rows, _ in zip(plan.rows(0), range(4), strict=False)] == [
+        [6, 10, 4, 7, 8],
+        [13, 11, 9, 12, 5],
+        [16, 17, 18, 14, 15],
+        [19, 3, 2, 0, 1],
+    ]
+
+
+def test_class_counts_of_batches_of_shuffled_shards_lie_in_the_multinomial_band() -> None:
+    """10 equal classes: counts of a batch lie outside the two-sided 99.9 % band no more often than chance allows."""
+    from scipy.stats import binom
+
+    classes, n = 10, 50_000
+    label = np.random.default_rng(0).permutation(np.arange(n) % classes)
+    plan = Plan(cut_slices(np.zeros(n, np.int64), np.full(n, 1_000), 4_096), 128, 4_096, seed=1)
+    counts = np.array(
+        [
+            np.bincount(label[rows.sample], minlength=classes)
+            for rows, _ in zip(plan.rows(0), range(1_500), strict=False)
+        ]
+    )
+    low, high = binom.interval(0.999, 128, 1 / classes)
+    outside = ((counts < low) | (counts > high)).mean()
+    assert outside <= 0.001 + 3 * np.sqrt(0.001 * 0.999 / counts.size)
+
+
+def test_class_counts_of_batches_of_class_sorted_shards_lie_in_the_hypergeometric_band_of_their_chunk() -> None:
+    from scipy.stats import hypergeom
+
+    classes, n = 10, 50_000
+    label = np.sort(np.arange(n) % classes)
+    shard = np.arange(n) // 5_000
+    plan = Plan(cut_slices(shard, np.full(n, 1_000), 4_096), 128, 4_096, seed=1)
+    outside = total = 0
+    for number in range(40):
+        labels = label[plan.chunk(number).sample]
+        in_chunk = np.bincount(labels, minlength=classes)
+        low, high = hypergeom.interval(0.999, plan.chunk_images, in_chunk, 128)
+        counts = np.array([np.bincount(labels[at : at + 128], minlength=classes) for at in range(0, len(labels), 128)])
+        outside += int(((counts < low) | (counts > high)).sum())
+        total += counts.size
+    assert outside / total <= 0.001 + 3 * np.sqrt(0.001 * 0.999 / total)
