@@ -192,6 +192,8 @@ class MonitoringSettings:
     """Samples in a grid."""
     walk_images: Annotated[int, arg(metavar="IMAGES")] = 250_000
     """Images between two strips that walk between points of z (paper, section 6.1)."""
+    audit: bool = False
+    """Write down which samples every worker used in every step, in `RUN/audit/ATTEMPT-RANK.jsonl` (local storage)."""
 
     def __post_init__(self) -> None:
         _require(self.steps >= 1, f"monitoring.steps is {self.steps} but needs at least 1")

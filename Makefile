@@ -1,0 +1,37 @@
+# make train and make test need only Python 3.11 or newer, make and git.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PINS := $(VENV)/.made-from-$(shell cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
+
+.PHONY: help env train test lint format bench docs clean
+
+help:  ## show what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+env: $(PINS)  ## make the environment in .venv, or reuse it while the pins are the same
+
+$(PINS): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python %d.%d is too old: dcgan-dist needs 3.11 or newer; name one with make PYTHON=..." % sys.version_info[:2])'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test,lint]'
+	@rm -f $(VENV)/.made-from-*
+	@touch $@
+
+train: env  ## train with the default preset (ARGS="--data.scenes faces" for more)
+	$(BIN)/python -m dcgan_dist.train $(ARGS)
+
+test: env  ## run the tests (ARGS="tests/data" for some of them)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(ARGS)
+
+lint: env  ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: env  ## format the code
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+clean:  ## remove the environment and what tools left, but no runs
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache *.egg-info

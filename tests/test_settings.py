@@ -1,0 +1,93 @@
+"""Settings against the paper's numbers, YAML there and back, and one sentence for each mistake."""
+
+from dataclasses import replace
+
+import pytest
+
+from dcgan_dist.errors import SettingsError
+from dcgan_dist.settings import PRESETS, Settings, flatten, from_yaml, to_yaml
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_survives_yaml(name: str) -> None:
+    settings = PRESETS[name]()
+    assert from_yaml(to_yaml(settings), "settings.yaml") == settings
+
+
+def test_published_presets_have_the_published_numbers() -> None:
+    """Paper, section 4; published code; name of the published SVHN model."""
+    runs = {name: flatten(PRESETS[name]()) for name in ("lsun64", "faces64", "imagenet32", "svhn32")}
+    columns = {
+        "optimization.lr": (2e-4, 2e-4, 2e-4, 5e-4),
+        "optimization.beta1": (0.5,) * 4,
+        "optimization.beta2": (0.999,) * 4,
+        "optimization.eps": (1e-8,) * 4,
+        "optimization.batch_size": (128, 128, 128, 64),
+        "optimization.weight_decay": (0.0, 1e-5, 0.0, 0.0),
+        "optimization.schedule": ("alternate",) * 4,
+        "optimization.decay": (0.0, 0.0, 0.5, 0.0),
+        "epochs": (5, 25, 60, 200),
+        "networks.structure": ("5x5", "5x5", "3x3", "5x5"),
+        "networks.image_size": (64, 64, 32, 32),
+        "networks.latent_size": (100, 100, 256, 100),
+        "networks.latent": ("uniform", "uniform", "uniform", "normal"),
+        "networks.generator_maps": (128, 128, 128, 64),
+        "networks.discriminator_maps": (128, 128, 128, 64),
+        "data.fit": ("resize", "crop", "resize", "resize"),
+    }
+    for setting, values in columns.items():
+        assert tuple(run[setting] for run in runs.values()) == values, setting
+
+
+def test_presets_of_our_own_update_both_networks_in_a_step() -> None:
+    assert {PRESETS[name]().optimization.schedule for name in ("scenes32", "cifar32")} == {"both"}
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("images: 1\na: 1", "a is not a setting"),
+        ("images: 1\ndata: {pth: x}", "data.pth is not a setting; did you mean data.path?"),
+        ("images: 3.5", "images is 3.5 but needs to be a whole number or nothing"),
+        ("images: true", "images is True but needs to be a whole number or nothing"),
+        ("images: 1\noptimization: {lr: fast}", "optimization.lr is 'fast' but needs to be a number"),
+        (
+            "images: 1\noptimization: {schedule: bath}",
+            "optimization.schedule is 'bath' but needs to be one of both, alt",
+        ),
+        ("images: 1\ndata: 3", "data is 3 but needs settings of its own"),
+        ("- 3", "holds no settings"),
+        ("a: [", "is not YAML"),
+        ("images: 1\nepochs: 1", "images and epochs are both given"),
+        ("seed: 1", "neither images nor epochs is given"),
+        ("images: 1\nname: a/b", "name is 'a/b' but needs to be a plain folder name"),
+        ("images: 1\nnetworks: {image_size: 48}", "networks.image_size is 48 but needs to be a power of two"),
+        ("images: 1\nworkers: {number: 200}", "batch_size is 128 but needs at least 1 image for each of 200 workers"),
+        (
+            "images: 1\nworkers: {number: 100}\nnetworks: {batchnorm_over: worker}",
+            "needs at least 2 images for each of 100 workers",
+        ),
+        ("images: 1\noptimization: {lr: -1}", "optimization.lr is -1.0 but needs to be above 0"),
+        ("images: 1\noptimization: {lr: .nan}", "optimization.lr is nan but needs to be above 0"),
+        ("images: 1\noptimization: {beta1: 1}", "optimization.beta1 is 1.0 but needs to be at least 0 and below 1"),
+        ("images: 1\ndata: {max_bad_fraction: 1}", "data.max_bad_fraction is 1.0"),
+    ],
+)
+def test_a_mistake_is_told_in_one_sentence(text: str, sentence: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        from_yaml(text, "settings.yaml")
+    told = str(caught.value)
+    assert sentence in told
+    assert "\n" not in told
+
+
+def test_numbers_that_yaml_reads_as_text_are_numbers() -> None:
+    assert from_yaml("images: 1\noptimization: {lr: 1e-4, eps: 1}", "").optimization.lr == 1e-4
+
+
+def test_flatten_names_every_setting_once() -> None:
+    flat = flatten(Settings(images=1))
+    assert flat["data.path"] == "scenes"
+    assert flat["optimization.batch_size"] == 128
+    assert replace(Settings(images=1), seed=7) != Settings(images=1)
+    assert len(flat) == len(set(flat))
