@@ -1,0 +1,404 @@
+"""WebDataset shards: where every image lies in them, and how they are written; no Ray.
+
+A shard is a tar of samples; a sample is the neighbouring files of one key: `KEY.jpg` (or jpeg, png, webp), `KEY.cls`
+with a class number, `KEY.json`. A key ends at the first dot of the file's name, as webdataset has it. Beside shards of
+ours lie `dataset.json`, which describes them, and `index.npz`, so that nobody needs to read their headers again.
+"""
+
+import hashlib
+import io
+import json
+import re
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcgan_dist.data import tar
+from dcgan_dist.data.images import SUFFIXES
+from dcgan_dist.errors import DataError
+from dcgan_dist.storage import MissingFile, Place
+
+FORMAT = "dcgan-dist shards 1"
+DATASET_FILE = "dataset.json"
+INDEX_FILE = "index.npz"
+
+# Bytes fetched at once while headers are read: on a disk little more than is needed, on an object store so many that
+# the transfer takes longer than the request.
+_LOCAL_WINDOW = 64 << 10
+_REMOTE_WINDOW = 8 << 20
+
+_MAGIC = {b"\x1f\x8b": "gzip", b"(\xb5\x2f\xfd": "zstd", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"PK\x03\x04": "zip"}
+_META = re.compile(r"__[^/]*__($|/)")
+_LABEL = re.compile(rb"\s*([0-9]{1,10})\s*")
+
+
+@dataclass(frozen=True, eq=False)
+class ShardIndex:
+    """The images of one shard, in file order.
+
+    Attributes:
+        shard: its address.
+        shard_bytes: its length.
+        offset: int64 [n], where an image's file begins.
+        size: int64 [n], bytes of it.
+        label: int32 [n], its class number, -1 where there is none.
+        torn: a sentence where the shard ends or breaks early; its samples before that are here.
+        sha256: of the whole shard where we wrote it, else empty.
+    """
+
+    shard: str
+    shard_bytes: int
+    offset: NDArray[np.int64]
+    size: NDArray[np.int64]
+    label: NDArray[np.int32]
+    torn: str | None = None
+    sha256: str = ""
+
+    def __len__(self) -> int:
+        return len(self.offset)
+
+
+@dataclass(frozen=True, eq=False)
+class Index:
+    """The images of a whole data set, shard after shard, in file order.
+
+    Attributes:
+        shards: their addresses.
+        shard_bytes: their lengths.
+        shard: int32 [n], in which shard an image is.
+        offset: int64 [n], where its file begins there.
+        size: int64 [n], bytes of it.
+        label: int32 [n], its class number, -1 where there is none.
+        classes: names of the classes by number, where they are known.
+        image_size: height and width of all images in pixels, where it is known.
+        sha256: of the shards where we wrote them, else empty.
+    """
+
+    shards: tuple[str, ...]
+    shard_bytes: tuple[int, ...]
+    shard: NDArray[np.int32]
+    offset: NDArray[np.int64]
+    size: NDArray[np.int64]
+    label: NDArray[np.int32]
+    classes: tuple[str, ...] | None = None
+    image_size: int | None = None
+    sha256: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.offset)
+
+    def names(self, sample: int) -> str:
+        """`SHARD: KEY.jpg` of a sample, for a message; reads its header, and shows a long name only in part."""
+        shard = Place(self.shards[self.shard[sample]])
+        block = shard.read_range(int(self.offset[sample]) - tar.BLOCK, tar.BLOCK)
+        name = tar.member_name(block) if tar.is_header(block) else f"byte {self.offset[sample]}"
+        return f"{shard.name}: {ascii(name)[1:-1]}"
+
+    def select(self, shards: Sequence[str]) -> "Index":
+        """The part that is about these shards, in their order; raises `KeyError` for one it does not know."""
+        number = {address: i for i, address in enumerate(self.shards)}
+        chosen = [number[address] for address in shards]
+        rows = [np.flatnonzero(self.shard == i) for i in chosen]
+        every = np.concatenate([np.empty(0, np.intp), *rows])
+        return Index(
+            shards=tuple(shards),
+            shard_bytes=tuple(self.shard_bytes[i] for i in chosen),
+            shard=np.repeat(np.arange(len(chosen), dtype=np.int32), [len(part) for part in rows]),
+            offset=self.offset[every],
+            size=self.size[every],
+            label=self.label[every],
+            classes=self.classes,
+            image_size=self.image_size,
+            sha256=tuple(self.sha256[i] for i in chosen),
+        )
+
+    def save(self, folder: Place) -> None:
+        """Write `index.npz`, then `dataset.json`, into a folder; shards in that folder are named relative to it."""
+        arrays = io.BytesIO()
+        np.savez_compressed(arrays, shard=self.shard, offset=self.offset, size=self.size, label=self.label)
+        folder.make_folder()
+        (folder / INDEX_FILE).write_bytes(arrays.getvalue())
+        files = [Place(shard).name if Place(shard).parent == folder else shard for shard in self.shards]
+        images = np.bincount(self.shard, minlength=len(self.shards))
+        labelled = self.label[self.label >= 0]
+        description = {
+            "format": FORMAT,
+            "images": len(self),
+            "image_size": self.image_size,
+            "classes": self.classes,
+            "images_per_class": np.bincount(labelled).tolist() if len(labelled) else None,
+            "index": {"file": INDEX_FILE, "sha256": hashlib.sha256(arrays.getvalue()).hexdigest()},
+            "shards": [
+                {"file": file, "images": int(count), "bytes": length, "sha256": digest}
+                for file, count, length, digest in zip(files, images, self.shard_bytes, self.sha256, strict=True)
+            ],
+        }
+        (folder / DATASET_FILE).write_bytes(json.dumps(description, indent=1).encode() + b"\n")
+
+    @staticmethod
+    def load(folder: Place) -> "Index":
+        """The index that `save` wrote; raises `MissingFile`, or `DataError` for another format or a damaged one."""
+        description = _description(folder)
+        if description is None:
+            raise DataError(f"{folder / DATASET_FILE} is not of the format {FORMAT!r}")
+        try:
+            data = (folder / INDEX_FILE).read_bytes()
+            if hashlib.sha256(data).hexdigest() != description["index"]["sha256"]:
+                raise ValueError("its checksum is wrong")
+            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+                columns = {name: arrays[name] for name in ("shard", "offset", "size", "label")}
+            entries = description["shards"]
+            classes, images = description["classes"], description["images"]
+            index = Index(
+                shards=tuple(_beside(folder, entry["file"]) for entry in entries),
+                shard_bytes=tuple(int(entry["bytes"]) for entry in entries),
+                shard=columns["shard"].astype(np.int32, copy=False),
+                offset=columns["offset"].astype(np.int64, copy=False),
+                size=columns["size"].astype(np.int64, copy=False),
+                label=columns["label"].astype(np.int32, copy=False),
+                classes=None if classes is None else tuple(map(str, classes)),
+                image_size=description["image_size"],
+                sha256=tuple(entry["sha256"] for entry in entries),
+            )
+            if not all(column.shape == (images,) for column in columns.values()):
+                raise ValueError("its arrays differ in length")
+        except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            raise DataError(
+                f"{folder / INDEX_FILE} or {DATASET_FILE} is damaged ({error}): delete both, and they are made again"
+            ) from error
+        return index
+
+
+def concatenate(
+    parts: Sequence[ShardIndex], *, classes: Sequence[str] | None = None, image_size: int | None = None
+) -> Index:
+    """One index from those of the shards; raises `DataError` where there is no image in any of them."""
+    counts = [len(part) for part in parts]
+    if not sum(counts):
+        raise DataError(
+            f"there is no image in {', '.join(part.shard for part in parts[:2])}{', ...' if len(parts) > 2 else ''}: "
+            f"files named KEY.{', KEY.'.join(SUFFIXES)} are images"
+        )
+    return Index(
+        shards=tuple(part.shard for part in parts),
+        shard_bytes=tuple(part.shard_bytes for part in parts),
+        shard=np.repeat(np.arange(len(parts), dtype=np.int32), counts),
+        offset=np.concatenate([part.offset for part in parts]),
+        size=np.concatenate([part.size for part in parts]),
+        label=np.concatenate([part.label for part in parts]),
+        classes=None if classes is None else tuple(classes),
+        image_size=image_size,
+        sha256=tuple(part.sha256 for part in parts),
+    )
+
+
+def find_index(shards: Sequence[Place]) -> Index | None:
+    """The index that lies beside shards of ours, of just these; None where there is none (foreign shards).
+
+    Raises `DataError` where a shard is not as long as it was when it was written: it was not copied whole.
+    """
+    folder = shards[0].parent
+    if any(shard.parent != folder for shard in shards):
+        return None
+    children = folder.children()
+    if INDEX_FILE not in children or DATASET_FILE not in children or _description(folder) is None:
+        return None
+    index = Index.load(folder)
+    if not {shard.address for shard in shards} <= set(index.shards):
+        return None
+    index = index.select([shard.address for shard in shards])
+    for shard, length in zip(shards, index.shard_bytes, strict=True):
+        found = children.get(shard.name)
+        if found is None or found.size != length:
+            has = "is missing" if found is None else f"has {found.size:,} bytes"
+            raise DataError(f"{shard} {has}, but {folder / DATASET_FILE} says {length:,} bytes: copy it again")
+    return index
+
+
+def fingerprint(shards: Sequence[Place]) -> str:
+    """Stands for these shards as they are now: 16 hex digits that change with any address, size or version."""
+    folders: dict[Place, dict[str, Any]] = {}
+    digest = hashlib.sha256()
+    for shard in shards:
+        if shard.parent not in folders:
+            folders[shard.parent] = shard.parent.children()
+        info = folders[shard.parent].get(shard.name)
+        if info is None:
+            raise MissingFile(f"{shard} does not exist")
+        digest.update(json.dumps([shard.address, info.size, info.version]).encode())
+    return digest.hexdigest()[:16]
+
+
+def index_shard(shard: Place) -> ShardIndex:
+    """Find the images of a shard by reading its headers (and class numbers) only.
+
+    Raises `DataError` where it is no tar at all, `MissingFile` where it is not there. A `KEY.cls` that holds no number
+    from 0 to 2**31 - 1 counts as none.
+    """
+    window = _Window(shard)
+    first = window.read(0, tar.BLOCK)
+    if not tar.is_header(first):
+        raise DataError(f"{shard} is not a tar: {_what_it_is(first, window.length)}")
+    rows: list[tuple[int, int, int]] = []
+    torn = None
+    key, start, label = "", 0, -1
+    try:
+        for member in tar.members(window.read, window.length):
+            folder, slash, base = member.name.rpartition("/")
+            stem, dot, suffix = base.partition(".")
+            if not stem or not dot or _META.match(member.name):
+                continue
+            if folder + slash + stem != key:
+                key, start, label = folder + slash + stem, len(rows), -1
+            suffix = suffix.lower()
+            if suffix in SUFFIXES:
+                rows.append((member.offset, member.size, label))
+            elif suffix == "cls" and member.size <= 32:
+                match = _LABEL.fullmatch(window.read(member.offset, member.size))
+                label = int(match[1]) if match and int(match[1]) < 2**31 else -1
+                rows[start:] = [(offset, size, label) for offset, size, _ in rows[start:]]
+    except tar.TornTar as error:
+        if label < 0 and any(row[2] >= 0 for row in rows):
+            del rows[start:]  # the label of the last sample is what was torn off
+        torn = f"{shard} is torn: {error}; its first {len(rows):,} images are used"
+    table = np.array(rows, dtype=np.int64).reshape(-1, 3)
+    return ShardIndex(
+        shard=shard.address,
+        shard_bytes=window.length,
+        offset=table[:, 0].copy(),
+        size=table[:, 1].copy(),
+        label=table[:, 2].astype(np.int32),
+        torn=torn,
+    )
+
+
+@dataclass
+class ShardWriter:
+    """Writes samples into shards `SPLIT-NNNNNN.tar`, the same bytes for the same samples on any machine.
+
+    A shard is built in memory and appears when it is whole. Use it in a `with` block: its end writes the last shard; an
+    exception inside does not.
+
+    Attributes:
+        folder: where the shards go.
+        split: first part of their names: letters, digits, `_`, `-`.
+        images_per_shard: most images of a shard.
+        max_bytes: a shard is closed before it grows beyond this, if it has an image already.
+        first_shard: number of the first shard, where others are written by somebody else, or were before.
+        first_image: number of the first image, which is part of its key.
+        written: the shards that are complete.
+    """
+
+    folder: Place
+    split: str
+    images_per_shard: int
+    max_bytes: int = 256 << 20
+    first_shard: int = 0
+    first_image: int = 0
+    written: list[ShardIndex] = field(default_factory=list, init=False)
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,60}", self.split):
+            raise ValueError(f"split is {self.split!r} but needs up to 60 letters, digits, _ and -")
+        if self.images_per_shard < 1:
+            raise ValueError(f"images_per_shard is {self.images_per_shard} but needs at least 1")
+        self._images = self.first_image
+        self._data = bytearray()
+        self._rows: list[tuple[int, int, int]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.flush()
+
+    def add(
+        self, image: bytes, *, suffix: str = "jpg", label: int | None = None, meta: dict[str, Any] | None = None
+    ) -> None:
+        """Add a sample: a whole image file, its class number, and what `KEY.json` shall say of it."""
+        if suffix not in SUFFIXES:
+            raise ValueError(f"suffix is {suffix!r} but needs to be one of {', '.join(SUFFIXES)}")
+        files = [(suffix, image)]
+        if label is not None:
+            files.append(("cls", str(label).encode()))
+        if meta is not None:
+            files.append(("json", json.dumps(meta, sort_keys=True).encode()))
+        length = sum(tar.BLOCK + len(data) + len(tar.padding(len(data))) for _, data in files)
+        if self._rows and (
+            len(self._rows) == self.images_per_shard or len(self._data) + length + len(tar.END) > self.max_bytes
+        ):
+            self.flush()
+        key = f"{self.split}-{self._images:08d}"
+        self._rows.append((len(self._data) + tar.BLOCK, len(image), -1 if label is None else label))
+        for ending, data in files:
+            self._data += tar.header(f"{key}.{ending}", len(data)) + data + tar.padding(len(data))
+        self._images += 1
+
+    def flush(self) -> None:
+        """Write the samples that are waiting as a shard of their own."""
+        if not self._rows:
+            return
+        self._data += tar.END
+        place = self.folder / f"{self.split}-{self.first_shard + len(self.written):06d}.tar"
+        place.write_bytes(self._data)
+        table = np.array(self._rows, dtype=np.int64)
+        self.written.append(
+            ShardIndex(
+                shard=place.address,
+                shard_bytes=len(self._data),
+                offset=table[:, 0].copy(),
+                size=table[:, 1].copy(),
+                label=table[:, 2].astype(np.int32),
+                sha256=hashlib.sha256(self._data).hexdigest(),
+            )
+        )
+        self._data, self._rows = bytearray(), []
+
+
+class _Window:
+    """Reads a file in few pieces where it is asked for many small ones in order."""
+
+    def __init__(self, file: Place) -> None:
+        self.length = file.info().size
+        self._file = file
+        self._width = _LOCAL_WINDOW if file.is_local else _REMOTE_WINDOW
+        self._start, self._data = 0, b""
+
+    def read(self, offset: int, size: int) -> bytes:
+        at = offset - self._start
+        if at < 0 or at + size > len(self._data):
+            self._start, self._data = offset, self._file.read_range(offset, max(size, self._width))
+            at = 0
+        return self._data[at : at + size]
+
+
+def _what_it_is(first: bytes, length: int) -> str:
+    if not length:
+        return "it is empty"
+    for magic, name in _MAGIC.items():
+        if first.startswith(magic):
+            return f"it is compressed by {name}; decompress it, so that single images can be read from it"
+    if not any(first):
+        return "it begins with zeros, as an archive without files or a download that never began"
+    return f"it begins with {first[:16]!r}"
+
+
+def _description(folder: Place) -> dict[str, Any] | None:
+    """What `dataset.json` says, or None where it is somebody else's."""
+    try:
+        description = json.loads((folder / DATASET_FILE).read_bytes())
+    except (ValueError, RecursionError):
+        return None
+    return description if isinstance(description, dict) and description.get("format") == FORMAT else None
+
+
+def _beside(folder: Place, file: str) -> str:
+    return file if "/" in file else (folder / file).address

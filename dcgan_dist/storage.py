@@ -1,0 +1,535 @@
+"""Files and folders on any store: a local disk, S3, Google Cloud Storage, Azure, HDFS; no Ray.
+
+A `Place` is only an address, so it can be sent anywhere; the connection behind it is made by each process for itself.
+Every failure that the user can mend is a `DataError` (or one of its children here) with one sentence; on object stores
+what may pass (a lost connection, a busy server) is tried again first.
+"""
+
+import errno
+import fnmatch
+import functools
+import os
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pyarrow import ArrowInvalid
+from pyarrow import fs as arrow
+
+from dcgan_dist.errors import DataError
+
+T = TypeVar("T")
+
+# An object store gets three more tries after these pauses, besides the three quick ones that pyarrow makes of each.
+PAUSES_S = (0.5, 2.0, 5.0)
+
+# Stores without real folders: a key brings its folders with it, so there is nothing to make.
+_FLAT = ("s3://", "gs://", "gcs://")
+
+# What an S3 connection is made from, besides the credentials, which pyarrow finds by itself.
+_S3_VARIABLES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION")
+
+# A range in braces that means more files than this is a slip of the keys.
+_MOST_SHARDS = 1_000_000
+
+_MAGIC = re.compile(r"[*?\[]")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
+
+
+class MissingFile(DataError):
+    """A file that was asked for does not exist."""
+
+
+class StorageFull(DataError):
+    """There is no space left where a file was to be written."""
+
+
+class AccessRefused(DataError):
+    """The store knows no credentials of ours, or they do not allow this."""
+
+
+@dataclass(frozen=True)
+class FileInfo:
+    """What a store says about a file: its size in bytes and a version that changes when the file is written again."""
+
+    size: int
+    version: str
+
+
+@dataclass(frozen=True, order=True)
+class Place:
+    """A file or folder by its address, an absolute local path or `SCHEME://STORE/KEY`; `place()` makes one from text.
+
+    Every method raises `DataError` where the store cannot be reached or refuses.
+    """
+
+    address: str
+
+    def __truediv__(self, name: str) -> "Place":
+        return Place(f"{self.address.rstrip('/')}/{name}")
+
+    def __str__(self) -> str:
+        return self.address
+
+    @property
+    def name(self) -> str:
+        """Last part of the address."""
+        return self.address.rstrip("/").rpartition("/")[2]
+
+    @property
+    def parent(self) -> "Place":
+        """The folder that holds it; a root and a bucket are their own parent."""
+        root = _root(self.address)
+        head = self.address.rstrip("/").rpartition("/")[0]
+        return Place(head) if len(head) > len(root.rstrip("/")) else Place(root.rstrip("/") or "/")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is a path of this machine (or of a disk that is mounted here)."""
+        return _SCHEME.match(self.address) is None
+
+    @property
+    def local_path(self) -> Path:
+        """The path of a local place; a place on another store has none, which is a `ValueError`."""
+        if not self.is_local:
+            raise ValueError(f"{self.address} is not a local path")
+        return Path(self.address)
+
+    def exists(self) -> bool:
+        """Whether there is a file or a folder; on object stores a folder exists while something is in it."""
+        return bool(self._type() != arrow.FileType.NotFound)
+
+    def is_folder(self) -> bool:
+        """Whether there is a folder."""
+        return bool(self._type() == arrow.FileType.Directory)
+
+    def is_file(self) -> bool:
+        """Whether there is a file."""
+        return bool(self._type() == arrow.FileType.File)
+
+    def info(self) -> FileInfo:
+        """Size and version of a file; raises `MissingFile`."""
+        info = _file_info(self._ask("look at", lambda store, path: store.get_file_info(path)))
+        if info is None:
+            raise MissingFile(f"{self.address} is {'a folder, not a file' if self.exists() else 'not there'}")
+        return info
+
+    def read_bytes(self) -> bytes:
+        """The whole file; raises `MissingFile`."""
+
+        def read(store: Any, path: str) -> bytes:
+            with store.open_input_file(path) as file:
+                return bytes(file.readall())
+
+        return self._ask("read", read)
+
+    def read_range(self, offset: int, size: int) -> bytes:
+        """At most `size` bytes from `offset` on, fewer only where the file ends; raises `MissingFile`."""
+
+        def read(store: Any, path: str) -> bytes:
+            with store.open_input_file(path) as file:
+                # S3 refuses a range that starts behind the end, a disk answers it with nothing.
+                return bytes(file.read_at(max(0, min(size, file.size() - offset)), min(offset, file.size())))
+
+        return self._ask("read", read)
+
+    def open_read(self) -> Any:
+        """A `pyarrow.NativeFile` with `read_at(size, offset)`, `size()`, `seek`, `read`; raises `MissingFile`.
+
+        One open file serves many reads, by `read_at` from several threads too: on S3 opening costs a request.
+        """
+        return self._ask("open", lambda store, path: store.open_input_file(path))
+
+    def write_bytes(self, data: bytes | bytearray | memoryview) -> None:
+        """Write the whole file or nothing: nobody ever sees a part of it, and it survives a crash that comes after.
+
+        Local folders on the way are made. Raises `StorageFull` where space runs out.
+        """
+        if self.is_local:
+            self._ask("write", lambda _, path: _write_local(Path(path), data), size=len(data))
+            return
+
+        def put(store: Any, path: str) -> None:
+            with store.open_output_stream(path) as file:
+                file.write(data)
+
+        self._ask("write", put, size=len(data))
+
+    def names(self) -> list[str]:
+        """Names of the files and folders in this folder, sorted; none where there is no such folder."""
+        return sorted(self.children())
+
+    def children(self) -> dict[str, FileInfo | None]:
+        """What this folder holds by name: a file's information, None for a folder; nothing where there is no folder."""
+        return {Place(entry.path).name: _file_info(entry) for entry in self._list(recursive=False)}
+
+    def files(self, *, recursive: bool = False) -> list[tuple["Place", FileInfo]]:
+        """The files of this folder, and of those in it if `recursive`, sorted by address."""
+        here = _split(self.address)[1].rstrip("/")
+        found = []
+        for entry in self._list(recursive=recursive):
+            info = _file_info(entry)
+            if info is not None:
+                found.append((self / entry.path[len(here) :].lstrip("/"), info))
+        return sorted(found, key=lambda pair: pair[0])
+
+    def make_folder(self) -> None:
+        """Make this folder and those above it; object stores need none, there a key brings its folders with it."""
+        if not self.address.startswith(_FLAT):
+            self._ask("make", lambda store, path: store.create_dir(path, recursive=True))
+
+    def delete(self) -> None:
+        """Remove this file, or this folder with all that is in it; what is not there is no error."""
+
+        def remove(store: Any, path: str) -> None:
+            kind = store.get_file_info(path).type
+            try:
+                if kind == arrow.FileType.File:
+                    store.delete_file(path)
+                elif kind == arrow.FileType.Directory:
+                    store.delete_dir(path)
+            except FileNotFoundError:
+                pass  # somebody else was faster
+
+        self._ask("delete", remove)
+
+    def _type(self) -> Any:
+        return self._ask("look at", lambda store, path: store.get_file_info(path)).type
+
+    def _list(self, *, recursive: bool) -> list[Any]:
+        def entries(store: Any, path: str) -> list[Any]:
+            try:
+                return list(store.get_file_info(arrow.FileSelector(path, allow_not_found=True, recursive=recursive)))
+            except UnicodeDecodeError as error:
+                raise DataError(
+                    f"{self.address} holds a name that is not UTF-8: {error.object!r}; rename it"
+                ) from error
+
+        listed = self._ask("list", entries)
+        # A dangling link has no type; an unfinished file of `_write_local` is nobody's business.
+        return [e for e in listed if e.type != arrow.FileType.NotFound and not _is_unfinished(Place(e.path).name)]
+
+    def _ask(self, verb: str, call: Callable[[Any, str], T], size: int = 0) -> T:
+        """Call the store; try again what may pass; say what the user can mend."""
+        pauses = iter(() if self.is_local else PAUSES_S)
+        while True:
+            try:
+                store, path = _split(self.address)
+                return call(store, path)
+            except OSError as error:
+                known = _known(self, verb, size, error)
+                if known is not None:
+                    raise known from error
+                pause_s = next(pauses, None)
+                if pause_s is None:
+                    raise DataError(
+                        f"cannot {verb} {self.address}: {_first_line(error)}"
+                        + (
+                            ""
+                            if self.is_local
+                            else f"; tried {len(PAUSES_S) + 1} times: is the store up and its address right?"
+                        )
+                    ) from error
+                time.sleep(pause_s)
+
+
+def place(address: str) -> Place:
+    """The place that a text of the user's means: `~` and `$NAME` are filled in, a relative path becomes absolute.
+
+    Raises `DataError` for an empty address and for a variable that is not set.
+    """
+    text = address.strip()
+    if not text:
+        raise DataError("an empty address was given where a file or folder is needed")
+
+    def value(match: re.Match[str]) -> str:
+        name = match[1] or match[2]
+        if name not in os.environ:
+            raise DataError(f"the environment variable {name} is not set but {address} needs it: export {name}=FOLDER")
+        return os.environ[name]
+
+    text = _VARIABLE.sub(value, text)
+    if text.startswith("file://"):
+        text = text.removeprefix("file://")
+    scheme = _SCHEME.match(text)
+    if scheme is None:
+        return Place(os.path.abspath(os.path.expanduser(text)))
+    return Place(f"{scheme[1].lower()}://{text[scheme.end() :].rstrip('/')}")
+
+
+def _root(address: str) -> str:
+    """`/`, or `SCHEME://STORE`."""
+    scheme = _SCHEME.match(address)
+    return "/" if scheme is None else scheme[0] + address[scheme.end() :].partition("/")[0]
+
+
+def _split(address: str) -> tuple[Any, str]:
+    """The connected file system of an address, and its path there."""
+    root = _root(address)
+    store, prefix = _connect(root, tuple(os.environ.get(name) for name in _S3_VARIABLES))
+    return store, address if root == "/" else prefix + address[len(root) :]
+
+
+@functools.lru_cache(maxsize=64)
+def _connect(root: str, s3_variables: tuple[str | None, ...]) -> tuple[Any, str]:
+    if root == "/":
+        return arrow.LocalFileSystem(), ""
+    scheme, _, store = root.partition("://")
+    if not store:
+        raise DataError(f"{root} names no bucket or host: write {scheme}://NAME/...")
+    if scheme == "s3":
+        return _connect_s3(store, *s3_variables), store
+    try:
+        filesystem, prefix = arrow.FileSystem.from_uri(root + "/")
+    except (ArrowInvalid, ImportError) as error:
+        raise DataError(
+            f"{scheme}:// is not a store that can be used here: give a folder, s3://, gs://, abfss:// or hdfs://"
+        ) from error
+    except OSError as error:
+        raise DataError(f"cannot connect to {root}: {_first_line(error)}") from error
+    return filesystem, prefix.rstrip("/")
+
+
+# A connection has threads and locks of its own, which a forked child must not inherit.
+os.register_at_fork(after_in_child=_connect.cache_clear)
+
+
+def _connect_s3(
+    bucket: str, s3_endpoint: str | None, any_endpoint: str | None, region: str | None, default_region: str | None
+) -> Any:
+    endpoint = s3_endpoint or any_endpoint
+    region = region or default_region or ("us-east-1" if endpoint else _region(bucket))
+    scheme, _, host = endpoint.rpartition("://") if endpoint else ("https", "", None)
+    return arrow.S3FileSystem(
+        region=region,
+        endpoint_override=host and host.rstrip("/"),
+        scheme=scheme or "http",
+        retry_strategy=arrow.AwsStandardS3RetryStrategy(max_attempts=3),
+        connect_timeout=10,
+        request_timeout=60,
+    )
+
+
+def _region(bucket: str) -> str:
+    try:
+        return str(arrow.resolve_s3_region(bucket))
+    except OSError as error:
+        if "NETWORK_CONNECTION" in str(error):
+            raise
+        raise DataError(f"there is no bucket {bucket} on S3: {_first_line(error)}") from error
+
+
+def _known(where: Place, verb: str, size: int, error: OSError) -> DataError | None:
+    """The failure that has a sentence of its own, or None where trying again may help."""
+    text = str(error)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        folder = where.parent
+        while where.is_local and not folder.local_path.is_dir():
+            folder = folder.parent
+        free = f", {_megabytes(shutil.disk_usage(folder.local_path).free)} are free" if where.is_local else ""
+        return StorageFull(
+            f"no space left to write {where.address}: {_megabytes(size)} are needed{free}: make room or write elsewhere"
+        )
+    if isinstance(error, FileNotFoundError):
+        return MissingFile(f"cannot {verb} {where.address}: it does not exist")
+    if isinstance(error, IsADirectoryError | NotADirectoryError | FileExistsError) or "is a directory" in text:
+        return DataError(f"cannot {verb} {where.address}: a file is where a folder is needed, or the other way round")
+    if "NO_SUCH_BUCKET" in text:
+        return MissingFile(f"cannot {verb} {where.address}: the bucket does not exist")
+    if where.is_local and (isinstance(error, PermissionError) or error.errno == errno.EROFS):
+        return AccessRefused(f"cannot {verb} {where.address}: this user is not allowed to ({error.strerror})")
+    if isinstance(error, PermissionError) or re.search("ACCESS_DENIED|INVALID_ACCESS_KEY|SIGNATURE|TOKEN", text):
+        return AccessRefused(f"cannot {verb} {where.address}: access was refused; {_credentials(where)}")
+    return None
+
+
+def _credentials(where: Place) -> str:
+    if not where.address.startswith("s3://"):
+        return "check the credentials of this machine for that store"
+    file = Path(os.environ.get("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials")).expanduser()
+    key = "set" if os.environ.get("AWS_ACCESS_KEY_ID") else "not set"
+    return (
+        f"credentials were looked for in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY ({key}), in {file} "
+        f"({'there' if file.exists() else 'not there'}) and in this machine's role"
+    )
+
+
+def _write_local(path: Path, data: bytes | bytearray | memoryview) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.unfinished")
+    try:
+        with open(unfinished, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+    # The new name is in the folder, and the folder reaches the disk on its own.
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _is_unfinished(name: str) -> bool:
+    return name.startswith(".") and name.endswith(".unfinished")
+
+
+def _file_info(entry: Any) -> FileInfo | None:
+    if entry.type != arrow.FileType.File:
+        return None
+    return FileInfo(size=int(entry.size or 0), version=str(entry.mtime_ns))
+
+
+def _first_line(error: Exception) -> str:
+    return re.sub(r" \(Request ID: [^)]*\)", "", str(error)).strip().partition("\n")[0] or type(error).__name__
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"
+
+
+def expand(addresses: str) -> list[Place]:
+    """The shards that a comma-joined list of addresses means, sorted, each once; nothing is opened.
+
+    An address is a file; a folder, which means its `*.tar`; a pattern with `*`, `?` or `[...]`, which means the `*.tar`
+    that it matches (and folders, as above); braces as in a shell, `train-{000000..000009}.tar` and `{a,b}`.
+    Raises `DataError` where an address means nothing, or a folder holds the shards of more than one split.
+    """
+    found: set[Place] = set()
+    listed: dict[Place, dict[str, FileInfo | None]] = {}
+    for address in _split_list(addresses):
+        for text in _braces(address):
+            found.update(_match(place(text), listed))
+    if not found:
+        raise DataError(
+            f"{addresses!r} names no shards: give a folder, a file, or a pattern such as FOLDER/train-*.tar"
+        )
+    return sorted(found)
+
+
+def _split_list(text: str) -> list[str]:
+    """Cut at the commas that are outside of braces and brackets."""
+    parts, depth = [""], 0
+    for character in text:
+        depth += (character in "{[") - (character in "}]")
+        if character == "," and depth <= 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return [part.strip() for part in parts if part.strip()]
+
+
+def _braces(text: str) -> list[str]:
+    """All texts that the braces mean, the first brace varying slowest; braces that mean nothing stay as they are."""
+    # The innermost braces first, so that nested ones need nothing more; `${NAME}` is a variable, not an alternative.
+    for match in re.finditer(r"(?<!\$)\{([^{}]*)\}", text):
+        span = re.fullmatch(r"(\d+)\.\.(\d+)", match[1])
+        if span:
+            first, last = int(span[1]), int(span[2])
+            if abs(last - first) >= _MOST_SHARDS:
+                raise DataError(
+                    f"{text} means {abs(last - first) + 1:,} files but at most {_MOST_SHARDS:,} are allowed"
+                )
+            width = max(len(span[1]), len(span[2])) if "0" in (span[1][0], span[2][0]) else 0
+            step = 1 if last >= first else -1
+            choices = [str(number).zfill(width) for number in range(first, last + step, step)]
+        elif "," in match[1]:
+            choices = match[1].split(",")
+        else:
+            continue
+        return [whole for choice in choices for whole in _braces(text[: match.start()] + choice + text[match.end() :])]
+    return [text]
+
+
+def _match(where: Place, listed: dict[Place, dict[str, FileInfo | None]]) -> list[Place]:
+    """The shards that one address without braces means; `listed` remembers the folders that were looked into."""
+
+    def children(folder: Place) -> dict[str, FileInfo | None]:
+        if folder not in listed:
+            listed[folder] = folder.children()
+        return listed[folder]
+
+    root = _root(where.address)
+    tail = where.address[len(root) :].strip("/")
+    # A name may itself have brackets in it: what exists as it is written is meant as it is written.
+    if not _MAGIC.search(tail) or where.exists():
+        if where.name in children(where.parent):
+            is_folder = children(where.parent)[where.name] is None
+        else:
+            is_folder = where.is_folder()  # a root or a bucket, which no listing shows
+            if not is_folder:
+                raise DataError(f"{where} does not exist; {_nearest(where)}")
+        return _folder_shards(where, children(where)) if is_folder else [where]
+
+    here = [Place(root.rstrip("/") or "/")]
+    parts = tail.split("/")
+    for part in parts[:-1]:
+        here = [
+            folder / name
+            for folder in here
+            for name in _named(part, children(folder))
+            if children(folder)[name] is None
+        ]
+    files: list[Place] = []
+    folders: list[Place] = []
+    for folder in here:
+        for name in _named(parts[-1], children(folder)):
+            (folders if children(folder)[name] is None else files).append(folder / name)
+    shards = [file for file in files if file.name.endswith(".tar")]
+    shards += [shard for folder in folders if not shards for shard in _folder_shards(folder, children(folder))]
+    if not shards:
+        other = f"; it matches {files[0].name}, which is no .tar" if files else ""
+        raise DataError(f"{where} matches no shards{other}; {_nearest(where)}")
+    return shards
+
+
+def _named(pattern: str, names: dict[str, FileInfo | None]) -> list[str]:
+    """The names that a part of a pattern matches; as in a shell, `*` does not match a leading dot."""
+    if not _MAGIC.search(pattern):
+        return [pattern] if pattern in names else []
+    return [n for n in names if fnmatch.fnmatchcase(n, pattern) and (pattern.startswith(".") or not n.startswith("."))]
+
+
+def _folder_shards(folder: Place, names: dict[str, FileInfo | None]) -> list[Place]:
+    shards = sorted(name for name, info in names.items() if info is not None and name.endswith(".tar"))
+    if not shards:
+        packed = next((name for name in sorted(names) if name.endswith((".tar.gz", ".tgz", ".tar.zst"))), None)
+        holds = (
+            "is empty"
+            if not names
+            else f"holds no .tar ({packed} needs to be decompressed)"
+            if packed
+            else "holds no .tar"
+        )
+        raise DataError(f"the folder {folder} {holds}: give a folder of WebDataset shards")
+    splits = sorted({re.sub(r"[-_.]?\d*\.tar$", "", name) for name in shards})
+    if len(splits) > 1:
+        example = "train" if "train" in splits else splits[0]
+        raise DataError(
+            f"the folder {folder} holds shards of more than one split ({', '.join(splits[:6])}"
+            f"{', ...' if len(splits) > 6 else ''}): choose one, for example {folder}/{example}-*.tar, "
+            f"or take all with {folder}/*.tar"
+        )
+    return [folder / name for name in shards]
+
+
+def _nearest(where: Place) -> str:
+    """Where the search ended, for a message."""
+    folder = where.parent
+    while folder != folder.parent and (_MAGIC.search(folder.address) or not folder.exists()):
+        folder = folder.parent
+    if not folder.exists():
+        return f"{folder} does not exist either"
+    names = folder.names()
+    some = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+    return f"the nearest folder that exists is {folder}, with {some}" if names else f"the folder {folder} is empty"

@@ -1,0 +1,167 @@
+"""What tests share: an object store that lives as long as the run, and data sets found by $DCGAN_DIST_DATA."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from dcgan_dist.storage import Place
+
+VARIABLE = "DCGAN_DIST_DATA"
+_not_run: dict[str, tuple[str, str]] = {}
+"""Of each skipped test: its file, and why."""
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """Address of an S3 server on this machine."""
+    from moto.server import ThreadedMotoServer  # takes a second to import
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """An empty bucket, which the environment variables of this test lead to."""
+    import boto3
+
+    for name, value in {
+        "AWS_ENDPOINT_URL_S3": s3_endpoint,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    bucket = f"test-{uuid.uuid4().hex}"
+    boto3.client("s3", endpoint_url=s3_endpoint, region_name="us-east-1").create_bucket(Bucket=bucket)
+    return Place(f"s3://{bucket}")
+
+
+@pytest.fixture(scope="module")
+def start_ray() -> Iterator[Callable[[int], None]]:
+    """`start_ray(CPUS)` gives the module a Ray of its own on this machine, which ends with it."""
+    import ray  # takes a second to import
+
+    # pytest's own folders are too deep for Ray's sockets.
+    with tempfile.TemporaryDirectory(prefix="ray-") as home, pytest.MonkeyPatch.context() as patch:
+        for name, value in {
+            "HOME": home,
+            "RAY_AUTH_MODE": "disabled",
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+            "RAY_DATA_LOG_LEVEL": "ERROR",
+        }.items():
+            patch.setenv(name, value)
+        patch.delenv("RAY_ADDRESS", raising=False)
+        yield lambda cpus: ray.init(
+            num_cpus=cpus, include_dashboard=False, logging_level="ERROR", log_to_driver=False, _temp_dir=home
+        )
+        ray.shutdown()
+
+
+@pytest.fixture
+def shared_data() -> Callable[[str], Path]:
+    """`shared_data(NAME)` is the folder `$DCGAN_DIST_DATA/NAME`.
+
+    Where the variable is not set the test is skipped; where it is, as in CI, a missing folder is a failure.
+    """
+    return find_shared_data
+
+
+@pytest.fixture
+def published() -> Path:
+    """The authors' published weights, and what they have to give."""
+    return find_shared_data("published")
+
+
+def find_shared_data(name: str) -> Path:
+    root = os.environ.get(VARIABLE)
+    if not root:
+        pytest.skip(f"needs ${VARIABLE}/{name} and the variable is not set")
+    folder = Path(root) / name
+    if not folder.is_dir():
+        pytest.fail(f"{folder} is missing though {VARIABLE} is set: unpack the shared data there", pytrace=False)
+    return folder
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.skipped and not hasattr(report, "wasxfail") and isinstance(report.longrepr, tuple):
+        file = report.nodeid.partition("::")[0]
+        _not_run[report.nodeid] = file, report.longrepr[2].removeprefix("Skipped: ")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Say at the very end of the run what was left out, and why."""
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is None or not _not_run:
+        return
+    told = ", ".join(f"{count} in {file} ({reason})" for (file, reason), count in Counter(_not_run.values()).items())
+    terminal.write_line(f"Did not run: {told}")
+
+
+class Command:
+    """`python -m dcgan_dist.train` as a user gives it, in a folder, with a home and a Ray directory of its own."""
+
+    def __init__(self, folder: Path, home: str) -> None:
+        self.folder = folder
+        self._environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")} | {
+            "HOME": home,
+            "RAY_TMPDIR": home,
+            "PYTHONWARNINGS": "ignore",
+        }
+
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        """Start it; its output is in one stream."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "dcgan_dist.train", *arguments],
+            cwd=self.folder,
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def wait_until_gone(self, timeout_s: float = 60) -> None:
+        """Wait for the end of every process started under this home: Ray's outlive a killed driver a little."""
+        mark = f"HOME={self._environment['HOME']}".encode()
+        deadline = time.monotonic() + timeout_s
+        while left := [
+            path.parent.name for path in Path("/proc").glob("[0-9]*/environ") if mark in _environment_of(path)
+        ]:
+            assert time.monotonic() < deadline, f"processes {left} are still there"
+            time.sleep(0.1)
+
+    def run(self, *arguments: str) -> tuple[int, str]:
+        """Run it to its end: status and output."""
+        process = self.start(*arguments)
+        output, _ = process.communicate(timeout=240)
+        return process.returncode, output
+
+
+def _environment_of(path: Path) -> list[bytes]:
+    try:
+        return path.read_bytes().split(b"\0")
+    except OSError:  # it has just ended, or belongs to somebody else
+        return []
+
+
+@pytest.fixture
+def train_command(tmp_path: Path) -> Iterator[Command]:
+    """The training command, in an empty folder."""
+    # pytest's own folders are too deep for Ray's sockets.
+    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as home:
+        command = Command(tmp_path, home)
+        yield command
+        command.wait_until_gone()

@@ -1,0 +1,424 @@
+import gzip
+import hashlib
+import io
+import json
+import os
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import webdataset
+from PIL import Image
+
+from dcgan_dist.data.shards import (
+    DATASET_FILE,
+    INDEX_FILE,
+    Index,
+    ShardIndex,
+    ShardWriter,
+    concatenate,
+    find_index,
+    fingerprint,
+    index_shard,
+)
+from dcgan_dist.errors import DataError
+from dcgan_dist.storage import MissingFile, Place, expand
+
+
+def picture(i: int) -> bytes:
+    """Bytes that stand for an image file; their length varies."""
+    return bytes([i % 256]) * (300 + 217 * i)
+
+
+def here(path: Path, *names: str) -> Place:
+    return Place(str(path.joinpath(*names)))
+
+
+def tar_of(path: Path, files: list[tuple[str, bytes]], kind: int = tarfile.USTAR_FORMAT) -> Place:
+    with tarfile.open(path, "w", format=kind) as writer:
+        for name, body in files:
+            info = tarfile.TarInfo(name)
+            info.size = len(body)
+            writer.addfile(info, io.BytesIO(body))
+    return Place(str(path))
+
+
+def bodies(index: ShardIndex) -> list[bytes]:
+    data = Place(index.shard).read_bytes()
+    return [data[offset : offset + size] for offset, size in zip(index.offset, index.size, strict=True)]
+
+
+def write(folder: Place, images: int = 7, images_per_shard: int = 3, split: str = "train") -> ShardWriter:
+    with ShardWriter(folder, split, images_per_shard) as writer:
+        for i in range(images):
+            writer.add(picture(i), label=i % 3, meta={"number": i})
+    return writer
+
+
+# Reading what others write
+
+
+@pytest.mark.parametrize("kind", ["USTAR_FORMAT", "GNU_FORMAT", "PAX_FORMAT"])
+def test_shard_of_the_real_webdataset_is_indexed(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "a.tar"
+    with webdataset.TarWriter(str(path), encoder=False, format=kind) as writer:
+        for i in range(5):
+            key = f"folder/{'k' * 80}/sample{i}" if kind == "USTAR_FORMAT" else f"{'folder/' * 30}sample{i}"
+            writer.write({"__key__": key, "jpg": picture(i), "cls": str(10 + i).encode(), "json": b"{}"})
+    index = index_shard(Place(str(path)))
+    assert bodies(index) == [picture(i) for i in range(5)]
+    assert index.label.tolist() == [10, 11, 12, 13, 14]
+    assert index.torn is None
+    assert (index.offset.dtype, index.size.dtype, index.label.dtype) == (np.int64, np.int64, np.int32)
+
+
+def test_images_are_told_by_their_ending_in_any_case_as_webdataset_splits_names(tmp_path: Path) -> None:
+    names = [
+        "a.jpg",
+        "b.JPEG",
+        "c.PnG",
+        "d.webp",
+        "e.gif",
+        "f.seg.png",
+        "g",
+        "sub.dir/h.jpg",
+        ".hidden.jpg",
+        "__meta__/i.jpg",
+    ]
+    shard = tar_of(tmp_path / "a.tar", [(name, name.encode()) for name in names])
+    assert bodies(index_shard(shard)) == [b"a.jpg", b"b.JPEG", b"c.PnG", b"d.webp", b"sub.dir/h.jpg"]
+
+
+def test_label_belongs_to_the_key_whether_it_comes_before_or_after_the_image(tmp_path: Path) -> None:
+    files = [("a.cls", b"1"), ("a.jpg", b"A"), ("b.jpg", b"B"), ("b.json", b"{}"), ("b.cls", b" 2\n")]
+    files += [("c.jpg", b"C"), ("x/c.cls", b"9"), ("d.jpg", b"D"), ("d.png", b"E"), ("d.cls", b"4")]
+    assert index_shard(tar_of(tmp_path / "a.tar", files)).label.tolist() == [1, 2, -1, 4, 4]
+
+
+@pytest.mark.parametrize("content", [b"dog", b"", b"-1", b"1.0", b"2147483648", b"99999999999", b"\xff", b"1" * 40])
+def test_class_that_is_no_number_counts_as_none(tmp_path: Path, content: bytes) -> None:
+    shard = tar_of(tmp_path / "a.tar", [("a.jpg", b"A"), ("a.cls", content), ("b.jpg", b"B"), ("b.cls", b"2147483647")])
+    assert index_shard(shard).label.tolist() == [-1, 2**31 - 1]
+
+
+def test_only_headers_and_labels_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    big = 3 << 20
+    shard = tar_of(tmp_path / "a.tar", [(f"{i}.jpg", bytes(big)) for i in range(4)])
+    read: list[int] = []
+    whole = Place.read_range
+    monkeypatch.setattr(Place, "read_range", lambda self, at, size: read.append(size) or whole(self, at, size))
+    assert index_shard(shard).size.tolist() == [big] * 4
+    assert sum(read) < big
+
+
+def test_shard_on_s3_gives_the_same_index(s3: Place, tmp_path: Path) -> None:
+    written = write(here(tmp_path)).written[0]
+    (s3 / "set" / "train-000000.tar").write_bytes(Place(written.shard).read_bytes())
+    [shard] = expand(f"{s3}/set")
+    index = index_shard(shard)
+    assert bodies(index) == bodies(written)
+    assert index.label.tolist() == written.label.tolist()
+
+
+def test_shard_without_images_has_an_empty_index(tmp_path: Path) -> None:
+    assert len(index_shard(tar_of(tmp_path / "a.tar", [("a.txt", b"A")]))) == 0
+
+
+# Torn and wrong files
+
+
+def test_shard_cut_at_any_place_keeps_the_samples_before(tmp_path: Path) -> None:
+    files = [(f"{key}.{kind}", body) for key in "abc" for kind, body in (("jpg", picture(2)), ("cls", b"5"))]
+    data = tar_of(tmp_path / "whole.tar", files).read_bytes()
+    whole = index_shard(here(tmp_path, "whole.tar"))
+    end_of_label = [int(offset) + 512 * 3 + 1 for offset in whole.offset]  # image of two blocks, header, one byte
+    end_mark = end_of_label[-1] + 511
+    for cut in range(512, len(data), 37):
+        (tmp_path / "cut.tar").write_bytes(data[:cut])
+        index = index_shard(here(tmp_path, "cut.tar"))
+        # The label of the first sample may be missing: nothing else says then that there were labels.
+        whole_samples = sum(cut >= end for end in end_of_label)
+        if whole_samples == 0 and cut >= whole.offset[0] + whole.size[0]:
+            assert index.label.tolist() == [-1]
+        else:
+            assert index.label.tolist() == [5] * whole_samples, cut
+        assert index.offset.tolist() == whole.offset[: len(index)].tolist()
+        if cut < end_mark + 512:
+            assert index.torn is not None
+            assert f"its first {len(index)} images are used" in index.torn
+            assert "\n" not in index.torn
+
+
+def test_damaged_header_ends_the_shard_there(tmp_path: Path) -> None:
+    shard = tar_of(tmp_path / "a.tar", [(f"{key}.jpg", b"x") for key in "abc"])
+    data = bytearray(shard.read_bytes())
+    data[2 * 1024 + 3] ^= 1
+    (tmp_path / "a.tar").write_bytes(data)
+    index = index_shard(shard)
+    assert len(index) == 2
+    assert index.torn == f"{shard} is torn: the header at byte 2,048 is damaged; its first 2 images are used"
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "it is empty"),
+        (b"hello, I am a text\n" * 100, "it begins with b'hello, I am a te'"),
+        (bytes(10240), "it begins with zeros"),
+        (gzip.compress(bytes(10240)), "it is compressed by gzip; decompress it"),
+        (b"\x28\xb5\x2f\xfd" + bytes(600), "compressed by zstd"),
+        (b"PK\x03\x04" + bytes(600), "compressed by zip"),
+        (b"\xff\xd8\xff\xe0" * 200, "it begins with"),
+    ],
+)
+def test_file_that_is_no_tar_is_named(tmp_path: Path, content: bytes, sentence: str) -> None:
+    (tmp_path / "a.tar").write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        index_shard(here(tmp_path, "a.tar"))
+    assert f"{tmp_path}/a.tar is not a tar: " in str(caught.value)
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_shard_is_named(tmp_path: Path) -> None:
+    with pytest.raises(MissingFile, match=r"a\.tar"):
+        index_shard(here(tmp_path, "a.tar"))
+
+
+# Writing
+
+
+def test_real_webdataset_reads_what_is_written(tmp_path: Path) -> None:
+    write(here(tmp_path))
+    shards = [str(shard) for shard in expand(str(tmp_path))]
+    samples = list(webdataset.WebDataset(shards, shardshuffle=False))
+    assert [sample["jpg"] for sample in samples] == [picture(i) for i in range(7)]
+    assert [int(sample["cls"]) for sample in samples] == [i % 3 for i in range(7)]
+    assert [json.loads(sample["json"]) for sample in samples] == [{"number": i} for i in range(7)]
+    assert [sample["__key__"] for sample in samples] == [f"train-{i:08d}" for i in range(7)]
+
+
+def test_writer_knows_the_index_that_reading_gives(tmp_path: Path) -> None:
+    written = write(here(tmp_path)).written
+    assert [len(shard) for shard in written] == [3, 3, 1]
+    for shard in written:
+        read = index_shard(Place(shard.shard))
+        for name in ("offset", "size", "label", "shard_bytes"):
+            assert np.array_equal(getattr(read, name), getattr(shard, name))
+        assert read.torn is None
+        assert shard.sha256 == hashlib.sha256(Place(shard.shard).read_bytes()).hexdigest()
+
+
+def test_bytes_are_those_that_tarfile_would_write(tmp_path: Path) -> None:
+    write(here(tmp_path), images=2)
+    expected = io.BytesIO()
+    with tarfile.open(fileobj=expected, mode="w", format=tarfile.USTAR_FORMAT) as writer:
+        for i in range(2):
+            files = [("jpg", picture(i)), ("cls", b"%d" % (i % 3)), ("json", b'{"number": %d}' % i)]
+            for suffix, body in files:
+                info = tarfile.TarInfo(f"train-{i:08d}.{suffix}")
+                info.size = len(body)
+                writer.addfile(info, io.BytesIO(body))
+    data = (tmp_path / "train-000000.tar").read_bytes()
+    assert expected.getvalue()[: len(data)] == data  # tarfile adds zeros up to a record of 10 KiB
+
+
+def test_shard_is_closed_before_it_outgrows_its_limit(tmp_path: Path) -> None:
+    with ShardWriter(here(tmp_path), "train", 100, max_bytes=10_000) as writer:
+        for _ in range(5):
+            writer.add(bytes(3000))
+        writer.add(bytes(20_000))
+    assert [len(shard) for shard in writer.written] == [2, 2, 1, 1]
+    assert all(shard.shard_bytes <= 10_000 for shard in writer.written[:3])
+
+
+def test_writer_that_fails_leaves_whole_shards_only(tmp_path: Path) -> None:
+    def interrupted() -> None:
+        with ShardWriter(here(tmp_path), "train", 2) as writer:
+            for i in range(3):
+                writer.add(picture(i))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert os.listdir(tmp_path) == ["train-000000.tar"]
+
+
+def test_writers_of_different_shards_fit_together(tmp_path: Path) -> None:
+    write(here(tmp_path, "one"), images=6)
+    with ShardWriter(here(tmp_path, "two"), "train", 3, first_shard=1, first_image=3) as writer:
+        for i in range(3, 6):
+            writer.add(picture(i), label=i % 3, meta={"number": i})
+    name = "train-000001.tar"
+    assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+@pytest.mark.parametrize("split", ["", "a.b", "a/b", "ä", "x" * 61])
+def test_split_that_would_break_keys_is_refused(tmp_path: Path, split: str) -> None:
+    with pytest.raises(ValueError, match="split is"):
+        ShardWriter(here(tmp_path), split, 1)
+
+
+def test_writer_refuses_files_that_no_reader_takes_for_images(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="suffix is 'gif'"):
+        ShardWriter(here(tmp_path), "train", 1).add(b"", suffix="gif")
+
+
+# The index of a data set
+
+
+def data_set(folder: Place, **about: Any) -> Index:
+    index = concatenate(write(folder).written, **about)
+    index.save(folder)
+    return index
+
+
+def same(one: Index, other: Index) -> bool:
+    columns = all(
+        np.array_equal(getattr(one, name), getattr(other, name))
+        and getattr(one, name).dtype == getattr(other, name).dtype
+        for name in ("shard", "offset", "size", "label")
+    )
+    plain = ("shards", "shard_bytes", "classes", "image_size", "sha256")
+    return columns and all(getattr(one, name) == getattr(other, name) for name in plain)
+
+
+def test_concatenated_index_counts_shards_in_order(tmp_path: Path) -> None:
+    index = data_set(here(tmp_path))
+    assert index.shard.tolist() == [0, 0, 0, 1, 1, 1, 2]
+    assert (index.shard.dtype, len(index)) == (np.int32, 7)
+    for i in range(7):
+        data = Place(index.shards[index.shard[i]]).read_range(int(index.offset[i]), int(index.size[i]))
+        assert data == picture(i)
+
+
+def test_images_in_no_shard_at_all_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no image in .*a\.tar"):
+        concatenate([index_shard(tar_of(tmp_path / "a.tar", [("a.txt", b"A")]))])
+
+
+@pytest.mark.parametrize("about", [{}, {"classes": ["cat", "dog", "hen"], "image_size": 64}])
+def test_saved_index_is_loaded_as_it_was(tmp_path: Path, about: dict[str, Any]) -> None:
+    assert same(data_set(here(tmp_path), **about), Index.load(here(tmp_path)))
+
+
+def test_data_set_can_be_moved(tmp_path: Path) -> None:
+    data_set(here(tmp_path, "old"))
+    (tmp_path / "old").rename(tmp_path / "new")
+    assert Index.load(here(tmp_path, "new")).shards[0] == f"{tmp_path}/new/train-000000.tar"
+
+
+def test_index_kept_elsewhere_keeps_the_addresses(tmp_path: Path, s3: Place) -> None:
+    index = data_set(here(tmp_path))
+    index.save(s3 / "indexes" / "x")
+    assert same(Index.load(s3 / "indexes" / "x"), index)
+
+
+def test_description_says_what_is_in_the_shards(tmp_path: Path) -> None:
+    data_set(here(tmp_path), classes=["cat", "dog", "hen"], image_size=64)
+    description = json.loads((tmp_path / DATASET_FILE).read_text())
+    assert description["format"] == "dcgan-dist shards 1"
+    assert (description["images"], description["image_size"]) == (7, 64)
+    assert description["images_per_class"] == [3, 2, 2]
+    for entry in description["shards"]:
+        data = (tmp_path / entry["file"]).read_bytes()
+        assert (len(data), hashlib.sha256(data).hexdigest()) == (entry["bytes"], entry["sha256"])
+
+
+def test_name_of_a_sample_is_read_from_its_header(tmp_path: Path) -> None:
+    index = data_set(here(tmp_path))
+    assert index.names(4) == "train-000001.tar: train-00000004.jpg"
+
+
+def test_name_of_a_sample_cannot_forge_a_message(tmp_path: Path) -> None:
+    index = concatenate([index_shard(tar_of(tmp_path / "a.tar", [("a\n\x1b[31m.jpg", b"x")]))])
+    assert index.names(0) == r"a.tar: a\n\x1b[31m.jpg"
+
+
+def test_own_index_is_found_for_some_of_its_shards_in_their_order(tmp_path: Path) -> None:
+    index = data_set(here(tmp_path))
+    found = find_index([here(tmp_path, "train-000002.tar"), here(tmp_path, "train-000000.tar")])
+    assert found is not None
+    assert found.shard.tolist() == [0, 1, 1, 1]
+    assert found.offset.tolist() == [index.offset[6], *index.offset[:3]]
+    assert found.sha256 == (index.sha256[2], index.sha256[0])
+
+
+def test_description_of_another_format_is_not_ours(tmp_path: Path) -> None:
+    write(here(tmp_path))
+    for content in ('{"name": "CIFAR-10", "shards": []}', "[]", "not json", '{"format": "other"}'):
+        (tmp_path / DATASET_FILE).write_text(content)
+        (tmp_path / INDEX_FILE).write_bytes(b"")
+        assert find_index(expand(str(tmp_path))) is None
+        with pytest.raises(DataError, match="is not of the format"):
+            Index.load(here(tmp_path))
+
+
+def test_foreign_shards_have_no_index(tmp_path: Path) -> None:
+    data_set(here(tmp_path))
+    foreign = tar_of(tmp_path / "foreign.tar", [("a.jpg", b"x")])
+    assert find_index([foreign]) is None
+    assert find_index([here(tmp_path, "train-000000.tar"), here(tmp_path, "elsewhere", "a.tar")]) is None
+
+
+def test_shard_that_was_not_copied_whole_is_named(tmp_path: Path) -> None:
+    data_set(here(tmp_path))
+    shard = tmp_path / "train-000001.tar"
+    shard.write_bytes(shard.read_bytes()[:1000])
+    with pytest.raises(
+        DataError, match=r"train-000001\.tar has 1,000 bytes, but .*dataset\.json says .*: copy it again"
+    ):
+        find_index(expand(f"{tmp_path}/*.tar"))
+    assert find_index([here(tmp_path, "train-000000.tar")]) is not None
+
+
+def _shorter(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-10])
+
+
+def _forged(path: Path) -> None:
+    description = json.loads((path.parent / DATASET_FILE).read_text())
+    with io.BytesIO() as file:
+        np.savez(file, shard=np.array([None], dtype=object))
+        path.write_bytes(file.getvalue())
+    description["index"]["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    (path.parent / DATASET_FILE).write_text(json.dumps(description))
+
+
+@pytest.mark.parametrize("damage", [_shorter, _forged])
+def test_damaged_index_is_one_sentence_and_runs_no_code(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    data_set(here(tmp_path))
+    damage(tmp_path / INDEX_FILE)
+    with pytest.raises(DataError, match=r"index\.npz or dataset\.json is damaged"):
+        Index.load(here(tmp_path))
+
+
+def test_fingerprint_changes_with_every_shard(tmp_path: Path) -> None:
+    write(here(tmp_path))
+    shards = expand(f"{tmp_path}/*.tar")
+    first = fingerprint(shards)
+    assert fingerprint(shards) == first
+    assert fingerprint(shards[:2]) != first
+    assert fingerprint(shards[::-1]) != first
+    os.utime(shards[1].local_path, ns=(1, 1))
+    assert fingerprint(shards) != first
+    with pytest.raises(MissingFile):
+        fingerprint([*shards, here(tmp_path, "gone.tar")])
+
+
+def test_shard_holds_a_picture_as_it_was_given(tmp_path: Path) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8), "red").save(file, "png")
+    with ShardWriter(here(tmp_path), "train", 1) as writer:
+        writer.add(file.getvalue(), suffix="png")
+    assert bodies(index_shard(here(tmp_path, "train-000000.tar"))) == [file.getvalue()]
+
+
+def test_shared_cifar10_has_its_counts(shared_data: Callable[[str], Path]) -> None:
+    shards = expand(f"{shared_data('cifar10')}/test-*.tar")
+    assert find_index(shards) is None
+    index = concatenate([index_shard(shard) for shard in shards])
+    assert np.bincount(index.label).tolist() == [1000] * 10

@@ -1,0 +1,399 @@
+import errno
+import os
+import pickle
+import stat
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dcgan_dist import storage
+from dcgan_dist.errors import DataError
+from dcgan_dist.storage import AccessRefused, MissingFile, Place, StorageFull, expand, place
+
+
+@pytest.fixture(params=["local", "s3"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """An empty folder on each kind of store."""
+    return Place(str(tmp_path)) if request.param == "local" else request.getfixturevalue("s3") / "some" / "where"
+
+
+# Addresses
+
+
+def test_place_fills_in_home_variables_and_the_working_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/somebody")
+    monkeypatch.setenv("DATA_OF_MINE", "/data")
+    assert place("runs/../a").address == f"{tmp_path}/a"
+    assert place("~/runs").address == "/home/somebody/runs"
+    assert place("$DATA_OF_MINE/x").address == place("${DATA_OF_MINE}/x/").address == "/data/x"
+    assert place("file:///data/x").address == "/data/x"
+    assert place(" S3://bucket/key/ ").address == "s3://bucket/key"
+
+
+def test_unset_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NOT_THERE", raising=False)
+    with pytest.raises(DataError, match=r"NOT_THERE is not set but \$NOT_THERE/x needs it"):
+        place("$NOT_THERE/x")
+
+
+@pytest.mark.parametrize("text", ["", "  "])
+def test_empty_address_is_refused(text: str) -> None:
+    with pytest.raises(DataError, match="empty address"):
+        place(text)
+
+
+@pytest.mark.parametrize(
+    ("address", "parent", "name"),
+    [
+        ("/a/b", "/a", "b"),
+        ("/a", "/", "a"),
+        ("/", "/", ""),
+        ("s3://bucket/a/b", "s3://bucket/a", "b"),
+        ("s3://bucket/a", "s3://bucket", "a"),
+        ("s3://bucket", "s3://bucket", "bucket"),
+    ],
+)
+def test_parent_and_name(address: str, parent: str, name: str) -> None:
+    assert (Place(address).parent.address, Place(address).name) == (parent, name)
+
+
+def test_place_travels_as_its_address_alone() -> None:
+    where = Place("s3://bucket/key")
+    assert pickle.loads(pickle.dumps(where)) == where
+    assert not where.is_local
+    with pytest.raises(ValueError, match="not a local path"):
+        where.local_path  # noqa: B018
+
+
+@pytest.mark.parametrize("address", ["http://host/x", "nonsense://x/y", "s3:///key"])
+def test_store_that_cannot_be_used_is_one_sentence(address: str) -> None:
+    with pytest.raises(DataError):
+        Place(address).exists()
+
+
+# Files and folders, on each kind of store
+
+
+def test_what_was_written_is_read_back(folder: Place) -> None:
+    data = bytes(range(256)) * 5
+    file = folder / "deep" / "er" / "file.bin"
+    file.write_bytes(data)
+    assert file.read_bytes() == data
+    assert file.info().size == len(data)
+    assert file.exists()
+    assert file.is_file()
+    assert not file.is_folder()
+    assert (folder / "deep").is_folder()
+
+
+@pytest.mark.parametrize(("offset", "size"), [(0, 10), (5, 0), (1275, 10), (1280, 10), (5000, 10), (0, 9999)])
+def test_range_is_the_slice_of_the_file(folder: Place, offset: int, size: int) -> None:
+    data = bytes(range(256)) * 5
+    (folder / "file").write_bytes(data)
+    assert (folder / "file").read_range(offset, size) == data[offset : offset + size]
+
+
+def test_open_file_serves_reads_in_any_order(folder: Place) -> None:
+    (folder / "file").write_bytes(b"0123456789")
+    with (folder / "file").open_read() as file:
+        assert file.size() == 10
+        assert (file.read_at(2, 8), file.read_at(3, 0)) == (b"89", b"012")
+
+
+def test_listing_shows_files_and_folders(folder: Place) -> None:
+    (folder / "b").write_bytes(b"12")
+    (folder / "a").write_bytes(b"1")
+    (folder / "sub" / "c").write_bytes(b"123")
+    assert folder.names() == ["a", "b", "sub"]
+    assert {name: info and info.size for name, info in folder.children().items()} == {"a": 1, "b": 2, "sub": None}
+    assert [(where, info.size) for where, info in folder.files()] == [(folder / "a", 1), (folder / "b", 2)]
+    assert [where for where, _ in folder.files(recursive=True)] == [
+        folder / "a",
+        folder / "b",
+        folder / "sub" / "c",
+    ]
+
+
+def test_folder_that_is_not_there_lists_nothing(folder: Place) -> None:
+    nowhere = folder / "nowhere"
+    assert nowhere.names() == []
+    assert nowhere.files(recursive=True) == []
+    assert not nowhere.exists()
+
+
+def test_missing_file_is_named(folder: Place) -> None:
+    missing = folder / "missing"
+    calls: list[Callable[[], object]] = [
+        missing.read_bytes,
+        missing.info,
+        missing.open_read,
+        lambda: missing.read_range(0, 1),
+    ]
+    for call in calls:
+        with pytest.raises(MissingFile, match="missing"):
+            call()
+
+
+def test_delete_takes_files_and_folders_and_forgives_absence(folder: Place) -> None:
+    (folder / "keep").write_bytes(b"1")
+    (folder / "sub" / "c").write_bytes(b"1")
+    (folder / "file").write_bytes(b"1")
+    (folder / "file").delete()
+    (folder / "sub").delete()
+    (folder / "never").delete()
+    assert folder.names() == ["keep"]
+
+
+def test_version_changes_when_a_file_is_written_again(tmp_path: Path) -> None:
+    file = Place(str(tmp_path)) / "file"
+    file.write_bytes(b"old")
+    os.utime(file.local_path, ns=(1, 1))
+    before = file.info()
+    file.write_bytes(b"new")
+    assert file.info().size == before.size
+    assert file.info().version != before.version
+
+
+def test_made_folder_exists(tmp_path: Path) -> None:
+    new = Place(str(tmp_path)) / "x" / "y"
+    new.make_folder()
+    new.make_folder()
+    assert new.is_folder()
+
+
+# Nothing half-written
+
+
+def test_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = Place(str(tmp_path)) / "file"
+    file.write_bytes(b"old")
+
+    def fail(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(KeyboardInterrupt):
+        file.write_bytes(b"new")
+    assert file.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_reader_never_sees_a_part_of_a_file(tmp_path: Path) -> None:
+    file = Place(str(tmp_path)) / "file"
+    versions = [bytes([i]) * 300_000 for i in range(8)]
+    file.write_bytes(versions[0])
+    writer = threading.Thread(target=lambda: [file.write_bytes(data) for data in versions])
+    writer.start()
+    seen = []
+    while writer.is_alive():
+        seen.append(file.read_bytes())
+    writer.join()
+    assert set(seen) <= set(versions)
+
+
+def test_file_of_a_writer_that_died_is_not_listed(tmp_path: Path) -> None:
+    (tmp_path / ".file.0123abcd.unfinished").write_bytes(b"half")
+    assert Place(str(tmp_path)).names() == []
+
+
+def test_written_file_has_the_usual_rights(tmp_path: Path) -> None:
+    (tmp_path / "plain").write_bytes(b"")
+    (Place(str(tmp_path)) / "file").write_bytes(b"")
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == stat.S_IMODE((tmp_path / "plain").stat().st_mode)
+
+
+# Failures that a user can mend
+
+
+def test_full_disk_says_what_is_needed_and_what_is_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StorageFull, match=r"no space left to write .*new/file: 2\.0 MB are needed, .* are free"):
+        (Place(str(tmp_path)) / "new" / "file").write_bytes(bytes(2_000_000))
+    assert os.listdir(tmp_path / "new") == []
+
+
+def test_device_that_is_really_full_is_told(tmp_path: Path) -> None:
+    # /dev/full answers every write as a full disk does.
+    with pytest.raises(OSError, match="No space") as caught, open("/dev/full", "wb", buffering=0) as device:
+        device.write(b"x")
+    known = storage._known(Place(str(tmp_path / "x")), "write", 10, caught.value)
+    assert isinstance(known, StorageFull)
+
+
+def test_file_in_the_way_of_a_folder_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    file = Place(str(tmp_path)) / "file"
+    for call in (file.names, (file / "below").read_bytes, lambda: (file / "below").write_bytes(b"x")):
+        with pytest.raises(DataError, match="file is where a folder is needed"):
+            call()
+
+
+@pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"])
+@pytest.mark.parametrize("ending", ["", "/"])
+def test_endpoint_is_taken_from_either_variable(
+    name: str, ending: str, s3_endpoint: str, s3: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv(name, s3_endpoint + ending)
+    (s3 / "file").write_bytes(b"x")
+    assert s3.names() == ["file"]
+
+
+def test_missing_bucket_is_told(s3: Place) -> None:
+    nowhere = Place("s3://no-such-bucket-here/key")
+    assert not nowhere.exists()
+    with pytest.raises(MissingFile, match="no-such-bucket-here"):
+        nowhere.read_bytes()
+    with pytest.raises(MissingFile, match="bucket does not exist"):
+        nowhere.write_bytes(b"x")
+
+
+@pytest.mark.parametrize("code", ["ACCESS_DENIED", "INVALID_ACCESS_KEY_ID", "SIGNATURE_DOES_NOT_MATCH"])
+def test_refused_access_says_where_credentials_were_looked_for(
+    code: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    error = OSError(f"When reading information for key 'k' in bucket 'b': AWS Error {code} during HeadObject operation")
+    known = storage._known(Place("s3://b/k"), "read", 0, error)
+    assert isinstance(known, AccessRefused)
+    for part in ("s3://b/k", "AWS_ACCESS_KEY_ID", "not set", f"{tmp_path}/credentials (not there)", "role"):
+        assert part in str(known)
+
+
+def test_passing_failure_of_an_object_store_is_tried_again(s3: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    (s3 / "file").write_bytes(b"data")
+    monkeypatch.setattr(storage, "PAUSES_S", (0.0, 0.0))
+    calls = []
+
+    def flaky(store: Any, path: str) -> str:
+        calls.append(path)
+        if len(calls) < 3:
+            raise OSError("AWS Error NETWORK_CONNECTION during GetObject operation")
+        return "done"
+
+    assert (s3 / "file")._ask("read", flaky) == "done"
+    assert len(calls) == 3
+
+
+def test_dead_object_store_ends_in_one_sentence(monkeypatch: pytest.MonkeyPatch, s3: Place) -> None:
+    monkeypatch.setattr(storage, "PAUSES_S", ())
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
+    with pytest.raises(DataError, match=r"cannot look at s3://.*NETWORK_CONNECTION.*tried 1 times"):
+        (s3 / "file").exists()
+
+
+# Which shards an address means
+
+
+def _make(folder: Place, *names: str) -> None:
+    for name in names:
+        (folder / name).write_bytes(b"x")
+
+
+def _names(folder: Place, addresses: str) -> list[str]:
+    return [where.address.removeprefix(f"{folder}/") for where in expand(addresses)]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("set", ["set/train-0.tar", "set/train-1.tar", "set/train-2.tar"]),
+        ("set/", ["set/train-0.tar", "set/train-1.tar", "set/train-2.tar"]),
+        ("set/train-1.tar", ["set/train-1.tar"]),
+        ("set/train-[02].tar", ["set/train-0.tar", "set/train-2.tar"]),
+        ("set/train-?.tar", ["set/train-0.tar", "set/train-1.tar", "set/train-2.tar"]),
+        ("set/*", ["set/train-0.tar", "set/train-1.tar", "set/train-2.tar"]),
+        ("*/train-0.tar", ["other/train-0.tar", "set/train-0.tar"]),
+        ("set/train-{0..1}.tar", ["set/train-0.tar", "set/train-1.tar"]),
+        ("set/train-{2..1}.tar", ["set/train-1.tar", "set/train-2.tar"]),
+        ("set/train-{0,2}.tar", ["set/train-0.tar", "set/train-2.tar"]),
+        ("{set/train-{0,1},other/train-0}.tar", ["other/train-0.tar", "set/train-0.tar", "set/train-1.tar"]),
+        ("{set,other}/train-0.*", ["other/train-0.tar", "set/train-0.tar"]),
+        ("s?t", ["set/train-0.tar", "set/train-1.tar", "set/train-2.tar"]),
+        ("odd/notes.txt", ["odd/notes.txt"]),
+        ("wide/a-{008..010}.tar", ["wide/a-008.tar", "wide/a-009.tar", "wide/a-010.tar"]),
+    ],
+)
+def test_addresses_mean_shards_as_in_a_shell(folder: Place, pattern: str, expected: list[str]) -> None:
+    _make(folder / "set", "train-0.tar", "train-1.tar", "train-2.tar", "dataset.json")
+    _make(folder / "other", "train-0.tar")
+    _make(folder / "odd", "notes.txt")
+    _make(folder / "wide", "a-008.tar", "a-009.tar", "a-010.tar")
+    assert _names(folder, f"{folder}/{pattern}") == expected
+
+
+def test_commas_join_addresses_and_each_shard_comes_once(folder: Place) -> None:
+    _make(folder, "a-0.tar", "a-1.tar", "b-0.tar")
+    assert _names(folder, f"{folder}/b-0.tar, {folder}/a-{{1,0}}.tar,{folder}/*.tar") == [
+        "a-0.tar",
+        "a-1.tar",
+        "b-0.tar",
+    ]
+
+
+def test_presets_address_by_variable_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _make(Place(str(tmp_path)) / "set", "train-0.tar")
+    monkeypatch.setenv("DATA_OF_MINE", str(tmp_path))
+    assert _names(Place(str(tmp_path)), "${DATA_OF_MINE}/set/train-{0,0}.tar") == ["set/train-0.tar"]
+
+
+def test_name_with_brackets_that_exists_is_taken_as_it_is(tmp_path: Path) -> None:
+    here = Place(str(tmp_path))
+    _make(here / "set [1]", "a-0.tar")
+    assert _names(here, f"{here}/set [1]") == ["set [1]/a-0.tar"]
+
+
+def test_star_does_not_match_hidden_files(tmp_path: Path) -> None:
+    here = Place(str(tmp_path))
+    _make(here, "a-0.tar", "._a-0.tar")
+    assert _names(here, f"{here}/*.tar") == ["a-0.tar"]
+
+
+def test_folder_with_several_splits_asks_for_one(folder: Place) -> None:
+    _make(folder, "train-000000.tar", "train-000001.tar", "test-000000.tar")
+    with pytest.raises(DataError, match=r"more than one split \(test, train\).*for example \S+/train-\*\.tar"):
+        expand(folder.address)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "sentence"),
+    [
+        (
+            "set/nope/train-0.tar",
+            r"set/nope/train-0.tar does not exist; the nearest folder that exists is \S+/set, with a",
+        ),
+        ("set/train-*.tar", r"train-\*.tar matches no shards; the nearest folder that exists is \S+/set"),
+        ("set/*.tar", r"matches no shards"),
+        ("set/a*", r"matches no shards; it matches a-0.txt, which is no .tar"),
+        ("set", r"holds no .tar"),
+        ("packed", r"holds no .tar \(a-0.tar.gz needs to be decompressed\)"),
+        ("set/a-{0..9999999}.tar", r"means 10,000,000 files"),
+        (",", r"names no shards"),
+    ],
+)
+def test_address_that_means_nothing_is_one_sentence(tmp_path: Path, pattern: str, sentence: str) -> None:
+    here = Place(str(tmp_path))
+    _make(here / "set", "a-0.txt")
+    _make(here / "packed", "a-0.tar.gz")
+    with pytest.raises(DataError, match=sentence) as caught:
+        expand(f"{here}/{pattern}" if pattern != "," else pattern)
+    assert "\n" not in str(caught.value)
+
+
+def test_empty_folder_is_told(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="is empty"):
+        expand(str(tmp_path))
+
+
+def test_address_in_a_missing_bucket_says_so(s3: Place) -> None:
+    with pytest.raises(DataError, match="s3://no-such-bucket-here does not exist either"):
+        expand("s3://no-such-bucket-here/a/*.tar")
