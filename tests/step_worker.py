@@ -1,0 +1,116 @@
+"""What each process of test_workers.py runs: python step_worker.py RANK WORLD FOLDER.
+
+Results are saved below FOLDER by rank. All groups of 1, 2, ... WORLD workers take their turn in the same processes.
+"""
+
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
+
+from dcgan_dist.adversarial import AdversarialStep
+from dcgan_dist.batchnorm import BatchNorm, set_process_group
+from dcgan_dist.networks import build_networks
+from dcgan_dist.settings import NetworkSettings, OptimizationSettings
+
+BATCH, STEPS = 128, 50
+NETWORKS = NetworkSettings(image_size=16, generator_maps=2, discriminator_maps=3, latent_size=8)
+
+
+def rows(rank: int, workers: int, n: int = BATCH) -> slice:
+    return slice(rank * n // workers, (rank + 1) * n // workers)
+
+
+def step_batch(number: int) -> tuple[Tensor, Tensor]:
+    numbers = np.random.default_rng(number)
+    real = torch.from_numpy(numbers.integers(0, 256, (BATCH, 3, 16, 16), dtype=np.uint8))
+    return real, torch.from_numpy(numbers.uniform(-1, 1, (BATCH, 8)))
+
+
+def train(
+    settings: OptimizationSettings, rank: int, groups: tuple[dist.ProcessGroup, dist.ProcessGroup] | None, steps: int
+) -> dict[str, list[Tensor]]:
+    """The mean metrics of each step, and last gradients and weights of G and D."""
+    weights = torch.float64 if settings.precision == "fp64" else torch.float32
+    networks = build_networks(NETWORKS, 1, torch.device("cpu"), weights, settings.channels_last)
+    workers = 1
+    if groups is None:
+        step = AdversarialStep(*networks, settings, steps)
+    else:
+        workers = groups[0].size()
+        for network in networks:
+            set_process_group(network, groups[1])
+        wrapped = [DistributedDataParallel(network, process_group=groups[0]) for network in networks]
+        step = AdversarialStep(wrapped[0], wrapped[1], settings, steps)
+    history = []
+    for number in range(steps):
+        real, z = step_batch(number)
+        part = rows(rank, workers)
+        values = torch.stack(list(step(real[part], z[part], number).values())).double()
+        if groups is not None:
+            dist.all_reduce(values, group=groups[0])
+        history.append(values / workers)
+    parameters = [list(network.parameters()) for network in networks]
+    return {
+        "metrics": history,
+        **{f"gradients {i}": [p.grad for p in ps if p.grad is not None] for i, ps in enumerate(parameters)},
+        **{f"weights {i}": [p.detach() for p in ps] for i, ps in enumerate(parameters)},
+    }
+
+
+def normalise(rank: int, workers: int, group: dist.ProcessGroup, dtype: torch.dtype) -> dict[str, Tensor]:
+    """Batch normalisation of two groups of 7 rows with mean 100 and spread 0.01, and its gradients."""
+    numbers = np.random.default_rng(5)
+    x = torch.from_numpy(numbers.normal(100, 0.01, (14, 3, 4, 4))).to(dtype)
+    towards = torch.from_numpy(numbers.normal(size=(14, 3, 4, 4))).to(dtype)
+    part = rows(rank, workers, 7)
+    mine = torch.cat([half[part] for half in x.chunk(2)]).requires_grad_()
+    module = BatchNorm(3).to(dtype)
+    torch.nn.init.constant_(module.weight, 2)
+    torch.nn.init.constant_(module.bias, 1)
+    set_process_group(module, group)
+    out = module(mine, 2)
+    mine_towards = torch.cat([half[part] for half in towards.chunk(2)])
+    (out * mine_towards).sum().backward()
+    assert mine.grad is not None
+    assert module.weight.grad is not None
+    assert module.bias.grad is not None
+    return {
+        "input": mine.detach(),
+        "towards": mine_towards,
+        "out": out.detach(),
+        "gradient": mine.grad,
+        "weight": module.weight.grad,
+        "bias": module.bias.grad,
+    }
+
+
+def main() -> None:
+    rank, world, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
+    torch.set_num_threads(1)
+    store = dist.FileStore(str(folder / "store"), world)
+    dist.init_process_group("gloo", store=store, rank=rank, world_size=world, timeout=timedelta(seconds=60))
+    for workers in range(1, world + 1):
+        members = list(range(workers))
+        groups = dist.new_group(members), dist.new_group(members)
+        if rank >= workers:
+            continue
+        for schedule in ("both", "alternate"):
+            exact = OptimizationSettings(batch_size=BATCH, precision="fp64", schedule=schedule, lr=1e-3)
+            result = train(exact, rank, groups, STEPS)
+            torch.save(result, folder / f"{schedule}-{workers}-{rank}.pt")
+        single = OptimizationSettings(batch_size=BATCH, precision="fp32")
+        torch.save(train(single, rank, groups, 1), folder / f"fp32-{workers}-{rank}.pt")
+        for name, dtype in (("norm64", torch.float64), ("norm32", torch.float32)):
+            torch.save(normalise(rank, workers, groups[1], dtype), folder / f"{name}-{workers}-{rank}.pt")
+    dist.barrier()
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main()

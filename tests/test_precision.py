@@ -1,0 +1,27 @@
+import pytest
+import torch
+
+from dcgan_dist.precision import BF16, FP32, FP64, Precision, resolve_precision
+
+CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
+
+
+@pytest.mark.parametrize(("setting", "meaning"), [("fp32", FP32), ("bf16", BF16), ("fp64", FP64)])
+def test_named_precision_is_taken_on_any_device(setting: str, meaning: Precision) -> None:
+    assert resolve_precision(setting, CPU) is resolve_precision(setting, GPU) is meaning  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("units", "meaning"), [({"amx_bf16": True}, BF16), ({"amx_bf16": False}, FP32), ({}, FP32)])
+def test_auto_is_bf16_on_a_cpu_with_amx_only(
+    units: dict[str, bool], meaning: Precision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: units)
+    assert resolve_precision("auto", CPU) is meaning
+
+
+@pytest.mark.parametrize(("generation", "meaning"), [((7, 5), FP32), ((8, 0), BF16), ((9, 0), BF16)])
+def test_auto_is_bf16_on_a_gpu_with_matrix_units_for_it(
+    generation: tuple[int, int], meaning: Precision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: generation)
+    assert resolve_precision("auto", GPU) is meaning
