@@ -1,0 +1,163 @@
+"""From samples of an index to an array of pictures: range reads, decoding, what stands in for a bad one; no Ray."""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcgan_dist.data.images import BadImage, decode
+from dcgan_dist.data.plan import Integers
+from dcgan_dist.data.shards import Index
+from dcgan_dist.errors import DataError
+from dcgan_dist.storage import MissingFile, Place
+
+Pictures = NDArray[np.uint8]
+
+GAP_BYTES = 32 << 10
+"""Files that lie closer together in a shard are read in one go: the bytes between cost less than another request."""
+RANGE_BYTES = 8 << 20
+"""Most bytes of one read, so that the ranges of a chunk can be fetched side by side."""
+PARALLEL_READS = 16
+"""Reads under way at once on stores where each waits for the network."""
+
+
+class PictureSource(Protocol):
+    """Anything that puts pictures into rows of an array: shards, or a cache of what was decoded before."""
+
+    @property
+    def image_size(self) -> int:
+        """Height and width, in pixels."""
+        ...
+
+    def read(self, samples: Integers, out: Pictures, rows: Integers) -> NDArray[np.bool_]:
+        """Put sample samples[i] into out[rows[i]] and say which of them are bad."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class ShardPictures:
+    """Pictures as they lie in shards.
+
+    Attributes:
+        index: of all samples.
+        image_size: height and width to which pictures are brought, in pixels.
+        fit: how, see `DataSettings.fit`.
+        max_pixels: a picture that declares more is bad.
+        max_bytes: a file that is larger is bad.
+    """
+
+    index: Index
+    image_size: int
+    fit: Literal["resize", "crop"]
+    max_pixels: int
+    max_bytes: int
+
+    def read(self, samples: Integers, out: Pictures, rows: Integers) -> NDArray[np.bool_]:
+        """Read and decode samples.
+
+        Args:
+            samples: int64 [n], any order.
+            out: uint8 [m, size, size, 3], filled at `rows`; what a bad picture leaves there is undefined.
+            rows: int64 [n].
+
+        Returns:
+            bool [n]: which of the samples are bad.
+
+        Raises:
+            DataError: a shard has vanished or its store fails.
+        """
+        bad = self.index.size[samples] > self.max_bytes
+        order = np.argsort(samples, kind="stable")
+        order = order[~bad[order]]
+        for wanted, data, start in self._ranges(samples, order):
+            for i in wanted:
+                sample = samples[i]
+                at = self.index.offset[sample] - start
+                try:
+                    decode(
+                        data[at : at + self.index.size[sample]],
+                        out[rows[i]],
+                        fit=self.fit,
+                        max_pixels=self.max_pixels,
+                    )
+                except BadImage:
+                    bad[i] = True
+        return bad
+
+    def _ranges(self, samples: Integers, order: Integers) -> Iterator[tuple[Integers, bytes, int]]:
+        """Read samples[order], which are sorted: (places in samples, bytes, offset in the shard of the first byte)."""
+        if not len(order):
+            return
+        chosen = samples[order]
+        shard, offset = self.index.shard[chosen], self.index.offset[chosen]
+        end = offset + self.index.size[chosen]
+        breaks = [0]
+        for i in range(1, len(order)):
+            first = breaks[-1]
+            if shard[i] != shard[i - 1] or offset[i] - end[i - 1] > GAP_BYTES or end[i] - offset[first] > RANGE_BYTES:
+                breaks.append(i)
+        parts = list(zip(breaks, [*breaks[1:], len(order)], strict=True))
+
+        def read(part: tuple[int, int]) -> bytes:
+            first, last = part
+            return _read(self.index.shards[shard[first]], int(offset[first]), int(end[last - 1] - offset[first]))
+
+        if Place(self.index.shards[0]).is_local:
+            for part in parts:
+                yield order[slice(*part)], read(part), int(offset[part[0]])
+            return
+        with ThreadPoolExecutor(PARALLEL_READS) as pool:
+            for part, data in zip(parts, pool.map(read, parts), strict=True):
+                yield order[slice(*part)], data, int(offset[part[0]])
+
+
+def _read(shard: str, offset: int, size: int) -> bytes:
+    place = Place(shard)
+    try:
+        if not place.is_local:
+            return place.read_range(offset, size)
+        # pyarrow's local files cost several times as much a call; this is the inner loop.
+        file = os.open(place.local_path, os.O_RDONLY)
+        try:
+            return os.pread(file, size, offset)
+        finally:
+            os.close(file)
+    except (FileNotFoundError, MissingFile) as error:
+        raise DataError(
+            f"shard {shard} is gone: it was there when the run began; put it back and resume the run"
+        ) from error
+
+
+def read_chunk(source: PictureSource, samples: Integers, out: Pictures, rows: Integers) -> NDArray[np.bool_]:
+    """Read the samples of a chunk, in their order of use; a bad one shows the next good one of the chunk.
+
+    So the number of rows never depends on what is in the files, and a bad picture changes nothing but itself.
+
+    Args:
+        samples: int64 [n].
+        out: uint8 [m, size, size, 3], filled at `rows`.
+        rows: int64 [n].
+
+    Returns:
+        bool [n]: which rows show another sample than their own.
+
+    Raises:
+        DataError: no sample of the chunk can be decoded, or a shard has vanished.
+    """
+    bad = source.read(samples, out, rows)
+    if not bad.any():
+        return bad
+    good = np.flatnonzero(~bad)
+    if not len(good):
+        raise DataError(
+            f"none of {len(samples)} images in a row can be decoded, so there is nothing to train on; "
+            "look at the files, or name other shards with --data"
+        )
+    for i in np.flatnonzero(bad):
+        stand_in = good[np.searchsorted(good, i) % len(good)]
+        out[rows[i]] = out[rows[stand_in]]
+    return bad
