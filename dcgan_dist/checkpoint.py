@@ -1,0 +1,287 @@
+"""What a checkpoint holds, how it is written, verified and read; and attempts, which say where a worker group begins.
+
+A checkpoint is a folder `RUN/checkpoints/IMAGES` with `state.pt` (both networks, both optimizers, step),
+`settings.yaml`, and `MANIFEST.json` with the size and SHA-256 of the two. The manifest is written last: a folder
+without a valid one is torn and passed over. Nothing here asks Ray what was saved: its own record is written in place
+and lags behind the files.
+"""
+
+import hashlib
+import io
+import json
+import threading
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from dcgan_dist.errors import CheckpointError
+from dcgan_dist.settings import Settings, flatten, from_yaml, to_yaml
+from dcgan_dist.storage import MissingFile, Place
+
+FORMAT = 1
+STATE, SETTINGS, MANIFEST = "state.pt", "settings.yaml", "MANIFEST.json"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint in memory.
+
+    Attributes:
+        name: of its folder.
+        step: updates steps that were done when it was written; the run goes on with this one.
+        images: images that were used up: the position in the sequence.
+        settings: of the run that wrote it.
+        state: what `AdversarialStep.state_dict` gave, on the CPU.
+    """
+
+    name: str
+    step: int
+    images: int
+    settings: Settings
+    state: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One life of the worker group. Source and workers read this, and nothing else, to know where they begin.
+
+    Attributes:
+        number: counts from 1 in a run.
+        checkpoint: name of the checkpoint that it begins with; None: from the start.
+        step: first step.
+        images: position in the sequence.
+        workers: size of the group.
+        started: seconds since 1970.
+    """
+
+    number: int
+    checkpoint: str | None
+    step: int
+    images: int
+    workers: int
+    started: float
+
+
+def folder(run: Place) -> Place:
+    return run / "checkpoints"
+
+
+def write_checkpoint(
+    run: Place, state: Mapping[str, Any], settings: Settings, *, step: int, attempt: int, kept: bool
+) -> str:
+    """Write a checkpoint, its manifest last, and return its name.
+
+    Args:
+        state: tensors on the CPU that nobody changes meanwhile.
+        kept: it stays when newer ones push out older ones.
+
+    Raises:
+        DataError: the store refuses or is full; what is there is torn then and will be passed over.
+    """
+    images = step * settings.optimization.batch_size
+    name = f"{images:012d}"
+    place = folder(run) / name
+    buffer = io.BytesIO()
+    torch.save({"format": FORMAT, "step": step, "images": images, **state}, buffer)
+    files = {STATE: buffer.getbuffer(), SETTINGS: memoryview(to_yaml(settings).encode())}
+    # A worker group that was rolled back comes by the same position again: what it finds there is void from now on.
+    (place / MANIFEST).delete()
+    for file, data in files.items():
+        (place / file).write_bytes(data)
+    manifest = {
+        "format": FORMAT,
+        "step": step,
+        "images": images,
+        "attempt": attempt,
+        "kept": kept,
+        "files": {
+            file: {"bytes": data.nbytes, "sha256": hashlib.sha256(data).hexdigest()} for file, data in files.items()
+        },
+    }
+    (place / MANIFEST).write_bytes(json.dumps(manifest, indent=1).encode())
+    return name
+
+
+def manifests(run: Place) -> dict[str, dict[str, Any]]:
+    """Manifests of the checkpoints that look whole by their sizes, oldest first; torn ones are left out."""
+    found = {}
+    for name in folder(run).names():
+        place = folder(run) / name
+        try:
+            manifest = json.loads((place / MANIFEST).read_bytes())
+            sizes = {file: info.size for file, info in place.children().items() if info is not None}
+            whole = manifest["format"] == FORMAT and all(
+                sizes.get(file) == entry["bytes"] for file, entry in manifest["files"].items()
+            )
+        except (MissingFile, ValueError, KeyError, TypeError):
+            whole = False
+        if whole:
+            found[name] = manifest
+    return found
+
+
+def newest_checkpoint(run: Place) -> Checkpoint | None:
+    """The newest checkpoint that can be read whole. One that is torn is passed over with a warning."""
+    for name in reversed(folder(run).names()):
+        try:
+            return load_checkpoint(run, name)
+        except CheckpointError as error:
+            warnings.warn(f"{error}; the one before it is used")
+    return None
+
+
+def load_checkpoint(run: Place, name: str | None = None) -> Checkpoint:
+    """Read and verify a checkpoint.
+
+    Args:
+        name: of its folder; None: the newest one that can be read.
+
+    Raises:
+        CheckpointError: there is none, or the one that was named is torn or of another format.
+    """
+    if name is None:
+        newest = newest_checkpoint(run)
+        if newest is None:
+            raise CheckpointError(f"{run} holds no checkpoint that can be read: is it the folder of a run?")
+        return newest
+    place = folder(run) / name
+    try:
+        manifest = json.loads((place / MANIFEST).read_bytes())
+        files = {file: (place / file).read_bytes() for file in (STATE, SETTINGS)}
+        for file, data in files.items():
+            if hashlib.sha256(data).hexdigest() != manifest["files"][file]["sha256"]:
+                raise CheckpointError(f"checkpoint {place} is torn: {file} is not what its manifest says")
+    except MissingFile as error:
+        raise CheckpointError(f"checkpoint {place} is torn: it lacks a file ({error})") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"checkpoint {place} is torn: its {MANIFEST} cannot be read") from error
+    if manifest.get("format") != FORMAT:
+        raise CheckpointError(
+            f"checkpoint {place} has format {manifest.get('format')} but this version reads {FORMAT}: "
+            "use the version of dcgan-dist that wrote it"
+        )
+    state = torch.load(io.BytesIO(files[STATE]), map_location="cpu", weights_only=True)
+    settings = from_yaml(files[SETTINGS].decode(), str(place / SETTINGS))
+    return Checkpoint(name, manifest["step"], manifest["images"], settings, state)
+
+
+def expired(kept: Mapping[str, bool], keep: int) -> list[str]:
+    """Names of the checkpoints that newer ones push out.
+
+    Args:
+        kept: for each name whether it stays whatever comes.
+        keep: how many of the newest stay.
+    """
+    return [name for name in sorted(kept)[:-keep] if not kept[name]]
+
+
+class Saver:
+    """Writes checkpoints in a thread, one at a time, so that training goes on meanwhile."""
+
+    def __init__(self, run: Place, settings: Settings, attempt: int) -> None:
+        self._run, self._settings, self._attempt = run, settings, attempt
+        self._thread: threading.Thread | None = None
+        self._error: Exception | None = None
+        self._written: list[tuple[str, int, float]] = []
+
+    @property
+    def busy(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def save(self, state: Mapping[str, Any], step: int, *, kept: bool) -> None:
+        """Copy the state to the CPU now, and write it while the caller goes on.
+
+        Raises:
+            DataError: the checkpoint before this one could not be written.
+        """
+        self.wait()
+        copy = _on_cpu(state)
+        self._thread = threading.Thread(target=self._write, args=(copy, step, kept), name="checkpoint")
+        self._thread.start()
+
+    def wait(self) -> None:
+        """Until the checkpoint that is being written is whole; raises what went wrong with it."""
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
+
+    def written(self) -> list[tuple[str, int, float]]:
+        """Checkpoints written since the last call: name, step, and the seconds that the writing took."""
+        done, self._written = self._written, []
+        return done
+
+    def _write(self, state: Mapping[str, Any], step: int, kept: bool) -> None:
+        start = time.perf_counter()
+        try:
+            # Workers outlive a killed driver by a second or more, in which the run may have been resumed.
+            if attempts(self._run)[-1].number != self._attempt:
+                raise CheckpointError(
+                    f"{self._run} has been resumed elsewhere: this attempt writes no more checkpoints"
+                )
+            name = write_checkpoint(self._run, state, self._settings, step=step, attempt=self._attempt, kept=kept)
+            self._written = [*self._written, (name, step, time.perf_counter() - start)]
+            whole = {name: manifest["kept"] for name, manifest in manifests(self._run).items()}
+            for old in expired(whole, self._settings.checkpoints.keep):
+                (folder(self._run) / old).delete()
+        except Exception as error:  # raised in the training thread by wait()
+            self._error = error
+
+
+def _on_cpu(value: Any) -> Any:
+    """A copy of nested dicts, lists and tensors that later updates do not reach."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().to("cpu", copy=True)
+    if isinstance(value, Mapping):
+        return {key: _on_cpu(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_on_cpu(item) for item in value]
+    return value
+
+
+def begin_attempt(run: Place, workers: int) -> Attempt:
+    """Decide, once for a worker group, where it begins, and write it down as `attempts/N.json`."""
+    newest = newest_checkpoint(run)
+    names = (run / "attempts").names()
+    attempt = Attempt(
+        number=len(names) + 1,
+        checkpoint=newest.name if newest else None,
+        step=newest.step if newest else 0,
+        images=newest.images if newest else 0,
+        workers=workers,
+        started=time.time(),
+    )
+    (run / "attempts" / f"{attempt.number:06d}.json").write_bytes(json.dumps(asdict(attempt), indent=1).encode())
+    return attempt
+
+
+def attempts(run: Place) -> list[Attempt]:
+    """All attempts of a run, in order."""
+    place = run / "attempts"
+    return [Attempt(**json.loads((place / name).read_bytes())) for name in place.names()]
+
+
+FREE_ON_RESUME = ("name", "storage", "images", "epochs", "minutes", "workers.", "checkpoints.", "monitoring.")
+"""Settings that may differ after a resume: none of them changes which numbers a step computes."""
+
+
+def require_same(saved: Settings, given: Settings, run: Place) -> None:
+    """Refuse to resume a run with settings that would make it another run.
+
+    Raises:
+        CheckpointError: naming the first setting that differs.
+    """
+    free = ("data.cache", "data.max_bad_fraction", *FREE_ON_RESUME)
+    old, new = flatten(saved), flatten(given)
+    for name, value in new.items():
+        if old[name] != value and not name.startswith(free):
+            raise CheckpointError(
+                f"{run} was trained with {name} {old[name]} and cannot go on with {value}: leave --{name} out, "
+                "or start a run of another name with --init-from"
+            )

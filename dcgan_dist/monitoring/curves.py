@@ -1,0 +1,148 @@
+"""The curves of a run on file: `metrics.jsonl` and `tensorboard/`.
+
+TensorBoard's "step" is images seen, as the length of a run is given in images: it means the same at every batch size.
+
+A run that was cut off goes on from a checkpoint, which is behind the last point of its curves. What the lost attempt
+measured after that checkpoint stays in the files, and readers leave it out: TensorBoard because every attempt's file
+says where it starts, `read_points` because every line says its attempt.
+"""
+
+import json
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NotRequired, TypedDict
+
+import numpy as np
+
+from dcgan_dist.errors import DataError
+from dcgan_dist.monitoring import event_file
+from dcgan_dist.monitoring.growing import GrowingFile
+from dcgan_dist.monitoring.messages import Scalars
+from dcgan_dist.pictures import Pixels
+from dcgan_dist.storage import Place
+
+
+class Point(TypedDict):
+    """A line of `metrics.jsonl`."""
+
+    time: float
+    """When the driver wrote it, in seconds since 1970."""
+    attempt: int
+    step: int
+    images: int
+    values: dict[str, float | None]
+    """By metric name; None (JSON has no such numbers) where the value was infinite or not a number."""
+    bad_images: NotRequired[list[int]]
+    """Numbers of the images that were found to be bad since the line before."""
+
+
+def read_points(run: Place) -> list[Point]:
+    """The points of a run in order, each step once: of two attempts that went the same way, the later one counts.
+
+    No points where the run has none yet; raises `DataError` where the file cannot be read.
+    """
+    where = run / "metrics.jsonl"
+    points: list[Point] = []
+    for point in _parse(where, where.read_bytes()) if where.exists() else []:
+        while points and points[-1]["attempt"] < point["attempt"] and points[-1]["step"] >= point["step"]:
+            points.pop()
+        points.append(point)
+    return points
+
+
+def _parse(where: Place, lines: bytes) -> Iterator[Point]:
+    # What follows the last line end is torn, or still being written.
+    for number, line in enumerate(lines.split(b"\n")[:-1], start=1):
+        try:
+            point: Point = json.loads(line)
+        except ValueError as error:
+            raise DataError(f"line {number} of {where} is damaged, a JSON object is needed: remove the line") from error
+        yield point
+
+
+class Curves:
+    """Writes points and pictures. What was added is on disk after `flush`, and on object stores after `copy_up`."""
+
+    def __init__(self, run: Place, scratch: Path) -> None:
+        """Continues the curves that the run has. `scratch` is a local folder, needed for object stores.
+
+        Raises `DataError` where they cannot be read.
+        """
+        self._run = run
+        self._scratch = scratch
+        where = run / "metrics.jsonl"
+        self._lines = GrowingFile(where, scratch, lines=True)
+        self._events: list[GrowingFile] = []
+        self._attempt = -1
+        self._step = 0
+        self.bad_images = {
+            sample for point in _parse(where, self._lines.before) for sample in point.get("bad_images", [])
+        }
+        """Numbers of the images that were found to be bad so far, in all attempts."""
+        self._new_bad_images: list[int] = []
+
+    def begin(self, attempt: int, step: int, images: int) -> None:
+        """An attempt goes on after `images` images; only points of later steps are taken from now on.
+
+        Nothing is done for an attempt that has begun already: a message may be delivered twice.
+        """
+        if attempt <= self._attempt:
+            return
+        # TensorBoard reads the files of a folder by name, so the attempt is its first part; the time keeps two drivers
+        # that both believe to be the same attempt from writing to one file.
+        name = f"events.out.tfevents.{attempt:06}.{time.time_ns()}"
+        self._events.append(GrowingFile(self._run / "tensorboard" / name, self._scratch, lines=False))
+        # Grids of samples at 0 images are drawn again, points at `images` are not.
+        self._events[-1].add(event_file.opening(images + 1 if images else 0))
+        # Last, so that the next point tries again where the file could not be made.
+        self._attempt, self._step = attempt, step
+
+    def add_bad_images(self, samples: list[int]) -> int:
+        """Note images that could not be decoded; how many of them were not known before."""
+        new = sorted(set(samples) - self.bad_images)
+        self.bad_images.update(new)
+        self._new_bad_images += new
+        return len(new)
+
+    def add(self, point: Scalars) -> bool:
+        """Add a point; False, and nothing done, where it belongs to a lost attempt or was delivered twice."""
+        if (point["attempt"], point["step"]) <= (self._attempt, self._step):
+            return False
+        if point["attempt"] > self._attempt:
+            # The message that told of the attempt was lost together with the mailbox.
+            self.begin(point["attempt"], point["step"], max(0, point["images"] - 1))
+        self._step = point["step"]
+        values = {**point["values"], "data/bad_images": float(len(self.bad_images))}
+        line: Point = {
+            "time": round(time.time(), 3),
+            "attempt": point["attempt"],
+            "step": point["step"],
+            "images": point["images"],
+            "values": {name: value if math.isfinite(value) else None for name, value in values.items()},
+        }
+        if self._new_bad_images:
+            line["bad_images"], self._new_bad_images = self._new_bad_images, []
+        self._lines.add(json.dumps(line, allow_nan=False).encode() + b"\n")
+        self._events[-1].add(event_file.scalars(point["images"], values))
+        return True
+
+    def add_picture(self, name: str, images: int, png: bytes, picture: Pixels) -> None:
+        """Show a picture in TensorBoard: uint8 [H, W, 3], and the same as PNG."""
+        if not self._events:
+            self.begin(0, 0, max(0, images - 1))
+        height, width = np.shape(picture)[:2]
+        self._events[-1].add(event_file.picture(images, name, png, height, width))
+
+    def flush(self) -> None:
+        """Write to the disk; after an `OSError` nothing is lost, and it may be called again."""
+        self._lines.flush()
+        for events in self._events:
+            events.flush()
+
+    def copy_up(self) -> None:
+        """Bring the files of an object store up to date; after a `DataError` it may be called again."""
+        self._lines.copy_up()
+        for events in self._events:
+            events.copy_up()

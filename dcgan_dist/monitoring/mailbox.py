@@ -1,0 +1,159 @@
+"""The way of the workers' messages to the driver: an actor in the middle, so that neither end waits for the other.
+
+    worker: Sender.send ──▶ Mailbox (actor, 0 CPUs, on the driver's node) ◀── driver: Receiver.receive
+
+The reply to a worker's message carries the driver's wish to stop, so that no call is made for that alone.
+"""
+
+import logging
+import time
+from typing import TypedDict
+
+import ray
+from ray import ObjectRef
+from ray.actor import ActorHandle
+from ray.exceptions import RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from dcgan_dist.monitoring.messages import Message, MessageBuffer
+
+logger = logging.getLogger(__name__)
+
+RETRY_S = 0.2
+"""Between two deliveries to a mailbox that is being started again, where a worker waits for it."""
+
+
+class Reply(TypedDict):
+    """Answer to a delivery. `stop`: why the run is to stop, None while it is to go on."""
+
+    stop: str | None
+
+
+@ray.remote(num_cpus=0)
+class Mailbox:
+    """Buffers messages between workers and driver."""
+
+    def __init__(self) -> None:
+        self._buffer = MessageBuffer()
+        self._stop: str | None = None
+
+    def put(self, messages: list[Message]) -> Reply:
+        """Take messages in."""
+        self._buffer.put(messages)
+        return {"stop": self._stop}
+
+    def drain(self, stop: str | None = None) -> list[Message]:
+        """Hand out what has come since the last time. `stop` repeats the driver's wish, which a restart forgets."""
+        self._stop = self._stop or stop
+        return self._buffer.drain()
+
+    def request_stop(self, reason: str) -> None:
+        """Tell the workers to stop with the replies from now on; the first reason stays."""
+        self._stop = self._stop or reason
+
+
+def create_mailbox() -> ActorHandle:
+    """A `Mailbox` on this process's node, which lives as long as this driver.
+
+    Ray restarts it when its process dies: handles stay valid, and what it held is lost.
+    """
+    here = NodeAffinitySchedulingStrategy(node_id=ray.get_runtime_context().get_node_id(), soft=False)
+    return Mailbox.options(scheduling_strategy=here, max_restarts=-1).remote()  # type: ignore[attr-defined]
+
+
+class Sender:
+    """A worker's end. No method waits or raises because of the mailbox, but `flush` waits as long as it is told to.
+
+    One delivery is under way at a time. What is sent meanwhile waits here, in a buffer with the mailbox's own limit;
+    what a dead mailbox did not take is delivered again.
+    """
+
+    def __init__(self, mailbox: ActorHandle) -> None:
+        self._mailbox = mailbox
+        self._waiting = MessageBuffer()
+        self._under_way: list[Message] = []
+        self._delivery: ObjectRef | None = None
+        self._stop: str | None = None
+        self._lost = False
+
+    def send(self, message: Message) -> None:
+        """Pass a message on, now or with one of the next calls."""
+        self._waiting.put([message])
+        self._advance(timeout_s=0)
+
+    def stop_requested(self) -> str | None:
+        """Why the run is to stop, by the newest reply; None while it is to go on. Once told, it stays."""
+        self._advance(timeout_s=0)
+        return self._stop
+
+    def flush(self, timeout_s: float) -> bool:
+        """At the end: wait until the mailbox has everything; False when it has not within the time."""
+        deadline = time.monotonic() + timeout_s
+        while self._delivery is not None or len(self._waiting):
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                return False
+            self._advance(left_s)
+            if self._lost:
+                time.sleep(min(RETRY_S, left_s))
+        return True
+
+    def _advance(self, timeout_s: float) -> None:
+        """Take in the reply to the delivery under way if it is there, then start the next delivery."""
+        try:
+            if self._delivery is not None:
+                ready, _ = ray.wait([self._delivery], timeout=timeout_s)
+                if not ready:
+                    return
+                delivery, self._delivery = self._delivery, None
+                reply: Reply = ray.get(delivery)
+                self._stop = self._stop or reply["stop"]
+                self._under_way, self._lost = [], False
+            if len(self._waiting):
+                self._under_way = self._waiting.drain()
+                self._delivery = self._mailbox.put.remote(self._under_way)
+        except RayError as error:
+            newer = self._waiting.drain()
+            self._waiting.put(self._under_way)
+            self._waiting.put(newer)
+            self._under_way = []
+            if not self._lost:
+                logger.warning("The mailbox cannot be reached, curves and pictures wait in this worker: %s", error)
+            self._lost = True
+
+
+class Receiver:
+    """The driver's end."""
+
+    def __init__(self, mailbox: ActorHandle) -> None:
+        self._mailbox = mailbox
+        self._stop: str | None = None
+        self._call: ObjectRef | None = None
+        self._lost = False
+
+    def request_stop(self, reason: str) -> None:
+        """Tell the workers to stop. The wish is repeated with every `receive`, so that a restarted mailbox knows it."""
+        self._stop = self._stop or reason
+        self._mailbox.request_stop.remote(reason)
+
+    def receive(self, timeout_s: float) -> list[Message]:
+        """What has come since the last time, or nothing where the mailbox does not answer in time.
+
+        A death of the mailbox is told once, as an event.
+        """
+        try:
+            # A call that did not answer in time is kept: a second one would find the mailbox empty.
+            self._call = self._call or self._mailbox.drain.remote(self._stop)
+            ready, _ = ray.wait([self._call], timeout=timeout_s)
+            if not ready:
+                return []
+            call, self._call = self._call, None
+            messages: list[Message] = ray.get(call)
+            self._lost = False
+            return messages
+        except RayError as error:
+            if self._lost:
+                return []
+            self._lost = True
+            text = f"the mailbox was lost with what it held, Ray starts it again ({type(error).__name__})"
+            return [{"kind": "event", "text": text, "step": 0, "images": 0}]

@@ -1,0 +1,214 @@
+"""The driver's monitor: takes what workers send, and alone writes terminal, TensorBoard, `metrics.jsonl` and pictures.
+
+It runs in a thread of the driver. Nothing that fails here (a full disk, a store that is away, a closed terminal) ends
+the run: it is told once, what was to be written is kept, and it is tried again.
+"""
+
+import logging
+import shlex
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+import ray
+
+from dcgan_dist.errors import DcganDistError
+from dcgan_dist.monitoring.curves import Curves
+from dcgan_dist.monitoring.gauges import set_gauges
+from dcgan_dist.monitoring.messages import BadImages, Message, Pictures, Scalars, Started
+from dcgan_dist.monitoring.terminal import Terminal, workers_lines
+from dcgan_dist.pictures import grid, png
+from dcgan_dist.storage import Place
+
+logger = logging.getLogger(__name__)
+
+INTERVAL_S = 0.5
+"""Between two looks into the mailbox."""
+
+COPY_S = 60.0
+"""Between two copies of growing files to an object store, which takes only whole files."""
+
+CLOSE_S = 10.0
+"""How long the last messages are waited for at the end."""
+
+WALK_COLUMNS = 10
+
+
+class Source(Protocol):
+    """Where messages come from: a `Receiver`, or a list in a test."""
+
+    def receive(self, timeout_s: float) -> list[Message]:
+        """What has come since the last time; waits for it at most `timeout_s`."""
+        ...
+
+
+class Monitor:
+    """Writes down how a run goes. `start`, then `close`, which prints where everything lies."""
+
+    def __init__(
+        self, run: Place, source: Source, terminal: Terminal, name_of: Callable[[int], str] = "number {}".format
+    ) -> None:
+        """`name_of`: what a person knows an image of the data set by, from its number."""
+        self._run = run
+        self._source = source
+        self._terminal = terminal
+        self._name_of = name_of
+        self._terminal_lock = threading.Lock()
+        self._failing: set[str] = set()
+        self._pictures: dict[Place, bytes] = {}
+        self._newest_samples: Place | None = None
+        self._newest_checkpoint: str | None = None
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name="monitor", daemon=True)
+
+    def start(self) -> None:
+        """Fetch the curves of a run that goes on (`DataError` where they cannot be read), and start the thread."""
+        self._scratch = tempfile.TemporaryDirectory(prefix="dcgan-dist-", ignore_cleanup_errors=True)
+        self._curves = Curves(self._run, Path(self._scratch.name))
+        self._copied_at = time.monotonic()
+        self.say(f"run {self._run}")
+        self._thread.start()
+
+    @property
+    def bad_samples(self) -> frozenset[int]:
+        """Numbers of the images of the data set that could not be decoded so far, in all attempts."""
+        return frozenset(self._curves.bad_images)
+
+    def say(self, text: str) -> None:
+        """One line on the terminal, from any thread (not from a signal handler, which may hold its lock already)."""
+        self._on_terminal(lambda: self._terminal.say(text))
+
+    def close(self) -> None:
+        """Write down the last messages, end the thread, and say where the run lies and how to look at it.
+
+        To be called while Ray still runs, since the last messages lie in the mailbox.
+        """
+        self._closing.set()
+        self._thread.join()
+        self._scratch.cleanup()
+        self._on_terminal(self._terminal.close)
+        for line in self._ending():
+            self.say(line)
+
+    def _loop(self) -> None:
+        while not self._closing.wait(INTERVAL_S):
+            self._tick(INTERVAL_S)
+        deadline = time.monotonic() + CLOSE_S
+        while self._tick(CLOSE_S) and time.monotonic() < deadline:
+            pass
+        self._survive(f"copying the curves up to {self._run}", self._curves.copy_up)
+
+    def _tick(self, timeout_s: float) -> int:
+        """Fetch messages and write them down; how many there were."""
+        messages: list[Message] = []
+        self._survive("fetching what the workers sent", lambda: messages.extend(self._source.receive(timeout_s)))
+        points: list[Scalars] = []
+        for message in messages:
+            self._survive(f"taking in {message['kind']}", partial(self._take, message, points))
+        if points:
+            self._on_terminal(lambda: self._terminal.progress(points))
+            if ray.is_initialized():
+                newest = points[-1]["values"] | {"data/bad_images": float(len(self._curves.bad_images))}
+                self._survive("setting Ray's metrics", lambda: set_gauges(self._run.name, newest))
+        self._survive(f"writing the curves of {self._run}", self._curves.flush)
+        self._survive("writing pictures", self._write_pictures)
+        if time.monotonic() - self._copied_at >= COPY_S:
+            self._survive(f"copying the curves up to {self._run}", self._curves.copy_up)
+            self._copied_at = time.monotonic()
+        return len(messages)
+
+    def _take(self, message: Message, points: list[Scalars]) -> None:
+        """Write a message down; a point of the curves is also appended to `points`."""
+        match message["kind"]:
+            case "scalars":
+                if self._curves.add(message):
+                    points.append(message)
+            case "pictures":
+                self._take_pictures(message)
+            case "started":
+                self._take_start(message)
+            case "bad_images":
+                self._take_bad_images(message)
+            case "checkpoint":
+                self._newest_checkpoint = message["name"]
+                self.say(f"checkpoint {message['name']} at {message['images']:,} images ({message['seconds']:.1f} s)")
+            case "event":
+                self.say(message["text"])
+            case "dropped":
+                lost = f"{message['scalars']:,} points of the curves and {message['others']:,} other messages"
+                self.say(f"the driver was too slow for the workers: {lost} were dropped")
+
+    def _take_start(self, message: Started) -> None:
+        self._curves.begin(message["attempt"], message["step"], message["images"])
+        for line in workers_lines(message["workers"]):
+            self.say(line)
+        if message["checkpoint"] is not None:
+            self._newest_checkpoint = message["checkpoint"]
+            self.say(f"goes on from checkpoint {message['checkpoint']} at {message['images']:,} images")
+
+    def _take_pictures(self, message: Pictures) -> None:
+        samples = message["name"] == "samples"
+        # A long walk is read row by row, as in the paper's figure 4.
+        picture = grid(message["array"]) if samples else grid(message["array"], columns=WALK_COLUMNS, padding=0)
+        file = png(picture)
+        where = self._run / "samples" / f"{'' if samples else 'walk-'}{message['images']:09}.png"
+        self._pictures[where] = file
+        if samples:
+            self._newest_samples = where
+        self._curves.add_picture(message["name"], message["images"], file, picture)
+
+    def _take_bad_images(self, message: BadImages) -> None:
+        before = len(self._curves.bad_images)
+        after = before + self._curves.add_bad_images(message["samples"])
+        # Told at 1, 2, 4, 8, ...: a rotten data set must not bury the other lines.
+        if after.bit_length() > before.bit_length():
+            example = self._name_of(message["samples"][-1])
+            self.say(f"bad images: {after:,} could not be decoded and were replaced, the last one is {example}")
+
+    def _write_pictures(self) -> None:
+        for where in list(self._pictures):
+            where.write_bytes(self._pictures[where])
+            del self._pictures[where]
+
+    def _survive(self, what: str, act: Callable[[], object]) -> None:
+        """Do it; say once that it fails, and once that it works again."""
+        try:
+            act()
+        except Exception as error:
+            if what not in self._failing:
+                self._failing.add(what)
+                self.say(f"{what} fails, training goes on and it is tried again: {error}")
+                if not isinstance(error, OSError | DcganDistError):
+                    logger.exception("%s fails", what)  # a defect of ours keeps its traceback
+        else:
+            if what in self._failing:
+                self._failing.discard(what)
+                self.say(f"{what} works again")
+
+    def _on_terminal(self, act: Callable[[], object]) -> None:
+        """Write to the terminal, which may be gone (a closed pipe, a lost connection): the run does not need it."""
+        with self._terminal_lock:
+            try:
+                act()
+            except (OSError, ValueError) as error:
+                if "terminal" not in self._failing:
+                    self._failing.add("terminal")
+                    logger.warning("The terminal is gone, the run goes on without it: %s", error)
+
+    def _ending(self) -> list[str]:
+        run = shlex.quote(str(self._run))
+        # TensorBoard reads object stores with a client of its own that it does not bring along.
+        client = "" if self._run.is_local else "  (needs: pip install boto3)"
+        lines = [f"run          {self._run}"]
+        if self._newest_samples is not None:
+            lines.append(f"samples      {self._newest_samples}")
+        if self._newest_checkpoint is not None:
+            lines.append(f"checkpoint   {self._run / 'checkpoints' / self._newest_checkpoint}")
+        lines.append(f"curves       tensorboard --logdir {shlex.quote(str(self._run / 'tensorboard'))}{client}")
+        if self._newest_checkpoint is not None:
+            lines.append(f"more samples python -m dcgan_dist.sample {run} -n 64")
+        return lines

@@ -1,0 +1,231 @@
+"""What a person sees of a run: a live bar on a terminal, plain lines in a job's log."""
+
+import math
+import os
+import statistics
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import NoReturn, Protocol, TextIO
+
+from tqdm import tqdm
+
+from dcgan_dist.monitoring.messages import Scalars, WorkerInfo
+
+SMOOTHED_POINTS = 20
+"""Points that a bar shows the means of: from one alone, the time left would jump about."""
+
+BAR_COLUMNS = 17
+"""Of `100 %|12345678| ` and the last column, which tqdm leaves free."""
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Length of a run in images, and of one pass over the data in images."""
+
+    images: int
+    images_per_epoch: int
+
+
+class Terminal(Protocol):
+    """Shows lines, and how far the run is."""
+
+    def say(self, text: str) -> None:
+        """One line that stays."""
+        ...
+
+    def progress(self, points: Sequence[Scalars]) -> None:
+        """How far the run is, from the points that came since the last call; at least one."""
+        ...
+
+    def close(self) -> None:
+        """Nothing but lines from now on."""
+        ...
+
+
+def open_terminal(stream: TextIO, totals: Totals, line_s: float) -> Terminal:
+    """A bar where `stream` is a terminal; a line every `line_s` seconds where it is a file or a pipe."""
+    # A terminal that does not know its width (some containers and CI systems) cannot redraw a line.
+    if stream.isatty() and os.get_terminal_size(stream.fileno()).columns > 0:
+        return LiveTerminal(stream, totals)
+    return LogTerminal(stream, totals, line_s)
+
+
+def printable(text: str, stream: TextIO) -> str:
+    """`text` with what the stream's encoding lacks written as escapes, so that no host name or path ends a run."""
+    encoding = stream.encoding or "ascii"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+class LogTerminal:
+    """Plain lines."""
+
+    def __init__(
+        self, stream: TextIO, totals: Totals, line_s: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._stream = stream
+        self._totals = totals
+        self._line_s = line_s
+        self._clock = clock
+        self._last_line_s = -math.inf
+        self._points: list[Scalars] = []
+
+    def say(self, text: str) -> None:
+        """One line, written through at once."""
+        print(printable(text, self._stream), file=self._stream, flush=True)
+
+    def progress(self, points: Sequence[Scalars]) -> None:
+        """A line where one is due, over all points since the one before; the first is due at once."""
+        self._points += points
+        if self._clock() - self._last_line_s >= self._line_s:
+            self._last_line_s = self._clock()
+            self._line()
+
+    def close(self) -> None:
+        """A line over the points that have none yet."""
+        if self._points:
+            self._line()
+
+    def _line(self) -> None:
+        summary = summarise(self._points, self._totals)
+        self._points = []
+        self.say("  ".join([f"images {summary.images} ({summary.percent} %)", *summary.details, summary.left]))
+
+
+class LiveTerminal:
+    """A bar at the bottom, lines above it."""
+
+    def __init__(self, stream: TextIO, totals: Totals) -> None:
+        self._totals = totals
+        self._stream = stream
+        self._points: deque[Scalars] = deque(maxlen=SMOOTHED_POINTS)
+        # `delay` keeps tqdm from drawing a bar at 0 before we have set it.
+        layout = "{percentage:3.0f} %|{bar:8}| {desc}"
+        self._make_bar = partial(
+            tqdm, total=totals.images, file=stream, dynamic_ncols=True, bar_format=layout, delay=1e-9
+        )
+        self._bar: tqdm[NoReturn] | None = None
+
+    def say(self, text: str) -> None:
+        """One line above the bar."""
+        tqdm.write(printable(text, self._stream), file=self._stream)
+
+    def progress(self, points: Sequence[Scalars]) -> None:
+        """Redraw the bar; the first call shows it."""
+        self._points += points
+        summary = summarise(self._points, self._totals)
+        room = os.get_terminal_size(self._stream.fileno()).columns - BAR_COLUMNS
+        description = fitting([summary.left, *summary.details, summary.images], room)
+        self._bar = self._bar or self._make_bar()
+        self._bar.n = points[-1]["images"]
+        self._bar.set_description_str(description)
+
+    def close(self) -> None:
+        """Leave the bar's last state on the terminal."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The parts of a line."""
+
+    images: str
+    """`120,320 of 320,000`"""
+    percent: int
+    details: list[str]
+    """Losses, speed, wait share, epoch: those that the points hold."""
+    left: str
+    """`1 min 08 s left`"""
+
+
+def summarise(points: Sequence[Scalars], totals: Totals) -> Summary:
+    """Means over points that stand for equally many images each; the speed is therefore a harmonic mean."""
+
+    def values(name: str) -> list[float]:
+        return [point["values"][name] for point in points if name in point["values"]]
+
+    images = points[-1]["images"]
+    details = [f"epoch {images / totals.images_per_epoch:.1f}"]
+    losses = [(short, values(f"loss/{name}")) for short, name in (("D", "discriminator"), ("G", "generator"))]
+    if known := [f"{short} {statistics.fmean(mean):.2f}" for short, mean in losses if mean]:
+        details.append(" ".join(["loss", *known]))
+    left = "time left unknown"
+    if speeds := [speed for speed in values("speed/images_per_second") if speed > 0]:
+        speed = statistics.harmonic_mean(speeds)
+        details.append(f"{speed:,.0f} images/s")
+        left = f"{duration(max(0, totals.images - images) / speed)} left"
+    if waits := values("speed/wait_share"):
+        details.append(f"waiting {100 * statistics.fmean(waits):.1f} %")
+    return Summary(f"{images:,} of {totals.images:,}", 100 * images // totals.images, details, left)
+
+
+def fitting(parts: Sequence[str], columns: int) -> str:
+    """The first parts that fit into a line of so many columns, for tqdm would cut a number in two."""
+    line = parts[0]
+    for part in parts[1:]:
+        if len(line) + 2 + len(part) > columns:
+            break
+        line += "  " + part
+    return line
+
+
+def duration(seconds: float) -> str:
+    """The two largest units: `8 s`, `1 min 08 s`, `2 h 05 min`, `3 d 04 h`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    minutes = round(seconds / 60)
+    if minutes < 24 * 60:
+        return f"{minutes // 60} h {minutes % 60:02} min"
+    hours = round(seconds / 3600)
+    return f"{hours // 24} d {hours % 24:02} h"
+
+
+def workers_lines(workers: Sequence[WorkerInfo]) -> list[str]:
+    """What runs where, `2 workers: rank 0 on host-a (cpu, 2 threads)`; neighbours in rank that are alike are joined."""
+    groups: list[list[WorkerInfo]] = []
+    for worker in workers:
+        last = groups[-1][-1] if groups else None
+        if last and (last["host"], last["device"]) == (worker["host"], worker["device"]):
+            groups[-1].append(worker)
+        else:
+            groups.append([worker])
+    head = f"{len(workers)} worker{'s' if len(workers) > 1 else ''}: "
+    lines = []
+    for group in groups:
+        first, last_rank = group[0], group[-1]["rank"]
+        ranks = f"rank {first['rank']}" if len(group) == 1 else f"ranks {first['rank']} to {last_rank}"
+        lines.append(f"{ranks} on {first['host']} ({first['device']})")
+    return [head + lines[0], *(" " * len(head) + line for line in lines[1:])]
+
+
+class Progress:
+    """How far something is that comes before the run: a bar on a terminal, a first and a last line in a log."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._what = ""
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """Tell that `done` of `total` parts are done; a `total` of 0 is a plain line."""
+        if not total:
+            self._say(what)
+            return
+        if what != self._what:
+            self._what, self._began_s = what, time.monotonic()
+            self._bar = tqdm(total=total, desc=what, file=self._stream, leave=False, disable=not self._stream.isatty())
+            if self._bar.disable:
+                self._say(f"{what} ...")
+        self._bar.update(done - self._bar.n)
+        if done == total:
+            self._bar.close()
+            self._say(f"{what}: done in {time.monotonic() - self._began_s:.1f} s")
+
+    def _say(self, text: str) -> None:
+        print(printable(text, self._stream), file=self._stream, flush=True)

@@ -1,0 +1,140 @@
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import pytest
+import ray
+from ray.actor import ActorHandle
+
+from dcgan_dist.monitoring.mailbox import Receiver, Sender, create_mailbox
+from dcgan_dist.monitoring.messages import Event, Message, Scalars
+
+pytestmark = pytest.mark.ray
+
+T = TypeVar("T")
+WAIT_S = 30.0
+
+
+def event(text: str) -> Event:
+    return {"kind": "event", "text": text, "step": 0, "images": 0}
+
+
+def scalars(step: int) -> Scalars:
+    return {"kind": "scalars", "attempt": 1, "step": step, "images": 8 * step, "values": {"loss/generator": 1.0}}
+
+
+def until(ask: Callable[[], T]) -> T:
+    """The first true answer."""
+    deadline = time.monotonic() + WAIT_S
+    while not (answer := ask()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return answer
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cluster(start_ray: Callable[[int], None]) -> None:
+    start_ray(2)
+
+
+@pytest.fixture
+def mailbox() -> Iterator[ActorHandle]:
+    handle = create_mailbox()
+    yield handle
+    ray.kill(handle)
+
+
+def kill_process(mailbox: ActorHandle) -> None:
+    """As the kernel does when memory runs out."""
+
+    def pid() -> int:
+        return os.getpid()
+
+    os.kill(ray.get(mailbox.__ray_call__.remote(lambda _: pid())), signal.SIGKILL)
+
+
+def test_messages_arrive_in_order_and_once(mailbox: ActorHandle) -> None:
+    sender, receiver = Sender(mailbox), Receiver(mailbox)
+    sent: list[Message] = [scalars(step) for step in range(50)]
+    for message in sent:
+        sender.send(message)
+    assert sender.flush(WAIT_S)
+    assert receiver.receive(WAIT_S) == sent
+    assert receiver.receive(WAIT_S) == []
+
+
+def test_several_workers_share_a_mailbox(mailbox: ActorHandle) -> None:
+    def work(handle: ActorHandle, rank: int) -> bool:
+        sender = Sender(handle)
+        for number in range(20):
+            sender.send({"kind": "event", "text": f"{rank} {number}", "step": 0, "images": 0})
+        return sender.flush(30)
+
+    start = ray.remote(num_cpus=0)(work).remote
+    assert all(ray.get([start(mailbox, rank) for rank in range(2)]))
+    texts = [message["text"] for message in Receiver(mailbox).receive(WAIT_S) if message["kind"] == "event"]
+    for rank in range(2):
+        assert [text for text in texts if text.startswith(str(rank))] == [f"{rank} {number}" for number in range(20)]
+
+
+def test_a_wish_to_stop_comes_with_a_reply(mailbox: ActorHandle) -> None:
+    sender, receiver = Sender(mailbox), Receiver(mailbox)
+    sender.send(event("before"))
+    assert sender.flush(WAIT_S)
+    assert sender.stop_requested() is None
+    receiver.request_stop("SIGTERM")
+    receiver.request_stop("SIGINT")
+    sender.send(event("after"))
+    assert sender.flush(WAIT_S)
+    assert sender.stop_requested() == "SIGTERM"
+    assert len(receiver.receive(WAIT_S)) == 2
+
+
+def test_the_death_of_the_mailbox_is_survived_and_told_once(mailbox: ActorHandle) -> None:
+    sender, receiver = Sender(mailbox), Receiver(mailbox)
+    receiver.request_stop("SIGTERM")
+    kill_process(mailbox)
+    received: list[Message] = []
+
+    def delivered() -> bool:
+        sender.send(event("after"))
+        received.extend(receiver.receive(WAIT_S))
+        return event("after") in received
+
+    assert until(delivered)
+    assert sender.flush(WAIT_S)
+    lost = [message for message in received if message["kind"] == "event" and "mailbox was lost" in message["text"]]
+    assert len(lost) <= 1
+    # Ray has started it again, and it has learnt the wish anew.
+    sender.send(event("later"))
+    assert sender.flush(WAIT_S)
+    assert sender.stop_requested() == "SIGTERM"
+
+
+def test_a_mailbox_that_is_gone_for_good_stops_nobody(mailbox: ActorHandle, caplog: pytest.LogCaptureFixture) -> None:
+    sender, receiver = Sender(mailbox), Receiver(mailbox)
+    ray.kill(mailbox)
+    for step in range(20):
+        sender.send(scalars(step))
+        assert sender.stop_requested() is None
+    assert not sender.flush(1)
+    assert [record.levelname for record in caplog.records if "mailbox" in record.getMessage()] == ["WARNING"]
+    (message,) = until(lambda: receiver.receive(WAIT_S))
+    assert message["kind"] == "event"
+    assert "mailbox was lost" in message["text"]
+    assert receiver.receive(WAIT_S) == []
+
+
+def test_what_a_dead_mailbox_did_not_take_is_delivered_later(mailbox: ActorHandle) -> None:
+    sender, receiver = Sender(mailbox), Receiver(mailbox)
+    kill_process(mailbox)
+    sender.send(event("kept"))
+    assert sender.flush(WAIT_S)
+    assert event("kept") in until(lambda: receiver.receive(WAIT_S))
+
+
+def test_it_lives_on_the_drivers_node_and_takes_no_cpu(mailbox: ActorHandle) -> None:
+    here = ray.get_runtime_context().get_node_id()
+    assert ray.get(mailbox.__ray_call__.remote(lambda _: ray.get_runtime_context().get_node_id())) == here
+    assert ray.get(mailbox.__ray_call__.remote(lambda _: ray.get_runtime_context().get_assigned_resources())) == {}

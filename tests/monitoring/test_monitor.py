@@ -1,0 +1,259 @@
+import io
+import json
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from dcgan_dist.monitoring import monitor as module
+from dcgan_dist.monitoring.curves import read_points
+from dcgan_dist.monitoring.messages import Message, Pictures, Scalars, Started, WorkerInfo
+from dcgan_dist.monitoring.monitor import Monitor
+from dcgan_dist.monitoring.terminal import LogTerminal, Totals
+from dcgan_dist.storage import Place, place
+
+TOTALS = Totals(images=1_280, images_per_epoch=640)
+
+
+class Script:
+    """What workers send, a batch for each time the monitor asks; between two batches ten seconds pass.
+
+    An entry may also be something to do at that moment.
+    """
+
+    def __init__(self, *batches: list[Message] | Callable[[], object]) -> None:
+        self._batches = list(batches)
+        self.now_s = 0.0
+
+    def clock(self) -> float:
+        return self.now_s
+
+    def receive(self, timeout_s: float) -> list[Message]:
+        self.now_s += 10.0
+        if not self._batches:
+            return []
+        batch = self._batches.pop(0)
+        if isinstance(batch, list):
+            return batch
+        batch()
+        # The monitor's last look ends when nothing comes any more.
+        return [{"kind": "event", "text": "-", "step": 0, "images": 0}]
+
+
+def started(attempt: int = 1, step: int = 0, checkpoint: str | None = None) -> Started:
+    workers: list[WorkerInfo] = [
+        {"rank": rank, "host": f"host-{rank}", "device": "cpu, 2 threads"} for rank in range(2)
+    ]
+    return {
+        "kind": "started",
+        "attempt": attempt,
+        "step": step,
+        "images": 64 * step,
+        "checkpoint": checkpoint,
+        "workers": workers,
+    }
+
+
+def scalars(step: int, attempt: int = 1) -> Scalars:
+    values = {
+        "loss/discriminator": 1.0,
+        "loss/generator": 0.5,
+        "speed/images_per_second": 64.0,
+        "speed/wait_share": 0.01,
+    }
+    return {"kind": "scalars", "attempt": attempt, "step": step, "images": 64 * step, "values": values}
+
+
+def pictures(step: int, number: int = 4, walk: bool = False) -> Pictures:
+    array = np.full((number, 8, 8, 3), 200, np.uint8)
+    return {
+        "kind": "pictures",
+        "name": "walk" if walk else "samples",
+        "step": step,
+        "images": 64 * step,
+        "array": array,
+    }
+
+
+def watch(
+    run: Place, script: Script, stream: io.StringIO | None = None, name_of: Callable[[int], str] = str
+) -> list[str]:
+    """Let a monitor write a script down; the lines of its log."""
+    stream = stream or io.StringIO()
+    monitor = Monitor(run, script, LogTerminal(stream, TOTALS, 10.0, script.clock), name_of)
+    monitor.start()
+    monitor.close()
+    return [] if stream.closed else stream.getvalue().splitlines()
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Place:
+    return place(str(tmp_path / "runs" / "a run"))
+
+
+def test_the_log_of_a_run(run: Place) -> None:
+    script = Script(
+        [started()],
+        [scalars(5)],
+        [{"kind": "event", "text": "rank 1 waits for data", "step": 5, "images": 320}],
+        [{"kind": "checkpoint", "name": "000000000640", "step": 10, "images": 640, "seconds": 0.84}, scalars(10)],
+        [pictures(10)],
+        [scalars(15), scalars(20)],
+    )
+    assert watch(run, script) == [
+        f"run {run}",
+        "2 workers: rank 0 on host-0 (cpu, 2 threads)",
+        "           rank 1 on host-1 (cpu, 2 threads)",
+        "images 320 of 1,280 (25 %)  epoch 0.5  loss D 1.00 G 0.50  64 images/s  waiting 1.0 %  15 s left",
+        "rank 1 waits for data",
+        "checkpoint 000000000640 at 640 images (0.8 s)",
+        "images 640 of 1,280 (50 %)  epoch 1.0  loss D 1.00 G 0.50  64 images/s  waiting 1.0 %  10 s left",
+        "images 1,280 of 1,280 (100 %)  epoch 2.0  loss D 1.00 G 0.50  64 images/s  waiting 1.0 %  0 s left",
+        f"run          {run}",
+        f"samples      {run}/samples/000000640.png",
+        f"checkpoint   {run}/checkpoints/000000000640",
+        f"curves       tensorboard --logdir '{run}/tensorboard'",
+        f"more samples python -m dcgan_dist.sample '{run}' -n 64",
+    ]
+
+
+def test_the_commands_at_the_end_can_be_pasted_into_a_shell(run: Place) -> None:
+    lines = watch(run, Script([started(checkpoint="000000000320", step=5)]))
+    assert shlex.split(lines[-2]) == ["curves", "tensorboard", "--logdir", f"{run}/tensorboard"]
+    assert shlex.split(lines[-1])[2:] == ["python", "-m", "dcgan_dist.sample", str(run), "-n", "64"]
+
+
+def test_the_run_folder_holds_curves_and_pictures(run: Place) -> None:
+    watch(run, Script([started(), pictures(0)], [scalars(10), pictures(10), pictures(10, number=20, walk=True)]))
+    assert run.names() == ["metrics.jsonl", "samples", "tensorboard"]
+    assert (run / "samples").names() == ["000000000.png", "000000640.png", "walk-000000640.png"]
+    with Image.open((run / "samples" / "000000640.png").local_path) as samples:
+        assert samples.size == (18, 18)
+    with Image.open((run / "samples" / "walk-000000640.png").local_path) as walk:
+        assert walk.size == (80, 16)
+    events = EventAccumulator(str(run / "tensorboard"))
+    events.Reload()
+    assert events.Tags()["images"] == ["samples", "walk"]
+    assert [event.step for event in events.Images("samples")] == [0, 640]
+    assert [(event.step, event.value) for event in events.Scalars("loss/generator")] == [(640, 0.5)]
+
+
+def test_a_resumed_run_says_where_it_goes_on_and_keeps_its_points(run: Place) -> None:
+    watch(run, Script([started(), pictures(0), scalars(5), scalars(10)]))
+    lines = watch(run, Script([started(attempt=2, step=5, checkpoint="000000000320"), scalars(10, attempt=2)]))
+    assert lines[3] == "goes on from checkpoint 000000000320 at 320 images"
+    assert [(point["step"], point["attempt"]) for point in read_points(run)] == [(5, 1), (10, 2)]
+    events = EventAccumulator(str(run / "tensorboard"))
+    events.Reload()
+    assert [event.step for event in events.Scalars("loss/generator")] == [320, 640]
+    assert [event.step for event in events.Images("samples")] == [0]
+
+
+def test_bad_images_are_told_at_every_doubling(run: Place) -> None:
+    def bad(samples: list[int]) -> list[Message]:
+        return [{"kind": "bad_images", "samples": samples, "step": 1, "images": 64}]
+
+    lines = watch(
+        run, Script(bad([5]), bad([6]), bad([7]), bad([5]), bad([8, 9, 10]), [scalars(10)]), name_of="key-{}".format
+    )
+    assert [line for line in lines if line.startswith("bad")] == [
+        "bad images: 1 could not be decoded and were replaced, the last one is key-5",
+        "bad images: 2 could not be decoded and were replaced, the last one is key-6",
+        "bad images: 6 could not be decoded and were replaced, the last one is key-10",
+    ]
+    assert read_points(run)[0]["values"]["data/bad_images"] == 6
+
+
+def test_bad_images_of_the_attempts_before_count(run: Place) -> None:
+    watch(run, Script([{"kind": "bad_images", "samples": [3, 4], "step": 1, "images": 64}, scalars(10)]))
+    script = Script([{"kind": "bad_images", "samples": [4, 5], "step": 1, "images": 64}])
+    monitor = Monitor(run, script, LogTerminal(io.StringIO(), TOTALS, 10.0, script.clock))
+    monitor.start()
+    assert monitor.bad_samples == {3, 4}
+    monitor.close()
+    assert monitor.bad_samples == {3, 4, 5}
+
+
+def test_dropped_messages_are_told(run: Place) -> None:
+    lines = watch(run, Script([{"kind": "dropped", "scalars": 1200, "others": 3}]))
+    assert lines[1] == (
+        "the driver was too slow for the workers: 1,200 points of the curves and 3 other messages were dropped"
+    )
+
+
+def test_a_write_that_fails_is_told_once_and_made_up_for(run: Place) -> None:
+    obstacle = (run / "samples").local_path
+
+    def block() -> None:
+        obstacle.write_text("a file where a folder belongs")
+
+    script = Script([started()], block, [pictures(5), scalars(5)], [pictures(10), scalars(10)], obstacle.unlink)
+    lines = [line for line in watch(run, script) if "writing pictures" in line]
+    assert len(lines) == 2
+    assert lines[0].startswith("writing pictures fails, training goes on and it is tried again: cannot write")
+    assert lines[1] == "writing pictures works again"
+    assert (run / "samples").names() == ["000000320.png", "000000640.png"]
+    assert [point["step"] for point in read_points(run)] == [5, 10]
+
+
+def test_curves_survive_a_folder_that_goes_away_and_comes_back(run: Place) -> None:
+    folder, away = run.local_path, run.local_path.with_name("away")
+    script = Script(
+        [started(), scalars(5)], lambda: folder.rename(away), [scalars(10)], lambda: away.rename(folder), [scalars(15)]
+    )
+    lines = watch(run, script)
+    assert len([line for line in lines if line.startswith(f"writing the curves of {run} fails")]) == 1
+    assert f"writing the curves of {run} works again" in lines
+    assert [point["step"] for point in read_points(run)] == [5, 10, 15]
+
+
+def test_a_defect_in_one_message_spares_the_others(run: Place, caplog: pytest.LogCaptureFixture) -> None:
+    broken = pictures(5)
+    broken["array"] = np.zeros((0,), np.uint8)
+    lines = watch(run, Script([started(), broken, scalars(5)]))
+    assert next(line for line in lines if "fails" in line).startswith("taking in pictures fails, training goes on")
+    assert [point["step"] for point in read_points(run)] == [5]
+    assert caplog.records[0].exc_info is not None
+
+
+def test_a_terminal_that_is_gone_does_not_stop_the_curves(run: Place, caplog: pytest.LogCaptureFixture) -> None:
+    stream = io.StringIO()
+    watch(run, Script([started()], stream.close, [scalars(5)]), stream)
+    assert [point["step"] for point in read_points(run)] == [5]
+    assert len([record for record in caplog.records if "terminal is gone" in record.getMessage()]) == 1
+
+
+def test_on_an_object_store_the_curves_are_copied_up_and_continued(
+    s3: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    run = s3 / "scenes32"
+    lines = watch(run, Script([started(), scalars(5), scalars(10), pictures(10)]))
+    assert lines[-1] == f"curves       tensorboard --logdir {run}/tensorboard  (needs: pip install boto3)"
+    assert (run / "samples").names() == ["000000640.png"]
+    watch(run, Script([started(attempt=2, step=5, checkpoint="000000000320"), scalars(10, attempt=2)]))
+    assert len((run / "metrics.jsonl").read_bytes().splitlines()) == 3
+    assert [(point["step"], point["attempt"]) for point in read_points(run)] == [(5, 1), (10, 2)]
+    for name in (run / "tensorboard").names():
+        (tmp_path / name).write_bytes((run / "tensorboard" / name).read_bytes())
+    events = EventAccumulator(str(tmp_path))
+    events.Reload()
+    assert [event.step for event in events.Scalars("loss/generator")] == [320, 640]
+    assert not list(tmp_path.glob("dcgan-dist-*"))
+
+
+def test_files_that_grow_are_copied_up_while_the_run_goes_on(s3: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "COPY_S", 0.0)
+    run = s3 / "growing"
+    seen: list[list[int]] = []
+
+    def look() -> None:
+        seen.append([json.loads(line)["step"] for line in (run / "metrics.jsonl").read_bytes().splitlines()])
+
+    watch(run, Script([started(), scalars(5)], look, [scalars(10)], look))
+    assert seen == [[5], [5, 10]]
