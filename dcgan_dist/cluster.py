@@ -1,0 +1,123 @@
+"""Joining a Ray cluster, or starting one on this machine for the length of a run."""
+
+import os
+import secrets
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dcgan_dist.errors import ClusterError
+from dcgan_dist.preflight import READER_CPUS
+from dcgan_dist.settings import Settings
+
+ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # The monitor alone writes to the terminal.
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "RAY_DATA_LOG_LEVEL": "ERROR",
+    # The controller looks at the workers this often: what a death, and the end of a run, wait for.
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
+    # Relative addresses mean the folder in which the command was given.
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    # Under `uv run` Ray would start each worker by `uv run` again.
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+}
+"""What Ray reads from the environment; what the user has set stays. It must stand before `ray` is imported."""
+
+
+FORWARDED = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_DEFAULT_REGION")
+"""What the processes of a cluster that was started elsewhere are told of the store. Credentials are not among them:
+what is told can be read by all who see the cluster's jobs, so its machines bring their own."""
+
+
+ANSWER_S = 10.0
+"""How long the cluster's address may take to answer."""
+
+
+def set_environment(settings: Settings) -> None:
+    """Set what Ray reads from the environment, for this process and all that it starts."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", f"{settings.workers.wait_s:g}")
+    if not _address(settings) and "RAY_AUTH_MODE" not in os.environ:
+        # Without a token anybody on the machine could run code in our name. This one lives as long as the cluster does.
+        os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+
+
+def _address(settings: Settings) -> str:
+    return settings.workers.address or os.environ.get("RAY_ADDRESS") or ""
+
+
+def _require_answer(address: str) -> None:
+    """See that somebody listens at HOST:PORT: Ray itself tries for minutes, and then ends the process."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        return  # "auto", or a kind of address that only Ray knows
+    try:
+        socket.create_connection((host, int(port)), timeout=ANSWER_S).close()
+    except (OSError, OverflowError) as error:
+        raise ClusterError(
+            f"workers.address is {address} but no Ray cluster answers there ({error}): start one with "
+            "ray start --head, or leave the address out"
+        ) from error
+
+
+@contextmanager
+def connected(settings: Settings) -> Iterator[None]:
+    """Be connected to a Ray cluster; one that was started here ends with the block, and its logs go unless it failed.
+
+    Raises:
+        ClusterError: there is no cluster at the address.
+    """
+    import ray
+
+    address = _address(settings)
+    if address:
+        _require_answer(address)
+        told = {name: os.environ[name] for name in FORWARDED if name in os.environ}
+        try:
+            ray.init(
+                address=address,
+                namespace="dcgan-dist",
+                log_to_driver=False,
+                configure_logging=False,
+                runtime_env={"env_vars": told} if told else None,
+            )
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            raise ClusterError(
+                f"workers.address is {address} but no Ray cluster answers there ({str(error).splitlines()[0]}): "
+                "start one with ray start --head, or leave the address out"
+            ) from error
+        try:
+            yield
+        finally:
+            ray.shutdown()
+        return
+
+    cores = len(os.sched_getaffinity(0))
+    # Workers compute in threads of their own and reading takes turns with them, so that Ray's count of CPUs is only a
+    # count of what may run at once; a laptop with two cores runs two workers and their readers.
+    cpus = settings.workers.number * settings.workers.cpus + max(READER_CPUS, cores)
+    ray.init(
+        address="local",
+        num_cpus=int(-(-cpus // 1)),
+        namespace="dcgan-dist",
+        include_dashboard=False,
+        log_to_driver=False,
+        configure_logging=False,
+    )
+    session = Path(ray._private.worker._global_node.get_session_dir_path())
+    try:
+        yield
+    except Exception:
+        ray.shutdown()
+        raise
+    except BaseException:
+        ray.shutdown()
+        shutil.rmtree(session, ignore_errors=True)
+        raise
+    else:
+        ray.shutdown()
+        shutil.rmtree(session, ignore_errors=True)

@@ -1,0 +1,82 @@
+"""The command line of a training run: options and settings, checked before anything starts."""
+
+import argparse
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Annotated
+
+import tyro
+
+from dcgan_dist.errors import SettingsError
+from dcgan_dist.settings import PRESETS, Settings, from_yaml
+from dcgan_dist.storage import Place, place
+
+arg = tyro.conf.arg
+
+
+@dataclass(frozen=True)
+class Options:
+    """Train a DCGAN with Ray. Settings are those of a preset; every one can be given here."""
+
+    preset: Annotated[str, arg(metavar="|".join(PRESETS))] = "scenes32"
+    """What the settings begin with: rooms drawn on the spot, or one of the paper's data sets."""
+    config: Annotated[str, arg(metavar="FILE.yaml")] = ""
+    """Begin with the settings of this file instead, for example `settings.yaml` of another run."""
+    resume: Annotated[str, arg(metavar="NAME")] = ""
+    """Go on with the run of this name in the storage, with its settings."""
+    init_from: Annotated[str, arg(metavar="RUN")] = ""
+    """Begin with the networks of the newest checkpoint of another run's folder."""
+    dry_run: bool = False
+    """Print the settings and what the cluster lacks, and leave."""
+    settings: Annotated[Settings, arg(name="")] = dataclasses.field(default_factory=PRESETS["scenes32"])
+
+
+def parse(arguments: Sequence[str]) -> Options:
+    """Options from the command line.
+
+    Raises:
+        SettingsError: a setting is impossible; unknown ones and wrong types end the process with status 2.
+    """
+    # What the settings begin with must be known before they are parsed, since their help shows it.
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for name in ("--preset", "--config", "--resume", "--storage"):
+        first.add_argument(name, default="")
+    given, _ = first.parse_known_args([text.replace("_", "-") if text.startswith("--") else text for text in arguments])
+    if sum(bool(value) for value in (given.preset, given.config, given.resume)) > 1:
+        raise SettingsError("--preset, --config and --resume each say what the settings begin with: give one of them")
+    if given.resume:
+        base = _settings_of(place(given.storage or Settings(images=1).storage) / given.resume)
+    elif given.config:
+        file = place(given.config)
+        base = from_yaml(file.read_bytes().decode(errors="replace"), str(file))
+    elif given.preset and given.preset not in PRESETS:
+        raise SettingsError(f"preset is {given.preset} but needs to be one of {', '.join(PRESETS)}")
+    else:
+        base = PRESETS[given.preset or "scenes32"]()
+    # A length that is given takes the place of the other kind of length.
+    flags = {text.partition("=")[0] for text in arguments}
+    if "--epochs" in flags and "--images" not in flags:
+        base = replace(base, images=None, epochs=base.epochs or 1.0)
+    if "--images" in flags and "--epochs" not in flags:
+        base = replace(base, epochs=None, images=base.images or 1)
+    options = tyro.cli(
+        Options,
+        prog="python -m dcgan_dist.train",
+        args=list(arguments),
+        default=Options(settings=base),
+    )
+    settings = options.settings
+    if options.resume:
+        settings = replace(settings, name=options.resume)
+    elif not settings.name:
+        settings = replace(settings, name=f"{options.preset}-{datetime.now():%Y%m%d-%H%M%S}")
+    return replace(options, settings=settings)
+
+
+def _settings_of(run: Place) -> Settings:
+    file = run / "settings.yaml"
+    if not file.is_file():
+        raise SettingsError(f"there is no run to resume in {run}: it has no settings.yaml")
+    return from_yaml(file.read_bytes().decode(errors="replace"), str(file))

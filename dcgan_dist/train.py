@@ -1,0 +1,345 @@
+"""Train a DCGAN:
+
+python -m dcgan_dist.train
+python -m dcgan_dist.train --preset cifar32 --data "cifar10/train-*.tar" --epochs 3 --lr 1e-4
+python -m dcgan_dist.train --preset lsun64 --data "s3://bucket/lsun/*.tar" --storage s3://bucket/runs --workers 8
+python -m dcgan_dist.train --resume NAME
+"""
+
+import json
+import math
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from importlib.metadata import version
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from dcgan_dist.checkpoint import begin_attempt, load_checkpoint, newest_checkpoint, require_same
+from dcgan_dist.cluster import connected, set_environment
+from dcgan_dist.commandline import Options, parse
+from dcgan_dist.errors import CheckpointError, ClusterError, DataError, DcganDistError, SettingsError
+from dcgan_dist.preflight import Placement, describe, gather_facts, place_workers
+from dcgan_dist.settings import Settings, from_yaml, to_yaml
+from dcgan_dist.storage import Place, place
+
+# Ray, and what imports it, is imported by functions of this file: its environment has to be set first, and help, wrong
+# settings and missing data are answered without the seconds that it takes.
+
+CHECKED_IMAGES = 32
+"""Images that are decoded before workers start, to see whether any of them can be."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command. Returns 0 when the run is done, 1 when it failed, 2 for wrong input, 130 or 143 after a signal."""
+    started = False
+    try:
+        options = parse(sys.argv[1:] if arguments is None else arguments)
+        set_environment(options.settings)
+        launch = Launch(options)
+        with connected(options.settings):
+            placement = launch.preflight()
+            if options.dry_run:
+                return 0
+            launch.open_data()
+            started = True
+            return launch.train(placement)
+    except DcganDistError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1 if started else 2
+    except KeyboardInterrupt:
+        print("left without a checkpoint of the last steps", file=sys.stderr)
+        return 130
+
+
+class Launch:
+    """One call of the command, from options to the end of the run."""
+
+    def __init__(self, options: Options) -> None:
+        """See that names and addresses lead somewhere; nothing is written and nothing is started.
+
+        Raises:
+            SettingsError: the name is taken.
+            DataError: the data is not there.
+            CheckpointError: there is nothing to resume, or it was trained with other settings.
+        """
+        from dcgan_dist.data.dataset import find_shards
+
+        self.options, self.settings = options, options.settings
+        self.run = place(self.settings.storage) / self.settings.name
+        self.init_from: tuple[Place, str] | None = None
+        if options.resume:
+            saved = from_yaml((self.run / "settings.yaml").read_bytes().decode(), str(self.run / "settings.yaml"))
+            require_same(saved, self.settings, self.run)
+        elif self.run.names():
+            raise SettingsError(
+                f"name is {self.settings.name} but {self.run} exists: go on with it by --resume {self.settings.name}, "
+                "or choose another name"
+            )
+        if options.init_from:
+            self.init_from = _networks_of(place(options.init_from), self.settings)
+        if self.settings.monitoring.audit and not self.run.is_local:
+            raise SettingsError(f"monitoring.audit needs a storage on a disk, but storage is {self.settings.storage}")
+        self.shards = find_shards(self.settings)
+
+    def preflight(self) -> Placement:
+        """Say what the cluster has and what the run takes of it; raises `ClusterError` where that is too much."""
+        facts = self.facts = gather_facts()
+        if self.options.dry_run:
+            print(to_yaml(self.settings), end="\n", flush=True)
+        placement = place_workers(self.settings, facts)
+        print(describe(placement, facts), flush=True)
+        print(f"data: {self.settings.data.path}, {len(self.shards)} shards", flush=True)
+        return placement
+
+    def open_data(self) -> None:
+        """Index the data, or draw it; decode a few images; lay out the sequence."""
+        from dcgan_dist.data.cache import cache_pictures, is_cached
+        from dcgan_dist.data.dataset import open_index
+        from dcgan_dist.data.plan import Plan, cut_slices
+        from dcgan_dist.data.reading import PictureSource, ShardPictures
+        from dcgan_dist.monitoring.terminal import Progress
+
+        settings, progress = self.settings, Progress(sys.stdout)
+        self.index = open_index(settings, self.shards, progress)
+        shards = ShardPictures(
+            self.index,
+            settings.networks.image_size,
+            settings.data.fit,
+            settings.data.max_image_pixels,
+            settings.data.max_image_bytes,
+        )
+        samples = np.unique(np.linspace(0, len(self.index) - 1, CHECKED_IMAGES).astype(np.int64))
+        size = settings.networks.image_size
+        pixels = np.empty((len(samples), size, size, 3), np.uint8)
+        if shards.read(samples, pixels, np.arange(len(samples))).all():
+            raise DataError(
+                f"none of {len(samples)} images that were tried can be decoded, for example "
+                f"{self.index.names(int(samples[0]))}: look at the files, or name other shards with --data"
+            )
+        slices = cut_slices(self.index.shard, self.index.size, settings.data.window)
+        self.plan = Plan(slices, settings.optimization.batch_size, settings.data.window, settings.seed)
+        images = settings.images or math.ceil((settings.epochs or 0) * len(self.index))
+        self.total_steps = max(1, -(-images // settings.optimization.batch_size))
+        newest = newest_checkpoint(self.run) if self.options.resume else None
+        if newest is not None and newest.step >= self.total_steps:
+            raise SettingsError(
+                f"{self.run} is done: it has {newest.images:,} images; give a larger --images to train it further"
+            )
+        cached = is_cached(settings.data.cache, len(self.index), size, images, self.facts.store_bytes)
+        self.pictures: PictureSource = cache_pictures(shards, progress) if cached else shards
+
+    def train(self, placement: Placement) -> int:
+        """Train to the end, or until a signal, the time limit or a failure; returns the command's status."""
+        from dcgan_dist.monitoring.mailbox import Receiver, create_mailbox
+        from dcgan_dist.monitoring.monitor import Monitor
+        from dcgan_dist.monitoring.terminal import Totals, open_terminal
+
+        (self.run / "settings.yaml").write_bytes(to_yaml(self.settings).encode())
+        self._record("running")
+        mailbox = create_mailbox()
+        receiver = Receiver(mailbox)
+        totals = Totals(self.total_steps * self.settings.optimization.batch_size, len(self.index))
+        terminal = open_terminal(sys.stdout, totals, self.settings.monitoring.line_s)
+        monitor = Monitor(self.run, receiver, terminal, name_of=self.index.names)
+        monitor.start()
+        stop = Stop(receiver, monitor)
+        fit = Fit(partial(self._fit, placement, mailbox))
+        try:
+            with stop.on_signals():
+                while fit.running(wait_s=0.5):
+                    self._check_bad_images(monitor, stop)
+        finally:
+            monitor.close()
+        outcome = fit.outcome
+        if isinstance(outcome, BaseException):
+            self._record("failed")
+            raise explain(outcome, self.settings) or outcome from outcome
+        if stop.error is not None:
+            self._record("failed")
+            raise stop.error
+        self._record("stopped" if outcome.stopped else "finished", outcome.step)
+        if stop.signal is None:
+            return 0
+        print(f"stopped; go on with: python -m dcgan_dist.train --resume {self.settings.name}", flush=True)
+        return 128 + stop.signal
+
+    def _fit(self, placement: Placement, mailbox: Any) -> Any:
+        import ray
+        from ray.train import FailureConfig, RunConfig, ScalingConfig
+        from ray.train.torch import TorchTrainer
+
+        from dcgan_dist.data.source import DATASET, Reading, SequenceConfig
+        from dcgan_dist.worker import Job, train_worker
+
+        settings = self.settings
+        deadline = None if settings.minutes is None else time.time() + 60 * settings.minutes
+        resources = {"CPU": placement.cpus} | ({"GPU": placement.gpus} if placement.gpus else {})
+        sequence = SequenceConfig(
+            ray.put(Reading(self.plan, self.pictures)),
+            self.plan,
+            settings.networks.image_size,
+            self.total_steps,
+            partial(_begin, self.run),
+        )
+        # Ray keeps its own record of a run here. Ours is complete without it, so it is not in the run's folder, where a
+        # torn record would forbid every later run of that name.
+        with tempfile.TemporaryDirectory(prefix="dcgan-dist-ray-", ignore_cleanup_errors=True) as scratch:
+            trainer = TorchTrainer(
+                train_worker,
+                train_loop_config=Job(self.run, settings, self.total_steps, mailbox, deadline, self.init_from),
+                scaling_config=ScalingConfig(
+                    num_workers=placement.workers, use_gpu=bool(placement.gpus), resources_per_worker=resources
+                ),
+                run_config=RunConfig(
+                    name=settings.name,
+                    storage_path=scratch,
+                    failure_config=FailureConfig(max_failures=0, controller_failure_limit=0),
+                ),
+                datasets={DATASET: ray.data.range(1)},
+                dataset_config=sequence,
+            )
+            return trainer.fit().return_value
+
+    def _check_bad_images(self, monitor: Any, stop: "Stop") -> None:
+        bad, limit = monitor.bad_samples, self.settings.data.max_bad_fraction * len(self.index)
+        if len(bad) > limit and stop.error is None:
+            names = ", ".join(self.index.names(sample) for sample in sorted(bad)[:3])
+            stop.fail(
+                DataError(
+                    f"{len(bad):,} of {len(self.index):,} images cannot be decoded, more than data.max_bad_fraction "
+                    f"{self.settings.data.max_bad_fraction:g} allows; the first are {names}: mend them, or raise it"
+                )
+            )
+
+    def _record(self, status: str, step: int = 0) -> None:
+        """Write `run.json`: what the run is, how it stands, with which versions."""
+        settings = self.settings
+        both = settings.optimization.schedule == "both"
+        record = {
+            "name": settings.name,
+            "status": status,
+            "written": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "total_steps": self.total_steps,
+            "total_images": self.total_steps * settings.optimization.batch_size,
+            "epoch_images": len(self.index),
+            "step": step,
+            "images": step * settings.optimization.batch_size,
+            "updates": {
+                "generator": step if both else -(-step // 2),
+                "discriminator": step if both else step // 2,
+            },
+            "versions": {name: version(name) for name in ("dcgan-dist", "torch", "ray", "numpy", "pyarrow")},
+        }
+        (self.run / "run.json").write_bytes(json.dumps(record, indent=1).encode())
+
+
+class Fit:
+    """A call in a thread of its own, so that the main thread keeps the signals."""
+
+    def __init__(self, call: Any) -> None:
+        self.outcome: Any = None
+        self._thread = threading.Thread(target=self._run, args=(call,), name="fit", daemon=True)
+        self._thread.start()
+
+    def _run(self, call: Any) -> None:
+        try:
+            self.outcome = call()
+        except BaseException as error:  # raised by the main thread
+            self.outcome = error
+
+    def running(self, wait_s: float) -> bool:
+        """Wait for the end at most that long; whether it is still to come."""
+        self._thread.join(wait_s)
+        return self._thread.is_alive()
+
+
+class Stop:
+    """Why the run is to end early. The first signal asks for a checkpoint, the second ends the process."""
+
+    def __init__(self, receiver: Any, monitor: Any) -> None:
+        self._receiver, self._monitor = receiver, monitor
+        self.signal: int | None = None
+        self.error: DcganDistError | None = None
+
+    def fail(self, error: DcganDistError) -> None:
+        """End the run with an error."""
+        self.error = error
+        self._receiver.request_stop(str(error))
+
+    @contextmanager
+    def on_signals(self) -> Iterator[None]:
+        """Answer SIGINT and SIGTERM within the block."""
+        before = {number: signal.signal(number, self._answer) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _answer(self, number: int, frame: FrameType | None) -> None:
+        if self.signal is not None:
+            raise KeyboardInterrupt
+        self.signal = number
+        # A signal comes in the middle of anything, also of the monitor's lock: the line is said by another thread.
+        threading.Thread(target=self._ask, name="stop").start()
+
+    def _ask(self) -> None:
+        self._monitor.say("stopping: a checkpoint is written first; once more to leave at once")
+        self._receiver.request_stop("signal")
+
+
+def _begin(run: Place, workers: int) -> int:
+    return begin_attempt(run, workers).step
+
+
+def _networks_of(run: Place, settings: Settings) -> tuple[Place, str]:
+    """Run and newest checkpoint whose networks a new run begins with."""
+    checkpoint = load_checkpoint(run)
+    theirs, ours = (replace(s.networks, batchnorm_over="global") for s in (checkpoint.settings, settings))
+    if theirs != ours:
+        raise CheckpointError(
+            f"the networks of {run} do not fit: they are {theirs}, but the settings say {ours}; "
+            "give the networks.* settings of that run"
+        )
+    return run, checkpoint.name
+
+
+def explain(error: BaseException, settings: Settings) -> DcganDistError | None:
+    """The failure in `error`, or in what caused it, that a user can mend; None where there is none."""
+    import torch
+    from ray.exceptions import RayTaskError
+    from ray.train import WorkerGroupError
+
+    seen: list[BaseException] = []
+    waiting = [error]
+    while waiting:
+        found = waiting.pop(0)
+        if found in seen:
+            continue
+        seen.append(found)
+        if isinstance(found, RayTaskError):  # also an instance of its cause, with a traceback in the place of the text
+            waiting += [found.cause] if isinstance(found.cause, BaseException) else []
+        elif isinstance(found, DcganDistError):
+            return found
+        if isinstance(found, torch.OutOfMemoryError):
+            return ClusterError(
+                f"a worker ran out of GPU memory with optimization.batch_size {settings.optimization.batch_size} over "
+                f"{settings.workers.number} workers: use a smaller batch, more workers, or networks with fewer maps"
+            )
+        if isinstance(found, WorkerGroupError):
+            waiting += found.worker_failures.values()
+        waiting += [cause for cause in (found.__cause__, found.__context__) if cause is not None]
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,309 @@
+"""What each Train worker runs: the loop, told in order. The only file that calls `ray.train` in a worker."""
+
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import BinaryIO, Literal
+
+import ray.train
+import ray.train.torch
+import torch
+import torch.distributed as dist
+from ray.actor import ActorHandle
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from dcgan_dist.adversarial import AdversarialStep, load_weights
+from dcgan_dist.batchnorm import set_process_group
+from dcgan_dist.checkpoint import Attempt, Saver, attempts, load_checkpoint
+from dcgan_dist.data.batches import Batch, batches
+from dcgan_dist.data.plan import share
+from dcgan_dist.data.source import DATASET
+from dcgan_dist.monitoring.mailbox import Sender
+from dcgan_dist.monitoring.messages import WorkerInfo
+from dcgan_dist.networks import Generator, build_networks
+from dcgan_dist.pictures import interpolate, to_uint8
+from dcgan_dist.precision import resolve_precision
+from dcgan_dist.randomness import latents
+from dcgan_dist.settings import Settings
+from dcgan_dist.storage import Place
+
+FLUSH_S = 10.0
+"""How long a worker that is done waits for the driver to take its last messages."""
+WALK_POINTS, WALK_IMAGES = 9, 100
+"""Points of z that a walk leads through (paper, section 6.1: a series of 9), and its images (figure 4: 100)."""
+REASONS = ("", "asked to stop", "out of time")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker is told: nothing else reaches it but what lies in the run's folder.
+
+    Attributes:
+        total_steps: at which the run is done.
+        deadline: seconds since 1970 at which it stops even if it is not done.
+        init_from: run and checkpoint whose networks it begins with.
+    """
+
+    run: Place
+    settings: Settings
+    total_steps: int
+    mailbox: ActorHandle
+    deadline: float | None = None
+    init_from: tuple[Place, str] | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an attempt ended: how many steps of the run are done, and why it was stopped before the end, if it was."""
+
+    step: int
+    stopped: str
+
+
+def train_worker(job: Job) -> Outcome:
+    """Train from where the newest attempt begins to the end of the run, or until the run is stopped."""
+    context = ray.train.get_context()
+    rank, workers, beside = context.get_world_rank(), context.get_world_size(), context.get_local_world_size()
+    device = ray.train.torch.get_device()
+    threads = job.settings.workers.threads or max(1, len(os.sched_getaffinity(0)) // beside)
+    torch.set_num_threads(threads)
+
+    # Asking for the data begins the attempt, see `source.SequenceConfig`.
+    shard = ray.train.get_dataset_shard(DATASET)
+    attempt = attempts(job.run)[-1]
+    worker = Worker(job, attempt, rank, workers, device)
+    worker.announce(device.type if device.type != "cpu" else f"cpu, {threads} threads")
+
+    batch_size = job.settings.optimization.batch_size
+    low, high = share(batch_size, rank, workers)
+    padded = -(-batch_size // workers)
+    return worker.train(batches(shard, high - low, padded, attempt.step, job.total_steps, device))
+
+
+class Points:
+    """Means of the numbers of some steps over all workers, with the speed and the share of time that was waiting."""
+
+    def __init__(self, batch_size: int, control: dist.ProcessGroup | None) -> None:
+        self._batch_size, self._control = batch_size, control
+        self._begin()
+
+    def _begin(self) -> None:
+        self._metrics: dict[str, list[Tensor]] = {}
+        self._steps, self._waited_s, self._began = 0, 0.0, time.perf_counter()
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Time spent in here is waiting for data."""
+        start = time.perf_counter()
+        yield
+        self._waited_s += time.perf_counter() - start
+
+    def add(self, metrics: dict[str, Tensor]) -> None:
+        """Take the numbers of a step; nothing is computed or waited for."""
+        for name, value in metrics.items():
+            self._metrics.setdefault(name, []).append(value)
+        self._steps += 1
+
+    def take(self, flag: int) -> tuple[dict[str, float], int]:
+        """The point, and the largest flag of any worker, by one tiny all-reduce; the next point begins."""
+        names = list(self._metrics)
+        means = torch.stack([torch.stack(values).double().mean() for values in self._metrics.values()]).cpu()
+        elapsed = time.perf_counter() - self._began
+        # Each flag has a place of its own, so that sums tell which were raised.
+        flags = torch.zeros(len(REASONS), dtype=torch.float64)
+        flags[flag] = 1
+        sums = torch.cat([means, torch.tensor([self._waited_s / elapsed], dtype=torch.float64), flags])
+        workers = 1
+        if self._control is not None:
+            dist.all_reduce(sums, group=self._control)
+            workers = self._control.size()
+        *values, wait_share = (sums[: -len(REASONS)] / workers).tolist()
+        raised = int(sums[-len(REASONS) :].nonzero().max())
+        point = dict(zip(names, values, strict=True))
+        point["speed/images_per_second"] = self._steps * self._batch_size / elapsed
+        point["speed/wait_share"] = wait_share
+        self._begin()
+        return point, raised
+
+
+class Worker:
+    """One rank of the group: its networks, and the loop over its batches."""
+
+    def __init__(self, job: Job, attempt: Attempt, rank: int, workers: int, device: torch.device) -> None:
+        settings = job.settings
+        self._job, self._settings, self._attempt = job, settings, attempt
+        self._rank, self._workers, self._device = rank, workers, device
+        self._batch_size = settings.optimization.batch_size
+        self._rows = slice(*share(self._batch_size, rank, workers))
+        # A group of its own, on the host: what is agreed on must not wait behind the gradients of a GPU.
+        self._control = _new_group("gloo") if workers > 1 else None
+        self._sender = Sender(job.mailbox)
+        self._saver = Saver(job.run, settings, attempt.number)
+        self._audit = _open_audit(job, attempt, rank) if settings.monitoring.audit else None
+        self._adversarial = self._build()
+        # Samples are drawn by rank 0 alone, so they need a G that shares its statistics with nobody.
+        self._sampler = Generator(settings.networks).to(device, self._adversarial.precision.weights)
+        self._saved_at = time.monotonic()
+
+    def _build(self) -> AdversarialStep:
+        settings = self._settings
+        weights = resolve_precision(settings.optimization.precision, self._device).weights
+        shared = self._workers > 1 and settings.networks.batchnorm_over == "global"
+        statistics = _new_group() if shared else None
+        networks: list[nn.Module] = []
+        for network in build_networks(
+            settings.networks, settings.seed, self._device, weights, settings.optimization.channels_last
+        ):
+            set_process_group(network, statistics)
+            networks.append(DistributedDataParallel(network) if self._workers > 1 else network)
+        generator, discriminator = networks
+        adversarial = AdversarialStep(generator, discriminator, settings.optimization, self._job.total_steps)
+        if self._attempt.checkpoint is not None:
+            adversarial.load_state_dict(load_checkpoint(self._job.run, self._attempt.checkpoint).state)
+        elif self._job.init_from is not None:
+            state = load_checkpoint(*self._job.init_from).state
+            load_weights(adversarial.bare_generator, state["generator"], "generator")
+            load_weights(adversarial.bare_discriminator, state["discriminator"], "discriminator")
+            for name, weight in (adversarial.averaged or {}).items():
+                weight.copy_(state.get("averaged", state["generator"])[name])
+        return adversarial
+
+    def announce(self, device: str) -> None:
+        """Tell the driver what runs where."""
+        mine: WorkerInfo = {"rank": self._rank, "host": socket.gethostname(), "device": device}
+        everyone = [mine] * self._workers
+        if self._workers > 1:
+            dist.all_gather_object(everyone, mine, group=self._control)
+        if self._rank == 0:
+            self._sender.send(
+                {
+                    "kind": "started",
+                    "attempt": self._attempt.number,
+                    "step": self._attempt.step,
+                    "images": self._attempt.images,
+                    "checkpoint": self._attempt.checkpoint,
+                    "workers": everyone,
+                }
+            )
+
+    def train(self, batches: Iterator[Batch]) -> Outcome:
+        """The loop. All ranks leave it at the same step."""
+        settings, total = self._settings, self._job.total_steps
+        points = Points(self._batch_size, self._control)
+        step, reason = self._attempt.step, ""
+        while step < total and not reason:
+            with points.waiting():
+                batch = next(batches)
+            self._note(step, batch)
+            z = latents(settings.networks, self._batch_size, settings.seed, "latents", step, self._rows)
+            points.add(self._adversarial(batch.images, z, step))
+            step += 1
+            if step % settings.monitoring.steps == 0 or step == total:
+                reason = self._point(step, points)
+            if self._rank == 0:
+                self._draw(step)
+                self._save_when_due(step, leaving=bool(reason))
+        if self._rank == 0:
+            self._saver.wait()
+            self._tell_checkpoints()
+        self._sender.flush(FLUSH_S)
+        return Outcome(step, reason if step < total else "")
+
+    def _note(self, step: int, batch: Batch) -> None:
+        """Report bad images, and write down the samples where the run is audited."""
+        if len(batch.bad):
+            self._sender.send(
+                {"kind": "bad_images", "samples": batch.bad.tolist(), "step": step, "images": step * self._batch_size}
+            )
+        if self._audit is not None:
+            line = {"attempt": self._attempt.number, "step": step, "samples": batch.samples.tolist()}
+            self._audit.write(json.dumps(line).encode() + b"\n")
+
+    def _point(self, step: int, points: Points) -> str:
+        """Send a point of the curves, and agree on whether to stop: the reason, or nothing."""
+        late = self._job.deadline is not None and time.time() > self._job.deadline
+        reason = 2 if late else 1 if self._sender.stop_requested() is not None else 0
+        values, reason = points.take(reason)
+        if self._rank == 0:
+            self._sender.send(
+                {
+                    "kind": "scalars",
+                    "attempt": self._attempt.number,
+                    "step": step,
+                    "images": step * self._batch_size,
+                    "values": values,
+                }
+            )
+        return REASONS[reason]
+
+    def _draw(self, step: int) -> None:
+        """Send the pictures that are due: always of the same z."""
+        monitoring, networks = self._settings.monitoring, self._settings.networks
+        last = step == self._job.total_steps
+        if last or self._passes(step, monitoring.samples_images):
+            z = latents(networks, max(monitoring.samples, self._batch_size), self._settings.seed, "samples")
+            self._send_pictures("samples", step, z, monitoring.samples)
+        if last or self._passes(step, monitoring.walk_images):
+            points = latents(networks, WALK_POINTS, self._settings.seed, "walk")
+            z = interpolate(points, WALK_IMAGES)
+            self._send_pictures("walk", step, z, WALK_IMAGES)
+
+    def _send_pictures(self, name: Literal["samples", "walk"], step: int, z: Tensor, number: int) -> None:
+        averaged = self._adversarial.averaged
+        self._sampler.load_state_dict(averaged or self._adversarial.bare_generator.state_dict())
+        with torch.no_grad():
+            images = self._sampler(z.to(self._device, self._adversarial.precision.weights))
+        self._sender.send(
+            {
+                "kind": "pictures",
+                "name": name,
+                "step": step,
+                "images": step * self._batch_size,
+                "array": to_uint8(images[:number]),
+            }
+        )
+
+    def _save_when_due(self, step: int, *, leaving: bool) -> None:
+        """Write a checkpoint at intervals, at each quarter of the run, at its end, and when it is left."""
+        checkpoints, total = self._settings.checkpoints, self._job.total_steps
+        quarter = (step - 1) * 4 // total != step * 4 // total
+        timely = time.monotonic() - self._saved_at > checkpoints.minutes * 60 and not self._saver.busy
+        if leaving or quarter or timely or (checkpoints.images and self._passes(step, checkpoints.images)):
+            self._saver.save(self._adversarial.state_dict(), step, kept=quarter)
+            self._saved_at = time.monotonic()
+        self._tell_checkpoints()
+
+    def _tell_checkpoints(self) -> None:
+        for name, step, seconds in self._saver.written():
+            self._sender.send(
+                {
+                    "kind": "checkpoint",
+                    "name": name,
+                    "step": step,
+                    "images": step * self._batch_size,
+                    "seconds": seconds,
+                }
+            )
+
+    def _passes(self, step: int, images: int) -> bool:
+        """Whether this step reaches another multiple of that many images."""
+        return (step - 1) * self._batch_size // images != step * self._batch_size // images
+
+
+def _new_group(backend: str | None = None) -> dist.ProcessGroup:
+    group = dist.new_group(backend=backend)
+    if not isinstance(group, dist.ProcessGroup):
+        raise RuntimeError("this worker is not in the group of its own run")
+    return group
+
+
+def _open_audit(job: Job, attempt: Attempt, rank: int) -> BinaryIO:
+    folder = (job.run / "audit").local_path
+    folder.mkdir(exist_ok=True)
+    # Unbuffered: a line is there even if the process is killed after it.
+    return open(folder / f"{attempt.number:06d}-{rank:04d}.jsonl", "ab", buffering=0)

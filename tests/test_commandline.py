@@ -1,0 +1,138 @@
+"""The command line: presets and files as a beginning, short names, mistakes."""
+
+import contextlib
+import io
+import itertools
+import re
+from pathlib import Path
+
+import pytest
+
+from dcgan_dist.commandline import parse
+from dcgan_dist.errors import SettingsError
+from dcgan_dist.settings import PRESETS, flatten, to_yaml
+
+
+def test_without_arguments_the_default_preset_is_taken() -> None:
+    settings = parse([]).settings
+    assert re.fullmatch(r"scenes32-\d{8}-\d{6}", settings.name)
+    assert {**flatten(settings), "name": ""} == flatten(PRESETS["scenes32"]())
+
+
+def test_short_names_and_dotted_names_set_the_same() -> None:
+    short = parse(
+        [
+            "--name",
+            "a",
+            "--lr",
+            "1e-3",
+            "--beta1",
+            "0.9",
+            "--batch-size",
+            "64",
+            "--workers",
+            "2",
+            "--data",
+            "x.tar",
+            "--storage",
+            "s",
+            "--images",
+            "9",
+        ]
+    )
+    long = parse(
+        [
+            "--name",
+            "a",
+            "--optimization.lr",
+            "1e-3",
+            "--optimization.beta1",
+            "0.9",
+            "--optimization.batch-size",
+            "64",
+            "--workers.number",
+            "2",
+            "--data.path",
+            "x.tar",
+            "--storage",
+            "s",
+            "--images",
+            "9",
+        ]
+    )
+    assert short == long
+    assert short.settings.optimization.lr == 1e-3
+
+
+def test_a_length_of_one_kind_takes_the_place_of_the_other() -> None:
+    assert parse(["--epochs", "2"]).settings.images is None
+    assert parse(["--preset=lsun64", "--images=500"]).settings.epochs is None
+
+
+def test_a_file_of_settings_is_a_beginning(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text(to_yaml(PRESETS["svhn32"]()))
+    settings = parse(["--config", str(file), "--seed", "3", "--name", "x"]).settings
+    assert (settings.optimization.lr, settings.seed) == (5e-4, 3)
+
+
+def test_a_resumed_run_begins_with_its_own_settings(tmp_path: Path) -> None:
+    run = tmp_path / "runs" / "old"
+    run.mkdir(parents=True)
+    (run / "settings.yaml").write_text(to_yaml(PRESETS["cifar32"]()))
+    settings = parse(["--resume", "old", "--storage", str(tmp_path / "runs"), "--workers", "3"]).settings
+    assert (settings.name, settings.networks.generator_maps, settings.workers.number) == ("old", 64, 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--preset", "mnist"], "preset is mnist but needs to be one of scenes32, lsun64"),
+        (["--preset", "svhn32", "--config", "x"], "give one of them"),
+        (["--resume", "nobody"], "there is no run to resume"),
+        (["--images", "1", "--epochs", "1"], "images and epochs are both given"),
+        (
+            ["--batch-size", "4", "--workers", "5"],
+            "optimization.batch_size is 4 but needs at least 1 image for each of 5",
+        ),
+        (["--name", "a/b"], "name is 'a/b'"),
+    ],
+)
+def test_a_mistake_is_told_in_one_sentence(
+    arguments: list[str], sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SettingsError) as caught:
+        parse(arguments)
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("arguments", [["--lrr", "1"], ["--lr", "fast"], ["--optimization.schedule", "bath"]])
+def test_unknown_settings_and_wrong_types_end_with_status_2(arguments: list[str]) -> None:
+    told = io.StringIO()
+    with pytest.raises(SystemExit) as caught, contextlib.redirect_stderr(told):
+        parse(arguments)
+    assert caught.value.code == 2
+    assert arguments[0] in told.getvalue()
+
+
+def test_help_explains_every_setting_and_no_group_is_longer_than_a_screen() -> None:
+    told = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    with pytest.raises(SystemExit) as caught, contextlib.redirect_stdout(told):
+        parse(["--help"])
+    assert caught.value.code == 0
+    told.seek(0)
+    text = told.read()
+    for name in flatten(PRESETS["scenes32"]()):
+        assert f"--{name.replace('_', '-')}" in text
+    groups = text.split("╭─")[1:]
+    assert len(groups) == 7
+    for group in groups:
+        assert group.count("\n") <= 45
+    # Every setting has a help text: its line of names is followed by one that does not begin the next setting.
+    lines = [line.strip("│ ") for line in text.splitlines()]
+    for line, following in itertools.pairwise(lines):
+        if line.startswith("--"):
+            assert not following.startswith("--")
+            assert following

@@ -1,0 +1,102 @@
+"""The rules of the tree: imports go one way, and what is plain PyTorch or arithmetic never meets Ray."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import dcgan_dist
+
+PACKAGE = Path(dcgan_dist.__file__).parent
+
+LAYERS = [
+    {"train", "sample", "data.prepare"},
+    {"commandline", "worker"},
+    {"cluster", "data.source", "data.dataset", "data.cache", "data.batches", "checkpoint", "monitoring"},
+    {"preflight", "adversarial", "published", "data.reading"},
+    {"networks", "data.plan", "data.shards", "data.scenes"},
+    {"batchnorm", "randomness", "precision", "pictures", "data.images", "data.tar", "storage"},
+    {"settings"},
+    {"errors"},
+]
+"""Commands first; a module imports from its own layer or from those below."""
+
+WITHOUT_RAY = [
+    "networks",
+    "batchnorm",
+    "adversarial",
+    "published",
+    "precision",
+    "randomness",
+    "pictures",
+    "settings",
+    "commandline",
+    "storage",
+    "checkpoint",
+    "sample",
+    "data.tar",
+    "data.shards",
+    "data.images",
+    "data.plan",
+    "data.reading",
+    "data.scenes",
+    "data.prepare",
+    "data.batches",
+    "monitoring.messages",
+]
+
+
+def modules() -> dict[str, Path]:
+    found = {}
+    for path in PACKAGE.rglob("*.py"):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        found[".".join(part for part in parts if part != "__init__")] = path
+    return found
+
+
+def imports(path: Path) -> set[str]:
+    """Everything that a file imports when it is imported, or in one of its functions."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relative to itself"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module or ""}
+    return names
+
+
+def own(path: Path) -> set[str]:
+    known = modules()
+    found = {name.removeprefix("dcgan_dist.") for name in imports(path) if name.startswith("dcgan_dist.")}
+    return {name for name in found if name in known and name != "data" and name != "monitoring"}
+
+
+def layer(name: str) -> int:
+    for number, members in enumerate(LAYERS):
+        if any(name == member or name.startswith(f"{member}.") for member in members):
+            return number
+    raise AssertionError(f"{name} is in no layer: say in this test where it belongs")
+
+
+def test_imports_go_from_commands_to_settings_and_never_back() -> None:
+    wrong = [
+        f"{name} imports {used}"
+        for name, path in modules().items()
+        for used in own(path)
+        if name not in ("", "data", "monitoring") and layer(used) < layer(name)
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("name", WITHOUT_RAY)
+def test_plain_parts_do_not_import_ray(name: str) -> None:
+    known = modules()
+    seen, waiting = set(), [name]
+    while waiting:
+        module = waiting.pop()
+        if module in seen:
+            continue
+        seen.add(module)
+        assert not any(used == "ray" or used.startswith("ray.") for used in imports(known[module])), module
+        waiting += own(known[module])

@@ -1,0 +1,294 @@
+"""The command as a user gives it: the whole way on real input, and one sentence for each wrong input."""
+
+import io
+import json
+import os
+import re
+import struct
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import ray
+import simplejpeg
+import torch
+from PIL import Image
+from ray.exceptions import RayTaskError
+
+from dcgan_dist.data.shards import ShardWriter
+from dcgan_dist.errors import ClusterError, DataError
+from dcgan_dist.monitoring.curves import read_points
+from dcgan_dist.settings import Settings
+from dcgan_dist.storage import Place
+from dcgan_dist.train import explain
+
+pytestmark = pytest.mark.ray
+
+TINY = [
+    "--batch-size=16",
+    "--networks.image-size=16",
+    "--networks.generator-maps=4",
+    "--networks.discriminator-maps=4",
+    "--workers.threads=1",
+    "--data.window=64",
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cluster(start_ray: Callable[[int], None]) -> Iterator[None]:
+    """A standing cluster with 4 CPUs, which the commands join: quicker than a cluster for each."""
+    with pytest.MonkeyPatch.context() as patch:
+        # Machines of a cluster bring credentials of their own.
+        patch.setenv("AWS_ACCESS_KEY_ID", "test")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        start_ray(4)
+        patch.setenv("RAY_ADDRESS", ray.get_runtime_context().gcs_address)
+        patch.setenv("PYTHONWARNINGS", "ignore")
+        yield
+
+
+@pytest.fixture
+def train(tmp_path: Path) -> Callable[..., tuple[int, str]]:
+    def run(*arguments: str, environment: dict[str, str] | None = None) -> tuple[int, str]:
+        process = subprocess.run(
+            [sys.executable, "-m", "dcgan_dist.train", *arguments],
+            cwd=tmp_path,
+            env=os.environ | (environment or {}),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=240,
+        )
+        return process.returncode, process.stdout
+
+    return run
+
+
+def jpeg(number: int) -> bytes:
+    picture = np.random.default_rng(number).integers(0, 256, (16, 16, 3), np.uint8)
+    return simplejpeg.encode_jpeg(picture, quality=90)
+
+
+def bomb() -> bytes:
+    """A PNG of a few bytes that declares 40,000 x 40,000 pixels."""
+
+    def part(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", 40_000, 40_000, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n" + part(b"IHDR", header) + part(b"IDAT", zlib.compress(bytes(1_000))) + part(b"IEND", b"")
+    )
+
+
+def shards(folder: Path, images: int = 128, special: dict[int, tuple[str, bytes]] | None = None) -> str:
+    with ShardWriter(Place(str(folder)), "train", 50) as writer:
+        for number in range(images):
+            suffix, data = (special or {}).get(number, ("jpg", jpeg(number)))
+            writer.add(data, suffix=suffix)
+    return str(folder)
+
+
+def one_sentence(output: str) -> str:
+    """The last line, which is the only one that tells of an error."""
+    lines = output.strip().splitlines()
+    errors = [line for line in lines if line.startswith("error: ")]
+    assert errors == lines[-1:], output
+    assert "Traceback" not in output
+    return errors[0]
+
+
+def test_a_run_leaves_what_it_promises(train: Any, tmp_path: Path) -> None:
+    status, output = train(
+        *TINY,
+        f"--data={shards(tmp_path / 'data')}",
+        "--images=640",
+        "--name=whole",
+        "--workers=2",
+        "--monitoring.samples-images=320",
+        "--monitoring.steps=5",
+    )
+    assert status == 0, output
+    run = tmp_path / "runs" / "whole"
+    assert {path.name for path in run.iterdir()} == {
+        "attempts", "checkpoints", "metrics.jsonl", "run.json", "samples", "settings.yaml", "tensorboard"
+    }  # fmt: skip
+    record = json.loads((run / "run.json").read_text())
+    assert (record["status"], record["images"], record["step"]) == ("finished", 640, 40)
+    assert record["updates"] == {"generator": 40, "discriminator": 40}
+    assert sorted(path.name for path in (run / "samples").iterdir()) == [
+        "000000320.png", "000000640.png", "walk-000000640.png"
+    ]  # fmt: skip
+    with Image.open(run / "samples" / "000000640.png") as picture:
+        assert picture.size == (8 * 18 - 2, 8 * 18 - 2)
+    points = read_points(Place(str(run)))
+    assert [point["step"] for point in points] == list(range(5, 41, 5))
+    names = {
+        "loss/discriminator", "loss/generator", "score/real", "score/generated_before", "score/generated_after",
+        "gradient/discriminator", "gradient/generator", "speed/images_per_second", "speed/wait_share",
+        "data/bad_images",
+    }  # fmt: skip
+    assert all(set(point["values"]) == names for point in points)
+    assert len(list((run / "checkpoints").iterdir())) == 4
+    for told in ("cluster: 1 node with 4 CPUs", "2 workers: ", "images 640 of 640 (100 %)", "tensorboard --logdir"):
+        assert told in output, told
+
+
+def test_a_run_on_an_object_store_is_the_same(train: Any, s3: Place, tmp_path: Path) -> None:
+    data = s3 / "data"
+    with ShardWriter(data, "train", 50) as writer:
+        for number in range(128):
+            writer.add(jpeg(number))
+    common = [*TINY, "--images=160", "--name=run"]
+    status, output = train(*common, f"--data={data}/train-*.tar", f"--storage={s3}/runs")
+    assert status == 0, output
+    status, output = train(*common, f"--data={shards(tmp_path / 'data')}", "--storage=runs")
+    assert status == 0, output
+    remote, local = s3 / "runs" / "run", Place(str(tmp_path / "runs" / "run"))
+    assert remote.names() == local.names()
+    states = [
+        torch.load(io.BytesIO((run / "checkpoints" / "000000000160" / "state.pt").read_bytes()), weights_only=True)
+        for run in (remote, local)
+    ]
+    for name, weight in states[0]["generator"].items():
+        assert torch.equal(weight, states[1]["generator"][name])
+
+
+def test_settings_and_preflight_can_be_looked_at_before(train: Any, tmp_path: Path) -> None:
+    status, output = train(*TINY, f"--data={shards(tmp_path / 'data')}", "--dry-run", "--name=dry")
+    assert status == 0, output
+    assert "batch_size: 16" in output
+    assert "cluster: 1 node with 4 CPUs and 0 GPUs; the run takes 1 worker with 1 CPU" in output
+    assert not (tmp_path / "runs").exists()
+
+
+def test_networks_of_another_run_are_a_beginning(train: Any, tmp_path: Path) -> None:
+    data = f"--data={shards(tmp_path / 'data')}"
+    assert train(*TINY, data, "--images=64", "--name=first")[0] == 0
+    # Nothing is learnt at such a rate, so what comes out is what went in.
+    status, output = train(*TINY, data, "--images=16", "--name=second", "--init-from=runs/first", "--lr=1e-30")
+    assert status == 0, output
+    states = [
+        torch.load(tmp_path / "runs" / name / "checkpoints" / images / "state.pt", weights_only=True)
+        for name, images in (("first", "000000000064"), ("second", "000000000016"))
+    ]
+    assert torch.equal(
+        states[0]["generator"]["layers.0.linear.weight"], states[1]["generator"]["layers.0.linear.weight"]
+    )
+    status, output = train(*TINY, data, "--name=third", "--init-from=runs/first", "--networks.generator-maps=5")
+    assert status == 2
+    assert "do not fit" in one_sentence(output)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--data=nowhere/*.tar"], "nowhere"),
+        (["--data=empty"], "empty"),
+        (["--data=no-images/x.tar"], "there is no image in"),
+        (["--data=text/x.tar"], "x.tar is not a tar: it begins with b'hello"),
+        (["--data=corrupt"], "none of 32 images that were tried can be decoded, for example train-000000.tar: train-"),
+        (
+            ["--batch-size=2", "--workers=3"],
+            "optimization.batch_size is 2 but needs at least 1 image for each of 3 workers",
+        ),
+        (["--data=good", "--workers=4"], "the run needs 5 logical CPUs (4 workers with 1 each, 1 to read data) but"),
+        (["--data=good", "--workers.gpu=on"], "the run needs 1 GPU, one for each worker, but the cluster has 0"),
+        (["--data=good", "--name=taken"], "name is taken but"),
+        (["--resume=taken", "--lr=0.5"], "was trained with optimization.lr 0.0002 and cannot go on with 0.5"),
+        (["--resume=taken"], "is done: it has 16 images; give a larger --images"),
+        (["--preset=lsun64"], "the environment variable DCGAN_DIST_DATA is not set"),
+        (["--data=good", "--workers.address=127.0.0.1:1"], "no Ray cluster answers there"),
+    ],
+    ids=lambda value: value[-1] if isinstance(value, list) else "",
+)
+def test_wrong_input_is_told_in_one_sentence_with_status_2(
+    arguments: list[str], sentence: str, train: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DCGAN_DIST_DATA", raising=False)
+    shards(tmp_path / "good")
+    shards(tmp_path / "corrupt", special=dict.fromkeys(range(128), ("jpg", b"\xff\xd8 torn")))
+    for name in ("empty", "no-images", "text"):
+        (tmp_path / name).mkdir()
+    subprocess.run(["tar", "-cf", "no-images/x.tar", "text"], cwd=tmp_path, check=True)
+    (tmp_path / "text" / "x.tar").write_text("hello, I am a text\n" * 100)
+    if any("taken" in argument for argument in arguments):
+        assert train(*TINY, "--data=good", "--images=16", "--name=taken")[0] == 0
+    resumes = any(argument.startswith("--resume") for argument in arguments)
+    tiny = [] if resumes else [text for text in TINY if text.split("=")[0] not in {a.split("=")[0] for a in arguments}]
+    if "--preset=lsun64" in arguments:
+        tiny = []
+    status, output = train(*tiny, *arguments)
+    assert (status, sentence in one_sentence(output)) == (2, True), output
+
+
+def test_bad_images_are_filled_counted_and_named(train: Any, tmp_path: Path) -> None:
+    special = {7: ("png", bomb()), 60: ("jpg", jpeg(60)[:100])}
+    status, output = train(
+        *TINY, f"--data={shards(tmp_path / 'data', special=special)}", "--images=256", "--data.max-bad-fraction=0.02"
+    )
+    assert status == 0, output
+    assert re.search(
+        r"could not be decoded and were replaced, the last one is train-00000[01]\.tar: train-0000", output
+    )
+    run = next((tmp_path / "runs").glob("scenes32-*"))
+    assert read_points(Place(str(run)))[-1]["values"]["data/bad_images"] == 2
+
+
+def test_too_many_bad_images_end_the_run_with_their_names(train: Any, tmp_path: Path) -> None:
+    special = dict.fromkeys(range(0, 128, 8), ("jpg", b"\xff\xd8 torn"))
+    status, output = train(*TINY, f"--data={shards(tmp_path / 'data', special=special)}", "--images=500000")
+    assert status == 1
+    told = one_sentence(output)
+    assert (
+        "of 128 images cannot be decoded, more than data.max_bad_fraction 0.01 allows; the first are train-000000.tar"
+        in told
+    )
+
+
+def test_a_full_disk_ends_the_run_with_one_sentence(train: Any, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("needs the right to mount a small disk")
+    try:
+        data = shards(tmp_path / "data")
+        big = [text for text in TINY if "maps" not in text]
+        status, output = train(*big, f"--data={data}", f"--storage={disk}", "--images=64")
+        assert status == 1
+        assert "no space left to write" in one_sentence(output)
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_the_time_limit_ends_a_run_with_a_checkpoint(train: Any, tmp_path: Path) -> None:
+    arguments = [*TINY, f"--data={shards(tmp_path / 'data')}", "--images=100000000", "--name=long", "--minutes=0.15"]
+    status, output = train(*arguments)
+    assert status == 0, output
+    record = json.loads((tmp_path / "runs" / "long" / "run.json").read_text())
+    assert record["status"] == "stopped"
+    newest = max(path.name for path in (tmp_path / "runs" / "long" / "checkpoints").iterdir())
+    assert int(newest) == record["images"] > 0
+
+
+def test_a_gpu_that_is_too_small_is_told_in_one_sentence() -> None:
+    def wrapped(error: Exception) -> Exception:
+        try:
+            try:
+                raise RayTaskError("train_worker", "Traceback ...", error)
+            except RayTaskError as inner:
+                raise RuntimeError("training failed") from inner
+        except RuntimeError as outer:
+            return outer
+
+    told = explain(wrapped(torch.OutOfMemoryError("CUDA out of memory")), Settings(images=1))
+    assert isinstance(told, ClusterError)
+    assert "optimization.batch_size 128" in str(told)
+    assert str(explain(wrapped(DataError("a shard is gone")), Settings(images=1))) == "a shard is gone"
+    assert explain(wrapped(ZeroDivisionError()), Settings(images=1)) is None
