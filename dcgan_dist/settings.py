@@ -253,12 +253,14 @@ class Settings:
 
 
 def scenes32() -> Settings:
-    """Rooms drawn on the spot, sized for a laptop's processor: widths and length of our own."""
+    """Rooms drawn on the spot, sized for a laptop's processor: all of our own. A smaller batch and a larger step than
+    the paper's learn these scenes in fewer images."""
     return Settings(
-        images=320_000,
+        images=240_000,
         networks=NetworkSettings(image_size=32, generator_maps=32, discriminator_maps=32),
+        optimization=OptimizationSettings(batch_size=64, lr=4e-4, average_images=10_000),
         checkpoints=CheckpointSettings(minutes=1.0),
-        monitoring=MonitoringSettings(samples_images=40_000, walk_images=160_000),
+        monitoring=MonitoringSettings(samples_images=40_000, walk_images=120_000),
     )
 
 

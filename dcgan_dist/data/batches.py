@@ -1,11 +1,13 @@
 """From what Ray Data hands to a worker to tensors on its device, one batch ahead."""
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from dcgan_dist.data.plan import Integers
@@ -19,7 +21,8 @@ class Batch:
     """A worker's share of the batch of a step.
 
     Attributes:
-        images: uint8 [n, 3, S, S] in channels-last order, on the worker's device.
+        images: uint8 [n, 3, S, S] in channels-last order, on the worker's device; on a CPU they lie in the object store
+            and must not be written to.
         samples: int64 [n], their numbers in the index.
         bad: int64 [k], those of them that could not be decoded; another picture stands in for each.
     """
@@ -82,8 +85,15 @@ def _on_device(
 
 def _batch(columns: dict[str, Any], rows: int, device: torch.device) -> Batch:
     samples = columns["sample"][:rows]
-    # The rows are a read-only view of the object store, which is freed under them: they are copied once.
-    images = torch.from_numpy(np.array(columns["image"][:rows]))
+    images = _view(columns["image"][:rows])
     if device.type == "cuda":
         images = images.pin_memory().to(device, non_blocking=True)
     return Batch(images.permute(0, 3, 1, 2), np.array(samples), samples[columns["filled"][:rows]])
+
+
+def _view(images: NDArray[np.uint8]) -> Tensor:
+    """The rows where they lie in the object store, which keeps them while the tensor lives. Not to be written to."""
+    with warnings.catch_warnings():
+        # Torch knows no tensors that are only read, and says so.
+        warnings.filterwarnings("ignore", "The given NumPy array is not writ")
+        return torch.from_numpy(images)
