@@ -1,0 +1,192 @@
+"""Images per second of the whole training job beside a plain PyTorch loop of the same networks on tensors in memory.
+
+python -m benchmarks.step --data FOLDER [--json benchmarks/results/step.json]
+
+The job is `python -m dcgan_dist.train` with one worker, streaming shards, checkpoints and curves included; FOLDER holds
+shards of 64-pixel JPEGs. The loop is that of popular examples (`benchmarks/plain.py`) in a process of its own. They
+take turns, each with all cores.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.plain import PlainLoop
+from benchmarks.report import Bar, Report, Table, interleave, medians, parser, publish, ratio
+from dcgan_dist.networks import build_networks
+from dcgan_dist.settings import PRESETS, NetworkSettings
+
+EQUAL = ("--optimization.precision=fp32", "--optimization.no-channels-last")
+"""The options that the plain loop has: fp32 and the default layout."""
+WARM_UP = 2
+"""Points of the job's curves that are left out: threads and memory settle in them."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """Widths that are measured: a preset's networks, its batch here, and steps of a turn."""
+
+    preset: str
+    batch: int
+    steps: int
+
+    @property
+    def networks(self) -> NetworkSettings:
+        return PRESETS[self.preset]().networks
+
+
+# 128 images a step take minutes of the two wide ones on a CPU.
+CASES = (Case("scenes32", 128, 90), Case("lsun64", 32, 16), Case("imagenet32", 32, 30))
+
+
+def job(case: Case, data: str, options: tuple[str, ...], waits: list[float]) -> float:
+    """Images per second of the training job, from its own curves; the wait share is appended to `waits`."""
+    every = max(2, case.steps // 15)
+    with tempfile.TemporaryDirectory(prefix="step-") as scratch:
+        command = [
+            sys.executable,
+            *("-m", "dcgan_dist.train", "--preset", case.preset, "--name", "job", "--storage", scratch),
+            *(f"--data={data}", f"--batch-size={case.batch}", f"--images={case.batch * case.steps}"),
+            *("--optimization.schedule=both", "--optimization.average-images=0", "--data.cache=off"),
+            *(f"--monitoring.steps={every}", *options),
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"the job failed:\n{done.stdout}{done.stderr}")
+        lines = (Path(scratch) / "job" / "metrics.jsonl").read_text().splitlines()
+    values = [json.loads(line)["values"] for line in lines][WARM_UP:]
+    waits.append(statistics.fmean(value["speed/wait_share"] for value in values))
+    return statistics.harmonic_mean([float(value["speed/images_per_second"]) for value in values])
+
+
+def loop(case: Case) -> float:
+    """Images per second of the plain loop, in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.step", "--plain", case.preset], capture_output=True, text=True, check=True
+    )
+    return float(done.stdout)
+
+
+def run_plain(case: Case) -> float:
+    """Images per second of the plain loop in this process."""
+    torch.manual_seed(0)
+    networks = case.networks
+    plain = PlainLoop(networks)
+    real = torch.rand(case.batch, 3, networks.image_size, networks.image_size) * 2 - 1
+    for _ in range(max(2, case.steps // 10)):
+        plain(real, torch.rand(case.batch, networks.latent_size) * 2 - 1)
+    steps = max(5, case.steps // 2)
+    start = time.perf_counter()
+    for _ in range(steps):
+        plain(real, torch.rand(case.batch, networks.latent_size) * 2 - 1)
+    return steps * case.batch / (time.perf_counter() - start)
+
+
+def step_flops(networks: NetworkSettings) -> float:
+    """Floating point operations that an update of D and of G needs for an image, as our step computes them."""
+    generator, discriminator = build_networks(networks, 0, torch.device("cpu"), torch.float32, channels_last=False)
+    with torch.no_grad():
+        with FlopCounterMode(display=False) as counter:
+            images = generator(torch.rand(1, networks.latent_size) * 2 - 1)
+        of_generator = counter.get_total_flops()
+        with FlopCounterMode(display=False) as counter:
+            discriminator(images)
+        of_discriminator = counter.get_total_flops()
+    # A backward pass is two forward ones, one for the weights and one for what comes before them. G: forward and
+    # backward. D: both on a real and a generated image, then forward and to the image alone in G's update.
+    return float(3 * of_generator + 8 * of_discriminator)
+
+
+def matrix_rate(dtype: torch.dtype) -> float:
+    """Floating point operations per second of a large matrix product on all cores."""
+    n = 2_048
+    a, b = torch.randn(n, n).to(dtype), torch.randn(n, n).to(dtype)
+    rates = []
+    for _ in range(10):
+        start = time.perf_counter()
+        a @ b
+        rates.append(2 * n**3 / (time.perf_counter() - start))
+    return statistics.median(rates)
+
+
+def report(data: str, rounds: int) -> Report:
+    """Measure all cases."""
+    from dcgan_dist.precision import resolve_precision
+
+    best = resolve_precision("auto", torch.device("cpu"))
+    fp32_rate, best_rate = matrix_rate(torch.float32), matrix_rate(best.compute)
+    least = 3.0 if torch.cuda.is_available() else 1.5 if best.name == "bf16" else 1.15
+    rows: list[tuple[str | int | float, ...]] = []
+    bars: list[Bar] = []
+    samples: dict[str, object] = {"fp32_matrix_flops_per_s": fp32_rate, f"{best.name}_matrix_flops_per_s": best_rate}
+    ratios: dict[str, float] = {}
+    rates: dict[str, float] = {}
+    for case in CASES:
+        images = "scenes" if case.networks.image_size == 32 else data
+        waits: dict[str, list[float]] = {"equal": [], "best": []}
+        contenders: dict[str, Callable[[], float]] = {
+            "plain": partial(loop, case),
+            "equal": partial(job, case, images, EQUAL, waits["equal"]),
+            "best": partial(job, case, images, (), waits["best"]),
+        }
+        measured = interleave(contenders, rounds)
+        median, flops = medians(measured), step_flops(case.networks)
+        equal, fastest = ratio(measured, "equal", "plain"), ratio(measured, "best", "plain")
+        waited = max(statistics.median(values) for values in waits.values())
+        name = f"{case.preset}, batch {case.batch}"
+        rows += [
+            (name, "plain PyTorch loop, fp32", median["plain"], 1.0, f"{median['plain'] * flops / fp32_rate:.0%}"),
+            (name, "the job, equal options", median["equal"], equal, f"{median['equal'] * flops / fp32_rate:.0%}"),
+            (name, f"the job, {best.name}", median["best"], fastest, f"{median['best'] * flops / best_rate:.0%}"),
+        ]
+        bars += [
+            Bar(f"{name}: the job over the plain loop, equal options", equal, at_least=1.0),
+            Bar(f"{name}: the job at its best over the plain loop", fastest, at_least=least),
+            Bar(f"{name}: share of the time that waits for data", waited, at_most=0.03),
+        ]
+        ratios |= {f"{case.preset}: equal over plain": equal, f"{case.preset}: best over plain": fastest}
+        rates |= {f"{case.preset}: {which}_images_per_s": rate for which, rate in median.items()}
+        samples[case.preset] = measured | {"wait_shares": waits, "flops_per_image": flops}
+        print(name, median, waits, flush=True)
+    columns = ["networks", "loop", "images/s", "over the plain loop", "share of the matrix rate"]
+    return Report(
+        command="python -m benchmarks.step --data FOLDER --json benchmarks/results/step.json",
+        tables={"step": Table(columns, rows)},
+        ratios=ratios,
+        rates=rates,
+        samples=samples,
+        bars=bars,
+    )
+
+
+def main() -> None:
+    """The command."""
+    options = parser("images per second of the training job beside a plain loop")
+    options.add_argument("--data", metavar="FOLDER", help="shards of 64-pixel JPEGs, as train-*.tar")
+    options.add_argument("--rounds", type=int, default=3, help="turns of each contender")
+    options.add_argument(
+        "--plain", choices=[case.preset for case in CASES], help="measure the plain loop here, and leave"
+    )
+    given = options.parse_args()
+    if given.plain:
+        torch.set_num_threads(len(os.sched_getaffinity(0)))
+        print(run_plain(next(case for case in CASES if case.preset == given.plain)))
+    elif given.data:
+        publish(report(f"{given.data}/train-*.tar", given.rounds), given.json)
+    else:
+        sys.exit("give the folder of the shards with --data")
+
+
+if __name__ == "__main__":
+    main()
