@@ -6,8 +6,10 @@ python -m dcgan_dist.train --preset lsun64 --data "s3://bucket/lsun/*.tar" --sto
 python -m dcgan_dist.train --resume NAME
 """
 
+import hashlib
 import json
 import math
+import shlex
 import signal
 import sys
 import tempfile
@@ -26,10 +28,11 @@ import numpy as np
 from dcgan_dist.checkpoint import begin_attempt, load_checkpoint, newest_checkpoint, require_same
 from dcgan_dist.cluster import connected, set_environment
 from dcgan_dist.commandline import Options, parse
+from dcgan_dist.data.shards import Index
 from dcgan_dist.errors import CheckpointError, ClusterError, DataError, DcganDistError, SettingsError
 from dcgan_dist.preflight import Placement, describe, gather_facts, place_workers
 from dcgan_dist.settings import Settings, from_yaml, to_yaml
-from dcgan_dist.storage import Place, place
+from dcgan_dist.storage import MissingFile, Place, place
 
 # Ray, and what imports it, is imported by functions of this file: its environment has to be set first, and help, wrong
 # settings and missing data are answered without the seconds that it takes.
@@ -130,12 +133,26 @@ class Launch:
         images = settings.images or math.ceil((settings.epochs or 0) * len(self.index))
         self.total_steps = max(1, -(-images // settings.optimization.batch_size))
         newest = newest_checkpoint(self.run) if self.options.resume else None
+        if self.options.resume:
+            self._require_same_data()
         if newest is not None and newest.step >= self.total_steps:
             raise SettingsError(
                 f"{self.run} is done: it has {newest.images:,} images; give a larger --images to train it further"
             )
         cached = is_cached(settings.data.cache, len(self.index), size, images, self.facts.store_bytes)
         self.pictures: PictureSource = cache_pictures(shards, progress) if cached else shards
+
+    def _require_same_data(self) -> None:
+        """The position in the sequence means nothing for other images."""
+        try:
+            before = json.loads((self.run / "run.json").read_bytes())["data_sha256"]
+        except (MissingFile, ValueError, KeyError):
+            return  # it was stopped before it was written, so before any training
+        if before != _digest(self.index):
+            raise DataError(
+                f"the shards of {self.settings.data.path} are not those that {self.run} was trained on: put those "
+                "back, or start a run of another name with --init-from"
+            )
 
     def train(self, placement: Placement) -> int:
         """Train to the end, or until a signal, the time limit or a failure; returns the command's status."""
@@ -169,7 +186,8 @@ class Launch:
         self._record("stopped" if outcome.stopped else "finished", outcome.step)
         if stop.signal is None:
             return 0
-        print(f"stopped; go on with: python -m dcgan_dist.train --resume {self.settings.name}", flush=True)
+        storage = shlex.quote(self.settings.storage)
+        print(f"go on with: python -m dcgan_dist.train --resume {self.settings.name} --storage {storage}", flush=True)
         return 128 + stop.signal
 
     def _fit(self, placement: Placement, mailbox: Any) -> Any:
@@ -231,6 +249,7 @@ class Launch:
             "total_steps": self.total_steps,
             "total_images": self.total_steps * settings.optimization.batch_size,
             "epoch_images": len(self.index),
+            "data_sha256": _digest(self.index),
             "step": step,
             "images": step * settings.optimization.batch_size,
             "updates": {
@@ -295,6 +314,14 @@ class Stop:
     def _ask(self) -> None:
         self._monitor.say("stopping: a checkpoint is written first; once more to leave at once")
         self._receiver.request_stop("signal")
+
+
+def _digest(index: Index) -> str:
+    """Changes with the number, order, places and sizes of the images, but not with the address of their shards."""
+    digest = hashlib.sha256()
+    for column in (index.shard, index.offset, index.size):
+        digest.update(column.tobytes())
+    return digest.hexdigest()
 
 
 def _begin(run: Place, workers: int) -> int:

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -183,6 +184,16 @@ def test_networks_of_another_run_are_a_beginning(train: Any, tmp_path: Path) -> 
     status, output = train(*TINY, data, "--name=third", "--init-from=runs/first", "--networks.generator-maps=5")
     assert status == 2
     assert "do not fit" in one_sentence(output)
+
+
+def test_a_run_is_not_resumed_on_other_images(train: Any, tmp_path: Path) -> None:
+    data = f"--data={shards(tmp_path / 'data')}"
+    assert train(*TINY, data, "--images=64", "--name=run")[0] == 0
+    shutil.rmtree(tmp_path / "data")
+    shards(tmp_path / "data", images=127)
+    status, output = train("--resume=run", "--images=128")
+    assert status == 2
+    assert "are not those that" in one_sentence(output)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,15 @@
 """The sequence, by itself: properties over random layouts, and mixing against what chance allows."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import simplejpeg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dcgan_dist.data.plan import Plan, Slices, cut_slices, share
+from dcgan_dist.data.prepare import Options, begin, convert
 
 
 def layout(seed: int, shards: int, most: int) -> tuple[np.ndarray, np.ndarray]:
@@ -120,19 +124,21 @@ def test_the_order_of_old_runs_stays() -> None:
     ]
 
 
-def test_class_counts_of_batches_of_shuffled_shards_lie_in_the_multinomial_band() -> None:
-    """10 equal classes: counts of a batch lie outside the two-sided 99.9 % band no more often than chance allows."""
+def test_class_counts_of_batches_of_prepared_shards_lie_in_the_multinomial_band(tmp_path: Path) -> None:
+    """Counts of a batch lie outside the two-sided 99.9 % band no more often than chance allows."""
     from scipy.stats import binom
 
-    classes, n = 10, 50_000
-    label = np.random.default_rng(0).permutation(np.arange(n) % classes)
-    plan = Plan(cut_slices(np.zeros(n, np.int64), np.full(n, 1_000), 4_096), 128, 4_096, seed=1)
-    counts = np.array(
-        [
-            np.bincount(label[rows.sample], minlength=classes)
-            for rows, _ in zip(plan.rows(0), range(1_500), strict=False)
-        ]
-    )
+    classes, per_class = 10, 400
+    image = simplejpeg.encode_jpeg(np.zeros((8, 8, 3), np.uint8))
+    for number in range(classes):
+        (tmp_path / "pictures" / f"class-{number}").mkdir(parents=True)
+        for i in range(per_class):
+            (tmp_path / "pictures" / f"class-{number}" / f"{i}.jpg").write_bytes(image)
+    options = Options(str(tmp_path / "pictures"), str(tmp_path / "shards"), size=8, images_per_shard=900, processes=1)
+    index = convert(begin(options))
+    plan = Plan(cut_slices(index.shard, index.size, 4_096), 128, 4_096, seed=1)
+    steps = zip(plan.rows(0), range(1_500), strict=False)
+    counts = np.array([np.bincount(index.label[rows.sample], minlength=classes) for rows, _ in steps])
     low, high = binom.interval(0.999, 128, 1 / classes)
     outside = ((counts < low) | (counts > high)).mean()
     assert outside <= 0.001 + 3 * np.sqrt(0.001 * 0.999 / counts.size)
