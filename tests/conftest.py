@@ -1,6 +1,8 @@
 """What tests share: an object store that lives as long as the run, and data sets found by $DCGAN_DIST_DATA."""
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -133,14 +135,26 @@ class Command:
             start_new_session=True,
         )
 
-    def wait_until_gone(self, timeout_s: float = 60) -> None:
-        """Wait for the end of every process started under this home: Ray's outlive a killed driver a little."""
+    def left(self) -> dict[int, str]:
+        """Processes that were started under this home and are still there, with what they say they are."""
         mark = f"HOME={self._environment['HOME']}".encode()
-        deadline = time.monotonic() + timeout_s
-        while left := [
-            path.parent.name for path in Path("/proc").glob("[0-9]*/environ") if mark in _environment_of(path)
-        ]:
-            assert time.monotonic() < deadline, f"processes {left} are still there"
+        found = {}
+        for path in Path("/proc").glob("[0-9]*"):
+            try:
+                if mark in (path / "environ").read_bytes().split(b"\0"):
+                    found[int(path.name)] = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            except OSError:  # it has just ended, or belongs to somebody else
+                continue
+        return found
+
+    def end(self) -> None:
+        """End what a killed driver has left: some processes of Ray's notice its death only after a minute or more."""
+        for pid in self.left():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        deadline = time.monotonic() + 30
+        while left := self.left():
+            assert time.monotonic() < deadline, f"{left} are still there"
             time.sleep(0.1)
 
     def run(self, *arguments: str) -> tuple[int, str]:
@@ -150,13 +164,6 @@ class Command:
         return process.returncode, output
 
 
-def _environment_of(path: Path) -> list[bytes]:
-    try:
-        return path.read_bytes().split(b"\0")
-    except OSError:  # it has just ended, or belongs to somebody else
-        return []
-
-
 @pytest.fixture
 def train_command(tmp_path: Path) -> Iterator[Command]:
     """The training command, in an empty folder."""
@@ -164,4 +171,4 @@ def train_command(tmp_path: Path) -> Iterator[Command]:
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as home:
         command = Command(tmp_path, home)
         yield command
-        command.wait_until_gone()
+        command.end()

@@ -109,8 +109,8 @@ def test_a_run_ends_the_same_however_often_it_was_broken(train_command: Any) -> 
         process = train_command.start(f"--name={name}", *settings)
         wait_for_step(runs / name, kill_at)
         os.kill(process.pid, signal.SIGKILL)
+        train_command.end()
         process.communicate(timeout=60)
-        train_command.wait_until_gone()
         before = max(line["step"] for line in audit(runs / name))
         assert before < STEPS - 1, "the run was over before it was killed"
         status, output = train_command.run(f"--resume={name}", "--storage=runs")

@@ -211,7 +211,7 @@ def test_a_run_is_not_resumed_on_other_images(train: Any, tmp_path: Path) -> Non
         (["--data=good", "--workers=4"], "the run needs 5 logical CPUs (4 workers with 1 each, 1 to read data) but"),
         (["--data=good", "--workers.gpu=on"], "the run needs 1 GPU, one for each worker, but the cluster has 0"),
         (["--data=good", "--name=taken"], "name is taken but"),
-        (["--resume=taken", "--lr=0.5"], "was trained with optimization.lr 0.0002 and cannot go on with 0.5"),
+        (["--resume=taken", "--lr=0.5"], "was trained with optimization.lr 0.0004 and cannot go on with 0.5"),
         (["--resume=taken"], "is done: it has 16 images; give a larger --images"),
         (["--preset=lsun64"], "the environment variable DCGAN_DIST_DATA is not set"),
         (["--data=good", "--workers.address=127.0.0.1:1"], "no Ray cluster answers there"),
