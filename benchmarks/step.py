@@ -105,8 +105,7 @@ def run_plain(case: Case, data: str) -> float:
     networks = case.networks
     plain = PlainLoop(networks)
     warm_up, steps = max(2, case.steps // 10), max(5, case.steps // 2)
-    # Real pictures, since D tells noise from G's images at once: gradients of such a D are too small for normal
-    # numbers, and the loop three times as slow as it is.
+    # Real pictures: D tells noise from G's images at once, and the loop became far slower with such a D (lsun64).
     batches = [load_images(networks.image_size, case.batch, first, data) for first in range(warm_up + steps)]
     for real in batches[:warm_up]:
         plain(real, torch.rand(case.batch, networks.latent_size) * 2 - 1)
