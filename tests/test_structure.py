@@ -12,7 +12,7 @@ PACKAGE = Path(dcgan_dist.__file__).parent
 LAYERS = [
     {"train", "sample", "data.prepare"},
     {"commandline", "worker"},
-    {"cluster", "data.source", "data.dataset", "data.cache", "data.batches", "checkpoint", "monitoring"},
+    {"cluster", "data.source", "data.dataset", "data.cache", "data.batches", "data.tasks", "checkpoint", "monitoring"},
     {"preflight", "adversarial", "published", "data.reading"},
     {"networks", "data.plan", "data.shards", "data.scenes"},
     {"batchnorm", "randomness", "precision", "pictures", "data.images", "data.tar", "storage"},

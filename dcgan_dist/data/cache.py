@@ -1,6 +1,5 @@
 """Decoded pictures kept in Ray's object store: the same samples in the same order, without decoding them again."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from dcgan_dist.data.plan import Integers
 from dcgan_dist.data.reading import Pictures, ShardPictures
+from dcgan_dist.data.tasks import Progress, wait_for
 
 PART_IMAGES = 2_048
 """Pictures of one object: some megabytes, so that a chunk needs few of them and each is decoded by one task."""
@@ -40,18 +40,13 @@ class CachedPictures:
         return bad
 
 
-def cache_pictures(source: ShardPictures, progress: Callable[[str, int, int], None]) -> CachedPictures:
+def cache_pictures(source: ShardPictures, progress: Progress) -> CachedPictures:
     """Decode all pictures of a data set, by a Ray task for each part."""
     shared = ray.put(source)
     images = len(source.index)
     task = ray.remote(_decode_part)
     parts = [task.remote([shared], first, min(first + PART_IMAGES, images)) for first in range(0, images, PART_IMAGES)]
-    what, waiting = f"decoding {images:,} images into memory", list(parts)
-    while waiting:
-        progress(what, len(parts) - len(waiting), len(parts))
-        done, waiting = ray.wait(waiting, num_returns=1, fetch_local=False)
-        ray.get(done)
-    progress(what, len(parts), len(parts))
+    wait_for(parts, f"decoding {images:,} images into memory", progress)
     return CachedPictures(source.image_size, parts)
 
 

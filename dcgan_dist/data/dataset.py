@@ -3,21 +3,17 @@
 Both are done by Ray tasks, a shard each, and kept in the run's storage, so that the next run starts at once.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import ray
 import simplejpeg
-from ray.exceptions import RayTaskError
 
 from dcgan_dist.data.scenes import draw
 from dcgan_dist.data.shards import Index, ShardIndex, ShardWriter, concatenate, find_index, fingerprint, index_shard
-from dcgan_dist.errors import DcganDistError
+from dcgan_dist.data.tasks import Progress, wait_for
 from dcgan_dist.settings import Settings
 from dcgan_dist.storage import MissingFile, Place, expand, place
-
-Progress = Callable[[str, int, int], None]
-"""Told what is being done, how many shards of it are done, and how many there are."""
 
 EMBEDDED = "scenes"
 """The data address of the embedded data set."""
@@ -103,17 +99,6 @@ def _draw_shard(
 def _by_tasks(what: str, task: Any, calls: Sequence[tuple[Any, ...]], progress: Progress) -> list[ShardIndex]:
     """Results of a Ray task for each tuple of arguments, in order, while progress is told."""
     references = [task.remote(*call) for call in calls]
-    waiting = list(references)
-    while waiting:
-        progress(what, len(references) - len(waiting), len(references))
-        done, waiting = ray.wait(waiting, num_returns=1)
-        try:
-            ray.get(done)
-        except RayTaskError as error:
-            # Ray's own error shows the traceback in the place of its text.
-            if isinstance(error.cause, DcganDistError):
-                raise error.cause from error
-            raise
-    progress(what, len(references), len(references))
+    wait_for(references, what, progress)
     results: list[ShardIndex] = ray.get(references)
     return results
