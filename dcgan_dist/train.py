@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from dcgan_dist.checkpoint import begin_attempt, load_checkpoint, newest_checkpoint, require_same
-from dcgan_dist.cluster import connected, set_environment
+from dcgan_dist.cluster import WORKER_ENVIRONMENT, connected, set_environment
 from dcgan_dist.commandline import Options, parse
 from dcgan_dist.data.shards import Index
 from dcgan_dist.errors import CheckpointError, ClusterError, DataError, DcganDistError, SettingsError
@@ -220,6 +220,7 @@ class Launch:
                 run_config=RunConfig(
                     name=settings.name,
                     storage_path=scratch,
+                    worker_runtime_env={"env_vars": WORKER_ENVIRONMENT},
                     failure_config=FailureConfig(max_failures=0, controller_failure_limit=0),
                 ),
                 datasets={DATASET: ray.data.range(1)},
