@@ -134,6 +134,19 @@ def test_grey_jpeg_is_repeated_over_the_colours() -> None:
     assert np.array_equal(pixels, np.repeat(np.asarray(Image.open(io.BytesIO(data)))[:, :, None], 3, axis=2))
 
 
+@pytest.mark.parametrize("spelling", ["CMYK by Adobe", "CMYK", "YCCK"])
+@pytest.mark.parametrize("size", [64, 32])
+def test_jpegs_of_four_colours_look_as_pillow_shows_them(spelling: str, size: int) -> None:
+    data = encoded(smooth(64, 64).convert("CMYK"), "jpeg", quality=95)
+    marker = data.index(b"\xff\xee\x00\x0eAdobe")
+    if spelling == "CMYK":
+        data = data[:marker] + data[marker + 16 :]
+    if spelling == "YCCK":
+        data = data[: marker + 15] + b"\x02" + data[marker + 16 :]
+    pillow = Image.open(io.BytesIO(data)).convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
+    assert np.abs(decoded(data, size).astype(int) - np.asarray(pillow)).max() <= 1
+
+
 def test_cmyk_jpeg_has_the_colours_of_the_picture() -> None:
     image = smooth(64, 64)
     pixels = decoded(encoded(image.convert("CMYK"), "jpeg", quality=95), 64)

@@ -47,6 +47,23 @@ def test_samples_come_in_the_order_asked_for_also_twice(tmp_path: Path) -> None:
     assert read(source, wanted) == (wanted, [False] * len(wanted))
 
 
+@pytest.mark.parametrize("most", [1, 2_000, 5_000, 1 << 20])
+def test_files_are_read_together_up_to_the_longest_range(
+    most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dcgan_dist.data.reading.RANGE_BYTES", most)
+    monkeypatch.setattr("dcgan_dist.data.reading.GAP_BYTES", 3_000)
+    source = write(Place(str(tmp_path)), 60)
+    samples = np.array([0, 1, 2, 3, 18, 19, 20, 21, 30, 59])
+    parts = list(source._ranges(samples, np.arange(len(samples))))
+    assert np.concatenate([wanted for wanted, _, _ in parts]).tolist() == list(range(len(samples)))
+    assert all(len(data) <= most or len(wanted) == 1 for wanted, data, _ in parts)
+    # Together where they are close, apart where another shard or a gap begins.
+    if most == 1 << 20:
+        assert [samples[wanted].tolist() for wanted, _, _ in parts] == [[0, 1, 2, 3], [18, 19], [20, 21], [30], [59]]
+    assert read(source, samples.tolist())[0] == samples.tolist()
+
+
 def test_rows_say_where_a_picture_goes(tmp_path: Path) -> None:
     source = write(Place(str(tmp_path)), 4)
     out = np.full((6, SIZE, SIZE, 3), 255, np.uint8)
