@@ -108,7 +108,7 @@ class Launch:
         from dcgan_dist.data.cache import cache_pictures, is_cached
         from dcgan_dist.data.dataset import open_index
         from dcgan_dist.data.plan import Plan, cut_slices
-        from dcgan_dist.data.reading import PictureSource, ShardPictures
+        from dcgan_dist.data.reading import ShardPictures
         from dcgan_dist.monitoring.terminal import Progress
 
         settings, progress = self.settings, Progress(sys.stdout)
@@ -140,7 +140,7 @@ class Launch:
                 f"{self.run} is done: it has {newest.images:,} images; give a larger --images to train it further"
             )
         cached = is_cached(settings.data.cache, len(self.index), size, images, self.facts.store_bytes)
-        self.pictures: PictureSource = cache_pictures(shards, progress) if cached else shards
+        self.pictures = cache_pictures(shards, progress) if cached else shards
 
     def _require_same_data(self) -> None:
         """The position in the sequence means nothing for other images."""
@@ -195,25 +195,29 @@ class Launch:
         from ray.train import FailureConfig, RunConfig, ScalingConfig
         from ray.train.torch import TorchTrainer
 
+        from dcgan_dist.data.cache import CachedPictures
         from dcgan_dist.data.source import DATASET, Reading, SequenceConfig
         from dcgan_dist.worker import Job, train_worker
 
         settings = self.settings
         deadline = None if settings.minutes is None else time.time() + 60 * settings.minutes
         resources = {"CPU": placement.cpus} | ({"GPU": placement.gpus} if placement.gpus else {})
+        reading = Reading(self.plan, self.pictures)
         sequence = SequenceConfig(
-            ray.put(Reading(self.plan, self.pictures)),
+            ray.put(reading),
             self.plan,
-            settings.networks.image_size,
+            reading.row_bytes,
             self.total_steps,
             partial(_begin, self.run),
         )
+        cached = self.pictures if isinstance(self.pictures, CachedPictures) else None
+        job = Job(self.run, settings, self.total_steps, mailbox, cached, deadline, self.init_from)
         # Ray keeps its own record of a run here. Ours is complete without it, so it is not in the run's folder, where a
         # torn record would forbid every later run of that name.
         with tempfile.TemporaryDirectory(prefix="dcgan-dist-ray-", ignore_cleanup_errors=True) as scratch:
             trainer = TorchTrainer(
                 train_worker,
-                train_loop_config=Job(self.run, settings, self.total_steps, mailbox, deadline, self.init_from),
+                train_loop_config=job,
                 scaling_config=ScalingConfig(
                     num_workers=placement.workers, use_gpu=bool(placement.gpus), resources_per_worker=resources
                 ),

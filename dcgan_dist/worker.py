@@ -21,6 +21,7 @@ from dcgan_dist.adversarial import AdversarialStep, load_weights
 from dcgan_dist.batchnorm import set_process_group
 from dcgan_dist.checkpoint import Attempt, Saver, attempts, load_checkpoint
 from dcgan_dist.data.batches import Batch, batches
+from dcgan_dist.data.cache import CachedPictures, Gatherer
 from dcgan_dist.data.plan import share
 from dcgan_dist.data.source import DATASET
 from dcgan_dist.monitoring.mailbox import Sender
@@ -45,6 +46,7 @@ class Job:
 
     Attributes:
         total_steps: at which the run is done.
+        pictures: where they are kept decoded.
         deadline: seconds since 1970 at which it stops even if it is not done.
         init_from: run and checkpoint whose networks it begins with.
     """
@@ -53,6 +55,7 @@ class Job:
     settings: Settings
     total_steps: int
     mailbox: ActorHandle
+    pictures: CachedPictures | None = None
     deadline: float | None = None
     init_from: tuple[Place, str] | None = None
 
@@ -82,7 +85,8 @@ def train_worker(job: Job) -> Outcome:
     batch_size = job.settings.optimization.batch_size
     low, high = share(batch_size, rank, workers)
     padded = -(-batch_size // workers)
-    return worker.train(batches(shard, high - low, padded, attempt.step, job.total_steps, device))
+    gather = None if job.pictures is None else Gatherer(job.pictures)
+    return worker.train(batches(shard, high - low, padded, attempt.step, job.total_steps, device, gather))
 
 
 class Points:

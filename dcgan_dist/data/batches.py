@@ -1,7 +1,8 @@
 """From what Ray Data hands to a worker to tensors on its device, one batch ahead."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,8 +13,8 @@ from torch import Tensor
 
 from dcgan_dist.data.plan import Integers
 
-PREFETCHED = 2
-"""Batches that Ray fetches in a thread while the worker computes."""
+PREFETCHED = 1
+"""Blocks, of many steps each, that Ray fetches in a thread while the worker computes."""
 
 
 @dataclass(frozen=True)
@@ -35,60 +36,90 @@ class Batch:
 class Shard(Protocol):
     """A `ray.data.DataIterator`, as far as it is needed here."""
 
-    def iter_batches(self, *, prefetch_batches: int, batch_size: int, batch_format: str) -> Any:
-        """Dicts of arrays with `batch_size` rows."""
+    def iter_batches(self, *, prefetch_batches: int, batch_size: None, batch_format: str) -> Any:
+        """A dict of arrays for each block."""
         ...
 
 
+Gather = Callable[[Integers], NDArray[np.uint8]]
+"""From samples [n] to their pictures [n, S, S, 3]."""
+
+
 def batches(
-    shard: Shard, rows: int, padded_rows: int, first_step: int, last_step: int, device: torch.device
+    shard: Shard,
+    rows: int,
+    padded_rows: int,
+    first_step: int,
+    last_step: int,
+    device: torch.device,
+    gather: Gather | None = None,
 ) -> Iterator[Batch]:
     """Batches of steps [first_step, last_step), one a step.
 
     Args:
         shard: yields `padded_rows` rows a step, from a step at or before the first on.
         rows: the worker's own; the rest of each step is padding.
+        gather: where the shard says which samples are shown but brings no pictures.
     """
+    steps = _steps(shard, rows, padded_rows, first_step, last_step)
+    ready = steps if gather is None else _gathered(steps, gather)
     ahead: Batch | None = None
-    for batch in _on_device(shard, rows, padded_rows, first_step, last_step, device):
+    for columns in ready:
+        batch = _batch(columns, device)
         # The copy of the next batch to a GPU is under way before this one is used.
+        if device.type == "cpu":
+            yield batch
+            continue
         if ahead is not None:
             yield ahead
         ahead = batch
-        if device.type == "cpu":
-            yield ahead
-            ahead = None
     if ahead is not None:
         yield ahead
 
 
-def _on_device(
-    shard: Shard, rows: int, padded_rows: int, first_step: int, last_step: int, device: torch.device
-) -> Iterator[Batch]:
+def _steps(shard: Shard, rows: int, padded_rows: int, first_step: int, last_step: int) -> Iterator[dict[str, Any]]:
+    """The worker's own rows of each step."""
     step = first_step
     while step < last_step:
         before = step
         # An execution of the data set ends after many epochs; the next one begins with the chunk that follows.
-        for columns in shard.iter_batches(prefetch_batches=PREFETCHED, batch_size=padded_rows, batch_format="numpy"):
-            found = columns["step"]
-            if found[0] < first_step:
-                continue
-            if len(found) != padded_rows or (found != step).any():
-                raise RuntimeError(f"the data of steps {found.min()} to {found.max()} came where step {step} was due")
-            yield _batch(columns, rows, device)
-            step += 1
-            if step == last_step:
-                return
+        # Blocks are cut here: Ray takes a millisecond to cut off a batch, as long as it takes to copy its pictures.
+        for block in shard.iter_batches(prefetch_batches=PREFETCHED, batch_size=None, batch_format="numpy"):
+            for low in range(0, len(block["step"]), padded_rows):
+                found = block["step"][low : low + padded_rows]
+                if found[0] < first_step:
+                    continue
+                if len(found) != padded_rows or (found != step).any():
+                    raise RuntimeError(
+                        f"the data of steps {found.min()} to {found.max()} came where step {step} was due"
+                    )
+                yield {name: column[low : low + rows] for name, column in block.items()}
+                step += 1
+                if step == last_step:
+                    return
         if step == before:
             raise RuntimeError(f"the data ended before step {step}, {last_step - step} steps too early")
 
 
-def _batch(columns: dict[str, Any], rows: int, device: torch.device) -> Batch:
-    samples = columns["sample"][:rows]
-    images = _view(columns["image"][:rows])
+def _gathered(steps: Iterator[dict[str, Any]], gather: Gather) -> Iterator[dict[str, Any]]:
+    """The same with pictures, which a thread copies together one step ahead."""
+    with ThreadPoolExecutor(1) as thread:
+        ahead: tuple[dict[str, Any], Future[NDArray[np.uint8]]] | None = None
+        for columns in steps:
+            following = columns, thread.submit(gather, columns["shown"])
+            if ahead is not None:
+                yield ahead[0] | {"image": ahead[1].result()}
+            ahead = following
+        if ahead is not None:
+            yield ahead[0] | {"image": ahead[1].result()}
+
+
+def _batch(columns: dict[str, Any], device: torch.device) -> Batch:
+    samples = columns["sample"]
+    images = _view(columns["image"])
     if device.type == "cuda":
         images = images.pin_memory().to(device, non_blocking=True)
-    return Batch(images.permute(0, 3, 1, 2), np.array(samples), samples[columns["filled"][:rows]])
+    return Batch(images.permute(0, 3, 1, 2), np.array(samples), samples[columns["filled"]])
 
 
 def _view(images: NDArray[np.uint8]) -> Tensor:

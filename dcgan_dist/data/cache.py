@@ -1,4 +1,7 @@
-"""Decoded pictures kept in Ray's object store: the same samples in the same order, without decoding them again."""
+"""Decoded pictures kept in Ray's object store: the same samples in the same order, without decoding them again.
+
+Read tasks then make no pictures: they say which are shown, and each worker copies its own out of the store.
+"""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,45 +15,62 @@ from dcgan_dist.data.reading import Pictures, ShardPictures
 from dcgan_dist.data.tasks import Progress, wait_for
 
 PART_IMAGES = 2_048
-"""Pictures of one object: some megabytes, so that a chunk needs few of them and each is decoded by one task."""
+"""Pictures of one object, which is decoded by one task: some megabytes."""
 STORE_SHARE = 0.25
 """Most of a node's object store that `auto` takes: blocks on their way to the workers need the rest."""
-
-Part = tuple[Pictures, NDArray[np.bool_]]
 
 
 @dataclass(frozen=True, eq=False)
 class CachedPictures:
-    """Pictures as they lie in the object store: part i holds samples [i * PART_IMAGES, (i + 1) * PART_IMAGES)."""
+    """Pictures as they lie in the object store.
+
+    Attributes:
+        image_size: height and width, in pixels.
+        parts: part i holds uint8 [n, size, size, 3] of samples [i * PART_IMAGES, (i + 1) * PART_IMAGES).
+        bad: bool, for each sample whether it could not be decoded.
+    """
 
     image_size: int
-    parts: "list[ray.ObjectRef[Part]]"
+    parts: "list[ray.ObjectRef[Pictures]]"
+    bad: NDArray[np.bool_]
 
-    def read(self, samples: Integers, out: Pictures, rows: Integers) -> NDArray[np.bool_]:
-        """Copy samples[i] to out[rows[i]]; which of them are bad. See `reading.PictureSource`."""
+
+class Gatherer:
+    """Copies pictures out of a cache. For one process: parts that it needed stay mapped."""
+
+    def __init__(self, cached: CachedPictures) -> None:
+        self._cached = cached
+        self._mapped: dict[int, Pictures] = {}
+
+    def __call__(self, samples: Integers) -> Pictures:
+        """Pictures of int64 [n] samples: uint8 [n, size, size, 3]."""
         part, within = np.divmod(samples, PART_IMAGES)
-        needed = np.unique(part)
-        fetched = dict(zip(needed.tolist(), ray.get([self.parts[number] for number in needed]), strict=True))
-        bad = np.empty(len(samples), np.bool_)
-        # One copy a picture: fancy indexing makes two, and took twice the time (4,096 pictures of 64 pixels: 11 ms).
-        for i, (number, at, row) in enumerate(zip(part.tolist(), within.tolist(), rows.tolist(), strict=True)):
-            pictures, damaged = fetched[number]
-            out[row] = pictures[at]
-            bad[i] = damaged[at]
-        return bad
+        missing = [number for number in np.unique(part).tolist() if number not in self._mapped]
+        if missing:
+            found = ray.get([self._cached.parts[number] for number in missing])
+            self._mapped.update(zip(missing, found, strict=True))
+        size = self._cached.image_size
+        out = np.empty((len(samples), size, size, 3), np.uint8)
+        for row, number, at in zip(out, part.tolist(), within.tolist(), strict=True):
+            row[...] = self._mapped[number][at]
+        return out
 
 
 def cache_pictures(source: ShardPictures, progress: Progress) -> CachedPictures:
     """Decode all pictures of a data set, by a Ray task for each part."""
     shared = ray.put(source)
     images = len(source.index)
-    task = ray.remote(_decode_part)
-    parts = [task.remote([shared], first, min(first + PART_IMAGES, images)) for first in range(0, images, PART_IMAGES)]
-    wait_for(parts, f"decoding {images:,} images into memory", progress)
-    return CachedPictures(source.image_size, parts)
+    task = ray.remote(num_returns=2)(_decode_part)
+    bounds = [(first, min(first + PART_IMAGES, images)) for first in range(0, images, PART_IMAGES)]
+    results = [task.remote([shared], first, last) for first, last in bounds]
+    parts, bad = zip(*results, strict=True)
+    wait_for(bad, f"decoding {images:,} images into memory", progress)
+    return CachedPictures(source.image_size, list(parts), np.concatenate(ray.get(list(bad))))
 
 
-def _decode_part(source: "list[ray.ObjectRef[ShardPictures]]", first: int, last: int) -> Part:
+def _decode_part(
+    source: "list[ray.ObjectRef[ShardPictures]]", first: int, last: int
+) -> tuple[Pictures, NDArray[np.bool_]]:
     pictures: ShardPictures = ray.get(source[0])
     out = np.zeros((last - first, pictures.image_size, pictures.image_size, 3), np.uint8)
     return out, pictures.read(np.arange(first, last), out, np.arange(last - first))

@@ -4,7 +4,8 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,19 +24,6 @@ RANGE_BYTES = 8 << 20
 """Most bytes of one read, so that the ranges of a chunk can be fetched side by side."""
 PARALLEL_READS = 16
 """Reads under way at once on stores where each waits for the network."""
-
-
-class PictureSource(Protocol):
-    """Anything that puts pictures into rows of an array: shards, or a cache of what was decoded before."""
-
-    @property
-    def image_size(self) -> int:
-        """Height and width, in pixels."""
-        ...
-
-    def read(self, samples: Integers, out: Pictures, rows: Integers) -> NDArray[np.bool_]:
-        """Put sample samples[i] into out[rows[i]] and say which of them are bad."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,16 +62,13 @@ class ShardPictures:
         order = np.argsort(samples, kind="stable")
         order = order[~bad[order]]
         for wanted, data, start in self._ranges(samples, order):
-            for i in wanted:
-                sample = samples[i]
-                at = self.index.offset[sample] - start
+            chosen = samples[wanted]
+            first = self.index.offset[chosen] - start
+            # Numbers of Python's own: those of NumPy cost as much to compute with as the header of a JPEG to parse.
+            bounds = zip(first.tolist(), (first + self.index.size[chosen]).tolist(), strict=True)
+            for i, row, (low, high) in zip(wanted.tolist(), rows[wanted].tolist(), bounds, strict=True):
                 try:
-                    decode(
-                        data[at : at + self.index.size[sample]],
-                        out[rows[i]],
-                        fit=self.fit,
-                        max_pixels=self.max_pixels,
-                    )
+                    decode(data[low:high], out[row], fit=self.fit, max_pixels=self.max_pixels)
                 except BadImage:
                     bad[i] = True
         return bad
@@ -95,12 +80,19 @@ class ShardPictures:
         chosen = samples[order]
         shard, offset = self.index.shard[chosen], self.index.offset[chosen]
         end = offset + self.index.size[chosen]
-        breaks = [0]
-        for i in range(1, len(order)):
-            first = breaks[-1]
-            if shard[i] != shard[i - 1] or offset[i] - end[i - 1] > GAP_BYTES or end[i] - offset[first] > RANGE_BYTES:
-                breaks.append(i)
-        parts = list(zip(breaks, [*breaks[1:], len(order)], strict=True))
+        apart = (shard[1:] != shard[:-1]) | (offset[1:] - end[:-1] > GAP_BYTES)
+        parts: list[tuple[int, int]] = []
+        for first, last in pairwise([0, *(np.flatnonzero(apart) + 1).tolist(), len(order)]):
+            while end[last - 1] - offset[first] > RANGE_BYTES:
+                # At least one file, however large it is.
+                cut = max(
+                    first + 1, int(np.searchsorted(end[first:last], offset[first] + RANGE_BYTES, "right")) + first
+                )
+                if cut >= last:
+                    break
+                parts.append((first, cut))
+                first = cut
+            parts.append((first, last))
 
         def read(part: tuple[int, int]) -> bytes:
             first, last = part
@@ -132,7 +124,7 @@ def _read(shard: str, offset: int, size: int) -> bytes:
         ) from error
 
 
-def read_chunk(source: PictureSource, samples: Integers, out: Pictures, rows: Integers) -> NDArray[np.bool_]:
+def read_chunk(source: ShardPictures, samples: Integers, out: Pictures, rows: Integers) -> NDArray[np.bool_]:
     """Read the samples of a chunk, in their order of use; a bad one shows the next good one of the chunk.
 
     So the number of rows never depends on what is in the files, and a bad picture changes nothing but itself.
@@ -149,15 +141,24 @@ def read_chunk(source: PictureSource, samples: Integers, out: Pictures, rows: In
         DataError: no sample of the chunk can be decoded, or a shard has vanished.
     """
     bad = source.read(samples, out, rows)
-    if not bad.any():
-        return bad
+    shown = stand_ins(bad)
+    for i in np.flatnonzero(bad):
+        out[rows[i]] = out[rows[shown[i]]]
+    return bad
+
+
+def stand_ins(bad: NDArray[np.bool_]) -> Integers:
+    """int64 [n]: the row of a chunk that each row shows, its own or, where it is bad, the next good one.
+
+    Raises:
+        DataError: there is no good one.
+    """
+    shown = np.arange(len(bad))
     good = np.flatnonzero(~bad)
     if not len(good):
         raise DataError(
-            f"none of {len(samples)} images in a row can be decoded, so there is nothing to train on; "
+            f"none of {len(bad)} images in a row can be decoded, so there is nothing to train on; "
             "look at the files, or name other shards with --data"
         )
-    for i in np.flatnonzero(bad):
-        stand_in = good[np.searchsorted(good, i) % len(good)]
-        out[rows[i]] = out[rows[stand_in]]
-    return bad
+    shown[bad] = good[np.searchsorted(good, np.flatnonzero(bad)) % len(good)]
+    return shown

@@ -18,12 +18,14 @@ from typing import Any
 
 import numpy as np
 import ray
+from numpy.typing import NDArray
 from ray.data import DataContext, Datasource, ExecutionOptions, ReadTask
 from ray.data.block import BlockAccessor, BlockMetadata
 from ray.train import DataConfig
 
+from dcgan_dist.data.cache import CachedPictures
 from dcgan_dist.data.plan import Integers, Plan, share
-from dcgan_dist.data.reading import PictureSource, read_chunk
+from dcgan_dist.data.reading import ShardPictures, read_chunk, stand_ins
 
 DATASET = "train"
 """Name under which workers ask Ray Train for their data."""
@@ -37,7 +39,13 @@ class Reading:
     """What every read task of a run needs; it lies in the object store once."""
 
     plan: Plan
-    pictures: PictureSource
+    pictures: ShardPictures | CachedPictures
+
+    @property
+    def row_bytes(self) -> int:
+        """Of a row of a block: a picture or the number of one, and three more columns."""
+        size = self.pictures.image_size
+        return (8 if isinstance(self.pictures, CachedPictures) else size * size * 3) + 8 + 8 + 1
 
 
 @dataclass(frozen=True)
@@ -56,13 +64,13 @@ class SequenceConfig(DataConfig):  # type: ignore[misc]
         self,
         reading: "ray.ObjectRef[Reading]",
         plan: Plan,
-        image_size: int,
+        row_bytes: int,
         last_step: int,
         begin: Callable[[int], int],
     ) -> None:
         """`begin` is told the number of workers and answers with the first step; it is called once a worker group."""
         super().__init__()
-        self._reading, self._plan, self._image_size = reading, plan, image_size
+        self._reading, self._plan, self._row_bytes = reading, plan, row_bytes
         self._last_step, self._begin = last_step, begin
 
     def configure(
@@ -75,7 +83,7 @@ class SequenceConfig(DataConfig):  # type: ignore[misc]
     ) -> list[dict[str, Any]]:
         """One iterator a worker; `datasets` only says that there is one, what is in it is decided here."""
         part = part_of(self._plan, self._begin(world_size), self._last_step, world_size)
-        return [{DATASET: shard} for shard in split(self._reading, self._plan, self._image_size, part)]
+        return [{DATASET: shard} for shard in split(self._reading, self._plan, self._row_bytes, part)]
 
 
 def part_of(plan: Plan, first_step: int, last_step: int, workers: int) -> Part:
@@ -88,14 +96,14 @@ def share_rows(plan: Plan, workers: int) -> int:
     return -(-plan.batch_size // workers)
 
 
-def split(reading: "ray.ObjectRef[Reading]", plan: Plan, size: int, part: Part) -> list[Any]:
+def split(reading: "ray.ObjectRef[Reading]", plan: Plan, row_bytes: int, part: Part) -> list[Any]:
     """One `ray.data.DataIterator` a worker, over its rows of the part, in order.
 
-    Batches are dicts with `share_rows` rows: image uint8 [n, size, size, 3], step int64 [n], sample int64 [n] (-1 in
-    padding), filled bool [n].
+    Batches are dicts with `share_rows` rows: image uint8 [n, size, size, 3] or, where pictures are cached, shown int64
+    [n] (the sample whose picture it is), step int64 [n], sample int64 [n] (-1 in padding), filled bool [n] (whether
+    another sample is shown). `row_bytes` is that of the reading.
     """
     rows = share_rows(plan, part.workers) * plan.chunk_steps
-    row_bytes = size * size * 3 + 8 + 8 + 1
     context = DataContext.get_current().copy()
     context.target_max_block_size = int(0.9 * rows * row_bytes)
     context.enable_progress_bars = False
@@ -153,23 +161,31 @@ def _fetch(reference: "ray.ObjectRef[Reading]") -> Reading:
 
 
 def _blocks(reading: Reading, number: int, workers: int) -> Iterator[Any]:
-    plan, size = reading.plan, reading.pictures.image_size
+    plan, pictures = reading.plan, reading.pictures
     chunk = plan.chunk(number)
     width = share_rows(plan, workers)
     rows = workers * plan.chunk_steps * width
-    images = np.empty((rows, size, size, 3), np.uint8)
     slots = _slots(plan, workers)
     sample = np.full(rows, -1)
     sample[slots] = chunk.sample
     filled = np.zeros(rows, np.bool_)
-    filled[slots] = read_chunk(reading.pictures, chunk.sample, images, slots)
-    images[sample < 0] = 0
-    step = np.tile(np.repeat(number * plan.chunk_steps + np.arange(plan.chunk_steps), width), workers)
+    columns: dict[str, NDArray[Any]] = {
+        "step": np.tile(np.repeat(number * plan.chunk_steps + np.arange(plan.chunk_steps), width), workers),
+        "sample": sample,
+        "filled": filled,
+    }
+    if isinstance(pictures, CachedPictures):
+        bad = pictures.bad[chunk.sample]
+        columns["shown"] = np.zeros(rows, np.int64)
+        columns["shown"][slots] = chunk.sample[stand_ins(bad)]
+        filled[slots] = bad
+    else:
+        images = columns["image"] = np.empty((rows, pictures.image_size, pictures.image_size, 3), np.uint8)
+        filled[slots] = read_chunk(pictures, chunk.sample, images, slots)
+        images[sample < 0] = 0
     for rank in range(workers):
         block = slice(rank * plan.chunk_steps * width, (rank + 1) * plan.chunk_steps * width)
-        yield BlockAccessor.batch_to_block(
-            {"image": images[block], "step": step[block], "sample": sample[block], "filled": filled[block]}
-        )
+        yield BlockAccessor.batch_to_block({name: column[block] for name, column in columns.items()})
 
 
 def _slots(plan: Plan, workers: int) -> Integers:

@@ -11,9 +11,9 @@ import simplejpeg
 
 from dcgan_dist.data import source
 from dcgan_dist.data.batches import batches
-from dcgan_dist.data.cache import PART_IMAGES, cache_pictures, is_cached
+from dcgan_dist.data.cache import PART_IMAGES, CachedPictures, Gatherer, cache_pictures, is_cached
 from dcgan_dist.data.plan import Plan, cut_slices, share
-from dcgan_dist.data.reading import PictureSource, ShardPictures
+from dcgan_dist.data.reading import ShardPictures
 from dcgan_dist.data.shards import ShardWriter, concatenate
 from dcgan_dist.data.source import Part, Reading, part_of, share_rows, split
 from dcgan_dist.storage import Place
@@ -44,20 +44,28 @@ def plan_of(pictures: ShardPictures, batch: int, window: int, seed: int) -> Plan
 
 
 @ray.remote(num_cpus=1)
-def consume(shard: Any, rank: int, plan: Plan, workers: int, first: int, last: int) -> list[tuple[Any, Any, Any]]:
+def consume(
+    shard: Any, rank: int, plan: Plan, workers: int, first: int, last: int, cached: CachedPictures | None
+) -> list[tuple[Any, Any, Any]]:
     """What a worker sees, step by step: samples, bad ones, pixels."""
     import torch
 
     low, high = share(plan.batch_size, rank, workers)
-    seen = batches(shard, high - low, share_rows(plan, workers), first, last, torch.device("cpu"))
+    gather = None if cached is None else Gatherer(cached)
+    seen = batches(shard, high - low, share_rows(plan, workers), first, last, torch.device("cpu"), gather)
     return [(batch.samples, batch.bad, batch.images.numpy()) for batch in seen]
 
 
-def consume_all(pictures: PictureSource, plan: Plan, workers: int, first: int, last: int) -> list[list[Any]]:
+def consume_all(
+    pictures: ShardPictures | CachedPictures, plan: Plan, workers: int, first: int, last: int
+) -> list[list[Any]]:
     """For each step what all workers together see, in rank order."""
-    shards = split(ray.put(Reading(plan, pictures)), plan, SIZE, part_of(plan, first, last, workers))
+    reading = Reading(plan, pictures)
+    shards = split(ray.put(reading), plan, reading.row_bytes, part_of(plan, first, last, workers))
+    cached = pictures if isinstance(pictures, CachedPictures) else None
     ranks = ray.get(
-        [consume.remote(shard, rank, plan, workers, first, last) for rank, shard in enumerate(shards)], timeout=120
+        [consume.remote(shard, rank, plan, workers, first, last, cached) for rank, shard in enumerate(shards)],
+        timeout=120,
     )
     assert all(len(rank) == last - first for rank in ranks)
     return [[np.concatenate(parts) for parts in zip(*step, strict=True)] for step in zip(*ranks, strict=True)]
