@@ -33,5 +33,15 @@ format: env  ## format the code
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
+docs: env  ## render the tables of README and docs from benchmarks/results
+	$(BIN)/python -m benchmarks.render
+
+bench: env  ## measure again: DATA=FOLDER holds shards of 64-pixel JPEGs as train-*.tar
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check litdata
+	$(BIN)/python -m benchmarks.ingest --data $(DATA) --json benchmarks/results/ingest.json
+	$(BIN)/python -m benchmarks.step --data $(DATA) --json benchmarks/results/step.json
+	$(BIN)/python -m benchmarks.learning --json benchmarks/results/learning.json
+	$(BIN)/python -m benchmarks.render
+
 clean:  ## remove the environment and what tools left, but no runs
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache *.egg-info
