@@ -124,6 +124,11 @@ def manifests(run: Place) -> dict[str, dict[str, Any]]:
     return found
 
 
+def newest_manifest(run: Place) -> dict[str, Any] | None:
+    """Manifest of the newest checkpoint that looks whole by its sizes."""
+    return next(reversed(manifests(run).values()), None)
+
+
 def newest_checkpoint(run: Place) -> Checkpoint | None:
     """The newest checkpoint that can be read whole. One that is torn is passed over with a warning."""
     for name in reversed(folder(run).names()):

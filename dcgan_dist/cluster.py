@@ -17,6 +17,8 @@ ENVIRONMENT = {
     # The monitor alone writes to the terminal.
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     "RAY_DATA_LOG_LEVEL": "ERROR",
+    # So would Ray print pages of a raylet's log beside our line, when a worker or a machine is lost.
+    "RAY_DEDUP_LOGS_SKIP_REGEX": "(?s).*",
     # The controller looks at the workers this often: what a death, and the end of a run, wait for.
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
     # Relative addresses mean the folder in which the command was given.

@@ -2,7 +2,7 @@
 
 import argparse
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated
@@ -39,6 +39,7 @@ def parse(arguments: Sequence[str]) -> Options:
     Raises:
         SettingsError: a setting is impossible; unknown ones and wrong types end the process with status 2.
     """
+    arguments = [text for given in _spread(arguments) for text in given]
     # What the settings begin with must be known before they are parsed, since their help shows it.
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     for name in ("--preset", "--config", "--resume", "--storage"):
@@ -73,6 +74,21 @@ def parse(arguments: Sequence[str]) -> Options:
     elif not settings.name:
         settings = replace(settings, name=f"{options.preset}-{datetime.now():%Y%m%d-%H%M%S}")
     return replace(options, settings=settings)
+
+
+def _spread(arguments: Sequence[str]) -> Iterator[list[str]]:
+    """The arguments, with `--workers 2:8` as the two settings that it stands for."""
+    names = ("--workers", "--workers.number")
+    rest = iter(arguments)
+    for text in rest:
+        name, equals, value = text.partition("=")
+        if name not in names or (not equals and (value := next(rest, "")) == ""):
+            yield [text]
+            continue
+        least, colon, most = value.partition(":")
+        if colon and not (least.isdigit() and most.isdigit()):
+            raise SettingsError(f"workers is {value} but needs to be a number, or two as in 2:8")
+        yield [f"{name}={most}", f"--workers.at-least={least}"] if colon else [f"{name}={value}"]
 
 
 def _settings_of(run: Place) -> Settings:

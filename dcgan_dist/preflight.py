@@ -3,6 +3,7 @@
 The decision is a pure function of facts; only `gather_facts` asks Ray.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dcgan_dist.errors import ClusterError
@@ -18,12 +19,14 @@ class ClusterFacts:
         cpus: logical CPUs that Ray may give out.
         gpus: GPUs that Ray may give out.
         store_bytes: object store of the smallest node.
+        hosts: CPUs and GPUs of each node, by Ray's name for it: a worker has both on the same one.
     """
 
     nodes: int
     cpus: float
     gpus: float
     store_bytes: float
+    hosts: Mapping[str, tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -46,26 +49,35 @@ READER_CPUS = 1
 
 
 def place_workers(settings: Settings, facts: ClusterFacts) -> Placement:
-    """Decide what the workers take of the cluster.
+    """Decide what the workers take of the cluster: `workers.number`, or as many as fit from `workers.at_least` on.
 
     Raises:
         ClusterError: the cluster has too little, with what is missing in one line.
     """
     workers = settings.workers
     use_gpu = workers.gpu == "on" or (workers.gpu == "auto" and facts.gpus > 0)
-    placement = Placement(workers.number, workers.cpus, int(use_gpu))
-    if use_gpu and facts.gpus < workers.number:
+    if use_gpu and facts.gpus < workers.fewest:
         raise ClusterError(
-            f"the run needs {_count(workers.number, 'GPU')}, one for each worker, but the cluster has {facts.gpus:g}: "
+            f"the run needs {_count(workers.fewest, 'GPU')}, one for each worker, but the cluster has {facts.gpus:g}: "
             f"use --workers {max(1, int(facts.gpus))}, add GPUs, or train on CPUs with --workers.gpu off"
         )
-    needed = workers.number * workers.cpus + READER_CPUS
-    if facts.cpus < needed:
-        most = max(1, int((facts.cpus - READER_CPUS) // workers.cpus))
+    by_cpus = int((facts.cpus - READER_CPUS) // workers.cpus)
+    if by_cpus < workers.fewest:
+        needed = workers.fewest * workers.cpus + READER_CPUS
         raise ClusterError(
-            f"the run needs {needed:g} logical CPUs ({_count(workers.number, 'worker')} with {workers.cpus:g} each, "
+            f"the run needs {needed:g} logical CPUs ({_count(workers.fewest, 'worker')} with {workers.cpus:g} each, "
             f"{READER_CPUS} to read data) but the cluster has {facts.cpus:g} on {_count(facts.nodes, 'node')}: "
-            f"use --workers {most}, or add nodes"
+            f"use --workers {max(1, by_cpus)}, or add nodes"
+        )
+    by_hosts = sum(
+        min(int(cpus // workers.cpus), int(gpus) if use_gpu else workers.number) for cpus, gpus in facts.hosts.values()
+    )
+    placement = Placement(min(workers.number, by_cpus, by_hosts), workers.cpus, int(use_gpu))
+    if by_hosts < workers.fewest:
+        raise ClusterError(
+            f"the run needs room for {_count(workers.fewest, 'worker')} with {_takes(placement)} each, but the "
+            f"{_count(facts.nodes, 'node')} of the cluster have room for {by_hosts}: use --workers {max(1, by_hosts)}, "
+            "a smaller --workers.cpus, or add nodes"
         )
     return placement
 
@@ -73,24 +85,42 @@ def place_workers(settings: Settings, facts: ClusterFacts) -> Placement:
 def describe(placement: Placement, facts: ClusterFacts) -> str:
     """One line for people: what the cluster has and what the run takes of it."""
     has = f"{_count(facts.nodes, 'node')} with {_count(facts.cpus, 'CPU')} and {_count(facts.gpus, 'GPU')}"
-    takes = f"{_count(placement.workers, 'worker')} with {_count(placement.cpus, 'CPU')}"
-    if placement.gpus:
-        takes += f" and {_count(placement.gpus, 'GPU')}"
+    takes = f"{_count(placement.workers, 'worker')} with {_takes(placement)}"
     return f"cluster: {has}; the run takes {takes}{' each' if placement.workers > 1 else ''}"
 
 
-def gather_facts() -> ClusterFacts:
-    """Ask the Ray that this process is connected to."""
+def _takes(placement: Placement) -> str:
+    return _count(placement.cpus, "CPU") + (f" and {_count(placement.gpus, 'GPU')}" if placement.gpus else "")
+
+
+def gather_facts(*, free: bool = False) -> ClusterFacts:
+    """Ask the Ray that this process is connected to. `free`: only what nobody uses at the moment.
+
+    Nodes that have been given notice are left out.
+    """
     import ray
 
-    nodes = [node for node in ray.nodes() if node["Alive"]]
-    total = ray.cluster_resources()
+    leaving = leaving_nodes()
+    nodes = {
+        node["NodeID"]: node["Resources"] for node in ray.nodes() if node["Alive"] and node["NodeID"] not in leaving
+    }
+    resources = ray._private.state.available_resources_per_node() if free else nodes
+    found = {node: resources.get(node, {}) for node in nodes}
+    hosts = {node: (host.get("CPU", 0.0), host.get("GPU", 0.0)) for node, host in found.items()}
     return ClusterFacts(
         nodes=len(nodes),
-        cpus=total.get("CPU", 0.0),
-        gpus=total.get("GPU", 0.0),
-        store_bytes=min(node["Resources"].get("object_store_memory", 0.0) for node in nodes),
+        cpus=float(sum(cpus for cpus, _ in hosts.values())),
+        gpus=float(sum(gpus for _, gpus in hosts.values())),
+        store_bytes=min((node.get("object_store_memory", 0.0) for node in nodes.values()), default=0.0),
+        hosts=hosts,
     )
+
+
+def leaving_nodes() -> frozenset[str]:
+    """Nodes that have been given notice: pre-empted, or drained by hand."""
+    import ray
+
+    return frozenset(ray._private.state.state.get_draining_nodes())
 
 
 def _count(number: float, thing: str) -> str:

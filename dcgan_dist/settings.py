@@ -142,7 +142,9 @@ class WorkerSettings:
     """What the run takes of the cluster."""
 
     number: Annotated[int, arg(aliases=("--workers",), metavar="N")] = 1
-    """Train workers, each with a GPU where there are GPUs."""
+    """Train workers, each with a GPU where there are GPUs. `--workers 2:8`: 8, and at least 2."""
+    at_least: Annotated[int | None, arg(metavar="N")] = None
+    """With fewer machines the run goes on with as few workers as this, and takes more when machines come; none: all."""
     gpu: Literal["auto", "on", "off"] = "auto"
     """`auto`: GPUs where the cluster has any."""
     cpus: Annotated[float, arg(metavar="CPUS")] = 1.0
@@ -153,12 +155,31 @@ class WorkerSettings:
     """Ray cluster to join; empty: `$RAY_ADDRESS`, else one started for this run on this machine."""
     wait_s: Annotated[float, arg(metavar="SECONDS")] = 60.0
     """How long to wait for workers to start before the run gives up."""
+    return_s: Annotated[float, arg(metavar="SECONDS")] = 1800.0
+    """How long to wait for machines to come back when too few are left to go on."""
+    hang_s: Annotated[float, arg(metavar="SECONDS")] = 300.0
+    """A group in which no rank gets on for so long is ended and started again from its newest checkpoint."""
+    max_failures: Annotated[int, arg(metavar="N")] = 3
+    """Losses of workers or machines in a row, with no new checkpoint between them, that the run survives. A machine
+    that goes with a notice is none."""
 
     def __post_init__(self) -> None:
         _require(self.number >= 1, f"workers.number is {self.number} but needs at least 1")
         _require(self.cpus > 0, f"workers.cpus is {self.cpus} but needs to be above 0")
         _require(self.threads >= 0, f"workers.threads is {self.threads} but needs at least 0")
+        _require(
+            self.at_least is None or 1 <= self.at_least <= self.number,
+            f"workers.at_least is {self.at_least} but needs to be from 1 to workers.number, which is {self.number}",
+        )
         _require(self.wait_s > 0, f"workers.wait_s is {self.wait_s} but needs to be above 0")
+        _require(self.return_s >= 0, f"workers.return_s is {self.return_s} but needs at least 0")
+        _require(self.hang_s > 0, f"workers.hang_s is {self.hang_s} but needs to be above 0")
+        _require(self.max_failures >= 0, f"workers.max_failures is {self.max_failures} but needs at least 0")
+
+    @property
+    def fewest(self) -> int:
+        """Workers without which the run cannot go on."""
+        return self.number if self.at_least is None else self.at_least
 
 
 @dataclass(frozen=True)

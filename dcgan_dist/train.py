@@ -10,27 +10,25 @@ import hashlib
 import json
 import math
 import shlex
-import signal
 import sys
-import tempfile
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
-from types import FrameType
 from typing import Any
 
 import numpy as np
 
-from dcgan_dist.checkpoint import begin_attempt, load_checkpoint, newest_checkpoint, require_same
-from dcgan_dist.cluster import WORKER_ENVIRONMENT, connected, set_environment
+from dcgan_dist.checkpoint import attempts, load_checkpoint, newest_checkpoint, newest_manifest, require_same
+from dcgan_dist.cluster import connected, set_environment
 from dcgan_dist.commandline import Options, parse
 from dcgan_dist.data.shards import Index
-from dcgan_dist.errors import CheckpointError, ClusterError, DataError, DcganDistError, SettingsError
-from dcgan_dist.preflight import Placement, describe, gather_facts, place_workers
+from dcgan_dist.errors import CheckpointError, DataError, DcganDistError, SettingsError
+from dcgan_dist.history import lives, totals
+from dcgan_dist.monitoring.curves import read_lines
+from dcgan_dist.preflight import describe, gather_facts, place_workers
 from dcgan_dist.settings import Settings, from_yaml, to_yaml
 from dcgan_dist.storage import MissingFile, Place, place
 
@@ -49,12 +47,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         set_environment(options.settings)
         launch = Launch(options)
         with connected(options.settings):
-            placement = launch.preflight()
+            launch.preflight()
             if options.dry_run:
                 return 0
             launch.open_data()
             started = True
-            return launch.train(placement)
+            return launch.train()
     except DcganDistError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1 if started else 2
@@ -93,7 +91,7 @@ class Launch:
             raise SettingsError(f"monitoring.audit needs a storage on a disk, but storage is {self.settings.storage}")
         self.shards = find_shards(self.settings)
 
-    def preflight(self) -> Placement:
+    def preflight(self) -> None:
         """Say what the cluster has and what the run takes of it; raises `ClusterError` where that is too much."""
         facts = self.facts = gather_facts()
         if self.options.dry_run:
@@ -101,7 +99,6 @@ class Launch:
         placement = place_workers(self.settings, facts)
         print(describe(placement, facts), flush=True)
         print(f"data: {self.settings.data.path}, {len(self.shards)} shards", flush=True)
-        return placement
 
     def open_data(self) -> None:
         """Index the data, or draw it; decode a few images; lay out the sequence."""
@@ -154,97 +151,60 @@ class Launch:
                 "back, or start a run of another name with --init-from"
             )
 
-    def train(self, placement: Placement) -> int:
+    def train(self) -> int:
         """Train to the end, or until a signal, the time limit or a failure; returns the command's status."""
+        import ray
+
+        from dcgan_dist.data.source import Reading
+        from dcgan_dist.group import Group
         from dcgan_dist.monitoring.mailbox import Receiver, create_mailbox
         from dcgan_dist.monitoring.monitor import Monitor
         from dcgan_dist.monitoring.terminal import Totals, open_terminal
+        from dcgan_dist.supervisor import Supervisor
 
-        (self.run / "settings.yaml").write_bytes(to_yaml(self.settings).encode())
+        settings = self.settings
+        (self.run / "settings.yaml").write_bytes(to_yaml(settings).encode())
         self._record("running")
         mailbox = create_mailbox()
         receiver = Receiver(mailbox)
-        totals = Totals(self.total_steps * self.settings.optimization.batch_size, len(self.index))
-        terminal = open_terminal(sys.stdout, totals, self.settings.monitoring.line_s)
-        monitor = Monitor(self.run, receiver, terminal, name_of=self.index.names)
-        monitor.start()
-        stop = Stop(receiver, monitor)
-        fit = Fit(partial(self._fit, placement, mailbox))
-        try:
-            with stop.on_signals():
-                while fit.running(wait_s=0.5):
-                    self._check_bad_images(monitor, stop)
-        finally:
-            monitor.close()
-        outcome = fit.outcome
-        if isinstance(outcome, BaseException):
-            self._record("failed")
-            raise explain(outcome, self.settings) or outcome from outcome
-        if stop.error is not None:
-            self._record("failed")
-            raise stop.error
-        self._record("stopped" if outcome.stopped else "finished", outcome.step)
-        if stop.signal is None:
-            return 0
-        storage = shlex.quote(self.settings.storage)
-        print(f"go on with: python -m dcgan_dist.train --resume {self.settings.name} --storage {storage}", flush=True)
-        return 128 + stop.signal
-
-    def _fit(self, placement: Placement, mailbox: Any) -> Any:
-        import ray
-        from ray.train import FailureConfig, RunConfig, ScalingConfig
-        from ray.train.torch import TorchTrainer
-
-        from dcgan_dist.data.cache import CachedPictures
-        from dcgan_dist.data.source import DATASET, Reading, SequenceConfig
-        from dcgan_dist.worker import Job, train_worker
-
-        settings = self.settings
-        deadline = None if settings.minutes is None else time.time() + 60 * settings.minutes
-        resources = {"CPU": placement.cpus} | ({"GPU": placement.gpus} if placement.gpus else {})
         reading = Reading(self.plan, self.pictures)
-        sequence = SequenceConfig(
-            ray.put(reading),
-            self.plan,
-            reading.row_bytes,
-            self.total_steps,
-            partial(_begin, self.run),
+        deadline = None if settings.minutes is None else time.time() + 60 * settings.minutes
+        group = Group(
+            self.run, settings, self.total_steps, mailbox, reading, ray.put(reading), deadline, self.init_from
         )
-        cached = self.pictures if isinstance(self.pictures, CachedPictures) else None
-        job = Job(self.run, settings, self.total_steps, mailbox, cached, deadline, self.init_from)
-        # Ray keeps its own record of a run here. Ours is complete without it, so it is not in the run's folder, where a
-        # torn record would forbid every later run of that name.
-        with tempfile.TemporaryDirectory(prefix="dcgan-dist-ray-", ignore_cleanup_errors=True) as scratch:
-            trainer = TorchTrainer(
-                train_worker,
-                train_loop_config=job,
-                scaling_config=ScalingConfig(
-                    num_workers=placement.workers, use_gpu=bool(placement.gpus), resources_per_worker=resources
-                ),
-                run_config=RunConfig(
-                    name=settings.name,
-                    storage_path=scratch,
-                    worker_runtime_env={"env_vars": WORKER_ENVIRONMENT},
-                    failure_config=FailureConfig(max_failures=0, controller_failure_limit=0),
-                ),
-                datasets={DATASET: ray.data.range(1)},
-                dataset_config=sequence,
-            )
-            return trainer.fit().return_value
+        length = Totals(self.total_steps * settings.optimization.batch_size, len(self.index))
+        terminal = open_terminal(sys.stdout, length, settings.monitoring.line_s)
+        monitor = Monitor(self.run, receiver, terminal, length, name_of=self.index.names)
+        monitor.start()
+        supervisor = Supervisor(group, receiver, monitor, partial(self._check_bad_images, monitor))
+        try:
+            outcome = supervisor.run()
+        except BaseException:
+            monitor.close()
+            newest = newest_manifest(self.run)
+            # What the run ended with is told, not that the record of it could not be written either.
+            with suppress(DcganDistError):
+                self._record("failed", newest["step"] if newest else 0)
+            raise
+        monitor.close()
+        self._record("stopped" if outcome.stopped else "finished", outcome.step)
+        if supervisor.signal is None:
+            return 0
+        storage = shlex.quote(settings.storage)
+        print(f"go on with: python -m dcgan_dist.train --resume {settings.name} --storage {storage}", flush=True)
+        return 128 + supervisor.signal
 
-    def _check_bad_images(self, monitor: Any, stop: "Stop") -> None:
+    def _check_bad_images(self, monitor: Any) -> None:
         bad, limit = monitor.bad_samples, self.settings.data.max_bad_fraction * len(self.index)
-        if len(bad) > limit and stop.error is None:
+        if len(bad) > limit:
             names = ", ".join(self.index.names(sample) for sample in sorted(bad)[:3])
-            stop.fail(
-                DataError(
-                    f"{len(bad):,} of {len(self.index):,} images cannot be decoded, more than data.max_bad_fraction "
-                    f"{self.settings.data.max_bad_fraction:g} allows; the first are {names}: mend them, or raise it"
-                )
+            raise DataError(
+                f"{len(bad):,} of {len(self.index):,} images cannot be decoded, more than data.max_bad_fraction "
+                f"{self.settings.data.max_bad_fraction:g} allows; the first are {names}: mend them, or raise it"
             )
 
     def _record(self, status: str, step: int = 0) -> None:
-        """Write `run.json`: what the run is, how it stands, with which versions."""
+        """Write `run.json`: what the run is, how it stands, what its attempts did, with which versions."""
         settings = self.settings
         both = settings.optimization.schedule == "both"
         record = {
@@ -261,64 +221,10 @@ class Launch:
                 "generator": step if both else -(-step // 2),
                 "discriminator": step if both else step // 2,
             },
+            **totals(lives(attempts(self.run), read_lines(self.run))),
             "versions": {name: version(name) for name in ("dcgan-dist", "torch", "ray", "numpy", "pyarrow")},
         }
         (self.run / "run.json").write_bytes(json.dumps(record, indent=1).encode())
-
-
-class Fit:
-    """A call in a thread of its own, so that the main thread keeps the signals."""
-
-    def __init__(self, call: Any) -> None:
-        self.outcome: Any = None
-        self._thread = threading.Thread(target=self._run, args=(call,), name="fit", daemon=True)
-        self._thread.start()
-
-    def _run(self, call: Any) -> None:
-        try:
-            self.outcome = call()
-        except BaseException as error:  # raised by the main thread
-            self.outcome = error
-
-    def running(self, wait_s: float) -> bool:
-        """Wait for the end at most that long; whether it is still to come."""
-        self._thread.join(wait_s)
-        return self._thread.is_alive()
-
-
-class Stop:
-    """Why the run is to end early. The first signal asks for a checkpoint, the second ends the process."""
-
-    def __init__(self, receiver: Any, monitor: Any) -> None:
-        self._receiver, self._monitor = receiver, monitor
-        self.signal: int | None = None
-        self.error: DcganDistError | None = None
-
-    def fail(self, error: DcganDistError) -> None:
-        """End the run with an error."""
-        self.error = error
-        self._receiver.request_stop(str(error))
-
-    @contextmanager
-    def on_signals(self) -> Iterator[None]:
-        """Answer SIGINT and SIGTERM within the block."""
-        before = {number: signal.signal(number, self._answer) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    def _answer(self, number: int, frame: FrameType | None) -> None:
-        if self.signal is not None:
-            raise KeyboardInterrupt
-        self.signal = number
-        # A signal comes in the middle of anything, also of the monitor's lock: the line is said by another thread.
-        threading.Thread(target=self._ask, name="stop").start()
-
-    def _ask(self) -> None:
-        self._monitor.say("stopping: a checkpoint is written first; once more to leave at once")
-        self._receiver.request_stop("signal")
 
 
 def _digest(index: Index) -> str:
@@ -327,10 +233,6 @@ def _digest(index: Index) -> str:
     for column in (index.shard, index.offset, index.size):
         digest.update(column.tobytes())
     return digest.hexdigest()
-
-
-def _begin(run: Place, workers: int) -> int:
-    return begin_attempt(run, workers).step
 
 
 def _networks_of(run: Place, settings: Settings) -> tuple[Place, str]:
@@ -343,34 +245,6 @@ def _networks_of(run: Place, settings: Settings) -> tuple[Place, str]:
             "give the networks.* settings of that run"
         )
     return run, checkpoint.name
-
-
-def explain(error: BaseException, settings: Settings) -> DcganDistError | None:
-    """The failure in `error`, or in what caused it, that a user can mend; None where there is none."""
-    import torch
-    from ray.exceptions import RayTaskError
-    from ray.train import WorkerGroupError
-
-    seen: list[BaseException] = []
-    waiting = [error]
-    while waiting:
-        found = waiting.pop(0)
-        if found in seen:
-            continue
-        seen.append(found)
-        if isinstance(found, RayTaskError):  # also an instance of its cause, with a traceback in the place of the text
-            waiting += [found.cause] if isinstance(found.cause, BaseException) else []
-        elif isinstance(found, DcganDistError):
-            return found
-        if isinstance(found, torch.OutOfMemoryError):
-            return ClusterError(
-                f"a worker ran out of GPU memory with optimization.batch_size {settings.optimization.batch_size} over "
-                f"{settings.workers.number} workers: use a smaller batch, more workers, or networks with fewer maps"
-            )
-        if isinstance(found, WorkerGroupError):
-            waiting += found.worker_failures.values()
-        waiting += [cause for cause in (found.__cause__, found.__context__) if cause is not None]
-    return None
 
 
 if __name__ == "__main__":

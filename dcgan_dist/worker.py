@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO, Literal
 
+import ray
 import ray.train
 import ray.train.torch
 import torch
@@ -26,6 +27,7 @@ from dcgan_dist.data.plan import share
 from dcgan_dist.data.source import DATASET
 from dcgan_dist.monitoring.mailbox import Sender
 from dcgan_dist.monitoring.messages import WorkerInfo
+from dcgan_dist.monitoring.pulse import Pulse
 from dcgan_dist.networks import Generator, build_networks
 from dcgan_dist.pictures import interpolate, to_uint8
 from dcgan_dist.precision import resolve_precision
@@ -37,6 +39,8 @@ FLUSH_S = 10.0
 """How long a worker that is done waits for the driver to take its last messages."""
 WALK_POINTS, WALK_IMAGES = 9, 100
 """Points of z that a walk leads through (paper, section 6.1: a series of 9), and its images (figure 4: 100)."""
+AGREE_S = 1.0
+"""A wish to stop reaches the loop at least as often, whatever a step takes: a notice may leave no more than seconds."""
 REASONS = ("", "asked to stop", "out of time")
 
 
@@ -113,26 +117,44 @@ class Points:
             self._metrics.setdefault(name, []).append(value)
         self._steps += 1
 
-    def take(self, flag: int) -> tuple[dict[str, float], int]:
-        """The point, and the largest flag of any worker, by one tiny all-reduce; the next point begins."""
+    def take(self) -> dict[str, float]:
+        """The point, by one tiny all-reduce; the next one begins."""
         names = list(self._metrics)
         means = torch.stack([torch.stack(values).double().mean() for values in self._metrics.values()]).cpu()
         elapsed = time.perf_counter() - self._began
-        # Each flag has a place of its own, so that sums tell which were raised.
-        flags = torch.zeros(len(REASONS), dtype=torch.float64)
-        flags[flag] = 1
-        sums = torch.cat([means, torch.tensor([self._waited_s / elapsed], dtype=torch.float64), flags])
-        workers = 1
+        sums = torch.cat([means, torch.tensor([self._waited_s / elapsed, elapsed], dtype=torch.float64)])
         if self._control is not None:
             dist.all_reduce(sums, group=self._control)
-            workers = self._control.size()
-        *values, wait_share = (sums[: -len(REASONS)] / workers).tolist()
-        raised = int(sums[-len(REASONS) :].nonzero().max())
+            sums /= self._control.size()
+        *values, wait_share, mean_elapsed = sums.tolist()
         point = dict(zip(names, values, strict=True))
-        point["speed/images_per_second"] = self._steps * self._batch_size / elapsed
+        point["speed/images_per_second"] = self._steps * self._batch_size / mean_elapsed
         point["speed/wait_share"] = wait_share
         self._begin()
-        return point, raised
+        return point
+
+
+class Agreement:
+    """Lets all ranks stop at the same step: about once a second they tell each other whether any of them is to stop."""
+
+    def __init__(self, batch_size: int, control: dist.ProcessGroup | None) -> None:
+        self._batch_size, self._control = batch_size, control
+        self._every = 1
+
+    def pace(self, images_per_second: float) -> None:
+        """How fast the run is. All ranks have to call this with the same number at the same step."""
+        self._every = max(1, int(AGREE_S * images_per_second / self._batch_size))
+
+    def reach(self, step: int, flag: int) -> int:
+        """The largest flag of any rank, in steps in which they tell each other, else 0."""
+        if step % self._every:
+            return 0
+        # Each flag has a place of its own, so that the sum tells which were raised.
+        flags = torch.zeros(len(REASONS))
+        flags[flag] = 1
+        if self._control is not None:
+            dist.all_reduce(flags, group=self._control)
+        return int(flags.nonzero().max())
 
 
 class Worker:
@@ -147,6 +169,8 @@ class Worker:
         # A group of its own, on the host: what is agreed on must not wait behind the gradients of a GPU.
         self._control = _new_group("gloo") if workers > 1 else None
         self._sender = Sender(job.mailbox)
+        self._pulse = Pulse(job.mailbox, attempt.number, rank, socket.gethostname())
+        self._agreement = Agreement(self._batch_size, self._control)
         self._saver = Saver(job.run, settings, attempt.number)
         self._audit = _open_audit(job, attempt, rank) if settings.monitoring.audit else None
         self._adversarial = self._build()
@@ -179,7 +203,8 @@ class Worker:
 
     def announce(self, device: str) -> None:
         """Tell the driver what runs where."""
-        mine: WorkerInfo = {"rank": self._rank, "host": socket.gethostname(), "device": device}
+        node = ray.get_runtime_context().get_node_id()
+        mine: WorkerInfo = {"rank": self._rank, "node": node, "host": socket.gethostname(), "device": device}
         everyone = [mine] * self._workers
         if self._workers > 1:
             dist.all_gather_object(everyone, mine, group=self._control)
@@ -201,21 +226,26 @@ class Worker:
         points = Points(self._batch_size, self._control)
         step, reason = self._attempt.step, ""
         while step < total and not reason:
+            self._pulse.at("data", step)
             with points.waiting():
                 batch = next(batches)
             self._note(step, batch)
+            self._pulse.at("step", step)
             z = latents(settings.networks, self._batch_size, settings.seed, "latents", step, self._rows)
             points.add(self._adversarial(batch.images, z, step))
             step += 1
             if step % settings.monitoring.steps == 0 or step == total:
-                reason = self._point(step, points)
+                self._point(step, points)
+            reason = REASONS[self._agreement.reach(step, self._wish())]
             if self._rank == 0:
+                self._pulse.at("checkpoint", step)
                 self._draw(step)
                 self._save_when_due(step, leaving=bool(reason))
         if self._rank == 0:
             self._saver.wait()
             self._tell_checkpoints()
         self._sender.flush(FLUSH_S)
+        self._pulse.close()
         return Outcome(step, reason if step < total else "")
 
     def _note(self, step: int, batch: Batch) -> None:
@@ -228,11 +258,10 @@ class Worker:
             line = {"attempt": self._attempt.number, "step": step, "samples": batch.samples.tolist()}
             self._audit.write(json.dumps(line).encode() + b"\n")
 
-    def _point(self, step: int, points: Points) -> str:
-        """Send a point of the curves, and agree on whether to stop: the reason, or nothing."""
-        late = self._job.deadline is not None and time.time() > self._job.deadline
-        reason = 2 if late else 1 if self._sender.stop_requested() is not None else 0
-        values, reason = points.take(reason)
+    def _point(self, step: int, points: Points) -> None:
+        """Send a point of the curves."""
+        values = points.take()
+        self._agreement.pace(values["speed/images_per_second"])
         if self._rank == 0:
             self._sender.send(
                 {
@@ -243,7 +272,12 @@ class Worker:
                     "values": values,
                 }
             )
-        return REASONS[reason]
+
+    def _wish(self) -> int:
+        """Whether this rank is to stop, and why: a place in `REASONS`."""
+        if self._job.deadline is not None and time.time() > self._job.deadline:
+            return 2
+        return 1 if self._pulse.stop_requested() is not None else 0
 
     def _draw(self, step: int) -> None:
         """Send the pictures that are due: always of the same z."""

@@ -136,3 +136,23 @@ def test_help_explains_every_setting_and_no_group_is_longer_than_a_screen() -> N
         if line.startswith("--"):
             assert not following.startswith("--")
             assert following
+
+
+@pytest.mark.parametrize("text", [["--workers", "2:8"], ["--workers=2:8"], ["--workers.number", "2:8"]])
+def test_two_numbers_of_workers_are_the_fewest_and_the_most(text: list[str]) -> None:
+    workers = parse(text).settings.workers
+    assert (workers.at_least, workers.number, workers.fewest) == (2, 8, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("2:", "workers is 2: but needs to be a number, or two as in 2:8"),
+        ("a:b", "workers is a:b but needs to be a number, or two as in 2:8"),
+        ("8:2", "workers.at_least is 8 but needs to be from 1 to workers.number, which is 2"),
+    ],
+)
+def test_a_wrong_range_of_workers_is_one_sentence(text: str, sentence: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        parse([f"--workers={text}"])
+    assert str(caught.value) == sentence

@@ -8,7 +8,17 @@ from dcgan_dist.settings import Settings, WorkerSettings
 
 
 def facts(cpus: float, gpus: float = 0, nodes: int = 1) -> ClusterFacts:
-    return ClusterFacts(nodes=nodes, cpus=cpus, gpus=gpus, store_bytes=1e9)
+    """A cluster of equal nodes."""
+    hosts = {str(node): (cpus / nodes, gpus / nodes) for node in range(nodes)}
+    return ClusterFacts(nodes=nodes, cpus=cpus, gpus=gpus, store_bytes=1e9, hosts=hosts)
+
+
+def uneven(*hosts: tuple[float, float]) -> ClusterFacts:
+    """A cluster of nodes with these CPUs and GPUs."""
+    cpus, gpus = (sum(host[i] for host in hosts) for i in range(2))
+    return ClusterFacts(
+        nodes=len(hosts), cpus=cpus, gpus=gpus, store_bytes=1e9, hosts=dict(zip("abc", hosts, strict=False))
+    )
 
 
 @pytest.mark.parametrize(
@@ -18,6 +28,12 @@ def facts(cpus: float, gpus: float = 0, nodes: int = 1) -> ClusterFacts:
         (WorkerSettings(number=2), facts(16, gpus=2), Placement(2, 1.0, 1)),
         (WorkerSettings(number=2, gpu="off"), facts(16, gpus=2), Placement(2, 1.0, 0)),
         (WorkerSettings(number=1, cpus=0.5), facts(1.5), Placement(1, 0.5, 0)),
+        (WorkerSettings(number=8, at_least=2), facts(16), Placement(8, 1.0, 0)),
+        (WorkerSettings(number=8, at_least=2), facts(5), Placement(4, 1.0, 0)),
+        (WorkerSettings(number=8, at_least=2), facts(16, gpus=3), Placement(3, 1.0, 1)),
+        # CPUs without a GPU, and GPUs without a CPU, are no room for a worker.
+        (WorkerSettings(number=8, at_least=1), uneven((8, 0), (1, 4), (4, 1)), Placement(2, 1.0, 1)),
+        (WorkerSettings(number=3, at_least=1, cpus=2), uneven((3, 0), (3, 0), (1, 0)), Placement(2, 2.0, 0)),
     ],
 )
 def test_workers_are_placed(workers: WorkerSettings, cluster: ClusterFacts, placement: Placement) -> None:
@@ -38,6 +54,16 @@ def test_workers_are_placed(workers: WorkerSettings, cluster: ClusterFacts, plac
             facts(64, gpus=2),
             "the run needs 4 GPUs, one for each worker, but the cluster has 2: use --workers 2, add GPUs, or train on "
             "CPUs with --workers.gpu off",
+        ),
+        (
+            WorkerSettings(number=8, at_least=2),
+            facts(2),
+            "the run needs 3 logical CPUs (2 workers with 1 each, 1 to read data) but the cluster has 2 on 1 node",
+        ),
+        (
+            WorkerSettings(number=3, cpus=2),
+            uneven((3, 0), (3, 0), (1, 0)),
+            "the run needs room for 3 workers with 2 CPUs each, but the 3 nodes of the cluster have room for 2",
         ),
         (WorkerSettings(gpu="on"), facts(64), "the run needs 1 GPU, one for each worker, but the cluster has 0"),
     ],

@@ -19,14 +19,10 @@ import ray
 import simplejpeg
 import torch
 from PIL import Image
-from ray.exceptions import RayTaskError
 
 from dcgan_dist.data.shards import ShardWriter
-from dcgan_dist.errors import ClusterError, DataError
 from dcgan_dist.monitoring.curves import read_points
-from dcgan_dist.settings import Settings
 from dcgan_dist.storage import Place
-from dcgan_dist.train import explain
 
 pytestmark = pytest.mark.ray
 
@@ -286,20 +282,3 @@ def test_the_time_limit_ends_a_run_with_a_checkpoint(train: Any, tmp_path: Path)
     assert record["status"] == "stopped"
     newest = max(path.name for path in (tmp_path / "runs" / "long" / "checkpoints").iterdir())
     assert int(newest) == record["images"] > 0
-
-
-def test_a_gpu_that_is_too_small_is_told_in_one_sentence() -> None:
-    def wrapped(error: Exception) -> Exception:
-        try:
-            try:
-                raise RayTaskError("train_worker", "Traceback ...", error)
-            except RayTaskError as inner:
-                raise RuntimeError("training failed") from inner
-        except RuntimeError as outer:
-            return outer
-
-    told = explain(wrapped(torch.OutOfMemoryError("CUDA out of memory")), Settings(images=1))
-    assert isinstance(told, ClusterError)
-    assert "optimization.batch_size 128" in str(told)
-    assert str(explain(wrapped(DataError("a shard is gone")), Settings(images=1))) == "a shard is gone"
-    assert explain(wrapped(ZeroDivisionError()), Settings(images=1)) is None

@@ -43,13 +43,18 @@ def read_points(run: Place) -> list[Point]:
 
     No points where the run has none yet; raises `DataError` where the file cannot be read.
     """
-    where = run / "metrics.jsonl"
     points: list[Point] = []
-    for point in _parse(where, where.read_bytes()) if where.exists() else []:
+    for point in read_lines(run):
         while points and points[-1]["attempt"] < point["attempt"] and points[-1]["step"] >= point["step"]:
             points.pop()
         points.append(point)
     return points
+
+
+def read_lines(run: Place) -> list[Point]:
+    """All that was measured, in the order of writing, also by attempts that were lost. See `read_points`."""
+    where = run / "metrics.jsonl"
+    return list(_parse(where, where.read_bytes())) if where.exists() else []
 
 
 def _parse(where: Place, lines: bytes) -> Iterator[Point]:

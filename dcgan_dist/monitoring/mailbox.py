@@ -2,12 +2,11 @@
 
     worker: Sender.send ──▶ Mailbox (actor, 0 CPUs, on the driver's node) ◀── driver: Receiver.receive
 
-The reply to a worker's message carries the driver's wish to stop, so that no call is made for that alone.
+Signs of life go the same way (`pulse.py`), and their answers carry the driver's wishes.
 """
 
 import logging
 import time
-from typing import TypedDict
 
 import ray
 from ray import ObjectRef
@@ -15,18 +14,13 @@ from ray.actor import ActorHandle
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from dcgan_dist.monitoring.messages import Message, MessageBuffer
+from dcgan_dist.monitoring.messages import Beat, Message, MessageBuffer, Wish
+from dcgan_dist.monitoring.watchdog import Heard
 
 logger = logging.getLogger(__name__)
 
 RETRY_S = 0.2
 """Between two deliveries to a mailbox that is being started again, where a worker waits for it."""
-
-
-class Reply(TypedDict):
-    """Answer to a delivery. `stop`: why the run is to stop, None while it is to go on."""
-
-    stop: str | None
 
 
 @ray.remote(num_cpus=0)
@@ -35,21 +29,31 @@ class Mailbox:
 
     def __init__(self) -> None:
         self._buffer = MessageBuffer()
-        self._stop: str | None = None
+        self._beats: dict[int, tuple[Beat, float]] = {}
+        self._wish: Wish = {"stop": None, "abandon": None}
 
-    def put(self, messages: list[Message]) -> Reply:
+    def put(self, messages: list[Message]) -> None:
         """Take messages in."""
         self._buffer.put(messages)
-        return {"stop": self._stop}
 
-    def drain(self, stop: str | None = None) -> list[Message]:
-        """Hand out what has come since the last time. `stop` repeats the driver's wish, which a restart forgets."""
-        self._stop = self._stop or stop
+    def beat(self, beat: Beat) -> Wish:
+        """Take a rank's sign of life in; the answer is what the driver wishes."""
+        newest = max((other["attempt"] for other, _ in self._beats.values()), default=0)
+        if beat["attempt"] > newest:
+            self._beats.clear()
+        if beat["attempt"] >= newest:
+            self._beats[beat["rank"]] = beat, time.monotonic()
+        return self._wish
+
+    def beats(self, wish: Wish) -> list[Heard]:
+        """The newest sign of life of each rank of the newest attempt."""
+        self._wish = wish
+        now = time.monotonic()
+        return [Heard(beat, now - at) for beat, at in self._beats.values()]
+
+    def drain(self) -> list[Message]:
+        """Hand out what has come since the last time."""
         return self._buffer.drain()
-
-    def request_stop(self, reason: str) -> None:
-        """Tell the workers to stop with the replies from now on; the first reason stays."""
-        self._stop = self._stop or reason
 
 
 def create_mailbox() -> ActorHandle:
@@ -73,18 +77,12 @@ class Sender:
         self._waiting = MessageBuffer()
         self._under_way: list[Message] = []
         self._delivery: ObjectRef | None = None
-        self._stop: str | None = None
         self._lost = False
 
     def send(self, message: Message) -> None:
         """Pass a message on, now or with one of the next calls."""
         self._waiting.put([message])
         self._advance(timeout_s=0)
-
-    def stop_requested(self) -> str | None:
-        """Why the run is to stop, by the newest reply; None while it is to go on. Once told, it stays."""
-        self._advance(timeout_s=0)
-        return self._stop
 
     def flush(self, timeout_s: float) -> bool:
         """At the end: wait until the mailbox has everything; False when it has not within the time."""
@@ -106,8 +104,7 @@ class Sender:
                 if not ready:
                     return
                 delivery, self._delivery = self._delivery, None
-                reply: Reply = ray.get(delivery)
-                self._stop = self._stop or reply["stop"]
+                ray.get(delivery)
                 self._under_way, self._lost = [], False
             if len(self._waiting):
                 self._under_way = self._waiting.drain()
@@ -127,14 +124,29 @@ class Receiver:
 
     def __init__(self, mailbox: ActorHandle) -> None:
         self._mailbox = mailbox
-        self._stop: str | None = None
+        self._wish: Wish = {"stop": None, "abandon": None}
         self._call: ObjectRef | None = None
+        self._look: ObjectRef | None = None
         self._lost = False
 
-    def request_stop(self, reason: str) -> None:
-        """Tell the workers to stop. The wish is repeated with every `receive`, so that a restarted mailbox knows it."""
-        self._stop = self._stop or reason
-        self._mailbox.request_stop.remote(reason)
+    def wish(self, wish: Wish) -> None:
+        """What the workers are to do, from now on. It is repeated by `beats`, so that a restarted mailbox knows it."""
+        self._wish = wish
+        self._mailbox.beats.remote(wish)
+
+    def beats(self, timeout_s: float) -> list[Heard]:
+        """The newest sign of life of each rank, or nothing where the mailbox does not answer in time."""
+        try:
+            self._look = self._look or self._mailbox.beats.remote(self._wish)
+            ready, _ = ray.wait([self._look], timeout=timeout_s)
+            if not ready:
+                return []
+            look, self._look = self._look, None
+            heard: list[Heard] = ray.get(look)
+            return heard
+        except RayError as error:  # told by `receive`
+            logger.debug("The mailbox did not answer: %s", error)
+            return []
 
     def receive(self, timeout_s: float) -> list[Message]:
         """What has come since the last time, or nothing where the mailbox does not answer in time.
@@ -143,7 +155,7 @@ class Receiver:
         """
         try:
             # A call that did not answer in time is kept: a second one would find the mailbox empty.
-            self._call = self._call or self._mailbox.drain.remote(self._stop)
+            self._call = self._call or self._mailbox.drain.remote()
             ready, _ = ray.wait([self._call], timeout=timeout_s)
             if not ready:
                 return []

@@ -18,6 +18,8 @@ class WorkerInfo(TypedDict):
     """Where one worker runs. `device` is for people: `cpu, 2 threads`, `cuda:0 NVIDIA H100`."""
 
     rank: int
+    node: str
+    """As Ray calls it, in hexadecimal."""
     host: str
     device: str
 
@@ -96,6 +98,28 @@ class Dropped(TypedDict):
     kind: Literal["dropped"]
     scalars: int
     others: int
+
+
+class Beat(TypedDict):
+    """A sign of life of a rank. No message: the mailbox keeps the newest of each rank."""
+
+    attempt: int
+    rank: int
+    host: str
+    stage: Literal["start", "checkpoint", "data", "forward", "all-reduce", "done"]
+    step: int
+    """That is under way: steps of the run that are done."""
+    stage_s: float
+    """How long it has been in this stage of this step; forward and all-reduce are one in this."""
+
+
+class Wish(TypedDict):
+    """What the driver wants of the workers."""
+
+    stop: str | None
+    """Why the run is to stop with a checkpoint; None while it is to go on."""
+    abandon: int | None
+    """Number of an attempt whose processes are to end at once."""
 
 
 Message = Started | Scalars | Pictures | Event | BadImages | CheckpointWritten | Dropped

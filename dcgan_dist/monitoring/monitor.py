@@ -20,7 +20,7 @@ from dcgan_dist.errors import DcganDistError
 from dcgan_dist.monitoring.curves import Curves
 from dcgan_dist.monitoring.gauges import set_gauges
 from dcgan_dist.monitoring.messages import BadImages, Message, Pictures, Scalars, Started
-from dcgan_dist.monitoring.terminal import Terminal, workers_lines
+from dcgan_dist.monitoring.terminal import Terminal, Totals, workers_lines
 from dcgan_dist.pictures import grid, png
 from dcgan_dist.storage import Place
 
@@ -50,13 +50,21 @@ class Monitor:
     """Writes down how a run goes. `start`, then `close`, which prints where everything lies."""
 
     def __init__(
-        self, run: Place, source: Source, terminal: Terminal, name_of: Callable[[int], str] = "number {}".format
+        self,
+        run: Place,
+        source: Source,
+        terminal: Terminal,
+        totals: Totals,
+        name_of: Callable[[int], str] = "number {}".format,
     ) -> None:
         """`name_of`: what a person knows an image of the data set by, from its number."""
         self._run = run
         self._source = source
         self._terminal = terminal
+        self._totals = totals
         self._name_of = name_of
+        self._group: Started | None = None
+        self._newest_images = 0
         self._terminal_lock = threading.Lock()
         self._failing: set[str] = set()
         self._pictures: dict[Place, bytes] = {}
@@ -77,6 +85,11 @@ class Monitor:
     def bad_samples(self) -> frozenset[int]:
         """Numbers of the images of the data set that could not be decoded so far, in all attempts."""
         return frozenset(self._curves.bad_images)
+
+    @property
+    def nodes(self) -> frozenset[str]:
+        """Those on which the newest worker group runs, as Ray calls them."""
+        return frozenset(worker["node"] for worker in self._group["workers"]) if self._group else frozenset()
 
     def say(self, text: str) -> None:
         """One line on the terminal, from any thread (not from a signal handler, which may hold its lock already)."""
@@ -127,6 +140,7 @@ class Monitor:
             case "scalars":
                 if self._curves.add(message):
                     points.append(message)
+                    self._newest_images = message["images"]
             case "pictures":
                 self._take_pictures(message)
             case "started":
@@ -143,12 +157,29 @@ class Monitor:
                 self.say(f"the driver was too slow for the workers: {lost} were dropped")
 
     def _take_start(self, message: Started) -> None:
+        before = self._group
+        if before is not None and message["attempt"] <= before["attempt"]:
+            return  # delivered twice
+        self._group = message
         self._curves.begin(message["attempt"], message["step"], message["images"])
         for line in workers_lines(message["workers"]):
             self.say(line)
-        if message["checkpoint"] is not None:
-            self._newest_checkpoint = message["checkpoint"]
-            self.say(f"goes on from checkpoint {message['checkpoint']} at {message['images']:,} images")
+        if message["checkpoint"] is None and before is None:
+            return
+        self._newest_checkpoint = message["checkpoint"]
+        epoch = self._totals.images_per_epoch
+        begins = f"checkpoint {message['checkpoint']}" if message["checkpoint"] else "the start"
+        text = (
+            f"goes on from {begins} at {message['images']:,} images (step {message['step']:,}, "
+            f"{epoch - message['images'] % epoch:,} images left in this epoch)"
+        )
+        if before is not None:
+            # Steps since the last point of the curves are lost as well, but nobody told of them.
+            lost, self._newest_images = max(0, self._newest_images - message["images"]), message["images"]
+            workers = len(message["workers"])
+            text += f" with {workers} worker{'' if workers == 1 else 's'}, {len(before['workers'])} before, "
+            text += f"{lost:,} images rolled back" if lost else "nothing rolled back"
+        self.say(text)
 
     def _take_pictures(self, message: Pictures) -> None:
         samples = message["name"] == "samples"

@@ -9,7 +9,7 @@ import ray
 from ray.actor import ActorHandle
 
 from dcgan_dist.monitoring.mailbox import Receiver, Sender, create_mailbox
-from dcgan_dist.monitoring.messages import Event, Message, Scalars
+from dcgan_dist.monitoring.messages import Beat, Event, Message, Scalars
 
 pytestmark = pytest.mark.ray
 
@@ -78,22 +78,35 @@ def test_several_workers_share_a_mailbox(mailbox: ActorHandle) -> None:
         assert [text for text in texts if text.startswith(str(rank))] == [f"{rank} {number}" for number in range(20)]
 
 
-def test_a_wish_to_stop_comes_with_a_reply(mailbox: ActorHandle) -> None:
-    sender, receiver = Sender(mailbox), Receiver(mailbox)
-    sender.send(event("before"))
-    assert sender.flush(WAIT_S)
-    assert sender.stop_requested() is None
-    receiver.request_stop("SIGTERM")
-    receiver.request_stop("SIGINT")
-    sender.send(event("after"))
-    assert sender.flush(WAIT_S)
-    assert sender.stop_requested() == "SIGTERM"
-    assert len(receiver.receive(WAIT_S)) == 2
+def beat(rank: int, attempt: int = 1, step: int = 0) -> Beat:
+    return {"attempt": attempt, "rank": rank, "host": "here", "stage": "data", "step": step, "stage_s": 0.0}
+
+
+def test_the_driver_hears_the_newest_sign_of_each_rank_of_the_newest_attempt(mailbox: ActorHandle) -> None:
+    receiver = Receiver(mailbox)
+    for sign in (beat(0), beat(1), beat(1, step=3)):
+        ray.get(mailbox.beat.remote(sign))
+    assert [heard.beat for heard in receiver.beats(WAIT_S)] == [beat(0), beat(1, step=3)]
+    # A rank of the group before may still be there when the next one has begun.
+    for sign in (beat(0, attempt=2), beat(1, attempt=1, step=4)):
+        ray.get(mailbox.beat.remote(sign))
+    assert [heard.beat for heard in receiver.beats(WAIT_S)] == [beat(0, attempt=2)]
+
+
+def test_a_wish_is_the_answer_to_a_sign_of_life_and_can_be_withdrawn(mailbox: ActorHandle) -> None:
+    receiver = Receiver(mailbox)
+    assert ray.get(mailbox.beat.remote(beat(0))) == {"stop": None, "abandon": None}
+    receiver.wish({"stop": "SIGTERM", "abandon": None})
+    receiver.beats(WAIT_S)
+    assert ray.get(mailbox.beat.remote(beat(0)))["stop"] == "SIGTERM"
+    receiver.wish({"stop": None, "abandon": 3})
+    receiver.beats(WAIT_S)
+    assert ray.get(mailbox.beat.remote(beat(0))) == {"stop": None, "abandon": 3}
 
 
 def test_the_death_of_the_mailbox_is_survived_and_told_once(mailbox: ActorHandle) -> None:
     sender, receiver = Sender(mailbox), Receiver(mailbox)
-    receiver.request_stop("SIGTERM")
+    receiver.wish({"stop": "SIGTERM", "abandon": None})
     kill_process(mailbox)
     received: list[Message] = []
 
@@ -107,9 +120,8 @@ def test_the_death_of_the_mailbox_is_survived_and_told_once(mailbox: ActorHandle
     lost = [message for message in received if message["kind"] == "event" and "mailbox was lost" in message["text"]]
     assert len(lost) <= 1
     # Ray has started it again, and it has learnt the wish anew.
-    sender.send(event("later"))
-    assert sender.flush(WAIT_S)
-    assert sender.stop_requested() == "SIGTERM"
+    receiver.beats(WAIT_S)
+    assert ray.get(mailbox.beat.remote(beat(0)))["stop"] == "SIGTERM"
 
 
 def test_a_mailbox_that_is_gone_for_good_stops_nobody(mailbox: ActorHandle, caplog: pytest.LogCaptureFixture) -> None:
@@ -117,13 +129,13 @@ def test_a_mailbox_that_is_gone_for_good_stops_nobody(mailbox: ActorHandle, capl
     ray.kill(mailbox)
     for step in range(20):
         sender.send(scalars(step))
-        assert sender.stop_requested() is None
     assert not sender.flush(1)
     assert [record.levelname for record in caplog.records if "mailbox" in record.getMessage()] == ["WARNING"]
     (message,) = until(lambda: receiver.receive(WAIT_S))
     assert message["kind"] == "event"
     assert "mailbox was lost" in message["text"]
     assert receiver.receive(WAIT_S) == []
+    assert receiver.beats(WAIT_S) == []
 
 
 def test_what_a_dead_mailbox_did_not_take_is_delivered_later(mailbox: ActorHandle) -> None:

@@ -44,9 +44,10 @@ class Script:
         return [{"kind": "event", "text": "-", "step": 0, "images": 0}]
 
 
-def started(attempt: int = 1, step: int = 0, checkpoint: str | None = None) -> Started:
+def started(attempt: int = 1, step: int = 0, checkpoint: str | None = None, number: int = 2) -> Started:
     workers: list[WorkerInfo] = [
-        {"rank": rank, "host": f"host-{rank}", "device": "cpu, 2 threads"} for rank in range(2)
+        {"rank": rank, "node": f"node-{rank}", "host": f"host-{rank}", "device": "cpu, 2 threads"}
+        for rank in range(number)
     ]
     return {
         "kind": "started",
@@ -84,7 +85,7 @@ def watch(
 ) -> list[str]:
     """Let a monitor write a script down; the lines of its log."""
     stream = stream or io.StringIO()
-    monitor = Monitor(run, script, LogTerminal(stream, TOTALS, 10.0, script.clock), name_of)
+    monitor = Monitor(run, script, LogTerminal(stream, TOTALS, 10.0, script.clock), TOTALS, name_of)
     monitor.start()
     monitor.close()
     return [] if stream.closed else stream.getvalue().splitlines()
@@ -145,12 +146,23 @@ def test_the_run_folder_holds_curves_and_pictures(run: Place) -> None:
 def test_a_resumed_run_says_where_it_goes_on_and_keeps_its_points(run: Place) -> None:
     watch(run, Script([started(), pictures(0), scalars(5), scalars(10)]))
     lines = watch(run, Script([started(attempt=2, step=5, checkpoint="000000000320"), scalars(10, attempt=2)]))
-    assert lines[3] == "goes on from checkpoint 000000000320 at 320 images"
+    assert lines[3] == ("goes on from checkpoint 000000000320 at 320 images (step 5, 320 images left in this epoch)")
     assert [(point["step"], point["attempt"]) for point in read_points(run)] == [(5, 1), (10, 2)]
     events = EventAccumulator(str(run / "tensorboard"))
     events.Reload()
     assert [event.step for event in events.Scalars("loss/generator")] == [320, 640]
     assert [event.step for event in events.Images("samples")] == [0]
+
+
+def test_a_change_of_the_worker_group_is_one_line(run: Place) -> None:
+    again = started(attempt=2, step=5, checkpoint="000000000320", number=3)
+    lines = watch(run, Script([started(), scalars(5), scalars(7)], [again, again], [started(3, 5, "000000000320", 1)]))
+    assert [line for line in lines if line.startswith("goes on")] == [
+        "goes on from checkpoint 000000000320 at 320 images (step 5, 320 images left in this epoch) with 3 workers, "
+        "2 before, 128 images rolled back",
+        "goes on from checkpoint 000000000320 at 320 images (step 5, 320 images left in this epoch) with 1 worker, "
+        "3 before, nothing rolled back",
+    ]
 
 
 def test_bad_images_are_told_at_every_doubling(run: Place) -> None:
@@ -171,7 +183,7 @@ def test_bad_images_are_told_at_every_doubling(run: Place) -> None:
 def test_bad_images_of_the_attempts_before_count(run: Place) -> None:
     watch(run, Script([{"kind": "bad_images", "samples": [3, 4], "step": 1, "images": 64}, scalars(10)]))
     script = Script([{"kind": "bad_images", "samples": [4, 5], "step": 1, "images": 64}])
-    monitor = Monitor(run, script, LogTerminal(io.StringIO(), TOTALS, 10.0, script.clock))
+    monitor = Monitor(run, script, LogTerminal(io.StringIO(), TOTALS, 10.0, script.clock), TOTALS)
     monitor.start()
     assert monitor.bad_samples == {3, 4}
     monitor.close()

@@ -154,7 +154,7 @@ def test_a_duration_has_its_two_largest_units(seconds: float, text: str) -> None
 
 
 def worker(rank: int, host: str, device: str = "cpu, 2 threads") -> WorkerInfo:
-    return {"rank": rank, "host": host, "device": device}
+    return {"rank": rank, "node": host, "host": host, "device": device}
 
 
 def test_the_header_says_what_runs_where() -> None:

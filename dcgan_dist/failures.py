@@ -1,0 +1,74 @@
+"""What a worker group ended of: a failure that a user can mend, a loss that the run survives, or a defect of ours."""
+
+from collections.abc import Iterator
+
+import torch
+from ray.exceptions import RayError, RayTaskError
+from ray.train import WorkerGroupError
+from torch.distributed import DistError
+
+from dcgan_dist.errors import ClusterError, DcganDistError
+from dcgan_dist.settings import Settings
+
+# What the others of a group say of a rank that is gone; gloo has no kind of error of its own.
+_PEER_GONE = ("gloo", "connection closed", "connection reset", "nccl")
+
+_STARTS = ("WorkerGroupStartupTimeoutError", "WorkerGroupStartupFailedError", "WorkerHealthCheckTimeoutError")
+
+
+def explain(error: BaseException, settings: Settings) -> DcganDistError | None:
+    """The failure in `error`, or in what caused it, that a user can mend; None where there is none."""
+    for found in causes(error):
+        if isinstance(found, DcganDistError):
+            return found
+        if isinstance(found, torch.OutOfMemoryError):
+            return ClusterError(
+                f"a worker ran out of GPU memory with optimization.batch_size {settings.optimization.batch_size} over "
+                f"{settings.workers.number} workers: use a smaller batch, more workers, or networks with fewer maps"
+            )
+    return None
+
+
+def loss(error: BaseException) -> str | None:
+    """In some words, which part of the cluster was lost, where that is what `error` comes of; else None.
+
+    A process that ends takes the group with it: what its peers raise then, and in which order, is chance.
+    """
+    found = list(causes(error))
+    for cause in found:
+        if isinstance(cause, RayError) and not isinstance(cause, RayTaskError):
+            return _first_sentence(cause)
+    for cause in found:
+        if isinstance(cause, DistError) or (
+            isinstance(cause, RuntimeError) and any(word in str(cause).lower() for word in _PEER_GONE)
+        ):
+            return f"the connection between workers broke ({_first_sentence(cause)})"
+    for cause in found:
+        if type(cause).__name__ in _STARTS:
+            return f"the workers could not be started ({_first_sentence(cause)})"
+    return None
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """`error` and all that led to it, the nearest first; of a worker group what each rank died of."""
+    seen: list[BaseException] = []
+    waiting = [error]
+    while waiting:
+        found = waiting.pop(0)
+        if any(found is other for other in seen):
+            continue
+        seen.append(found)
+        if isinstance(found, RayTaskError):  # also an instance of its cause, with a traceback in the place of the text
+            waiting += [found.cause] if isinstance(found.cause, BaseException) else []
+        else:
+            yield found
+        if isinstance(found, WorkerGroupError):
+            waiting += found.worker_failures.values()
+        # Of a worker whose process is gone; the class is none that Ray documents.
+        health = getattr(found, "health_check_failure", None)
+        waiting += [cause for cause in (health, found.__cause__, found.__context__) if cause is not None]
+
+
+def _first_sentence(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0].strip()}" if lines else type(error).__name__

@@ -1,0 +1,79 @@
+"""What a failure is told as, and which ones a run survives."""
+
+import pytest
+import torch
+from ray.exceptions import ActorDiedError, NodeDiedError, RayTaskError
+from ray.train import WorkerGroupError
+
+from dcgan_dist.errors import ClusterError, DataError
+from dcgan_dist.failures import explain, loss
+from dcgan_dist.settings import Settings
+from dcgan_dist.supervisor import Failures
+
+
+def test_a_gpu_that_is_too_small_is_told_in_one_sentence() -> None:
+    def wrapped(error: Exception) -> Exception:
+        try:
+            try:
+                raise RayTaskError("train_worker", "Traceback ...", error)
+            except RayTaskError as inner:
+                raise RuntimeError("training failed") from inner
+        except RuntimeError as outer:
+            return outer
+
+    told = explain(wrapped(torch.OutOfMemoryError("CUDA out of memory")), Settings(images=1))
+    assert isinstance(told, ClusterError)
+    assert "optimization.batch_size 128" in str(told)
+    assert str(explain(wrapped(DataError("a shard is gone")), Settings(images=1))) == "a shard is gone"
+    assert explain(wrapped(ZeroDivisionError()), Settings(images=1)) is None
+
+
+def in_group(*errors: Exception) -> Exception:
+    """What Ray Train raises when ranks fail."""
+    return WorkerGroupError("training failed", dict(enumerate(errors)))
+
+
+def in_worker(error: Exception) -> Exception:
+    return RayTaskError("train_worker", "Traceback ...", error)
+
+
+PEER = RuntimeError("[../gloo/transport/tcp/pair.cc:553] Connection closed by peer [127.0.0.1]:4242")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (in_group(ActorDiedError()), "ActorDiedError"),
+        (in_group(in_worker(PEER), ActorDiedError()), "ActorDiedError"),
+        (in_group(in_worker(PEER)), "the connection between workers broke"),
+        (in_group(NodeDiedError("node 1 is gone")), "NodeDiedError: node 1 is gone"),
+        # The data of a rank comes from an actor that was lost with its node.
+        (in_group(in_worker(RayTaskError("get", "Traceback ...", ActorDiedError()))), "ActorDiedError"),
+    ],
+)
+def test_a_loss_is_told_from_what_the_others_say_of_it(error: Exception, words: str) -> None:
+    assert words in str(loss(error))
+    assert explain(error, Settings(images=1)) is None
+
+
+def test_a_process_that_is_gone_is_a_loss_where_it_was_the_only_one() -> None:
+    class WorkerHealthCheckFailedError(Exception):
+        health_check_failure = ActorDiedError()
+
+    assert "ActorDiedError" in str(loss(in_group(WorkerHealthCheckFailedError())))
+
+
+def test_a_defect_is_no_loss() -> None:
+    assert loss(in_group(in_worker(ZeroDivisionError("division by zero")))) is None
+    assert loss(in_group(in_worker(RuntimeError("the data of steps 2 to 2 came where step 1 was due")))) is None
+
+
+def test_a_failure_that_a_user_can_mend_goes_before_the_loss_that_it_caused() -> None:
+    error = in_group(in_worker(PEER), in_worker(DataError("a shard is gone")))
+    assert str(explain(error, Settings(images=1))) == "a shard is gone"
+
+
+def test_losses_count_in_a_row_and_a_new_checkpoint_ends_the_row() -> None:
+    failures = Failures(2)
+    assert [failures.survives(step) for step in (0, 0, 10, 10, 20, 20, 20)] == [True] * 6 + [False]
+    assert not Failures(0).survives(100)
