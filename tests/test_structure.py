@@ -10,7 +10,7 @@ import dcgan_dist
 PACKAGE = Path(dcgan_dist.__file__).parent
 
 LAYERS = [
-    {"train", "sample", "data.prepare"},
+    {"train", "sample", "status", "data.prepare"},
     {"supervisor"},
     {"commandline", "worker", "group", "failures"},
     {
@@ -46,6 +46,7 @@ WITHOUT_RAY = [
     "checkpoint",
     "sample",
     "history",
+    "status",
     "data.tar",
     "data.shards",
     "data.images",

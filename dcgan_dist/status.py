@@ -1,0 +1,164 @@
+"""Where a run stands, from its folder alone, also while it runs and on object storage:
+
+python -m dcgan_dist.status runs/NAME
+python -m dcgan_dist.status s3://bucket/runs/NAME
+"""
+
+import json
+import shlex
+import statistics
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import tyro
+
+from dcgan_dist import checkpoint
+from dcgan_dist.checkpoint import Attempt, attempts, manifests
+from dcgan_dist.errors import CheckpointError, DcganDistError
+from dcgan_dist.history import lives, totals
+from dcgan_dist.monitoring.curves import Point, read_lines, read_points
+from dcgan_dist.monitoring.terminal import duration
+from dcgan_dist.storage import MissingFile, Place, place
+
+arg = tyro.conf.arg
+
+SILENT_S = 150.0
+"""Without a sign for so long a run is taken for dead: curves reach an object store once a minute."""
+RECENT_POINTS = 20
+"""Points that speed and losses are means of."""
+
+
+@dataclass(frozen=True)
+class StatusOptions:
+    """Say where a run stands."""
+
+    run: Annotated[str, tyro.conf.Positional, arg(metavar="RUN")]
+    """The run's folder, on a disk or in an object store."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """All that a run's folder tells of it.
+
+    Attributes:
+        record: `run.json`.
+        lines: of the curves, those of lost attempts among them.
+        points: the curves, each step once.
+        attempts: of the run, in order.
+        checkpoints: manifests of those that look whole, oldest first.
+        torn: names of the others.
+    """
+
+    record: Mapping[str, Any]
+    lines: Sequence[Point]
+    points: Sequence[Point]
+    attempts: Sequence[Attempt]
+    checkpoints: Mapping[str, Mapping[str, Any]]
+    torn: Sequence[str]
+
+
+def read_standing(run: Place) -> Standing:
+    """Read a run's folder.
+
+    Raises:
+        CheckpointError: it is none.
+    """
+    try:
+        record = json.loads((run / "run.json").read_bytes())
+    except MissingFile as error:
+        raise CheckpointError(f"{run} holds no run.json: give the folder of a run, which is STORAGE/NAME") from error
+    except ValueError as error:
+        raise CheckpointError(f"{run / 'run.json'} is damaged: it is written anew when the run is resumed") from error
+    whole = manifests(run)
+    torn = [name for name in checkpoint.folder(run).names() if name not in whole]
+    return Standing(record, read_lines(run), read_points(run), attempts(run), whole, torn)
+
+
+def describe(run: Place, found: Standing, now: float) -> list[str]:
+    """Lines for people; `now` in seconds since 1970."""
+    record, points = found.record, found.points
+    images = points[-1]["images"] if points else record["images"]
+    step = points[-1]["step"] if points else record["step"]
+    done, left = divmod(images, record["epoch_images"])
+    lines = [
+        ("run", str(run)),
+        ("status", _status(run, found, now)),
+        (
+            "images",
+            f"{images:,} of {record['total_images']:,} ({100 * images // record['total_images']} %), "
+            f"step {step:,} of {record['total_steps']:,}",
+        ),
+        ("epoch", f"{done + 1:,}, {record['epoch_images'] - left:,} images left in it"),
+    ]
+    recent = points[-RECENT_POINTS:]
+    if speeds := [speed for speed in _values(recent, "speed/images_per_second") if speed > 0]:
+        speed = statistics.harmonic_mean(speeds)
+        waits = statistics.fmean(_values(recent, "speed/wait_share"))
+        rest = duration(max(0, record["total_images"] - images) / speed)
+        lines.append(("speed", f"{speed:,.0f} images/s, waiting {100 * waits:.1f} %, {rest} to go at that speed"))
+        names = [("D", "loss/discriminator"), ("G", "loss/generator")]
+        losses = [f"{short} {statistics.fmean(mean):.2f}" for short, name in names if (mean := _values(recent, name))]
+        lines.append(("loss", "  ".join(losses)))
+    if found.attempts:
+        told = lives(found.attempts, found.lines)
+        sums = totals(told)
+        lines.append(
+            (
+                "attempts",
+                f"{sums['attempts']}, the newest with {_count(found.attempts[-1].workers, 'worker')}; "
+                f"{_count(int(sums['steps_rolled_back']), 'step')} rolled back; "
+                f"{duration(sums['seconds_starting'] + sums['seconds_redone'])} lost by starting and doing again",
+            )
+        )
+    if found.checkpoints:
+        name = max(found.checkpoints)
+        text = f"{name} at {found.checkpoints[name]['images']:,} images; whole: {len(found.checkpoints)}"
+    else:
+        text = "none yet"
+    lines.append(("checkpoint", text + (f"; torn: {', '.join(found.torn)}" if found.torn else "")))
+    if bad := {sample for line in found.lines for sample in line.get("bad_images", [])}:
+        lines.append(("bad images", f"{len(bad):,}"))
+    return [f"{name:<12} {text}" for name, text in lines]
+
+
+def _status(run: Place, found: Standing, now: float) -> str:
+    status = str(found.record["status"])
+    again = f"python -m dcgan_dist.train --resume {shlex.quote(run.name)} --storage {shlex.quote(str(run.parent))}"
+    if status == "finished":
+        return status
+    if status != "running":
+        return f"{status}; go on with: {again}"
+    signs = [attempt.started for attempt in found.attempts] + [point["time"] for point in found.lines[-1:]]
+    if not signs:
+        return "starting"
+    silent_s = now - max(signs)
+    if silent_s < SILENT_S:
+        return f"running, last sign {duration(silent_s)} ago"
+    return f"no sign for {duration(silent_s)}: if it is dead, go on with: {again}"
+
+
+def _values(points: Sequence[Point], name: str) -> list[float]:
+    return [value for point in points if (value := point["values"].get(name)) is not None]
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command. Returns 0, or 2 where the folder is no run."""
+    try:
+        options = tyro.cli(StatusOptions, prog="python -m dcgan_dist.status", args=arguments)
+        run = place(options.run)
+        print("\n".join(describe(run, read_standing(run), time.time())))
+    except DcganDistError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+"""Where a run stands, told from folders written by hand and from a real one."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from dcgan_dist.checkpoint import begin_attempt, write_checkpoint
+from dcgan_dist.monitoring.curves import Curves
+from dcgan_dist.settings import Settings
+from dcgan_dist.status import describe, main, read_standing
+from dcgan_dist.storage import Place, place
+
+SETTINGS = Settings(images=6_400)
+RECORD = {
+    "status": "running",
+    "total_images": 6_400,
+    "total_steps": 50,
+    "epoch_images": 2_000,
+    "step": 0,
+    "images": 0,
+}
+
+
+def write_run(run: Place, scratch: Path, **record: Any) -> None:
+    """Two attempts: 20 steps, of which 10 are rolled back, and 15 more."""
+    (run / "run.json").write_bytes(json.dumps(RECORD | record).encode())
+    curves = Curves(run, scratch)
+    number = begin_attempt(run, 2).number
+    add_points(curves, number, range(5, 25, 5))
+    write_checkpoint(run, {"weight": torch.zeros(2)}, SETTINGS, step=10, attempt=1, kept=False)
+    number = begin_attempt(run, 1).number
+    curves.add_bad_images([3, 9])
+    add_points(curves, number, range(15, 30, 5))
+    curves.flush()
+    curves.copy_up()
+
+
+def add_points(curves: Curves, attempt: int, steps: range) -> None:
+    for step in steps:
+        curves.add(
+            {
+                "kind": "scalars",
+                "attempt": attempt,
+                "step": step,
+                "images": 128 * step,
+                "values": {
+                    "loss/discriminator": 1.25,
+                    "loss/generator": 0.5,
+                    "speed/images_per_second": 320.0,
+                    "speed/wait_share": 0.02,
+                },
+            }
+        )
+
+
+def told(run: Place, later_s: float = 3.0) -> dict[str, str]:
+    found = read_standing(run)
+    lines = describe(run, found, found.lines[-1]["time"] + later_s)
+    return {line[:12].strip(): line[13:] for line in lines}
+
+
+@pytest.mark.parametrize("storage", ["disk", "object store"])
+def test_a_run_that_goes_on(storage: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    where: Place = place(str(tmp_path / "runs")) if storage == "disk" else request.getfixturevalue("s3")
+    run = where / "a run"
+    write_run(run, tmp_path)
+    (run / "checkpoints" / "000000002560" / "state.pt").write_bytes(b"torn")
+    lines = told(run)
+    assert lines.pop("attempts").startswith("2, the newest with 1 worker; 10 steps rolled back; ")
+    assert lines == {
+        "run": str(run),
+        "status": "running, last sign 3 s ago",
+        "images": "3,200 of 6,400 (50 %), step 25 of 50",
+        "epoch": "2, 800 images left in it",
+        "speed": "320 images/s, waiting 2.0 %, 10 s to go at that speed",
+        "loss": "D 1.25  G 0.50",
+        "checkpoint": "000000001280 at 1,280 images; whole: 1; torn: 000000002560",
+        "bad images": "2",
+    }
+
+
+def test_a_run_without_a_sign_is_said_to_be_dead_with_the_command_that_goes_on(tmp_path: Path) -> None:
+    run = place(str(tmp_path / "runs" / "a run"))
+    write_run(run, tmp_path)
+    assert told(run, later_s=3_600)["status"] == (
+        f"no sign for 1 h 00 min: if it is dead, go on with: python -m dcgan_dist.train --resume 'a run' "
+        f"--storage {tmp_path}/runs"
+    )
+
+
+@pytest.mark.parametrize("status", ["finished", "stopped", "failed"])
+def test_a_run_that_has_ended(status: str, tmp_path: Path) -> None:
+    run = place(str(tmp_path / "runs" / "run"))
+    write_run(run, tmp_path, status=status)
+    assert told(run, later_s=3_600)["status"].partition(";")[0] == status
+
+
+def test_a_run_that_has_just_begun_has_no_points(tmp_path: Path) -> None:
+    run = place(str(tmp_path / "runs" / "run"))
+    (run / "run.json").write_bytes(json.dumps(RECORD).encode())
+    lines = "\n".join(describe(run, read_standing(run), 0.0))
+    assert "status       starting" in lines
+    assert "checkpoint   none yet" in lines
+    assert len(lines.splitlines()) == 5
+
+
+def test_a_folder_that_is_no_run_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(tmp_path)]) == 2
+    assert capsys.readouterr().err == (
+        f"error: {tmp_path} holds no run.json: give the folder of a run, which is STORAGE/NAME\n"
+    )
+    (tmp_path / "run.json").write_text("{")
+    assert main([str(tmp_path)]) == 2
+    assert "is damaged" in capsys.readouterr().err
