@@ -16,6 +16,7 @@ from dcgan_dist.errors import ClusterError, DcganDistError
 from dcgan_dist.failures import explain, loss
 from dcgan_dist.group import Group, Life
 from dcgan_dist.monitoring.mailbox import Receiver
+from dcgan_dist.monitoring.messages import Wish
 from dcgan_dist.monitoring.monitor import Monitor
 from dcgan_dist.monitoring.watchdog import describe, stuck
 from dcgan_dist.preflight import ClusterFacts, Placement, gather_facts, leaving_nodes, place_workers
@@ -36,6 +37,7 @@ class Supervisor:
         self._group, self._receiver, self._monitor, self._check = group, receiver, monitor, check
         self._settings: Settings = group.settings
         self._signal: int | None = None
+        self._wished: Wish = {"stop": None, "abandon": None}
         self._failures = Failures(self._settings.workers.max_failures)
 
     @property
@@ -51,16 +53,19 @@ class Supervisor:
         """
         with self._on_signals():
             placement = self._wait_for_room(self._settings.workers.wait_s)
-            while True:
+            while self._signal is None:
                 outcome = self._live(placement)
                 if isinstance(outcome, Outcome) and (outcome.step == self._group.total_steps or not self._again):
                     return outcome
                 placement = self._wait_for_room(self._settings.workers.return_s)
+        # Between two groups there is nobody to ask for a checkpoint, and nothing to lose.
+        newest = newest_manifest(self._group.run)
+        return Outcome(newest["step"] if newest else 0, "asked to stop")
 
     def _live(self, placement: Placement) -> Outcome | None:
         """One life of the worker group; None where it was lost and the run goes on."""
-        self._again, error, given_up = False, None, None
-        self._ask(None if self._signal is None else "signal")
+        self._again, self._given_up, error = "", None, None
+        self._wish(None)
         known = frozenset(gather_facts().hosts)
         life = Life(lambda: self._group.train(placement))
         while life.lasts(LOOK_S):
@@ -68,52 +73,57 @@ class Supervisor:
                 self._check()
             except DcganDistError as found:
                 error = error or found
-                self._ask(str(found))
             if not self._again and self._signal is None and error is None:
-                self._look_at_nodes(placement, known)
-            given_up = given_up or self._look_at_ranks()
+                self._again = self._look_at_nodes(placement, known)
+            self._given_up = self._given_up or self._look_at_ranks()
+            self._wish("signal" if self._signal is not None else str(error) if error is not None else self._again)
         if error is not None:
             raise error
         if isinstance(life.outcome, Outcome):
-            self._again = self._again and self._signal is None
+            if self._signal is not None:
+                self._again = ""
             return life.outcome
         assert life.outcome is not None
-        self._judge(life.outcome, given_up)
+        self._judge(life.outcome)
         return None
 
-    def _look_at_nodes(self, placement: Placement, known: frozenset[str]) -> None:
-        """Ask the group to end with a checkpoint where a node of its own is about to go, or new ones have come."""
+    def _wish(self, stop: str | None) -> None:
+        """Let the workers know what is wanted of them, where that has changed."""
+        wish: Wish = {"stop": stop or None, "abandon": self._given_up[0] if self._given_up else None}
+        if wish != self._wished:
+            self._wished = wish
+            self._receiver.wish(wish)
+
+    def _look_at_nodes(self, placement: Placement, known: frozenset[str]) -> str:
+        """Why the group is to end with a checkpoint: a node of its own is about to go, or new ones have come."""
         going = leaving_nodes() & self._monitor.nodes
         if going:
-            self._again = True
             self._monitor.say(f"notice: {_nodes(len(going))} of this run will go; a checkpoint is written first")
-            self._ask("notice")
-            return
+            return "notice"
         facts = gather_facts()
         new = facts.hosts.keys() - known
         # What is free says little: read tasks hold a CPU also while they wait to hand on what they have read.
         if new and _fitting(self._settings, facts) > placement.workers:
-            self._again = True
             self._monitor.say(f"{_nodes(len(new))} more: a checkpoint is written, and more workers start from it")
-            self._ask("resize")
+            return "resize"
+        return ""
 
-    def _look_at_ranks(self) -> str | None:
-        """End the processes of a group that does not get on; why, if that is so."""
+    def _look_at_ranks(self) -> tuple[int, str] | None:
+        """The attempt whose processes are to end since it does not get on, and why."""
         limit_s = self._settings.workers.hang_s
         rank = stuck(self._receiver.beats(LOOK_S), limit_s)
         if rank is None:
             return None
         reason = f"{describe(rank)}; nobody got on for {limit_s:g} s, which is workers.hang_s"
         self._monitor.say(f"stuck: {reason}")
-        self._ask(None, abandon=rank.beat["attempt"])
-        return reason
+        return rank.beat["attempt"], reason
 
-    def _judge(self, error: BaseException, given_up: str | None) -> None:
+    def _judge(self, error: BaseException) -> None:
         """Go on after a loss, or raise what the run ends with."""
         known = explain(error, self._settings)
         if known is not None:
             raise known from error
-        lost = given_up or loss(error)
+        lost = self._given_up[1] if self._given_up else loss(error)
         if lost is None:
             raise error
         if self._signal is not None:
@@ -162,14 +172,8 @@ class Supervisor:
             raise KeyboardInterrupt
         self._signal = number
         # A signal comes in the middle of anything, also of the monitor's lock: the line is said by another thread.
-        threading.Thread(target=self._leave, name="stop").start()
-
-    def _leave(self) -> None:
-        self._monitor.say("stopping: a checkpoint is written first; once more to leave at once")
-        self._ask("signal")
-
-    def _ask(self, stop: str | None, abandon: int | None = None) -> None:
-        self._receiver.wish({"stop": stop, "abandon": abandon})
+        line = "stopping: a checkpoint is written first; once more to leave at once"
+        threading.Thread(target=self._monitor.say, args=(line,), name="stop").start()
 
 
 class Failures:
