@@ -4,7 +4,7 @@ python -m benchmarks.step --data FOLDER [--json benchmarks/results/step.json]
 
 The job is `python -m dcgan_dist.train` with one worker, streaming shards, checkpoints and curves included; FOLDER holds
 shards of 64-pixel JPEGs. The loop is that of popular examples (`benchmarks/plain.py`) in a process of its own. They
-take turns, each with all cores. The job writes a checkpoint every third of a minute, more often than any preset does.
+take turns, each with all cores.
 """
 
 import json
@@ -34,15 +34,13 @@ from dcgan_dist.storage import expand
 
 EQUAL = ("--optimization.precision=fp32", "--optimization.no-channels-last")
 """The options that the plain loop has: fp32 and the default layout."""
-MINUTES, CHECKPOINT_MINUTES = 0.6, 0.33
-"""Of a turn of the job, its start among them, and between two checkpoints."""
 WARM_UP = 2
 """Points of the job's curves that are left out: threads and memory settle in them."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """Widths that are measured: a preset's networks, its batch here, and how many steps make a point of the curves."""
+    """Widths that are measured: a preset's networks, its batch here, and steps of a turn."""
 
     preset: str
     batch: int
@@ -53,22 +51,20 @@ class Case:
         return PRESETS[self.preset]().networks
 
 
-# 128 images a step take minutes of the two wide ones on a CPU.
-CASES = (Case("scenes32", 128, 18), Case("lsun64", 32, 2), Case("imagenet32", 32, 2))
-PLAIN_POINTS = 8
-"""Points' worth of steps that a turn of the plain loop has."""
+# About half a minute a turn on two cores; 128 images a step take minutes of the two wide ones.
+CASES = (Case("scenes32", 128, 270), Case("lsun64", 32, 16), Case("imagenet32", 32, 30))
 
 
 def job(case: Case, data: str, options: tuple[str, ...], waits: list[float]) -> float:
     """Images per second of the training job, from its own curves; the wait share is appended to `waits`."""
+    every = max(2, case.steps // 15)
     with tempfile.TemporaryDirectory(prefix="step-") as scratch:
         command = [
             sys.executable,
             *("-m", "dcgan_dist.train", "--preset", case.preset, "--name", "job", "--storage", scratch),
-            *(f"--data={data}", f"--batch-size={case.batch}", "--images=1000000000"),
-            *(f"--minutes={MINUTES}", f"--checkpoints.minutes={CHECKPOINT_MINUTES}"),
+            *(f"--data={data}", f"--batch-size={case.batch}", f"--images={case.batch * case.steps}"),
             *("--optimization.schedule=both", "--optimization.average-images=0", "--data.cache=off"),
-            *(f"--monitoring.steps={case.steps}", *options),
+            *(f"--monitoring.steps={every}", *options),
         ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -108,7 +104,7 @@ def run_plain(case: Case, data: str) -> float:
     torch.manual_seed(0)
     networks = case.networks
     plain = PlainLoop(networks)
-    warm_up, steps = case.steps, PLAIN_POINTS * case.steps
+    warm_up, steps = max(2, case.steps // 10), max(5, case.steps // 2)
     # Real pictures: D tells noise from G's images at once, and the loop became far slower with such a D (lsun64).
     batches = [load_images(networks.image_size, case.batch, first, data) for first in range(warm_up + steps)]
     for real in batches[:warm_up]:
