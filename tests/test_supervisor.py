@@ -82,11 +82,14 @@ def nodes() -> Iterator[Nodes]:
     with scratch as home, pytest.MonkeyPatch.context() as patch:
         for name, value in {
             "HOME": home,
+            "RAY_TMPDIR": home,
             "RAY_AUTH_MODE": "disabled",
             "RAY_USAGE_STATS_ENABLED": "0",
             "PYTHONWARNINGS": "ignore",
         }.items():
             patch.setenv(name, value)
+        # Ray writes the cluster's address there, and makes no folder for it.
+        (Path(home) / "ray").mkdir()
         cluster = Nodes(home)
         patch.setenv("RAY_ADDRESS", cluster.address)
         yield cluster
