@@ -56,6 +56,7 @@ WITHOUT_RAY = [
     "data.prepare",
     "data.batches",
     "monitoring.messages",
+    "monitoring.watchdog",
 ]
 
 

@@ -1,14 +1,14 @@
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TypeVar
 
 import pytest
 import ray
 from ray.actor import ActorHandle
 
-from dcgan_dist.monitoring.mailbox import Receiver, Sender, create_mailbox
+from dcgan_dist.monitoring.mailbox import Receiver, Sender
 from dcgan_dist.monitoring.messages import Beat, Event, Message, Scalars
 
 pytestmark = pytest.mark.ray
@@ -36,13 +36,6 @@ def until(ask: Callable[[], T]) -> T:
 @pytest.fixture(scope="module", autouse=True)
 def cluster(start_ray: Callable[[int], None]) -> None:
     start_ray(2)
-
-
-@pytest.fixture
-def mailbox() -> Iterator[ActorHandle]:
-    handle = create_mailbox()
-    yield handle
-    ray.kill(handle)
 
 
 def kill_process(mailbox: ActorHandle) -> None:

@@ -3,14 +3,14 @@
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import ray
 from ray.actor import ActorHandle
 from ray.exceptions import WorkerCrashedError
 
-from dcgan_dist.monitoring.mailbox import Receiver, create_mailbox
+from dcgan_dist.monitoring.mailbox import Receiver
 from dcgan_dist.monitoring.pulse import Pulse, where_in_step
 from dcgan_dist.monitoring.watchdog import Heard
 
@@ -22,13 +22,6 @@ WAIT_S = 30.0
 @pytest.fixture(scope="module", autouse=True)
 def cluster(start_ray: Callable[[int], None]) -> None:
     start_ray(2)
-
-
-@pytest.fixture
-def mailbox() -> Iterator[ActorHandle]:
-    handle = create_mailbox()
-    yield handle
-    ray.kill(handle)
 
 
 def hear(receiver: Receiver, enough: Callable[[list[Heard]], bool]) -> list[Heard]:
