@@ -30,7 +30,7 @@ ENVIRONMENT = {
 
 WORKER_ENVIRONMENT = {
     # A step frees all that it allocated. By default glibc gives each large piece back to the system at once, which
-    # clears it again for the next step; on a CPU that costs as much as the rest of the job does beside the step.
+    # clears it again for the next step.
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(16 << 30),
     # Threads other than the first get heaps of 64 MiB, which is less than a layer of the wide networks.
