@@ -24,6 +24,7 @@ from ray.data.block import BlockAccessor, BlockMetadata
 from ray.train import DataConfig
 
 from dcgan_dist.data.cache import CachedPictures
+from dcgan_dist.data.pacing import pace
 from dcgan_dist.data.plan import Integers, Plan, share
 from dcgan_dist.data.reading import ShardPictures, read_chunk, stand_ins
 
@@ -109,6 +110,7 @@ def split(reading: "ray.ObjectRef[Reading]", plan: Plan, row_bytes: int, part: P
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     context.execution_options = ExecutionOptions(preserve_order=True)
+    pace(context, part.workers)
     with DataContext.current(context):
         dataset = ray.data.read_datasource(
             ChunkSource(reading, plan, part, rows * row_bytes),

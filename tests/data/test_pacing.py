@@ -1,0 +1,87 @@
+"""Reading runs ahead of training, but not far: real tasks leave a trace when they begin."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import ray
+from ray.data import DataContext
+
+from dcgan_dist.data import pacing
+from dcgan_dist.data.cache import CachedPictures
+from dcgan_dist.data.pacing import AHEAD_CHUNKS, IDLE_S, ReadAhead, pace
+from dcgan_dist.data.plan import Plan, cut_slices
+from dcgan_dist.data.source import Part, Reading, split
+
+pytestmark = pytest.mark.ray
+
+CPUS = 2
+IMAGES = 64
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cluster(start_ray: Callable[[int], None]) -> None:
+    start_ray(CPUS)
+
+
+@dataclass(frozen=True, eq=False)
+class TracedPlan(Plan):
+    """Leaves a file for each chunk that a task has begun."""
+
+    traces: str = ""
+
+    def chunk(self, number: int) -> Any:
+        (Path(self.traces) / str(number)).touch()
+        return super().chunk(number)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_no_more_chunks_are_read_than_lie_ready_or_were_taken(workers: int, tmp_path: Path) -> None:
+    slices = cut_slices(np.zeros(IMAGES, np.int64), np.ones(IMAGES, np.int64), 16)
+    plan = TracedPlan(slices, 6, 16, 0, traces=str(tmp_path))
+    reading = Reading(plan, CachedPictures(8, [], np.zeros(IMAGES, np.bool_)))
+    shards = split(ray.put(reading), plan, reading.row_bytes, Part(0, 200, workers))
+    readers = [iter(shard.iter_batches(prefetch_batches=0, batch_size=None)) for shard in shards]
+    with ThreadPoolExecutor(workers) as threads:
+        taken = 0
+        while taken < 6:
+            taken += 1
+            # The first blocks are handed out when all consumers have come.
+            list(threads.map(next, readers))
+            time.sleep(0.3)
+            begun = len(list(tmp_path.iterdir()))
+            # A further block is on its way to each consumer before it asks.
+            assert taken <= begun <= taken + 1 + AHEAD_CHUNKS + CPUS
+
+
+class Operator:
+    """One of an execution, as far as the policy looks at it."""
+
+    running = 0
+
+    def num_active_tasks(self) -> int:
+        return self.running
+
+
+def test_the_executor_sleeps_only_where_enough_lies_ready_and_nothing_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(pacing.time, "sleep", slept.append)
+    context = DataContext()
+    pace(context, blocks=3)
+    reading, dealing, answers = Operator(), Operator(), []
+    # One block waits for those of an earlier chunk, the others for their consumers.
+    topology = {
+        reading: SimpleNamespace(total_enqueued_output_blocks=lambda: 1),
+        dealing: SimpleNamespace(total_enqueued_output_blocks=lambda: ready - 1),
+    }
+    policy = ReadAhead(context, topology, None)
+    for ready, running in ((3 * AHEAD_CHUNKS - 1, 0), (3 * AHEAD_CHUNKS, 1), (3 * AHEAD_CHUNKS, 0)):
+        reading.running = running
+        answers.append((policy.can_add_input(reading), list(slept)))
+    assert answers == [(True, []), (False, []), (False, [IDLE_S])]
