@@ -34,13 +34,17 @@ from dcgan_dist.storage import expand
 
 EQUAL = ("--optimization.precision=fp32", "--optimization.no-channels-last")
 """The options that the plain loop has: fp32 and the default layout."""
+TURN_MINUTES, CHECKPOINT_MINUTES = 0.6, 0.33
+"""Length of a turn of the job, and after how much of it a checkpoint is written: one a turn."""
 WARM_UP = 2
 """Points of the job's curves that are left out: threads and memory settle in them."""
+PLAIN_POINTS = 8
+"""Length of a turn of the plain loop, after one point to warm up."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """Widths that are measured: a preset's networks, its batch here, and steps of a turn."""
+    """Widths that are measured: a preset's networks, its batch here, and steps of a point of its curves."""
 
     preset: str
     batch: int
@@ -51,20 +55,20 @@ class Case:
         return PRESETS[self.preset]().networks
 
 
-# About half a minute a turn on two cores; 128 images a step take minutes of the two wide ones.
-CASES = (Case("scenes32", 128, 270), Case("lsun64", 32, 16), Case("imagenet32", 32, 30))
+# A point takes about two seconds on two cores; 128 images a step would take the two wide ones ten.
+CASES = (Case("scenes32", 128, 18), Case("lsun64", 32, 2), Case("imagenet32", 32, 2))
 
 
 def job(case: Case, data: str, options: tuple[str, ...], waits: list[float]) -> float:
     """Images per second of the training job, from its own curves; the wait share is appended to `waits`."""
-    every = max(2, case.steps // 15)
     with tempfile.TemporaryDirectory(prefix="step-") as scratch:
         command = [
             sys.executable,
             *("-m", "dcgan_dist.train", "--preset", case.preset, "--name", "job", "--storage", scratch),
-            *(f"--data={data}", f"--batch-size={case.batch}", f"--images={case.batch * case.steps}"),
+            *(f"--data={data}", f"--batch-size={case.batch}", "--images=1000000000"),
+            *(f"--minutes={TURN_MINUTES}", f"--checkpoints.minutes={CHECKPOINT_MINUTES}"),
             *("--optimization.schedule=both", "--optimization.average-images=0", "--data.cache=off"),
-            *(f"--monitoring.steps={every}", *options),
+            *(f"--monitoring.steps={case.steps}", *options),
         ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -104,7 +108,7 @@ def run_plain(case: Case, data: str) -> float:
     torch.manual_seed(0)
     networks = case.networks
     plain = PlainLoop(networks)
-    warm_up, steps = max(2, case.steps // 10), max(5, case.steps // 2)
+    warm_up, steps = case.steps, PLAIN_POINTS * case.steps
     # Real pictures: D tells noise from G's images at once, and the loop became far slower with such a D (lsun64).
     batches = [load_images(networks.image_size, case.batch, first, data) for first in range(warm_up + steps)]
     for real in batches[:warm_up]:

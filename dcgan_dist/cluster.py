@@ -35,13 +35,16 @@ WORKER_ENVIRONMENT = {
     "MALLOC_TRIM_THRESHOLD_": str(16 << 30),
     # Threads other than the first get heaps of 64 MiB, which is less than a layer of the wide networks.
     "MALLOC_ARENA_MAX": "1",
+    # By default threads spin for milliseconds where they wait for each other, at the end of every operation: beside any
+    # other busy process the one spins on the core that the other needs, and training all but stands still.
+    "GOMP_SPINCOUNT": "10000",
 }
-"""What training workers are started with; read by glibc where a process starts, meaningless elsewhere."""
+"""What training workers are started with; read by glibc and libgomp where a process starts, meaningless elsewhere. What
+the user has set stays here too."""
 
 FORWARDED = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_DEFAULT_REGION")
 """What the processes of a cluster that was started elsewhere are told of the store. Credentials are not among them:
 what is told can be read by all who see the cluster's jobs, so its machines bring their own."""
-
 
 ANSWER_S = 10.0
 """How long the cluster's address may take to answer."""
@@ -55,6 +58,11 @@ def set_environment(settings: Settings) -> None:
     if not _address(settings) and "RAY_AUTH_MODE" not in os.environ:
         # Without a token anybody on the machine could run code in our name. This one lives as long as the cluster does.
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+
+
+def worker_environment() -> dict[str, str]:
+    """What training workers are started with."""
+    return {name: os.environ.get(name, value) for name, value in WORKER_ENVIRONMENT.items()}
 
 
 def _address(settings: Settings) -> str:

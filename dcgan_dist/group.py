@@ -12,7 +12,7 @@ from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
 
 from dcgan_dist.checkpoint import begin_attempt
-from dcgan_dist.cluster import WORKER_ENVIRONMENT
+from dcgan_dist.cluster import worker_environment
 from dcgan_dist.data.cache import CachedPictures
 from dcgan_dist.data.source import DATASET, Reading, SequenceConfig
 from dcgan_dist.preflight import Placement
@@ -69,7 +69,7 @@ class Group:
                 run_config=RunConfig(
                     name=self.settings.name,
                     storage_path=scratch,
-                    worker_runtime_env={"env_vars": WORKER_ENVIRONMENT},
+                    worker_runtime_env={"env_vars": worker_environment()},
                     # Ray's own retries know neither whether there was progress nor how many workers fit by now.
                     failure_config=FailureConfig(max_failures=0, controller_failure_limit=0),
                 ),

@@ -1,8 +1,8 @@
 """How far reading runs ahead of training.
 
 Left alone, Ray reads until a quarter of the object store is full, and from then on asks its finished tasks without a
-pause whether their blocks may be taken: on a small machine that is one core of two, for as long as the run lasts. Here a
-read task is not started before there is room for its blocks, and the executor sleeps where it has nothing to do.
+pause whether their blocks may be taken: on a small machine that is one core of two, for as long as the run lasts. Here
+a read task is not started before there is room for its blocks, and the executor sleeps where it has nothing to do.
 
 What this relies on in Ray: `DataContext.set_config(POLICIES, ...)` names the policies that an execution asks before it
 starts a task, and the executor asks them anew without waiting where no task runs.

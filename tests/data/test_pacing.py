@@ -5,7 +5,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -61,12 +60,15 @@ def test_no_more_chunks_are_read_than_lie_ready_or_were_taken(workers: int, tmp_
 
 
 class Operator:
-    """One of an execution, as far as the policy looks at it."""
+    """One of an execution, with its state, as far as the policy looks at them."""
 
-    running = 0
+    running = ready = 0
 
     def num_active_tasks(self) -> int:
         return self.running
+
+    def total_enqueued_output_blocks(self) -> int:
+        return self.ready
 
 
 def test_the_executor_sleeps_only_where_enough_lies_ready_and_nothing_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,13 +77,9 @@ def test_the_executor_sleeps_only_where_enough_lies_ready_and_nothing_is_read(mo
     context = DataContext()
     pace(context, blocks=3)
     reading, dealing, answers = Operator(), Operator(), []
+    policy = ReadAhead(context, {reading: reading, dealing: dealing}, None)
     # One block waits for those of an earlier chunk, the others for their consumers.
-    topology = {
-        reading: SimpleNamespace(total_enqueued_output_blocks=lambda: 1),
-        dealing: SimpleNamespace(total_enqueued_output_blocks=lambda: ready - 1),
-    }
-    policy = ReadAhead(context, topology, None)
-    for ready, running in ((3 * AHEAD_CHUNKS - 1, 0), (3 * AHEAD_CHUNKS, 1), (3 * AHEAD_CHUNKS, 0)):
-        reading.running = running
+    reading.ready = 1
+    for dealing.ready, reading.running in ((3 * AHEAD_CHUNKS - 2, 0), (3 * AHEAD_CHUNKS - 1, 1), (3 * AHEAD_CHUNKS, 0)):
         answers.append((policy.can_add_input(reading), list(slept)))
     assert answers == [(True, []), (False, []), (False, [IDLE_S])]
