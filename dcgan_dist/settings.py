@@ -192,11 +192,14 @@ class CheckpointSettings:
     """Images between two checkpoints, besides; 0: time alone decides."""
     keep: Annotated[int, arg(metavar="N")] = 3
     """How many of the newest are kept; those of the quarters stay as well."""
+    patience_s: Annotated[float, arg(metavar="SECONDS")] = 300.0
+    """How long a storage that refuses checkpoints is tried again before the run ends."""
 
     def __post_init__(self) -> None:
         _require(self.minutes > 0, f"checkpoints.minutes is {self.minutes} but needs to be above 0")
         _require(self.images >= 0, f"checkpoints.images is {self.images} but needs at least 0")
         _require(self.keep >= 1, f"checkpoints.keep is {self.keep} but needs at least 1")
+        _require(self.patience_s >= 0, f"checkpoints.patience_s is {self.patience_s} but needs at least 0")
 
 
 @dataclass(frozen=True)
@@ -213,6 +216,8 @@ class MonitoringSettings:
     """Samples in a grid."""
     walk_images: Annotated[int, arg(metavar="IMAGES")] = 250_000
     """Images between two strips that walk between points of z (paper, section 6.1)."""
+    measure_images: Annotated[int, arg(metavar="IMAGES")] = 10_000
+    """Images between two measures of how samples from the same z differ, from each other and from the last time."""
     audit: bool = False
     """Write down which samples every worker used in every step, in `RUN/audit/ATTEMPT-RANK.jsonl` (local storage)."""
 
@@ -221,6 +226,7 @@ class MonitoringSettings:
         _require(self.line_s > 0, f"monitoring.line_s is {self.line_s} but needs to be above 0")
         _require(self.samples_images >= 1, f"monitoring.samples_images is {self.samples_images} but needs at least 1")
         _require(self.samples >= 2, f"monitoring.samples is {self.samples} but needs at least 2")
+        _require(self.measure_images >= 1, f"monitoring.measure_images is {self.measure_images} but needs at least 1")
         _require(self.walk_images >= 1, f"monitoring.walk_images is {self.walk_images} but needs at least 1")
 
 

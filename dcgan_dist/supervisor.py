@@ -111,7 +111,9 @@ class Supervisor:
     def _look_at_ranks(self) -> tuple[int, str] | None:
         """The attempt whose processes are to end since it does not get on, and why."""
         limit_s = self._settings.workers.hang_s
-        rank = stuck(self._receiver.beats(LOOK_S), limit_s)
+        ranks = self._receiver.beats(LOOK_S)
+        self._monitor.hear(ranks)
+        rank = stuck(ranks, limit_s)
         if rank is None:
             return None
         reason = f"{describe(rank)}; nobody got on for {limit_s:g} s, which is workers.hang_s"

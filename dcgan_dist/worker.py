@@ -4,7 +4,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO, Literal
@@ -18,7 +18,7 @@ from ray.actor import ActorHandle
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from dcgan_dist.adversarial import AdversarialStep, load_weights
+from dcgan_dist.adversarial import AdversarialStep, load_weights, scale
 from dcgan_dist.batchnorm import set_process_group
 from dcgan_dist.checkpoint import Attempt, Saver, attempts, load_checkpoint
 from dcgan_dist.data.batches import Batch, batches
@@ -33,6 +33,7 @@ from dcgan_dist.pictures import interpolate, to_uint8
 from dcgan_dist.precision import resolve_precision
 from dcgan_dist.randomness import latents
 from dcgan_dist.settings import Settings
+from dcgan_dist.spread import drift, spread
 from dcgan_dist.storage import Place
 
 FLUSH_S = 10.0
@@ -169,7 +170,7 @@ class Worker:
         # A group of its own, on the host: what is agreed on must not wait behind the gradients of a GPU.
         self._control = _new_group("gloo") if workers > 1 else None
         self._sender = Sender(job.mailbox)
-        self._pulse = Pulse(job.mailbox, attempt.number, rank, socket.gethostname())
+        self._pulse = Pulse(job.mailbox, attempt.number, rank, socket.gethostname(), device)
         self._agreement = Agreement(self._batch_size, self._control)
         self._saver = Saver(job.run, settings, attempt.number)
         self._audit = _open_audit(job, attempt, rank) if settings.monitoring.audit else None
@@ -177,6 +178,9 @@ class Worker:
         # Samples are drawn by rank 0 alone, so they need a G that shares its statistics with nobody.
         self._sampler = Generator(settings.networks).to(device, self._adversarial.precision.weights)
         self._saved_at = time.monotonic()
+        self._refused: str | None = None
+        self._measures: dict[str, float] = {}
+        self._measured: Tensor | None = None
 
     def _build(self) -> AdversarialStep:
         settings = self._settings
@@ -239,11 +243,13 @@ class Worker:
             reason = REASONS[self._agreement.reach(step, self._wish())]
             if self._rank == 0:
                 self._pulse.at("checkpoint", step)
+                self._measure(step, batch)
                 self._draw(step)
                 self._save_when_due(step, leaving=bool(reason))
         if self._rank == 0:
-            self._saver.wait()
-            self._tell_checkpoints()
+            while not self._saver.wait(AGREE_S):
+                self._tell_checkpoints(step)
+            self._tell_checkpoints(step)
         self._sender.flush(FLUSH_S)
         self._pulse.close()
         return Outcome(step, reason if step < total else "")
@@ -263,6 +269,8 @@ class Worker:
         values = points.take()
         self._agreement.pace(values["speed/images_per_second"])
         if self._rank == 0:
+            values |= self._measures
+            self._measures = {}
             self._sender.send(
                 {
                     "kind": "scalars",
@@ -279,6 +287,20 @@ class Worker:
             return 2
         return 1 if self._pulse.stop_requested() is not None else 0
 
+    def _measure(self, step: int, batch: Batch) -> None:
+        """Compare samples of the same z with each other, with real images, and with those of the last time."""
+        if not self._passes(step, self._settings.monitoring.measure_images):
+            return
+        monitoring, networks = self._settings.monitoring, self._settings.networks
+        z = latents(networks, max(monitoring.samples, self._batch_size), self._settings.seed, "samples")
+        # Not those of the averaged G, which hides what the trained one does from step to step.
+        images = self._generate(z, self._adversarial.bare_generator.state_dict())[: monitoring.samples].float().cpu()
+        if len(batch.images) > 1:
+            self._measures["samples/spread"] = spread(images) / spread(scale(batch.images, images))
+        if self._measured is not None:
+            self._measures["samples/drift"] = drift(images, self._measured)
+        self._measured = images
+
     def _draw(self, step: int) -> None:
         """Send the pictures that are due: always of the same z."""
         monitoring, networks = self._settings.monitoring, self._settings.networks
@@ -292,10 +314,7 @@ class Worker:
             self._send_pictures("walk", step, z, WALK_IMAGES)
 
     def _send_pictures(self, name: Literal["samples", "walk"], step: int, z: Tensor, number: int) -> None:
-        averaged = self._adversarial.averaged
-        self._sampler.load_state_dict(averaged or self._adversarial.bare_generator.state_dict())
-        with torch.no_grad():
-            images = self._sampler(z.to(self._device, self._adversarial.precision.weights))
+        images = self._generate(z, self._adversarial.averaged or self._adversarial.bare_generator.state_dict())
         self._sender.send(
             {
                 "kind": "pictures",
@@ -306,17 +325,30 @@ class Worker:
             }
         )
 
+    def _generate(self, z: Tensor, weights: Mapping[str, Tensor]) -> Tensor:
+        self._sampler.load_state_dict(weights)
+        with torch.no_grad():
+            images: Tensor = self._sampler(z.to(self._device, self._adversarial.precision.weights))
+        return images
+
     def _save_when_due(self, step: int, *, leaving: bool) -> None:
         """Write a checkpoint at intervals, at each quarter of the run, at its end, and when it is left."""
         checkpoints, total = self._settings.checkpoints, self._job.total_steps
         quarter = (step - 1) * 4 // total != step * 4 // total
-        timely = time.monotonic() - self._saved_at > checkpoints.minutes * 60 and not self._saver.busy
+        free = not self._saver.busy or self._saver.refused is not None
+        timely = free and time.monotonic() - self._saved_at > checkpoints.minutes * 60
         if leaving or quarter or timely or (checkpoints.images and self._passes(step, checkpoints.images)):
             self._saver.save(self._adversarial.state_dict(), step, kept=quarter)
             self._saved_at = time.monotonic()
-        self._tell_checkpoints()
+        self._tell_checkpoints(step)
 
-    def _tell_checkpoints(self) -> None:
+    def _tell_checkpoints(self, now: int) -> None:
+        """Send what was written, and once what is refused."""
+        refused, before = self._saver.refused, self._refused
+        self._refused = refused
+        if refused is not None and before is None:
+            text = f"no checkpoint can be written, training goes on and it is tried again: {refused}"
+            self._sender.send({"kind": "event", "text": text, "step": now, "images": now * self._batch_size})
         for name, step, seconds in self._saver.written():
             self._sender.send(
                 {

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from dcgan_dist import checkpoint
 from dcgan_dist.checkpoint import (
     Saver,
     attempts,
@@ -20,7 +21,7 @@ from dcgan_dist.checkpoint import (
     require_same,
     write_checkpoint,
 )
-from dcgan_dist.errors import CheckpointError
+from dcgan_dist.errors import CheckpointError, DataError
 from dcgan_dist.settings import CheckpointSettings, OptimizationSettings, Settings, WorkerSettings
 from dcgan_dist.storage import Place
 
@@ -148,14 +149,39 @@ def test_the_saver_writes_what_was_there_when_it_was_asked_and_pushes_out_old_on
     assert load_checkpoint(run).state["generator"]["weight"].tolist() == [5.0, 5.0, 5.0]
 
 
-def test_a_checkpoint_that_cannot_be_written_is_told_with_the_next(tmp_path: Path) -> None:
-    run = Place(str(tmp_path / "run"))
+def refused(run: Place, patience_s: float) -> Saver:
+    """One whose storage refuses checkpoints, since a file is where their folder is needed."""
     begin_attempt(run, 1)
-    saver = Saver(run, SETTINGS, attempt=1)
-    (tmp_path / "run" / "checkpoints").write_text("a file where a folder is needed")
+    (run / "checkpoints").local_path.write_text("")
+    return Saver(run, replace(SETTINGS, checkpoints=CheckpointSettings(patience_s=patience_s)), attempt=1)
+
+
+def test_a_checkpoint_that_cannot_be_written_is_told_when_patience_is_over(tmp_path: Path) -> None:
+    saver = refused(Place(str(tmp_path / "run")), patience_s=0)
     saver.save(state(1.0), 1, kept=False)
-    with pytest.raises(Exception, match="checkpoints"):
+    with pytest.raises(DataError, match="checkpoints"):
         saver.wait()
+
+
+def test_a_storage_that_refuses_for_a_while_gets_the_newest_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint, "RETRY_S", 0.1)
+    run = Place(str(tmp_path / "run"))
+    saver = refused(run, patience_s=60)
+    for step in range(1, 5):
+        # Nobody waits for a checkpoint that is refused, also where it was to be kept.
+        saver.save(state(float(step)), step, kept=step == 2)
+    while saver.refused is None:
+        assert saver.busy
+    assert "checkpoints" in saver.refused
+    (run / "checkpoints").local_path.unlink()
+    assert saver.wait()
+    assert saver.refused is None
+    ((name, step, _),) = saver.written()
+    assert (name, step) == ("000000000040", 4)
+    assert {name: manifest["kept"] for name, manifest in manifests(run).items()} == {name: True}
+    assert load_checkpoint(run).state["generator"]["weight"].tolist() == [4.0, 4.0, 4.0]
 
 
 def test_a_worker_of_an_old_attempt_writes_no_more_checkpoints(run: Place) -> None:

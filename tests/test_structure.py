@@ -16,6 +16,7 @@ LAYERS = [
     {
         "cluster",
         "data.source",
+        "data.pacing",
         "data.dataset",
         "data.cache",
         "data.batches",
@@ -26,7 +27,7 @@ LAYERS = [
     },
     {"preflight", "adversarial", "published", "data.reading"},
     {"networks", "data.plan", "data.shards", "data.scenes"},
-    {"batchnorm", "randomness", "precision", "pictures", "data.images", "data.tar", "storage"},
+    {"batchnorm", "randomness", "precision", "pictures", "spread", "data.images", "data.tar", "storage"},
     {"settings"},
     {"errors"},
 ]
@@ -40,6 +41,7 @@ WITHOUT_RAY = [
     "precision",
     "randomness",
     "pictures",
+    "spread",
     "settings",
     "commandline",
     "storage",
@@ -57,6 +59,7 @@ WITHOUT_RAY = [
     "data.batches",
     "monitoring.messages",
     "monitoring.watchdog",
+    "monitoring.ranks",
 ]
 
 

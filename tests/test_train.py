@@ -267,7 +267,7 @@ def test_a_full_disk_ends_the_run_with_one_sentence(train: Any, tmp_path: Path) 
     try:
         data = shards(tmp_path / "data")
         big = [text for text in TINY if "maps" not in text]
-        status, output = train(*big, f"--data={data}", f"--storage={disk}", "--images=64")
+        status, output = train(*big, f"--data={data}", f"--storage={disk}", "--images=64", "--checkpoints.patience_s=0")
         assert status == 1
         assert "no space left to write" in one_sentence(output)
     finally:

@@ -21,7 +21,10 @@ from ray.data._internal.execution.operators.input_data_buffer import InputDataBu
 
 AHEAD_CHUNKS = 4
 """Chunks that lie ready before no further one is begun; those that are being read come on top."""
-IDLE_S = 0.02
+AGAIN_CHUNKS = 2
+"""Chunks that still lie ready when reading begins again. All processors then read at once: where they also train, all
+threads of a step are held up together, and not one after the other, with the rest waiting for it each time."""
+IDLE_S = 0.05
 """How long the executor sleeps where nothing is read and enough lies ready: a step takes the CPU a millisecond."""
 
 
@@ -35,7 +38,9 @@ CHUNK_BLOCKS = "dcgan_dist.chunk_blocks"
 
 
 class ReadAhead(BackpressurePolicy):  # type: ignore[misc]
-    """Holds a read task back while enough chunks lie ready."""
+    """Holds read tasks back while enough chunks lie ready."""
+
+    _holding = False
 
     def can_add_input(self, op: PhysicalOperator) -> bool:
         """Whether the operator may start another task; asked at every step of the executor."""
@@ -44,7 +49,9 @@ class ReadAhead(BackpressurePolicy):  # type: ignore[misc]
             for other, state in self._topology.items()
             if not isinstance(other, InputDataBuffer)
         )
-        if ready < AHEAD_CHUNKS * self._data_context.get_config(CHUNK_BLOCKS):
+        chunks = ready // self._data_context.get_config(CHUNK_BLOCKS)
+        self._holding = chunks > AGAIN_CHUNKS if self._holding else chunks >= AHEAD_CHUNKS
+        if not self._holding:
             return True
         if not any(other.num_active_tasks() for other in self._topology):
             time.sleep(IDLE_S)

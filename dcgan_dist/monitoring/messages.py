@@ -100,6 +100,23 @@ class Dropped(TypedDict):
     others: int
 
 
+class Vitals(TypedDict):
+    """How a rank and its machine fare. None: this system does not tell."""
+
+    age_s: float
+    """Since the rank began."""
+    stages_s: dict[str, float]
+    """How much of it the loop was in `data` (waiting for it), `step` and `checkpoint`."""
+    busy_s: float | None
+    """How much of it the rank's own thread computed, or waited for a processor; the rest of the time it slept."""
+    memory: int | None
+    """Bytes of its own, without the object store."""
+    machine_memory: float | None
+    """Share of the machine's memory that is in use."""
+    gpu_memory: float | None
+    """Share of its GPU's memory that is in use; None also without a GPU."""
+
+
 class Beat(TypedDict):
     """A sign of life of a rank. No message: the mailbox keeps the newest of each rank."""
 
@@ -111,6 +128,7 @@ class Beat(TypedDict):
     """That is under way: steps of the run that are done."""
     stage_s: float
     """How long it has been in this stage of this step; forward and all-reduce are one in this."""
+    vitals: Vitals
 
 
 class Wish(TypedDict):

@@ -9,7 +9,7 @@ import shlex
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -20,7 +20,9 @@ from dcgan_dist.errors import DcganDistError
 from dcgan_dist.monitoring.curves import Curves
 from dcgan_dist.monitoring.gauges import set_gauges
 from dcgan_dist.monitoring.messages import BadImages, Message, Pictures, Scalars, Started
+from dcgan_dist.monitoring.ranks import Ranks
 from dcgan_dist.monitoring.terminal import Terminal, Totals, workers_lines
+from dcgan_dist.monitoring.watchdog import Heard
 from dcgan_dist.pictures import grid, png
 from dcgan_dist.storage import Place
 
@@ -67,6 +69,8 @@ class Monitor:
         self._newest_images = 0
         self._terminal_lock = threading.Lock()
         self._failing: set[str] = set()
+        self._ranks = Ranks()
+        self._rank_values: dict[str, float] = {}
         self._pictures: dict[Place, bytes] = {}
         self._newest_samples: Place | None = None
         self._newest_checkpoint: str | None = None
@@ -90,6 +94,14 @@ class Monitor:
     def nodes(self) -> frozenset[str]:
         """Those on which the newest worker group runs, as Ray calls them."""
         return frozenset(worker["node"] for worker in self._group["workers"]) if self._group else frozenset()
+
+    def hear(self, ranks: Sequence[Heard]) -> None:
+        """Take in signs of life: what they come to goes with the next point of the curves, and a slow rank is named."""
+        values, slow = self._ranks.hear(ranks)
+        if values:
+            self._rank_values = values
+        if slow is not None:
+            self.say(slow)
 
     def say(self, text: str) -> None:
         """One line on the terminal, from any thread (not from a signal handler, which may hold its lock already)."""
@@ -138,7 +150,8 @@ class Monitor:
         """Write a message down; a point of the curves is also appended to `points`."""
         match message["kind"]:
             case "scalars":
-                if self._curves.add(message):
+                values, self._rank_values = self._rank_values, {}
+                if self._curves.add({**message, "values": message["values"] | values}):
                     points.append(message)
                     self._newest_images = message["images"]
             case "pictures":

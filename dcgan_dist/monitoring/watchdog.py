@@ -1,6 +1,6 @@
-"""Which rank do the others wait for? A pure rule over the ranks' last signs of life."""
+"""Which rank do the others wait for? Pure rules over the ranks' signs of life."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dcgan_dist.monitoring.messages import Beat
@@ -9,6 +9,9 @@ ORDER = ("start", "checkpoint", "data", "forward", "all-reduce")
 """Stages in the order in which a rank goes through them: once all is done for a step, the next one's number counts."""
 SILENT_S = 5.0
 """A living rank is heard of more often than that."""
+
+SLOW_SHARE = 0.6
+"""A rank is slow if no other is at work for a larger part of the time that this one is: two in five wait for it."""
 
 
 @dataclass(frozen=True)
@@ -46,3 +49,14 @@ def describe(rank: Heard) -> str:
     text = f"rank {beat['rank']} on {beat['host']} has been in {beat['stage']} of step {beat['step']:,} for "
     text += f"{rank.still_s:.0f} s"
     return text + (f", and silent for {rank.silent_s:.0f} s" if rank.silent_s >= SILENT_S else "")
+
+
+def slow(at_work: Mapping[int, float]) -> int | None:
+    """The rank that keeps the others waiting though it is alive, if there is one.
+
+    `at_work`: for each rank the share of a while in which it did not wait for the others. All of a group take a step
+    together, so that a slow one is seen by what the others do meanwhile: nothing.
+    """
+    slowest = max(at_work, key=lambda rank: at_work[rank], default=0)
+    others = [share for rank, share in at_work.items() if rank != slowest]
+    return slowest if others and max(others) < SLOW_SHARE * at_work[slowest] else None

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,23 +39,30 @@ class TracedPlan(Plan):
         return super().chunk(number)
 
 
+@ray.remote(num_cpus=0)
+class Consumer:
+    """A worker that takes a block when it is told to."""
+
+    def __init__(self, shard: Any) -> None:
+        self._blocks = iter(shard.iter_batches(prefetch_batches=0, batch_size=None))
+
+    def take(self) -> None:
+        next(self._blocks)
+
+
 @pytest.mark.parametrize("workers", [1, 3])
 def test_no_more_chunks_are_read_than_lie_ready_or_were_taken(workers: int, tmp_path: Path) -> None:
     slices = cut_slices(np.zeros(IMAGES, np.int64), np.ones(IMAGES, np.int64), 16)
     plan = TracedPlan(slices, 6, 16, 0, traces=str(tmp_path))
     reading = Reading(plan, CachedPictures(8, [], np.zeros(IMAGES, np.bool_)))
     shards = split(ray.put(reading), plan, reading.row_bytes, Part(0, 200, workers))
-    readers = [iter(shard.iter_batches(prefetch_batches=0, batch_size=None)) for shard in shards]
-    with ThreadPoolExecutor(workers) as threads:
-        taken = 0
-        while taken < 6:
-            taken += 1
-            # The first blocks are handed out when all consumers have come.
-            list(threads.map(next, readers))
-            time.sleep(0.3)
-            begun = len(list(tmp_path.iterdir()))
-            # A further block is on its way to each consumer before it asks.
-            assert taken <= begun <= taken + 1 + AHEAD_CHUNKS + CPUS
+    consumers = [Consumer.remote(shard) for shard in shards]  # type: ignore[attr-defined]
+    for taken in range(1, 7):
+        ray.get([consumer.take.remote() for consumer in consumers], timeout=60)
+        time.sleep(0.3)
+        begun = len(list(tmp_path.iterdir()))
+        # A further block is on its way to each consumer before it asks.
+        assert taken <= begun <= taken + 1 + AHEAD_CHUNKS + CPUS
 
 
 class Operator:

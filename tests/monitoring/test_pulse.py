@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 import ray
+import torch
 from ray.actor import ActorHandle
 from ray.exceptions import WorkerCrashedError
 
@@ -17,6 +18,7 @@ from dcgan_dist.monitoring.watchdog import Heard
 pytestmark = pytest.mark.ray
 
 WAIT_S = 30.0
+CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -34,10 +36,14 @@ def hear(receiver: Receiver, enough: Callable[[list[Heard]], bool]) -> list[Hear
 
 def test_a_rank_says_where_it_is_and_hears_of_a_stop(mailbox: ActorHandle) -> None:
     receiver = Receiver(mailbox)
-    pulse = Pulse(mailbox, attempt=1, rank=3, host="here")
+    pulse = Pulse(mailbox, attempt=1, rank=3, host="here", device=CPU)
     pulse.at("data", 7)
     (heard,) = hear(receiver, lambda ranks: any(rank.beat["stage"] == "data" for rank in ranks))
     assert (heard.beat["rank"], heard.beat["host"], heard.beat["step"]) == (3, "here", 7)
+    vitals = heard.beat["vitals"]
+    assert 0 < (vitals["memory"] or 0) < 8 << 30
+    assert 0 < (vitals["machine_memory"] or 0) < 1
+    assert vitals["gpu_memory"] is None
     assert pulse.stop_requested() is None
     receiver.wish({"stop": "SIGTERM", "abandon": None})
     deadline = time.monotonic() + WAIT_S
@@ -50,7 +56,7 @@ def test_a_rank_says_where_it_is_and_hears_of_a_stop(mailbox: ActorHandle) -> No
 
 def test_only_the_attempt_that_was_given_up_ends(mailbox: ActorHandle) -> None:
     def work(handle: ActorHandle, attempt: int) -> str:
-        Pulse(handle, attempt, rank=attempt, host="here")
+        Pulse(handle, attempt, rank=attempt, host="here", device=CPU)
         # As in a collective: this thread hears nothing.
         threading.Event().wait(4)
         return "alive"

@@ -2,8 +2,17 @@
 
 import pytest
 
-from dcgan_dist.monitoring.messages import Beat
-from dcgan_dist.monitoring.watchdog import Heard, describe, stuck
+from dcgan_dist.monitoring.messages import Beat, Vitals
+from dcgan_dist.monitoring.watchdog import Heard, describe, slow, stuck
+
+VITALS: Vitals = {
+    "age_s": 0.0,
+    "stages_s": {},
+    "busy_s": None,
+    "memory": None,
+    "machine_memory": None,
+    "gpu_memory": None,
+}
 
 
 def heard(rank: int, stage: str, step: int, stage_s: float, silent_s: float = 0.3) -> Heard:
@@ -14,6 +23,7 @@ def heard(rank: int, stage: str, step: int, stage_s: float, silent_s: float = 0.
         "stage": stage,  # type: ignore[typeddict-item]
         "step": step,
         "stage_s": stage_s,
+        "vitals": VITALS,
     }
     return Heard(sign, silent_s)
 
@@ -54,3 +64,18 @@ def test_where_it_is_in_words() -> None:
     assert describe(heard(1, "forward", 7, 1, silent_s=60)) == (
         "rank 1 on host-1 has been in forward of step 7 for 61 s, and silent for 60 s"
     )
+
+
+@pytest.mark.parametrize(
+    ("at_work", "culprit"),
+    [
+        ({0: 0.4, 1: 0.95, 2: 0.5}, 1),
+        ({0: 0.9, 1: 0.3}, 0),
+        ({0: 0.7, 1: 0.95}, None),
+        ({0: 0.4, 1: 0.95, 2: 0.9}, None),
+        ({0: 0.9}, None),
+        ({}, None),
+    ],
+)
+def test_a_rank_is_slow_if_all_others_wait_for_it(at_work: dict[int, float], culprit: int | None) -> None:
+    assert slow(at_work) == culprit
