@@ -133,6 +133,18 @@ def newest_manifest(run: Place) -> dict[str, Any] | None:
     return next(reversed(manifests(run).values()), None)
 
 
+def keep_before(run: Place, images: int) -> str | None:
+    """Let the newest checkpoint of at most so many images stay whatever comes; its name, None where there is none."""
+    before = [name for name, manifest in manifests(run).items() if manifest["images"] <= images]
+    if not before:
+        return None
+    where = folder(run) / before[-1] / MANIFEST
+    manifest = json.loads(where.read_bytes())
+    if not manifest["kept"]:
+        where.write_bytes(json.dumps(manifest | {"kept": True}, indent=1).encode())
+    return before[-1]
+
+
 def newest_checkpoint(run: Place) -> Checkpoint | None:
     """The newest checkpoint that can be read whole. One that is torn is passed over with a warning."""
     for name in reversed(folder(run).names()):
@@ -328,7 +340,17 @@ def attempts(run: Place) -> list[Attempt]:
     return [Attempt(**json.loads((place / name).read_bytes())) for name in place.names()]
 
 
-FREE_ON_RESUME = ("name", "storage", "images", "epochs", "minutes", "workers.", "checkpoints.", "monitoring.")
+FREE_ON_RESUME = (
+    "name",
+    "storage",
+    "images",
+    "epochs",
+    "minutes",
+    "on_collapse",
+    "workers.",
+    "checkpoints.",
+    "monitoring.",
+)
 """Settings that may differ after a resume: none of them changes which numbers a step computes."""
 
 

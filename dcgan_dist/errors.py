@@ -20,5 +20,9 @@ class CheckpointError(DcganDistError):
     """A checkpoint or a file of weights is missing, torn, or does not fit the settings."""
 
 
+class TrainingError(DcganDistError):
+    """Training went wrong, and the user wished to stop then."""
+
+
 class ClusterError(DcganDistError):
     """The cluster cannot give what the run needs, or a part of it was lost for good."""

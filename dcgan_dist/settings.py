@@ -246,6 +246,8 @@ class Settings:
     """Length of the run in passes over the data."""
     minutes: Annotated[float | None, arg(metavar="MINUTES")] = None
     """The run stops after this time even if it is not done."""
+    on_collapse: Literal["warn", "stop"] = "warn"
+    """What to do where training goes wrong: say so, or also stop with a checkpoint."""
     data: DataSettings = field(default_factory=DataSettings)
     networks: NetworkSettings = field(default_factory=NetworkSettings)
     optimization: OptimizationSettings = field(default_factory=OptimizationSettings)

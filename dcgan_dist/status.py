@@ -121,6 +121,7 @@ def describe(run: Place, found: Standing, now: float) -> list[str]:
     lines.append(("checkpoint", text + (f"; torn: {', '.join(found.torn)}" if found.torn else "")))
     if bad := {sample for line in found.lines for sample in line.get("bad_images", [])}:
         lines.append(("bad images", f"{len(bad):,}"))
+    lines += [("health", point["health"]) for point in points if "health" in point]
     return [f"{name:<12} {text}" for name, text in lines]
 
 

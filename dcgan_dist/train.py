@@ -25,7 +25,7 @@ from dcgan_dist.checkpoint import attempts, load_checkpoint, newest_checkpoint, 
 from dcgan_dist.cluster import connected, set_environment
 from dcgan_dist.commandline import Options, parse
 from dcgan_dist.data.shards import Index
-from dcgan_dist.errors import CheckpointError, DataError, DcganDistError, SettingsError
+from dcgan_dist.errors import CheckpointError, DataError, DcganDistError, SettingsError, TrainingError
 from dcgan_dist.history import lives, totals
 from dcgan_dist.monitoring.curves import read_lines
 from dcgan_dist.preflight import describe, gather_facts, place_workers
@@ -176,7 +176,7 @@ class Launch:
         terminal = open_terminal(sys.stdout, length, settings.monitoring.line_s)
         monitor = Monitor(self.run, receiver, terminal, length, name_of=self.index.names)
         monitor.start()
-        supervisor = Supervisor(group, receiver, monitor, partial(self._check_bad_images, monitor))
+        supervisor = Supervisor(group, receiver, monitor, partial(self._check, monitor))
         try:
             outcome = supervisor.run()
         except BaseException:
@@ -194,7 +194,13 @@ class Launch:
         print(f"go on with: python -m dcgan_dist.train --resume {settings.name} --storage {storage}", flush=True)
         return 128 + supervisor.signal
 
-    def _check_bad_images(self, monitor: Any) -> None:
+    def _check(self, monitor: Any) -> None:
+        """What ends a run while it goes on: too many bad images; a collapse, if that is wished."""
+        if monitor.findings and self.settings.on_collapse == "stop":
+            raise TrainingError(
+                f"{monitor.findings[0]}; the run stops since on_collapse is stop: start one of another name with other "
+                "settings, or resume it with --on-collapse warn"
+            )
         bad, limit = monitor.bad_samples, self.settings.data.max_bad_fraction * len(self.index)
         if len(bad) > limit:
             names = ", ".join(self.index.names(sample) for sample in sorted(bad)[:3])

@@ -36,6 +36,8 @@ class Point(TypedDict):
     """By metric name; None (JSON has no such numbers) where the value was infinite or not a number."""
     bad_images: NotRequired[list[int]]
     """Numbers of the images that were found to be bad since the line before."""
+    health: NotRequired[str]
+    """What is wrong with training since then, in words."""
 
 
 def read_points(run: Place) -> list[Point]:
@@ -111,9 +113,16 @@ class Curves:
         self._new_bad_images += new
         return len(new)
 
-    def add(self, point: Scalars) -> bool:
-        """Add a point; False, and nothing done, where it belongs to a lost attempt or was delivered twice."""
-        if (point["attempt"], point["step"]) <= (self._attempt, self._step):
+    def awaits(self, point: Scalars) -> bool:
+        """Whether a point is new: it belongs to no lost attempt, and was not delivered before."""
+        return (point["attempt"], point["step"]) > (self._attempt, self._step)
+
+    def add(self, point: Scalars, health: str | None = None) -> bool:
+        """Add a point, with what it makes sure to be wrong.
+
+        False, and nothing done, where it is not awaited.
+        """
+        if not self.awaits(point):
             return False
         if point["attempt"] > self._attempt:
             # The message that told of the attempt was lost together with the mailbox.
@@ -129,6 +138,9 @@ class Curves:
         }
         if self._new_bad_images:
             line["bad_images"], self._new_bad_images = self._new_bad_images, []
+        if health is not None:
+            line["health"] = health
+            self._events[-1].add(event_file.text(point["images"], "health", health))
         self._lines.add(json.dumps(line, allow_nan=False).encode() + b"\n")
         self._events[-1].add(event_file.scalars(point["images"], values))
         return True

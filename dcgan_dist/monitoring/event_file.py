@@ -9,7 +9,10 @@ import time
 from collections.abc import Mapping
 
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
-from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
+from tensorboard.compat.proto.tensor_pb2 import TensorProto
+from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
+from tensorboard.compat.proto.types_pb2 import DataType
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 
@@ -29,6 +32,18 @@ def picture(step: int, name: str, png: bytes, height: int, width: int) -> bytes:
     """A picture in colour; `height` and `width` in pixels."""
     image = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=png)
     return _record(Event(step=step, summary=Summary(value=[Summary.Value(tag=name, image=image)])))
+
+
+def text(step: int, name: str, words: str) -> bytes:
+    """A text in Markdown."""
+    metadata = SummaryMetadata(plugin_data=SummaryMetadata.PluginData(plugin_name="text"))
+    tensor = TensorProto(
+        dtype=DataType.DT_STRING,
+        string_val=[words.encode()],
+        tensor_shape=TensorShapeProto(dim=[TensorShapeProto.Dim(size=1)]),
+    )
+    value = Summary.Value(tag=name, metadata=metadata, tensor=tensor)
+    return _record(Event(step=step, summary=Summary(value=[value])))
 
 
 def _record(event: Event) -> bytes:

@@ -16,7 +16,9 @@ from typing import Protocol
 
 import ray
 
+from dcgan_dist.checkpoint import keep_before
 from dcgan_dist.errors import DcganDistError
+from dcgan_dist.health import Finding, Health
 from dcgan_dist.monitoring.curves import Curves
 from dcgan_dist.monitoring.gauges import set_gauges
 from dcgan_dist.monitoring.messages import BadImages, Message, Pictures, Scalars, Started
@@ -69,6 +71,8 @@ class Monitor:
         self._newest_images = 0
         self._terminal_lock = threading.Lock()
         self._failing: set[str] = set()
+        self._health = Health()
+        self._findings: list[Finding] = []
         self._ranks = Ranks()
         self._rank_values: dict[str, float] = {}
         self._pictures: dict[Place, bytes] = {}
@@ -89,6 +93,11 @@ class Monitor:
     def bad_samples(self) -> frozenset[int]:
         """Numbers of the images of the data set that could not be decoded so far, in all attempts."""
         return frozenset(self._curves.bad_images)
+
+    @property
+    def findings(self) -> Sequence[Finding]:
+        """What is wrong with training, as far as this driver has seen."""
+        return self._findings
 
     @property
     def nodes(self) -> frozenset[str]:
@@ -150,10 +159,7 @@ class Monitor:
         """Write a message down; a point of the curves is also appended to `points`."""
         match message["kind"]:
             case "scalars":
-                values, self._rank_values = self._rank_values, {}
-                if self._curves.add({**message, "values": message["values"] | values}):
-                    points.append(message)
-                    self._newest_images = message["images"]
+                self._take_point(message, points)
             case "pictures":
                 self._take_pictures(message)
             case "started":
@@ -168,6 +174,22 @@ class Monitor:
             case "dropped":
                 lost = f"{message['scalars']:,} points of the curves and {message['others']:,} other messages"
                 self.say(f"the driver was too slow for the workers: {lost} were dropped")
+
+    def _take_point(self, message: Scalars, points: list[Scalars]) -> None:
+        if not self._curves.awaits(message):
+            return
+        values, self._rank_values = self._rank_values, {}
+        finding = self._health.add(message["images"], message["values"])
+        self._curves.add({**message, "values": message["values"] | values}, str(finding) if finding else None)
+        points.append(message)
+        self._newest_images = message["images"]
+        if finding is not None:
+            self._findings.append(finding)
+            self.say(f"health: {finding}")
+            kept = keep_before(self._run, finding.onset)
+            self.say(
+                f"checkpoint {kept} from before that is kept" if kept else "no checkpoint is left from before that"
+            )
 
     def _take_start(self, message: Started) -> None:
         before = self._group

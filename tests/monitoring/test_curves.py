@@ -183,6 +183,19 @@ def test_values_that_are_no_numbers_become_null(tmp_path: Path) -> None:
     assert [step for step, _ in curve(run)] == [80, 160]
 
 
+def test_what_is_wrong_is_a_text_in_tensorboard_and_in_the_line_of_its_point(tmp_path: Path) -> None:
+    run = new_run(tmp_path)
+    curves = Curves(run, tmp_path)
+    curves.begin(attempt=1, step=0, images=0)
+    curves.add(scalars(1, 10, 0.5))
+    curves.add(scalars(1, 20, 0.5), "D wins since 80 images")
+    curves.flush()
+    assert [point.get("health") for point in read_points(run)] == [None, "D wins since 80 images"]
+    (event,) = board(run).Tensors("health")
+    assert (event.step, list(event.tensor_proto.string_val)) == (160, [b"D wins since 80 images"])
+    assert board(run).SummaryMetadata("health").plugin_data.plugin_name == "text"
+
+
 def test_bad_images_are_counted_once_over_all_attempts(tmp_path: Path) -> None:
     run = new_run(tmp_path)
     first = Curves(run, tmp_path)

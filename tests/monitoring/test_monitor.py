@@ -9,12 +9,15 @@ import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from dcgan_dist.checkpoint import manifests, write_checkpoint
 from dcgan_dist.monitoring import monitor as module
 from dcgan_dist.monitoring.curves import read_points
 from dcgan_dist.monitoring.messages import Message, Pictures, Scalars, Started, WorkerInfo
 from dcgan_dist.monitoring.monitor import Monitor
 from dcgan_dist.monitoring.terminal import LogTerminal, Totals
+from dcgan_dist.settings import OptimizationSettings, Settings
 from dcgan_dist.storage import Place, place
+from tests.monitoring.test_ranks import heard
 
 TOTALS = Totals(images=1_280, images_per_epoch=640)
 
@@ -188,6 +191,43 @@ def test_bad_images_of_the_attempts_before_count(run: Place) -> None:
     assert monitor.bad_samples == {3, 4}
     monitor.close()
     assert monitor.bad_samples == {3, 4, 5}
+
+
+def test_a_collapse_is_told_and_the_checkpoint_before_it_stays(run: Place) -> None:
+    settings = Settings(images=1_000, optimization=OptimizationSettings(batch_size=64))
+    for step in (100, 200, 700):
+        write_checkpoint(run, {}, settings, step=step, attempt=1, kept=False)
+    points: list[Message] = []
+    for step in range(100, 900, 10):
+        point = scalars(step)
+        point["values"]["samples/spread"] = 0.9 if step < 250 else 0.05
+        points.append(point)
+    monitor = Monitor(run, Script([started()], points), LogTerminal(stream := io.StringIO(), TOTALS, 10.0), TOTALS)
+    monitor.start()
+    monitor.close()
+    (finding,) = monitor.findings
+    assert finding.reason == "G repeats itself"
+    assert 200 * 64 < finding.onset < 700 * 64
+    log = stream.getvalue().splitlines()
+    assert f"health: {finding}" in log
+    assert "checkpoint 000000012800 from before that is kept" in log
+    assert [manifest["kept"] for manifest in manifests(run).values()] == [False, True, False]
+    assert [point["health"] for point in read_points(run) if "health" in point] == [str(finding)]
+
+
+def test_a_rank_that_is_slow_is_told_and_shares_go_with_the_next_point(run: Place) -> None:
+    signs = [[heard(0, age_s, 0.3), heard(1, age_s, 0.9)] for age_s in (0.0, 100.0)]
+    monitor = Monitor(
+        run, Script([started()], [scalars(1), scalars(2)]), LogTerminal(stream := io.StringIO(), TOTALS, 10.0), TOTALS
+    )
+    for sign in signs:
+        monitor.hear(sign)
+    monitor.start()
+    monitor.close()
+    assert "slow: rank 1 on host-1 keeps the others waiting for 70% of the time" in stream.getvalue()
+    first, second = read_points(run)
+    assert first["values"]["worker/1/busy_share"] == pytest.approx(0.9)
+    assert "worker/1/busy_share" not in second["values"]
 
 
 def test_dropped_messages_are_told(run: Place) -> None:

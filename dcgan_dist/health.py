@@ -1,0 +1,92 @@
+"""Is this run going wrong? A pure rule over the points of its curves, in the order in which they come.
+
+What it looks for: numbers that are none; a D that G can no longer learn from; a G that makes the same image of every z
+(paper, section 3: "collapsing all samples to a single point"); samples that jump between looks of the same z
+(sections 3 and 4: "sample oscillation").
+"""
+
+import math
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Reason = Literal["not a number", "D wins", "G repeats itself", "samples oscillate"]
+
+WINDOW_IMAGES = 20_000
+"""What is wrong has to be wrong for so long: every healthy run has bad moments, most of them at its beginning."""
+WON_SCORE = 0.01
+"""D has won where, in the mean over a window, it takes what G makes for real with a probability below this."""
+REPEATING_SPREAD = 0.4
+"""G repeats itself where its samples differ by less than this share of what real images differ by."""
+OSCILLATING_DRIFT = 0.8
+"""Samples oscillate where those of the same z move this far, of what unrelated ones are apart, from look to look."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong.
+
+    Attributes:
+        onset: images after which it began.
+        images: at which it was sure.
+        words: a sentence for people, with the numbers that it rests on.
+    """
+
+    reason: Reason
+    onset: int
+    images: int
+    words: str
+
+    def __str__(self) -> str:
+        return f"{self.reason} since {self.onset:,} images: {self.words}"
+
+
+class Health:
+    """Takes in points, and tells of each reason once. What a lost attempt measured is forgotten."""
+
+    def __init__(self) -> None:
+        self._points: deque[tuple[int, Mapping[str, float]]] = deque()
+        self._told: set[Reason] = set()
+
+    def add(self, images: int, values: Mapping[str, float]) -> Finding | None:
+        """A point of the curves: the finding that it makes sure, if that is a new one."""
+        while self._points and self._points[-1][0] >= images:
+            self._points.pop()
+        self._points.append((images, values))
+        # The window's first point may lie before it, so that the points after it span the whole of it.
+        while len(self._points) > 2 and self._points[1][0] <= images - WINDOW_IMAGES:
+            self._points.popleft()
+        found = self._judge(images)
+        if found is None or found.reason in self._told:
+            return None
+        self._told.add(found.reason)
+        return found
+
+    def _judge(self, images: int) -> Finding | None:
+        onset, newest = self._points[0][0], self._points[-1][1]
+        for name, value in newest.items():
+            if not math.isfinite(value):
+                before = self._points[-2][0] if len(self._points) > 1 else 0
+                return Finding("not a number", before, images, f"{name} is {value}")
+        if images - onset < WINDOW_IMAGES:
+            return None
+        after = self._series("score/generated_after")
+        if after and sum(after) / len(after) < WON_SCORE:
+            mean = sum(after) / len(after)
+            words = f"D takes G's images for real with a probability of {mean:.2g} only, so that G learns nothing"
+            return Finding("D wins", onset, images, words)
+        spreads = self._series("samples/spread")
+        if spreads and max(spreads) < REPEATING_SPREAD:
+            words = f"samples differ by {max(spreads):.0%} of what real images differ by"
+            return Finding("G repeats itself", onset, images, words)
+        drifts = self._series("samples/drift")
+        if len(drifts) > 1 and min(drifts) > OSCILLATING_DRIFT:
+            words = f"samples of the same z move by {min(drifts):.0%} of what unrelated ones are apart, again and again"
+            return Finding("samples oscillate", onset, images, words)
+        return None
+
+    def _series(self, name: str) -> list[float]:
+        """Values within the window, without those of its first point."""
+        found = [values[name] for _, values in list(self._points)[1:] if name in values]
+        return [value for value in found if math.isfinite(value)]
