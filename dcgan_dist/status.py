@@ -97,8 +97,9 @@ def describe(run: Place, found: Standing, now: float) -> list[str]:
     if speeds := [speed for speed in _values(recent, "speed/images_per_second") if speed > 0]:
         speed = statistics.harmonic_mean(speeds)
         waits = statistics.fmean(_values(recent, "speed/wait_share"))
-        rest = duration(max(0, record["total_images"] - images) / speed)
-        lines.append(("speed", f"{speed:,.0f} images/s, waiting {100 * waits:.1f} %, {rest} to go at that speed"))
+        left_s = max(0, record["total_images"] - images) / speed
+        rest = f", {duration(left_s)} to go at that speed" if left_s else ""
+        lines.append(("speed", f"{speed:,.0f} images/s, waiting {100 * waits:.1f} %{rest}"))
         names = [("D", "loss/discriminator"), ("G", "loss/generator")]
         losses = [f"{short} {statistics.fmean(mean):.2f}" for short, name in names if (mean := _values(recent, name))]
         lines.append(("loss", "  ".join(losses)))

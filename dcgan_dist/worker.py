@@ -85,7 +85,7 @@ def train_worker(job: Job) -> Outcome:
     shard = ray.train.get_dataset_shard(DATASET)
     attempt = attempts(job.run)[-1]
     worker = Worker(job, attempt, rank, workers, device)
-    worker.announce(device.type if device.type != "cpu" else f"cpu, {threads} threads")
+    worker.announce(device.type if device.type != "cpu" else f"cpu, {threads} thread{'' if threads == 1 else 's'}")
 
     batch_size = job.settings.optimization.batch_size
     low, high = share(batch_size, rank, workers)
@@ -99,9 +99,10 @@ class Points:
 
     def __init__(self, batch_size: int, control: dist.ProcessGroup | None) -> None:
         self._batch_size, self._control = batch_size, control
-        self._begin()
+        self.begin()
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
+        """Begin a point now; what was added before is forgotten."""
         self._metrics: dict[str, list[Tensor]] = {}
         self._steps, self._waited_s, self._began = 0, 0.0, time.perf_counter()
 
@@ -131,7 +132,7 @@ class Points:
         point = dict(zip(names, values, strict=True))
         point["speed/images_per_second"] = self._steps * self._batch_size / mean_elapsed
         point["speed/wait_share"] = wait_share
-        self._begin()
+        self.begin()
         return point
 
 
@@ -233,6 +234,8 @@ class Worker:
             self._pulse.at("data", step)
             with points.waiting():
                 batch = next(batches)
+            if step == self._attempt.step:
+                points.begin()  # reading had to start first: that says nothing of speed
             self._note(step, batch)
             self._pulse.at("step", step)
             z = latents(settings.networks, self._batch_size, settings.seed, "latents", step, self._rows)

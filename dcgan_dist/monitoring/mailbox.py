@@ -45,9 +45,13 @@ class Mailbox:
             self._beats[beat["rank"]] = beat, time.monotonic()
         return self._wish
 
-    def beats(self, wish: Wish) -> list[Heard]:
-        """The newest sign of life of each rank of the newest attempt."""
+    def wish(self, wish: Wish) -> None:
+        """What the driver wishes from now on."""
         self._wish = wish
+
+    def beats(self, wish: Wish) -> list[Heard]:
+        """The newest sign of life of each rank of the newest attempt; says again what is wished."""
+        self.wish(wish)
         now = time.monotonic()
         return [Heard(beat, now - at) for beat, at in self._beats.values()]
 
@@ -132,7 +136,7 @@ class Receiver:
     def wish(self, wish: Wish) -> None:
         """What the workers are to do, from now on. It is repeated by `beats`, so that a restarted mailbox knows it."""
         self._wish = wish
-        self._mailbox.beats.remote(wish)
+        self._mailbox.wish.remote(wish)
 
     def beats(self, timeout_s: float) -> list[Heard]:
         """The newest sign of life of each rank, or nothing where the mailbox does not answer in time."""
