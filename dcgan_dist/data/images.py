@@ -58,11 +58,8 @@ def is_ready(data: bytes, size: int) -> bool:
     """Whether a file is an upright JPEG of `size` x `size` pixels in RGB or grey, which nothing needs to be done to."""
     if data[:2] != b"\xff\xd8":
         return False
-    try:
-        height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
-    except ValueError:
-        return False
-    return height == width == size and colours in _ORDINARY and _orientation(data) == 1
+    header = _jpeg_header(data)
+    return header is not None and header[:2] == (size, size) and header[2] in _ORDINARY and _orientation(data) == 1
 
 
 def _decode_jpeg(data: bytes, out: Pixels, fit: Fit, max_pixels: int) -> bool:
@@ -70,10 +67,10 @@ def _decode_jpeg(data: bytes, out: Pixels, fit: Fit, max_pixels: int) -> bool:
     size = out.shape[0]
     if size * size <= max_pixels and _decode_ready(data, out):
         return True
-    try:
-        height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
-    except ValueError:
-        return False  # rare sampling of the colours, which Pillow knows, or damage, which Pillow finds as well
+    header = _jpeg_header(data)
+    if header is None:
+        return False
+    height, width, colours = header
     _check_size(width, height, max_pixels)
     if colours not in _ORDINARY or _orientation(data) != 1:
         return False
@@ -85,6 +82,15 @@ def _decode_jpeg(data: bytes, out: Pixels, fit: Fit, max_pixels: int) -> bool:
         raise BadImage(f"damaged JPEG: {error}") from error
     _put(Image.fromarray(pixels), out, fit, (width, height))
     return True
+
+
+def _jpeg_header(data: bytes) -> tuple[int, int, str] | None:
+    """Height, width, colours; None for a rare sampling, which Pillow knows, or damage, which Pillow finds as well."""
+    try:
+        height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
+    except (ValueError, KeyError):  # KeyError: 4:4:1, a sampling that simplejpeg decodes but has no name for
+        return None
+    return height, width, colours
 
 
 def _decode_ready(data: bytes, out: Pixels) -> bool:

@@ -134,6 +134,23 @@ def test_grey_jpeg_is_repeated_over_the_colours() -> None:
     assert np.array_equal(pixels, np.repeat(np.asarray(Image.open(io.BytesIO(data)))[:, :, None], 3, axis=2))
 
 
+@pytest.mark.parametrize("size", [16, 8])
+def test_jpeg_of_a_sampling_without_a_name_is_decoded(size: int) -> None:
+    # 4:4:1 has four blocks of grey on top of each other where 4:1:1 has them side by side: the bytes stay as they are.
+    row = np.repeat(np.array([30, 90, 150, 210], np.uint8), 8)
+    wide = np.ascontiguousarray(np.broadcast_to(row[None, :, None], (8, 32, 3)))
+    data = bytearray(simplejpeg.encode_jpeg(wide, quality=95, colorsubsampling="411"))
+    frame = data.index(b"\xff\xc0")
+    data[frame + 5 : frame + 9] = data[frame + 7 : frame + 9] + data[frame + 5 : frame + 7]
+    data[frame + 11] = 0x14
+    with pytest.raises(KeyError):
+        simplejpeg.decode_jpeg_header(bytes(data))
+    assert not is_ready(bytes(data), size)
+    pillow = Image.open(io.BytesIO(data))
+    assert np.asarray(pillow)[::8, 0, 0].tolist() == [30, 90, 150, 210]
+    assert np.abs(decoded(bytes(data), size).astype(int) - reference(pillow, size, "resize")).max() <= 1
+
+
 @pytest.mark.parametrize("spelling", ["CMYK by Adobe", "CMYK", "YCCK"])
 @pytest.mark.parametrize("size", [64, 32])
 def test_jpegs_of_four_colours_look_as_pillow_shows_them(spelling: str, size: int) -> None:
