@@ -4,12 +4,13 @@ Ordinary JPEGs go through simplejpeg, which takes a sixth of Pillow's time. Ever
 """
 
 import io
+import re
 from typing import Literal
 
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 Pixels = NDArray[np.uint8]
 Fit = Literal["resize", "crop"]
@@ -19,6 +20,17 @@ SUFFIXES = ("jpg", "jpeg", "png", "webp")
 
 # What simplejpeg turns into RGB; the rest is CMYK in two spellings.
 _ORDINARY = ("YCbCr", "Gray", "RGB")
+
+# How a picture of each EXIF orientation is turned upright.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 _PILLOW_FORMATS = ("JPEG", "PNG", "WEBP")
 
@@ -117,7 +129,9 @@ def _orientation(data: bytes) -> int:
 
 
 def _orientation_tag(tiff: bytes) -> int:
-    """Tag 0x0112 of the first directory of a TIFF header."""
+    """Tag 0x0112 of the first directory of a TIFF header; 1 (upright) where there is none, or only rubbish."""
+    if tiff[:4] not in (b"II*\0", b"MM\0*"):
+        return 1
     order: Literal["little", "big"] = "little" if tiff[:2] == b"II" else "big"
     start = int.from_bytes(tiff[4:8], order)
     for entry in range(int.from_bytes(tiff[start : start + 2], order)):
@@ -136,8 +150,9 @@ def _decode_by_pillow(data: bytes, max_pixels: int) -> Image.Image:
         with Image.open(io.BytesIO(data), formats=_PILLOW_FORMATS) as image:
             _check_size(*image.size, max_pixels)
             image.load()
-            upright = ImageOps.exif_transpose(image)
-            return _to_rgb(upright)
+            # Not `ImageOps.exif_transpose`: it reads and writes all tags, and fails where any of them is rubbish.
+            turn = _TURNS.get(_orientation_tag(_exif(image)))
+            return _to_rgb(image if turn is None else image.transpose(turn))
     except BadImage:
         raise
     except MemoryError:
@@ -146,6 +161,16 @@ def _decode_by_pillow(data: bytes, max_pixels: int) -> Image.Image:
         # On damaged files Pillow lets through whatever its parsers run into: OSError, SyntaxError, struct.error, ...
         reason = str(error).partition("<")[0].strip() or type(error).__name__
         raise BadImage(f"cannot be decoded: {reason}") from error
+
+
+def _exif(image: Image.Image) -> bytes:
+    """The TIFF header that EXIF data is, empty where there is none."""
+    exif, text = image.info.get("exif"), image.info.get("Raw profile type exif")
+    if exif is None and isinstance(text, str):
+        # ImageMagick's way before PNG had a chunk for it: a line "exif", one with the length, then hexadecimal digits.
+        match = re.match(r"\s*exif\s+[0-9]+\s+((?:[0-9a-fA-F]{2}\s*)*)", text)
+        exif = bytes.fromhex(match[1]) if match else b""
+    return exif.removeprefix(b"Exif\0\0") if isinstance(exif, bytes) else b""
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

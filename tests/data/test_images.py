@@ -12,7 +12,7 @@ import simplejpeg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from dcgan_dist.data import images
 from dcgan_dist.data.images import BadImage, Fit, decode, is_ready
@@ -218,6 +218,51 @@ def test_noise_in_exif_is_no_reason_to_refuse_a_picture(noise: bytes) -> None:
     data = plain[:2] + segment + plain[2:]
     if images._orientation(data) == 1:
         assert np.array_equal(decoded(data, 8), decoded(plain, 8))
+
+
+def tiff_of(*entries: bytes) -> bytes:
+    """EXIF data of these tags, 12 bytes each."""
+    return b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<H", len(entries)) + b"".join(entries) + bytes(4)
+
+
+UPSIDE_DOWN = struct.pack("<HHII", 0x0112, 3, 1, 3)
+
+
+@pytest.mark.filterwarnings("ignore")  # Pillow looks for the resolution in it, and tells that it is rubbish
+@pytest.mark.parametrize("kind", ["jpeg", "png", "webp", "CMYK"])
+@pytest.mark.parametrize(
+    ("exif", "turned"),
+    [
+        (b"Exif\0\0rubbish", False),
+        (b"Exif\0\0II*\0\xff\xff\xff\xff", False),
+        (b"Exif\0\0II*\0\x08\0\0\0\xff\xff", False),
+        (tiff_of(UPSIDE_DOWN, b"\xff" * 12, struct.pack("<HHII", 0x9003, 2, 20, 2**32 - 1)), True),
+        (tiff_of(UPSIDE_DOWN, struct.pack("<HHII", 0x8769, 4, 1, 2**31), struct.pack("<HHII", 0x0100, 5, 9, 8)), True),
+    ],
+    ids=lambda value: repr(value[6:14]) if isinstance(value, bytes) else "turned" if value else "upright",
+)
+def test_rubbish_in_exif_is_no_reason_to_refuse_a_picture_of_any_kind(kind: str, exif: bytes, turned: bool) -> None:
+    image = smooth(32, 32).convert("CMYK" if kind == "CMYK" else "RGB")
+    options: dict[str, Any] = {"webp": {"lossless": True}, "png": {}}.get(kind, {"quality": 95})
+    kind = "jpeg" if kind == "CMYK" else kind
+    pixels = decoded(encoded(image, kind, exif=exif, **options), 32)
+    plain = decoded(encoded(image, kind, **options), 32)
+    # simplejpeg and Pillow round four colours differently.
+    assert np.abs(pixels.astype(int) - (plain[::-1, ::-1] if turned else plain)).max() <= (image.mode == "CMYK")
+
+
+@pytest.mark.parametrize("rubbish", ["", "zz", "\nexif\n       9\n4949", "\nexif\n  -1\n\n", "exif 12 4949x"])
+def test_exif_as_text_is_read_and_rubbish_in_it_passed_over(rubbish: str) -> None:
+    # As ImageMagick 6 writes it.
+    text = PngImagePlugin.PngInfo()
+    exif = tiff_of(UPSIDE_DOWN)
+    lines = [exif.hex()[i : i + 72] for i in range(0, 2 * len(exif), 72)]
+    text.add_text("Raw profile type exif", "\nexif\n{:8}\n{}\n".format(len(exif), "\n".join(lines)), zip=True)
+    image = smooth(32, 32)
+    assert np.array_equal(decoded(encoded(image, pnginfo=text), 32), np.asarray(image)[::-1, ::-1])
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Raw profile type exif", rubbish)
+    assert np.array_equal(decoded(encoded(image, pnginfo=text), 32), np.asarray(image))
 
 
 @pytest.mark.parametrize("value", [0, 9, 65535])
