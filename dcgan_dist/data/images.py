@@ -39,6 +39,18 @@ _PILLOW_FORMATS = ("JPEG", "PNG", "WEBP")
 Image.MAX_IMAGE_PIXELS = None
 
 
+# A progressive JPEG sends its pixels in about ten scans. Each makes the decoder go over all of them, however few bytes
+# it has, so that a file of some megabytes could keep it busy for hours.
+_MOST_SCANS = 100
+
+# Frames without progression, and what may come before them: tables, restart interval, applications' own, comments.
+_BASELINE = frozenset((0xC0, 0xC1))
+_SEGMENTS = frozenset((0xC4, 0xDB, 0xDD, *range(0xE0, 0xF0), 0xFE))
+
+# No JPEG that is worth its name has more bytes than pixels, three a pixel, besides its tables.
+_TABLES_BYTES = 1024
+
+
 class BadImage(Exception):
     """The bytes are no picture that can be used; the text says why. Such files are counted, they do not stop a run."""
 
@@ -59,7 +71,7 @@ def decode(data: bytes, out: Pixels, *, fit: Fit, max_pixels: int) -> None:
         max_pixels: a picture that declares more is bad, and is not decoded.
 
     Raises:
-        BadImage: nothing that can be decoded, damaged, or larger than `max_pixels`.
+        BadImage: nothing that can be decoded, damaged, larger than `max_pixels`, or a JPEG of more than 100 scans.
     """
     if data[:2] == b"\xff\xd8" and _decode_jpeg(data, out, fit, max_pixels):
         return
@@ -77,8 +89,10 @@ def is_ready(data: bytes, size: int) -> bool:
 def _decode_jpeg(data: bytes, out: Pixels, fit: Fit, max_pixels: int) -> bool:
     """Decode an ordinary JPEG; False where it needs Pillow."""
     size = out.shape[0]
-    if size * size <= max_pixels and _decode_ready(data, out):
+    small = len(data) <= out.nbytes + _TABLES_BYTES  # so that there is no room for scans that would take long
+    if small and size * size <= max_pixels and _decode_ready(data, out):
         return True
+    _check_scans(data)
     header = _jpeg_header(data)
     if header is None:
         return False
@@ -114,13 +128,39 @@ def _decode_ready(data: bytes, out: Pixels) -> bool:
     return bool(pixels.shape == out.shape) and _orientation(data) == 1
 
 
+def _check_scans(data: bytes) -> None:
+    if not _is_one_scan(data):
+        # Inside a scan 0xFF is followed by zero or the number of a restart.
+        scans = data.count(b"\xff\xda")
+        if scans > _MOST_SCANS:
+            raise BadImage(f"has {scans:,} scans, more than the {_MOST_SCANS} that are allowed")
+
+
+def _is_one_scan(data: bytes) -> bool:
+    """Whether the first scan of a JPEG has all colours of a baseline frame: what comes behind it is not decoded then.
+
+    To count is a tenth of the time of decoding such a file.
+    """
+    at, colours = 2, 0
+    while at + 10 <= min(len(data), 1 << 16) and data[at] == 0xFF:
+        kind = data[at + 1]
+        if kind == 0xDA:
+            return data[at + 4] == colours
+        if kind in _BASELINE:
+            colours = data[at + 9]
+        elif kind not in _SEGMENTS:
+            return False
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return False
+
+
 def _orientation(data: bytes) -> int:
     """EXIF orientation of a JPEG, 1 (upright) where it has none; segments are walked only if "Exif" occurs at all."""
     # The tag has to come before the pixels: behind 64 KiB there can only be pixels or the rest of a profile.
     if data.find(b"Exif\0\0", 0, 1 << 16) < 0:
         return 1
     at = 2
-    while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != 0xDA:
+    while at + 4 <= min(len(data), 1 << 16) and data[at] == 0xFF and data[at + 1] != 0xDA:
         length = int.from_bytes(data[at + 2 : at + 4], "big")
         if data[at + 1] == 0xE1 and data[at + 4 : at + 10] == b"Exif\0\0":
             return _orientation_tag(data[at + 10 : at + 2 + length])

@@ -371,6 +371,42 @@ def test_bomb_is_refused_by_its_declared_size(make: Callable[[int, int], bytes])
             decoded(make(15_000, 15_000), 32)
 
 
+def scans_of(mode: str, scans: int, progressive: bool = True) -> bytes:
+    """A small JPEG in which the last scan comes again and again, until there are so many."""
+    data = encoded(smooth(40, 40).convert(mode), "jpeg", progressive=progressive)
+    last = data.rindex(b"\xff\xda")
+    return data[:-2] + data[last:-2] * (scans - data.count(b"\xff\xda")) + data[-2:]
+
+
+def test_jpeg_of_many_scans_is_refused_before_it_is_decoded() -> None:
+    # Pillow, which decodes what has four colours, does not mind scans that come again.
+    decoded(scans_of("CMYK", 100), 16)
+    for mode in ("CMYK", "RGB", "L"):
+        with pytest.raises(BadImage, match="has 101 scans, more than the 100 that are allowed"):
+            decoded(scans_of(mode, 101), 16)
+        with pytest.raises(BadImage, match="has 5,000 scans"):
+            decoded(scans_of(mode, 5000), 40)
+
+
+def test_scans_do_not_hide_behind_a_frame_that_no_decoder_sees() -> None:
+    # Decoders skip filling before a marker. Who takes it for a marker takes what follows for a length that leads into
+    # the comment, to a frame of one scan.
+    data = scans_of("CMYK", 101)
+    decoy = b"\xff\xc0\0\x14" + bytes(5) + b"\4" + bytes(12) + b"\xff\xda\0\x0e\4" + bytes(11)
+    comment = bytearray(0xFFFF - 2)
+    comment[0xFEFF + 4 - 7 : 0xFEFF + 4 - 7 + len(decoy)] = decoy
+    data = data[:2] + b"\xff\xff\xfe\xff\xff" + comment + data[2:]
+    with pytest.raises(BadImage, match="has 102 scans"):
+        decoded(bytes(data), 16)
+
+
+def test_scans_are_not_counted_where_only_one_is_decoded() -> None:
+    comment = b"\xff\xfe\x01\xf4" + b"\xff\xda" * 249
+    for mode in ("RGB", "L", "CMYK"):
+        plain = encoded(smooth(40, 40).convert(mode), "jpeg")
+        assert np.array_equal(decoded(plain[:2] + comment + plain[2:], 16), decoded(plain, 16))
+
+
 def test_limit_counts_pixels_exactly() -> None:
     data = encoded(smooth(40, 50))
     decoded(data, 32, max_pixels=2000)
