@@ -12,6 +12,9 @@ from dataclasses import dataclass
 BLOCK = 512
 """Headers and bodies begin at multiples of this."""
 
+# Most characters of a name in a sentence.
+_SHOWN = 80
+
 # A long name or a set of pax records beyond this is an attack or damage.
 _LONGEST_EXTENSION = 1 << 20
 
@@ -72,7 +75,7 @@ def members(read: Callable[[int, int], bytes], length: int) -> Iterator[Member]:
         size = own_size if size is None else size
         if kind in _REGULAR:
             if body + size > length:
-                raise TornTar(f"it ends at byte {length:,} in the middle of {name!r}")
+                raise TornTar(f"it ends at byte {length:,} in the middle of {_shown(name)}")
             if not name.endswith("/"):  # a folder as tar wrote it before 1988
                 yield Member(name, body, size)
         elif kind in b"123456":
@@ -170,12 +173,16 @@ def _records(data: bytes, at: int) -> dict[str, str]:
 
 def _pax_size(text: str, at: int) -> int:
     if not re.fullmatch(r"[0-9]{1,19}", text):
-        raise TornTar(f"the pax header at byte {at:,} declares a size of {text!r}")
+        raise TornTar(f"the pax header at byte {at:,} declares a size of {_shown(text)}")
     return int(text)
 
 
 def _text(data: bytes) -> str:
     return data.partition(b"\0")[0].decode("utf-8", "surrogateescape")
+
+
+def _shown(text: str) -> str:
+    return repr(text) if len(text) <= _SHOWN else f"{text[:_SHOWN]!r}..."
 
 
 def _padded(size: int) -> int:

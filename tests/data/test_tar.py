@@ -154,6 +154,16 @@ def test_name_of_a_gigabyte_is_not_read(kind: bytes) -> None:
     assert max(reads) == 512
 
 
+@pytest.mark.parametrize("record", [b"path=", b"size="])
+def test_long_text_of_an_archive_does_not_fill_the_sentence(record: bytes) -> None:
+    record = b"100014 " + record + b"\n" * 100_000 + b"\n"
+    whole = archive({"pax": record.replace(b"100014", str(len(record)).encode())}, type=tarfile.XHDTYPE)
+    end_of_header = 512 + -(-len(record) // 512) * 512
+    why = first_good(whole[:end_of_header] + archive({"a.jpg": bytes(600)})[:1024])[1]
+    assert why.endswith("\\n'...")
+    assert len(why) < 300
+
+
 @pytest.mark.parametrize("name", ["../../etc/passwd.jpg", "/etc/passwd.jpg", "C:\\x.jpg", "a\nb.jpg"])
 def test_evil_names_are_only_text(name: str) -> None:
     assert listed(archive({name: b"1"}))[0].name == name
