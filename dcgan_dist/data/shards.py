@@ -244,9 +244,10 @@ def index_shard(shard: Place) -> ShardIndex:
     first = window.read(0, tar.BLOCK)
     if not tar.is_header(first):
         raise DataError(f"{shard} is not a tar: {_what_it_is(first, window.length)}")
-    rows: list[tuple[int, int, int]] = []
+    rows: list[tuple[int, int]] = []
+    labels: list[int] = []  # of the samples before this one
     torn = None
-    key, start, label = "", 0, -1
+    key, label = "", -1
     try:
         for member in tar.members(window.read, window.length):
             folder, slash, base = member.name.rpartition("/")
@@ -254,25 +255,26 @@ def index_shard(shard: Place) -> ShardIndex:
             if not stem or not dot or _META.match(member.name):
                 continue
             if folder + slash + stem != key:
-                key, start, label = folder + slash + stem, len(rows), -1
+                labels += [label] * (len(rows) - len(labels))
+                key, label = folder + slash + stem, -1
             suffix = suffix.lower()
             if suffix in SUFFIXES:
-                rows.append((member.offset, member.size, label))
+                rows.append((member.offset, member.size))
             elif suffix == "cls" and member.size <= 32:
                 match = _LABEL.fullmatch(window.read(member.offset, member.size))
                 label = int(match[1]) if match and int(match[1]) < 2**31 else -1
-                rows[start:] = [(offset, size, label) for offset, size, _ in rows[start:]]
     except tar.TornTar as error:
-        if label < 0 and any(row[2] >= 0 for row in rows):
-            del rows[start:]  # the label of the last sample is what was torn off
+        if label < 0 and any(known >= 0 for known in labels):
+            del rows[len(labels) :]  # the label of the last sample is what was torn off
         torn = f"{shard} is torn: {error}; its first {len(rows):,} images are used"
-    table = np.array(rows, dtype=np.int64).reshape(-1, 3)
+    labels += [label] * (len(rows) - len(labels))
+    table = np.array(rows, dtype=np.int64).reshape(-1, 2)
     return ShardIndex(
         shard=shard.address,
         shard_bytes=window.length,
         offset=table[:, 0].copy(),
         size=table[:, 1].copy(),
-        label=table[:, 2].astype(np.int32),
+        label=np.array(labels, dtype=np.int32),
         torn=torn,
     )
 

@@ -98,6 +98,12 @@ def test_label_belongs_to_the_key_whether_it_comes_before_or_after_the_image(tmp
     assert index_shard(tar_of(tmp_path / "a.tar", files)).label.tolist() == [1, 2, -1, 4, 4]
 
 
+def test_last_of_several_labels_is_that_of_all_images_of_the_key(tmp_path: Path) -> None:
+    files = [("a.cls", b"1"), ("a.jpg", b"A"), ("a.cls", b"2"), ("a.png", b"B"), ("b.jpg", b"C"), ("b.cls", b"3")]
+    files += [("b.cls", b"none")]
+    assert index_shard(tar_of(tmp_path / "a.tar", files)).label.tolist() == [2, 2, -1]
+
+
 @pytest.mark.parametrize("content", [b"dog", b"", b"-1", b"1.0", b"2147483648", b"99999999999", b"\xff", b"1" * 40])
 def test_class_that_is_no_number_counts_as_none(tmp_path: Path, content: bytes) -> None:
     shard = tar_of(tmp_path / "a.tar", [("a.jpg", b"A"), ("a.cls", content), ("b.jpg", b"B"), ("b.cls", b"2147483647")])
