@@ -15,6 +15,9 @@ BLOCK = 512
 # Most characters of a name in a sentence.
 _SHOWN = 80
 
+# Zeros that fill the last record are part of the end. GNU tar has records of 10 KiB unless it is told otherwise.
+_LONGEST_END = 1 << 20
+
 # A long name or a set of pax records beyond this is an attack or damage.
 _LONGEST_EXTENSION = 1 << 20
 
@@ -44,7 +47,8 @@ def members(read: Callable[[int, int], bytes], length: int) -> Iterator[Member]:
         length: of the archive, bytes.
 
     Raises:
-        TornTar: at the first header that is damaged, or body that is not all there; also where the end mark is missing.
+        TornTar: at the first header that is damaged, or body that is not all there; also where the end mark is missing,
+            or is not the end.
     """
     at = 0
     name: str | None = None
@@ -54,6 +58,10 @@ def members(read: Callable[[int, int], bytes], length: int) -> Iterator[Member]:
             raise TornTar(f"it ends at byte {length:,} without an end mark")
         header = read(at, BLOCK)
         if header == _ZEROS:
+            # A hole, which a broken download or disk leaves, looks like the end.
+            rest = length - at
+            if rest > _LONGEST_END or read(at, rest).strip(b"\0"):
+                raise TornTar(f"behind its end mark at byte {at:,} there is more")
             return
         kind, own_name, own_size = _parse(header, at)
         body = at + BLOCK

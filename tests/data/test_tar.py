@@ -187,6 +187,28 @@ def test_sparse_files_are_refused() -> None:
     assert "sparse" in first_good(forged(at_156=b"S"))[1]
 
 
+@pytest.mark.parametrize("hole", [512, 1024, 10_240])
+def test_hole_is_not_taken_for_the_end(hole: int) -> None:
+    files = {"a.jpg": b"1", "b.jpg": b"2", "c.jpg": b"3" * 20_000}
+    whole = archive(files)
+    assert listed(whole[:1024] + bytes(hole)) == listed(whole)[:1]
+    found, why = first_good(whole[:1024] + bytes(hole) + whole[1024 + hole :])
+    assert found == listed(whole)[:1]
+    assert why == "behind its end mark at byte 1,024 there is more"
+
+
+def test_archive_that_ends_in_a_hole_is_torn_and_one_of_large_records_is_not() -> None:
+    data = archive({"a.jpg": b"1"})[:1024]
+    assert len(listed(data + bytes(1 << 20))) == 1
+    assert "there is more" in first_good(data + bytes((1 << 20) + 512))[1]
+
+
+def test_second_of_two_archives_in_one_file_is_not_passed_over_in_silence() -> None:
+    data = archive({"a.jpg": b"1"})
+    assert [member.name for member in first_good(data + data)[0]] == ["a.jpg"]
+    assert "there is more" in first_good(data + data)[1]
+
+
 @given(st.binary(max_size=3000))
 def test_noise_breaks_cleanly(noise: bytes) -> None:
     found, why = first_good(noise)
