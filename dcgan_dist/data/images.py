@@ -216,7 +216,12 @@ def _exif(image: Image.Image) -> bytes:
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):
         # `convert` would clip 16-bit greys at 255; Pillow itself reads 16-bit colours by their high byte.
-        return Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8)).convert("RGB")
+        values = np.asarray(image).astype(np.uint32)
+        grey = (values >> 8).astype(np.uint8)
+        transparent = image.info.get("transparency")  # Pillow finds such a grey only among 8-bit ones
+        if isinstance(transparent, int):
+            grey[values == transparent] = 255
+        return Image.fromarray(grey).convert("RGB")
     if image.has_transparency_data:
         over = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", over.size, "white"), over).convert("RGB")

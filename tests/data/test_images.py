@@ -3,7 +3,7 @@ import io
 import struct
 import warnings
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -324,6 +324,42 @@ def test_transparent_colour_of_a_palette_shows_white() -> None:
     assert (result[:, 16:] == 255).all()
 
 
+def test_every_colour_of_a_palette_may_be_transparent_in_part() -> None:
+    image = Image.new("P", (32, 32), 0)
+    image.putpalette([0, 0, 0, 0, 0, 0, 0, 255, 0])
+    image.paste(1, (8, 0, 16, 32))
+    image.paste(2, (16, 0, 32, 32))
+    result = decoded(encoded(image, transparency=bytes([0, 128])), 32).astype(int)
+    assert (result[:, :8] == 255).all()
+    assert np.abs(result[:, 8:16] - 127).max() <= 1
+    assert (result[:, 16:] == (0, 255, 0)).all()
+
+
+@pytest.mark.parametrize(
+    ("kind", "left", "right", "transparent"),
+    [
+        ((1, 0), b"\xff\xff", b"\0\0", b"\0\1"),
+        ((8, 0), b"\x09" * 16, b"\0" * 16, b"\0\x09"),
+        ((16, 0), b"\x12\x34" * 16, b"\0\xff" * 16, b"\x12\x34"),
+        ((8, 2), b"\1\2\3" * 16, b"\0\0\0" * 16, b"\0\1\0\2\0\3"),
+    ],
+)
+def test_transparent_colour_of_a_png_without_palette_shows_white(
+    kind: tuple[int, int], left: bytes, right: bytes, transparent: bytes
+) -> None:
+    rows = (b"\0" + left + right) * 32
+    result = decoded(png_of(32, 32, zlib.compress(rows), *kind, before=[(b"tRNS", transparent)]), 32)
+    assert (result[:, :16] == 255).all()
+    assert (result[:, 16:] == 0).all()
+
+
+def test_grey_of_sixteen_bits_with_transparency_keeps_its_high_bytes() -> None:
+    rows = (b"\0" + b"\x12\x34\x00\x00" * 16 + b"\x56\x78\xff\xff" * 16) * 32
+    result = decoded(png_of(32, 32, zlib.compress(rows), 16, 4), 32)
+    assert (result[:, :16] == 255).all()
+    assert (result[:, 16:] == 0x56).all()
+
+
 def test_transparent_webp_shows_white() -> None:
     result = decoded(encoded(Image.new("RGBA", (32, 32), (9, 9, 9, 0)), "webp", lossless=True), 32)
     assert (result == 255).all()
@@ -335,15 +371,55 @@ def test_colour_profile_does_not_change_the_pixels() -> None:
     assert np.array_equal(decoded(plain, 64), decoded(marked, 64))
 
 
+@pytest.mark.parametrize("kind", ["jpeg", "png", "webp"])
+@pytest.mark.parametrize("profile", [b"rubbish", b"\xff" * 200, bytes(70_000)], ids=["text", "noise", "long"])
+def test_rubbish_for_a_colour_profile_does_not_change_the_pixels(kind: str, profile: bytes) -> None:
+    options: dict[str, Any] = {"webp": {"lossless": True}}.get(kind, {})
+    plain, marked = (encoded(smooth(32, 32), kind, icc_profile=icc, **options) for icc in (None, profile))
+    assert np.array_equal(decoded(plain, 32), decoded(marked, 32))
+
+
+def test_interlaced_png_is_put_together() -> None:
+    pixels = np.asarray(smooth(32, 32))
+    # Adam7: first place and step, down and across, of each pass.
+    passes = [(0, 8, 0, 8), (0, 8, 4, 8), (4, 8, 0, 4), (0, 4, 2, 4), (2, 4, 0, 2), (0, 2, 1, 2), (1, 2, 0, 1)]
+    rows = [row for top, down, left, across in passes for row in pixels[top::down, left::across]]
+    data = zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
+    assert np.array_equal(decoded(png_of(32, 32, data, interlaced=1), 32), pixels)
+    with pytest.raises(BadImage):
+        decoded(png_of(32, 32, data[: len(data) // 2], interlaced=1), 32)
+
+
+@pytest.mark.parametrize("kind", ["png", "webp"])
+def test_first_picture_of_an_animation_is_shown(kind: str) -> None:
+    image = smooth(32, 32)
+    pages = [Image.new("RGB", (32, 32), "red"), Image.new("RGB", (32, 32), "blue")]
+    options: dict[str, Any] = {"lossless": True} if kind == "webp" else {}
+    data = encoded(image, kind, save_all=True, append_images=pages, duration=100, **options)
+    with Image.open(io.BytesIO(data)) as animation:
+        assert animation.n_frames == 3
+    assert np.array_equal(decoded(data, 32), np.asarray(image))
+
+
 # Bad pictures
 
 
-def png_of(width: int, height: int, data: bytes, depth: int = 8) -> bytes:
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-    header = struct.pack(">IIBBBBB", width, height, depth, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+def png_of(
+    width: int,
+    height: int,
+    data: bytes,
+    depth: int = 8,
+    colours: int = 2,
+    *,
+    interlaced: int = 0,
+    before: Sequence[tuple[bytes, bytes]] = (),
+) -> bytes:
+    """A PNG of these pixels, RGB unless `colours` says otherwise, with chunks `before` them."""
+    header = struct.pack(">IIBBBBB", width, height, depth, colours, 0, 0, interlaced)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        for kind, body in [(b"IHDR", header), *before, (b"IDAT", data), (b"IEND", b"")]
+    )
 
 
 def jpeg_of(width: int, height: int) -> bytes:
@@ -436,6 +512,11 @@ def test_limit_alone_decides_and_not_pillows_own() -> None:
         jpeg_of(16, 0),
         png_of(2**31 - 1, 1, b""),
         encoded(smooth(32, 32), "gif"),
+        encoded(smooth(32, 32), "gif", save_all=True, append_images=[Image.new("RGB", (32, 32))]),
+        png_of(32, 32, zlib.compress(bytes(33 * 32)), 8, 3),  # a palette is missing
+        png_of(32, 32, zlib.compress(bytes(97 * 32)), 3),
+        png_of(32, 32, zlib.compress(bytes(97 * 32)), interlaced=2),
+        jpeg_of(0, 0),
         encoded(smooth(32, 32), "bmp"),
         encoded(smooth(32, 32), "tiff"),
     ],
