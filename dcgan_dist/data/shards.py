@@ -10,8 +10,10 @@ import io
 import json
 import re
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from tokenize import TokenError
 from types import TracebackType
 from typing import Any, Self
 
@@ -33,6 +35,20 @@ _LOCAL_WINDOW = 64 << 10
 _REMOTE_WINDOW = 8 << 20
 
 _MAGIC = {b"\x1f\x8b": "gzip", b"(\xb5\x2f\xfd": "zstd", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"PK\x03\x04": "zip"}
+# What Python and NumPy raise for an index and a description that were written to deceive: their checksum is right.
+_FORGED = (
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    EOFError,
+    RuntimeError,
+    TokenError,
+    zlib.error,
+    zipfile.BadZipFile,
+)
+
 _META = re.compile(r"__[^/]*__($|/)")
 _LABEL = re.compile(rb"\s*([0-9]{1,10})\s*")
 
@@ -117,6 +133,12 @@ class Index:
             sha256=tuple(self.sha256[i] for i in chosen),
         )
 
+    def _is_inside(self) -> bool:
+        """Whether every file lies in its shard."""
+        if ((self.shard < 0) | (self.shard >= len(self.shards)) | (self.offset < 0) | (self.size < 0)).any():
+            return False
+        return bool((self.size <= np.array(self.shard_bytes, np.int64)[self.shard] - self.offset).all())
+
     def save(self, folder: Place) -> None:
         """Write `index.npz`, then `dataset.json`, into a folder; shards in that folder are named relative to it."""
         arrays = io.BytesIO()
@@ -167,7 +189,9 @@ class Index:
             )
             if not all(column.shape == (images,) for column in columns.values()):
                 raise ValueError("its arrays differ in length")
-        except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            if not index._is_inside():
+                raise ValueError("it names places outside of the shards")
+        except _FORGED as error:
             raise DataError(
                 f"{folder / INDEX_FILE} or {DATASET_FILE} is damaged ({error}): delete both, and they are made again"
             ) from error

@@ -1,3 +1,4 @@
+import contextlib
 import gzip
 import hashlib
 import io
@@ -392,6 +393,48 @@ def _forged(path: Path) -> None:
         path.write_bytes(file.getvalue())
     description["index"]["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
     (path.parent / DATASET_FILE).write_text(json.dumps(description))
+
+
+def _with(folder: Path, index: bytes, **description: Any) -> None:
+    """Another index, with a checksum that is right, and other values in the description."""
+    known = json.loads((folder / DATASET_FILE).read_text())
+    (folder / INDEX_FILE).write_bytes(index)
+    known |= {"index": {"file": INDEX_FILE, "sha256": hashlib.sha256(index).hexdigest()}} | description
+    (folder / DATASET_FILE).write_text(json.dumps(known))
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("shard", -1), ("shard", 3), ("offset", -1), ("offset", 2**62), ("size", -1), ("size", 2**63 - 1)],
+)
+def test_index_that_names_places_outside_of_the_shards_is_refused(tmp_path: Path, column: str, value: int) -> None:
+    index = data_set(here(tmp_path))
+    columns = {name: getattr(index, name).astype(np.int64) for name in ("shard", "offset", "size", "label")}
+    columns[column][4] = value
+    with io.BytesIO() as file:
+        np.savez(file, **columns)
+        _with(tmp_path, file.getvalue())
+    with pytest.raises(DataError, match="names places outside of the shards"):
+        Index.load(here(tmp_path))
+
+
+def test_forged_index_is_one_sentence(tmp_path: Path) -> None:
+    index = data_set(here(tmp_path))
+    compressed = (tmp_path / INDEX_FILE).read_bytes()
+    with io.BytesIO() as file:
+        np.savez(file, shard=index.shard, offset=index.offset, size=index.size, label=index.label)
+        plain = file.getvalue()
+    for data in (compressed, plain):
+        for at in range(0, len(data), 7):
+            _with(tmp_path, data[:at] + bytes([data[at] ^ 0x81]) + data[at + 1 :])
+            with contextlib.suppress(DataError):
+                Index.load(here(tmp_path))
+    description = json.loads((tmp_path / DATASET_FILE).read_text())
+    for value in (None, -1, 2**70, "x", [], [None], {}, [{"file": "x", "bytes": 2**70, "sha256": None}]):
+        for name in description.keys() - {"format", "index"}:
+            _with(tmp_path, compressed, **{name: value})
+            with contextlib.suppress(DataError):
+                Index.load(here(tmp_path))
 
 
 @pytest.mark.parametrize("damage", [_shorter, _forged])
