@@ -274,6 +274,18 @@ def test_a_full_disk_ends_the_run_with_one_sentence(train: Any, tmp_path: Path) 
         subprocess.run(["umount", str(disk)], check=True)
 
 
+def test_a_collapse_ends_the_run_where_that_is_wished(train: Any, tmp_path: Path) -> None:
+    arguments = [*TINY, f"--data={shards(tmp_path / 'data')}", "--images=100000000", "--name=gone", "--lr=1e30"]
+    status, output = train(*arguments, "--on-collapse=stop")
+    assert status == 1
+    told = one_sentence(output)
+    assert "not a number since 0 images: " in told
+    assert "--on-collapse warn" in told
+    record = json.loads((tmp_path / "runs" / "gone" / "run.json").read_text())
+    assert record["status"] == "failed"
+    assert (tmp_path / "runs" / "gone" / "checkpoints").is_dir()
+
+
 def test_the_time_limit_ends_a_run_with_a_checkpoint(train: Any, tmp_path: Path) -> None:
     arguments = [*TINY, f"--data={shards(tmp_path / 'data')}", "--images=100000000", "--name=long", "--minutes=0.15"]
     status, output = train(*arguments)
