@@ -1,0 +1,135 @@
+"""Sample logs: which samples each rank used in which step of which life of a run, and what of that survived.
+
+A log is a folder of files `LIFE-RANK.jsonl` whose lines hold "step" and "samples", written before the step is computed.
+That is what `--monitoring.audit` writes, and what `benchmarks/stock.py` writes beside Ray's own loop.
+"""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Use:
+    """What one rank used in one step."""
+
+    life: int
+    rank: int
+    step: int
+    samples: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Life:
+    """Steps that a life of the worker group has begun: from `first` to `last`."""
+
+    number: int
+    first: int
+    last: int
+
+
+class SampleLog:
+    """Reads a sample log while it grows.
+
+    Attributes:
+        uses: all of it so far; a line that a kill cut off is none.
+        seen: of each (life, step) the moment at which it was seen first, by the clock.
+    """
+
+    def __init__(self, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self._folder, self._clock = folder, clock
+        self._read: dict[Path, int] = {}
+        self.uses: list[Use] = []
+        self.seen: dict[tuple[int, int], float] = {}
+
+    def look(self) -> None:
+        """Read what has come since the last look."""
+        for file in sorted(self._folder.glob("*-*.jsonl")):
+            life, rank = (int(part) for part in file.stem.split("-"))
+            with open(file, "rb") as opened:
+                opened.seek(self._read.get(file, 0))
+                lines = opened.read()
+            whole = lines[: lines.rfind(b"\n") + 1]
+            self._read[file] = self._read.get(file, 0) + len(whole)
+            for line in whole.splitlines():
+                content = json.loads(line)
+                self.uses.append(Use(life, rank, content["step"], tuple(content["samples"])))
+                self.seen.setdefault((life, content["step"]), self._clock())
+
+    @property
+    def newest(self) -> Life | None:
+        """The life that was begun last, if there is one."""
+        found = lives(self.uses)
+        return found[-1] if found else None
+
+    def went_on(self, life: int, step: int | None = None) -> float | None:
+        """When the first step of a later life was seen to be done, or, where it is given, the first after `step` of
+        this one; None while it was not. A step is done where the next one begins."""
+        begun: Counter[int] = Counter()
+        for at, (number, reached) in sorted((at, key) for key, at in self.seen.items()):
+            if number > life or (number == life and step is not None and reached > step):
+                begun[number] += 1
+                if begun[number] == 2:
+                    return at
+        return None
+
+    def pause(self, since: float, until: float) -> float:
+        """The longest time between two new steps from the last before `since` up to `until`, in seconds."""
+        times = sorted(at for at in self.seen.values() if at <= until)
+        before = max((at for at in times if at <= since), default=since)
+        marks = [before, *(at for at in times if at > since)]
+        return max((later - earlier for earlier, later in pairwise(marks)), default=until - before)
+
+
+def lives(uses: Sequence[Use]) -> list[Life]:
+    """The lives of a run that have begun a step, in order."""
+    steps: dict[int, list[int]] = {}
+    for use in uses:
+        steps.setdefault(use.life, []).append(use.step)
+    return [Life(number, min(found), max(found)) for number, found in sorted(steps.items())]
+
+
+def lost(uses: Sequence[Use], life: int) -> int:
+    """How many steps of this life the next one went back by; 0 where there is no next one."""
+    found = {one.number: one for one in lives(uses)}
+    later = [number for number in found if number > life]
+    return max(0, found[life].last + 1 - found[min(later)].first) if later else 0
+
+
+def surviving(uses: Sequence[Use]) -> list[Use]:
+    """What was not done in vain: of each life the steps before those at which any later life began."""
+    ends: dict[int, int | None] = {}
+    end: int | None = None
+    for life in reversed(lives(uses)):
+        ends[life.number] = end
+        end = life.first if end is None else min(end, life.first)
+    kept = [use for use in uses if (limit := ends[use.life]) is None or use.step < limit]
+    return sorted(kept, key=lambda use: (use.step, use.life, use.rank))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Of the samples that a run was to use so and so often: uses that are lacking, and uses beyond."""
+
+    missing: int
+    twice: int
+
+
+def judge(uses: Sequence[Use], images: int, epochs: int) -> Verdict:
+    """Whether the surviving lineage used each of `images` samples once an epoch."""
+    counts = Counter(sample for use in surviving(uses) for sample in use.samples)
+    due = [counts.get(sample, 0) - epochs for sample in range(images)]
+    return Verdict(sum(-n for n in due if n < 0), sum(n for n in due if n > 0))
+
+
+def same(uses: Sequence[Use], others: Sequence[Use]) -> bool:
+    """Whether both surviving lineages have the same samples of the same ranks in each step, each once."""
+
+    def plain(log: Sequence[Use]) -> list[tuple[int, int, tuple[int, ...]]]:
+        return sorted((use.step, use.rank, use.samples) for use in surviving(log))
+
+    return plain(uses) == plain(others)
