@@ -14,7 +14,8 @@ class PlainLoop:
     """Generator, discriminator and their update, for any structure with prescribed batch norm and a flattened head."""
 
     def __init__(self, settings: NetworkSettings) -> None:
-        self.generator, self.discriminator = _generator(settings), _discriminator(settings)
+        self.generator: nn.Module = _generator(settings)
+        self.discriminator: nn.Module = _discriminator(settings)
         for network in (self.generator, self.discriminator):
             network.apply(_init_weights)
         self.criterion = nn.BCELoss()
