@@ -18,7 +18,7 @@ from dcgan_dist.group import Group, Life
 from dcgan_dist.monitoring.mailbox import Receiver
 from dcgan_dist.monitoring.messages import Wish
 from dcgan_dist.monitoring.monitor import Monitor
-from dcgan_dist.monitoring.watchdog import describe, stuck
+from dcgan_dist.monitoring.watchdog import Heard, describe, stuck
 from dcgan_dist.preflight import ClusterFacts, Placement, gather_facts, leaving_nodes, place_workers
 from dcgan_dist.settings import Settings
 from dcgan_dist.worker import Outcome
@@ -37,6 +37,7 @@ class Supervisor:
         self._group, self._receiver, self._monitor, self._check = group, receiver, monitor, check
         self._settings: Settings = group.settings
         self._signal: int | None = None
+        self._ended = 0
         self._wished: Wish = {"stop": None, "abandon": None}
         self._failures = Failures(self._settings.workers.max_failures)
 
@@ -65,6 +66,7 @@ class Supervisor:
     def _live(self, placement: Placement) -> Outcome | None:
         """One life of the worker group; None where it was lost and the run goes on."""
         self._again, self._given_up, error = "", None, None
+        self._ended = max((rank.beat["attempt"] for rank in self._heard()), default=self._ended)
         self._wish(None)
         known = frozenset(gather_facts().hosts)
         life = Life(lambda: self._group.train(placement))
@@ -111,7 +113,7 @@ class Supervisor:
     def _look_at_ranks(self) -> tuple[int, str] | None:
         """The attempt whose processes are to end since it does not get on, and why."""
         limit_s = self._settings.workers.hang_s
-        ranks = self._receiver.beats(LOOK_S)
+        ranks = self._heard()
         self._monitor.hear(ranks)
         rank = stuck(ranks, limit_s)
         if rank is None:
@@ -119,6 +121,11 @@ class Supervisor:
         reason = f"{describe(rank)}; nobody got on for {limit_s:g} s, which is workers.hang_s"
         self._monitor.say(f"stuck: {reason}")
         return rank.beat["attempt"], reason
+
+    def _heard(self) -> list[Heard]:
+        """The ranks' signs of life. Those of a group that has ended stay in the mailbox until the next one's come: by
+        them it would be given up again, and the next one would not be watched."""
+        return [rank for rank in self._receiver.beats(LOOK_S) if rank.beat["attempt"] > self._ended]
 
     def _judge(self, error: BaseException) -> None:
         """Go on after a loss, or raise what the run ends with."""
