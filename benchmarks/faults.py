@@ -27,7 +27,7 @@ from typing import Any
 import torch
 
 from benchmarks.lineage import Use, judge, lost, same
-from benchmarks.processes import GaveUpError, Home, Nodes, Run, kill, later
+from benchmarks.processes import WAIT_S, GaveUpError, Home, Nodes, Run, kill, later
 from benchmarks.report import Bar, Cell, Report, Table, parser, publish, show, write
 
 DRAWS = 3
@@ -172,22 +172,28 @@ def kill_driver(run: Run, draws: random.Random, number: int) -> float:
 
 def kill_uncommitted(run: Run, draws: random.Random, number: int) -> float:
     """All processes of the run at once, as when its machine goes, while a checkpoint lacks only its manifest."""
-    processes = list(run.home.processes())
-    folder = run.folder / "checkpoints"
-    deadline = time.monotonic() + 60
+    writer, processes = run.worker_of(0), list(run.home.processes())
+    deadline = time.monotonic() + WAIT_S
     while time.monotonic() < deadline:
-        newest = max(folder.iterdir())
-        if (newest / "state.pt").exists() and not (newest / "MANIFEST.json").exists():
-            at = kill(run.process.pid)
-            for pid in processes:
-                kill(pid)
-            run.process.wait()
-            run.home.kill_all()
-            if (newest / "MANIFEST.json").exists():
-                raise GaveUpError("the manifest was faster than the kill")
-            run.go_on()
-            return at
-    raise GaveUpError("no checkpoint without a manifest was seen")
+        newest = newest_checkpoint(run.folder)
+        if not (newest / "state.pt").exists() or (newest / "MANIFEST.json").exists():
+            time.sleep(0.0005)
+            continue
+        # The moment is short. The writer is held, so that it can be seen whether it was met before anything is killed.
+        kill(writer, signal.SIGSTOP)
+        run.log.look()
+        time.sleep(0.05)
+        if (newest / "MANIFEST.json").exists():
+            kill(writer, signal.SIGCONT)
+            continue
+        at = kill(run.process.pid)
+        for pid in processes:
+            kill(pid)
+        run.process.wait()
+        run.home.kill_all()
+        run.go_on()
+        return at
+    raise GaveUpError("no checkpoint without a manifest was met")
 
 
 def damage_and_kill(run: Run, draws: random.Random, number: int) -> float:
@@ -390,7 +396,7 @@ class Bench:
             newest = run.log.newest
             assert newest is not None
             life = newest.number
-            step = due(newest.first, fault, draws)
+            step = due(newest.last, fault, draws)
             run.wait(f"step {step}", lambda life=life, step=step: (life, step) in run.log.seen)
             at = fault.act(run, draws, number)
             reached = max(step for (one, step), seen in run.log.seen.items() if one == life and seen <= at)
@@ -421,9 +427,9 @@ class Bench:
         broken.same_state = equal(final_state(run.folder), state) and broken.same_state is not False
 
 
-def due(first: int, fault: Fault, draws: random.Random) -> int:
-    """The step at which a fault comes to a life that began with `first`."""
-    checkpoint = (first // BETWEEN + fault.ahead) * BETWEEN
+def due(reached: int, fault: Fault, draws: random.Random) -> int:
+    """The step at which a fault comes to a life that has reached this one."""
+    checkpoint = (reached // BETWEEN + fault.ahead) * BETWEEN
     return checkpoint - fault.before if fault.before else checkpoint + draws.randint(*OFFSETS)
 
 

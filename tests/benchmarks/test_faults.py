@@ -35,12 +35,12 @@ def test_the_committed_report_meets_all_its_bars() -> None:
     assert measured == {fault.name for fault in FAULTS}
 
 
-@pytest.mark.parametrize("first", [0, BETWEEN, BETWEEN + 7])
-def test_a_fault_comes_strictly_between_two_checkpoints(first: int) -> None:
+@pytest.mark.parametrize("reached", [0, BETWEEN, BETWEEN + 7])
+def test_a_fault_comes_strictly_between_two_checkpoints(reached: int) -> None:
     draws = random.Random(1)
-    steps = {due(first, Fault("some", kill_worker), draws) for _ in range(500)}
+    steps = {due(reached, Fault("some", kill_worker), draws) for _ in range(500)}
     assert len(steps) > 20
-    assert all(step > first and 5 < step % BETWEEN < BETWEEN - 5 for step in steps)
+    assert all(step > reached and 5 < step % BETWEEN < BETWEEN - 5 for step in steps)
 
 
 def test_no_checkpoint_comes_but_at_the_intervals() -> None:
