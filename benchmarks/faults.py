@@ -26,7 +26,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.lineage import Use, judge, lost, same
+from benchmarks.lineage import Life, Use, judge, lost, same
 from benchmarks.processes import WAIT_S, GaveUpError, Home, Nodes, Run, kill, later
 from benchmarks.report import Bar, Cell, Report, Table, parser, publish, show, write
 
@@ -62,7 +62,6 @@ SETTINGS = (
     "--data.cache=off",
     f"--workers={WORKERS}",
     "--workers.threads=1",
-    f"--workers.hang_s={HANG_S}",
     f"--networks.generator-maps={MAPS}",
     f"--networks.discriminator-maps={MAPS}",
     f"--checkpoints.images={BETWEEN * BATCH}",
@@ -130,6 +129,7 @@ class Fault:
         once_ours: a run of ours too.
         before: it comes so many steps before a checkpoint, and not at a drawn step after one.
         prepare: is called when the run's folder is there.
+        settings: of the training command, besides the others.
     """
 
     name: str
@@ -142,6 +142,7 @@ class Fault:
     once_ours: bool = False
     before: int | None = None
     prepare: Callable[[Run], None] | None = None
+    settings: tuple[str, ...] = ()
 
 
 def kill_worker(run: Run, draws: random.Random, number: int) -> float:
@@ -285,7 +286,7 @@ FAULTS = (
     Fault("worker killed", kill_worker, stock=True),
     Fault("node killed", kill_node, nodes=3, stock=True),
     Fault(f"node leaves with a notice of {NOTICE_S} s", give_notice, nodes=3, stock=True),
-    Fault("worker hangs", stop_worker),
+    Fault("worker hangs", stop_worker, settings=(f"--workers.hang_s={HANG_S}",)),
     Fault("mailbox killed", kill_mailbox, restarts=False),
     Fault("driver killed, resumed", kill_driver, stock=True),
     Fault("all killed before a checkpoint's commit, resumed", kill_uncommitted, ahead=2, before=2),
@@ -369,6 +370,7 @@ class Bench:
         cpus = Nodes.CPUS if several else 1
         if loop == OURS:
             begin = ["dcgan_dist.train", f"--name={name}", "--storage=runs", *SETTINGS, f"--workers.cpus={cpus}"]
+            begin += fault.settings if fault else ()
             return Run(
                 self._home, runs / name, begin, ["dcgan_dist.train", f"--resume={name}", "--storage=runs"], address
             )
@@ -393,11 +395,9 @@ class Bench:
         draws = random.Random(f"{SEED} {fault.name} {numbers[0]}")
         run.wait("the first step", lambda: run.log.newest)
         for number in numbers:
-            newest = run.log.newest
-            assert newest is not None
-            life = newest.number
-            step = due(newest.last, fault, draws)
-            run.wait(f"step {step}", lambda life=life, step=step: (life, step) in run.log.seen)
+            step = due(newest_life(run).last, fault, draws)
+            run.wait(f"step {step}", lambda step=step: newest_life(run).last >= step)
+            life = newest_life(run).number
             at = fault.act(run, draws, number)
             reached = max(step for (one, step), seen in run.log.seen.items() if one == life and seen <= at)
             went_on = partial(run.log.went_on, life, None if fault.restarts else reached)
@@ -425,6 +425,13 @@ class Bench:
         broken.twice = (broken.twice or 0) + verdict.twice
         broken.same_log = same(run.log.uses, log) and broken.same_log is not False
         broken.same_state = equal(final_state(run.folder), state) and broken.same_state is not False
+
+
+def newest_life(run: Run) -> Life:
+    """Of a run that has begun a step."""
+    newest = run.log.newest
+    assert newest is not None
+    return newest
 
 
 def due(reached: int, fault: Fault, draws: random.Random) -> int:
