@@ -396,17 +396,17 @@ class Bench:
         run.wait("the first step", lambda: run.log.newest)
         for number in numbers:
             step = due(newest_life(run).last, fault, draws)
-            run.wait(f"step {step}", lambda step=step: newest_life(run).last >= step)
+            run.wait(f"step {step}", partial(reached, run, step))
             life = newest_life(run).number
             at = fault.act(run, draws, number)
-            reached = max(step for (one, step), seen in run.log.seen.items() if one == life and seen <= at)
-            went_on = partial(run.log.went_on, life, None if fault.restarts else reached)
+            under_way = max(step for (one, step), seen in run.log.seen.items() if one == life and seen <= at)
+            went_on = partial(run.log.went_on, life, None if fault.restarts else under_way)
             run.wait("a step after the fault", went_on)
             back = went_on()
             assert back is not None
             pause_s = run.log.pause(at, back if fault.restarts else time.monotonic())
             uses = list(run.log.uses)
-            broken.draws.append(Draw(reached, back - at, pause_s, lost(uses, life)))
+            broken.draws.append(Draw(under_way, back - at, pause_s, lost(uses, life)))
             tell(f"{fault.name}, {broken.loop}: {broken.draws[-1]}")
             if fault.nodes:
                 self._replace_node(run, fault.nodes)
@@ -434,9 +434,14 @@ def newest_life(run: Run) -> Life:
     return newest
 
 
-def due(reached: int, fault: Fault, draws: random.Random) -> int:
-    """The step at which a fault comes to a life that has reached this one."""
-    checkpoint = (reached // BETWEEN + fault.ahead) * BETWEEN
+def reached(run: Run, step: int) -> bool:
+    """Whether its newest life has begun this step."""
+    return newest_life(run).last >= step
+
+
+def due(come_to: int, fault: Fault, draws: random.Random) -> int:
+    """The step at which a fault comes to a life that has come to this one."""
+    checkpoint = (come_to // BETWEEN + fault.ahead) * BETWEEN
     return checkpoint - fault.before if fault.before else checkpoint + draws.randint(*OFFSETS)
 
 

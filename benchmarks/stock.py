@@ -36,7 +36,7 @@ def train_func(config: dict[str, Any]) -> None:
     torch.set_num_threads(config["threads"])
     loop = PlainLoop(NetworkSettings(**config["networks"]))
     loop.generator, loop.discriminator = prepare_model(loop.generator), prepare_model(loop.discriminator)
-    parts = {
+    parts: dict[str, Any] = {
         "generator": loop.generator,
         "discriminator": loop.discriminator,
         "optimizer_g": loop.optimizer_g,
