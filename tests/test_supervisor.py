@@ -127,7 +127,9 @@ class Run:
         deadline = time.monotonic() + seconds
         while not there():
             assert self.process.poll() is None, f"{what}: the command has ended\n{self.process.communicate()[0]}"
-            assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
+            if time.monotonic() > deadline:
+                self.process.kill()
+                raise AssertionError(f"{what}: not within {seconds} s\n{self.process.communicate()[0]}")
             time.sleep(0.05)
 
     def wait_for_steps(self, attempt: int, workers: int, steps: int) -> None:
