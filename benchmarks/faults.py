@@ -415,9 +415,8 @@ class Bench:
         """Once a node is gone, another one comes to be the spare."""
         nodes = self._home.start_nodes()
         run.wait("the node to be gone", lambda: nodes.number < number, running=False)
-        # In a thread, since the log is to be read meanwhile.
-        later(0, partial(nodes.fill, number))
-        run.wait("a spare node", lambda: nodes.number == number, running=False)
+        nodes.fill(number)
+        run.log.look()
 
     def _judge(self, run: Run, broken: Broken, log: list[Use], state: Any) -> None:
         verdict = judge(run.log.uses, IMAGES, EPOCHS)
@@ -454,7 +453,8 @@ def steps_per_s(run: Run) -> float:
 def newest_checkpoint(run: Path) -> Path:
     """Folder of the newest checkpoint of either loop."""
     ours = run / "checkpoints"
-    return max(ours.iterdir() if ours.is_dir() else run.glob("checkpoint_*"))
+    # Ray's own record, a file, lies beside its checkpoints.
+    return max(ours.iterdir() if ours.is_dir() else run.glob("checkpoint_*/"))
 
 
 def final_state(run: Path) -> Any:
