@@ -16,9 +16,9 @@ def spread(images: Tensor) -> float:
 def drift(images: Tensor, before: Tensor) -> float:
     """How far images [n, 3, S, S] have moved from earlier ones of the same z, over how far unrelated ones lie apart.
 
-    0 where nothing has changed, 1 where they have nothing in common but their place. Not a number where both are one
-    picture n times.
+    0 where nothing has changed, also if both are one picture n times; 1 where they have nothing in common but their
+    place.
     """
     apart = math.sqrt(spread(images) ** 2 + spread(before) ** 2)
     moved = math.sqrt((images.double() - before.double()).square().mean().item())
-    return moved / apart if apart else math.nan
+    return moved / apart if apart else 0.0

@@ -241,12 +241,13 @@ class Worker:
             z = latents(settings.networks, self._batch_size, settings.seed, "latents", step, self._rows)
             points.add(self._adversarial(batch.images, z, step))
             step += 1
+            if self._rank == 0:
+                self._measure(step, batch)
             if step % settings.monitoring.steps == 0 or step == total:
                 self._point(step, points)
             reason = REASONS[self._agreement.reach(step, self._wish())]
             if self._rank == 0:
                 self._pulse.at("checkpoint", step)
-                self._measure(step, batch)
                 self._draw(step)
                 self._save_when_due(step, leaving=bool(reason))
         if self._rank == 0:
@@ -298,8 +299,9 @@ class Worker:
         z = latents(networks, max(monitoring.samples, self._batch_size), self._settings.seed, "samples")
         # Not those of the averaged G, which hides what the trained one does from step to step.
         images = self._generate(z, self._adversarial.bare_generator.state_dict())[: monitoring.samples].float().cpu()
-        if len(batch.images) > 1:
-            self._measures["samples/spread"] = spread(images) / spread(scale(batch.images, images))
+        real = spread(scale(batch.images, images)) if len(batch.images) > 1 else 0.0
+        if real:  # one picture many times says nothing of how far others should differ
+            self._measures["samples/spread"] = spread(images) / real
         if self._measured is not None:
             self._measures["samples/drift"] = drift(images, self._measured)
         self._measured = images
