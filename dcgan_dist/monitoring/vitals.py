@@ -1,5 +1,6 @@
 """What a process can tell of itself and its machine: memory, and how busy a thread is. Linux tells; others do not."""
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,7 +11,7 @@ def process_memory() -> int | None:
     """Bytes of this process's memory that are its own, without the object store that it shares."""
     with suppress(OSError):
         _, resident, shared, *_ = map(int, Path("/proc/self/statm").read_text().split())
-        return (resident - shared) * 4096
+        return (resident - shared) * os.sysconf("SC_PAGE_SIZE")
     return None
 
 
@@ -38,5 +39,6 @@ def busy_seconds(thread: int) -> float | None:
     """
     with suppress(OSError):
         running_ns, ready_ns, _ = map(int, Path(f"/proc/self/task/{thread}/schedstat").read_text().split())
-        return (running_ns + ready_ns) / 1e9
+        # A kernel that does not count says 0; a thread that asks has run.
+        return (running_ns + ready_ns) / 1e9 if running_ns else None
     return None

@@ -12,6 +12,8 @@ SILENT_S = 5.0
 
 SLOW_SHARE = 0.6
 """A rank is slow if no other is at work for a larger part of the time that this one is: two in five wait for it."""
+AT_WORK_SHARE = 0.5
+"""One that is at work for less itself waits for something else, as the threads of ranks on GPUs do."""
 
 
 @dataclass(frozen=True)
@@ -59,4 +61,6 @@ def slow(at_work: Mapping[int, float]) -> int | None:
     """
     slowest = max(at_work, key=lambda rank: at_work[rank], default=0)
     others = [share for rank, share in at_work.items() if rank != slowest]
-    return slowest if others and max(others) < SLOW_SHARE * at_work[slowest] else None
+    if not others or at_work[slowest] < AT_WORK_SHARE:
+        return None
+    return slowest if max(others) < SLOW_SHARE * at_work[slowest] else None
