@@ -131,16 +131,8 @@ class Nodes:
         self._cluster.remove_node(node, allow_graceful=False)
 
     def give_notice(self, node: Any, seconds: int) -> None:
-        """What a cloud tells a machine that it will take away."""
-        subprocess.run(
-            [
-                *(sys.executable, "-m", "ray.scripts.scripts", "drain-node", "--address", self.address),
-                *("--node-id", node.node_id, "--reason", "DRAIN_NODE_REASON_PREEMPTION"),
-                *("--reason-message", "spot", "--deadline-remaining-seconds", str(seconds)),
-            ],
-            check=True,
-            capture_output=True,
-        )
+        """See `give_notice`."""
+        give_notice(self.address, node, seconds)
 
     def shutdown(self) -> None:
         """All nodes."""
@@ -243,6 +235,19 @@ def kill(pid: int, number: int = signal.SIGKILL) -> float:
     with suppress(ProcessLookupError):
         os.kill(pid, number)
     return at
+
+
+def give_notice(address: str, node: Any, seconds: int) -> None:
+    """Tell a cluster what a cloud tells a machine that it will take away."""
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "ray.scripts.scripts", "drain-node", "--address", address),
+            *("--node-id", node.node_id, "--reason", "DRAIN_NODE_REASON_PREEMPTION"),
+            *("--reason-message", "spot", "--deadline-remaining-seconds", str(seconds)),
+        ],
+        check=True,
+        capture_output=True,
+    )
 
 
 def later(seconds: float, act: Callable[[], object]) -> threading.Timer:

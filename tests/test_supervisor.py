@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.processes import give_notice
 from dcgan_dist.checkpoint import Attempt, attempts
 from dcgan_dist.data.plan import Plan, cut_slices
 from dcgan_dist.data.shards import Index
@@ -61,15 +62,7 @@ class Nodes:
         self._cluster.remove_node(node, allow_graceful=False)
 
     def give_notice(self, node: Any, seconds: int) -> None:
-        subprocess.run(
-            [
-                *(sys.executable, "-m", "ray.scripts.scripts", "drain-node", "--address", self.address),
-                *("--node-id", node.node_id, "--reason", "DRAIN_NODE_REASON_PREEMPTION"),
-                *("--reason-message", "spot", "--deadline-remaining-seconds", str(seconds)),
-            ],
-            check=True,
-            capture_output=True,
-        )
+        give_notice(self.address, node, seconds)
 
     def shutdown(self) -> None:
         self._cluster.shutdown()

@@ -4,8 +4,8 @@ Left alone, Ray reads until a quarter of the object store is full, and from then
 pause whether their blocks may be taken: on a small machine that is one core of two, for as long as the run lasts. Here
 a read task is not started before there is room for its blocks, and the executor sleeps where it has nothing to do.
 
-What this relies on in Ray: `DataContext.set_config(POLICIES, ...)` names the policies that an execution asks before it
-starts a task, and the executor asks them anew without waiting where no task runs.
+What this relies on in Ray: the setting `backpressure_policies.enabled` of a `DataContext` names the policies that an
+execution asks before it starts a task, and the executor asks them anew without waiting where no task runs.
 """
 
 import time
@@ -26,6 +26,8 @@ AGAIN_CHUNKS = 2
 threads of a step are held up together, and not one after the other, with the rest waiting for it each time."""
 IDLE_S = 0.05
 """How long the executor sleeps where nothing is read and enough lies ready: a step takes the CPU a millisecond."""
+CHUNK_BLOCKS = "dcgan_dist.chunk_blocks"
+"""Name under which the policy finds how many blocks a chunk has."""
 
 
 def pace(context: DataContext, blocks: int) -> None:
@@ -34,16 +36,13 @@ def pace(context: DataContext, blocks: int) -> None:
     context.set_config(ENABLED_BACKPRESSURE_POLICIES_CONFIG_KEY, [*ENABLED_BACKPRESSURE_POLICIES, ReadAhead])
 
 
-CHUNK_BLOCKS = "dcgan_dist.chunk_blocks"
-
-
 class ReadAhead(BackpressurePolicy):  # type: ignore[misc]
     """Holds read tasks back while enough chunks lie ready."""
 
     _holding = False
 
     def can_add_input(self, op: PhysicalOperator) -> bool:
-        """Whether the operator may start another task; asked at every step of the executor."""
+        """Whether the operator may start another task; asked at every step of the executor. Sleeps where none runs."""
         ready = sum(
             state.total_enqueued_output_blocks()
             for other, state in self._topology.items()
