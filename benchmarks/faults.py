@@ -292,7 +292,8 @@ FAULTS = (
     Fault("all killed before a checkpoint's commit, resumed", kill_uncommitted, ahead=2, before=2),
     Fault("newest checkpoint damaged, workers killed", damage_and_kill, ahead=2, stock=True, once=True),
     Fault("storage refuses writes for a while", refuse_writes, restarts=False, once_ours=True, prepare=mount_disk),
-    Fault("shard gone, put back, resumed", hide_shard),
+    # Each in a run of its own: near the end of one, all that is left of it has been read.
+    Fault("shard gone, put back, resumed", hide_shard, once_ours=True),
 )
 
 
