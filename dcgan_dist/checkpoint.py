@@ -12,9 +12,9 @@ import json
 import threading
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import IO, Any, BinaryIO, cast
 
 import torch
 
@@ -89,25 +89,70 @@ def write_checkpoint(
     images = step * settings.optimization.batch_size
     name = f"{images:012d}"
     place = folder(run) / name
-    buffer = io.BytesIO()
-    torch.save({"format": FORMAT, "step": step, "images": images, **state}, buffer)
-    files = {STATE: buffer.getbuffer(), SETTINGS: memoryview(to_yaml(settings).encode())}
+    whole = {"format": FORMAT, "step": step, "images": images, **state}
+    described = to_yaml(settings).encode()
     # A worker group that was rolled back comes by the same position again: what it finds there is void from now on.
     (place / MANIFEST).delete()
-    for file, data in files.items():
-        (place / file).write_bytes(data)
-    manifest = {
-        "format": FORMAT,
-        "step": step,
-        "images": images,
-        "attempt": attempt,
-        "kept": kept,
-        "files": {
-            file: {"bytes": data.nbytes, "sha256": hashlib.sha256(data).hexdigest()} for file, data in files.items()
-        },
+    files = {
+        STATE: _write(place / STATE, lambda file: torch.save(whole, cast(IO[bytes], file)), size=_bytes(state)),
+        SETTINGS: _write(place / SETTINGS, lambda file: file.write(described), size=len(described)),
     }
+    manifest = {"format": FORMAT, "step": step, "images": images, "attempt": attempt, "kept": kept, "files": files}
     (place / MANIFEST).write_bytes(json.dumps(manifest, indent=1).encode())
     return name
+
+
+class _Hashed:
+    """A file that is written, with the number and the SHA-256 of the bytes that went into it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._hash = file, hashlib.sha256()
+        self.bytes = 0
+        self.refused: OSError | None = None
+
+    def write(self, data: bytes | memoryview) -> int:
+        try:
+            self._file.write(data)
+        except OSError as error:
+            self.refused = error
+            raise
+        self._hash.update(data)
+        self.bytes += len(data)
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing: who opened the file does that."""
+
+    @property
+    def sha256(self) -> str:
+        return self._hash.hexdigest()
+
+
+def _write(place: Place, fill: Callable[[_Hashed], object], *, size: int) -> dict[str, Any]:
+    """Write a file of a checkpoint; its entry in the manifest. No copy of it is held in memory."""
+    written: list[_Hashed] = []
+
+    def put(file: BinaryIO) -> None:
+        written.append(_Hashed(file))
+        try:
+            fill(written[-1])
+        except RuntimeError as error:
+            # torch.save says "unexpected pos" where the file refused what it wrote.
+            if written[-1].refused is None:
+                raise
+            raise written[-1].refused from error
+
+    place.write_with(put, size=size)
+    return {"bytes": written[-1].bytes, "sha256": written[-1].sha256}
+
+
+def _bytes(state: Any) -> int:
+    """Size of the tensors of nested dicts and lists."""
+    if isinstance(state, torch.Tensor):
+        return state.nbytes
+    if isinstance(state, Mapping):
+        return sum(_bytes(item) for item in state.values())
+    return sum(_bytes(item) for item in state) if isinstance(state, list | tuple) else 0
 
 
 def manifests(run: Place) -> dict[str, dict[str, Any]]:

@@ -151,15 +151,26 @@ class Place:
 
         Local folders on the way are made. Raises `StorageFull` where space runs out.
         """
+        self.write_with(lambda file: file.write(data), size=len(data))
+
+    def write_with(self, fill: Callable[[Any], object], *, size: int) -> None:
+        """As `write_bytes`, but `fill` writes the file in pieces to what it is given: nothing holds the whole of it.
+
+        A store that has to be asked again calls `fill` again. Where `fill` itself fails, an object store is left with
+        what was written until then.
+
+        Args:
+            size: about how many bytes that will be, for what is said where there is no space.
+        """
         if self.is_local:
-            self._ask("write", lambda _, path: _write_local(Path(path), data), size=len(data))
+            self._ask("write", lambda _, path: _write_local(Path(path), fill), size=size)
             return
 
         def put(store: Any, path: str) -> None:
             with store.open_output_stream(path) as file:
-                file.write(data)
+                fill(file)
 
-        self._ask("write", put, size=len(data))
+        self._ask("write", put, size=size)
 
     def names(self) -> list[str]:
         """Names of the files and folders in this folder, sorted; none where there is no such folder."""
@@ -360,12 +371,12 @@ def _credentials(where: Place) -> str:
     )
 
 
-def _write_local(path: Path, data: bytes | bytearray | memoryview) -> None:
+def _write_local(path: Path, fill: Callable[[Any], object]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.unfinished")
     try:
         with open(unfinished, "wb") as file:
-            file.write(data)
+            fill(file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(unfinished, path)

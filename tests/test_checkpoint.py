@@ -1,6 +1,8 @@
 """Checkpoints: whole or passed over, kept or pushed out; attempts; settings that may change."""
 
+import hashlib
 import json
+import resource
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -50,6 +52,28 @@ def test_a_checkpoint_comes_back_as_it_was(run: Place) -> None:
     assert (checkpoint.name, checkpoint.step, checkpoint.images) == ("000000000070", 7, 70)
     assert checkpoint.settings == SETTINGS
     assert torch.equal(checkpoint.state["generator"]["weight"], torch.full((3,), 7.0))
+
+
+def test_the_manifest_says_what_the_files_hold(run: Place) -> None:
+    folder = run / "checkpoints" / write(run, 7)
+    entries = json.loads((folder / "MANIFEST.json").read_bytes())["files"]
+    for name in ("state.pt", "settings.yaml"):
+        data = (folder / name).read_bytes()
+        assert entries[name] == {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def test_a_disk_that_refuses_in_the_middle_of_a_checkpoint_is_told(tmp_path: Path) -> None:
+    run = Place(str(tmp_path / "run"))
+    large = {"generator": {"weight": torch.zeros(1 << 20)}}
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, limits[1]))
+    try:
+        with pytest.raises(DataError, match=r"cannot write .*state\.pt: .*File too large"):
+            write_checkpoint(run, large, SETTINGS, step=1, attempt=1, kept=False)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    (torn,) = (tmp_path / "run" / "checkpoints").iterdir()
+    assert list(torn.iterdir()) == []
 
 
 def damage_state(folder: Place) -> None:

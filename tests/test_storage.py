@@ -90,6 +90,15 @@ def test_what_was_written_is_read_back(folder: Place) -> None:
     assert (folder / "deep").is_folder()
 
 
+def test_a_file_can_be_written_in_pieces(folder: Place) -> None:
+    def fill(file: Any) -> None:
+        for piece in (b"one", memoryview(b" two"), b""):
+            file.write(piece)
+
+    (folder / "new" / "file").write_with(fill, size=7)
+    assert (folder / "new" / "file").read_bytes() == b"one two"
+
+
 @pytest.mark.parametrize(("offset", "size"), [(0, 10), (5, 0), (1275, 10), (1280, 10), (5000, 10), (0, 9999)])
 def test_range_is_the_slice_of_the_file(folder: Place, offset: int, size: int) -> None:
     data = bytes(range(256)) * 5
