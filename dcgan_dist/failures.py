@@ -1,6 +1,11 @@
-"""What a worker group ended of: a failure that a user can mend, a loss that the run survives, or a defect of ours."""
+"""What a worker group ended of: a failure that a user can mend, a loss that the run survives, or a defect of ours.
 
+How many losses of a kind it survives is counted here too.
+"""
+
+from collections import Counter
 from collections.abc import Iterator
+from typing import Literal
 
 import torch
 from ray.exceptions import RayError, RayTaskError
@@ -8,7 +13,10 @@ from ray.train import WorkerGroupError
 from torch.distributed import DistError
 
 from dcgan_dist.errors import ClusterError, DcganDistError
-from dcgan_dist.settings import Settings
+from dcgan_dist.settings import Settings, WorkerSettings
+
+Cause = Literal["process", "node", "hang"]
+"""What a group was lost with: a process of it, a whole node, or that no rank got on."""
 
 # What the others of a group say of a rank that is gone; gloo has no kind of error of its own.
 _PEER_GONE = ("gloo", "connection closed", "connection reset", "nccl")
@@ -20,7 +28,8 @@ def explain(error: BaseException, settings: Settings) -> DcganDistError | None:
     """The failure in `error`, or in what caused it, that a user can mend; None where there is none."""
     for found in causes(error):
         if isinstance(found, DcganDistError):
-            return found
+            # A sentence of ours is one line. Ray Data writes advice of its own below what a read task raised.
+            return type(found)(str(found).partition("\n")[0])
         if isinstance(found, torch.OutOfMemoryError):
             return ClusterError(
                 f"a worker ran out of GPU memory with optimization.batch_size {settings.optimization.batch_size} over "
@@ -72,3 +81,34 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 def _first_sentence(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0].strip()}" if lines else type(error).__name__
+
+
+class Budgets:
+    """Losses in a row with no new checkpoint between them: each cause has a budget of its own.
+
+    A process that dies again and again is a defect; that machines go is the way of cheap ones.
+    """
+
+    def __init__(self, workers: WorkerSettings) -> None:
+        self._most: dict[Cause, tuple[str, int, str]] = {
+            "process": ("max_failures", workers.max_failures, "workers were lost"),
+            "node": ("max_nodes_lost", workers.max_nodes_lost, "machines were lost"),
+            "hang": ("max_hangs", workers.max_hangs, "workers hung"),
+        }
+        self._step = 0
+        self._losses: Counter[Cause] = Counter()
+
+    def take(self, cause: Cause, step: int) -> str | None:
+        """Count a loss, with the newest checkpoint at `step`; where it is one too many, what is to be said of it."""
+        if step > self._step:
+            self._step = step
+            self._losses.clear()
+        self._losses[cause] += 1
+        name, most, what = self._most[cause]
+        number = self._losses[cause]
+        if number <= most:
+            return None
+        return (
+            f"{what} {number} time{'' if number == 1 else 's'} in a row without a new checkpoint between, "
+            f"more than workers.{name} {most} allows"
+        )

@@ -1,8 +1,9 @@
 """What a cluster has, what a run needs, what is missing: decided before anything expensive starts.
 
-The decision is a pure function of facts; only `gather_facts` asks Ray.
+The decision is a pure function of facts; only `gather_facts` and what stands below it ask Ray.
 """
 
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -44,6 +45,8 @@ class Placement:
     gpus: int
 
 
+ANSWER_S = 1.0
+"""How long a node that lives may take to answer."""
 READER_CPUS = 1
 """Logical CPUs that must stay free for reading data: without one the run would wait for ever."""
 
@@ -121,6 +124,24 @@ def leaving_nodes() -> frozenset[str]:
     import ray
 
     return frozenset(ray._private.state.state.get_draining_nodes())
+
+
+def any_gone(nodes: frozenset[str]) -> bool:
+    """Whether one of these nodes has died, also where Ray has not noticed yet: that takes it a quarter of a minute."""
+    import ray
+
+    known = {node["NodeID"]: node for node in ray.nodes() if node["Alive"]}
+    if nodes - known.keys():
+        return True
+    return not all(_answers(known[node]["NodeManagerAddress"], known[node]["NodeManagerPort"]) for node in nodes)
+
+
+def _answers(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), timeout=ANSWER_S).close()
+    except OSError:
+        return False
+    return True
 
 
 def _count(number: float, thing: str) -> str:

@@ -160,8 +160,11 @@ class WorkerSettings:
     hang_s: Annotated[float, arg(metavar="SECONDS")] = 300.0
     """A group in which no rank gets on for so long is ended and started again from its newest checkpoint."""
     max_failures: Annotated[int, arg(metavar="N")] = 3
-    """Losses of workers or machines in a row, with no new checkpoint between them, that the run survives. A machine
-    that goes with a notice is none."""
+    """Losses of worker processes in a row, with no new checkpoint between them, that the run survives."""
+    max_nodes_lost: Annotated[int, arg(metavar="N")] = 20
+    """The same for machines that are lost without notice."""
+    max_hangs: Annotated[int, arg(metavar="N")] = 3
+    """The same for groups that were ended since no rank got on."""
 
     def __post_init__(self) -> None:
         _require(self.number >= 1, f"workers.number is {self.number} but needs at least 1")
@@ -174,7 +177,8 @@ class WorkerSettings:
         _require(self.wait_s > 0, f"workers.wait_s is {self.wait_s} but needs to be above 0")
         _require(self.return_s >= 0, f"workers.return_s is {self.return_s} but needs at least 0")
         _require(self.hang_s > 0, f"workers.hang_s is {self.hang_s} but needs to be above 0")
-        _require(self.max_failures >= 0, f"workers.max_failures is {self.max_failures} but needs at least 0")
+        for name in ("max_failures", "max_nodes_lost", "max_hangs"):
+            _require(getattr(self, name) >= 0, f"workers.{name} is {getattr(self, name)} but needs at least 0")
 
     @property
     def fewest(self) -> int:

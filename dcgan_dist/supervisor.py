@@ -13,13 +13,13 @@ from types import FrameType
 
 from dcgan_dist.checkpoint import newest_manifest
 from dcgan_dist.errors import ClusterError, DcganDistError
-from dcgan_dist.failures import explain, loss
+from dcgan_dist.failures import Budgets, explain, loss
 from dcgan_dist.group import Group, Life
 from dcgan_dist.monitoring.mailbox import Receiver
 from dcgan_dist.monitoring.messages import Wish
 from dcgan_dist.monitoring.monitor import Monitor
 from dcgan_dist.monitoring.watchdog import Heard, describe, stuck
-from dcgan_dist.preflight import ClusterFacts, Placement, gather_facts, leaving_nodes, place_workers
+from dcgan_dist.preflight import ClusterFacts, Placement, any_gone, gather_facts, leaving_nodes, place_workers
 from dcgan_dist.settings import Settings
 from dcgan_dist.worker import Outcome
 
@@ -39,7 +39,7 @@ class Supervisor:
         self._signal: int | None = None
         self._ended = 0
         self._wished: Wish = {"stop": None, "abandon": None}
-        self._failures = Failures(self._settings.workers.max_failures)
+        self._budgets = Budgets(self._settings.workers)
 
     @property
     def signal(self) -> int | None:
@@ -86,7 +86,7 @@ class Supervisor:
                 self._again = ""
             return life.outcome
         assert life.outcome is not None
-        self._judge(life.outcome)
+        self._judge(life.outcome, known)
         return None
 
     def _wish(self, stop: str | None) -> None:
@@ -127,8 +127,8 @@ class Supervisor:
         them it would be given up again, and the next one would not be watched."""
         return [rank for rank in self._receiver.beats(LOOK_S) if rank.beat["attempt"] > self._ended]
 
-    def _judge(self, error: BaseException) -> None:
-        """Go on after a loss, or raise what the run ends with."""
+    def _judge(self, error: BaseException, nodes: frozenset[str]) -> None:
+        """Go on after a loss, or raise what the run ends with. `nodes`: those that were there when the group began."""
         known = explain(error, self._settings)
         if known is not None:
             raise known from error
@@ -137,12 +137,13 @@ class Supervisor:
             raise error
         if self._signal is not None:
             raise ClusterError(f"the workers were lost while they stopped ({lost}): resume the run") from error
+        gone = any_gone(self._monitor.nodes & nodes)
         newest = newest_manifest(self._group.run)
-        if not self._failures.survives(newest["step"] if newest else 0):
-            raise ClusterError(
-                f"workers were lost {self._failures.in_a_row} times in a row without a new checkpoint between, more "
-                f"than workers.max_failures {self._settings.workers.max_failures} allows; the last time: {lost}"
-            ) from error
+        over = self._budgets.take(
+            "hang" if self._given_up else "node" if gone else "process", newest["step"] if newest else 0
+        )
+        if over is not None:
+            raise ClusterError(f"{over}; the last time: {lost}") from error
         self._monitor.say(f"lost: {lost}")
 
     def _wait_for_room(self, patience_s: float) -> Placement:
@@ -183,22 +184,6 @@ class Supervisor:
         # A signal comes in the middle of anything, also of the monitor's lock: the line is said by another thread.
         line = "stopping: a checkpoint is written first; once more to leave at once"
         threading.Thread(target=self._monitor.say, args=(line,), name="stop").start()
-
-
-class Failures:
-    """Losses in a row without progress between them."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._step = 0
-        self.in_a_row = 0
-
-    def survives(self, step: int) -> bool:
-        """Count a loss, with the newest checkpoint at `step`; whether the run goes on."""
-        if step > self._step:
-            self._step, self.in_a_row = step, 0
-        self.in_a_row += 1
-        return self.in_a_row <= self._most
 
 
 def _fitting(settings: Settings, facts: ClusterFacts) -> int:

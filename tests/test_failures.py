@@ -6,9 +6,8 @@ from ray.exceptions import ActorDiedError, NodeDiedError, RayTaskError
 from ray.train import WorkerGroupError
 
 from dcgan_dist.errors import ClusterError, DataError
-from dcgan_dist.failures import explain, loss
-from dcgan_dist.settings import Settings
-from dcgan_dist.supervisor import Failures
+from dcgan_dist.failures import Budgets, explain, loss
+from dcgan_dist.settings import Settings, WorkerSettings
 
 
 def test_a_gpu_that_is_too_small_is_told_in_one_sentence() -> None:
@@ -73,7 +72,22 @@ def test_a_failure_that_a_user_can_mend_goes_before_the_loss_that_it_caused() ->
     assert str(explain(error, Settings(images=1))) == "a shard is gone"
 
 
+def test_what_ray_adds_to_a_sentence_is_left_out() -> None:
+    error = in_group(in_worker(DataError("a shard is gone: put it back\nFailed to apply UDF transform")))
+    assert str(explain(error, Settings(images=1))) == "a shard is gone: put it back"
+
+
 def test_losses_count_in_a_row_and_a_new_checkpoint_ends_the_row() -> None:
-    failures = Failures(2)
-    assert [failures.survives(step) for step in (0, 0, 10, 10, 20, 20, 20)] == [True] * 6 + [False]
-    assert not Failures(0).survives(100)
+    budgets = Budgets(WorkerSettings(max_failures=2))
+    assert [budgets.take("process", step) for step in (0, 0, 10, 10, 20, 20)] == [None] * 6
+    assert budgets.take("process", 20) == (
+        "workers were lost 3 times in a row without a new checkpoint between, more than workers.max_failures 2 allows"
+    )
+
+
+def test_each_cause_has_a_budget_of_its_own() -> None:
+    budgets = Budgets(WorkerSettings(max_failures=0, max_nodes_lost=2, max_hangs=1))
+    assert [budgets.take(cause, 0) for cause in ("node", "hang", "node")] == [None] * 3
+    assert "machines were lost 3 times" in str(budgets.take("node", 0))
+    assert "more than workers.max_hangs 1 allows" in str(budgets.take("hang", 0))
+    assert "workers were lost 1 time in a row" in str(budgets.take("process", 0))

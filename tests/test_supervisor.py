@@ -197,7 +197,8 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Run]]:
 
 def test_a_run_goes_on_while_machines_come_and_go(nodes: Nodes, start: Callable[..., Run]) -> None:
     first = [nodes.add(), nodes.add()]
-    run = start()
+    # That machines are lost says nothing against the workers.
+    run = start("--workers.max_failures=0")
     run.wait_for_steps(attempt=1, workers=2, steps=BETWEEN + 3)
     third = nodes.add()
     run.wait_for_steps(attempt=2, workers=3, steps=BETWEEN + 3)
@@ -244,7 +245,7 @@ def test_a_run_goes_on_while_machines_come_and_go(nodes: Nodes, start: Callable[
 
 def test_a_rank_that_hangs_is_named_and_the_group_starts_again(nodes: Nodes, start: Callable[..., Run]) -> None:
     machines = [nodes.add(), nodes.add()]
-    run = start("--workers=2", "--workers.hang_s=6")
+    run = start("--workers=2", "--workers.hang_s=6", "--workers.max_failures=0")
     stopped = []
     # Twice: the last signs of the first group must not stand for those of the second.
     for attempt in (1, 2):
