@@ -5,8 +5,9 @@ import os
 import socket
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import BinaryIO, Literal
 
 import ray
@@ -25,6 +26,7 @@ from dcgan_dist.data.batches import Batch, batches
 from dcgan_dist.data.cache import CachedPictures, Gatherer
 from dcgan_dist.data.plan import share
 from dcgan_dist.data.source import DATASET
+from dcgan_dist.errors import DcganDistError
 from dcgan_dist.monitoring.mailbox import Sender
 from dcgan_dist.monitoring.messages import WorkerInfo
 from dcgan_dist.monitoring.pulse import Pulse
@@ -38,6 +40,8 @@ from dcgan_dist.storage import Place
 
 FLUSH_S = 10.0
 """How long a worker that is done waits for the driver to take its last messages."""
+KEEP_S = 10.0
+"""How long a last checkpoint may take where the data has ended before its time."""
 WALK_POINTS, WALK_IMAGES = 9, 100
 """Points of z that a walk leads through (paper, section 6.1: a series of 9), and its images (figure 4: 100)."""
 AGREE_S = 1.0
@@ -232,8 +236,12 @@ class Worker:
         step, reason = self._attempt.step, ""
         while step < total and not reason:
             self._pulse.at("data", step)
-            with points.waiting():
-                batch = next(batches)
+            try:
+                with points.waiting():
+                    batch = next(batches)
+            except Exception:
+                self._keep(step)
+                raise
             if step == self._attempt.step:
                 points.begin()  # reading had to start first: that says nothing of speed
             self._note(step, batch)
@@ -257,6 +265,19 @@ class Worker:
         self._sender.flush(FLUSH_S)
         self._pulse.close()
         return Outcome(step, reason if step < total else "")
+
+    def _keep(self, step: int) -> None:
+        """Write a checkpoint before this group ends for want of data: between two steps the state is whole."""
+        self._pulse.at("checkpoint", step)
+        # What is told is why the data ended, not that another rank is still in a step, or that nothing can be written.
+        with suppress(DcganDistError, RuntimeError):
+            if self._rank == 0 and step > self._attempt.step:
+                self._saver.save(self._adversarial.state_dict(), step, kept=False)
+                self._saver.wait(KEEP_S)
+                self._tell_checkpoints(step)
+                self._sender.flush(FLUSH_S)
+            if self._control is not None:  # the first rank that ends takes all others with it
+                dist.monitored_barrier(self._control, timedelta(seconds=KEEP_S))
 
     def _note(self, step: int, batch: Batch) -> None:
         """Report bad images, and write down the samples where the run is audited."""

@@ -8,6 +8,8 @@ import shutil
 import struct
 import subprocess
 import sys
+import threading
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -260,6 +262,25 @@ def test_too_many_bad_images_end_the_run_with_their_names(train: Any, tmp_path: 
         "of 128 images cannot be decoded, more than data.max_bad_fraction 0.01 allows; the first are train-000000.tar"
         in told
     )
+
+
+def test_a_shard_that_vanishes_ends_the_run_with_a_checkpoint_of_its_last_step(train: Any, tmp_path: Path) -> None:
+    data, run = shards(tmp_path / "data"), tmp_path / "runs" / "torn"
+
+    def vanish() -> None:
+        while not any(log.stat().st_size for log in run.glob("audit/*-0000.jsonl")):
+            time.sleep(0.1)
+        (tmp_path / "data" / "train-000001.tar").unlink()
+
+    thief = threading.Thread(target=vanish, daemon=True)
+    thief.start()
+    arguments = [*TINY, f"--data={data}", "--data.cache=off", "--workers=2", "--monitoring.audit", "--name=torn"]
+    status, output = train(*arguments, "--images=100000000")
+    assert status == 1
+    assert "train-000001.tar is gone" in one_sentence(output)
+    (log,) = run.glob("audit/*-0000.jsonl")
+    steps = len(log.read_text().splitlines())
+    assert [int(path.name) for path in (run / "checkpoints").iterdir()] == [steps * 16]
 
 
 def test_a_full_disk_ends_the_run_with_one_sentence(train: Any, tmp_path: Path) -> None:
