@@ -253,32 +253,50 @@ def hide_shard(run: Run, draws: random.Random, number: int) -> float:
     return at
 
 
-def mount_disk(run: Run) -> None:
-    """Give the checkpoints a disk of their own."""
-    folder = run.folder / "checkpoints"
+def mount_disk(name: str, run: Run) -> None:
+    """Give a folder of the run a disk of its own."""
+    folder = run.folder / name
     folder.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(folder)], check=True)
+
+
+def fill_disk(folder: Path) -> Path:
+    """Take all that is left of a disk; the file that does."""
+    filler = folder / ".full.unfinished"  # a name that is taken for no checkpoint
+    with open(filler, "wb") as file:
+        os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(folder).free)
+    return filler
 
 
 def refuse_writes(run: Run, draws: random.Random, number: int) -> float:
     """The disk of the checkpoints is full, or can only be read, for a while in which one becomes due."""
     folder = run.folder / "checkpoints"
     before = max(run.checkpoints())
-    filler = folder / ".full.unfinished"  # a name that is taken for no checkpoint
+    filler: Path | None = None
     remount = ["mount", "-o"]
     if number == 1:
         subprocess.run([*remount, "remount,ro", str(folder)], check=True)
     else:
-        free = shutil.disk_usage(folder).free
-        with open(filler, "wb") as file:
-            os.posix_fallocate(file.fileno(), 0, free)
+        filler = fill_disk(folder)
     at = time.monotonic()
     run.wait("the end of the refusal", lambda: time.monotonic() > at + REFUSED_S)
-    if number == 1:
+    if filler is None:
         subprocess.run([*remount, "remount,rw", str(folder)], check=True)
     else:
         filler.unlink()
     run.wait("a checkpoint after the refusal", lambda: max(run.checkpoints()) > before)
+    return at
+
+
+def refuse_curves(run: Run, draws: random.Random, number: int) -> float:
+    """The disk of TensorBoard's files is full for a while, so that the driver's monitor fails."""
+    folder = run.folder / "tensorboard"
+    filler = fill_disk(folder)
+    at = time.monotonic()
+    run.wait("the monitor to say so", lambda: run.said().count("fails, training goes on") > number)
+    run.wait("the end of the refusal", lambda: time.monotonic() > at + WATCHED_S)
+    filler.unlink()
+    run.wait("the monitor to go on", lambda: run.said().count("works again") > number)
     return at
 
 
@@ -291,7 +309,19 @@ FAULTS = (
     Fault("driver killed, resumed", kill_driver, stock=True),
     Fault("all killed before a checkpoint's commit, resumed", kill_uncommitted, ahead=2, before=2),
     Fault("newest checkpoint damaged, workers killed", damage_and_kill, ahead=2, stock=True, once=True),
-    Fault("storage refuses writes for a while", refuse_writes, restarts=False, once_ours=True, prepare=mount_disk),
+    Fault(
+        "storage refuses writes for a while",
+        refuse_writes,
+        restarts=False,
+        once_ours=True,
+        prepare=partial(mount_disk, "checkpoints"),
+    ),
+    Fault(
+        "curves cannot be written for a while",
+        refuse_curves,
+        restarts=False,
+        prepare=partial(mount_disk, "tensorboard"),
+    ),
     # Each in a run of its own: near the end of one, all that is left of it has been read.
     Fault("shard gone, put back, resumed", hide_shard, once_ours=True),
 )
@@ -339,8 +369,9 @@ class Bench:
         kill(run.process.pid)
         run.process.wait()
         self._home.tidy()
-        if (run.folder / "checkpoints").is_mount():
-            subprocess.run(["umount", str(run.folder / "checkpoints")], check=True)
+        for folder in (run.folder / "checkpoints", run.folder / "tensorboard"):
+            if folder.is_mount():
+                subprocess.run(["umount", str(folder)], check=True)
 
     def unbroken(self, loop: str) -> tuple[list[Use], Any]:
         """Sample log and last state of a run of a loop that nothing happens to."""

@@ -34,8 +34,8 @@ from dcgan_dist.storage import expand
 
 EQUAL = ("--optimization.precision=fp32", "--optimization.no-channels-last")
 """The options that the plain loop has: fp32 and the default layout."""
-TURN_MINUTES, CHECKPOINT_MINUTES = 0.6, 0.33
-"""Length of a turn of the job, and after how much of it a checkpoint is written: one a turn."""
+CHECKPOINT_AFTER = 0.55
+"""After how much of a turn of the job a checkpoint is written: one a turn."""
 WARM_UP = 2
 """Points of the job's curves that are left out: threads and memory settle in them."""
 PLAIN_POINTS = 8
@@ -44,11 +44,19 @@ PLAIN_POINTS = 8
 
 @dataclass(frozen=True)
 class Case:
-    """Widths that are measured: a preset's networks, its batch here, and steps of a point of its curves."""
+    """Widths that are measured.
+
+    Attributes:
+        preset: whose networks they are.
+        batch: its batch here.
+        steps: of a point of its curves.
+        minutes: length of a turn of the job; its start takes a quarter of a minute of it.
+    """
 
     preset: str
     batch: int
     steps: int
+    minutes: float
 
     @property
     def networks(self) -> NetworkSettings:
@@ -56,7 +64,7 @@ class Case:
 
 
 # A point takes about two seconds on two cores; 128 images a step would take the two wide ones ten.
-CASES = (Case("scenes32", 128, 18), Case("lsun64", 32, 2), Case("imagenet32", 32, 2))
+CASES = (Case("scenes32", 128, 18, 0.6), Case("lsun64", 32, 2, 1.5), Case("imagenet32", 32, 2, 1.5))
 
 
 def job(case: Case, data: str, options: tuple[str, ...], waits: list[float]) -> float:
@@ -66,7 +74,7 @@ def job(case: Case, data: str, options: tuple[str, ...], waits: list[float]) -> 
             sys.executable,
             *("-m", "dcgan_dist.train", "--preset", case.preset, "--name", "job", "--storage", scratch),
             *(f"--data={data}", f"--batch-size={case.batch}", "--images=1000000000"),
-            *(f"--minutes={TURN_MINUTES}", f"--checkpoints.minutes={CHECKPOINT_MINUTES}"),
+            *(f"--minutes={case.minutes}", f"--checkpoints.minutes={CHECKPOINT_AFTER * case.minutes}"),
             *("--optimization.schedule=both", "--optimization.average-images=0", "--data.cache=off"),
             *(f"--monitoring.steps={case.steps}", *options),
         ]
