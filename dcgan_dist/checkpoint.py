@@ -74,6 +74,11 @@ def folder(run: Place) -> Place:
     return run / "checkpoints"
 
 
+def checkpoint_name(settings: Settings, step: int) -> str:
+    """Of the folder of a checkpoint that is written after so many steps: its images, so that names sort by age."""
+    return f"{step * settings.optimization.batch_size:012d}"
+
+
 def write_checkpoint(
     run: Place, state: Mapping[str, Any], settings: Settings, *, step: int, attempt: int, kept: bool
 ) -> str:
@@ -86,8 +91,7 @@ def write_checkpoint(
     Raises:
         DataError: the store refuses or is full; what is there is torn then and will be passed over.
     """
-    images = step * settings.optimization.batch_size
-    name = f"{images:012d}"
+    images, name = step * settings.optimization.batch_size, checkpoint_name(settings, step)
     place = folder(run) / name
     whole = {"format": FORMAT, "step": step, "images": images, **state}
     described = to_yaml(settings).encode()

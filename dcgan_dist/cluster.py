@@ -23,6 +23,10 @@ ENVIRONMENT = {
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
     # Relative addresses mean the folder in which the command was given.
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    # Of each log the newest part and the one before: a run of weeks would fill a disk. By default Ray begins a new part
+    # after 512 MiB, and never for what workers print.
+    "RAY_ROTATION_MAX_BYTES": str(16 << 20),
+    "RAY_ROTATION_BACKUP_COUNT": "1",
     # Under `uv run` Ray would start each worker by `uv run` again.
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
 }

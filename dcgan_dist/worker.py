@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import BinaryIO, Literal
 
 import ray
@@ -21,7 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from dcgan_dist.adversarial import AdversarialStep, load_weights, scale
 from dcgan_dist.batchnorm import set_process_group
-from dcgan_dist.checkpoint import Attempt, Saver, attempts, load_checkpoint
+from dcgan_dist.checkpoint import Attempt, Saver, attempts, checkpoint_name, load_checkpoint, manifests
 from dcgan_dist.data.batches import Batch, batches
 from dcgan_dist.data.cache import CachedPictures, Gatherer
 from dcgan_dist.data.plan import share
@@ -40,8 +39,9 @@ from dcgan_dist.storage import Place
 
 FLUSH_S = 10.0
 """How long a worker that is done waits for the driver to take its last messages."""
-KEEP_S = 10.0
-"""How long a last checkpoint may take where the data has ended before its time."""
+KEEP_S, YIELD_S, POLL_S = 30.0, 5.0, 0.5
+"""Where data ends before its time: how long a last checkpoint may take; how long a rank leaves it to the one before it,
+and the time between two looks whether that has written it."""
 WALK_POINTS, WALK_IMAGES = 9, 100
 """Points of z that a walk leads through (paper, section 6.1: a series of 9), and its images (figure 4: 100)."""
 AGREE_S = 1.0
@@ -267,17 +267,25 @@ class Worker:
         return Outcome(step, reason if step < total else "")
 
     def _keep(self, step: int) -> None:
-        """Write a checkpoint before this group ends for want of data: between two steps the state is whole."""
+        """Write a checkpoint before this group ends for want of data: between two steps the state is whole.
+
+        It is the same on every rank, and rank 0 may be in a step for which this rank has no data any more. So a rank
+        writes it if those before it do not.
+        """
+        if step == self._attempt.step:
+            return
         self._pulse.at("checkpoint", step)
-        # What is told is why the data ended, not that another rank is still in a step, or that nothing can be written.
-        with suppress(DcganDistError, RuntimeError):
-            if self._rank == 0 and step > self._attempt.step:
-                self._saver.save(self._adversarial.state_dict(), step, kept=False)
-                self._saver.wait(KEEP_S)
-                self._tell_checkpoints(step)
-                self._sender.flush(FLUSH_S)
-            if self._control is not None:  # the first rank that ends takes all others with it
-                dist.monitored_barrier(self._control, timedelta(seconds=KEEP_S))
+        name, deadline = checkpoint_name(self._settings, step), time.monotonic() + self._rank * YIELD_S
+        # What is told is why the data ended, not that the storage refuses this checkpoint too.
+        with suppress(DcganDistError):
+            while time.monotonic() < deadline:
+                if manifests(self._job.run).get(name, {}).get("attempt") == self._attempt.number:
+                    return
+                time.sleep(POLL_S)
+            self._saver.save(self._adversarial.state_dict(), step, kept=False)
+            self._saver.wait(KEEP_S)
+            self._tell_checkpoints(step)
+            self._sender.flush(FLUSH_S)
 
     def _note(self, step: int, batch: Batch) -> None:
         """Report bad images, and write down the samples where the run is audited."""

@@ -278,8 +278,8 @@ def test_a_shard_that_vanishes_ends_the_run_with_a_checkpoint_of_its_last_step(t
     status, output = train(*arguments, "--images=100000000")
     assert status == 1
     assert "train-000001.tar is gone" in one_sentence(output)
-    (log,) = run.glob("audit/*-0000.jsonl")
-    steps = len(log.read_text().splitlines())
+    # A rank may have data for one step more than the other, which it then cannot do alone.
+    steps = min(len(log.read_text().splitlines()) for log in run.glob("audit/*.jsonl"))
     assert [int(path.name) for path in (run / "checkpoints").iterdir()] == [steps * 16]
 
 

@@ -1,3 +1,4 @@
+import json
 import random
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import torch
 from benchmarks.faults import (
     BETWEEN,
     DRAWS,
+    FAULTS,
     OURS,
     STEPS,
     STOCK,
@@ -82,3 +84,14 @@ def test_states_are_equal_only_to_the_bit(tmp_path: Path) -> None:
     assert equal(final_state(tmp_path), state)
     assert not equal(state, state | {"weights": [torch.zeros(2), {"deep": torch.ones(1) + 1e-6}]})
     assert not equal(state, {"step": 3})
+
+
+def test_the_committed_report_has_all_faults_and_meets_all_its_bars() -> None:
+    file = Path(__file__).parents[2] / "benchmarks" / "results" / "faults.json"
+    found = {(broken.fault, broken.loop): broken for broken in read(file)}
+    assert found.keys() == {(fault.name, OURS) for fault in FAULTS} | {
+        (fault.name, STOCK) for fault in FAULTS if fault.stock
+    }
+    for (_, loop), broken in found.items():
+        assert len(broken.draws) == DRAWS if loop == OURS else len(broken.draws) + len(broken.ended) == DRAWS
+    assert [bar["name"] for bar in json.loads(file.read_text())["bars"] if not bar["met"]] == []
