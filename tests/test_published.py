@@ -14,13 +14,13 @@ from dcgan_dist.networks import Discriminator
 from dcgan_dist.published import load_published
 
 # The reference is float64, stored as float32 but for logits and statistics. In float32 the largest deviations seen are
-# 8e-7 (images), 8e-6 and 3.1e-6 (features up to 8 and 10), 1.7e-5 (logits up to 14).
+# 8e-7 (images), 8e-6 and 3.1e-6 (features up to 8 and 10), 2.2e-5 (logits up to 14; processors sum in another order).
 DTYPES = [torch.float64, torch.float32]
 ROUNDING = 2**-23  # relative, of a stored value
 IMAGES = {torch.float64: ROUNDING, torch.float32: 1e-6}
 SVHN_FEATURES = {torch.float64: 8 * ROUNDING, torch.float32: 1e-5}
 IMAGENET_FEATURES = {torch.float64: 8 * ROUNDING, torch.float32: 5e-6}
-LOGITS = {torch.float64: 1e-12, torch.float32: 2e-5}
+LOGITS = {torch.float64: 1e-12, torch.float32: 3e-5}
 STATISTICS = {torch.float64: 1e-12, torch.float32: 1e-5}
 
 
