@@ -22,8 +22,7 @@ train: env  ## train with the default preset (ARGS="--data.scenes faces" for mor
 	$(BIN)/python -m dcgan_dist.train $(ARGS)
 
 test: env  ## run the tests (ARGS="tests/data" for some of them)
-	# Two files at a time, since tests wait for Ray more than they compute; each file's tests stay together.
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(ARGS)
 
 lint: env  ## check style and types
 	$(BIN)/ruff check .
