@@ -9,6 +9,8 @@ and lags behind the files.
 import hashlib
 import io
 import json
+import os
+import sys
 import threading
 import time
 import warnings
@@ -259,6 +261,10 @@ class _Due:
     since: float
 
 
+LOWEST_PRIORITY = 19
+"""Of a thread on Linux, as `nice` counts."""
+
+
 class Saver:
     """Writes checkpoints in a thread, one at a time, so that training goes on meanwhile.
 
@@ -321,6 +327,9 @@ class Saver:
         return done
 
     def _loop(self, due: _Due) -> None:
+        if sys.platform == "linux":
+            # Where all cores compute, writing takes only what steps leave: each waits for the slowest of its threads.
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOWEST_PRIORITY)
         following: _Due | None = due
         refused_at: float | None = None
         try:

@@ -2,7 +2,10 @@
 
 import hashlib
 import json
+import os
 import resource
+import sys
+import threading
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -171,6 +174,24 @@ def test_the_saver_writes_what_was_there_when_it_was_asked_and_pushes_out_old_on
     assert saver.written() == []
     assert list(manifests(run)) == ["000000000010", "000000000040", "000000000050"]
     assert load_checkpoint(run).state["generator"]["weight"].tolist() == [5.0, 5.0, 5.0]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have a priority of their own on Linux only")
+def test_training_goes_before_the_writing_of_checkpoints(run: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin_attempt(run, 1)
+    found = []
+
+    def write(*arguments: Any, **more: Any) -> str:
+        found.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+        return write_checkpoint(*arguments, **more)
+
+    monkeypatch.setattr("dcgan_dist.checkpoint.write_checkpoint", write)
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    saver = Saver(run, SETTINGS, attempt=1)
+    saver.save(state(0.0), 1, kept=False)
+    saver.wait()
+    assert found == [19]
+    assert os.getpriority(os.PRIO_PROCESS, 0) == before < 19
 
 
 def refused(run: Place, patience_s: float) -> Saver:
