@@ -4,6 +4,7 @@ python -m benchmarks.longrun [--json benchmarks/results/longrun.json]
 
 `python -m dcgan_dist.train` makes 20,000 steps of a tiny network with 2 workers, with as many curves, samples and
 checkpoints as a run of days. Memory of each kind of process, and the size of Ray's logs, at a quarter and at the end.
+The parts of logs are small here, so that this run fills several of them, as a run of days fills those of 16 MiB.
 """
 
 import statistics
@@ -24,6 +25,11 @@ WINDOW = 0.1
 PLACES = {"a quarter": 0.25, "half": 0.5, "the end": 1.0}
 MAX_GROWTH = 0.05
 MAX_LOGS_MB = 5.0
+PART_KIB = 32
+"""Size at which a log begins a new part; the one before stays."""
+MAX_PART_KIB = 2 * PART_KIB
+"""No line is cut, and a raylet writes its whole state at once."""
+POINT_STEPS = 10
 SETTINGS = (
     f"--images={STEPS * BATCH}",
     f"--batch-size={BATCH}",
@@ -32,7 +38,7 @@ SETTINGS = (
     "--workers.threads=1",
     "--networks.generator-maps=4",
     "--networks.discriminator-maps=4",
-    "--monitoring.steps=10",
+    f"--monitoring.steps={POINT_STEPS}",
     "--monitoring.samples-images=4000",
     "--monitoring.walk-images=20000",
     "--monitoring.measure-images=4000",
@@ -51,11 +57,13 @@ class Look:
         step: at which it was.
         memory: megabytes of each process by its kind and number, shared pages by their share.
         logs: megabytes of all files of Ray's session logs.
+        largest_log: KiB of the largest of them.
     """
 
     step: int
     memory: dict[str, float] = field(default_factory=dict)
     logs: float = 0.0
+    largest_log: float = 0.0
 
 
 def look(home: Home, step: int) -> Look:
@@ -72,7 +80,8 @@ def look(home: Home, step: int) -> Look:
         for kind, values in kinds.items()
         for number, value in enumerate(values)
     }
-    found.logs = sum(size(file) for file in home.path.glob("**/logs/**/*")) / 1e6
+    sizes = [size(file) for file in home.path.glob("**/logs/**/*")]
+    found.logs, found.largest_log = sum(sizes) / 1e6, max(sizes, default=0) / 1024
     return found
 
 
@@ -95,13 +104,13 @@ def at(looks: Sequence[Look], share: float) -> Look:
     near = [one for one in looks if (share - WINDOW) * STEPS <= one.step <= share * STEPS]
     names = set.intersection(*(set(one.memory) for one in near))
     memory = {name: statistics.median(one.memory[name] for one in near) for name in names}
-    return Look(near[-1].step, memory, near[-1].logs)
+    return Look(near[-1].step, memory, near[-1].logs, near[-1].largest_log)
 
 
 def watch() -> list[Look]:
     """Run the command, and look at it all the time."""
     looks: list[Look] = []
-    with Home() as home:
+    with Home({"RAY_ROTATION_MAX_BYTES": str(PART_KIB << 10)}) as home:
         command = ["dcgan_dist.train", "--name=run", "--storage=runs", *SETTINGS]
         folder = home.work / "runs" / "run"
         run = Run(home, folder, command, command, None)
@@ -118,7 +127,7 @@ def watch() -> list[Look]:
 def reached(folder: Path) -> int:
     """Steps that the curves of a run know of."""
     file = folder / "metrics.jsonl"
-    return file.read_bytes().count(b"\n") * 10 if file.exists() else 0
+    return file.read_bytes().count(b"\n") * POINT_STEPS if file.exists() else 0
 
 
 def report(looks: Sequence[Look]) -> Report:
@@ -128,6 +137,7 @@ def report(looks: Sequence[Look]) -> Report:
     processes = sorted(end.memory)
     rows: list[list[Cell]] = [[f"{name}, MB", *(one.memory[name] for one in places.values())] for name in processes]
     rows.append(["Ray's logs, MB", *(one.logs for one in places.values())])
+    rows.append(["the largest of them, KiB", *(one.largest_log for one in places.values())])
     bars = [
         Bar(
             f"{name}: growth of its memory from a quarter to the end",
@@ -137,6 +147,8 @@ def report(looks: Sequence[Look]) -> Report:
         for name in processes
     ]
     bars.append(Bar("Ray's logs at the end, MB", end.logs, at_most=MAX_LOGS_MB))
+    largest = max(one.largest_log for one in looks)
+    bars.append(Bar(f"Ray's largest log of all, in parts of {PART_KIB} KiB, KiB", largest, at_most=MAX_PART_KIB))
     return Report(
         command="python -m benchmarks.longrun --json benchmarks/results/longrun.json",
         tables={"longrun": Table(["what", *(f"at {name}" for name in places)], rows)},
@@ -144,6 +156,7 @@ def report(looks: Sequence[Look]) -> Report:
             "steps": [one.step for one in looks],
             "memory_mb": {name: [round(one.memory.get(name, 0.0), 1) for one in looks] for name in processes},
             "logs_mb": [round(one.logs, 3) for one in looks],
+            "largest_log_kib": [round(one.largest_log, 1) for one in looks],
         },
         bars=bars,
     )

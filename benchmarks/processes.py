@@ -8,7 +8,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -31,6 +31,10 @@ class GaveUpError(Exception):
 
 class Home:
     """A folder that is the home of all that is started. It goes with the block, and all that still runs in it."""
+
+    def __init__(self, variables: Mapping[str, str] | None = None) -> None:
+        """`variables`: of the environment of all that is started; of ours none that Ray reads are among them."""
+        self._variables = variables or {}
 
     def __enter__(self) -> Self:
         self.path = Path(tempfile.mkdtemp(prefix="faults-"))
@@ -55,7 +59,9 @@ class Home:
         joined = {} if address is None else {"RAY_ADDRESS": address, "RAY_AUTH_MODE": "disabled"}
         # The code beside this file, whatever is installed.
         own = {"HOME": str(self.path), "RAY_TMPDIR": str(self.path), "PYTHONPATH": str(ROOT)}
-        return kept | own | joined | {"RAY_USAGE_STATS_ENABLED": "0", "PYTHONWARNINGS": "ignore"}
+        return (
+            kept | own | joined | {"RAY_USAGE_STATS_ENABLED": "0", "PYTHONWARNINGS": "ignore"} | dict(self._variables)
+        )
 
     def start_nodes(self) -> "Nodes":
         """A Ray cluster of several nodes; the first call starts it."""
