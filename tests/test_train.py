@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import re
 import shutil
 import struct
@@ -12,6 +11,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,21 +51,38 @@ def cluster(start_ray: Callable[[int], None]) -> Iterator[None]:
         yield
 
 
+def command(folder: Path, *arguments: str) -> tuple[int, str]:
+    """The command's status and output, given in that folder."""
+    process = subprocess.run(
+        [sys.executable, "-m", "dcgan_dist.train", *arguments],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=240,
+    )
+    return process.returncode, process.stdout
+
+
 @pytest.fixture
 def train(tmp_path: Path) -> Callable[..., tuple[int, str]]:
-    def run(*arguments: str, environment: dict[str, str] | None = None) -> tuple[int, str]:
-        process = subprocess.run(
-            [sys.executable, "-m", "dcgan_dist.train", *arguments],
-            cwd=tmp_path,
-            env=os.environ | (environment or {}),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=240,
-        )
-        return process.returncode, process.stdout
+    return partial(command, tmp_path)
 
-    return run
+
+@pytest.fixture(scope="module")
+def first_run(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with shards in `data` and the run `runs/first` of 160 images on them; copy it before you change it."""
+    folder = tmp_path_factory.mktemp("first")
+    shards(folder / "data")
+    status, output = command(folder, *TINY, "--data=data", "--images=160", "--name=first")
+    assert status == 0, output
+    return folder
+
+
+@pytest.fixture
+def after_first_run(first_run: Path, tmp_path: Path) -> None:
+    """The test's folder is a copy of that one."""
+    shutil.copytree(first_run, tmp_path, dirs_exist_ok=True)
 
 
 def jpeg(number: int) -> bytes:
@@ -142,17 +159,14 @@ def test_a_run_leaves_what_it_promises(train: Any, tmp_path: Path) -> None:
         assert told in output, told
 
 
-def test_a_run_on_an_object_store_is_the_same(train: Any, s3: Place, tmp_path: Path) -> None:
+def test_a_run_on_an_object_store_is_the_same(train: Any, s3: Place, first_run: Path) -> None:
     data = s3 / "data"
     with ShardWriter(data, "train", 50) as writer:
         for number in range(128):
             writer.add(jpeg(number))
-    common = [*TINY, "--images=160", "--name=run"]
-    status, output = train(*common, f"--data={data}/train-*.tar", f"--storage={s3}/runs")
+    status, output = train(*TINY, "--images=160", "--name=first", f"--data={data}/train-*.tar", f"--storage={s3}/runs")
     assert status == 0, output
-    status, output = train(*common, f"--data={shards(tmp_path / 'data')}", "--storage=runs")
-    assert status == 0, output
-    remote, local = s3 / "runs" / "run", Place(str(tmp_path / "runs" / "run"))
+    remote, local = s3 / "runs" / "first", Place(str(first_run / "runs" / "first"))
     assert remote.names() == local.names()
     states = [
         torch.load(io.BytesIO((run / "checkpoints" / "000000000160" / "state.pt").read_bytes()), weights_only=True)
@@ -170,30 +184,29 @@ def test_settings_and_preflight_can_be_looked_at_before(train: Any, tmp_path: Pa
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.usefixtures("after_first_run")
 def test_networks_of_another_run_are_a_beginning(train: Any, tmp_path: Path) -> None:
-    data = f"--data={shards(tmp_path / 'data')}"
-    assert train(*TINY, data, "--images=64", "--name=first")[0] == 0
     # Nothing is learnt at such a rate, so what comes out is what went in.
-    status, output = train(*TINY, data, "--images=16", "--name=second", "--init-from=runs/first", "--lr=1e-30")
+    more = ["--data=data", "--init-from=runs/first"]
+    status, output = train(*TINY, *more, "--images=16", "--name=second", "--lr=1e-30")
     assert status == 0, output
     states = [
         torch.load(tmp_path / "runs" / name / "checkpoints" / images / "state.pt", weights_only=True)
-        for name, images in (("first", "000000000064"), ("second", "000000000016"))
+        for name, images in (("first", "000000000160"), ("second", "000000000016"))
     ]
     assert torch.equal(
         states[0]["generator"]["layers.0.linear.weight"], states[1]["generator"]["layers.0.linear.weight"]
     )
-    status, output = train(*TINY, data, "--name=third", "--init-from=runs/first", "--networks.generator-maps=5")
+    status, output = train(*TINY, *more, "--name=third", "--networks.generator-maps=5")
     assert status == 2
     assert "do not fit" in one_sentence(output)
 
 
+@pytest.mark.usefixtures("after_first_run")
 def test_a_run_is_not_resumed_on_other_images(train: Any, tmp_path: Path) -> None:
-    data = f"--data={shards(tmp_path / 'data')}"
-    assert train(*TINY, data, "--images=64", "--name=run")[0] == 0
     shutil.rmtree(tmp_path / "data")
     shards(tmp_path / "data", images=127)
-    status, output = train("--resume=run", "--images=128")
+    status, output = train("--resume=first", "--images=320")
     assert status == 2
     assert "are not those that" in one_sentence(output)
 
@@ -210,28 +223,26 @@ def test_a_run_is_not_resumed_on_other_images(train: Any, tmp_path: Path) -> Non
             ["--batch-size=2", "--workers=3"],
             "optimization.batch_size is 2 but needs at least 1 image for each of 3 workers",
         ),
-        (["--data=good", "--workers=4"], "the run needs 5 logical CPUs (4 workers with 1 each, 1 to read data) but"),
-        (["--data=good", "--workers.gpu=on"], "the run needs 1 GPU, one for each worker, but the cluster has 0"),
-        (["--data=good", "--name=taken"], "name is taken but"),
-        (["--resume=taken", "--lr=0.5"], "was trained with optimization.lr 0.0004 and cannot go on with 0.5"),
-        (["--resume=taken"], "is done: it has 16 images; give a larger --images"),
+        (["--data=data", "--workers=4"], "the run needs 5 logical CPUs (4 workers with 1 each, 1 to read data) but"),
+        (["--data=data", "--workers.gpu=on"], "the run needs 1 GPU, one for each worker, but the cluster has 0"),
+        (["--data=data", "--name=first"], "name is first but"),
+        (["--resume=first", "--lr=0.5"], "was trained with optimization.lr 0.0004 and cannot go on with 0.5"),
+        (["--resume=first"], "is done: it has 160 images; give a larger --images"),
         (["--preset=lsun64"], "the environment variable DCGAN_DIST_DATA is not set"),
-        (["--data=good", "--workers.address=127.0.0.1:1"], "no Ray cluster answers there"),
+        (["--data=data", "--workers.address=127.0.0.1:1"], "no Ray cluster answers there"),
     ],
     ids=lambda value: value[-1] if isinstance(value, list) else "",
 )
+@pytest.mark.usefixtures("after_first_run")
 def test_wrong_input_is_told_in_one_sentence_with_status_2(
     arguments: list[str], sentence: str, train: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("DCGAN_DIST_DATA", raising=False)
-    shards(tmp_path / "good")
     shards(tmp_path / "corrupt", special=dict.fromkeys(range(128), ("jpg", b"\xff\xd8 torn")))
     for name in ("empty", "no-images", "text"):
         (tmp_path / name).mkdir()
     subprocess.run(["tar", "-cf", "no-images/x.tar", "text"], cwd=tmp_path, check=True)
     (tmp_path / "text" / "x.tar").write_text("hello, I am a text\n" * 100)
-    if any("taken" in argument for argument in arguments):
-        assert train(*TINY, "--data=good", "--images=16", "--name=taken")[0] == 0
     resumes = any(argument.startswith("--resume") for argument in arguments)
     tiny = [] if resumes else [text for text in TINY if text.split("=")[0] not in {a.split("=")[0] for a in arguments}]
     if "--preset=lsun64" in arguments:
