@@ -148,7 +148,7 @@ def _write(place: Place, fill: Callable[[_Hashed], object], *, size: int) -> dic
                 raise
             raise written[-1].refused from error
 
-    place.write_with(put, size=size)
+    place.write_with(put, size=size, cached=False)
     return {"bytes": written[-1].bytes, "sha256": written[-1].sha256}
 
 

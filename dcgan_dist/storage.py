@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from pyarrow import ArrowInvalid
 from pyarrow import fs as arrow
@@ -36,6 +36,9 @@ _S3_VARIABLES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_D
 
 # A range in braces that means more files than this is a slip of the keys.
 _MOST_SHARDS = 1_000_000
+
+# Of a file that is not to stay in memory, as much may be there while it is written.
+UNCACHED_BYTES = 64 << 20
 
 _MAGIC = re.compile(r"[*?\[]")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
@@ -153,7 +156,7 @@ class Place:
         """
         self.write_with(lambda file: file.write(data), size=len(data))
 
-    def write_with(self, fill: Callable[[Any], object], *, size: int) -> None:
+    def write_with(self, fill: Callable[[Any], object], *, size: int, cached: bool = True) -> None:
         """As `write_bytes`, but `fill` writes the file in pieces to what it is given: nothing holds the whole of it.
 
         A store that has to be asked again calls `fill` again. Where `fill` itself fails, an object store is left with
@@ -161,9 +164,11 @@ class Place:
 
         Args:
             size: about how many bytes that will be, for what is said where there is no space.
+            cached: whether the system may keep a local file in memory. What nobody will read soon should not be: it
+                pushes out what is read, and new memory costs more than the copy into it.
         """
         if self.is_local:
-            self._ask("write", lambda _, path: _write_local(Path(path), fill), size=size)
+            self._ask("write", lambda _, path: _write_local(Path(path), fill, cached=cached), size=size)
             return
 
         def put(store: Any, path: str) -> None:
@@ -371,14 +376,16 @@ def _credentials(where: Place) -> str:
     )
 
 
-def _write_local(path: Path, fill: Callable[[Any], object]) -> None:
+def _write_local(path: Path, fill: Callable[[Any], object], *, cached: bool) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.unfinished")
     try:
         with open(unfinished, "wb") as file:
-            fill(file)
+            fill(file if cached else _Uncached(file))
             file.flush()
             os.fsync(file.fileno())
+            if not cached:
+                _forget(file)
         os.replace(unfinished, path)
     except BaseException:
         unfinished.unlink(missing_ok=True)
@@ -389,6 +396,29 @@ def _write_local(path: Path, fill: Callable[[Any], object]) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+class _Uncached:
+    """A file that is written, and leaves the system's cache piece by piece."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._since = file, 0
+
+    def write(self, data: bytes | bytearray | memoryview) -> int:
+        """As that of the file."""
+        self._since += self._file.write(data)
+        if self._since >= UNCACHED_BYTES:
+            self._since = 0
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            _forget(self._file)
+        return len(data)
+
+
+def _forget(file: BinaryIO) -> None:
+    """Let the system give back the memory that holds what is on the disk already, where it can be asked to."""
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _is_unfinished(name: str) -> bool:

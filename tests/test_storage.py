@@ -1,7 +1,11 @@
+import ctypes
 import errno
+import mmap
 import os
 import pickle
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -90,13 +94,44 @@ def test_what_was_written_is_read_back(folder: Place) -> None:
     assert (folder / "deep").is_folder()
 
 
-def test_a_file_can_be_written_in_pieces(folder: Place) -> None:
+@pytest.mark.parametrize("cached", [True, False])
+def test_a_file_can_be_written_in_pieces(folder: Place, cached: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dcgan_dist.storage.UNCACHED_BYTES", 4)
+
     def fill(file: Any) -> None:
-        for piece in (b"one", memoryview(b" two"), b""):
+        for piece in (b"one", memoryview(b" two"), b"", b" three"):
             file.write(piece)
 
-    (folder / "new" / "file").write_with(fill, size=7)
-    assert (folder / "new" / "file").read_bytes() == b"one two"
+    (folder / "new" / "file").write_with(fill, size=13, cached=cached)
+    assert (folder / "new" / "file").read_bytes() == b"one two three"
+
+
+def pages_in_memory(file: Path) -> int:
+    """Of a file's content, as the system says."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    with open(file, "r+b") as opened, mmap.mmap(opened.fileno(), 0) as content:
+        pages = -(-len(content) // mmap.PAGESIZE)
+        there = (ctypes.c_ubyte * pages)()
+        start = ctypes.c_char.from_buffer(content)
+        failed = libc.mincore(ctypes.byref(start), ctypes.c_size_t(len(content)), there)
+        del start
+        assert not failed, os.strerror(ctypes.get_errno())
+        return sum(page & 1 for page in there)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux what is in memory")
+def test_a_file_that_nobody_will_read_soon_leaves_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dcgan_dist.storage.UNCACHED_BYTES", 1 << 20)
+    data = bytes(1 << 16)
+    for cached in (True, False):
+        where = Place(str(tmp_path / str(cached)))
+        where.write_with(lambda file: [file.write(data) for _ in range(64)], size=64 << 16, cached=cached)
+        assert where.info().size == 64 << 16
+    pages = (64 << 16) // mmap.PAGESIZE
+    assert pages_in_memory(tmp_path / "True") == pages
+    if subprocess.run(["stat", "-f", "-c", "%T", tmp_path], capture_output=True, text=True).stdout.strip() == "tmpfs":
+        pytest.skip("this file system is memory itself")
+    assert pages_in_memory(tmp_path / "False") < pages / 4
 
 
 @pytest.mark.parametrize(("offset", "size"), [(0, 10), (5, 0), (1275, 10), (1280, 10), (5000, 10), (0, 9999)])
