@@ -16,7 +16,7 @@ import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import IO, Any, BinaryIO, cast
+from typing import IO, Any, BinaryIO, Literal, cast
 
 import torch
 
@@ -29,6 +29,8 @@ RETRY_S = 5.0
 """Between two tries to write a checkpoint that the storage refuses."""
 POLL_S = 0.1
 """Between two looks whether the checkpoint before has become one that is refused."""
+Probe = Literal["reads", "best"]
+"""Why a checkpoint stays for a probe's sake."""
 STATE, SETTINGS, MANIFEST = "state.pt", "settings.yaml", "MANIFEST.json"
 
 
@@ -196,6 +198,16 @@ def keep_before(run: Place, images: int) -> str | None:
     return before[-1]
 
 
+def mark(run: Place, name: str, probe: Probe | None) -> None:
+    """Let a checkpoint stay since a probe reads it, or found it to be the best; None: no longer for a probe's sake."""
+    where = folder(run) / name / MANIFEST
+    try:
+        manifest = json.loads(where.read_bytes())
+    except MissingFile:
+        return  # it has been pushed out
+    where.write_bytes(json.dumps({**manifest, "probe": probe}, indent=1).encode())
+
+
 def newest_checkpoint(run: Place) -> Checkpoint | None:
     """The newest checkpoint that can be read whole. One that is torn is passed over with a warning."""
     for name in reversed(folder(run).names()):
@@ -360,7 +372,10 @@ class Saver:
             self._run, due.state, self._settings, step=due.step, attempt=self._attempt, kept=due.kept
         )
         self._written = [*self._written, (name, due.step, time.perf_counter() - due.since)]
-        whole = {name: manifest["kept"] for name, manifest in manifests(self._run).items()}
+        whole = {
+            name: manifest["kept"] or manifest.get("probe") is not None
+            for name, manifest in manifests(self._run).items()
+        }
         for old in expired(whole, self._settings.checkpoints.keep):
             (folder(self._run) / old).delete()
 
@@ -408,6 +423,7 @@ FREE_ON_RESUME = (
     "workers.",
     "checkpoints.",
     "monitoring.",
+    "probe.",
 )
 """Settings that may differ after a resume: none of them changes which numbers a step computes."""
 

@@ -123,6 +123,8 @@ def connected(settings: Settings) -> Iterator[None]:
     # Workers compute in threads of their own and reading takes turns with them, so that Ray's count of CPUs is only a
     # count of what may run at once; a laptop with two cores runs two workers and their readers.
     cpus = settings.workers.number * settings.workers.cpus + max(READER_CPUS, cores)
+    if settings.probe.tasks:
+        cpus += settings.probe.actors * settings.probe.cpus
     ray.init(
         address="local",
         num_cpus=int(-(-cpus // 1)),

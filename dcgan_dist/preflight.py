@@ -5,7 +5,7 @@ The decision is a pure function of facts; only `gather_facts` and what stands be
 
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dcgan_dist.errors import ClusterError
 from dcgan_dist.settings import Settings
@@ -83,6 +83,42 @@ def place_workers(settings: Settings, facts: ClusterFacts) -> Placement:
             "a smaller --workers.cpus, or add nodes"
         )
     return placement
+
+
+def set_aside(facts: ClusterFacts, actors: int, cpus: float, gpus: float) -> ClusterFacts:
+    """What is left for others when evaluation actors have found room, each on the host with the most of it.
+
+    Args:
+        facts: of what is free.
+        cpus: of each actor.
+        gpus: of each actor.
+
+    Raises:
+        ClusterError: naming how many there is room for.
+    """
+    hosts = dict(facts.hosts)
+    for actor in range(actors):
+        fitting = [name for name, (has_cpus, has_gpus) in hosts.items() if has_cpus >= cpus and has_gpus >= gpus]
+        if not fitting:
+            raise ClusterError(
+                f"{_count(actors, 'evaluation actor')} with {_count(cpus, 'CPU')} and {_count(gpus, 'GPU')} each need "
+                f"more than the cluster has free, which is room for {actor}: use fewer, or give each less"
+            )
+        most = max(fitting, key=lambda name: hosts[name])
+        hosts[most] = hosts[most][0] - cpus, hosts[most][1] - gpus
+    return without(
+        facts, {name: (had[0] - hosts[name][0], had[1] - hosts[name][1]) for name, had in facts.hosts.items()}
+    )
+
+
+def without(facts: ClusterFacts, held: Mapping[str, tuple[float, float]]) -> ClusterFacts:
+    """What is left when CPUs and GPUs of some hosts are held by others."""
+    hosts = {
+        name: (cpus - held.get(name, (0.0, 0.0))[0], gpus - held.get(name, (0.0, 0.0))[1])
+        for name, (cpus, gpus) in facts.hosts.items()
+    }
+    sums = [sum(column) for column in zip(*hosts.values(), strict=True)] or [0.0, 0.0]
+    return replace(facts, cpus=sums[0], gpus=sums[1], hosts=hosts)
 
 
 def describe(placement: Placement, facts: ClusterFacts) -> str:

@@ -235,6 +235,33 @@ class MonitoringSettings:
 
 
 @dataclass(frozen=True)
+class ProbeSettings:
+    """Linear classifiers on D's features, by actors of their own while training goes on."""
+
+    tasks: Annotated[str, arg(aliases=("--probe",), metavar="NAME[=FOLDER],...")] = ""
+    """What each new checkpoint is judged on: folders with labelled `train-*.tar` and `test-*.tar`; without one,
+    $DCGAN_DIST_DATA/NAME. The best by the first of them is kept. Empty: none."""
+    actors: Annotated[int, arg(metavar="N")] = 1
+    """Evaluation actors, which share the images. Where machines offer Ray's resource `evaluator`, each takes one."""
+    cpus: Annotated[float, arg(metavar="CPUS")] = 1.0
+    """Logical CPUs that Ray sets aside for each."""
+    gpus: Annotated[float, arg(metavar="GPUS")] = 0.0
+    """GPUs of each; may be a fraction."""
+    threads: Annotated[int, arg(metavar="THREADS")] = 1
+    """Threads of each one's tensor operations; 0: the cores of its host over the actors."""
+    half: bool = False
+    """Keep features as float16, in half the memory."""
+    resize: bool = False
+    """Fit images that are of another size than the networks'."""
+
+    def __post_init__(self) -> None:
+        _require(self.actors >= 1, f"probe.actors is {self.actors} but needs at least 1")
+        _require(self.cpus >= 0, f"probe.cpus is {self.cpus:g} but needs at least 0")
+        _require(self.gpus >= 0, f"probe.gpus is {self.gpus:g} but needs at least 0")
+        _require(self.threads >= 0, f"probe.threads is {self.threads} but needs at least 0")
+
+
+@dataclass(frozen=True)
 class Settings:
     """A run: where it is kept, how long it lasts."""
 
@@ -258,6 +285,7 @@ class Settings:
     workers: WorkerSettings = field(default_factory=WorkerSettings)
     checkpoints: CheckpointSettings = field(default_factory=CheckpointSettings)
     monitoring: MonitoringSettings = field(default_factory=MonitoringSettings)
+    probe: ProbeSettings = field(default_factory=ProbeSettings)
 
     def __post_init__(self) -> None:
         _require(bool(self.storage.strip()), "storage is empty but needs a folder or an address")

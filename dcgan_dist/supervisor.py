@@ -7,7 +7,7 @@ fit by now, and they resize a group without letting it write a checkpoint.
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 
@@ -19,7 +19,7 @@ from dcgan_dist.monitoring.mailbox import Receiver
 from dcgan_dist.monitoring.messages import Wish
 from dcgan_dist.monitoring.monitor import Monitor
 from dcgan_dist.monitoring.watchdog import Heard, describe, stuck
-from dcgan_dist.preflight import ClusterFacts, Placement, any_gone, gather_facts, leaving_nodes, place_workers
+from dcgan_dist.preflight import ClusterFacts, Placement, any_gone, gather_facts, leaving_nodes, place_workers, without
 from dcgan_dist.settings import Settings
 from dcgan_dist.worker import Outcome
 
@@ -32,8 +32,20 @@ SETTLE_S = 5.0
 class Supervisor:
     """Trains a run to its end, over as many worker groups as it takes."""
 
-    def __init__(self, group: Group, receiver: Receiver, monitor: Monitor, check: Callable[[], None]) -> None:
-        """`check` is called at every look; a `DcganDistError` that it raises ends the run with a checkpoint."""
+    def __init__(
+        self,
+        group: Group,
+        receiver: Receiver,
+        monitor: Monitor,
+        check: Callable[[], None],
+        held: Callable[[], Mapping[str, tuple[float, float]]] = dict,
+    ) -> None:
+        """
+        Args:
+            check: is called at every look; a `DcganDistError` that it raises ends the run with a checkpoint.
+            held: CPUs and GPUs of each node that are not for workers, since evaluation has them.
+        """
+        self._held = held
         self._group, self._receiver, self._monitor, self._check = group, receiver, monitor, check
         self._settings: Settings = group.settings
         self._signal: int | None = None
@@ -68,7 +80,7 @@ class Supervisor:
         self._again, self._given_up, error = "", None, None
         self._ended = max((rank.beat["attempt"] for rank in self._heard()), default=self._ended)
         self._wish(None)
-        known = frozenset(gather_facts().hosts)
+        known = frozenset(self._facts().hosts)
         life = Life(lambda: self._group.train(placement))
         while life.lasts(LOOK_S):
             try:
@@ -89,6 +101,10 @@ class Supervisor:
         self._judge(life.outcome, known)
         return None
 
+    def _facts(self) -> ClusterFacts:
+        """What the cluster has for workers."""
+        return without(gather_facts(), self._held())
+
     def _wish(self, stop: str | None) -> None:
         """Let the workers know what is wanted of them, where that has changed."""
         wish: Wish = {"stop": stop or None, "abandon": self._given_up[0] if self._given_up else None}
@@ -102,7 +118,7 @@ class Supervisor:
         if going:
             self._monitor.say(f"notice: {_nodes(len(going))} of this run will go; a checkpoint is written first")
             return "notice"
-        facts = gather_facts()
+        facts = self._facts()
         new = facts.hosts.keys() - known
         # What is free says little: read tasks hold a CPU also while they wait to hand on what they have read.
         if new and _fitting(self._settings, facts) > placement.workers:
@@ -157,7 +173,7 @@ class Supervisor:
             waited_s = time.monotonic() - start
             try:
                 placement = place_workers(self._settings, gather_facts(free=True))
-                if placement.workers >= _fitting(self._settings, gather_facts()) or waited_s > SETTLE_S:
+                if placement.workers >= _fitting(self._settings, self._facts()) or waited_s > SETTLE_S:
                     return placement
             except ClusterError as error:
                 if waited_s > patience_s or self._signal is not None:

@@ -20,15 +20,18 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
+import torch
 
 from dcgan_dist.checkpoint import attempts, load_checkpoint, newest_checkpoint, newest_manifest, require_same
 from dcgan_dist.cluster import connected, set_environment
 from dcgan_dist.commandline import Options, parse
 from dcgan_dist.data.shards import Index
 from dcgan_dist.errors import CheckpointError, DataError, DcganDistError, SettingsError, TrainingError
+from dcgan_dist.evaluation.live import LiveProbe
+from dcgan_dist.evaluation.tasks import parse_tasks
 from dcgan_dist.history import lives, totals
 from dcgan_dist.monitoring.curves import read_lines
-from dcgan_dist.preflight import describe, gather_facts, place_workers
+from dcgan_dist.preflight import describe, gather_facts, place_workers, set_aside
 from dcgan_dist.settings import Settings, from_yaml, to_yaml
 from dcgan_dist.storage import MissingFile, Place, place
 
@@ -37,6 +40,8 @@ from dcgan_dist.storage import MissingFile, Place, place
 
 CHECKED_IMAGES = 32
 """Images that are decoded before workers start, to see whether any of them can be."""
+PROBE_SEED = 0
+"""Of the order of a probe's images: the same for every seed of a run, so that results can be compared."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -77,6 +82,7 @@ class Launch:
         self.options, self.settings = options, options.settings
         self.run = place(self.settings.storage) / self.settings.name
         self.init_from: tuple[Place, str] | None = None
+        self.live: LiveProbe | None = None
         if options.resume:
             saved = from_yaml((self.run / "settings.yaml").read_bytes().decode(), str(self.run / "settings.yaml"))
             require_same(saved, self.settings, self.run)
@@ -90,14 +96,22 @@ class Launch:
         if self.settings.monitoring.audit and not self.run.is_local:
             raise SettingsError(f"monitoring.audit needs a storage on a disk, but storage is {self.settings.storage}")
         self.shards = find_shards(self.settings)
+        probe, size = self.settings.probe, self.settings.networks.image_size
+        named = parse_tasks(probe.tasks, "--probe") if probe.tasks else []
+        self.tasks = [task.open(size, resize=probe.resize, seed=PROBE_SEED) for task in named]
 
     def preflight(self) -> None:
         """Say what the cluster has and what the run takes of it; raises `ClusterError` where that is too much."""
         facts = self.facts = gather_facts()
         if self.options.dry_run:
             print(to_yaml(self.settings), end="\n", flush=True)
-        placement = place_workers(self.settings, facts)
+        probe = self.settings.probe
+        left = set_aside(facts, probe.actors, probe.cpus, probe.gpus) if self.tasks else facts
+        placement = place_workers(self.settings, left)
         print(describe(placement, facts), flush=True)
+        if self.tasks:
+            actors = f"{probe.actors} evaluation actor{'' if probe.actors == 1 else 's'}"
+            print(f"probe: {', '.join(task.name for task in self.tasks)}, on {actors}", flush=True)
         print(f"data: {self.settings.data.path}, {len(self.shards)} shards", flush=True)
 
     def open_data(self) -> None:
@@ -156,15 +170,18 @@ class Launch:
         import ray
 
         from dcgan_dist.data.source import Reading
+        from dcgan_dist.evaluation.pool import Pool
         from dcgan_dist.group import Group
         from dcgan_dist.monitoring.mailbox import Receiver, create_mailbox
         from dcgan_dist.monitoring.monitor import Monitor
         from dcgan_dist.monitoring.terminal import Totals, open_terminal
         from dcgan_dist.supervisor import Supervisor
 
-        settings = self.settings
+        settings, probe = self.settings, self.settings.probe
         (self.run / "settings.yaml").write_bytes(to_yaml(settings).encode())
         self._record("running")
+        # Before anything else: reading would take their CPUs.
+        pool = Pool(probe.actors, probe.cpus, probe.gpus, probe.threads) if self.tasks else None
         mailbox = create_mailbox()
         receiver = Receiver(mailbox)
         reading = Reading(self.plan, self.pictures)
@@ -176,16 +193,25 @@ class Launch:
         terminal = open_terminal(sys.stdout, length, settings.monitoring.line_s)
         monitor = Monitor(self.run, receiver, terminal, length, name_of=self.index.names)
         monitor.start()
-        supervisor = Supervisor(group, receiver, monitor, partial(self._check, monitor))
+        if pool is not None:
+            dtype = torch.float16 if probe.half else torch.float32
+            self.live = LiveProbe(self.run, pool, probe.actors, self.tasks, dtype, monitor.say, monitor.probed)
+            self.live.start()
+        held = dict if pool is None else pool.held
+        supervisor = Supervisor(group, receiver, monitor, partial(self._check, monitor), held)
         try:
             outcome = supervisor.run()
         except BaseException:
+            if self.live is not None:
+                self.live.close(finish=False)
             monitor.close()
             newest = newest_manifest(self.run)
             # What the run ended with is told, not that the record of it could not be written either.
             with suppress(DcganDistError):
                 self._record("failed", newest["step"] if newest else 0)
             raise
+        if self.live is not None:
+            self._finish(self.live, monitor, wanted=supervisor.signal is None)
         monitor.close()
         self._record("stopped" if outcome.stopped else "finished", outcome.step)
         if supervisor.signal is None:
@@ -193,6 +219,19 @@ class Launch:
         storage = shlex.quote(settings.storage)
         print(f"go on with: python -m dcgan_dist.train --resume {settings.name} --storage {storage}", flush=True)
         return 128 + supervisor.signal
+
+    def _finish(self, live: LiveProbe, monitor: Any, *, wanted: bool) -> None:
+        """Let the newest checkpoint be judged, unless the user does not want to wait for it."""
+        if wanted:
+            monitor.say("training is done; the last checkpoint is being judged (Ctrl-C leaves it)")
+            try:
+                live.close(finish=True)
+            except KeyboardInterrupt:
+                monitor.say("the last checkpoint is left; judge it with python -m dcgan_dist.evaluate")
+            finally:
+                live.close(finish=False)  # while Ray still runs
+        else:
+            live.close(finish=False)
 
     def _check(self, monitor: Any) -> None:
         """What ends a run while it goes on: too many bad images; a collapse, if that is wished."""
@@ -228,6 +267,7 @@ class Launch:
                 "discriminator": step if both else step // 2,
             },
             **totals(lives(attempts(self.run), read_lines(self.run))),
+            **({} if self.live is None else {"probe": self.live.record()}),
             "versions": {name: version(name) for name in ("dcgan-dist", "torch", "ray", "numpy", "pyarrow")},
         }
         (self.run / "run.json").write_bytes(json.dumps(record, indent=1).encode())

@@ -44,6 +44,10 @@ class ShardPictures:
     max_pixels: int
     max_bytes: int
 
+    def names(self, sample: int) -> str:
+        """Of a sample, for a message."""
+        return self.index.names(sample)
+
     def read(self, samples: Integers, out: Pictures, rows: Integers) -> NDArray[np.bool_]:
         """Read and decode samples.
 

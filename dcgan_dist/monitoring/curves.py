@@ -12,7 +12,7 @@ import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict, cast
 
 import numpy as np
 
@@ -40,6 +40,21 @@ class Point(TypedDict):
     """What is wrong with training since then, in words."""
 
 
+class Probed(TypedDict):
+    """A line of `metrics.jsonl` about a checkpoint; it comes later than the point of its step."""
+
+    time: float
+    """When the driver wrote it, in seconds since 1970."""
+    checkpoint: str
+    step: int
+    images: int
+    task: str
+    accuracy: float
+    low: float
+    high: float
+    """Bounds of the accuracy."""
+
+
 def read_points(run: Place) -> list[Point]:
     """The points of a run in order, each step once: of two attempts that went the same way, the later one counts.
 
@@ -54,16 +69,25 @@ def read_points(run: Place) -> list[Point]:
 
 
 def read_lines(run: Place) -> list[Point]:
-    """All that was measured, in the order of writing, also by attempts that were lost. See `read_points`."""
+    """All points that were measured, in the order of writing, also by attempts that were lost. See `read_points`."""
+    return [cast(Point, line) for line in _read(run) if "values" in line]
+
+
+def read_probed(run: Place) -> list[Probed]:
+    """What was found of checkpoints, in the order of writing."""
+    return [cast(Probed, line) for line in _read(run) if "accuracy" in line]
+
+
+def _read(run: Place) -> list[dict[str, Any]]:
     where = run / "metrics.jsonl"
     return list(_parse(where, where.read_bytes())) if where.exists() else []
 
 
-def _parse(where: Place, lines: bytes) -> Iterator[Point]:
+def _parse(where: Place, lines: bytes) -> Iterator[dict[str, Any]]:
     # What follows the last line end is torn, or still being written.
     for number, line in enumerate(lines.split(b"\n")[:-1], start=1):
         try:
-            point: Point = json.loads(line)
+            point: dict[str, Any] = json.loads(line)
         except ValueError as error:
             raise DataError(f"line {number} of {where} is damaged, a JSON object is needed: remove the line") from error
         yield point
@@ -144,6 +168,15 @@ class Curves:
         self._lines.add(json.dumps(line, allow_nan=False).encode() + b"\n")
         self._events[-1].add(event_file.scalars(point["images"], values))
         return True
+
+    def add_probed(self, found: Probed) -> None:
+        """Add what was found of a checkpoint: in TensorBoard where its images are, which is behind the newest point."""
+        if not self._events:
+            self.begin(0, 0, 0)
+        self._lines.add(json.dumps(found, allow_nan=False).encode() + b"\n")
+        self._events[-1].add(
+            event_file.scalars(found["images"], {f"probe/{found['task']}/accuracy": found["accuracy"]})
+        )
 
     def add_picture(self, name: str, images: int, png: bytes, picture: Pixels) -> None:
         """Show a picture in TensorBoard: uint8 [H, W, 3], and the same as PNG."""

@@ -9,6 +9,7 @@ import shlex
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ import ray
 from dcgan_dist.checkpoint import keep_before
 from dcgan_dist.errors import DcganDistError
 from dcgan_dist.health import Finding, Health
-from dcgan_dist.monitoring.curves import Curves
+from dcgan_dist.monitoring.curves import Curves, Probed
 from dcgan_dist.monitoring.gauges import set_gauges
 from dcgan_dist.monitoring.messages import BadImages, Message, Pictures, Scalars, Started
 from dcgan_dist.monitoring.ranks import Ranks
@@ -76,6 +77,7 @@ class Monitor:
         self._ranks = Ranks()
         self._rank_values: dict[str, float] = {}
         self._pictures: dict[Place, bytes] = {}
+        self._probed: deque[Probed] = deque()
         self._newest_samples: Place | None = None
         self._newest_checkpoint: str | None = None
         self._closing = threading.Event()
@@ -116,6 +118,10 @@ class Monitor:
         """One line on the terminal, from any thread (not from a signal handler, which may hold its lock already)."""
         self._on_terminal(lambda: self._terminal.say(text))
 
+    def probed(self, found: Probed) -> None:
+        """Take in what was found of a checkpoint, from any thread; it is written with the next look at the mailbox."""
+        self._probed.append(found)
+
     def close(self) -> None:
         """Write down the last messages, end the thread, and say where the run lies and how to look at it.
 
@@ -132,7 +138,7 @@ class Monitor:
         while not self._closing.wait(INTERVAL_S):
             self._tick(INTERVAL_S)
         deadline = time.monotonic() + CLOSE_S
-        while self._tick(CLOSE_S) and time.monotonic() < deadline:
+        while (self._tick(CLOSE_S) or self._probed) and time.monotonic() < deadline:
             pass
         self._survive(f"copying the curves up to {self._run}", self._curves.copy_up)
 
@@ -148,6 +154,8 @@ class Monitor:
             if ray.is_initialized():
                 newest = points[-1]["values"] | {"data/bad_images": float(len(self._curves.bad_images))}
                 self._survive("setting Ray's metrics", lambda: set_gauges(self._run.name, newest))
+        while self._probed:
+            self._survive("taking in a probe", partial(self._curves.add_probed, self._probed.popleft()))
         self._survive(f"writing the curves of {self._run}", self._curves.flush)
         self._survive("writing pictures", self._write_pictures)
         if time.monotonic() - self._copied_at >= COPY_S:

@@ -229,3 +229,27 @@ class Progress:
 
     def _say(self, text: str) -> None:
         print(printable(text, self._stream), file=self._stream, flush=True)
+
+
+class Line:
+    """What is being done: one line that changes on a terminal; a line every so often where it is a file or a pipe."""
+
+    def __init__(self, stream: TextIO, line_s: float = 10.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream, self._line_s, self._clock = stream, line_s, clock
+        self._live = stream.isatty()
+        self._last_s = -math.inf
+
+    def say(self, text: str) -> None:
+        """Show it."""
+        text = printable(text, self._stream)
+        if self._live:
+            columns = os.get_terminal_size(self._stream.fileno()).columns or 80
+            print(f"\r\x1b[K{text[: columns - 1]}", end="", file=self._stream, flush=True)
+        elif self._clock() - self._last_s >= self._line_s:
+            self._last_s = self._clock()
+            print(text, file=self._stream, flush=True)
+
+    def clear(self) -> None:
+        """Take it away."""
+        if self._live:
+            print("\r\x1b[K", end="", file=self._stream, flush=True)

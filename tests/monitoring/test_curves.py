@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from dcgan_dist.errors import DataError
-from dcgan_dist.monitoring.curves import Curves, read_points
+from dcgan_dist.monitoring.curves import Curves, Probed, read_points, read_probed
 from dcgan_dist.monitoring.messages import Scalars
 from dcgan_dist.pictures import png
 from dcgan_dist.storage import Place, place
@@ -263,3 +263,27 @@ def test_a_line_that_is_being_written_is_not_read(tmp_path: Path) -> None:
     with (run / "metrics.jsonl").local_path.open("ab") as file:
         file.write(b'{"time": 17')
     assert [point["step"] for point in read_points(run)] == [10]
+
+
+def test_what_is_found_of_a_checkpoint_stands_beside_the_points(tmp_path: Path) -> None:
+    run = new_run(tmp_path)
+    found: Probed = {
+        "time": 1.0,
+        "checkpoint": "000000000640",
+        "step": 10,
+        "images": 640,
+        "task": "cifar10",
+        "accuracy": 0.6,
+        "low": 0.59,
+        "high": 0.61,
+    }
+    curves = Curves(run, tmp_path)
+    curves.begin(attempt=1, step=0, images=0)
+    curves.add(scalars(1, 10, 1.0))
+    curves.add(scalars(1, 20, 1.0))
+    curves.add_probed(found)
+    curves.flush()
+    assert read_probed(run) == [found]
+    assert [point["step"] for point in read_points(run)] == [10, 20]
+    (event,) = board(run).Scalars("probe/cifar10/accuracy")
+    assert (event.step, event.value) == (640, pytest.approx(0.6))

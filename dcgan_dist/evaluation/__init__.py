@@ -1,0 +1,1 @@
+"""How good the features of a discriminator are: a linear classifier on them, by actors that share the images."""

@@ -1,0 +1,1 @@
+"""Features that no discriminator made: what the paper compares itself with."""

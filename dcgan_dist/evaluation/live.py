@@ -1,0 +1,185 @@
+"""Probes beside training: a thread of the driver hands each new checkpoint to the evaluators, the newest first.
+
+Training never waits for it. A checkpoint that is being judged stays until that is done, and the best one stays for
+good. What comes and is pushed out while another one is being judged is skipped, and named in the run's record. Results
+are files, so that a run that is resumed judges only what has none.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from dcgan_dist.checkpoint import load_checkpoint, manifests, mark
+from dcgan_dist.errors import CheckpointError, DcganDistError
+from dcgan_dist.evaluation.descriptions import of_discriminator
+from dcgan_dist.evaluation.job import FOLDER, Job, score
+from dcgan_dist.evaluation.probe import Evaluators, load
+from dcgan_dist.evaluation.task import Task
+from dcgan_dist.monitoring.curves import Probed
+from dcgan_dist.storage import Place
+
+logger = logging.getLogger(__name__)
+
+POLL_S = 1.0
+"""Between two looks for a new checkpoint."""
+
+
+class _Abandoned(Exception):
+    """What is being judged is not wanted any more."""
+
+
+class LiveProbe:
+    """Judges the checkpoints of a run. `start`, then `close`."""
+
+    def __init__(
+        self,
+        run: Place,
+        evaluators: Evaluators,
+        actors: int,
+        tasks: Sequence[Task],
+        dtype: torch.dtype,
+        say: Callable[[str], None],
+        take: Callable[[Probed], None],
+    ) -> None:
+        """
+        Args:
+            actors: how many evaluators there are.
+            tasks: on which every checkpoint is judged, without draws of few labels where there are all; the first one
+                says which is the best.
+            dtype: of the features that are kept.
+            say: a line for people.
+            take: a result for the curves.
+        """
+        self._run, self._evaluators, self._actors = run, evaluators, actors
+        self._tasks = [replace(task, few=None) if task.all_labels else task for task in tasks]
+        self._dtype, self._say, self._take = dtype, say, take
+        self._seen: set[str] = set()
+        self._judged: set[str] = set()
+        self._unreadable: set[str] = set()
+        self._best: tuple[float, str] | None = None
+        self._closing, self._abandoned = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run_thread, name="probe", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def close(self, *, finish: bool) -> None:
+        """End it; `finish`: when the newest checkpoint is judged."""
+        if not finish:
+            self._abandoned.set()
+        self._closing.set()
+        self._thread.join()
+
+    def record(self) -> dict[str, Any]:
+        """What stands of it in `run.json`."""
+        return {
+            "judged": len(self._judged),
+            "best": None if self._best is None else {"checkpoint": self._best[1], "accuracy": self._best[0]},
+            "skipped": sorted(self._seen - self._judged),
+        }
+
+    # What follows makes this the `Evaluators` that the probe is given: between two calls it can be ended.
+
+    def each(self, name: str, /, *arguments: Any) -> list[Any]:
+        """`Evaluators.each`."""
+        self._go_on()
+        return self._evaluators.each(name, *arguments)
+
+    def svm(self, name: str, /, *arguments: Any) -> tuple[torch.Tensor, ...]:
+        """`Evaluators.svm`."""
+        self._go_on()
+        return self._evaluators.svm(name, *arguments)
+
+    def _go_on(self) -> None:
+        if self._abandoned.is_set():
+            raise _Abandoned
+
+    def _run_thread(self) -> None:
+        try:
+            self._checksums = load(self, self._tasks)
+            while not self._abandoned.is_set():
+                closing = self._closing.is_set()
+                name = self._choose(newest_only=closing)
+                if name is not None:
+                    self._judge(name)
+                elif closing:
+                    return
+                else:
+                    self._closing.wait(POLL_S)
+        except _Abandoned:
+            pass
+        except Exception as error:
+            self._say(f"probes have failed, training goes on without them: {error}")
+            if not isinstance(error, DcganDistError):
+                logger.exception("probes have failed")  # a defect of ours keeps its traceback
+
+    def _choose(self, *, newest_only: bool) -> str | None:
+        """The newest checkpoint that has not been judged."""
+        there = sorted(manifests(self._run), reverse=True)
+        self._seen.update(there)
+        wanted = there[:1] if newest_only else there
+        return next((name for name in wanted if name not in self._judged | self._unreadable), None)
+
+    def _judge(self, name: str) -> None:
+        mark(self._run, name, "reads")
+        try:
+            checkpoint = load_checkpoint(self._run, name)
+        except CheckpointError as error:
+            self._unreadable.add(name)
+            self._say(f"probe: {error}")
+            return
+        results = []
+        for task in self._tasks:
+            description = of_discriminator(checkpoint)
+            job = Job(
+                self._run / FOLDER,
+                self._run.name,
+                name,
+                checkpoint.images,
+                task,
+                "discriminator",
+                description,
+                self._dtype,
+            )
+            result = job.read()
+            if result is None:
+                result = job.compute(self, self._checksums, self._actors, lambda text: None)
+                self._tell(result, checkpoint.step)
+            results.append(score(result)["accuracy"])
+        self._judged.add(name)
+        self._choose_best(results[0], name)
+
+    def _tell(self, result: dict[str, Any], step: int) -> None:
+        found, name = score(result), result["checkpoint"]
+        half = 50 * (found["high"] - found["low"])
+        seconds = sum(result["seconds"].values())
+        accuracy = f"{100 * found['accuracy']:.1f} % (±{half:.1f})"
+        self._say(f"probe {result['task']} of checkpoint {name}: {accuracy}, in {seconds:.0f} s")
+        self._take(
+            {
+                "time": round(time.time(), 3),
+                "checkpoint": name,
+                "step": step,
+                "images": result["images"],
+                "task": result["task"],
+                "accuracy": found["accuracy"],
+                "low": found["low"],
+                "high": found["high"],
+            }
+        )
+
+    def _choose_best(self, accuracy: float, name: str) -> None:
+        """Mark the best checkpoint; the one before, and one that is not, may go."""
+        if self._best is not None and self._best[0] >= accuracy:
+            mark(self._run, name, None)
+            return
+        mark(self._run, name, "best")
+        if self._best is not None:
+            mark(self._run, self._best[1], None)
+        self._best = accuracy, name

@@ -1,0 +1,240 @@
+"""A probe: how well a linear classifier does on features of a labelled data set (paper, section 5); no Ray.
+
+The order of the training images is drawn once. C is the one whose classifier does best on images that are held out, the
+last ones of that order; then the classifier is trained on all of them, and judged once on the test images.
+"""
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from statistics import NormalDist, fmean, stdev
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dcgan_dist.data.plan import Integers
+from dcgan_dist.evaluation import svm
+from dcgan_dist.evaluation.descriptions import Description
+from dcgan_dist.evaluation.evaluator import CHECKSUMS
+from dcgan_dist.evaluation.svm import Moments
+from dcgan_dist.evaluation.task import FewLabels, Task
+from dcgan_dist.randomness import stream
+
+COSTS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01)
+"""C that are tried (published code, svhn)."""
+WORSE = 2
+"""C in a row that do worse than the best, after which no larger one is tried."""
+CONFIDENCE = 0.95
+LEAST_VARIANCE = 0.01
+"""Added to the variance of features that are standardised."""
+
+
+class Evaluators(Protocol):
+    """All parts of a task: a pool of actors, or evaluators in this process."""
+
+    def each(self, name: str, /, *arguments: Any) -> list[Any]:
+        """Call a method of every `Evaluator`."""
+        ...
+
+    def svm(self, name: str, /, *arguments: Any) -> tuple[torch.Tensor, ...]:
+        """`svm.Reduce` over all parts."""
+        ...
+
+
+def load(evaluators: Evaluators, tasks: Sequence[Task]) -> dict[str, str]:
+    """Let the evaluators decode the images of tasks; of each the checksum of their pixels and labels."""
+    sums = zip(*evaluators.each("load", tasks), strict=True)
+    return {task.name: f"{sum(parts) % CHECKSUMS:032x}" for task, parts in zip(tasks, sums, strict=True)}
+
+
+def probe(
+    evaluators: Evaluators,
+    task: Task,
+    description: Description,
+    dtype: torch.dtype,
+    costs: Sequence[float] = COSTS,
+    say: Callable[[str], None] = lambda text: None,
+) -> dict[str, Any]:
+    """Judge a description of images on a task that the evaluators have loaded: what stands in a result's file.
+
+    Args:
+        dtype: of the features that are kept, float32 or float16.
+        costs: C that are tried.
+        say: is told what is being done.
+    """
+    began = time.perf_counter()
+    say("batch statistics")
+    description = description.combine(evaluators.each("gather", task.name, description))
+    say("features")
+    described = evaluators.each("describe", task.name, description, dtype)
+    features = described[0][0]
+    if description.standardised:
+        _standardise(evaluators)
+    made = time.perf_counter()
+    result: dict[str, Any] = {
+        "features": features,
+        "feature_bytes": sum(size for _, size in described),
+        "train_images": len(task.train),
+        "test_images": len(task.test),
+        "classes": task.classes,
+    }
+    learned, held_out = np.split(np.arange(len(task.train)), [len(task.train) - task.held_out])
+    evaluators.each("pose", learned)
+    moments = svm.measure(evaluators.svm, features)
+    if task.all_labels:
+        result["all_labels"] = _all_labels(evaluators, task, moments, learned, held_out, costs, say)
+    if task.few is not None:
+        result["few_labels"] = _few_labels(evaluators, task, task.few, moments, learned, held_out, costs, say)
+    return result | {"seconds": {"features": made - began, "classifiers": time.perf_counter() - made}}
+
+
+def _standardise(evaluators: Evaluators) -> None:
+    """Bring each feature to mean 0 and deviation 1 over the training images (Coates, Lee and Ng, 2011)."""
+    counts, sums, squares = (list(column) for column in zip(*evaluators.each("moments"), strict=True))
+    number, mean = sum(counts), sum(sums[1:], sums[0]) / sum(counts)
+    variance = (sum(squares[1:], squares[0]) / number - mean.square()) * number / (number - 1)
+    deviation = (variance.clamp(min=0) + LEAST_VARIANCE).sqrt()
+    evaluators.each("standardise", mean.float(), deviation.float())
+
+
+def _all_labels(
+    evaluators: Evaluators,
+    task: Task,
+    moments: Moments,
+    learned: Integers,
+    held_out: Integers,
+    costs: Sequence[float],
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    """Choose C, train on all images, judge on the test images."""
+    tried: list[dict[str, Any]] = []
+    weights, starts = None, {}
+    for cost in sorted(costs):
+        say(f"classifier with C {cost:g}")
+        machine = svm.train(evaluators.svm, moments, task.classes, cost, weights)
+        starts[cost] = weights = machine.weights
+        right = accuracy(_judge(evaluators, weights, held_out))
+        tried.append({"c": cost, "held_out_accuracy": right, "steps": machine.steps, "products": machine.products})
+        if _past_the_best(tried):
+            break
+    best = _best(tried)
+    say(f"classifier with C {best:g} on all images")
+    evaluators.each("pose", np.arange(len(task.train)))
+    machine = svm.train(evaluators.svm, moments, task.classes, best, starts[best])
+    counts = _judge(evaluators, machine.weights, None)
+    right = accuracy(counts)
+    low, high = wilson(right, int(counts.sum()))
+    return {
+        "accuracy": right,
+        "low": low,
+        "high": high,
+        "c": best,
+        "tried": tried,
+        "held_out_images": len(held_out),
+        "accuracy_by_class": (counts.diagonal() / counts.sum(1)).tolist(),
+    }
+
+
+def _few_labels(
+    evaluators: Evaluators,
+    task: Task,
+    few: FewLabels,
+    moments: Moments,
+    learned: Integers,
+    held_out: Integers,
+    costs: Sequence[float],
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    """Choose C by some draws and the images held out, then judge all draws on test images (published code, svhn)."""
+    labels = task.train.labels[learned]
+    choosing = [draw_labels(labels, few.per_class, task.seed, draw) for draw in range(few.choosing)]
+    weights: list[torch.Tensor | None] = [None] * few.choosing
+    tried: list[dict[str, Any]] = []
+    for cost in sorted(costs):
+        rights = []
+        for draw, places in enumerate(choosing):
+            say(f"{few.per_class} labels a class, C {cost:g}, draw {draw + 1} of {few.choosing} to choose C")
+            evaluators.each("pose", places)
+            machine = svm.train(evaluators.svm, moments, task.classes, cost, weights[draw])
+            weights[draw] = machine.weights
+            rights.append(accuracy(_judge(evaluators, machine.weights, held_out)))
+        tried.append({"c": cost, "held_out_accuracy": fmean(rights)})
+        if _past_the_best(tried):
+            break
+    best = _best(tried)
+    found = []
+    for draw in range(few.draws):
+        say(f"{few.per_class} labels a class, draw {draw + 1} of {few.draws}")
+        evaluators.each("pose", draw_labels(labels, few.per_class, task.seed, draw))
+        machine = svm.train(evaluators.svm, moments, task.classes, best)
+        found.append(accuracy(_judge(evaluators, machine.weights, None)))
+    sd = stdev(found) if len(found) > 1 else 0.0
+    return {
+        "per_class": few.per_class,
+        "accuracy": fmean(found),
+        "sd": sd,
+        "low": fmean(found) - 1.96 * sd,
+        "high": fmean(found) + 1.96 * sd,
+        "c": best,
+        "tried": tried,
+        "choosing_draws": few.choosing,
+        "held_out_images": len(held_out),
+        "draws": found,
+    }
+
+
+def _best(tried: Sequence[Mapping[str, Any]]) -> float:
+    """C that did best on the images held out; of equals the least."""
+    return float(max(tried, key=lambda one: one["held_out_accuracy"])["c"])
+
+
+def _past_the_best(tried: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the last `WORSE` C did worse than one before them: larger ones will not do better, and take longest."""
+    rights = [one["held_out_accuracy"] for one in tried]
+    return len(rights) > WORSE and max(rights[-WORSE:]) < max(rights[:-WORSE])
+
+
+def draw_labels(labels: Integers, per_class: int, seed: int, draw: int) -> Integers:
+    """int64, sorted: places of so many images of each class, drawn without replacement."""
+    random = stream(seed, "few labels", draw)
+    classes = range(int(labels.max()) + 1)
+    drawn = [random.choice(np.flatnonzero(labels == number), per_class, replace=False) for number in classes]
+    return np.sort(np.concatenate(drawn))
+
+
+def accuracy(counts: NDArray[np.int64]) -> float:
+    """Of a confusion matrix [true, told]."""
+    return float(np.trace(counts) / counts.sum())
+
+
+def wilson(right: float, number: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """Bounds of a share that was `right` in `number` images (Wilson, 1927)."""
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    middle = (right + z * z / (2 * number)) / (1 + z * z / number)
+    half = z / (1 + z * z / number) * math.sqrt(right * (1 - right) / number + z * z / (4 * number * number))
+    return middle - half, middle + half
+
+
+def recipe(task: Task, description: Description, dtype: torch.dtype, costs: Sequence[float] = COSTS) -> dict[str, Any]:
+    """All that a result depends on but the images and the weights: equal recipes give equal results."""
+    return {
+        "task": task.name,
+        "image_size": task.train.pictures.image_size,
+        "data": task.data,
+        "features": description.recipe,
+        "stored_as": str(dtype).removeprefix("torch."),
+        "costs": sorted(costs),
+        "seed": task.seed,
+        "held_out_images": task.held_out,
+        "all_labels": task.all_labels,
+        "few_labels": None if task.few is None else asdict(task.few),
+        "classifier": "one-vs-rest L2-SVM, squared hinge, intercept regularised",
+    }
+
+
+def _judge(evaluators: Evaluators, weights: torch.Tensor, places: Integers | None) -> NDArray[np.int64]:
+    counts: NDArray[np.int64] = np.sum(evaluators.each("judge", weights, places), axis=0)
+    return counts

@@ -1,0 +1,143 @@
+"""What features are judged on: labelled images, those to learn from and those to be judged by; no Ray."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcgan_dist.data.plan import Integers
+from dcgan_dist.errors import DataError
+from dcgan_dist.pictures import Pixels
+from dcgan_dist.randomness import stream
+
+STATISTICS_BATCH = 128
+"""Images of a batch whose statistics count once (published code, svhn)."""
+
+
+class Pictures(Protocol):
+    """Pictures by their numbers, for example `data.reading.ShardPictures`."""
+
+    @property
+    def image_size(self) -> int:
+        """Height and width, in pixels."""
+        ...
+
+    def read(self, samples: Integers, out: Pixels, rows: Integers) -> NDArray[np.bool_]:
+        """Read samples [n] into `out` [m, S, S, 3] at `rows` [n]; bool [n]: which of them are bad."""
+        ...
+
+    def names(self, sample: int) -> str:
+        """Of a sample, for a message."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayPictures:
+    """Pictures in memory.
+
+    Attributes:
+        images: uint8 [n, S, S, 3].
+        source: where they come from, for a message.
+    """
+
+    images: Pixels
+    source: str
+
+    @property
+    def image_size(self) -> int:
+        """Height and width, in pixels."""
+        return int(self.images.shape[1])
+
+    def read(self, samples: Integers, out: Pixels, rows: Integers) -> NDArray[np.bool_]:
+        """Copy them; none is bad."""
+        out[rows] = self.images[samples]
+        return np.zeros(len(samples), np.bool_)
+
+    def names(self, sample: int) -> str:
+        """Of a sample, for a message."""
+        return f"image {sample} of {self.source}"
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """Images with their class numbers, in the order in which they are used.
+
+    Attributes:
+        pictures: where they lie.
+        samples: int64 [n], their numbers there.
+        labels: int64 [n], class numbers from 0.
+    """
+
+    pictures: Pictures
+    samples: Integers
+    labels: Integers
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def part(self, number: int, parts: int) -> Integers:
+        """int64: places of the images that one of several parts holds. Batches for statistics stay whole."""
+        places = np.arange(len(self.samples))
+        mine: Integers = places[places // STATISTICS_BATCH % parts == number]
+        return mine
+
+    def read(self, places: Integers) -> Pixels:
+        """Images uint8 [n, S, S, 3]; raises `DataError` where one cannot be decoded."""
+        samples, size = self.samples[places], self.pictures.image_size
+        images = np.empty((len(samples), size, size, 3), np.uint8)
+        bad = self.pictures.read(samples, images, np.arange(len(samples)))
+        if bad.any():
+            name = self.pictures.names(int(samples[np.flatnonzero(bad)[0]]))
+            raise DataError(
+                f"{bad.sum():,} of {len(bad):,} images of a probe cannot be decoded, for example {name}: an accuracy "
+                "on the rest would be another number; mend them"
+            )
+        return images
+
+
+@dataclass(frozen=True)
+class FewLabels:
+    """Classifiers on few training images of each class.
+
+    Attributes:
+        per_class: images of each class in a draw.
+        choosing: draws whose mean accuracy on the images held out chooses C.
+        draws: draws that are judged on the test images.
+    """
+
+    per_class: int
+    choosing: int
+    draws: int
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A labelled data set.
+
+    Attributes:
+        name: of the task.
+        data: what tells this data from other data of the same name.
+        train: in the order in which they are used; the last `held_out` choose C.
+        test: judged once.
+        classes: number of classes.
+        held_out: how many.
+        seed: that the order, and draws of few labels, come from.
+        all_labels: whether a classifier learns from all training images.
+        few: with few labels.
+    """
+
+    name: str
+    data: str
+    train: Labelled
+    test: Labelled
+    classes: int
+    held_out: int
+    seed: int
+    all_labels: bool = True
+    few: FewLabels | None = None
+
+
+def order(number: int, seed: int) -> Integers:
+    """int64 [number]: an order of so many images, drawn by the seed alone."""
+    return stream(seed, "order of a probe's images").permutation(number)

@@ -1,0 +1,62 @@
+"""What a discriminator's features are judged on: one reader a file, and how a task is named on the command line."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dcgan_dist.errors import SettingsError
+from dcgan_dist.evaluation.task import FewLabels, Task
+from dcgan_dist.evaluation.tasks.labelled import open_labelled
+from dcgan_dist.evaluation.tasks.svhn import FILES, open_svhn
+from dcgan_dist.storage import Place, place
+
+DATA_VARIABLE = "DCGAN_DIST_DATA"
+FEW_LABELS = {"cifar10": FewLabels(per_class=400, choosing=10, draws=10)}
+"""Of tasks whose paper's table has such a column (paper, table 1)."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """A task as it is named: NAME, or NAME=FOLDER."""
+
+    name: str
+    folder: Place
+
+    def open(self, size: int, *, resize: bool, seed: int) -> Task:
+        """Find its images, see `open_labelled` and `open_svhn`."""
+        if self.name == "svhn" and (self.folder / FILES[0]).is_file():
+            return open_svhn(self.name, self.folder, size, seed=seed)
+        return open_labelled(self.name, self.folder, size, resize=resize, seed=seed, few=FEW_LABELS.get(self.name))
+
+
+def parse_tasks(text: str, option: str = "--tasks") -> Sequence[Named]:
+    """Tasks from `NAME,NAME=FOLDER,...`, which stands behind that option.
+
+    Raises:
+        SettingsError: a name without a folder is none that $DCGAN_DIST_DATA knows.
+    """
+    found: list[Named] = []
+    for part in (part.strip() for part in text.split(",")):
+        name, equals, folder = part.partition("=")
+        if not name or (equals and not folder):
+            raise SettingsError(
+                f"{option} is {text!r} but needs names, as in cifar10, or NAME=FOLDER, joined by commas"
+            )
+        if not equals:
+            root = os.environ.get(DATA_VARIABLE)
+            if not root:
+                raise SettingsError(
+                    f"task {name} needs its data: give {option} {name}=FOLDER, or set {DATA_VARIABLE} to the folder "
+                    f"that holds {name}/"
+                )
+            folder = f"{root}/{name}"
+        where = place(folder)
+        if not where.is_folder():
+            raise SettingsError(
+                f"task {name} is none that is known: there is no folder {where}; give {option} {name}=FOLDER with "
+                "train-*.tar and test-*.tar in it"
+            )
+        if name in (other.name for other in found):
+            raise SettingsError(f"task {name} is given twice: give each one once")
+        found.append(Named(name, where))
+    return found

@@ -1,0 +1,124 @@
+"""A task from labelled shards: a folder with `train-*.tar` and `test-*.tar`, whatever they show."""
+
+import hashlib
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from dcgan_dist.data.plan import Integers
+from dcgan_dist.data.reading import ShardPictures
+from dcgan_dist.data.shards import Index, concatenate, find_index, index_shard
+from dcgan_dist.errors import DataError
+from dcgan_dist.evaluation.task import FewLabels, Labelled, Task, order
+from dcgan_dist.settings import DataSettings
+from dcgan_dist.storage import Place, expand
+
+HELD_OUT = 0.1
+"""Part of the training images that chooses C."""
+CHECKED = 32
+"""Images whose size is looked at before anything starts."""
+FEWEST = 2
+"""Images of a class without which it can be neither learned nor held out."""
+
+
+def open_labelled(
+    name: str, folder: Place, size: int, *, resize: bool, seed: int, few: FewLabels | None = None
+) -> Task:
+    """Find the images and see that they can be used for a probe of networks with images of this size.
+
+    Args:
+        size: height and width of the networks' images.
+        resize: images of another size are fitted, and not refused.
+        seed: of the order of the training images.
+        few: whether to judge classifiers with few labels too.
+
+    Raises:
+        DataError: images lack, have no labels, are of another size, or are too few of a class.
+    """
+    train, test = (_index(folder / f"{split}-*.tar") for split in ("train", "test"))
+    for split, index in (("train", train), ("test", test)):
+        where = f"{folder}/{split}-*.tar"
+        unlabelled = int((index.label < 0).sum())
+        if unlabelled:
+            raise DataError(
+                f"{unlabelled:,} of {len(index):,} images of {where} have no class: a probe needs a KEY.cls with a "
+                "number beside each KEY.jpg"
+            )
+        if not resize:
+            _require_size(index, size, where)
+    classes = int(train.label.max()) + 1
+    if classes < 2:
+        raise DataError(f"all images of {folder}/train-*.tar are of one class: a probe needs at least two")
+    if int(test.label.max()) >= classes:
+        raise DataError(
+            f"{folder}/test-*.tar has class {test.label.max()} but {folder}/train-*.tar only classes 0 to {classes - 1}"
+        )
+    samples = order(len(train), seed)
+    labels = train.label[samples].astype(np.int64)
+    held_out = max(1, round(HELD_OUT * len(train)))
+    require_labels(labels[:-held_out], classes, few, f"{folder}/train-*.tar")
+    return Task(
+        name,
+        _digest((train, test)),
+        Labelled(_pictures(train, size), samples, labels),
+        Labelled(_pictures(test, size), np.arange(len(test)), test.label.astype(np.int64)),
+        classes,
+        held_out,
+        seed,
+        few=few,
+    )
+
+
+def require_labels(labels: Integers, classes: int, few: FewLabels | None, where: str) -> None:
+    """See that there are enough images of each class.
+
+    Args:
+        labels: of the training images that are not held out.
+
+    Raises:
+        DataError: naming the class with too few.
+    """
+    counts = np.bincount(labels, minlength=classes)
+    needed = FEWEST if few is None else few.per_class
+    if counts.min() < needed:
+        raise DataError(
+            f"class {counts.argmin()} of {where} has {counts.min():,} images beside those held out to choose C, but "
+            f"a probe needs at least {needed:,} of each: add some, or leave the class out"
+        )
+
+
+def _index(pattern: Place) -> Index:
+    shards = expand(pattern.address)
+    return find_index(shards) or concatenate([index_shard(shard) for shard in shards])
+
+
+def _pictures(index: Index, size: int) -> ShardPictures:
+    limits = DataSettings()
+    return ShardPictures(index, size, "resize", limits.max_image_pixels, limits.max_image_bytes)
+
+
+def _digest(indexes: Sequence[Index]) -> str:
+    """Changes with the number, order, sizes and classes of the images, but not with where they lie."""
+    digest = hashlib.sha256()
+    for index in indexes:
+        for column in (index.shard, index.offset, index.size, index.label):
+            digest.update(column.tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _require_size(index: Index, size: int, where: str) -> None:
+    for sample in np.unique(np.linspace(0, len(index) - 1, CHECKED).astype(np.int64)).tolist():
+        shard = Place(index.shards[index.shard[sample]])
+        data = shard.read_range(int(index.offset[sample]), int(index.size[sample]))
+        try:
+            with Image.open(io.BytesIO(data)) as picture:
+                found = picture.size
+        except OSError:
+            continue  # a bad image is told by its name when it is read
+        if found != (size, size):
+            raise DataError(
+                f"{index.names(sample)} in {where} has {found[0]} x {found[1]} pixels but the networks are made for "
+                f"{size} x {size}: give a checkpoint of that size, or --resize to fit the images"
+            )

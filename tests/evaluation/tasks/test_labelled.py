@@ -1,0 +1,90 @@
+"""A task from labelled shards: what is read, and what is refused before anything starts."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import simplejpeg
+
+from dcgan_dist.data.shards import ShardWriter
+from dcgan_dist.errors import DataError
+from dcgan_dist.evaluation.task import FewLabels, Task
+from dcgan_dist.evaluation.tasks.labelled import open_labelled
+from dcgan_dist.storage import Place
+
+
+def jpeg(level: int, size: int = 16) -> bytes:
+    return simplejpeg.encode_jpeg(np.full((size, size, 3), level, np.uint8), quality=95)
+
+
+def write(folder: Path, split: str, labels: list[int | None], size: int = 16, shard: int = 20) -> None:
+    with ShardWriter(Place(str(folder)), split, shard) as writer:
+        for label in labels:
+            writer.add(jpeg(20 * (label or 0), size), label=label)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write(tmp_path, "train", [number % 3 for number in range(60)])
+    write(tmp_path, "test", [number % 3 for number in range(12)])
+    return tmp_path
+
+
+def opened(folder: Path, size: int = 16, *, resize: bool = False, few: FewLabels | None = None) -> Task:
+    return open_labelled("mine", Place(str(folder)), size, resize=resize, seed=0, few=few)
+
+
+def test_images_come_with_their_labels_in_a_drawn_order(folder: Path) -> None:
+    task = opened(folder)
+    assert (len(task.train), len(task.test), task.classes, task.held_out) == (60, 12, 3, 6)
+    assert sorted(task.train.samples.tolist()) == list(range(60))
+    assert task.train.labels.tolist() != sorted(task.train.labels.tolist())
+    for labelled in (task.train, task.test):
+        images = labelled.read(np.arange(len(labelled)))
+        assert np.abs(images.mean((1, 2, 3)) - 20 * labelled.labels).max() < 3
+
+
+def test_the_data_is_told_from_other_data_of_the_same_name(folder: Path, tmp_path: Path) -> None:
+    before = opened(folder)
+    assert opened(folder).data == before.data
+    write(tmp_path / "other", "train", [(number + 1) % 3 for number in range(60)])
+    write(tmp_path / "other", "test", [number % 3 for number in range(12)])
+    assert opened(tmp_path / "other").data != before.data
+
+
+def test_another_size_is_refused_unless_fitting_is_asked_for(folder: Path) -> None:
+    with pytest.raises(DataError, match=r"16 x 16 pixels but the networks are made for 32 x 32: .* --resize"):
+        opened(folder, size=32)
+    task = opened(folder, size=32, resize=True)
+    assert task.train.read(np.arange(2)).shape == (2, 32, 32, 3)
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "sentence"),
+    [
+        ([0, 1, None, 0, 1, 0, 1, 0, 1, 0], [0, 1], r"1 of 10 images of .*train-\*\.tar have no class: .*KEY\.cls"),
+        ([0, 1] * 10, [0, None], r"1 of 2 images of .*test-\*\.tar have no class"),
+        ([0] * 10, [0, 0], r"all images of .* are of one class"),
+        ([0, 1] * 10, [0, 2], r"test-\*\.tar has class 2 but .* only classes 0 to 1"),
+        ([0, 0, 0, 0, 2, 2, 2, 2] * 3, [0, 2], r"class 1 of .* has 0 images .* needs at least 2"),
+    ],
+    ids=["no label", "no label in test", "one class", "unknown class", "empty class"],
+)
+def test_labels_that_make_no_probe_are_told(
+    tmp_path: Path, train: list[int | None], test: list[int | None], sentence: str
+) -> None:
+    write(tmp_path, "train", train)
+    write(tmp_path, "test", test)
+    with pytest.raises(DataError, match=sentence):
+        opened(tmp_path)
+
+
+def test_a_class_with_too_few_images_for_the_draws_is_told(folder: Path) -> None:
+    with pytest.raises(DataError, match=r"beside those held out to choose C, but a probe needs at least 25 of each"):
+        opened(folder, few=FewLabels(per_class=25, choosing=1, draws=1))
+
+
+def test_a_split_that_is_missing_is_told(tmp_path: Path) -> None:
+    write(tmp_path, "train", [0, 1] * 10)
+    with pytest.raises(DataError, match=r"test-\*\.tar"):
+        opened(tmp_path)

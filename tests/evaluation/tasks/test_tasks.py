@@ -1,0 +1,44 @@
+"""How tasks are named."""
+
+from pathlib import Path
+
+import pytest
+
+from dcgan_dist.errors import SettingsError
+from dcgan_dist.evaluation.tasks import parse_tasks
+
+
+def test_names_lead_to_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cifar10").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.setenv("DCGAN_DIST_DATA", str(tmp_path))
+    named = parse_tasks(f"cifar10, mine={tmp_path}/elsewhere")
+    assert [(task.name, task.folder.address) for task in named] == [
+        ("cifar10", f"{tmp_path}/cifar10"),
+        ("mine", f"{tmp_path}/elsewhere"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "needs names, as in cifar10, or NAME=FOLDER"),
+        ("cifar10,", "needs names"),
+        ("mine=", "needs names"),
+        ("nobody", "task nobody is none that is known: there is no folder"),
+        ("a=.,a=.", "task a is given twice"),
+    ],
+)
+def test_names_that_lead_nowhere_are_told(
+    text: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DCGAN_DIST_DATA", str(tmp_path))
+    (tmp_path / "cifar10").mkdir()
+    with pytest.raises(SettingsError, match=sentence):
+        parse_tasks(text)
+
+
+def test_a_name_alone_needs_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DCGAN_DIST_DATA", raising=False)
+    with pytest.raises(SettingsError, match="give --tasks cifar10=FOLDER, or set DCGAN_DIST_DATA"):
+        parse_tasks("cifar10")

@@ -1,0 +1,117 @@
+"""The whole of a probe, with evaluators in this process."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from statistics import fmean, stdev
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from dcgan_dist.evaluation.descriptions import DiscriminatorFeatures, PixelFeatures
+from dcgan_dist.evaluation.probe import _past_the_best, accuracy, draw_labels, load, probe, recipe, wilson
+from dcgan_dist.evaluation.task import Task, order
+from dcgan_dist.networks import Discriminator, initialize
+from dcgan_dist.settings import NetworkSettings
+
+COSTS = (1e-4, 1e-3, 1e-2)
+
+
+def judged(here: Callable[..., Any], task: Task, parts: int = 1, description: Any = None) -> dict[str, Any]:
+    evaluators = here(parts)
+    load(evaluators, [task])
+    return probe(evaluators, task, description or PixelFeatures(), torch.float32, COSTS)
+
+
+def test_a_probe_tells_classes_apart_and_says_how(bands: Task, here: Callable[..., Any]) -> None:
+    result = judged(here, bands)
+    every, few = result["all_labels"], result["few_labels"]
+    assert 0.75 < every["accuracy"] < 1
+    assert every["low"] < every["accuracy"] < every["high"]
+    assert every["accuracy"] == pytest.approx(
+        np.average(every["accuracy_by_class"], weights=np.bincount(bands.test.labels))
+    )
+    best = max(every["tried"], key=lambda one: one["held_out_accuracy"])
+    assert every["c"] == best["c"]
+    assert [one["c"] for one in every["tried"]] == list(COSTS)[: len(every["tried"])]
+    assert 1 / 3 < few["accuracy"] < every["accuracy"]
+    assert few["accuracy"] == pytest.approx(fmean(few["draws"]))
+    assert few["high"] - few["low"] == pytest.approx(2 * 1.96 * stdev(few["draws"]))
+    assert (result["features"], result["train_images"], result["test_images"]) == (768, 900, 400)
+
+
+def test_the_number_of_parts_changes_nothing(bands: Task, here: Callable[..., Any]) -> None:
+    network = Discriminator(NetworkSettings(image_size=16, discriminator_maps=4))
+    initialize(network, 0)
+    one, three = (judged(here, bands, parts, DiscriminatorFeatures(network)) for parts in (1, 3))
+    assert one["features"] == three["features"] == 16 * 12
+    assert one["all_labels"]["accuracy"] == pytest.approx(three["all_labels"]["accuracy"], abs=0.006)
+    assert one["few_labels"]["draws"] == pytest.approx(three["few_labels"]["draws"], abs=0.006)
+
+
+def test_labels_that_mean_nothing_give_chance(bands: Task, here: Callable[..., Any]) -> None:
+    random = np.random.default_rng(0)
+    train, test = (
+        replace(labelled, labels=random.permutation(labelled.labels)) for labelled in (bands.train, bands.test)
+    )
+    result = judged(here, replace(bands, train=train, test=test, few=None))
+    assert abs(result["all_labels"]["accuracy"] - 1 / 3) < 0.1
+
+
+def test_the_images_held_out_are_not_learned_from_while_c_is_chosen(bands: Task, here: Callable[..., Any]) -> None:
+    """With wrong labels on them, C that fits them worst would do best if they were learned from."""
+    labels = bands.train.labels.copy()
+    labels[-200:] = (labels[-200:] + 1) % 3
+    wrong = replace(bands, train=replace(bands.train, labels=labels), few=None)
+    tried = judged(here, wrong)["all_labels"]["tried"]
+    assert all(one["held_out_accuracy"] < 0.25 for one in tried)
+
+
+def test_few_labels_are_drawn_evenly_and_the_same_for_a_seed() -> None:
+    labels = np.random.default_rng(0).integers(0, 5, 1_000)
+    places = draw_labels(labels, 30, seed=1, draw=0)
+    assert np.bincount(labels[places]).tolist() == [30] * 5
+    assert len(set(places.tolist())) == 150
+    assert (np.diff(places) > 0).all()
+    assert (places == draw_labels(labels, 30, seed=1, draw=0)).all()
+    assert (places != draw_labels(labels, 30, seed=1, draw=1)).any()
+    assert (places != draw_labels(labels, 30, seed=2, draw=0)).any()
+
+
+def test_an_order_holds_each_image_once_and_depends_on_the_seed() -> None:
+    assert sorted(order(100, 3)) == list(range(100))
+    assert (order(100, 3) != order(100, 4)).any()
+
+
+def test_bounds_of_a_share_are_those_of_wilson() -> None:
+    # Computed by hand from the formula: 8 of 10, z 1.95996.
+    assert wilson(0.8, 10) == pytest.approx((0.49016, 0.94331), abs=1e-5)
+    assert wilson(0.0, 10)[0] == pytest.approx(0, abs=1e-12)
+    assert accuracy(np.array([[3, 1], [0, 4]])) == 7 / 8
+
+
+def test_a_recipe_tells_apart_what_gives_other_results(bands: Task) -> None:
+    network = Discriminator(NetworkSettings(image_size=16, discriminator_maps=4))
+    base = recipe(bands, PixelFeatures(), torch.float32)
+    assert base == recipe(bands, PixelFeatures(), torch.float32)
+    others = [
+        recipe(bands, DiscriminatorFeatures(network), torch.float32),
+        recipe(bands, PixelFeatures(), torch.float16),
+        recipe(bands, PixelFeatures(), torch.float32, (1.0,)),
+        recipe(replace(bands, seed=1), PixelFeatures(), torch.float32),
+        recipe(replace(bands, data="others"), PixelFeatures(), torch.float32),
+        recipe(replace(bands, few=None), PixelFeatures(), torch.float32),
+    ]
+    assert all(other != base for other in others)
+
+
+def test_no_larger_c_is_tried_after_two_that_do_worse() -> None:
+    def past(*rights: float) -> bool:
+        return _past_the_best([{"held_out_accuracy": right} for right in rights])
+
+    assert not past(0.5, 0.4)
+    assert past(0.5, 0.4, 0.45)
+    assert not past(0.5, 0.4, 0.5)
+    assert not past(0.4, 0.5, 0.45)
+    assert past(0.4, 0.5, 0.45, 0.49)

@@ -1,0 +1,35 @@
+"""Files of results, and the paper's tables with our row in them."""
+
+from typing import Any
+
+from dcgan_dist.evaluation.tables import table
+
+RESULT: dict[str, Any] = {
+    "task": "cifar10",
+    "features_of": "discriminator",
+    "run": "run",
+    "images": 1_000,
+    "features": 7_168,
+    "all_labels": {"accuracy": 0.68051, "low": 0.67, "high": 0.69, "c": 1e-4},
+    "few_labels": {"accuracy": 0.5, "low": 0.49, "high": 0.51, "c": 1e-3, "per_class": 400},
+    "seconds": {"features": 10.2, "classifiers": 5.1},
+}
+
+
+def test_the_paper_stands_below_our_rows() -> None:
+    lines = table("cifar10", [RESULT])
+    assert "accuracy, %" in lines[0]
+    assert "400 a class, %" in lines[0]
+    assert lines[1].startswith("discriminator of run at 1,000 images ")
+    assert "68.05 (±1.00)" in lines[1]
+    assert "50.00 (±1.00)" in lines[1]
+    assert "0.0001, 0.001" in lines[1]
+    assert lines[1].endswith("15")
+    assert any(line.startswith("DCGAN trained on ImageNet-1k, 512 maps") and "82.8" in line for line in lines)
+
+
+def test_a_task_that_the_paper_does_not_know_has_our_rows_only() -> None:
+    every = {key: value for key, value in RESULT.items() if key != "few_labels"} | {"task": "mine"}
+    lines = table("mine", [every])
+    assert len(lines) == 2
+    assert "a class" not in lines[0]

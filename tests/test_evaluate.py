@@ -1,0 +1,129 @@
+"""The command over evaluation/, as a user gives it."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import ray
+import simplejpeg
+
+from dcgan_dist.checkpoint import write_checkpoint
+from dcgan_dist.data.shards import ShardWriter
+from dcgan_dist.networks import Discriminator, initialize
+from dcgan_dist.settings import scenes32
+from dcgan_dist.storage import Place
+
+pytestmark = pytest.mark.ray
+
+SETTINGS = replace(
+    scenes32(), networks=replace(scenes32().networks, image_size=16, generator_maps=4, discriminator_maps=4)
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cluster(start_ray: Callable[[int], None]) -> Iterator[None]:
+    """A standing cluster with 2 CPUs, which the commands join."""
+    with pytest.MonkeyPatch.context() as patch:
+        start_ray(2)
+        patch.setenv("RAY_ADDRESS", ray.get_runtime_context().gcs_address)
+        patch.setenv("PYTHONWARNINGS", "ignore")
+        yield
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A run in `run`, and two classes, dark and bright with much noise, in `mine`."""
+    discriminator = Discriminator(SETTINGS.networks)
+    initialize(discriminator, 3)
+    state = {"discriminator": discriminator.state_dict()}
+    write_checkpoint(Place(str(tmp_path / "run")), state, SETTINGS, step=10, attempt=1, kept=True)
+    random = np.random.default_rng(0)
+    for split, number in (("train", 300), ("test", 100)):
+        with ShardWriter(Place(str(tmp_path / "mine")), split, 150) as writer:
+            for label in random.integers(0, 2, number).tolist():
+                image = (random.integers(0, 200, (16, 16, 3)) + random.integers(0, 40) * label).astype(np.uint8)
+                writer.add(simplejpeg.encode_jpeg(image, quality=95), label=label)
+    return tmp_path
+
+
+def evaluate(folder: Path, *arguments: str) -> tuple[int, str, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "dcgan_dist.evaluate", *arguments],
+        cwd=folder,
+        env={name: value for name, value in os.environ.items() if name != "DCGAN_DIST_DATA"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_results_are_written_and_what_is_there_is_not_computed_again(folder: Path) -> None:
+    command = [
+        "run",
+        "--tasks",
+        "mine=mine",
+        "--features",
+        "discriminator,random,pixels",
+        "--actors",
+        "2",
+        "--cpus",
+        "0.5",
+    ]
+    status, output, errors = evaluate(folder, *command)
+    assert status == 0, errors
+    lines = [line for line in output.splitlines() if " run at 640 images" in line or line.startswith("pixels")]
+    assert len(lines) == 3
+    files = sorted((folder / "run" / "evaluation").iterdir())
+    assert [file.name.rsplit("-", 1)[0] for file in files] == [
+        "000000000640-mine-discriminator", "000000000640-mine-random", "mine-pixels"
+    ]  # fmt: skip
+    results = [json.loads(file.read_text()) for file in files]
+    assert [result["features"] for result in results] == [16 * 12, 16 * 12, 768]
+    assert [(result["run"], result["images"]) for result in results] == [("run", 640), ("run", 640), ("", 0)]
+    assert all(result["actors"] == 2 for result in results)
+    assert len({result["data_checksum"] for result in results}) == 1
+    assert len({result["recipe_sha256"] for result in results}) == 2, "random and trained weights have one recipe"
+    assert all(0.5 < result["all_labels"]["accuracy"] <= 1 for result in results)
+
+    times = [file.stat().st_mtime_ns for file in files]
+    files[0].unlink()
+    status, _, errors = evaluate(folder, *command)
+    assert status == 0, errors
+    assert [file.stat().st_mtime_ns for file in files][1:] == times[1:]
+    new = json.loads(files[0].read_text())
+    assert new["all_labels"]["accuracy"] == pytest.approx(results[0]["all_labels"]["accuracy"], abs=0.011)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["nowhere"], "holds no checkpoint"),
+        (["run", "--tasks", "nobody"], "task nobody needs its data: give --tasks nobody=FOLDER"),
+        (["run", "--tasks", "mine=absent"], "task mine is none that is known: there is no folder"),
+        (
+            ["run", "--tasks", "mine=mine", "--features", "best"],
+            "needs names of discriminator, random, pixels, published-svhn",
+        ),
+        (["--tasks", "mine=mine"], "features discriminator are those of a run: give its folder"),
+        (["--tasks", "mine=mine", "--features", "published-svhn", "--size", "16"], "svhn/G.npz is missing"),
+        (["run", "--tasks", "mine=mine", "--checkpoint", "7"], "is torn: it lacks a file"),
+        (["run", "--tasks", "mine=mine", "--actors", "0"], "actors is 0 but needs at least 1"),
+        (["run", "--tasks", "mine=mine", "--actors", "9"], "9 evaluation actors with 1 CPU and 0 GPUs each need more"),
+        (["run", "--tasks", "mine=mine", "--gpus", "1"], "room for 0"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_wrong_input_is_told_in_one_sentence_with_status_2(arguments: list[str], sentence: str, folder: Path) -> None:
+    status, output, errors = evaluate(folder, *arguments, "--published", "absent")
+    assert status == 2, output + errors
+    assert errors.strip().startswith("error: ")
+    assert sentence in errors
+    assert len(errors.strip().splitlines()) == 1
+    assert not (folder / "run" / "evaluation").exists()
