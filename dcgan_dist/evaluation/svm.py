@@ -8,11 +8,12 @@ which is what `sklearn.svm.LinearSVC` minimises by default: the intercept is par
 section 5; published code, svhn).
 
 The images may lie in several parts, each with its own features; only sums over parts travel. The method is Newton's.
-An image whose margin is below 1 has the curvature 2C, the others have none, so that a direction is a linear system; it
-is solved by conjugate gradients, which cost one look at the features for each product. They are preconditioned by the
-largest eigenvalues of the features' second moments (Nyström's method on some thousand images; Frangella, Tropp and
-Udell, 2023): those of images lie many orders of magnitude apart, the first one being that of their mean. They depend
-neither on C nor on the labels, so one estimate serves a whole path of C. Along a direction the loss is piecewise
+An image whose margin is below 1 has the curvature 2C, the others have none, so that a direction is a linear system. It
+is solved by conjugate gradients, which cost one look at the features for each product. Second moments of features of
+images lie many orders of magnitude apart, the first one being that of their mean. So the system is solved exactly in
+the space of the largest ones, which needs the features in that space only, and the rest is taken for as large as the
+least of those. The space depends neither on C nor on the labels: it is found once, from some thousand images (Nyström's
+method; Frangella, Tropp and Udell, 2023), and serves a whole path of C. Along a direction the loss is piecewise
 quadratic in one number per class, and is minimised exactly from margins alone.
 """
 
@@ -33,7 +34,7 @@ MAX_LOOKS = 20
 MAX_PRODUCTS = 200
 """Of one linear system."""
 RANK = 256
-"""Eigenvalues that the preconditioner knows."""
+"""Dimensions of the space in which the system is solved exactly. 512 save a tenth of the products, and cost more."""
 SKETCH_IMAGES = 8_192
 """Images, over all parts, that they are estimated from."""
 
@@ -53,6 +54,7 @@ class Part:
         self._signs = torch.full((len(labels), classes), -1.0)
         self._signs[torch.arange(len(labels)), labels] = 1.0
         self._rows = max(1, BLOCK_BYTES // (4 * features.shape[1]))
+        self._inside: Tensor | None = None
 
     def sketch(self, probes: Tensor, images: int) -> tuple[Tensor, Tensor]:
         """Sum over the first so many images of x x^T, times probes, both [r, F + 1]; and how many they are."""
@@ -61,9 +63,13 @@ class Part:
             self._add(out, self._times(probes, block), block)
         return out, torch.tensor(min(images, len(self._labels)))
 
-    def begin(self, weights: Tensor) -> tuple[()]:
-        """Take weights."""
+    def begin(self, weights: Tensor, vectors: Tensor) -> tuple[()]:
+        """Take weights, and the orthonormal vectors [r, F + 1] of a space, which stay the same for this part."""
         self._margins = self._signs * self._outputs(weights)
+        if self._inside is None:
+            self._inside = torch.empty(len(self._labels), len(vectors))
+            for rows, block in self._blocks():
+                self._inside[rows] = self._times(vectors, block).T
         return ()
 
     def slope(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -74,6 +80,11 @@ class Part:
         for rows, block in self._blocks():
             self._add(back, outputs[:, rows], block)
         return missing.double().square().sum(0), back, self._active.sum(1)
+
+    def inside(self) -> tuple[Tensor]:
+        """Of each class the sum of x x^T in that space over its images below 1: [K, r, r]."""
+        assert self._inside is not None, "begin comes first"
+        return (torch.stack([self._inside.T @ (self._inside * active[:, None]) for active in self._active]),)
 
     def curve(self, direction: Tensor) -> tuple[Tensor]:
         """Second derivative of the sum of the squared hinge, times a direction; both [K, F + 1]."""
@@ -137,11 +148,25 @@ class Moments:
     values: Tensor
     vectors: Tensor
 
-    def precondition(self, right: Tensor, weight: Tensor) -> Tensor:
-        """About the solution of (1 + weight * mean of x x^T) solution = right; [K, F + 1], weight [K]."""
+
+@dataclass(frozen=True, eq=False)
+class _Preconditioner:
+    """About the inverse of the curvature of each class, 1 + 2C * the sum of x x^T over its images below 1.
+
+    Attributes:
+        vectors: [r, F + 1], of the space in which it is exact.
+        factors: of the curvature there, [K, r, r], by Cholesky.
+        rest: the curvature elsewhere, [K, 1].
+    """
+
+    vectors: Tensor
+    factors: Tensor
+    rest: Tensor
+
+    def __call__(self, right: Tensor) -> Tensor:
         inside = right @ self.vectors.T
-        shrink = (weight * self.values[-1] + 1)[:, None] / (weight[:, None] * self.values + 1)
-        return right + (inside * (shrink - 1)) @ self.vectors
+        solved = torch.cholesky_solve(inside[:, :, None], self.factors)[:, :, 0]
+        return right / self.rest + (solved - inside / self.rest) @ self.vectors
 
 
 def measure(reduce: Reduce, features: int, rank: int = RANK) -> Moments:
@@ -189,7 +214,7 @@ def train(reduce: Reduce, moments: Moments, classes: int, cost: float, start: Te
         start: weights to begin with, for example those for another C; else zeros.
     """
     weights = torch.zeros(classes, moments.vectors.shape[1]) if start is None else start.clone()
-    reduce("begin", weights)
+    reduce("begin", weights, moments.vectors)
     products, first, number = 1, None, 0
     while number < MAX_STEPS:
         number += 1
@@ -200,7 +225,13 @@ def train(reduce: Reduce, moments: Moments, classes: int, cost: float, start: Te
         first = size if first is None else first
         # Far from the minimum the curvature will change anyway: a rough direction does.
         accuracy = (size / first).sqrt().clamp(max=0.5)
-        direction, used = _solve(reduce, moments, cost, active, -gradient, accuracy)
+        (inside,) = reduce("inside")
+        around = _Preconditioner(
+            moments.vectors,
+            torch.linalg.cholesky(2 * cost * inside + torch.eye(inside.shape[1])),
+            1 + 2 * cost * active[:, None] * moments.values[-1],
+        )
+        direction, used = _solve(reduce, around, cost, -gradient, accuracy)
         gain = -_dot(gradient, direction) / 2
         reduce("aim", direction)
         steps = _search(reduce, cost, weights, direction)
@@ -212,13 +243,10 @@ def train(reduce: Reduce, moments: Moments, classes: int, cost: float, start: Te
     return Machine(weights, losses, number, products)
 
 
-def _solve(
-    reduce: Reduce, moments: Moments, cost: float, active: Tensor, right: Tensor, accuracy: Tensor
-) -> tuple[Tensor, int]:
+def _solve(reduce: Reduce, around: _Preconditioner, cost: float, right: Tensor, accuracy: Tensor) -> tuple[Tensor, int]:
     """Preconditioned conjugate gradients for all classes at once: the solution, and how many products it took."""
-    weight = 2 * cost * active
     solution, rest = torch.zeros_like(right), right.clone()
-    towards = moments.precondition(rest, weight)
+    towards = around(rest)
     size = _dot(rest, towards)
     enough = size * accuracy.square()
     going = torch.ones_like(size, dtype=torch.bool)
@@ -230,7 +258,7 @@ def _solve(
         length = torch.where(going, size / _dot(towards, curved), 0.0).float()[:, None]
         solution += length * towards
         rest -= length * curved
-        better = moments.precondition(rest, weight)
+        better = around(rest)
         before, size = size, _dot(rest, better)
         going &= size > enough
         if not bool(going.any()):

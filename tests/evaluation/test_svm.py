@@ -92,18 +92,27 @@ def test_at_the_end_there_is_no_slope_left() -> None:
     assert float((slope.norm(dim=1) / begun).max()) < 1e-3
 
 
-def test_the_preconditioner_is_close_to_the_inverse_where_it_knows_all_eigenvalues() -> None:
+def test_the_preconditioner_is_the_inverse_where_it_knows_the_whole_space() -> None:
     features, labels = data(400, 40)
-    moments = measure(together([Part(features, labels, CLASSES)]), 40)
+    reduce = together([Part(features[:100], labels[:100], CLASSES), Part(features[100:], labels[100:], CLASSES)])
+    moments = measure(reduce, 40)
     with_one = torch.cat([features, torch.ones(400, 1)], 1)
-    mean = with_one.T @ with_one / 400
-    right_side = torch.randn(2, 41, generator=torch.Generator().manual_seed(0))
-    weight = torch.tensor([0.5, 30.0])
-    for row, factor in enumerate(weight):
-        exact = torch.linalg.solve(torch.eye(41) + factor * mean, right_side[row])
-        # Nothing is left out, so both have to be alike but for the factor of the smallest eigenvalue.
-        found = moments.precondition(right_side, weight)[row] / (factor * moments.values[-1] + 1)
-        torch.testing.assert_close(found, exact, rtol=1e-2, atol=1e-4)
+    torch.testing.assert_close(moments.vectors @ moments.vectors.T, torch.eye(41), rtol=0, atol=1e-4)
+    mean = moments.vectors.T @ (moments.values[:, None] * moments.vectors)
+    torch.testing.assert_close(mean, with_one.T @ with_one / 400, rtol=1e-3, atol=1e-3)
+
+    weights = torch.randn(CLASSES, 41, generator=torch.Generator().manual_seed(3)) * 0.1
+    reduce("begin", weights, moments.vectors)
+    reduce("slope")
+    (inside,) = reduce("inside")
+    right_side = torch.randn(CLASSES, 41, generator=torch.Generator().manual_seed(0))
+    factors = torch.linalg.cholesky(torch.eye(41) + 0.02 * inside)
+    found = svm._Preconditioner(moments.vectors, factors, torch.ones(CLASSES, 1))(right_side)
+    signs = torch.where(labels[:, None] == torch.arange(CLASSES), 1.0, -1.0)
+    for number in range(CLASSES):
+        below = with_one[signs[:, number] * (with_one @ weights[number]) < 1]
+        exact = torch.linalg.solve(torch.eye(41) + 0.02 * below.T @ below, right_side[number])
+        torch.testing.assert_close(found[number], exact, rtol=1e-2, atol=1e-3)
 
 
 def test_a_search_along_a_direction_finds_its_lowest_point() -> None:
@@ -111,7 +120,7 @@ def test_a_search_along_a_direction_finds_its_lowest_point() -> None:
     reduce = together([Part(features, labels, CLASSES)])
     weights = torch.zeros(CLASSES, 21)
     direction = torch.randn(CLASSES, 21, generator=torch.Generator().manual_seed(5)) * 0.1
-    reduce("begin", weights)
+    reduce("begin", weights, torch.eye(1, 21))
     _, back, _ = reduce("slope")
     direction *= -torch.sign((direction * back).sum(1, keepdim=True))
     reduce("aim", direction)

@@ -1,0 +1,84 @@
+"""The paper's table 1 with our rows, from results of `python -m dcgan_dist.evaluate`.
+
+python -m dcgan_dist.evaluate --features pixels,kmeans1600,published-imagenet --tasks cifar10 --out FOLDER
+python -m dcgan_dist.evaluate RUN --features discriminator,random --tasks cifar10 --out FOLDER
+python -m benchmarks.probes FOLDER [--json benchmarks/results/probes.json]
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.report import Bar, Cell, Report, Table, parser, publish
+from dcgan_dist.evaluation.tables import CIFAR10
+
+TASK = "cifar10"
+KMEANS_1600, KMEANS_WITHIN = 77.9, 2.0
+"""Test accuracy of 1,600 centroids in percent (Coates, Lee and Ng, 2011), and how near ours has to come, in points."""
+OVER_RANDOM, OVER_PIXELS = 8.0, 20.0
+"""Points by which a trained discriminator has to beat a random one, and pixels."""
+
+
+def read(folder: Path) -> list[dict[str, Any]]:
+    """Results of the task in a folder, in the order of their accuracy."""
+    found = [json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))]
+    mine = [result for result in found if result["task"] == TASK and "all_labels" in result]
+    return sorted(mine, key=lambda result: float(result["all_labels"]["accuracy"]))
+
+
+def percent(score: Mapping[str, Any]) -> str:
+    """With half the width of its interval."""
+    return f"{100 * score['accuracy']:.2f} (±{50 * (score['high'] - score['low']):.2f})"
+
+
+def report(results: Sequence[Mapping[str, Any]]) -> Report:
+    """The table and the bars."""
+    rows: list[list[Cell]] = []
+    accuracies: dict[str, float] = {}
+    for result in results:
+        of = result["features_of"]
+        name = f"{of}, {result['run']} at {result['images']:,} images" if result["run"] else of
+        few = result.get("few_labels")
+        accuracies[of] = 100 * float(result["all_labels"]["accuracy"])
+        rows.append(
+            [
+                name,
+                percent(result["all_labels"]),
+                percent(few) if few else "",
+                f"{result['features']:,}",
+                f"{result['all_labels']['c']:g}",
+                f"{sum(result['seconds'].values()):.0f}",
+                f"{result['feature_bytes'] / 1e9:.2f}",
+            ]
+        )
+    rows += [[f"{row.method} ({row.source})", row.all_labels, row.few_labels, "", "", "", ""] for row in CIFAR10]
+    bars = []
+    if "kmeans1600" in accuracies:
+        off = abs(accuracies["kmeans1600"] - KMEANS_1600)
+        bars.append(Bar("1,600 centroids: points off the published 77.9 %", off, at_most=KMEANS_WITHIN))
+    if "discriminator" in accuracies:
+        for other, points in (("random", OVER_RANDOM), ("pixels", OVER_PIXELS)):
+            if other in accuracies:
+                gain = accuracies["discriminator"] - accuracies[other]
+                bars.append(Bar(f"trained discriminator: points over {other}", gain, at_least=points))
+    columns = ["features", "accuracy, %", "400 labels a class, %", "numbers", "C", "s", "GB of features"]
+    return Report(
+        command="python -m benchmarks.probes FOLDER --json benchmarks/results/probes.json",
+        tables={"probes": Table(columns, rows)},
+        rates={f"{name}_accuracy_percent": value for name, value in accuracies.items()},
+        samples={"results": [dict(result) for result in results]},
+        bars=bars,
+    )
+
+
+def main() -> None:
+    """The command."""
+    options = parser("the paper's table 1 with our rows")
+    options.add_argument("folder", type=Path, metavar="FOLDER", help="results of dcgan_dist.evaluate")
+    given = options.parse_args()
+    publish(report(read(given.folder)), given.json)
+
+
+if __name__ == "__main__":
+    main()

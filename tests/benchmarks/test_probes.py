@@ -1,0 +1,39 @@
+"""The paper's table with rows of ours."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from benchmarks.probes import read, report
+
+
+def result(features: str, accuracy: float, run: str = "", **more: Any) -> dict[str, Any]:
+    score = {"accuracy": accuracy, "low": accuracy - 0.01, "high": accuracy + 0.01, "c": 1e-4}
+    return {
+        "task": "cifar10",
+        "features_of": features,
+        "run": run,
+        "images": 1_000,
+        "features": 768,
+        "feature_bytes": 10**9,
+        "all_labels": score,
+        "seconds": {"features": 1.0, "classifiers": 2.0},
+    } | more
+
+
+def test_rows_are_those_of_the_task_and_the_paper_stands_below(tmp_path: Path) -> None:
+    results = [
+        result("pixels", 0.4),
+        result("discriminator", 0.65, run="mine"),
+        result("kmeans1600", 0.777),
+        result("random", 0.6, run="mine"),
+        result("pixels", 0.9, task="other"),
+    ]
+    for number, content in enumerate(results):
+        (tmp_path / f"{number}.json").write_text(json.dumps(content))
+    found = report(read(tmp_path))
+    names = [str(row[0]) for row in found.tables["probes"].rows]
+    assert names[:4] == ["pixels", "random, mine at 1,000 images", "discriminator, mine at 1,000 images", "kmeans1600"]
+    assert "DCGAN trained on ImageNet-1k" in names[-1]
+    assert found.tables["probes"].rows[0][1] == "40.00 (±1.00)"
+    assert [(bar.met, round(bar.value, 2)) for bar in found.bars] == [(True, 0.2), (False, 5.0), (True, 25.0)]

@@ -1,0 +1,50 @@
+"""A number that an independent program found: features of the published ImageNet discriminator on CIFAR-10."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from dcgan_dist.evaluation import svm
+from dcgan_dist.evaluation.descriptions import DiscriminatorFeatures
+from dcgan_dist.evaluation.probe import accuracy, load
+from dcgan_dist.evaluation.task import Task
+from dcgan_dist.evaluation.tasks.labelled import open_labelled
+from dcgan_dist.published import load_published
+from dcgan_dist.storage import Place
+
+KNOWN, COST = 0.6805, 1e-4
+"""Test accuracy of `LinearSVC(C=1e-4)` on 12,288 features (four layers), 4,000 images to learn from, 2,000 to judge."""
+
+
+def first(task: Task, train: int, test: int) -> Task:
+    """The first images of each split, in the order of the shards."""
+    counts = {"train": train, "test": test}
+    splits = {}
+    for name, number in counts.items():
+        labelled = getattr(task, name)
+        back = np.argsort(labelled.samples)[:number]
+        splits[name] = replace(labelled, samples=labelled.samples[back], labels=labelled.labels[back])
+    return replace(task, **splits)
+
+
+def test_published_features_are_worth_what_another_program_found(
+    published: Path, shared_data: Callable[[str], Path], here: Callable[..., Any]
+) -> None:
+    task = open_labelled("cifar10", Place(str(shared_data("cifar10"))), 32, resize=False, seed=0)
+    task = first(task, 4_000, 2_000)
+    assert task.train.samples.tolist() == list(range(4_000))
+    evaluators = here(1)
+    load(evaluators, [task])
+    description: Any = DiscriminatorFeatures(load_published(published).imagenet_discriminator)
+    description = description.combine(evaluators.each("gather", task.name, description))
+    ((features, _),) = evaluators.each("describe", task.name, description, torch.float32)
+    assert features == 12_288
+    evaluators.each("pose", np.arange(4_000))
+    weights = svm.train(evaluators.svm, svm.measure(evaluators.svm, features), 10, COST).weights
+    (counts,) = evaluators.each("judge", weights, None)
+    assert counts.sum() == 2_000
+    assert abs(accuracy(counts) - KNOWN) <= 0.003
