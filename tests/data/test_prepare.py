@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -192,6 +193,8 @@ def test_signal_ends_the_command_and_its_processes(tmp_path: Path, number: signa
         [*COMMAND, source, tmp_path / "out", "--size", "256", "--images-per-shard", "40", "--processes", "2"],
         stderr=subprocess.PIPE,
         start_new_session=True,
+        # Where tests run in the background, SIGINT is ignored by them, and by all that they start.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     while not digests(tmp_path / "out") and command.poll() is None:
         time.sleep(0.02)
