@@ -253,6 +253,20 @@ def load_checkpoint(run: Place, name: str | None = None) -> Checkpoint:
     return Checkpoint(name, manifest["step"], manifest["images"], settings, state)
 
 
+def named_checkpoint(run: Place, name: str) -> Checkpoint:
+    """The checkpoint of that name; `latest` is the newest that can be read, `best` the one that the run's probe chose.
+
+    Raises:
+        CheckpointError: there is none, or it is torn.
+    """
+    if name == "best":
+        best = [found for found, manifest in manifests(run).items() if manifest.get("probe") == "best"]
+        if not best:
+            raise CheckpointError(f"{run} has no best checkpoint: train it with --probe, or give --checkpoint NAME")
+        return load_checkpoint(run, best[-1])
+    return load_checkpoint(run, None if name == "latest" else name)
+
+
 def expired(kept: Mapping[str, bool], keep: int) -> list[str]:
     """Names of the checkpoints that newer ones push out.
 

@@ -8,14 +8,15 @@ python -m dcgan_dist.evaluate --features pixels,kmeans1600,published-imagenet --
 
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import torch
 import tyro
 
-from dcgan_dist.checkpoint import Checkpoint, load_checkpoint
+from dcgan_dist.checkpoint import Checkpoint, named_checkpoint
 from dcgan_dist.cluster import connected, set_environment
 from dcgan_dist.errors import DcganDistError, SettingsError
 from dcgan_dist.evaluation.baselines.kmeans import KMeansFeatures
@@ -27,14 +28,14 @@ from dcgan_dist.evaluation.descriptions import (
     of_random,
 )
 from dcgan_dist.evaluation.job import FOLDER, Job
-from dcgan_dist.evaluation.probe import load
+from dcgan_dist.evaluation.probe import Evaluators, load
 from dcgan_dist.evaluation.tables import table
 from dcgan_dist.evaluation.task import Task
 from dcgan_dist.evaluation.tasks import parse_tasks
 from dcgan_dist.monitoring.terminal import Line
 from dcgan_dist.networks import Discriminator
 from dcgan_dist.preflight import gather_facts, set_aside
-from dcgan_dist.published import load_published
+from dcgan_dist.published import SVHN, load_published
 from dcgan_dist.settings import NetworkSettings, Settings, WorkerSettings
 from dcgan_dist.storage import Place, place
 
@@ -61,7 +62,7 @@ class EvaluateOptions:
     size: Annotated[int, arg(metavar="PIXELS")] = 32
     """Height and width of the images without a run; those of a run's networks are its own."""
     checkpoint: Annotated[str, arg(metavar="NAME")] = "latest"
-    """Name of a folder in RUN/checkpoints, or `latest`."""
+    """Name of a folder in RUN/checkpoints, `latest`, or `best`: the one that the run's probe chose."""
     actors: Annotated[int, arg(metavar="N")] = 1
     """Evaluation actors, which share the images."""
     cpus: Annotated[float, arg(metavar="CPUS")] = 1.0
@@ -69,7 +70,7 @@ class EvaluateOptions:
     gpus: Annotated[float, arg(metavar="GPUS")] = 0.0
     """GPUs of each; may be a fraction."""
     threads: Annotated[int, arg(metavar="THREADS")] = 0
-    """Threads of each one's tensor operations; 0: the cores of this machine over the actors."""
+    """Threads of each one's tensor operations; 0: the cores of its host over the actors."""
     half: bool = False
     """Keep features as float16, in half the memory."""
     resize: bool = False
@@ -134,7 +135,12 @@ KMEANS = re.compile(r"kmeans([1-9]\d*)")
 
 
 def describe(name: str, sources: Sources, task: Task) -> Description:
-    """The description of that name, for a task."""
+    """The description of that name, for a task; raises `SettingsError` where they do not fit."""
+    if name.startswith("published-") and task.train.pictures.image_size != SVHN.image_size:
+        raise SettingsError(
+            f"features {name} are made for images of {SVHN.image_size} x {SVHN.image_size} pixels but those of task "
+            f"{task.name} have {task.train.pictures.image_size}: leave the run out, or take another one"
+        )
     match = KMEANS.fullmatch(name)
     return KMeansFeatures(int(match[1]), len(task.train)) if match else FEATURES[name](sources)
 
@@ -151,8 +157,7 @@ def evaluate(options: EvaluateOptions, say: Callable[[str], None]) -> dict[str, 
         DcganDistError: what a user can mend, before anything starts where it can be seen then.
     """
     run = place(options.run) if options.run else None
-    wanted = None if options.checkpoint == "latest" else options.checkpoint
-    checkpoint = load_checkpoint(run, wanted) if run else None
+    checkpoint = named_checkpoint(run, options.checkpoint) if run else None
     size = checkpoint.settings.networks.image_size if checkpoint else options.size
     tasks = [named.open(size, resize=options.resize, seed=options.seed) for named in parse_tasks(options.tasks)]
     sources = Sources(checkpoint, options.published, options.seed)
@@ -167,26 +172,35 @@ def evaluate(options: EvaluateOptions, say: Callable[[str], None]) -> dict[str, 
     results = {job.file: None if options.again else job.read() for job in jobs}
     waiting = [job for job in jobs if results[job.file] is None]
     if waiting:
-        settings = Settings(
-            images=1,
-            workers=WorkerSettings(number=options.actors, cpus=max(options.cpus, 0.01), address=options.address),
-        )
-        set_environment(settings)
-        with connected(settings):
-            from dcgan_dist.evaluation.pool import Pool  # Ray's environment is set by now
-
-            set_aside(gather_facts(free=True), options.actors, options.cpus, options.gpus)
-            pool = Pool(options.actors, options.cpus, options.gpus, options.threads)
+        with open_pool(options.actors, options.cpus, options.gpus, options.threads, options.address) as pool:
             needed = [task for task in tasks if any(job.task is task for job in waiting)]
             say(f"reading {sum(len(task.train) + len(task.test) for task in needed):,} images")
             checksums = load(pool, needed)
             for job in waiting:
                 results[job.file] = job.compute(pool, checksums, options.actors, say)
-            pool.close()
     by_task: dict[str, list[dict[str, Any]]] = {task.name: [] for task in tasks}
     for job in jobs:
         by_task[job.task.name].append(results[job.file] or {})
     return by_task
+
+
+@contextmanager
+def open_pool(actors: int, cpus: float, gpus: float, threads: int, address: str) -> Iterator[Evaluators]:
+    """Evaluation actors, on the cluster at the address or one that is started here; they end with the block.
+
+    Raises:
+        ClusterError: there is no room for them, or no cluster.
+    """
+    workers = WorkerSettings(number=actors, cpus=max(cpus, 0.01), address=address)
+    settings = Settings(images=1, workers=workers)
+    set_environment(settings)
+    with connected(settings):
+        from dcgan_dist.evaluation.pool import Pool  # Ray's environment is set by now
+
+        set_aside(gather_facts(free=True), actors, cpus, gpus)
+        pool = Pool(actors, cpus, gpus, threads)
+        yield pool
+        pool.close()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

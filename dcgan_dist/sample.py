@@ -17,7 +17,7 @@ import safetensors.torch
 import torch
 import tyro
 
-from dcgan_dist.checkpoint import Checkpoint, load_checkpoint
+from dcgan_dist.checkpoint import Checkpoint, named_checkpoint
 from dcgan_dist.errors import CheckpointError, DataError, DcganDistError, SettingsError
 from dcgan_dist.networks import Generator
 from dcgan_dist.pictures import Pixels, grid, png, to_uint8
@@ -43,7 +43,7 @@ class SampleOptions:
     out: Annotated[str, arg(metavar="FILE.png|FOLDER")] = ""
     """Where to: a PNG file, or a folder with --single; empty: named after run, images and seed, in this folder."""
     checkpoint: Annotated[str, arg(metavar="NAME")] = "latest"
-    """Name of a folder in RUN/checkpoints, or `latest`."""
+    """Name of a folder in RUN/checkpoints, `latest`, or `best`: the one that the run's probe chose."""
     averaged: bool = False
     """Use the averaged generator, which a run keeps with --optimization.average-images."""
     export: Annotated[str, arg(metavar="FILE.safetensors")] = ""
@@ -73,7 +73,7 @@ def sample(options: SampleOptions) -> list[Place]:
     """
     run = place(options.run)
     device = _device(options.device)
-    checkpoint = load_checkpoint(run, None if options.checkpoint == "latest" else options.checkpoint)
+    checkpoint = named_checkpoint(run, options.checkpoint)
     generator = load_generator(checkpoint, averaged=options.averaged)
     targets = _picture_targets(options, f"{run.name}-{checkpoint.images:09}-seed{options.seed}")
     export = [place(options.export)] if options.export else []

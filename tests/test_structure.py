@@ -10,14 +10,14 @@ import dcgan_dist
 PACKAGE = Path(dcgan_dist.__file__).parent
 
 LAYERS = [
-    {"train", "sample", "status", "evaluate", "data.prepare"},
+    {"train", "sample", "status", "evaluate", "memorised", "data.prepare"},
     {"supervisor"},
     {"evaluation.live"},
     {"evaluation.pool", "evaluation.tasks", "evaluation.tables", "evaluation.job"},
-    {"evaluation.probe", "evaluation.baselines"},
+    {"evaluation.probe", "evaluation.memorisation", "evaluation.baselines"},
     {"evaluation.evaluator"},
     {"evaluation.descriptions", "evaluation.task"},
-    {"evaluation.features", "evaluation.svm"},
+    {"evaluation.features", "evaluation.svm", "evaluation.nearest", "evaluation.copies"},
     {"commandline", "worker", "group", "failures"},
     {
         "cluster",
@@ -64,6 +64,9 @@ WITHOUT_RAY = [
     "evaluation.probe",
     "evaluation.task",
     "evaluation.tables",
+    "evaluation.nearest",
+    "evaluation.copies",
+    "evaluation.memorisation",
     "evaluation.job",
     "evaluation.live",
     "evaluation.tasks",

@@ -31,6 +31,10 @@ class Description(Protocol):
         """Whether each feature is brought to mean 0 and deviation 1 over the training images."""
         ...
 
+    def to(self, device: torch.device) -> Self:
+        """The same, computing there."""
+        ...
+
     def gather(self, batches: Iterable[Pixels]) -> Any:
         """What a part of the training images says, in batches of `STATISTICS_BATCH`; None where there are none."""
         ...
@@ -60,6 +64,9 @@ class DiscriminatorFeatures:
             "statistics": "means and biased variances of batches of 128 training images, averaged",
             "pooling": "largest of each cell of a grid of 4 x 4",
         }
+
+    def to(self, device: torch.device) -> Self:
+        return replace(self, discriminator=self.discriminator.to(device))
 
     def gather(self, batches: Iterable[Pixels]) -> Statistics | None:
         found = [batch_statistics(self.discriminator, self._input(batch)) for batch in batches]
@@ -100,6 +107,9 @@ class PixelFeatures:
     @property
     def recipe(self) -> dict[str, Any]:
         return {"pixels": "scaled to [-1, 1]"}
+
+    def to(self, device: torch.device) -> Self:
+        return self
 
     def gather(self, batches: Iterable[Pixels]) -> None:
         """Nothing."""

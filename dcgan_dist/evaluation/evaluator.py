@@ -13,6 +13,7 @@ from torch import Tensor
 
 from dcgan_dist.data.plan import Integers
 from dcgan_dist.evaluation.descriptions import Description
+from dcgan_dist.evaluation.nearest import nearest
 from dcgan_dist.evaluation.svm import Part
 from dcgan_dist.evaluation.task import STATISTICS_BATCH, Labelled, Task
 from dcgan_dist.pictures import Pixels
@@ -37,6 +38,8 @@ class Evaluator:
     def __init__(self, number: int, parts: int, threads: int) -> None:
         """`threads`: of tensor operations; 0: the cores of this host over the parts."""
         self._number, self._parts = number, parts
+        # An actor without a GPU of its own sees none.
+        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.set_num_threads(threads or max(1, len(os.sched_getaffinity(0)) // parts))
 
     def load(self, tasks: Sequence[Task]) -> list[int]:
@@ -46,7 +49,7 @@ class Evaluator:
 
     def gather(self, task: str, description: Description) -> Any:
         """What the features depend on, of this part's training images."""
-        return description.gather(_batches(self._splits[task][0].images))
+        return description.to(self._device).gather(_batches(self._splits[task][0].images))
 
     def describe(self, task: str, description: Description, dtype: torch.dtype) -> tuple[int, int]:
         """Make the features of a task's images and keep them: numbers of an image, bytes in all."""
@@ -54,9 +57,15 @@ class Evaluator:
             for split in splits:
                 split.features = None
         self._train, self._test, self._classes = self._splits[task]
+        self._description = description = description.to(self._device)
         made = [_described(description, split.images, dtype) for split in (self._train, self._test)]
         self._train.features, self._test.features = made
         return made[0].shape[1], sum(features.nbytes for features in made)
+
+    def nearest(self, images: Pixels) -> tuple[Tensor, Tensor]:
+        """By the features that are kept, the training images here that are nearest to other images, see `nearest`."""
+        queries = torch.cat([self._description.features(batch) for batch in _batches(images)])
+        return nearest(queries, self._features(self._train), torch.from_numpy(self._train.places))
 
     def moments(self) -> tuple[int, Tensor, Tensor]:
         """Of the features of this part's training images: how many, their sum and sum of squares, float64 [F]."""

@@ -6,18 +6,21 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import ray
 import torch
 
 from dcgan_dist.errors import ClusterError, DataError
-from dcgan_dist.evaluation.descriptions import PixelFeatures
+from dcgan_dist.evaluation.descriptions import DiscriminatorFeatures, PixelFeatures
 from dcgan_dist.evaluation.pool import MAX_DEATHS, Pool
 from dcgan_dist.evaluation.probe import load, probe
 from dcgan_dist.evaluation.task import ArrayPictures, Labelled, Task
+from dcgan_dist.published import load_published
 
 pytestmark = pytest.mark.ray
 
@@ -100,8 +103,39 @@ def test_an_actor_that_is_killed_while_it_computes_is_replaced_too(pool: Pool, b
     assert scores(judged(pool, bands))[0] > 0.7
 
 
+@dataclass(frozen=True, eq=False)
+class Given(DiscriminatorFeatures):
+    """Features of images that no picture holds exactly: a picture's first value is the number of its image."""
+
+    given: torch.Tensor | None = None
+
+    def _input(self, images: Any) -> torch.Tensor:
+        assert self.given is not None
+        return self.given[torch.from_numpy(images[:, 0, 0, 0].astype(np.int64))]
+
+
+def test_the_published_discriminator_gives_its_published_features(pool: Pool, published: Path) -> None:
+    with np.load(published / "expected.npz", allow_pickle=False) as archive:
+        x, expected = torch.from_numpy(archive["x"]), archive["svhn_d_feat"].astype(float)
+    numbers = np.arange(64)
+    pictures = ArrayPictures(np.tile(numbers.astype(np.uint8)[:, None, None, None], (1, 32, 32, 3)), "numbers")
+    images = Labelled(pictures, numbers, numbers % 2)
+    task = Task("numbers", "given", images, images, 2, held_out=1, seed=0)
+    load(pool, [task])
+    description = Given(load_published(published).svhn_discriminator, given=x)
+    description = description.combine(pool.each("gather", "numbers", description))
+    assert pool.each("describe", "numbers", description, torch.float32)[0][0] == 7_168
+    count, sums, squares = (sum(column) for column in zip(*pool.each("moments"), strict=True))
+    assert count == 64
+    assert np.abs(sums.numpy() - expected.sum(0)).max() < 64 * 1e-5
+    assert squares.numpy() == pytest.approx((expected**2).sum(0), rel=1e-4, abs=1e-4)
+
+
 class Deadly:
     """A description that kills whoever gathers for it."""
+
+    def to(self, device: Any) -> "Deadly":
+        return self
 
     def gather(self, batches: Any) -> None:
         os.kill(os.getpid(), signal.SIGKILL)

@@ -63,6 +63,10 @@ class KMeansFeatures:
             "standardised": "sqrt(variance + 0.01)",
         }
 
+    def to(self, device: torch.device) -> Self:
+        """The same: it computes on the CPU."""
+        return self
+
     def gather(self, batches: Iterable[Pixels]) -> Tensor:
         """Normalised patches of a part, float32 [n, 108]."""
         each = max(1, -(-PATCHES // self.images))

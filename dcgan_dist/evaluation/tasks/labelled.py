@@ -37,7 +37,7 @@ def open_labelled(
     Raises:
         DataError: images lack, have no labels, are of another size, or are too few of a class.
     """
-    train, test = (_index(folder / f"{split}-*.tar") for split in ("train", "test"))
+    train, test = (open_index(folder / f"{split}-*.tar") for split in ("train", "test"))
     for split, index in (("train", train), ("test", test)):
         where = f"{folder}/{split}-*.tar"
         unlabelled = int((index.label < 0).sum())
@@ -62,8 +62,8 @@ def open_labelled(
     return Task(
         name,
         _digest((train, test)),
-        Labelled(_pictures(train, size), samples, labels),
-        Labelled(_pictures(test, size), np.arange(len(test)), test.label.astype(np.int64)),
+        Labelled(pictures(train, size), samples, labels),
+        Labelled(pictures(test, size), np.arange(len(test)), test.label.astype(np.int64)),
         classes,
         held_out,
         seed,
@@ -89,12 +89,14 @@ def require_labels(labels: Integers, classes: int, few: FewLabels | None, where:
         )
 
 
-def _index(pattern: Place) -> Index:
+def open_index(pattern: Place) -> Index:
+    """The index of the shards that a pattern names; read from their headers where none lies beside them."""
     shards = expand(pattern.address)
     return find_index(shards) or concatenate([index_shard(shard) for shard in shards])
 
 
-def _pictures(index: Index, size: int) -> ShardPictures:
+def pictures(index: Index, size: int) -> ShardPictures:
+    """The images of an index at a size, whatever theirs is."""
     limits = DataSettings()
     return ShardPictures(index, size, "resize", limits.max_image_pixels, limits.max_image_bytes)
 

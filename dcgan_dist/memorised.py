@@ -1,0 +1,140 @@
+"""Does the generator of a run repeat its training images?
+
+python -m dcgan_dist.memorised runs/scenes32
+python -m dcgan_dist.memorised runs/cifar32 --data FOLDER
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+import numpy as np
+import simplejpeg
+import torch
+import tyro
+
+from dcgan_dist.checkpoint import named_checkpoint
+from dcgan_dist.data.scenes import draw as draw_scene
+from dcgan_dist.data.shards import Index
+from dcgan_dist.errors import DcganDistError, SettingsError
+from dcgan_dist.evaluate import open_pool
+from dcgan_dist.evaluation.descriptions import Description, PixelFeatures, of_discriminator
+from dcgan_dist.evaluation.job import FOLDER
+from dcgan_dist.evaluation.memorisation import lines, look, record
+from dcgan_dist.evaluation.task import Labelled
+from dcgan_dist.evaluation.tasks.labelled import open_index, pictures
+from dcgan_dist.monitoring.terminal import Line
+from dcgan_dist.pictures import Pixels, png
+from dcgan_dist.sample import draw, load_generator
+from dcgan_dist.settings import Settings
+from dcgan_dist.storage import Place, place
+
+arg = tyro.conf.arg
+
+FEWEST = 100
+"""Samples, and images held out, without which the test says little."""
+
+
+@dataclass(frozen=True)
+class MemorisedOptions:
+    """Compare samples of a run's generator, and images that it has not seen, with all its training images."""
+
+    run: Annotated[str, tyro.conf.Positional, arg(metavar="RUN")]
+    """The run's folder, on a disk or in an object store."""
+    data: Annotated[str, arg(metavar="FOLDER")] = ""
+    """Where the run's training images lie as `train-*.tar`, and images that it has not seen as `test-*.tar`. A run on
+    the embedded data set does not need it: more scenes are drawn."""
+    number: Annotated[int, arg(aliases=("-n",), metavar="N")] = 1_000
+    """How many samples, and at most how many images that are held out."""
+    seed: Annotated[int, arg(metavar="NUMBER")] = 0
+    """Of z."""
+    checkpoint: Annotated[str, arg(metavar="NAME")] = "latest"
+    """Name of a folder in RUN/checkpoints, `latest`, or `best`: the one that the run's probe chose."""
+    actors: Annotated[int, arg(metavar="N")] = 1
+    """Evaluation actors, which share the training images."""
+    cpus: Annotated[float, arg(metavar="CPUS")] = 1.0
+    """Logical CPUs that Ray sets aside for each."""
+    gpus: Annotated[float, arg(metavar="GPUS")] = 0.0
+    """GPUs of each; may be a fraction."""
+    threads: Annotated[int, arg(metavar="THREADS")] = 0
+    """Threads of each one's tensor operations; 0: the cores of its host over the actors."""
+    address: Annotated[str, arg(metavar="HOST:PORT")] = ""
+    """Ray cluster to join; empty: `$RAY_ADDRESS`, else one started on this machine."""
+
+    def __post_init__(self) -> None:
+        if self.number < FEWEST:
+            raise SettingsError(f"number is {self.number} but needs at least {FEWEST}")
+        if self.actors < 1:
+            raise SettingsError(f"actors is {self.actors} but needs at least 1")
+
+
+def training_images(run: Place, settings: Settings, data: str, number: int) -> tuple[Labelled, Pixels]:
+    """What a run was trained on, and at most so many images that it was not: uint8 [m, S, S, 3].
+
+    Raises:
+        DataError: images are not there.
+        SettingsError: it has to be said where they are.
+    """
+    size = settings.networks.image_size
+    if data:
+        train, test = (open_index(place(data) / f"{split}-*.tar") for split in ("train", "test"))
+        others = _unlabelled(test, size, settings)
+        held_out = others.read(np.arange(min(number, len(test))))
+        return _unlabelled(train, size, settings), held_out
+    if settings.data.path != "scenes":
+        raise SettingsError(
+            f"{run} was trained on {settings.data.path}: give --data FOLDER with those images as train-*.tar, and "
+            "others as test-*.tar"
+        )
+    from dcgan_dist.data.dataset import SCENES_JPEG_QUALITY, SCENES_SEED, scenes_folder  # imports Ray
+
+    train = Index.load(scenes_folder(replace(settings, storage=str(run.parent))))
+    first = settings.data.scenes_images
+    scenes = (draw_scene(settings.data.scenes, size, SCENES_SEED, first + i).image for i in range(number))
+    # Through the same compression as those that were trained on.
+    jpegs = (simplejpeg.encode_jpeg(image, quality=SCENES_JPEG_QUALITY, colorsubsampling="444") for image in scenes)
+    return _unlabelled(train, size, settings), np.stack([simplejpeg.decode_jpeg(jpeg) for jpeg in jpegs])
+
+
+def _unlabelled(index: Index, size: int, settings: Settings) -> Labelled:
+    shown = replace(pictures(index, size), fit=settings.data.fit)
+    return Labelled(shown, np.arange(len(index)), np.zeros(len(index), np.int64))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command. Returns 0, 2 for wrong input, 130 after Ctrl-C."""
+    line = Line(sys.stderr)
+    try:
+        options = tyro.cli(MemorisedOptions, prog="python -m dcgan_dist.memorised", args=arguments)
+        run = place(options.run)
+        checkpoint = named_checkpoint(run, options.checkpoint)
+        train, held_out = training_images(run, checkpoint.settings, options.data, options.number)
+        line.say("drawing samples")
+        drawn = draw(load_generator(checkpoint), checkpoint, options.number, options.seed, torch.device("cpu"))
+        samples = np.concatenate(list(drawn))
+        descriptions: dict[str, Description] = {
+            "pixels": PixelFeatures(),
+            "features of D": of_discriminator(checkpoint),
+        }
+        with open_pool(options.actors, options.cpus, options.gpus, options.threads, options.address) as pool:
+            found = look(pool, train, held_out, samples, descriptions, line.say)
+        file = run / FOLDER / f"{checkpoint.name}-memorised.json"
+        sheet = run / FOLDER / f"{checkpoint.name}-memorised.png"
+        file.write_bytes(record(found, run.name, checkpoint.name, checkpoint.images, options.seed))
+        sheet.write_bytes(png(found.sheet))
+        line.clear()
+        print(*lines(found.result), f"closest pairs, sample and training image: {sheet}", sep="\n")
+    except DcganDistError as error:
+        line.clear()
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        line.clear()
+        print("left", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

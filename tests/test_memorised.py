@@ -1,0 +1,121 @@
+"""The command that looks for copies, as a user gives it."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import ray
+import simplejpeg
+from PIL import Image
+
+from dcgan_dist.checkpoint import write_checkpoint
+from dcgan_dist.data.scenes import draw
+from dcgan_dist.data.shards import ShardWriter
+from dcgan_dist.networks import Discriminator, Generator, initialize
+from dcgan_dist.settings import scenes32
+from dcgan_dist.storage import Place
+
+pytestmark = pytest.mark.ray
+
+SCENES = 400
+SETTINGS = replace(
+    scenes32(),
+    networks=replace(scenes32().networks, image_size=16, generator_maps=4, discriminator_maps=4),
+    data=replace(scenes32().data, scenes_images=SCENES),
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cluster(start_ray: Callable[[int], None]) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        start_ray(2)
+        patch.setenv("RAY_ADDRESS", ray.get_runtime_context().gcs_address)
+        patch.setenv("PYTHONWARNINGS", "ignore")
+        yield
+
+
+def jpeg(index: int) -> bytes:
+    return simplejpeg.encode_jpeg(draw("rooms", 16, 0, index).image, quality=95, colorsubsampling="444")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A run that has learned nothing in `runs/run`, the same images as shards in `shards`."""
+    state = {}
+    for name, kind in (("generator", Generator), ("discriminator", Discriminator)):
+        network = kind(SETTINGS.networks)
+        initialize(network, 0)
+        state[name] = network.state_dict()
+    write_checkpoint(Place(str(tmp_path / "runs" / "run")), state, SETTINGS, step=10, attempt=1, kept=True)
+    for split, first, number in (("train", 0, SCENES), ("test", SCENES, 120)):
+        with ShardWriter(Place(str(tmp_path / "shards")), split, 200) as writer:
+            for index in range(first, first + number):
+                writer.add(jpeg(index))
+    return tmp_path
+
+
+def memorised(folder: Path, *arguments: str) -> tuple[int, str, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "dcgan_dist.memorised", *arguments],
+        cwd=folder,
+        env=dict(os.environ),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_what_is_found_is_said_and_written_with_a_sheet_of_pairs(folder: Path) -> None:
+    status, output, errors = memorised(folder, "runs/run", "--data", "shards", "-n", "120", "--actors", "2")
+    assert status == 0, errors
+    assert output.startswith("memorised: 120 samples against 120 images held out")
+    assert output.count("no sign of copies") == 2
+    result = json.loads((folder / "runs" / "run" / "evaluation" / "000000000640-memorised.json").read_text())
+    assert (result["samples"], result["held_out_images"], result["training_images"]) == (120, 120, SCENES)
+    assert set(result["by"]) == {"pixels", "features of D"}
+    with Image.open(folder / "runs" / "run" / "evaluation" / "000000000640-memorised.png") as sheet:
+        assert sheet.size == (8 * 18 - 2, 8 * 18 - 2)
+        # Each sample stands beside its training image.
+        pair = result["by"]["features of D"]["closest"][0]
+        told = np.asarray(sheet)[:16, 18:34]
+    wanted = simplejpeg.decode_jpeg(jpeg(pair["training_image"]))
+    assert np.abs(told.astype(int) - wanted).max() <= 2
+
+
+def test_a_run_on_the_embedded_data_set_needs_no_data_named(folder: Path) -> None:
+    from dcgan_dist.data.dataset import scenes_folder
+    from dcgan_dist.data.shards import concatenate
+
+    where = scenes_folder(replace(SETTINGS, storage=str(folder / "runs")))
+    with ShardWriter(where, "rooms", SCENES) as writer:
+        for index in range(SCENES):
+            writer.add(jpeg(index))
+    concatenate(writer.written, image_size=16).save(where)
+    status, output, errors = memorised(folder, "runs/run", "-n", "100")
+    assert status == 0, errors
+    assert "100 samples against 100 images held out" in output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["runs/run", "-n", "10"], "number is 10 but needs at least 100"),
+        (["runs/nobody"], "holds no checkpoint"),
+        (["runs/run"], "dataset.json"),
+        (["runs/run", "--data", "nowhere"], "nowhere"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_wrong_input_is_told_in_one_sentence_with_status_2(arguments: list[str], sentence: str, folder: Path) -> None:
+    status, output, errors = memorised(folder, *arguments)
+    assert status == 2, output + errors
+    assert errors.strip().startswith("error: ")
+    assert sentence in errors
+    assert len(errors.strip().splitlines()) == 1
