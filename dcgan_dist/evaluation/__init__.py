@@ -1,1 +1,1 @@
-"""How good the features of a discriminator are: a linear classifier on them, by actors that share the images."""
+"""What a run's networks have learned: linear classifiers on D's features, copies among G's samples; by actors."""

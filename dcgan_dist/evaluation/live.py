@@ -132,6 +132,7 @@ class LiveProbe:
             checkpoint = load_checkpoint(self._run, name)
         except CheckpointError as error:
             self._unreadable.add(name)
+            mark(self._run, name, None)
             self._say(f"probe: {error}")
             return
         results = []

@@ -162,6 +162,7 @@ def test_a_probe_that_fails_is_told_and_nothing_more(run: Place, probe: Callable
     live.close(finish=True)
     assert len(lines) == 1
     assert "is torn" in lines[0]
+    assert manifests(run)[name]["probe"] is None, "what cannot be read stays for good"
 
     write(run, 20)
     live, evaluators, lines, _ = probe()

@@ -79,7 +79,7 @@ class KMeansFeatures:
             import faiss  # an extra, and a second to import
         except ImportError as error:
             raise SettingsError("K-means features need faiss: pip install 'dcgan-dist[evaluate]'") from error
-        # The parts' batches come in another order for every number of parts.
+        # Their order depends on the number of parts, so that sums round in another way: centroids may differ a little.
         patches = torch.cat(list(parts)).double()
         mean = patches.mean(0)
         values, vectors = torch.linalg.eigh(torch.cov((patches - mean).T))

@@ -68,6 +68,7 @@ def _read(file: Place, digest: "hashlib._Hash") -> tuple[Pixels, Integers]:
     try:
         content = loadmat(io.BytesIO(data), variable_names=["X", "y"])
         images, digits = content["X"], content["y"]
+    # scipy answers a file of MATLAB 7.3, which is another format, with NotImplementedError.
     except (MatReadError, ValueError, TypeError, KeyError, NotImplementedError, OSError) as error:
         raise DataError(f"{file} is not a .mat file of SVHN, with X and y in it ({error}): copy it again") from error
     number = images.shape[-1]
