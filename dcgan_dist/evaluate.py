@@ -83,18 +83,22 @@ class EvaluateOptions:
     """Ray cluster to join; empty: `$RAY_ADDRESS`, else one started on this machine."""
 
     def __post_init__(self) -> None:
-        if self.actors < 1:
-            raise SettingsError(f"actors is {self.actors} but needs at least 1")
-        if self.cpus < 0 or self.gpus < 0:
-            raise SettingsError(f"cpus is {self.cpus:g} and gpus is {self.gpus:g} but both need at least 0")
-        if self.threads < 0:
-            raise SettingsError(f"threads is {self.threads} but needs at least 0")
+        require_pool(self.actors, self.cpus, self.gpus, self.threads)
         for name in self.features.split(","):
             if name not in FEATURES and not KMEANS.fullmatch(name):
                 known = ", ".join([*FEATURES, "kmeans1600"])
                 raise SettingsError(f"features is {self.features!r} but needs names of {known}")
             if name in OF_A_RUN and not self.run:
                 raise SettingsError(f"features {name} are those of a run: give its folder")
+
+
+def require_pool(actors: int, cpus: float, gpus: float, threads: int) -> None:
+    """See that evaluation actors can be as they are asked for; raises `SettingsError`."""
+    if actors < 1:
+        raise SettingsError(f"actors is {actors} but needs at least 1")
+    for name, value in (("cpus", cpus), ("gpus", gpus), ("threads", threads)):
+        if value < 0:
+            raise SettingsError(f"{name} is {value:g} but needs at least 0")
 
 
 @dataclass(frozen=True)

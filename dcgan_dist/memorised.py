@@ -18,7 +18,7 @@ from dcgan_dist.checkpoint import named_checkpoint
 from dcgan_dist.data.scenes import draw as draw_scene
 from dcgan_dist.data.shards import Index
 from dcgan_dist.errors import DcganDistError, SettingsError
-from dcgan_dist.evaluate import open_pool
+from dcgan_dist.evaluate import open_pool, require_pool
 from dcgan_dist.evaluation.descriptions import Description, PixelFeatures, of_discriminator
 from dcgan_dist.evaluation.job import FOLDER
 from dcgan_dist.evaluation.memorisation import lines, look, record
@@ -65,8 +65,7 @@ class MemorisedOptions:
     def __post_init__(self) -> None:
         if self.number < FEWEST:
             raise SettingsError(f"number is {self.number} but needs at least {FEWEST}")
-        if self.actors < 1:
-            raise SettingsError(f"actors is {self.actors} but needs at least 1")
+        require_pool(self.actors, self.cpus, self.gpus, self.threads)
 
 
 def training_images(run: Place, settings: Settings, data: str, number: int) -> tuple[Labelled, Pixels]:
