@@ -5,13 +5,16 @@ An actor that dies is replaced, and the new one is told again what made the stat
 
 import os
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 import ray
+import torch
 from ray.actor import ActorHandle
 from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
 
+from dcgan_dist.cluster import worker_environment
 from dcgan_dist.errors import ClusterError, DcganDistError
 from dcgan_dist.evaluation.evaluator import Evaluator
 
@@ -42,6 +45,7 @@ class Pool:
 
     Attributes:
         replaced: how many have died and were replaced.
+        say: is told of each that has died.
     """
 
     def __init__(self, number: int, cpus: float, gpus: float, threads: int, wait_s: float = 60.0) -> None:
@@ -57,11 +61,20 @@ class Pool:
             ClusterError: they found none.
         """
         self._number, self._threads = number, threads
-        self._options: dict[str, Any] = {"num_cpus": cpus, "num_gpus": gpus, "max_restarts": 0}
+        environment = {"env_vars": worker_environment()}
+        self._options: dict[str, Any] = {
+            "num_cpus": cpus,
+            "num_gpus": gpus,
+            "max_restarts": 0,
+            "runtime_env": environment,
+        }
         if ray.cluster_resources().get(RESOURCE):
             self._options["resources"] = {RESOURCE: 1}
+        # What is left for this process is small, and threads of it would spin on cores that actors compute on.
+        torch.set_num_threads(1)
         self._in_force: list[tuple[str, tuple[Any, ...]]] = []
         self.replaced = 0
+        self.say: Callable[[str], None] = lambda text: None
         self._actors = [self._start(part) for part in range(number)]
         # They hold what they need from now on: what comes later would take it.
         try:
@@ -132,6 +145,7 @@ class Pool:
     def _replace(self, part: int) -> None:
         """A new actor in the place of one that has died, in the state in which that one was."""
         self.replaced += 1
+        self.say(f"evaluation actor {part} has died; another one does its part")
         actor = self._actors[part] = self._start(part)
         for name, arguments in self._in_force:
             getattr(actor, name).remote(*arguments)  # an actor takes its calls in order

@@ -29,6 +29,9 @@ BLOCK_BYTES = 8 << 20
 TOLERANCE = 1e-4
 """Of the loss, relative: training ends with the step that gains no more in any class. What is left is far less."""
 MAX_STEPS = 50
+ACCURACY = 0.05, 0.3
+"""Of a direction, relative: the finest, and the roughest. What the last step leaves is the square of the finest one of
+what it gained."""
 MAX_LOOKS = 20
 """Of one search along a direction."""
 MAX_PRODUCTS = 200
@@ -225,7 +228,7 @@ def train(reduce: Reduce, moments: Moments, classes: int, cost: float, start: Te
         size = _dot(gradient, gradient).sqrt()
         first = size if first is None else first
         # Far from the minimum the curvature will change anyway: a rough direction does.
-        accuracy = (size / first).sqrt().clamp(max=0.5)
+        accuracy = (size / first).sqrt().clamp(*ACCURACY)
         (inside,) = reduce("inside")
         around = _Preconditioner(
             moments.vectors,
