@@ -24,7 +24,7 @@ from benchmarks.rejects import rejects
 from benchmarks.report import Bar, Cell, Report, Table, parser, publish
 from benchmarks.scene_attributes import ATTRIBUTES, REAL_RATES, SIZE, AttributeClassifier, draw_rooms, furthest
 from dcgan_dist.checkpoint import Checkpoint, load_checkpoint
-from dcgan_dist.data.dataset import SCENES_SEED
+from dcgan_dist.data.embedded import SEED as SCENES_SEED
 from dcgan_dist.data.reading import ShardPictures
 from dcgan_dist.data.shards import concatenate, index_shard
 from dcgan_dist.errors import DataError, DcganDistError, SettingsError

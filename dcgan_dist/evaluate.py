@@ -1,6 +1,6 @@
-"""How good the features of a run's discriminator are, by linear classifiers on them:
+"""How good the features of a run's discriminator are, by classifiers on them, and how near samples come to the data:
 
-python -m dcgan_dist.evaluate runs/cifar32 --tasks cifar10
+python -m dcgan_dist.evaluate runs/cifar32 --tasks cifar10,neighbours
 python -m dcgan_dist.evaluate runs/cifar32 --tasks cifar10=FOLDER --features discriminator,random,pixels
 python -m dcgan_dist.evaluate s3://bucket/runs/NAME --tasks cifar10,mine=s3://bucket/mine --actors 4
 python -m dcgan_dist.evaluate --features pixels,kmeans1600,published-imagenet --tasks cifar10
@@ -8,8 +8,7 @@ python -m dcgan_dist.evaluate --features pixels,kmeans1600,published-imagenet --
 
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -17,9 +16,10 @@ import torch
 import tyro
 
 from dcgan_dist.checkpoint import Checkpoint, named_checkpoint
-from dcgan_dist.cluster import connected, set_environment
 from dcgan_dist.errors import DcganDistError, SettingsError
 from dcgan_dist.evaluation.baselines.kmeans import KMeansFeatures
+from dcgan_dist.evaluation.classifiers import Linear, Nearest
+from dcgan_dist.evaluation.coverage import Sampler
 from dcgan_dist.evaluation.descriptions import (
     Description,
     DiscriminatorFeatures,
@@ -27,34 +27,39 @@ from dcgan_dist.evaluation.descriptions import (
     of_discriminator,
     of_random,
 )
-from dcgan_dist.evaluation.job import FOLDER, Job
-from dcgan_dist.evaluation.probe import Evaluators, load
+from dcgan_dist.evaluation.job import FOLDER, Job, NeighboursJob, ProbeJob
+from dcgan_dist.evaluation.options import ActorOptions, open_pool
+from dcgan_dist.evaluation.probe import load
 from dcgan_dist.evaluation.tables import table
 from dcgan_dist.evaluation.task import Task
-from dcgan_dist.evaluation.tasks import parse_tasks
+from dcgan_dist.evaluation.tasks import Named, parse_tasks
+from dcgan_dist.evaluation.tasks.neighbours import NAME as NEIGHBOURS
+from dcgan_dist.evaluation.tasks.neighbours import open_neighbours
 from dcgan_dist.monitoring.terminal import Line
 from dcgan_dist.networks import Discriminator
-from dcgan_dist.preflight import gather_facts, set_aside
 from dcgan_dist.published import SVHN, load_published
-from dcgan_dist.settings import NetworkSettings, Settings, WorkerSettings
+from dcgan_dist.sample import load_generator
+from dcgan_dist.settings import NetworkSettings
 from dcgan_dist.storage import Place, place
 
 arg = tyro.conf.arg
 
 
-@dataclass(frozen=True)
-class EvaluateOptions:
-    """Train linear classifiers on frozen features of a run's discriminator, and say how often they are right."""
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOptions(ActorOptions):
+    """Train classifiers on frozen features of a run's discriminator, and say how often they are right; or say how near
+    samples of its generator come to the data."""
 
     run: Annotated[str, tyro.conf.Positional, arg(metavar="RUN")] = ""
     """The run's folder, on a disk or in an object store; not needed for features that are no run's."""
     tasks: Annotated[str, arg(metavar="NAME[=FOLDER],...")] = "cifar10"
     """What to judge on: folders with labelled `train-*.tar` and `test-*.tar`, for `svhn` also with its .mat files;
-    without one, $DCGAN_DIST_DATA/NAME."""
+    without one, $DCGAN_DIST_DATA/NAME. `neighbours`: distances of the images that the run was trained on, or of the
+    `test-*.tar` of a folder, to 1,000, 10,000 and 100,000 samples."""
     features: Annotated[str, arg(metavar="NAME,...")] = "discriminator"
     """Whose: `discriminator` of the run; `random`, which is the same network with initial weights; `pixels`;
     `published-svhn` and `published-imagenet`, the authors' (the first four layers of the latter); `kmeans1600` and
-    other numbers (paper, table 1)."""
+    other numbers (paper, table 1); `knn`, pixels by nearest neighbours in place of linear classifiers."""
     published: Annotated[str, arg(metavar="FOLDER")] = "$DCGAN_DIST_DATA/published"
     """Where the authors' weights lie."""
     out: Annotated[str, arg(metavar="FOLDER")] = ""
@@ -63,42 +68,23 @@ class EvaluateOptions:
     """Height and width of the images without a run; those of a run's networks are its own."""
     checkpoint: Annotated[str, arg(metavar="NAME")] = "latest"
     """Name of a folder in RUN/checkpoints, `latest`, or `best`: the one that the run's probe chose."""
-    actors: Annotated[int, arg(metavar="N")] = 1
-    """Evaluation actors, which share the images."""
-    cpus: Annotated[float, arg(metavar="CPUS")] = 1.0
-    """Logical CPUs that Ray sets aside for each."""
-    gpus: Annotated[float, arg(metavar="GPUS")] = 0.0
-    """GPUs of each; may be a fraction."""
-    threads: Annotated[int, arg(metavar="THREADS")] = 0
-    """Threads of each one's tensor operations; 0: the cores of its host over the actors."""
     half: bool = False
     """Keep features as float16, in half the memory."""
     resize: bool = False
     """Fit images that are of another size than the networks'."""
     seed: Annotated[int, arg(metavar="NUMBER")] = 0
-    """Of the order of the images, of the draws, and of random networks."""
+    """Of the order of the images, of the draws, of random networks, and of samples."""
     again: bool = False
     """Compute results that are there already."""
-    address: Annotated[str, arg(metavar="HOST:PORT")] = ""
-    """Ray cluster to join; empty: `$RAY_ADDRESS`, else one started on this machine."""
 
     def __post_init__(self) -> None:
-        require_pool(self.actors, self.cpus, self.gpus, self.threads)
+        super().__post_init__()
         for name in self.features.split(","):
             if name not in FEATURES and not KMEANS.fullmatch(name):
                 known = ", ".join([*FEATURES, "kmeans1600"])
                 raise SettingsError(f"features is {self.features!r} but needs names of {known}")
             if name in OF_A_RUN and not self.run:
                 raise SettingsError(f"features {name} are those of a run: give its folder")
-
-
-def require_pool(actors: int, cpus: float, gpus: float, threads: int) -> None:
-    """See that evaluation actors can be as they are asked for; raises `SettingsError`."""
-    if actors < 1:
-        raise SettingsError(f"actors is {actors} but needs at least 1")
-    for name, value in (("cpus", cpus), ("gpus", gpus), ("threads", threads)):
-        if value < 0:
-            raise SettingsError(f"{name} is {value:g} but needs at least 0")
 
 
 @dataclass(frozen=True)
@@ -130,6 +116,7 @@ FEATURES: dict[str, Callable[[Sources], Description]] = {
     "discriminator": Sources.of_run,
     "random": lambda sources: of_random(sources.networks, sources.seed),
     "pixels": lambda sources: PixelFeatures(),
+    "knn": lambda sources: PixelFeatures(),
     "published-svhn": lambda sources: sources.of_authors("svhn_discriminator"),
     "published-imagenet": lambda sources: sources.of_authors("imagenet_discriminator"),
 }
@@ -162,49 +149,58 @@ def evaluate(options: EvaluateOptions, say: Callable[[str], None]) -> dict[str, 
     """
     run = place(options.run) if options.run else None
     checkpoint = named_checkpoint(run, options.checkpoint) if run else None
-    size = checkpoint.settings.networks.image_size if checkpoint else options.size
-    tasks = [named.open(size, resize=options.resize, seed=options.seed) for named in parse_tasks(options.tasks)]
-    sources = Sources(checkpoint, options.published, options.seed)
-    jobs = []
-    for task in tasks:
-        for name in options.features.split(","):
-            about = ("", "", 0)
-            if name in OF_A_RUN and run is not None and checkpoint is not None:
-                about = (run.name, checkpoint.name, checkpoint.images)
-            dtype = torch.float16 if options.half else torch.float32
-            jobs.append(Job(results_folder(options), *about, task, name, describe(name, sources, task), dtype))
+    jobs: list[Job] = []
+    tasks: list[Task] = []
+    for named in parse_tasks(options.tasks):
+        if named.name == NEIGHBOURS:
+            jobs.append(_neighbours(named, options, run, checkpoint))
+            continue
+        size = checkpoint.settings.networks.image_size if checkpoint else options.size
+        task = named.open(size, resize=options.resize, seed=options.seed)
+        tasks.append(task)
+        jobs += _probes(task, options, run, checkpoint)
     results = {job.file: None if options.again else job.read() for job in jobs}
     waiting = [job for job in jobs if results[job.file] is None]
     if waiting:
-        with open_pool(options.actors, options.cpus, options.gpus, options.threads, options.address) as pool:
-            needed = [task for task in tasks if any(job.task is task for job in waiting)]
-            say(f"reading {sum(len(task.train) + len(task.test) for task in needed):,} images")
+        with open_pool(options, say) as pool:
+            names = {job.names[0] for job in waiting}
+            needed = [task for task in tasks if task.name in names]
+            if needed:
+                say(f"reading {sum(len(task.train) + len(task.test) for task in needed):,} images")
             checksums = load(pool, needed)
             for job in waiting:
                 results[job.file] = job.compute(pool, checksums, options.actors, say)
-    by_task: dict[str, list[dict[str, Any]]] = {task.name: [] for task in tasks}
+    by_task: dict[str, list[dict[str, Any]]] = {}
     for job in jobs:
-        by_task[job.task.name].append(results[job.file] or {})
+        by_task.setdefault(job.names[0], []).append(results[job.file] or {})
     return by_task
 
 
-@contextmanager
-def open_pool(actors: int, cpus: float, gpus: float, threads: int, address: str) -> Iterator[Evaluators]:
-    """Evaluation actors, on the cluster at the address or one that is started here; they end with the block.
+def _probes(task: Task, options: EvaluateOptions, run: Place | None, checkpoint: Checkpoint | None) -> list[Job]:
+    """All features that are asked for, on a task."""
+    sources = Sources(checkpoint, options.published, options.seed)
+    dtype = torch.float16 if options.half else torch.float32
+    jobs: list[Job] = []
+    for name in options.features.split(","):
+        about = ("", "", 0)
+        if name in OF_A_RUN and run is not None and checkpoint is not None:
+            about = (run.name, checkpoint.name, checkpoint.images)
+        description = describe(name, sources, task)
+        classifiers = Nearest() if name == "knn" else Linear()
+        jobs.append(ProbeJob(results_folder(options), *about, task, name, description, dtype, classifiers))
+    return jobs
 
-    Raises:
-        ClusterError: there is no room for them, or no cluster.
-    """
-    workers = WorkerSettings(number=actors, cpus=max(cpus, 0.01), address=address)
-    settings = Settings(images=1, workers=workers)
-    set_environment(settings)
-    with connected(settings):
-        from dcgan_dist.evaluation.pool import Pool  # Ray's environment is set by now
 
-        set_aside(gather_facts(free=True), actors, cpus, gpus)
-        pool = Pool(actors, cpus, gpus, threads)
-        yield pool
-        pool.close()
+def _neighbours(
+    named: Named, options: EvaluateOptions, run: Place | None, checkpoint: Checkpoint | None
+) -> NeighboursJob:
+    """Distances to samples of the run's generator; raises `SettingsError` without a run."""
+    if run is None or checkpoint is None:
+        raise SettingsError(f"task {NEIGHBOURS} draws samples of a run: give its folder")
+    settings = checkpoint.settings
+    asked = open_neighbours(named.folder, run, settings, resize=options.resize)
+    sampler = Sampler(load_generator(checkpoint), settings.networks, settings.optimization.batch_size, options.seed)
+    return NeighboursJob(results_folder(options), run.name, checkpoint.name, checkpoint.images, asked, sampler)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -220,8 +216,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         results = evaluate(options, line.say)
         line.clear()
         for task, of_task in results.items():
-            print(f"\n{task}: a linear classifier on frozen features", *table(task, of_task), sep="\n")
-        print(f"\nwritten to {results_folder(options)}")
+            print(*table(task, of_task), "", sep="\n")
+        print(f"written to {results_folder(options)}")
     except DcganDistError as error:
         line.clear()
         print(f"error: {error}", file=sys.stderr)

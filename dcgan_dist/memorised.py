@@ -15,15 +15,16 @@ import torch
 import tyro
 
 from dcgan_dist.checkpoint import named_checkpoint
-from dcgan_dist.data.scenes import draw as draw_scene
+from dcgan_dist.data.embedded import EMBEDDED, embedded_image
 from dcgan_dist.data.shards import Index
 from dcgan_dist.errors import DcganDistError, SettingsError
-from dcgan_dist.evaluate import open_pool, require_pool
 from dcgan_dist.evaluation.descriptions import Description, PixelFeatures, of_discriminator
 from dcgan_dist.evaluation.job import FOLDER
 from dcgan_dist.evaluation.memorisation import lines, look, record
+from dcgan_dist.evaluation.options import ActorOptions, open_pool
 from dcgan_dist.evaluation.task import Labelled
 from dcgan_dist.evaluation.tasks.labelled import open_index, pictures
+from dcgan_dist.evaluation.tasks.neighbours import training_index
 from dcgan_dist.monitoring.terminal import Line
 from dcgan_dist.pictures import Pixels, png
 from dcgan_dist.sample import draw, load_generator
@@ -36,8 +37,8 @@ FEWEST = 100
 """Samples, and images held out, without which the test says little."""
 
 
-@dataclass(frozen=True)
-class MemorisedOptions:
+@dataclass(frozen=True, kw_only=True)
+class MemorisedOptions(ActorOptions):
     """Compare samples of a run's generator, and images that it has not seen, with all its training images."""
 
     run: Annotated[str, tyro.conf.Positional, arg(metavar="RUN")]
@@ -51,21 +52,11 @@ class MemorisedOptions:
     """Of z."""
     checkpoint: Annotated[str, arg(metavar="NAME")] = "latest"
     """Name of a folder in RUN/checkpoints, `latest`, or `best`: the one that the run's probe chose."""
-    actors: Annotated[int, arg(metavar="N")] = 1
-    """Evaluation actors, which share the training images."""
-    cpus: Annotated[float, arg(metavar="CPUS")] = 1.0
-    """Logical CPUs that Ray sets aside for each."""
-    gpus: Annotated[float, arg(metavar="GPUS")] = 0.0
-    """GPUs of each; may be a fraction."""
-    threads: Annotated[int, arg(metavar="THREADS")] = 0
-    """Threads of each one's tensor operations; 0: the cores of its host over the actors."""
-    address: Annotated[str, arg(metavar="HOST:PORT")] = ""
-    """Ray cluster to join; empty: `$RAY_ADDRESS`, else one started on this machine."""
 
     def __post_init__(self) -> None:
         if self.number < FEWEST:
             raise SettingsError(f"number is {self.number} but needs at least {FEWEST}")
-        require_pool(self.actors, self.cpus, self.gpus, self.threads)
+        super().__post_init__()
 
 
 def training_images(run: Place, settings: Settings, data: str, number: int) -> tuple[Labelled, Pixels]:
@@ -77,23 +68,19 @@ def training_images(run: Place, settings: Settings, data: str, number: int) -> t
     """
     size = settings.networks.image_size
     if data:
-        train, test = (open_index(place(data) / f"{split}-*.tar") for split in ("train", "test"))
+        train, test = (open_index(f"{place(data)}/{split}-*.tar") for split in ("train", "test"))
         others = _unlabelled(test, size, settings)
         held_out = others.read(np.arange(min(number, len(test))))
         return _unlabelled(train, size, settings), held_out
-    if settings.data.path != "scenes":
+    if settings.data.path != EMBEDDED:
         raise SettingsError(
             f"{run} was trained on {settings.data.path}: give --data FOLDER with those images as train-*.tar, and "
             "others as test-*.tar"
         )
-    from dcgan_dist.data.dataset import SCENES_JPEG_QUALITY, SCENES_SEED, scenes_folder  # imports Ray
-
-    train = Index.load(scenes_folder(replace(settings, storage=str(run.parent))))
     first = settings.data.scenes_images
-    scenes = (draw_scene(settings.data.scenes, size, SCENES_SEED, first + i).image for i in range(number))
-    # Through the same compression as those that were trained on.
-    jpegs = (simplejpeg.encode_jpeg(image, quality=SCENES_JPEG_QUALITY, colorsubsampling="444") for image in scenes)
-    return _unlabelled(train, size, settings), np.stack([simplejpeg.decode_jpeg(jpeg) for jpeg in jpegs])
+    more = (embedded_image(settings.data.scenes, size, first + i)[0] for i in range(number))
+    train = training_index(run, settings)
+    return _unlabelled(train, size, settings), np.stack([simplejpeg.decode_jpeg(jpeg) for jpeg in more])
 
 
 def _unlabelled(index: Index, size: int, settings: Settings) -> Labelled:
@@ -116,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "pixels": PixelFeatures(),
             "features of D": of_discriminator(checkpoint),
         }
-        with open_pool(options.actors, options.cpus, options.gpus, options.threads, options.address) as pool:
+        with open_pool(options, line.say) as pool:
             found = look(pool, train, held_out, samples, descriptions, line.say)
         file = run / FOLDER / f"{checkpoint.name}-memorised.json"
         sheet = run / FOLDER / f"{checkpoint.name}-memorised.png"

@@ -194,6 +194,7 @@ class Launch:
         monitor = Monitor(self.run, receiver, terminal, length, name_of=self.index.names)
         monitor.start()
         if pool is not None:
+            pool.say = monitor.say
             dtype = torch.float16 if probe.half else torch.float32
             self.live = LiveProbe(self.run, pool, probe.actors, self.tasks, dtype, monitor.say, monitor.probed)
             self.live.start()

@@ -9,14 +9,16 @@ import tempfile
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
 from dcgan_dist.storage import Place
 
 VARIABLE = "DCGAN_DIST_DATA"
+Call = Callable[..., tuple[int, str, str]]
 _not_run: dict[str, tuple[str, str]] = {}
 """Of each skipped test: its file, and why."""
 
@@ -56,7 +58,7 @@ def start_ray() -> Iterator[Callable[[int], None]]:
     import ray  # takes a second to import
 
     # pytest's own folders are too deep for Ray's sockets.
-    with tempfile.TemporaryDirectory(prefix="ray-") as home, pytest.MonkeyPatch.context() as patch:
+    with tempfile.TemporaryDirectory(prefix="ray-") as home, pytest.MonkeyPatch.context() as changed:
         for name, value in {
             "HOME": home,
             "RAY_AUTH_MODE": "disabled",
@@ -64,12 +66,29 @@ def start_ray() -> Iterator[Callable[[int], None]]:
             "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
             "RAY_DATA_LOG_LEVEL": "ERROR",
         }.items():
-            patch.setenv(name, value)
-        patch.delenv("RAY_ADDRESS", raising=False)
+            changed.setenv(name, value)
+        changed.delenv("RAY_ADDRESS", raising=False)
         yield lambda cpus: ray.init(
             num_cpus=cpus, include_dashboard=False, logging_level="ERROR", log_to_driver=False, _temp_dir=home
         )
         ray.shutdown()
+
+
+@pytest.fixture
+def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    """`call(main, *ARGUMENTS)` is a command in this process, given in the test's folder: status, output, errors.
+
+    For what ends before it is connected to Ray, which this process may be already.
+    """
+
+    def call(main: Callable[[Sequence[str]], int], *arguments: str) -> tuple[int, str, str]:
+        monkeypatch.chdir(tmp_path)
+        with patch.dict(os.environ):
+            status = main(arguments)
+        told = capsys.readouterr()
+        return status, told.out, told.err
+
+    return call
 
 
 @pytest.fixture

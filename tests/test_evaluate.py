@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,8 @@ import simplejpeg
 
 from dcgan_dist.checkpoint import write_checkpoint
 from dcgan_dist.data.shards import ShardWriter
-from dcgan_dist.networks import Discriminator, initialize
+from dcgan_dist.evaluate import main
+from dcgan_dist.networks import Discriminator, Generator, initialize
 from dcgan_dist.settings import scenes32
 from dcgan_dist.storage import Place
 
@@ -39,9 +41,10 @@ def cluster(start_ray: Callable[[int], None]) -> Iterator[None]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A run in `run`, and two classes, dark and bright with much noise, in `mine`."""
-    discriminator = Discriminator(SETTINGS.networks)
+    generator, discriminator = Generator(SETTINGS.networks), Discriminator(SETTINGS.networks)
+    initialize(generator, 3)
     initialize(discriminator, 3)
-    state = {"discriminator": discriminator.state_dict()}
+    state = {"generator": generator.state_dict(), "discriminator": discriminator.state_dict()}
     write_checkpoint(Place(str(tmp_path / "run")), state, SETTINGS, step=10, attempt=1, kept=True)
     random = np.random.default_rng(0)
     for split, number in (("train", 300), ("test", 100)):
@@ -70,7 +73,7 @@ def test_results_are_written_and_what_is_there_is_not_computed_again(folder: Pat
         "--tasks",
         "mine=mine",
         "--features",
-        "discriminator,random,pixels",
+        "discriminator,random,pixels,knn",
         "--actors",
         "2",
         "--cpus",
@@ -78,18 +81,18 @@ def test_results_are_written_and_what_is_there_is_not_computed_again(folder: Pat
     ]
     status, output, errors = evaluate(folder, *command)
     assert status == 0, errors
-    lines = [line for line in output.splitlines() if " run at 640 images" in line or line.startswith("pixels")]
-    assert len(lines) == 3
+    lines = [line for line in output.splitlines() if " run at 640 images" in line or line.startswith(("pixels", "knn"))]
+    assert len(lines) == 4
     files = sorted((folder / "run" / "evaluation").iterdir())
     assert [file.name.rsplit("-", 1)[0] for file in files] == [
-        "000000000640-mine-discriminator", "000000000640-mine-random", "mine-pixels"
+        "000000000640-mine-discriminator", "000000000640-mine-random", "mine-knn", "mine-pixels"
     ]  # fmt: skip
     results = [json.loads(file.read_text()) for file in files]
-    assert [result["features"] for result in results] == [16 * 12, 16 * 12, 768]
-    assert [(result["run"], result["images"]) for result in results] == [("run", 640), ("run", 640), ("", 0)]
+    assert [result["features"] for result in results] == [16 * 12, 16 * 12, 768, 768]
+    assert [(result["run"], result["images"]) for result in results] == [("run", 640), ("run", 640), ("", 0), ("", 0)]
     assert all(result["actors"] == 2 for result in results)
     assert len({result["data_checksum"] for result in results}) == 1
-    assert len({result["recipe_sha256"] for result in results}) == 2, "random and trained weights have one recipe"
+    assert len({result["recipe_sha256"] for result in results}) == 3, "random and trained weights have one recipe"
     assert all(0.5 < result["all_labels"]["accuracy"] <= 1 for result in results)
 
     times = [file.stat().st_mtime_ns for file in files]
@@ -101,6 +104,21 @@ def test_results_are_written_and_what_is_there_is_not_computed_again(folder: Pat
     assert new["all_labels"]["accuracy"] == pytest.approx(results[0]["all_labels"]["accuracy"], abs=0.011)
 
 
+def test_how_near_samples_come_to_images_is_told_for_each_number_of_samples(folder: Path) -> None:
+    command = ["run", "--tasks", "neighbours=mine", "--actors", "2", "--cpus", "0.5"]
+    status, output, errors = evaluate(folder, *command)
+    assert status == 0, errors
+    (file,) = (folder / "run" / "evaluation").iterdir()
+    assert file.name.startswith("000000000640-neighbours-generator-")
+    result = json.loads(file.read_text())
+    assert [one["samples"] for one in result["distances"]] == [1_000, 10_000, 100_000]
+    means = [one["mean"] for one in result["distances"]]
+    assert means == sorted(means, reverse=True)
+    assert all(one["low"] < one["mean"] < one["high"] for one in result["distances"])
+    assert result["validation_images"] == 100
+    assert f"100,000 samples  {means[-1]:.3f}" in output
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -109,20 +127,37 @@ def test_results_are_written_and_what_is_there_is_not_computed_again(folder: Pat
         (["run", "--tasks", "mine=absent"], "task mine is none that is known: there is no folder"),
         (
             ["run", "--tasks", "mine=mine", "--features", "best"],
-            "needs names of discriminator, random, pixels, published-svhn",
+            "needs names of discriminator, random, pixels, knn, published-svhn",
         ),
+        (["--tasks", "neighbours=mine", "--features", "pixels"], "neighbours draws samples of a run: give its folder"),
+        (["run", "--tasks", "neighbours=absent"], "task neighbours is none that is known: there is no folder"),
         (["--tasks", "mine=mine"], "features discriminator are those of a run: give its folder"),
         (["--tasks", "mine=mine", "--features", "published-svhn", "--resize"], "svhn/G.npz is missing"),
         (["run", "--tasks", "mine=mine", "--features", "published-svhn"], "are made for images of 32 x 32 pixels"),
         (["run", "--tasks", "mine=mine", "--checkpoint", "7"], "is torn: it lacks a file"),
         (["run", "--tasks", "mine=mine", "--actors", "0"], "actors is 0 but needs at least 1"),
-        (["run", "--tasks", "mine=mine", "--actors", "9"], "9 evaluation actors with 1 CPU and 0 GPUs each need more"),
-        (["run", "--tasks", "mine=mine", "--gpus", "1"], "room for 0"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_wrong_input_is_told_in_one_sentence_with_status_2(arguments: list[str], sentence: str, folder: Path) -> None:
-    status, output, errors = evaluate(folder, *arguments, "--published", "absent")
+def test_wrong_input_is_told_in_one_sentence_with_status_2(
+    arguments: list[str], sentence: str, folder: Path, call: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DCGAN_DIST_DATA", raising=False)
+    assert_told(folder, sentence, *call(main, *arguments, "--published", "absent"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--actors", "9"], "9 evaluation actors with 1 CPU and 0 GPUs each need more"),
+        (["--gpus", "1"], "room for 0"),
+    ],
+)
+def test_so_is_a_pool_that_is_larger_than_the_cluster(arguments: list[str], sentence: str, folder: Path) -> None:
+    assert_told(folder, sentence, *evaluate(folder, "run", "--tasks", "mine=mine", *arguments))
+
+
+def assert_told(folder: Path, sentence: str, status: int, output: str, errors: str) -> None:
     assert status == 2, output + errors
     assert errors.strip().startswith("error: ")
     assert sentence in errors

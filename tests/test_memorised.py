@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from PIL import Image
 from dcgan_dist.checkpoint import write_checkpoint
 from dcgan_dist.data.scenes import draw
 from dcgan_dist.data.shards import ShardWriter
+from dcgan_dist.memorised import main
 from dcgan_dist.networks import Discriminator, Generator, initialize
 from dcgan_dist.settings import scenes32
 from dcgan_dist.storage import Place
@@ -90,10 +92,10 @@ def test_what_is_found_is_said_and_written_with_a_sheet_of_pairs(folder: Path) -
 
 
 def test_a_run_on_the_embedded_data_set_needs_no_data_named(folder: Path) -> None:
-    from dcgan_dist.data.dataset import scenes_folder
+    from dcgan_dist.data.embedded import embedded_folder
     from dcgan_dist.data.shards import concatenate
 
-    where = scenes_folder(replace(SETTINGS, storage=str(folder / "runs")))
+    where = embedded_folder(replace(SETTINGS, storage=str(folder / "runs")))
     with ShardWriter(where, "rooms", SCENES) as writer:
         for index in range(SCENES):
             writer.add(jpeg(index))
@@ -114,8 +116,9 @@ def test_a_run_on_the_embedded_data_set_needs_no_data_named(folder: Path) -> Non
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_wrong_input_is_told_in_one_sentence_with_status_2(arguments: list[str], sentence: str, folder: Path) -> None:
-    status, output, errors = memorised(folder, *arguments)
+@pytest.mark.usefixtures("folder")
+def test_wrong_input_is_told_in_one_sentence_with_status_2(arguments: list[str], sentence: str, call: Any) -> None:
+    status, output, errors = call(main, *arguments)
     assert status == 2, output + errors
     assert errors.strip().startswith("error: ")
     assert sentence in errors

@@ -4,7 +4,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dcgan_dist.data.plan import Integers
+from dcgan_dist.evaluation.coverage import Sampler, nearest_sample
 from dcgan_dist.evaluation.descriptions import Description
+from dcgan_dist.evaluation.features import to_float
 from dcgan_dist.evaluation.nearest import nearest
 from dcgan_dist.evaluation.svm import Part
 from dcgan_dist.evaluation.task import STATISTICS_BATCH, Labelled, Task
@@ -20,6 +22,18 @@ from dcgan_dist.pictures import Pixels
 
 CHECKSUMS = 1 << 128
 """Sums of checksums are meant modulo this."""
+
+
+class Evaluators(Protocol):
+    """All parts of a task: a pool of actors, or evaluators in this process."""
+
+    def each(self, name: str, /, *arguments: Any) -> list[Any]:
+        """Call a method of every `Evaluator`."""
+        ...
+
+    def svm(self, name: str, /, *arguments: Any) -> tuple[Tensor, ...]:
+        """`svm.Reduce` over all parts."""
+        ...
 
 
 @dataclass(eq=False)
@@ -62,10 +76,22 @@ class Evaluator:
         self._train.features, self._test.features = made
         return made[0].shape[1], sum(features.nbytes for features in made)
 
-    def nearest(self, images: Pixels) -> tuple[Tensor, Tensor]:
-        """By the features that are kept, the training images here that are nearest to other images, see `nearest`."""
+    def nearest(self, images: Pixels, kept: int, among: Integers | None = None) -> tuple[Tensor, Tensor]:
+        """By the features that are kept, the training images here that are nearest to other images, see `nearest`.
+
+        Args:
+            images: uint8 [n, S, S, 3].
+            kept: how many of each are wanted.
+            among: places of the training images that count; all of them.
+        """
         queries = torch.cat([self._description.features(batch) for batch in _batches(images)])
-        return nearest(queries, self._features(self._train), torch.from_numpy(self._train.places))
+        features, rows = self._rows(self._train, self._train.places if among is None else among)
+        return nearest(queries, features, torch.from_numpy(self._train.places[rows]), kept)
+
+    def nearest_sample(self, sampler: Sampler, images: Pixels, numbers: Sequence[int]) -> Tensor:
+        """Distances of images uint8 [n, S, S, 3] to samples that are this part's, see `coverage.nearest_sample`."""
+        asked = to_float(images, torch.device("cpu")).flatten(1)
+        return nearest_sample(sampler.to(self._device), asked, numbers, self._number, self._parts)
 
     def moments(self) -> tuple[int, Tensor, Tensor]:
         """Of the features of this part's training images: how many, their sum and sum of squares, float64 [F]."""
@@ -112,12 +138,16 @@ class Evaluator:
         return split.features
 
     def _chosen(self, split: _Split, places: Integers) -> tuple[Part, Integers]:
+        features, rows = self._rows(split, places)
+        return Part(features, split.labels[rows], self._classes), rows
+
+    def _rows(self, split: _Split, places: Integers) -> tuple[Tensor, Integers]:
+        """Features of the images here that are at these places, and their rows in the split."""
         features = self._features(split)
         rows = np.flatnonzero(np.isin(split.places, places, assume_unique=True))
         # No copy where they lie together.
         together = len(rows) and rows[-1] - rows[0] + 1 == len(rows)
-        chosen = slice(int(rows[0]), int(rows[-1]) + 1) if together else torch.from_numpy(rows)
-        return Part(features[chosen], split.labels[chosen], self._classes), rows
+        return features[slice(int(rows[0]), int(rows[-1]) + 1) if together else torch.from_numpy(rows)], rows
 
 
 def _checksum(split: _Split) -> int:

@@ -1,58 +1,74 @@
-"""One probe of one checkpoint, and the file that its result lies in."""
+"""What evaluation actors are asked for at a time, and the file that its result lies in."""
 
 import hashlib
 import json
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
 from typing import Any
 
+import numpy as np
 import torch
 
+from dcgan_dist.evaluation.classifiers import Classifiers, Linear
+from dcgan_dist.evaluation.coverage import Sampler
 from dcgan_dist.evaluation.descriptions import Description
-from dcgan_dist.evaluation.probe import Evaluators, probe, recipe
+from dcgan_dist.evaluation.evaluator import Evaluators
+from dcgan_dist.evaluation.probe import probe, recipe
 from dcgan_dist.evaluation.task import Task
+from dcgan_dist.evaluation.tasks import neighbours
+from dcgan_dist.evaluation.tasks.neighbours import Asked
 from dcgan_dist.storage import MissingFile, Place
 
 FOLDER = "evaluation"
 """Of a run: where results lie."""
+Z = 1.96
+"""Standard errors to each side of a mean within which it is told."""
 
 
 @dataclass(frozen=True, eq=False)
-class Job:
-    """What is to be judged.
+class Job(ABC):
+    """One result.
 
     Attributes:
         folder: where results lie.
-        run: name of the run; "" where the features are no run's.
+        run: name of the run; "" where what is judged is no run's.
         checkpoint: name of the checkpoint, or "".
         images: that were used up when it was written, or 0.
-        task: what it is judged on.
-        features: what the description is called.
-        description: of images.
-        dtype: of the features that are kept.
     """
 
     folder: Place
     run: str
     checkpoint: str
     images: int
-    task: Task
-    features: str
-    description: Description
-    dtype: torch.dtype
 
     @property
+    @abstractmethod
+    def names(self) -> tuple[str, str]:
+        """Of the task, and of what is judged."""
+
+    @property
+    @abstractmethod
     def recipe(self) -> dict[str, Any]:
         """All that the result depends on but the checkpoint and the images' content."""
-        return recipe(self.task, self.description, self.dtype)
+
+    @abstractmethod
+    def find(self, evaluators: Evaluators, checksums: Mapping[str, str], say: Callable[[str], None]) -> dict[str, Any]:
+        """What is found, with the checksum of the images.
+
+        Args:
+            evaluators: that have loaded the labelled tasks.
+            checksums: of those tasks' images, as `probe.load` gives them.
+            say: is told what is being done.
+        """
 
     @property
     def file(self) -> Place:
         """Where the result lies, or will lie: each checkpoint and each recipe has a file of its own."""
-        parts = (self.checkpoint, self.task.name, self.features, _digest(self.recipe)[:8])
+        parts = (self.checkpoint, *self.names, _digest(self.recipe)[:8])
         return self.folder / f"{'-'.join(part for part in parts if part)}.json"
 
     def read(self) -> dict[str, Any] | None:
@@ -66,26 +82,21 @@ class Job:
     def compute(
         self, evaluators: Evaluators, checksums: Mapping[str, str], actors: int, say: Callable[[str], None]
     ) -> dict[str, Any]:
-        """Judge it and write the result, which is there whole or not at all.
+        """Find the result and write it, whole or not at all; see `find`.
 
         Args:
-            evaluators: which have loaded the task.
-            checksums: of the tasks' images, as `load` gives them.
             actors: how many evaluators there are, for the record.
-            say: is told what is being done.
         """
-        about = partial(_about, say, f"{self.task.name}, {self.features}")
-        found = probe(evaluators, self.task, self.description, self.dtype, say=about)
+        task, of = self.names
         result = {
-            "task": self.task.name,
+            "task": task,
             "run": self.run,
             "checkpoint": self.checkpoint,
             "images": self.images,
-            "features_of": self.features,
-            **found,
+            "features_of": of,
+            **self.find(evaluators, checksums, partial(_about, say, f"{task}, {of}")),
             "recipe": self.recipe,
             "recipe_sha256": _digest(self.recipe),
-            "data_checksum": checksums[self.task.name],
             "actors": actors,
             "written": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "versions": {package: version(package) for package in ("dcgan-dist", "torch", "numpy")},
@@ -94,8 +105,96 @@ class Job:
         return result
 
 
+@dataclass(frozen=True, eq=False)
+class ProbeJob(Job):
+    """How well classifiers do on a task.
+
+    Attributes:
+        task: what is judged on.
+        features: what the description is called.
+        description: of images.
+        dtype: of the features that are kept.
+        classifiers: what is trained on them.
+    """
+
+    task: Task
+    features: str
+    description: Description
+    dtype: torch.dtype
+    classifiers: Classifiers = field(default_factory=Linear)
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """See `Job`."""
+        return self.task.name, self.features
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """See `Job`."""
+        return recipe(self.task, self.description, self.dtype, self.classifiers)
+
+    def find(self, evaluators: Evaluators, checksums: Mapping[str, str], say: Callable[[str], None]) -> dict[str, Any]:
+        """See `Job`."""
+        found = probe(evaluators, self.task, self.description, self.dtype, self.classifiers, say)
+        return found | {"data_checksum": checksums[self.task.name]}
+
+
+@dataclass(frozen=True, eq=False)
+class NeighboursJob(Job):
+    """How near samples of the generator come to images, see `coverage.py`.
+
+    Attributes:
+        asked: the images.
+        sampler: of samples.
+    """
+
+    asked: Asked
+    sampler: Sampler
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """See `Job`."""
+        return neighbours.NAME, "generator"
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """See `Job`."""
+        return {
+            "task": neighbours.NAME,
+            "image_size": self.sampler.settings.image_size,
+            "data": self.asked.data,
+            "images": self.asked.about,
+            "number": len(self.asked.images),
+            "samples": list(neighbours.SAMPLES),
+            "batch_size": self.sampler.batch_size,
+            "seed": self.sampler.seed,
+            "distance": "Euclidean, pixels from -1 to 1",
+        }
+
+    def find(self, evaluators: Evaluators, checksums: Mapping[str, str], say: Callable[[str], None]) -> dict[str, Any]:
+        """See `Job`."""
+        began = time.perf_counter()
+        say(f"reading {len(self.asked.images):,} images")
+        images = self.asked.images.read(np.arange(len(self.asked.images)))
+        say(f"distances to {max(neighbours.SAMPLES):,} samples")
+        parts = evaluators.each("nearest_sample", self.sampler, images, neighbours.SAMPLES)
+        distances = torch.stack(parts).amin(0).double()
+        errors = distances.std(1) / len(images) ** 0.5
+        return {
+            "validation_images": len(images),
+            "distances": [
+                {"samples": samples, "mean": mean, "low": mean - Z * error, "high": mean + Z * error}
+                for samples, mean, error in zip(
+                    neighbours.SAMPLES, distances.mean(1).tolist(), errors.tolist(), strict=True
+                )
+            ],
+            "seconds": {"distances": time.perf_counter() - began},
+            "data_checksum": hashlib.sha256(images.tobytes()).hexdigest()[:32],
+        }
+
+
 def score(result: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What a result is compared by: accuracy with all labels, or with few where there is no other."""
+    """What a probe's result is compared by: accuracy with all labels, or with few where there is no other."""
     found: Mapping[str, Any] = result["all_labels"] if "all_labels" in result else result["few_labels"]
     return found
 

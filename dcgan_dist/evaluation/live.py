@@ -17,8 +17,9 @@ import torch
 from dcgan_dist.checkpoint import load_checkpoint, manifests, mark
 from dcgan_dist.errors import CheckpointError, DcganDistError
 from dcgan_dist.evaluation.descriptions import of_discriminator
-from dcgan_dist.evaluation.job import FOLDER, Job, score
-from dcgan_dist.evaluation.probe import Evaluators, load
+from dcgan_dist.evaluation.evaluator import Evaluators
+from dcgan_dist.evaluation.job import FOLDER, ProbeJob, score
+from dcgan_dist.evaluation.probe import load
 from dcgan_dist.evaluation.task import Task
 from dcgan_dist.monitoring.curves import Probed
 from dcgan_dist.storage import Place
@@ -138,7 +139,7 @@ class LiveProbe:
         results = []
         for task in self._tasks:
             description = of_discriminator(checkpoint)
-            job = Job(
+            job = ProbeJob(
                 self._run / FOLDER,
                 self._run.name,
                 name,

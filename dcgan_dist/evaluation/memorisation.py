@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from dcgan_dist.evaluation.copies import compare, quotients
 from dcgan_dist.evaluation.descriptions import Description
+from dcgan_dist.evaluation.evaluator import Evaluators
 from dcgan_dist.evaluation.nearest import merge
-from dcgan_dist.evaluation.probe import Evaluators, load
+from dcgan_dist.evaluation.probe import load
 from dcgan_dist.evaluation.task import ArrayPictures, Labelled, Task
 from dcgan_dist.pictures import Pixels, grid
 
@@ -100,5 +101,6 @@ def lines(result: Mapping[str, Any]) -> list[str]:
 
 
 def _nearest(evaluators: Evaluators, images: Pixels) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    distances, places = merge(evaluators.each("nearest", images))
+    # The nearest, and the one after it.
+    distances, places = merge(evaluators.each("nearest", images, 2), 2)
     return distances.double().numpy(), places.numpy()

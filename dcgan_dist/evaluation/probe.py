@@ -1,7 +1,7 @@
-"""A probe: how well a linear classifier does on features of a labelled data set (paper, section 5); no Ray.
+"""A probe: how well a classifier does on features of a labelled data set (paper, section 5); no Ray.
 
-The order of the training images is drawn once. C is the one whose classifier does best on images that are held out, the
-last ones of that order; then the classifier is trained on all of them, and judged once on the test images.
+The order of the training images is drawn once. The classifier's setting is the one that does best on images that are
+held out, the last ones of that order; then it is trained on all of them, and judged once on the test images.
 """
 
 import math
@@ -9,39 +9,24 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from statistics import NormalDist, fmean, stdev
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from dcgan_dist.data.plan import Integers
-from dcgan_dist.evaluation import svm
+from dcgan_dist.evaluation.classifiers import Classifiers, Learned
 from dcgan_dist.evaluation.descriptions import Description
-from dcgan_dist.evaluation.evaluator import CHECKSUMS
-from dcgan_dist.evaluation.svm import Moments
+from dcgan_dist.evaluation.evaluator import CHECKSUMS, Evaluators
 from dcgan_dist.evaluation.task import FewLabels, Task
 from dcgan_dist.randomness import stream
 
-COSTS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01)
-"""C that are tried (published code, svhn)."""
 WORSE = 2
-"""C in a row that do worse than the best, after which no larger one is tried."""
+"""Values in a row that do worse than the best, after which no larger one is tried."""
 CONFIDENCE = 0.95
 LEAST_VARIANCE = 0.01
 """Added to the variance of features that are standardised."""
-
-
-class Evaluators(Protocol):
-    """All parts of a task: a pool of actors, or evaluators in this process."""
-
-    def each(self, name: str, /, *arguments: Any) -> list[Any]:
-        """Call a method of every `Evaluator`."""
-        ...
-
-    def svm(self, name: str, /, *arguments: Any) -> tuple[torch.Tensor, ...]:
-        """`svm.Reduce` over all parts."""
-        ...
 
 
 def load(evaluators: Evaluators, tasks: Sequence[Task]) -> dict[str, str]:
@@ -55,14 +40,14 @@ def probe(
     task: Task,
     description: Description,
     dtype: torch.dtype,
-    costs: Sequence[float] = COSTS,
+    classifiers: Classifiers,
     say: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
     """Judge a description of images on a task that the evaluators have loaded: what stands in a result's file.
 
     Args:
         dtype: of the features that are kept, float32 or float16.
-        costs: C that are tried.
+        classifiers: what is trained on them.
         say: is told what is being done.
     """
     began = time.perf_counter()
@@ -82,12 +67,11 @@ def probe(
         "classes": task.classes,
     }
     learned, held_out = np.split(np.arange(len(task.train)), [len(task.train) - task.held_out])
-    evaluators.each("pose", learned)
-    moments = svm.measure(evaluators.svm, features)
+    classifiers.begin(evaluators, task, features, learned)
     if task.all_labels:
-        result["all_labels"] = _all_labels(evaluators, task, moments, learned, held_out, costs, say)
+        result["all_labels"] = _all_labels(classifiers, learned, held_out, say)
     if task.few is not None:
-        result["few_labels"] = _few_labels(evaluators, task, task.few, moments, learned, held_out, costs, say)
+        result["few_labels"] = _few_labels(classifiers, task, task.few, learned, held_out, say)
     return result | {"seconds": {"features": made - began, "classifiers": time.perf_counter() - made}}
 
 
@@ -101,37 +85,30 @@ def _standardise(evaluators: Evaluators) -> None:
 
 
 def _all_labels(
-    evaluators: Evaluators,
-    task: Task,
-    moments: Moments,
-    learned: Integers,
-    held_out: Integers,
-    costs: Sequence[float],
-    say: Callable[[str], None],
+    classifiers: Classifiers, learned: Integers, held_out: Integers, say: Callable[[str], None]
 ) -> dict[str, Any]:
-    """Choose C, train on all images, judge on the test images."""
+    """Choose the setting, train on all images, judge on the test images."""
+    setting = classifiers.setting
     tried: list[dict[str, Any]] = []
-    weights, starts = None, {}
-    for cost in sorted(costs):
-        say(f"classifier with C {cost:g}")
-        machine = svm.train(evaluators.svm, moments, task.classes, cost, weights)
-        starts[cost] = weights = machine.weights
-        right = accuracy(_judge(evaluators, weights, held_out))
-        tried.append({"c": cost, "held_out_accuracy": right, "steps": machine.steps, "products": machine.products})
+    made: Learned | None = None
+    starts = {}
+    for value in classifiers.values:
+        say(f"{setting} {value:g}")
+        starts[value] = made = classifiers.learn(learned, value, made)
+        right = accuracy(classifiers.judge(made, held_out))
+        tried.append({setting: value, "held_out_accuracy": right, **made.record})
         if _past_the_best(tried):
             break
-    best = _best(tried)
-    say(f"classifier with C {best:g} on all images")
-    evaluators.each("pose", np.arange(len(task.train)))
-    machine = svm.train(evaluators.svm, moments, task.classes, best, starts[best])
-    counts = _judge(evaluators, machine.weights, None)
+    best = _best(tried, setting)
+    say(f"{setting} {best:g} on all images")
+    counts = classifiers.judge(classifiers.learn(np.arange(len(learned) + len(held_out)), best, starts[best]), None)
     right = accuracy(counts)
     low, high = wilson(right, int(counts.sum()))
     return {
         "accuracy": right,
         "low": low,
         "high": high,
-        "c": best,
+        setting: best,
         "tried": tried,
         "held_out_images": len(held_out),
         "accuracy_by_class": (counts.diagonal() / counts.sum(1)).tolist(),
@@ -139,38 +116,37 @@ def _all_labels(
 
 
 def _few_labels(
-    evaluators: Evaluators,
+    classifiers: Classifiers,
     task: Task,
     few: FewLabels,
-    moments: Moments,
     learned: Integers,
     held_out: Integers,
-    costs: Sequence[float],
     say: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Choose C by some draws and the images held out, then judge all draws on test images (published code, svhn)."""
+    """Choose the setting by some draws and the images held out, then judge all draws on test images (published code,
+    svhn)."""
+    setting = classifiers.setting
     labels = task.train.labels[learned]
     choosing = [draw_labels(labels, few.per_class, task.seed, draw) for draw in range(few.choosing)]
-    weights: list[torch.Tensor | None] = [None] * few.choosing
-    tried: list[dict[str, Any]] = []
-    for cost in sorted(costs):
-        rights = []
-        for draw, places in enumerate(choosing):
-            say(f"{few.per_class} labels a class, C {cost:g}, draw {draw + 1} of {few.choosing} to choose C")
-            evaluators.each("pose", places)
-            machine = svm.train(evaluators.svm, moments, task.classes, cost, weights[draw])
-            weights[draw] = machine.weights
-            rights.append(accuracy(_judge(evaluators, machine.weights, held_out)))
-        tried.append({"c": cost, "held_out_accuracy": fmean(rights)})
-        if _past_the_best(tried):
-            break
-    best = _best(tried)
+    rights: list[dict[float, float]] = []
+    for draw, places in enumerate(choosing):
+        say(f"{few.per_class} labels a class, draw {draw + 1} of {few.choosing} to choose {setting}")
+        made: Learned | None = None
+        of_draw = {}
+        for value in classifiers.values:
+            made = classifiers.learn(places, value, made)
+            of_draw[value] = accuracy(classifiers.judge(made, held_out))
+        rights.append(of_draw)
+    tried = [
+        {setting: value, "held_out_accuracy": fmean(of_draw[value] for of_draw in rights)}
+        for value in classifiers.values
+    ]
+    best = _best(tried, setting)
     found = []
     for draw in range(few.draws):
         say(f"{few.per_class} labels a class, draw {draw + 1} of {few.draws}")
-        evaluators.each("pose", draw_labels(labels, few.per_class, task.seed, draw))
-        machine = svm.train(evaluators.svm, moments, task.classes, best)
-        found.append(accuracy(_judge(evaluators, machine.weights, None)))
+        made = classifiers.learn(draw_labels(labels, few.per_class, task.seed, draw), best)
+        found.append(accuracy(classifiers.judge(made, None)))
     sd = stdev(found) if len(found) > 1 else 0.0
     return {
         "per_class": few.per_class,
@@ -178,7 +154,7 @@ def _few_labels(
         "sd": sd,
         "low": fmean(found) - 1.96 * sd,
         "high": fmean(found) + 1.96 * sd,
-        "c": best,
+        setting: best,
         "tried": tried,
         "choosing_draws": few.choosing,
         "held_out_images": len(held_out),
@@ -186,13 +162,14 @@ def _few_labels(
     }
 
 
-def _best(tried: Sequence[Mapping[str, Any]]) -> float:
-    """C that did best on the images held out; of equals the least."""
-    return float(max(tried, key=lambda one: one["held_out_accuracy"])["c"])
+def _best(tried: Sequence[Mapping[str, Any]], setting: str) -> float:
+    """The value that did best on the images held out; of equals the least."""
+    best: float = max(tried, key=lambda one: one["held_out_accuracy"])[setting]
+    return best
 
 
 def _past_the_best(tried: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether the last `WORSE` C did worse than one before them: larger ones will not do better, and take longest."""
+    """Whether the last `WORSE` values did worse than one before them: larger C will not do better, and take longest."""
     rights = [one["held_out_accuracy"] for one in tried]
     return len(rights) > WORSE and max(rights[-WORSE:]) < max(rights[:-WORSE])
 
@@ -218,7 +195,7 @@ def wilson(right: float, number: int, confidence: float = CONFIDENCE) -> tuple[f
     return middle - half, middle + half
 
 
-def recipe(task: Task, description: Description, dtype: torch.dtype, costs: Sequence[float] = COSTS) -> dict[str, Any]:
+def recipe(task: Task, description: Description, dtype: torch.dtype, classifiers: Classifiers) -> dict[str, Any]:
     """All that a result depends on but the images and the weights: equal recipes give equal results."""
     return {
         "task": task.name,
@@ -226,15 +203,10 @@ def recipe(task: Task, description: Description, dtype: torch.dtype, costs: Sequ
         "data": task.data,
         "features": description.recipe,
         "stored_as": str(dtype).removeprefix("torch."),
-        "costs": sorted(costs),
+        "classifier": classifiers.about,
+        classifiers.setting: list(classifiers.values),
         "seed": task.seed,
         "held_out_images": task.held_out,
         "all_labels": task.all_labels,
         "few_labels": None if task.few is None else asdict(task.few),
-        "classifier": "one-vs-rest L2-SVM, squared hinge, intercept regularised",
     }
-
-
-def _judge(evaluators: Evaluators, weights: torch.Tensor, places: Integers | None) -> NDArray[np.int64]:
-    counts: NDArray[np.int64] = np.sum(evaluators.each("judge", weights, places), axis=0)
-    return counts

@@ -42,9 +42,12 @@ TABLES: Mapping[str, tuple[str, Sequence[Published]]] = {"cifar10": ("400", CIFA
 
 def table(task: str, results: Sequence[Mapping[str, Any]]) -> list[str]:
     """Lines for people: results on one task, and what the paper says."""
+    if "distances" in results[0]:
+        return [line for result in results for line in _distances(result)]
+    title = f"{task}: classifiers on frozen features"
     few, published = TABLES.get(task, ("", ()))
     of_few = next((result["few_labels"]["per_class"] for result in results if "few_labels" in result), few)
-    header = ("features", "accuracy, %", f"{of_few} a class, %" if of_few else "", "C", "numbers", "s")
+    header = ("features", "accuracy, %", f"{of_few} a class, %" if of_few else "", "setting", "numbers", "s")
     rows = [header]
     for result in results:
         every, less = result.get("all_labels"), result.get("few_labels")
@@ -53,7 +56,7 @@ def table(task: str, results: Sequence[Mapping[str, Any]]) -> list[str]:
                 _name(result),
                 _percent(every) if every else "",
                 _percent(less) if less else "",
-                ", ".join(f"{part['c']:g}" for part in (every, less) if part),
+                ", ".join(_setting(part) for part in (every, less) if part),
                 f"{result['features']:,}",
                 f"{sum(result['seconds'].values()):.0f}",
             )
@@ -61,13 +64,31 @@ def table(task: str, results: Sequence[Mapping[str, Any]]) -> list[str]:
     rows += [(f"{row.method} ({row.source})", row.all_labels, row.few_labels, "", "", "") for row in published]
     widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
     kept = [column for column, width in enumerate(widths) if width]
-    return ["  ".join(_aligned(row[column], widths[column], column) for column in kept).rstrip() for row in rows]
+    lines = ["  ".join(_aligned(row[column], widths[column], column) for column in kept).rstrip() for row in rows]
+    return [title, *lines]
+
+
+def _distances(result: Mapping[str, Any]) -> list[str]:
+    """How near samples come to images."""
+    return [
+        f"{result['task']}: mean distance of {result['validation_images']:,} images ({result['recipe']['images']}) to "
+        f"the nearest sample of {result['run']} at {result['images']:,} images; lower is better",
+        *(
+            f"{one['samples']:>9,} samples  {one['mean']:.3f} (±{(one['high'] - one['low']) / 2:.3f})"
+            for one in result["distances"]
+        ),
+    ]
 
 
 def _name(result: Mapping[str, Any]) -> str:
     if not result["run"]:
         return str(result["features_of"])
     return f"{result['features_of']} of {result['run']} at {result['images']:,} images"
+
+
+def _setting(score: Mapping[str, Any]) -> str:
+    """What was chosen."""
+    return f"C {score['c']:g}" if "c" in score else f"K {score['k']:g}"
 
 
 def _aligned(text: str, width: int, column: int) -> str:

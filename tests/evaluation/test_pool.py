@@ -16,6 +16,7 @@ import ray
 import torch
 
 from dcgan_dist.errors import ClusterError, DataError
+from dcgan_dist.evaluation.classifiers import Linear
 from dcgan_dist.evaluation.descriptions import DiscriminatorFeatures, PixelFeatures
 from dcgan_dist.evaluation.pool import MAX_DEATHS, Pool
 from dcgan_dist.evaluation.probe import load, probe
@@ -42,7 +43,7 @@ def pool() -> Iterator[Pool]:
 
 
 def judged(evaluators: Any, task: Task) -> dict[str, Any]:
-    return probe(evaluators, task, PixelFeatures(), torch.float32, COSTS)
+    return probe(evaluators, task, PixelFeatures(), torch.float32, Linear(COSTS))
 
 
 def scores(result: dict[str, Any]) -> list[float]:

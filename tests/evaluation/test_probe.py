@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from dcgan_dist.evaluation.classifiers import Linear, Nearest
 from dcgan_dist.evaluation.descriptions import DiscriminatorFeatures, PixelFeatures
 from dcgan_dist.evaluation.probe import _past_the_best, accuracy, draw_labels, load, probe, recipe, wilson
 from dcgan_dist.evaluation.task import Task, order
@@ -21,7 +22,7 @@ COSTS = (1e-4, 1e-3, 1e-2)
 def judged(here: Callable[..., Any], task: Task, parts: int = 1, description: Any = None) -> dict[str, Any]:
     evaluators = here(parts)
     load(evaluators, [task])
-    return probe(evaluators, task, description or PixelFeatures(), torch.float32, COSTS)
+    return probe(evaluators, task, description or PixelFeatures(), torch.float32, Linear(COSTS))
 
 
 def test_a_probe_tells_classes_apart_and_says_how(bands: Task, here: Callable[..., Any]) -> None:
@@ -93,15 +94,16 @@ def test_bounds_of_a_share_are_those_of_wilson() -> None:
 
 def test_a_recipe_tells_apart_what_gives_other_results(bands: Task) -> None:
     network = Discriminator(NetworkSettings(image_size=16, discriminator_maps=4))
-    base = recipe(bands, PixelFeatures(), torch.float32)
-    assert base == recipe(bands, PixelFeatures(), torch.float32)
+    base = recipe(bands, PixelFeatures(), torch.float32, Linear())
+    assert base == recipe(bands, PixelFeatures(), torch.float32, Linear())
     others = [
-        recipe(bands, DiscriminatorFeatures(network), torch.float32),
-        recipe(bands, PixelFeatures(), torch.float16),
-        recipe(bands, PixelFeatures(), torch.float32, (1.0,)),
-        recipe(replace(bands, seed=1), PixelFeatures(), torch.float32),
-        recipe(replace(bands, data="others"), PixelFeatures(), torch.float32),
-        recipe(replace(bands, few=None), PixelFeatures(), torch.float32),
+        recipe(bands, DiscriminatorFeatures(network), torch.float32, Linear()),
+        recipe(bands, PixelFeatures(), torch.float16, Linear()),
+        recipe(bands, PixelFeatures(), torch.float32, Linear((1.0,))),
+        recipe(bands, PixelFeatures(), torch.float32, Nearest()),
+        recipe(replace(bands, seed=1), PixelFeatures(), torch.float32, Linear()),
+        recipe(replace(bands, data="others"), PixelFeatures(), torch.float32, Linear()),
+        recipe(replace(bands, few=None), PixelFeatures(), torch.float32, Linear()),
     ]
     assert all(other != base for other in others)
 

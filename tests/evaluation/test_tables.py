@@ -18,18 +18,33 @@ RESULT: dict[str, Any] = {
 
 def test_the_paper_stands_below_our_rows() -> None:
     lines = table("cifar10", [RESULT])
-    assert "accuracy, %" in lines[0]
-    assert "400 a class, %" in lines[0]
-    assert lines[1].startswith("discriminator of run at 1,000 images ")
-    assert "68.05 (±1.00)" in lines[1]
-    assert "50.00 (±1.00)" in lines[1]
-    assert "0.0001, 0.001" in lines[1]
-    assert lines[1].endswith("15")
+    assert lines[0] == "cifar10: classifiers on frozen features"
+    assert "accuracy, %" in lines[1]
+    assert "400 a class, %" in lines[1]
+    assert lines[2].startswith("discriminator of run at 1,000 images ")
+    assert "68.05 (±1.00)" in lines[2]
+    assert "50.00 (±1.00)" in lines[2]
+    assert "C 0.0001, C 0.001" in lines[2]
+    assert lines[2].endswith("15")
     assert any(line.startswith("DCGAN trained on ImageNet-1k, 512 maps") and "82.8" in line for line in lines)
 
 
 def test_a_task_that_the_paper_does_not_know_has_our_rows_only() -> None:
     every = {key: value for key, value in RESULT.items() if key != "few_labels"} | {"task": "mine"}
     lines = table("mine", [every])
-    assert len(lines) == 2
-    assert "a class" not in lines[0]
+    assert len(lines) == 3
+    assert "a class" not in lines[1]
+
+
+def test_distances_to_samples_have_a_line_for_each_number_of_samples() -> None:
+    found = [{"samples": 1_000, "mean": 9.5, "low": 9.25, "high": 9.75}]
+    about = {
+        "task": "neighbours",
+        "run": "run",
+        "images": 640,
+        "validation_images": 50,
+        "recipe": {"images": "held out"},
+    }
+    lines = table("neighbours", [about | {"distances": found}])
+    assert lines[0].startswith("neighbours: mean distance of 50 images (held out) to the nearest sample of run at 640 ")
+    assert lines[1:] == ["    1,000 samples  9.500 (±0.250)"]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.evaluation.task import FewLabels, Task
+from dcgan_dist.evaluation.tasks import neighbours
 from dcgan_dist.evaluation.tasks.labelled import open_labelled
 from dcgan_dist.evaluation.tasks.svhn import FILES, open_svhn
 from dcgan_dist.storage import Place, place
@@ -17,13 +18,17 @@ FEW_LABELS = {"cifar10": FewLabels(per_class=400, choosing=10, draws=10)}
 
 @dataclass(frozen=True)
 class Named:
-    """A task as it is named: NAME, or NAME=FOLDER."""
+    """A task as it is named: NAME, or NAME=FOLDER; only `neighbours` may be without a folder."""
 
     name: str
-    folder: Place
+    folder: Place | None
 
     def open(self, size: int, *, resize: bool, seed: int) -> Task:
-        """Find its images, see `open_labelled` and `open_svhn`."""
+        """Find the images of a labelled task, see `open_labelled` and `open_svhn`."""
+        if self.name == neighbours.NAME or self.folder is None:
+            raise SettingsError(
+                f"task {neighbours.NAME} judges samples and no features: give it to python -m dcgan_dist.evaluate"
+            )
         if self.name == "svhn" and (self.folder / FILES[0]).is_file():
             return open_svhn(self.name, self.folder, size, seed=seed)
         return open_labelled(self.name, self.folder, size, resize=resize, seed=seed, few=FEW_LABELS.get(self.name))
@@ -42,21 +47,26 @@ def parse_tasks(text: str, option: str = "--tasks") -> Sequence[Named]:
             raise SettingsError(
                 f"{option} is {text!r} but needs names, as in cifar10, or NAME=FOLDER, joined by commas"
             )
-        if not equals:
-            root = os.environ.get(DATA_VARIABLE)
-            if not root:
-                raise SettingsError(
-                    f"task {name} needs its data: give {option} {name}=FOLDER, or set {DATA_VARIABLE} to the folder "
-                    f"that holds {name}/"
-                )
-            folder = f"{root}/{name}"
-        where = place(folder)
-        if not where.is_folder():
-            raise SettingsError(
-                f"task {name} is none that is known: there is no folder {where}; give {option} {name}=FOLDER with "
-                "train-*.tar and test-*.tar in it"
-            )
         if name in (other.name for other in found):
             raise SettingsError(f"task {name} is given twice: give each one once")
-        found.append(Named(name, where))
+        found.append(Named(name, None if part == neighbours.NAME else _find(name, folder, option)))
     return found
+
+
+def _find(name: str, folder: str, option: str) -> Place:
+    """The folder of a task; where none is given, that in $DCGAN_DIST_DATA."""
+    if not folder:
+        root = os.environ.get(DATA_VARIABLE)
+        if not root:
+            raise SettingsError(
+                f"task {name} needs its data: give {option} {name}=FOLDER, or set {DATA_VARIABLE} to the folder that "
+                f"holds {name}/"
+            )
+        folder = f"{root}/{name}"
+    where = place(folder)
+    if not where.is_folder():
+        raise SettingsError(
+            f"task {name} is none that is known: there is no folder {where}; give {option} {name}=FOLDER with "
+            "train-*.tar and test-*.tar in it"
+        )
+    return where

@@ -37,7 +37,7 @@ def open_labelled(
     Raises:
         DataError: images lack, have no labels, are of another size, or are too few of a class.
     """
-    train, test = (open_index(folder / f"{split}-*.tar") for split in ("train", "test"))
+    train, test = (open_index(f"{folder}/{split}-*.tar") for split in ("train", "test"))
     for split, index in (("train", train), ("test", test)):
         where = f"{folder}/{split}-*.tar"
         unlabelled = int((index.label < 0).sum())
@@ -47,7 +47,7 @@ def open_labelled(
                 "number beside each KEY.jpg"
             )
         if not resize:
-            _require_size(index, size, where)
+            require_size(index, size, where)
     classes = int(train.label.max()) + 1
     if classes < 2:
         raise DataError(f"all images of {folder}/train-*.tar are of one class: a probe needs at least two")
@@ -61,7 +61,7 @@ def open_labelled(
     require_labels(labels[:-held_out], classes, few, f"{folder}/train-*.tar")
     return Task(
         name,
-        _digest((train, test)),
+        digest((train, test)),
         Labelled(pictures(train, size), samples, labels),
         Labelled(pictures(test, size), np.arange(len(test)), test.label.astype(np.int64)),
         classes,
@@ -89,9 +89,9 @@ def require_labels(labels: Integers, classes: int, few: FewLabels | None, where:
         )
 
 
-def open_index(pattern: Place) -> Index:
-    """The index of the shards that a pattern names; read from their headers where none lies beside them."""
-    shards = expand(pattern.address)
+def open_index(addresses: str) -> Index:
+    """The index of the shards that addresses name; read from their headers where none lies beside them."""
+    shards = expand(addresses)
     return find_index(shards) or concatenate([index_shard(shard) for shard in shards])
 
 
@@ -101,16 +101,17 @@ def pictures(index: Index, size: int) -> ShardPictures:
     return ShardPictures(index, size, "resize", limits.max_image_pixels, limits.max_image_bytes)
 
 
-def _digest(indexes: Sequence[Index]) -> str:
+def digest(indexes: Sequence[Index]) -> str:
     """Changes with the number, order, sizes and classes of the images, but not with where they lie."""
-    digest = hashlib.sha256()
+    sums = hashlib.sha256()
     for index in indexes:
         for column in (index.shard, index.offset, index.size, index.label):
-            digest.update(column.tobytes())
-    return digest.hexdigest()[:16]
+            sums.update(column.tobytes())
+    return sums.hexdigest()[:16]
 
 
-def _require_size(index: Index, size: int, where: str) -> None:
+def require_size(index: Index, size: int, where: str) -> None:
+    """See that images have the networks' size, as far as some of them show it; raises `DataError`."""
     for sample in np.unique(np.linspace(0, len(index) - 1, CHECKED).astype(np.int64)).tolist():
         shard = Place(index.shards[index.shard[sample]])
         data = shard.read_range(int(index.offset[sample]), int(index.size[sample]))

@@ -10,6 +10,7 @@ import torch
 
 from dcgan_dist.evaluation.baselines import kmeans
 from dcgan_dist.evaluation.baselines.kmeans import KMeansFeatures, normalised
+from dcgan_dist.evaluation.classifiers import Linear
 from dcgan_dist.evaluation.probe import load, probe
 from dcgan_dist.evaluation.task import Task
 from dcgan_dist.pictures import Pixels
@@ -77,7 +78,7 @@ def test_a_probe_standardises_them_and_parts_change_little(bands: Task, here: Ca
     for parts in (1, 3):
         evaluators = here(parts)
         load(evaluators, [task])
-        result = probe(evaluators, task, KMeansFeatures(20, len(task.train)), torch.float32, (1e-3, 1e-2))
+        result = probe(evaluators, task, KMeansFeatures(20, len(task.train)), torch.float32, Linear((1e-3, 1e-2)))
         counts, sums, squares = (sum(column) for column in zip(*evaluators.each("moments"), strict=True))
         assert (sums / counts).abs().max() < 1e-3
         assert (squares / counts).max() < 1.01

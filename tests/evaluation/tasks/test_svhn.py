@@ -10,6 +10,7 @@ import torch
 from scipy.io import savemat
 
 from dcgan_dist.errors import DataError, SettingsError
+from dcgan_dist.evaluation.classifiers import Linear
 from dcgan_dist.evaluation.descriptions import PixelFeatures
 from dcgan_dist.evaluation.probe import load, probe
 from dcgan_dist.evaluation.task import FewLabels, Task
@@ -56,7 +57,7 @@ def test_the_whole_task_runs_by_its_name(tmp_path: Path, here: Callable[..., Any
         named.open(32, resize=False, seed=0)
     task, evaluators = opened(tmp_path), here(2)
     load(evaluators, [task])
-    result = probe(evaluators, task, PixelFeatures(), torch.float32, (1e-4, 1e-3))
+    result = probe(evaluators, task, PixelFeatures(), torch.float32, Linear((1e-4, 1e-3)))
     assert "all_labels" not in result
     assert len(result["few_labels"]["draws"]) == 5
     assert result["few_labels"]["accuracy"] > 0.5

@@ -12,11 +12,18 @@ def test_names_lead_to_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     (tmp_path / "cifar10").mkdir()
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.setenv("DCGAN_DIST_DATA", str(tmp_path))
-    named = parse_tasks(f"cifar10, mine={tmp_path}/elsewhere")
-    assert [(task.name, task.folder.address) for task in named] == [
+    named = parse_tasks(f"cifar10, mine={tmp_path}/elsewhere, neighbours")
+    assert [(task.name, task.folder and task.folder.address) for task in named] == [
         ("cifar10", f"{tmp_path}/cifar10"),
         ("mine", f"{tmp_path}/elsewhere"),
+        ("neighbours", None),
     ]
+
+
+def test_neighbours_are_no_labelled_task() -> None:
+    (named,) = parse_tasks("neighbours", "--probe")
+    with pytest.raises(SettingsError, match=r"task neighbours judges samples and no features: give it to python -m"):
+        named.open(32, resize=False, seed=0)
 
 
 @pytest.mark.parametrize(
@@ -27,6 +34,7 @@ def test_names_lead_to_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         ("mine=", "needs names"),
         ("nobody", "task nobody is none that is known: there is no folder"),
         ("a=.,a=.", "task a is given twice"),
+        ("neighbours,neighbours", "task neighbours is given twice"),
     ],
 )
 def test_names_that_lead_nowhere_are_told(

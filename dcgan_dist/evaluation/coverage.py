@@ -1,0 +1,77 @@
+"""How near samples of a generator come to images of the data (nnd in the published code, metrics); no Ray.
+
+For each image the distance to the nearest of the first n samples is taken, in pixels from -1 to 1, and the mean over
+the images says how well n samples cover the data: lower is better, for one set of images and one n.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from dcgan_dist.evaluation.nearest import nearest
+from dcgan_dist.networks import Generator
+from dcgan_dist.randomness import latents
+from dcgan_dist.settings import NetworkSettings
+
+TOGETHER = 32
+"""Batches of samples that are compared at once."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sampler:
+    """Draws samples in whole batches, whose statistics batch normalization uses, as in training.
+
+    Attributes:
+        generator: that draws.
+        settings: its own.
+        batch_size: samples of a batch.
+        seed: of z, the same samples as `dcgan_dist.sample` draws.
+    """
+
+    generator: Generator
+    settings: NetworkSettings
+    batch_size: int
+    seed: int
+
+    def to(self, device: torch.device) -> "Sampler":
+        """The same, computing there."""
+        return replace(self, generator=self.generator.to(device))
+
+    @torch.no_grad()
+    def batch(self, number: int) -> Tensor:
+        """One batch of samples, float32 [n, 3 * S * S] in [-1, 1] on the CPU."""
+        z = latents(self.settings, self.batch_size, self.seed, "sample", number)
+        drawn: Tensor = self.generator(z.to(next(self.generator.parameters()).device))
+        return drawn.flatten(1).cpu()
+
+
+def nearest_sample(sampler: Sampler, images: Tensor, numbers: Sequence[int], part: int, parts: int) -> Tensor:
+    """Of each image the distance to the nearest of the first so many samples, for several such numbers.
+
+    Args:
+        images: float32 [n, 3 * S * S] in [-1, 1].
+        numbers: how many samples count, rising.
+        part, parts: only the batches that are this part's are drawn: the least over all parts is the result.
+
+    Returns:
+        float32 [len(numbers), n]; infinite where no sample is this part's.
+    """
+    least = torch.full((len(images),), torch.inf)
+    found, size = [], sampler.batch_size
+    for first, end in pairwise((0, *numbers)):
+        batches = [number for number in range(first // size, -(-end // size)) if number % parts == part]
+        for i in range(0, len(batches), TOGETHER):
+            samples = torch.cat([_between(sampler, first, end, number) for number in batches[i : i + TOGETHER]])
+            distances, _ = nearest(images, samples, torch.arange(len(samples)), kept=1)
+            least = torch.minimum(least, distances[:, 0])
+        found.append(least)
+    return torch.stack(found)
+
+
+def _between(sampler: Sampler, first: int, end: int, number: int) -> Tensor:
+    """Those of a batch that are among the samples from `first` to `end`."""
+    before = number * sampler.batch_size
+    return sampler.batch(number)[max(0, first - before) : end - before]

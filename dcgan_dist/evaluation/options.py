@@ -1,0 +1,62 @@
+"""Options of commands that compute on evaluation actors, and the actors that they ask for."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated
+
+import tyro
+
+from dcgan_dist.cluster import connected, set_environment
+from dcgan_dist.errors import SettingsError
+from dcgan_dist.evaluation.evaluator import Evaluators
+from dcgan_dist.preflight import gather_facts, set_aside
+from dcgan_dist.settings import Settings, WorkerSettings
+
+arg = tyro.conf.arg
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActorOptions:
+    """Evaluation actors of a command."""
+
+    actors: Annotated[int, arg(metavar="N")] = 1
+    """Evaluation actors, which share the images."""
+    cpus: Annotated[float, arg(metavar="CPUS")] = 1.0
+    """Logical CPUs that Ray sets aside for each."""
+    gpus: Annotated[float, arg(metavar="GPUS")] = 0.0
+    """GPUs of each; may be a fraction."""
+    threads: Annotated[int, arg(metavar="THREADS")] = 0
+    """Threads of each one's tensor operations; 0: the cores of its host over the actors."""
+    address: Annotated[str, arg(metavar="HOST:PORT")] = ""
+    """Ray cluster to join; empty: `$RAY_ADDRESS`, else one started on this machine."""
+
+    def __post_init__(self) -> None:
+        if self.actors < 1:
+            raise SettingsError(f"actors is {self.actors} but needs at least 1")
+        for name, value in (("cpus", self.cpus), ("gpus", self.gpus), ("threads", self.threads)):
+            if value < 0:
+                raise SettingsError(f"{name} is {value:g} but needs at least 0")
+
+
+@contextmanager
+def open_pool(options: ActorOptions, say: Callable[[str], None]) -> Iterator[Evaluators]:
+    """Evaluation actors, on the cluster at the address or one that is started here; they end with the block.
+
+    Args:
+        say: is told of each actor that has died.
+
+    Raises:
+        ClusterError: there is no room for them, or no cluster.
+    """
+    workers = WorkerSettings(number=options.actors, cpus=max(options.cpus, 0.01), address=options.address)
+    settings = Settings(images=1, workers=workers)
+    set_environment(settings)
+    with connected(settings):
+        from dcgan_dist.evaluation.pool import Pool  # Ray's environment is set by now
+
+        set_aside(gather_facts(free=True), options.actors, options.cpus, options.gpus)
+        pool = Pool(options.actors, options.cpus, options.gpus, options.threads)
+        pool.say = say
+        yield pool
+        pool.close()

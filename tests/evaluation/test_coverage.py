@@ -1,0 +1,64 @@
+"""Distances of images to samples, against those of all samples at once."""
+
+import numpy as np
+import pytest
+import torch
+
+from dcgan_dist.evaluation import coverage
+from dcgan_dist.evaluation.coverage import Sampler, nearest_sample
+from dcgan_dist.networks import Generator, initialize
+from dcgan_dist.settings import NetworkSettings
+
+NUMBERS, BATCH = (5, 40, 100), 16
+
+
+@pytest.fixture(scope="module")
+def sampler() -> Sampler:
+    settings = NetworkSettings(image_size=16, generator_maps=4)
+    generator = Generator(settings)
+    initialize(generator, 0)
+    return Sampler(generator, settings, BATCH, seed=3)
+
+
+@pytest.fixture(scope="module")
+def images() -> torch.Tensor:
+    return torch.rand(30, 3 * 16 * 16, generator=torch.Generator().manual_seed(0)) * 0.4 - 0.2
+
+
+def test_the_first_so_many_samples_count(
+    sampler: Sampler, images: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(coverage, "TOGETHER", 2)
+    found = nearest_sample(sampler, images, NUMBERS, 0, 1)
+    samples = torch.cat([sampler.batch(number) for number in range(7)])
+    for row, number in zip(found, NUMBERS, strict=True):
+        every = torch.cdist(images.double(), samples[:number].double())
+        torch.testing.assert_close(row.double(), every.amin(1), rtol=0, atol=1e-4)
+    assert (found[0] > found[2]).any()
+
+
+def test_parts_draw_each_batch_once_and_find_the_same_together(sampler: Sampler, images: torch.Tensor) -> None:
+    drawn: list[int] = []
+
+    class Counted(Sampler):
+        def batch(self, number: int) -> torch.Tensor:
+            drawn.append(number)
+            return super().batch(number)
+
+    counted = Counted(sampler.generator, sampler.settings, BATCH, 3)
+    parts = torch.stack([nearest_sample(counted, images, (48, 96), part, 3) for part in range(3)])
+    torch.testing.assert_close(parts.amin(0), nearest_sample(sampler, images, (48, 96), 0, 1))
+    assert sorted(drawn) == list(range(6))
+
+
+def test_a_part_without_samples_says_so(sampler: Sampler, images: torch.Tensor) -> None:
+    assert nearest_sample(sampler, images, (BATCH,), 1, 2).isinf().all()
+
+
+def test_samples_are_those_of_the_sample_command(sampler: Sampler) -> None:
+    from dcgan_dist.randomness import latents
+
+    z = latents(sampler.settings, BATCH, 3, "sample", 2)
+    with torch.no_grad():
+        expected = sampler.generator(z).flatten(1)
+    assert np.array_equal(sampler.batch(2), expected)
