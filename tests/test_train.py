@@ -26,6 +26,7 @@ from dcgan_dist.checkpoint import manifests
 from dcgan_dist.data.shards import ShardWriter
 from dcgan_dist.monitoring.curves import read_points, read_probed
 from dcgan_dist.storage import Place
+from dcgan_dist.train import main
 
 pytestmark = pytest.mark.ray
 
@@ -260,20 +261,15 @@ def test_a_run_is_not_resumed_on_other_images(train: Any, tmp_path: Path) -> Non
     [
         (["--data=nowhere/*.tar"], "nowhere"),
         (["--data=empty"], "empty"),
-        (["--data=no-images/x.tar"], "there is no image in"),
-        (["--data=text/x.tar"], "x.tar is not a tar: it begins with b'hello"),
-        (["--data=corrupt"], "none of 32 images that were tried can be decoded, for example train-000000.tar: train-"),
         (
             ["--batch-size=2", "--workers=3"],
             "optimization.batch_size is 2 but needs at least 1 image for each of 3 workers",
         ),
-        (["--data=data", "--workers=4"], "the run needs 5 logical CPUs (4 workers with 1 each, 1 to read data) but"),
-        (["--data=data", "--workers.gpu=on"], "the run needs 1 GPU, one for each worker, but the cluster has 0"),
         (["--data=data", "--name=first"], "name is first but"),
         (["--resume=first", "--lr=0.5"], "was trained with optimization.lr 0.0004 and cannot go on with 0.5"),
-        (["--resume=first"], "is done: it has 160 images; give a larger --images"),
         (["--data=data", "--probe=nobody"], "task nobody needs its data: give --probe nobody=FOLDER"),
         (["--data=data", "--probe=data=data"], "data/test-*.tar matches no shards"),
+        (["--data=data", "--probe=neighbours"], "task neighbours judges samples and no features"),
         (["--preset=lsun64"], "the environment variable DCGAN_DIST_DATA is not set"),
         (["--data=data", "--workers.address=127.0.0.1:1"], "no Ray cluster answers there"),
     ],
@@ -281,20 +277,43 @@ def test_a_run_is_not_resumed_on_other_images(train: Any, tmp_path: Path) -> Non
 )
 @pytest.mark.usefixtures("after_first_run")
 def test_wrong_input_is_told_in_one_sentence_with_status_2(
-    arguments: list[str], sentence: str, train: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    arguments: list[str], sentence: str, call: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("DCGAN_DIST_DATA", raising=False)
+    (tmp_path / "empty").mkdir()
+    status, output, errors = call(main, *tiny_but(arguments), *arguments)
+    assert (status, sentence in one_sentence(output + errors)) == (2, True), output + errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--data=no-images/x.tar"], "there is no image in"),
+        (["--data=text/x.tar"], "x.tar is not a tar: it begins with b'hello"),
+        (["--data=corrupt"], "none of 32 images that were tried can be decoded, for example train-000000.tar: train-"),
+        (["--data=data", "--workers=4"], "the run needs 5 logical CPUs (4 workers with 1 each, 1 to read data) but"),
+        (["--data=data", "--workers.gpu=on"], "the run needs 1 GPU, one for each worker, but the cluster has 0"),
+        (["--resume=first"], "is done: it has 160 images; give a larger --images"),
+    ],
+    ids=lambda value: value[-1] if isinstance(value, list) else "",
+)
+@pytest.mark.usefixtures("after_first_run")
+def test_so_is_what_only_the_cluster_and_the_images_show(
+    arguments: list[str], sentence: str, train: Any, tmp_path: Path
+) -> None:
     shards(tmp_path / "corrupt", special=dict.fromkeys(range(128), ("jpg", b"\xff\xd8 torn")))
-    for name in ("empty", "no-images", "text"):
+    for name in ("no-images", "text"):
         (tmp_path / name).mkdir()
     subprocess.run(["tar", "-cf", "no-images/x.tar", "text"], cwd=tmp_path, check=True)
     (tmp_path / "text" / "x.tar").write_text("hello, I am a text\n" * 100)
-    resumes = any(argument.startswith("--resume") for argument in arguments)
-    tiny = [] if resumes else [text for text in TINY if text.split("=")[0] not in {a.split("=")[0] for a in arguments}]
-    if "--preset=lsun64" in arguments:
-        tiny = []
-    status, output = train(*tiny, *arguments)
+    status, output = train(*tiny_but(arguments), *arguments)
     assert (status, sentence in one_sentence(output)) == (2, True), output
+
+
+def tiny_but(arguments: list[str]) -> list[str]:
+    """Settings of a tiny run, but for those that arguments give, and those of a run or a preset that they name."""
+    names = {argument.partition("=")[0] for argument in arguments}
+    return [] if names & {"--resume", "--preset"} else [text for text in TINY if text.partition("=")[0] not in names]
 
 
 def test_bad_images_are_filled_counted_and_named(train: Any, tmp_path: Path) -> None:
