@@ -1,7 +1,7 @@
 """The paper's table 1 with our rows, from results of `python -m dcgan_dist.evaluate`.
 
-python -m dcgan_dist.evaluate --features pixels,kmeans1600,published-imagenet --tasks cifar10 --out FOLDER
-python -m dcgan_dist.evaluate RUN --features discriminator,random --tasks cifar10 --out FOLDER
+python -m dcgan_dist.evaluate --features pixels,knn,kmeans1600,kmeans4000,published-imagenet --out FOLDER
+python -m dcgan_dist.evaluate RUN --features discriminator,random --out FOLDER
 python -m benchmarks.probes FOLDER [--json benchmarks/results/probes.json]
 """
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.report import Bar, Cell, Report, Table, parser, publish
-from dcgan_dist.evaluation.tables import CIFAR10
+from dcgan_dist.evaluation.tables import CIFAR10, setting
 
 TASK = "cifar10"
 KMEANS_1600, KMEANS_WITHIN = 77.9, 2.0
@@ -47,7 +47,7 @@ def report(results: Sequence[Mapping[str, Any]]) -> Report:
                 percent(result["all_labels"]),
                 percent(few) if few else "",
                 f"{result['features']:,}",
-                f"{result['all_labels']['c']:g}",
+                setting(result["all_labels"]),
                 f"{sum(result['seconds'].values()):.0f}",
                 f"{result['feature_bytes'] / 1e9:.2f}",
             ]
@@ -62,7 +62,7 @@ def report(results: Sequence[Mapping[str, Any]]) -> Report:
             if other in accuracies:
                 gain = accuracies["discriminator"] - accuracies[other]
                 bars.append(Bar(f"trained discriminator: points over {other}", gain, at_least=points))
-    columns = ["features", "accuracy, %", "400 labels a class, %", "numbers", "C", "s", "GB of features"]
+    columns = ["features", "accuracy, %", "400 labels a class, %", "numbers", "setting", "s", "GB of features"]
     return Report(
         command="python -m benchmarks.probes FOLDER --json benchmarks/results/probes.json",
         tables={"probes": Table(columns, rows)},

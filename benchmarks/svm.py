@@ -22,10 +22,9 @@ from sklearn.svm import LinearSVC
 from benchmarks.report import Bar, Cell, Report, Table, parser, publish
 from dcgan_dist.cluster import connected, set_environment
 from dcgan_dist.evaluation import svm
-from dcgan_dist.evaluation.classifiers import COSTS
 from dcgan_dist.evaluation.descriptions import DiscriminatorFeatures
 from dcgan_dist.evaluation.evaluator import Evaluator
-from dcgan_dist.evaluation.task import Task
+from dcgan_dist.evaluation.task import PUBLISHED_COSTS, Task
 from dcgan_dist.evaluation.tasks.labelled import open_labelled
 from dcgan_dist.published import load_published
 from dcgan_dist.settings import Settings, WorkerSettings
@@ -90,7 +89,7 @@ class Actors:
     def path(self) -> None:
         """Classifiers for all C of the grid, each from the one before."""
         moments, weights = svm.measure(self._pool.svm, self.features), None
-        for cost in COSTS:
+        for cost in PUBLISHED_COSTS:
             weights = svm.train(self._pool.svm, moments, CLASSES, cost, weights).weights
 
     def close(self) -> None:
@@ -124,7 +123,7 @@ def measure(data: str, published: Path) -> Report:
                 name = f"ours, {number} actor{'' if number == 1 else 's'}"
                 found[name, cost] = repeated(partial(actors.one, cost))
             if number == 1:
-                singles = [timed(partial(actors.one, cost))[0] for cost in COSTS]
+                singles = [timed(partial(actors.one, cost))[0] for cost in PUBLISHED_COSTS]
                 paths = [timed(actors.path)[0] for _ in range(RUNS)]
             actors.close()
     wide, truth = features.numpy(), labels.numpy()
@@ -168,7 +167,7 @@ def measure(data: str, published: Path) -> Report:
             "svm-path": Table(
                 ["what", "s"],
                 [
-                    *((f"C {cost:g} alone", seconds) for cost, seconds in zip(COSTS, singles, strict=True)),
+                    *((f"C {cost:g} alone", seconds) for cost, seconds in zip(PUBLISHED_COSTS, singles, strict=True)),
                     ("all of them, each from the one before", statistics.median(paths)),
                 ],
             ),

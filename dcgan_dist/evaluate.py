@@ -17,7 +17,7 @@ import tyro
 
 from dcgan_dist.checkpoint import Checkpoint, named_checkpoint
 from dcgan_dist.errors import DcganDistError, SettingsError
-from dcgan_dist.evaluation.baselines.kmeans import KMeansFeatures
+from dcgan_dist.evaluation.baselines.kmeans import KMeansFeatures, require_faiss
 from dcgan_dist.evaluation.classifiers import Linear, Nearest
 from dcgan_dist.evaluation.coverage import Sampler
 from dcgan_dist.evaluation.descriptions import (
@@ -133,7 +133,10 @@ def describe(name: str, sources: Sources, task: Task) -> Description:
             f"{task.name} have {task.train.pictures.image_size}: leave the run out, or take another one"
         )
     match = KMEANS.fullmatch(name)
-    return KMeansFeatures(int(match[1]), len(task.train)) if match else FEATURES[name](sources)
+    if match is None:
+        return FEATURES[name](sources)
+    require_faiss()
+    return KMeansFeatures(int(match[1]), len(task.train))
 
 
 def results_folder(options: EvaluateOptions) -> Place:
@@ -182,11 +185,11 @@ def _probes(task: Task, options: EvaluateOptions, run: Place | None, checkpoint:
     dtype = torch.float16 if options.half else torch.float32
     jobs: list[Job] = []
     for name in options.features.split(","):
-        about = ("", "", 0)
+        about = ("", "", 0, 0)
         if name in OF_A_RUN and run is not None and checkpoint is not None:
-            about = (run.name, checkpoint.name, checkpoint.images)
+            about = (run.name, checkpoint.name, checkpoint.step, checkpoint.images)
         description = describe(name, sources, task)
-        classifiers = Nearest() if name == "knn" else Linear()
+        classifiers = Nearest() if name == "knn" else Linear(task.costs)
         jobs.append(ProbeJob(results_folder(options), *about, task, name, description, dtype, classifiers))
     return jobs
 
@@ -200,7 +203,8 @@ def _neighbours(
     settings = checkpoint.settings
     asked = open_neighbours(named.folder, run, settings, resize=options.resize)
     sampler = Sampler(load_generator(checkpoint), settings.networks, settings.optimization.batch_size, options.seed)
-    return NeighboursJob(results_folder(options), run.name, checkpoint.name, checkpoint.images, asked, sampler)
+    about = (run.name, checkpoint.name, checkpoint.step, checkpoint.images)
+    return NeighboursJob(results_folder(options), *about, asked, sampler)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -13,8 +13,6 @@ from dcgan_dist.evaluation.evaluator import Evaluators
 from dcgan_dist.evaluation.nearest import merge
 from dcgan_dist.evaluation.task import Task
 
-COSTS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01)
-"""C that are tried (published code, svhn)."""
 NEIGHBOURS = (1, 2, 5, 10, 20, 50)
 """K that are tried."""
 
@@ -68,7 +66,7 @@ class Linear(Classifiers):
     about = "one-vs-rest L2-SVM, squared hinge, intercept regularised"
     setting = "c"
 
-    def __init__(self, values: Sequence[float] = COSTS) -> None:
+    def __init__(self, values: Sequence[float]) -> None:
         self.values = sorted(values)
 
     def begin(self, evaluators: Evaluators, task: Task, features: int, learned: Integers) -> None:

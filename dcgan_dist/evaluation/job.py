@@ -5,7 +5,7 @@ import json
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from dcgan_dist.evaluation.classifiers import Classifiers, Linear
+from dcgan_dist.evaluation.classifiers import Classifiers
 from dcgan_dist.evaluation.coverage import Sampler
 from dcgan_dist.evaluation.descriptions import Description
 from dcgan_dist.evaluation.evaluator import Evaluators
@@ -37,12 +37,14 @@ class Job(ABC):
         folder: where results lie.
         run: name of the run; "" where what is judged is no run's.
         checkpoint: name of the checkpoint, or "".
-        images: that were used up when it was written, or 0.
+        step: at which it was written, or 0.
+        images: that were used up by then, or 0.
     """
 
     folder: Place
     run: str
     checkpoint: str
+    step: int
     images: int
 
     @property
@@ -73,11 +75,7 @@ class Job(ABC):
 
     def read(self) -> dict[str, Any] | None:
         """The result, where it is there and whole."""
-        try:
-            content = json.loads(self.file.read_bytes())
-        except (MissingFile, ValueError):
-            return None
-        return content if isinstance(content, dict) and "recipe_sha256" in content else None
+        return read_result(self.file)
 
     def compute(
         self, evaluators: Evaluators, checksums: Mapping[str, str], actors: int, say: Callable[[str], None]
@@ -92,6 +90,7 @@ class Job(ABC):
             "task": task,
             "run": self.run,
             "checkpoint": self.checkpoint,
+            "step": self.step,
             "images": self.images,
             "features_of": of,
             **self.find(evaluators, checksums, partial(_about, say, f"{task}, {of}")),
@@ -121,7 +120,7 @@ class ProbeJob(Job):
     features: str
     description: Description
     dtype: torch.dtype
-    classifiers: Classifiers = field(default_factory=Linear)
+    classifiers: Classifiers
 
     @property
     def names(self) -> tuple[str, str]:
@@ -191,6 +190,15 @@ class NeighboursJob(Job):
             "seconds": {"distances": time.perf_counter() - began},
             "data_checksum": hashlib.sha256(images.tobytes()).hexdigest()[:32],
         }
+
+
+def read_result(file: Place) -> dict[str, Any] | None:
+    """The result in a file, where it is there and whole."""
+    try:
+        content = json.loads(file.read_bytes())
+    except (MissingFile, ValueError):
+        return None
+    return content if isinstance(content, dict) and "recipe_sha256" in content else None
 
 
 def score(result: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ are files, so that a run that is resumed judges only what has none.
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,16 +16,19 @@ import torch
 
 from dcgan_dist.checkpoint import load_checkpoint, manifests, mark
 from dcgan_dist.errors import CheckpointError, DcganDistError
+from dcgan_dist.evaluation.classifiers import Linear
 from dcgan_dist.evaluation.descriptions import of_discriminator
 from dcgan_dist.evaluation.evaluator import Evaluators
-from dcgan_dist.evaluation.job import FOLDER, ProbeJob, score
+from dcgan_dist.evaluation.job import FOLDER, ProbeJob, read_result, score
 from dcgan_dist.evaluation.probe import load
 from dcgan_dist.evaluation.task import Task
-from dcgan_dist.monitoring.curves import Probed
+from dcgan_dist.monitoring.curves import Probed, read_probed
 from dcgan_dist.storage import Place
 
 logger = logging.getLogger(__name__)
 
+FEATURES = "discriminator"
+"""Name of the features that are judged."""
 POLL_S = 1.0
 """Between two looks for a new checkpoint."""
 
@@ -103,15 +106,19 @@ class LiveProbe:
 
     def _run_thread(self) -> None:
         try:
+            untold = self._untold()
             self._checksums = load(self, self._tasks)
             while not self._abandoned.is_set():
                 closing = self._closing.is_set()
                 name = self._choose(newest_only=closing)
                 if name is not None:
                     self._judge(name)
-                elif closing:
+                if name is not None or closing:  # by then the curves of this attempt have begun
+                    while untold:
+                        self._add(untold.pop(0))
+                if name is None and closing:
                     return
-                else:
+                if name is None:
                     self._closing.wait(POLL_S)
         except _Abandoned:
             pass
@@ -119,6 +126,22 @@ class LiveProbe:
             self._say(f"probes have failed, training goes on without them: {error}")
             if not isinstance(error, DcganDistError):
                 logger.exception("probes have failed")  # a defect of ours keeps its traceback
+
+    def _untold(self) -> list[dict[str, Any]]:
+        """Results that the curves lack: they are written some seconds later, which a driver may not live to see."""
+        told = {(one["task"], one["checkpoint"]) for one in read_probed(self._run)}
+        wanted = {task.name for task in self._tasks}
+        newest = max(manifests(self._run), default="")
+        results = [read_result(file) for file, _ in (self._run / FOLDER).files()]
+        return [
+            result
+            for result in results
+            if result is not None
+            and result["features_of"] == FEATURES
+            and result["task"] in wanted
+            and (result["task"], result["checkpoint"]) not in told
+            and result["checkpoint"] <= newest  # what comes after it is of a lineage that has ended
+        ]
 
     def _choose(self, *, newest_only: bool) -> str | None:
         """The newest checkpoint that has not been judged."""
@@ -143,31 +166,38 @@ class LiveProbe:
                 self._run / FOLDER,
                 self._run.name,
                 name,
+                checkpoint.step,
                 checkpoint.images,
                 task,
-                "discriminator",
+                FEATURES,
                 description,
                 self._dtype,
+                Linear(task.costs),
             )
             result = job.read()
             if result is None:
                 result = job.compute(self, self._checksums, self._actors, lambda text: None)
-                self._tell(result, checkpoint.step)
+                self._tell(result)
             results.append(score(result)["accuracy"])
         self._judged.add(name)
         self._choose_best(results[0], name)
 
-    def _tell(self, result: dict[str, Any], step: int) -> None:
+    def _tell(self, result: Mapping[str, Any]) -> None:
         found, name = score(result), result["checkpoint"]
         half = 50 * (found["high"] - found["low"])
         seconds = sum(result["seconds"].values())
         accuracy = f"{100 * found['accuracy']:.1f} % (±{half:.1f})"
         self._say(f"probe {result['task']} of checkpoint {name}: {accuracy}, in {seconds:.0f} s")
+        self._add(result)
+
+    def _add(self, result: Mapping[str, Any]) -> None:
+        """Give a result to the curves."""
+        found = score(result)
         self._take(
             {
                 "time": round(time.time(), 3),
-                "checkpoint": name,
-                "step": step,
+                "checkpoint": result["checkpoint"],
+                "step": result["step"],
                 "images": result["images"],
                 "task": result["task"],
                 "accuracy": found["accuracy"],

@@ -56,7 +56,7 @@ def table(task: str, results: Sequence[Mapping[str, Any]]) -> list[str]:
                 _name(result),
                 _percent(every) if every else "",
                 _percent(less) if less else "",
-                ", ".join(_setting(part) for part in (every, less) if part),
+                ", ".join(setting(part) for part in (every, less) if part),
                 f"{result['features']:,}",
                 f"{sum(result['seconds'].values()):.0f}",
             )
@@ -86,8 +86,8 @@ def _name(result: Mapping[str, Any]) -> str:
     return f"{result['features_of']} of {result['run']} at {result['images']:,} images"
 
 
-def _setting(score: Mapping[str, Any]) -> str:
-    """What was chosen."""
+def setting(score: Mapping[str, Any]) -> str:
+    """What was chosen for a classifier, by the images held out."""
     return f"C {score['c']:g}" if "c" in score else f"K {score['k']:g}"
 
 

@@ -1,5 +1,6 @@
 """What features are judged on: labelled images, those to learn from and those to be judged by; no Ray."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,6 +12,10 @@ from dcgan_dist.errors import DataError
 from dcgan_dist.pictures import Pixels
 from dcgan_dist.randomness import stream
 
+PUBLISHED_COSTS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01)
+"""C that are tried (published code, svhn)."""
+COSTS = (0.00001, 0.00002, 0.00005, *PUBLISHED_COSTS)
+"""With 1,000 labels the least of the published ones may be the best; with tens of thousands it is smaller yet."""
 STATISTICS_BATCH = 128
 """Images of a batch whose statistics count once (published code, svhn)."""
 
@@ -123,6 +128,7 @@ class Task:
         classes: number of classes.
         held_out: how many.
         seed: that the order, and draws of few labels, come from.
+        costs: C of linear classifiers that are tried.
         all_labels: whether a classifier learns from all training images.
         few: with few labels.
     """
@@ -134,6 +140,7 @@ class Task:
     classes: int
     held_out: int
     seed: int
+    costs: Sequence[float] = COSTS
     all_labels: bool = True
     few: FewLabels | None = None
 

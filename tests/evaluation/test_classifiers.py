@@ -54,7 +54,7 @@ def test_of_classes_that_are_equally_often_there_the_nearer_one_wins() -> None:
 
 
 def test_a_second_set_of_images_is_learned_for_itself(bands: Task, here: Callable[..., Any]) -> None:
-    for classifiers, value in ((Linear(), 1e-2), (Nearest(), 1)):
+    for classifiers, value in ((Linear([1e-2]), 1e-2), (Nearest(), 1)):
         ready(here, bands, classifiers, 2)
         few, many = np.arange(3), np.arange(900)
         fresh = classifiers.judge(classifiers.learn(many, value), None)

@@ -140,6 +140,19 @@ def test_what_has_a_result_is_not_judged_again(run: Place, probe: Callable[..., 
     assert live.record()["best"]["accuracy"] == max(one["all_labels"]["accuracy"] for one in results(run).values())
 
 
+def test_a_result_that_the_curves_lack_is_added(run: Place, probe: Callable[..., Any]) -> None:
+    found = []
+    for step, written_down in ((10, False), (20, True), (30, False)):
+        write(run, step)
+        live, evaluators, _, taken = probe()
+        evaluators.go_on.release(100)
+        live.close(finish=True)
+        found.append([one["step"] for one in taken])
+        if written_down:
+            (run / "metrics.jsonl").write_bytes(b"".join(json.dumps(one).encode() + b"\n" for one in taken))
+    assert found == [[10], [20, 10], [30]]
+
+
 def test_what_is_under_way_can_be_left(run: Place, probe: Callable[..., Any]) -> None:
     write(run, 10)
     live, evaluators, lines, _ = probe()

@@ -94,16 +94,16 @@ def test_bounds_of_a_share_are_those_of_wilson() -> None:
 
 def test_a_recipe_tells_apart_what_gives_other_results(bands: Task) -> None:
     network = Discriminator(NetworkSettings(image_size=16, discriminator_maps=4))
-    base = recipe(bands, PixelFeatures(), torch.float32, Linear())
-    assert base == recipe(bands, PixelFeatures(), torch.float32, Linear())
+    base = recipe(bands, PixelFeatures(), torch.float32, Linear(COSTS))
+    assert base == recipe(bands, PixelFeatures(), torch.float32, Linear(COSTS))
     others = [
-        recipe(bands, DiscriminatorFeatures(network), torch.float32, Linear()),
-        recipe(bands, PixelFeatures(), torch.float16, Linear()),
+        recipe(bands, DiscriminatorFeatures(network), torch.float32, Linear(COSTS)),
+        recipe(bands, PixelFeatures(), torch.float16, Linear(COSTS)),
         recipe(bands, PixelFeatures(), torch.float32, Linear((1.0,))),
         recipe(bands, PixelFeatures(), torch.float32, Nearest()),
-        recipe(replace(bands, seed=1), PixelFeatures(), torch.float32, Linear()),
-        recipe(replace(bands, data="others"), PixelFeatures(), torch.float32, Linear()),
-        recipe(replace(bands, few=None), PixelFeatures(), torch.float32, Linear()),
+        recipe(replace(bands, seed=1), PixelFeatures(), torch.float32, Linear(COSTS)),
+        recipe(replace(bands, data="others"), PixelFeatures(), torch.float32, Linear(COSTS)),
+        recipe(replace(bands, few=None), PixelFeatures(), torch.float32, Linear(COSTS)),
     ]
     assert all(other != base for other in others)
 

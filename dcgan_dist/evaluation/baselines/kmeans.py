@@ -9,6 +9,8 @@ empty; the demo code sets its centroid to 0.
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from itertools import zip_longest
 from typing import Any, Self
 
 import numpy as np
@@ -67,20 +69,18 @@ class KMeansFeatures:
         """The same: it computes on the CPU."""
         return self
 
-    def gather(self, batches: Iterable[Pixels]) -> Tensor:
-        """Normalised patches of a part, float32 [n, 108]."""
+    def gather(self, batches: Iterable[Pixels]) -> list[Tensor]:
+        """Normalised patches of each batch of a part, float32 [n, 108]."""
         each = max(1, -(-PATCHES // self.images))
-        found = [_draw_patches(batch, each) for batch in batches]
-        return torch.cat(found) if found else torch.empty(0, 3 * PATCH**2)
+        return [_draw_patches(batch, each) for batch in batches]
 
-    def combine(self, parts: Sequence[Tensor]) -> Self:
+    def combine(self, parts: Sequence[list[Tensor]]) -> Self:
         """Whitening and centroids, from the patches of all parts."""
-        try:
-            import faiss  # an extra, and a second to import
-        except ImportError as error:
-            raise SettingsError("K-means features need faiss: pip install 'dcgan-dist[evaluate]'") from error
-        # Their order depends on the number of parts, so that sums round in another way: centroids may differ a little.
-        patches = torch.cat(list(parts)).double()
+        import faiss  # a second to import
+
+        # Parts take batches in turn: in their own order again, patches do not depend on the number of parts.
+        rows = zip_longest(*parts)
+        patches = torch.cat([batch for row in rows for batch in row if batch is not None]).double()
         mean = patches.mean(0)
         values, vectors = torch.linalg.eigh(torch.cov((patches - mean).T))
         whitening = (vectors / (values + LEAST_EIGENVALUE).sqrt()) @ vectors.T
@@ -114,6 +114,12 @@ class KMeansFeatures:
         maps = nearer.reshape(number, side, side, -1)
         quadrants = [maps[:, :half, :half], maps[:, half:, :half], maps[:, :half, half:], maps[:, half:, half:]]
         return torch.cat([quadrant.sum((1, 2)) for quadrant in quadrants], 1)
+
+
+def require_faiss() -> None:
+    """See that K-means can be computed; raises `SettingsError`."""
+    if find_spec("faiss") is None:
+        raise SettingsError("K-means features need faiss: pip install 'dcgan-dist[evaluate]'")
 
 
 def normalised(patches: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import numpy as np
 
 from dcgan_dist.data.plan import Integers
 from dcgan_dist.errors import DataError, SettingsError
-from dcgan_dist.evaluation.task import ArrayPictures, FewLabels, Labelled, Task, order
+from dcgan_dist.evaluation.task import PUBLISHED_COSTS, ArrayPictures, FewLabels, Labelled, Task, order
 from dcgan_dist.pictures import Pixels
 from dcgan_dist.storage import Place
 
@@ -51,6 +51,7 @@ def open_svhn(
         CLASSES,
         held_out,
         seed,
+        costs=PUBLISHED_COSTS,
         all_labels=False,
         few=few,
     )

@@ -61,9 +61,10 @@ def test_features_are_those_of_the_definition(images: Pixels) -> None:
 
 def test_whitened_patches_have_no_correlations(images: Pixels) -> None:
     made = KMeansFeatures(4, len(images))
-    patches = made.gather(batches(images))
+    gathered = made.gather(batches(images))
+    patches = torch.cat(gathered)
     assert patches.shape == (9_000, 108)
-    made = made.combine([patches])
+    made = made.combine([gathered])
     assert made.mean is not None
     assert made.whitening is not None
     covariance = torch.cov(((patches - made.mean) @ made.whitening).T)
@@ -72,7 +73,7 @@ def test_whitened_patches_have_no_correlations(images: Pixels) -> None:
     assert torch.linalg.eigvalsh(covariance.double()) == pytest.approx(wanted, abs=1e-2)
 
 
-def test_a_probe_standardises_them_and_parts_change_little(bands: Task, here: Callable[..., Any]) -> None:
+def test_a_probe_standardises_them_and_parts_change_nothing(bands: Task, here: Callable[..., Any]) -> None:
     task = replace(bands, few=None)
     found = []
     for parts in (1, 3):
@@ -84,5 +85,5 @@ def test_a_probe_standardises_them_and_parts_change_little(bands: Task, here: Ca
         assert (squares / counts).max() < 1.01
         found.append(result["all_labels"]["accuracy"])
     assert result["features"] == 80
-    assert found[0] == pytest.approx(found[1], abs=0.05)
+    assert found[0] == pytest.approx(found[1], abs=0.006)
     assert found[0] > 0.6
