@@ -168,12 +168,12 @@ class Command:
 
     def end(self) -> None:
         """End what a killed driver has left: some processes of Ray's notice its death only after a minute or more."""
-        for pid in self.left():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
         deadline = time.monotonic() + 30
         while left := self.left():
             assert time.monotonic() < deadline, f"{left} are still there"
+            for pid in left:  # again and again: some may just have been started by others
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             time.sleep(0.1)
 
     def run(self, *arguments: str) -> tuple[int, str]:

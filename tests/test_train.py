@@ -22,9 +22,8 @@ import simplejpeg
 import torch
 from PIL import Image
 
-from dcgan_dist.checkpoint import manifests
 from dcgan_dist.data.shards import ShardWriter
-from dcgan_dist.monitoring.curves import read_points, read_probed
+from dcgan_dist.monitoring.curves import read_points
 from dcgan_dist.storage import Place
 from dcgan_dist.train import main
 
@@ -184,49 +183,6 @@ def test_settings_and_preflight_can_be_looked_at_before(train: Any, tmp_path: Pa
     assert "batch_size: 16" in output
     assert "cluster: 1 node with 4 CPUs and 0 GPUs; the run takes 1 worker with 1 CPU" in output
     assert not (tmp_path / "runs").exists()
-
-
-def labelled(folder: Path) -> str:
-    """Two classes of 16-pixel noise, the second one brighter."""
-    random = np.random.default_rng(0)
-    for split, number in (("train", 300), ("test", 100)):
-        with ShardWriter(Place(str(folder)), split, 300) as writer:
-            for label in random.integers(0, 2, number).tolist():
-                picture = (random.integers(0, 200, (16, 16, 3)) + 20 * label).astype(np.uint8)
-                writer.add(simplejpeg.encode_jpeg(picture, quality=95), label=label)
-    return str(folder)
-
-
-def test_checkpoints_are_judged_while_training_goes_on(train: Any, tmp_path: Path) -> None:
-    arguments = [*TINY, f"--data={shards(tmp_path / 'data')}", "--name=judged", "--checkpoints.keep=1"]
-    probe = [f"--probe=mine={labelled(tmp_path / 'mine')}", "--probe.cpus=0.5"]
-    status, output = train(*arguments, *probe, "--images=3200")
-    assert status == 0, output
-    run = tmp_path / "runs" / "judged"
-    files = sorted((run / "evaluation").iterdir())
-    results = [json.loads(file.read_text()) for file in files]
-    assert results[-1]["checkpoint"] == "000000003200"
-    assert all(0 <= result["all_labels"]["accuracy"] <= 1 for result in results)
-    found = read_probed(Place(str(run)))
-    assert {one["checkpoint"]: one["accuracy"] for one in found} == {
-        result["checkpoint"]: result["all_labels"]["accuracy"] for result in results
-    }
-    record = json.loads((run / "run.json").read_text())
-    judged = {result["checkpoint"] for result in results}
-    best = max(result["all_labels"]["accuracy"] for result in results)
-    assert record["probe"]["judged"] == len(results)
-    assert record["probe"]["best"]["accuracy"] == best
-    assert not judged & set(record["probe"]["skipped"])
-    assert re.search(r"probe mine of checkpoint 000000003200: [0-9.]+ % \(±[0-9.]+\), in \d+ s", output)
-    marks = {name: manifest.get("probe") for name, manifest in manifests(Place(str(run))).items()}
-    assert marks.pop(record["probe"]["best"]["checkpoint"]) == "best"
-    assert set(marks.values()) <= {None}
-
-    times = {file: file.stat().st_mtime_ns for file in files}
-    status, output = train("--resume=judged", "--images=3216")
-    assert status == 0, output
-    assert {file: file.stat().st_mtime_ns for file in files} == times
-    assert (run / "evaluation" / files[-1].name.replace("000000003200", "000000003216")).is_file()
 
 
 @pytest.mark.usefixtures("after_first_run")
