@@ -68,9 +68,14 @@ class Job(ABC):
         """
 
     @property
+    def recipe_sha256(self) -> str:
+        """Of the recipe, as hexadecimal digits."""
+        return hashlib.sha256(json.dumps(self.recipe, sort_keys=True).encode()).hexdigest()
+
+    @property
     def file(self) -> Place:
         """Where the result lies, or will lie: each checkpoint and each recipe has a file of its own."""
-        parts = (self.checkpoint, *self.names, _digest(self.recipe)[:8])
+        parts = (self.checkpoint, *self.names, self.recipe_sha256[:8])
         return self.folder / f"{'-'.join(part for part in parts if part)}.json"
 
     def read(self) -> dict[str, Any] | None:
@@ -95,7 +100,7 @@ class Job(ABC):
             "features_of": of,
             **self.find(evaluators, checksums, partial(_about, say, f"{task}, {of}")),
             "recipe": self.recipe,
-            "recipe_sha256": _digest(self.recipe),
+            "recipe_sha256": self.recipe_sha256,
             "actors": actors,
             "written": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "versions": {package: version(package) for package in ("dcgan-dist", "torch", "numpy")},
@@ -205,10 +210,6 @@ def score(result: Mapping[str, Any]) -> Mapping[str, Any]:
     """What a probe's result is compared by: accuracy with all labels, or with few where there is no other."""
     found: Mapping[str, Any] = result["all_labels"] if "all_labels" in result else result["few_labels"]
     return found
-
-
-def _digest(recipe: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
 
 
 def _about(say: Callable[[str], None], subject: str, text: str) -> None:

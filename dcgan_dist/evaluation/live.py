@@ -65,6 +65,7 @@ class LiveProbe:
         self._seen: set[str] = set()
         self._judged: set[str] = set()
         self._unreadable: set[str] = set()
+        self._recipes: set[str] = set()
         self._best: tuple[float, str] | None = None
         self._closing, self._abandoned = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run_thread, name="probe", daemon=True)
@@ -111,15 +112,17 @@ class LiveProbe:
             while not self._abandoned.is_set():
                 closing = self._closing.is_set()
                 name = self._choose(newest_only=closing)
-                if name is not None:
-                    self._judge(name)
-                if name is not None or closing:  # by then the curves of this attempt have begun
-                    while untold:
-                        self._add(untold.pop(0))
                 if name is None and closing:
                     return
                 if name is None:
                     self._closing.wait(POLL_S)
+                    continue
+                self._judge(name)
+                # By now the curves of this attempt have begun, and it is known which results are of a probe's recipe.
+                for result in untold:
+                    if result["recipe_sha256"] in self._recipes:
+                        self._add(result)
+                untold = []
         except _Abandoned:
             pass
         except Exception as error:
@@ -130,15 +133,13 @@ class LiveProbe:
     def _untold(self) -> list[dict[str, Any]]:
         """Results that the curves lack: they are written some seconds later, which a driver may not live to see."""
         told = {(one["task"], one["checkpoint"]) for one in read_probed(self._run)}
-        wanted = {task.name for task in self._tasks}
         newest = max(manifests(self._run), default="")
         results = [read_result(file) for file, _ in (self._run / FOLDER).files()]
         return [
             result
             for result in results
             if result is not None
-            and result["features_of"] == FEATURES
-            and result["task"] in wanted
+            and result["features_of"] == FEATURES  # random ones have the same recipe
             and (result["task"], result["checkpoint"]) not in told
             and result["checkpoint"] <= newest  # what comes after it is of a lineage that has ended
         ]
@@ -174,6 +175,7 @@ class LiveProbe:
                 self._dtype,
                 Linear(task.costs),
             )
+            self._recipes.add(job.recipe_sha256)
             result = job.read()
             if result is None:
                 result = job.compute(self, self._checksums, self._actors, lambda text: None)

@@ -140,13 +140,23 @@ def test_what_has_a_result_is_not_judged_again(run: Place, probe: Callable[..., 
     assert live.record()["best"]["accuracy"] == max(one["all_labels"]["accuracy"] for one in results(run).values())
 
 
+def others(run: Place, name: str) -> None:
+    """Results of `dcgan_dist.evaluate` that are none of a probe's: of another seed, and of random features."""
+    found = [json.loads(place.read_bytes()) for place, _ in (run / "evaluation").files()]
+    for features, digest in (("discriminator", "0"), *(("random", one["recipe_sha256"]) for one in found)):
+        about = {"task": "bands", "checkpoint": name, "features_of": features, "recipe_sha256": digest}
+        (run / "evaluation" / f"{name}-bands-{features}-{digest[:8]}.json").write_bytes(json.dumps(about).encode())
+
+
 def test_a_result_that_the_curves_lack_is_added(run: Place, probe: Callable[..., Any]) -> None:
     found = []
     for step, written_down in ((10, False), (20, True), (30, False)):
         write(run, step)
-        live, evaluators, _, taken = probe()
+        others(run, name_of(step))
+        live, evaluators, lines, taken = probe()
         evaluators.go_on.release(100)
         live.close(finish=True)
+        assert len(lines) == 1, lines
         found.append([one["step"] for one in taken])
         if written_down:
             (run / "metrics.jsonl").write_bytes(b"".join(json.dumps(one).encode() + b"\n" for one in taken))

@@ -61,16 +61,17 @@ def _read(file: Place, digest: "hashlib._Hash") -> tuple[Pixels, Integers]:
     """Images uint8 [n, 32, 32, 3] and classes int64 [n]: digit d has class d - 1, and 0, which the file calls 10, 9."""
     try:
         from scipy.io import loadmat  # an extra
-        from scipy.io.matlab import MatReadError
+        from scipy.io.matlab import MatReadError, matfile_version
     except ImportError as error:
         raise SettingsError("SVHN's .mat files need scipy: pip install 'dcgan-dist[evaluate]'") from error
     data = file.read_bytes()
     digest.update(data)
     try:
+        if matfile_version(io.BytesIO(data))[0] > 1:
+            raise MatReadError("it is of MATLAB 7.3, which is another format")
         content = loadmat(io.BytesIO(data), variable_names=["X", "y"])
         images, digits = content["X"], content["y"]
-    # scipy answers a file of MATLAB 7.3, which is another format, with NotImplementedError.
-    except (MatReadError, ValueError, TypeError, KeyError, NotImplementedError, OSError) as error:
+    except (MatReadError, ValueError, TypeError, KeyError, OSError) as error:
         raise DataError(f"{file} is not a .mat file of SVHN, with X and y in it ({error}): copy it again") from error
     number = images.shape[-1]
     if images.dtype != np.uint8 or images.shape[:3] != (SIZE, SIZE, 3) or digits.size != number:
