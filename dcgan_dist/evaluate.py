@@ -16,7 +16,7 @@ import torch
 import tyro
 
 from dcgan_dist.checkpoint import Checkpoint, named_checkpoint
-from dcgan_dist.errors import DcganDistError, SettingsError
+from dcgan_dist.errors import SettingsError
 from dcgan_dist.evaluation.baselines.kmeans import KMeansFeatures, require_faiss
 from dcgan_dist.evaluation.classifiers import Linear, Nearest
 from dcgan_dist.evaluation.coverage import Sampler
@@ -28,7 +28,7 @@ from dcgan_dist.evaluation.descriptions import (
     of_random,
 )
 from dcgan_dist.evaluation.job import FOLDER, Job, NeighboursJob, ProbeJob
-from dcgan_dist.evaluation.options import ActorOptions, open_pool
+from dcgan_dist.evaluation.options import ActorOptions, open_pool, status_of
 from dcgan_dist.evaluation.probe import load
 from dcgan_dist.evaluation.tables import table
 from dcgan_dist.evaluation.task import Task
@@ -209,28 +209,17 @@ def _neighbours(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command. Returns 0, 2 for wrong input, 130 after Ctrl-C."""
-    line = Line(sys.stderr)
-    try:
-        options = tyro.cli(
-            EvaluateOptions,
-            prog="python -m dcgan_dist.evaluate",
-            args=arguments,
-            config=(tyro.conf.FlagCreatePairsOff,),
-        )
+
+    def act(line: Line) -> None:
+        config = (tyro.conf.FlagCreatePairsOff,)
+        options = tyro.cli(EvaluateOptions, prog="python -m dcgan_dist.evaluate", args=arguments, config=config)
         results = evaluate(options, line.say)
         line.clear()
         for task, of_task in results.items():
             print(*table(task, of_task), "", sep="\n")
         print(f"written to {results_folder(options)}")
-    except DcganDistError as error:
-        line.clear()
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        line.clear()
-        print("left; what is finished is kept, and the same command goes on from there", file=sys.stderr)
-        return 130
-    return 0
+
+    return status_of(act, "left; what is finished is kept, and the same command goes on from there")
 
 
 if __name__ == "__main__":

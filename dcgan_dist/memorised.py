@@ -17,11 +17,11 @@ import tyro
 from dcgan_dist.checkpoint import named_checkpoint
 from dcgan_dist.data.embedded import EMBEDDED, embedded_image
 from dcgan_dist.data.shards import Index
-from dcgan_dist.errors import DcganDistError, SettingsError
+from dcgan_dist.errors import SettingsError
 from dcgan_dist.evaluation.descriptions import Description, PixelFeatures, of_discriminator
 from dcgan_dist.evaluation.job import FOLDER
 from dcgan_dist.evaluation.memorisation import lines, look, record
-from dcgan_dist.evaluation.options import ActorOptions, open_pool
+from dcgan_dist.evaluation.options import ActorOptions, open_pool, status_of
 from dcgan_dist.evaluation.task import Labelled
 from dcgan_dist.evaluation.tasks.labelled import open_index, pictures
 from dcgan_dist.evaluation.tasks.neighbours import training_index
@@ -90,8 +90,8 @@ def _unlabelled(index: Index, size: int, settings: Settings) -> Labelled:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command. Returns 0, 2 for wrong input, 130 after Ctrl-C."""
-    line = Line(sys.stderr)
-    try:
+
+    def act(line: Line) -> None:
         options = tyro.cli(MemorisedOptions, prog="python -m dcgan_dist.memorised", args=arguments)
         run = place(options.run)
         checkpoint = named_checkpoint(run, options.checkpoint)
@@ -111,15 +111,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sheet.write_bytes(png(found.sheet))
         line.clear()
         print(*lines(found.result), f"closest pairs, sample and training image: {sheet}", sep="\n")
-    except DcganDistError as error:
-        line.clear()
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        line.clear()
-        print("left", file=sys.stderr)
-        return 130
-    return 0
+
+    return status_of(act, "left")
 
 
 if __name__ == "__main__":

@@ -74,6 +74,18 @@ def start_ray() -> Iterator[Callable[[int], None]]:
         ray.shutdown()
 
 
+@pytest.fixture(scope="module")
+def standing_cluster(start_ray: Callable[[int], None]) -> Iterator[None]:
+    """A standing cluster with 2 CPUs, which the module's commands join."""
+    import ray
+
+    with pytest.MonkeyPatch.context() as changed:
+        start_ray(2)
+        changed.setenv("RAY_ADDRESS", ray.get_runtime_context().gcs_address)
+        changed.setenv("PYTHONWARNINGS", "ignore")
+        yield
+
+
 @pytest.fixture
 def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
     """`call(main, *ARGUMENTS)` is a command in this process, given in the test's folder: status, output, errors.

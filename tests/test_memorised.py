@@ -4,14 +4,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import ray
 import simplejpeg
 from PIL import Image
 
@@ -23,7 +21,7 @@ from dcgan_dist.networks import Discriminator, Generator, initialize
 from dcgan_dist.settings import scenes32
 from dcgan_dist.storage import Place
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("standing_cluster")]
 
 SCENES = 400
 SETTINGS = replace(
@@ -31,15 +29,6 @@ SETTINGS = replace(
     networks=replace(scenes32().networks, image_size=16, generator_maps=4, discriminator_maps=4),
     data=replace(scenes32().data, scenes_images=SCENES),
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cluster(start_ray: Callable[[int], None]) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        start_ray(2)
-        patch.setenv("RAY_ADDRESS", ray.get_runtime_context().gcs_address)
-        patch.setenv("PYTHONWARNINGS", "ignore")
-        yield
 
 
 def jpeg(index: int) -> bytes:

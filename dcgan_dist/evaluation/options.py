@@ -1,5 +1,6 @@
-"""Options of commands that compute on evaluation actors, and the actors that they ask for."""
+"""What commands that compute on evaluation actors share: options, the actors that they ask for, how they end."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,8 +9,9 @@ from typing import Annotated
 import tyro
 
 from dcgan_dist.cluster import connected, set_environment
-from dcgan_dist.errors import SettingsError
+from dcgan_dist.errors import DcganDistError, SettingsError
 from dcgan_dist.evaluation.evaluator import Evaluators
+from dcgan_dist.monitoring.terminal import Line
 from dcgan_dist.preflight import gather_facts, set_aside
 from dcgan_dist.settings import Settings, WorkerSettings
 
@@ -60,3 +62,24 @@ def open_pool(options: ActorOptions, say: Callable[[str], None]) -> Iterator[Eva
         pool.say = say
         yield pool
         pool.close()
+
+
+def status_of(act: Callable[[Line], None], left: str) -> int:
+    """Do what a command does: its status is 0, 2 for wrong input, 130 after Ctrl-C.
+
+    Args:
+        act: is given the line that says what is being done.
+        left: what is said after Ctrl-C.
+    """
+    line = Line(sys.stderr)
+    try:
+        act(line)
+    except DcganDistError as error:
+        line.clear()
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        line.clear()
+        print(left, file=sys.stderr)
+        return 130
+    return 0
