@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.report import Bar, Cell, Report, Table, parser, publish
-from dcgan_dist.evaluation.tables import CIFAR10, setting
+from dcgan_dist.evaluation.tables import CIFAR10, percent, setting
 
 TASK = "cifar10"
 KMEANS_1600, KMEANS_WITHIN = 77.9, 2.0
@@ -25,11 +25,6 @@ def read(folder: Path) -> list[dict[str, Any]]:
     found = [json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))]
     mine = [result for result in found if result["task"] == TASK and "all_labels" in result]
     return sorted(mine, key=lambda result: float(result["all_labels"]["accuracy"]))
-
-
-def percent(score: Mapping[str, Any]) -> str:
-    """With half the width of its interval."""
-    return f"{100 * score['accuracy']:.2f} (±{50 * (score['high'] - score['low']):.2f})"
 
 
 def report(results: Sequence[Mapping[str, Any]]) -> Report:

@@ -54,8 +54,8 @@ def table(task: str, results: Sequence[Mapping[str, Any]]) -> list[str]:
         rows.append(
             (
                 _name(result),
-                _percent(every) if every else "",
-                _percent(less) if less else "",
+                percent(every) if every else "",
+                percent(less) if less else "",
                 ", ".join(setting(part) for part in (every, less) if part),
                 f"{result['features']:,}",
                 f"{sum(result['seconds'].values()):.0f}",
@@ -95,6 +95,6 @@ def _aligned(text: str, width: int, column: int) -> str:
     return text.rjust(width) if column > 2 else text.ljust(width)
 
 
-def _percent(score: Mapping[str, Any]) -> str:
+def percent(score: Mapping[str, Any]) -> str:
     """Accuracy with half the width of its interval."""
     return f"{100 * score['accuracy']:.2f} (±{50 * (score['high'] - score['low']):.2f})"
