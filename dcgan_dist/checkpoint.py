@@ -448,7 +448,7 @@ def require_same(saved: Settings, given: Settings, run: Place) -> None:
     Raises:
         CheckpointError: naming the first setting that differs.
     """
-    free = ("data.cache", "data.max_bad_fraction", *FREE_ON_RESUME)
+    free = ("data.cache", "data.cpus", "data.max_bad_fraction", *FREE_ON_RESUME)
     old, new = flatten(saved), flatten(given)
     for name, value in new.items():
         if old[name] != value and not name.startswith(free):

@@ -54,11 +54,16 @@ ANSWER_S = 10.0
 """How long the cluster's address may take to answer."""
 
 
-def set_environment(settings: Settings) -> None:
-    """Set what Ray reads from the environment, for this process and all that it starts."""
+def set_driver_environment(settings: Settings) -> None:
+    """Set what Ray reads from the environment of a process that drives a run."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", f"{settings.workers.wait_s:g}")
+
+
+def set_environment(settings: Settings) -> None:
+    """Set what Ray reads from the environment, for this process and all that it starts."""
+    set_driver_environment(settings)
     if not _address(settings) and "RAY_AUTH_MODE" not in os.environ:
         # Without a token anybody on the machine could run code in our name. This one lives as long as the cluster does.
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
@@ -67,6 +72,11 @@ def set_environment(settings: Settings) -> None:
 def worker_environment() -> dict[str, str]:
     """What training workers are started with."""
     return {name: os.environ.get(name, value) for name, value in WORKER_ENVIRONMENT.items()}
+
+
+def has_address(settings: Settings) -> bool:
+    """Whether a cluster is to be joined, and none started here."""
+    return bool(_address(settings))
 
 
 def _address(settings: Settings) -> str:
@@ -88,8 +98,11 @@ def _require_answer(address: str) -> None:
 
 
 @contextmanager
-def connected(settings: Settings) -> Iterator[None]:
+def connected(settings: Settings, cpus: float | None = None) -> Iterator[None]:
     """Be connected to a Ray cluster; one that was started here ends with the block, and its logs go unless it failed.
+
+    Args:
+        cpus: logical CPUs of one that is started here; none: as many as a run with these settings needs.
 
     Raises:
         ClusterError: there is no cluster at the address.
@@ -122,9 +135,10 @@ def connected(settings: Settings) -> Iterator[None]:
     cores = len(os.sched_getaffinity(0))
     # Workers compute in threads of their own and reading takes turns with them, so that Ray's count of CPUs is only a
     # count of what may run at once; a laptop with two cores runs two workers and their readers.
-    cpus = settings.workers.number * settings.workers.cpus + max(READER_CPUS, cores)
-    if settings.probe.tasks:
-        cpus += settings.probe.actors * settings.probe.cpus
+    if cpus is None:
+        cpus = settings.workers.number * settings.workers.cpus + max(READER_CPUS, cores)
+        if settings.probe.tasks:
+            cpus += settings.probe.actors * settings.probe.cpus
     ray.init(
         address="local",
         num_cpus=int(-(-cpus // 1)),

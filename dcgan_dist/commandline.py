@@ -39,34 +39,19 @@ def parse(arguments: Sequence[str]) -> Options:
     Raises:
         SettingsError: a setting is impossible; unknown ones and wrong types end the process with status 2.
     """
-    arguments = [text for given in _spread(arguments) for text in given]
-    # What the settings begin with must be known before they are parsed, since their help shows it.
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    for name in ("--preset", "--config", "--resume", "--storage"):
-        first.add_argument(name, default="")
-    given, _ = first.parse_known_args([text.replace("_", "-") if text.startswith("--") else text for text in arguments])
+    arguments = spread(arguments)
+    given = look_ahead(arguments, "--preset", "--config", "--resume", "--storage")
     if sum(bool(value) for value in (given.preset, given.config, given.resume)) > 1:
         raise SettingsError("--preset, --config and --resume each say what the settings begin with: give one of them")
     if given.resume:
         base = _settings_of(place(given.storage or Settings(images=1).storage) / given.resume)
-    elif given.config:
-        file = place(given.config)
-        base = from_yaml(file.read_bytes().decode(errors="replace"), str(file))
-    elif given.preset and given.preset not in PRESETS:
-        raise SettingsError(f"preset is {given.preset} but needs to be one of {', '.join(PRESETS)}")
     else:
-        base = PRESETS[given.preset or "scenes32"]()
-    # A length that is given takes the place of the other kind of length.
-    flags = {text.partition("=")[0] for text in arguments}
-    if "--epochs" in flags and "--images" not in flags:
-        base = replace(base, images=None, epochs=base.epochs or 1.0)
-    if "--images" in flags and "--epochs" not in flags:
-        base = replace(base, epochs=None, images=base.images or 1)
+        base = preset_or_file(given.preset, given.config)
     options = tyro.cli(
         Options,
         prog="python -m dcgan_dist.train",
-        args=list(arguments),
-        default=Options(settings=base),
+        args=arguments,
+        default=Options(settings=with_length(base, arguments)),
     )
     settings = options.settings
     if options.resume:
@@ -76,8 +61,45 @@ def parse(arguments: Sequence[str]) -> Options:
     return replace(options, settings=settings)
 
 
-def _spread(arguments: Sequence[str]) -> Iterator[list[str]]:
+def look_ahead(arguments: Sequence[str], *names: str) -> argparse.Namespace:
+    """Some options before all are parsed: what the settings begin with has to be known, since their help shows it."""
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for name in names:
+        first.add_argument(name, default="")
+    given, _ = first.parse_known_args([text.replace("_", "-") if text.startswith("--") else text for text in arguments])
+    return given
+
+
+def preset_or_file(preset: str, config: str) -> Settings:
+    """What the settings begin with: those of a file, else those of a preset, else those of the first preset.
+
+    Raises:
+        SettingsError: there is no such preset, or the file holds what is no setting.
+    """
+    if config:
+        file = place(config)
+        return from_yaml(file.read_bytes().decode(errors="replace"), str(file))
+    if preset and preset not in PRESETS:
+        raise SettingsError(f"preset is {preset} but needs to be one of {', '.join(PRESETS)}")
+    return PRESETS[preset or "scenes32"]()
+
+
+def with_length(base: Settings, arguments: Sequence[str]) -> Settings:
+    """The settings that arguments are read over: a length that is given takes the place of the other kind of length."""
+    flags = {text.partition("=")[0] for text in arguments}
+    if "--epochs" in flags and "--images" not in flags:
+        return replace(base, images=None, epochs=base.epochs or 1.0)
+    if "--images" in flags and "--epochs" not in flags:
+        return replace(base, epochs=None, images=base.images or 1)
+    return base
+
+
+def spread(arguments: Sequence[str]) -> list[str]:
     """The arguments, with `--workers 2:8` as the two settings that it stands for."""
+    return [text for given in _spread(arguments) for text in given]
+
+
+def _spread(arguments: Sequence[str]) -> Iterator[list[str]]:
     names = ("--workers", "--workers.number")
     rest = iter(arguments)
     for text in rest:

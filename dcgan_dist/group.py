@@ -55,6 +55,7 @@ class Group:
             self.reading.row_bytes,
             self.total_steps,
             partial(_begin, self.run),
+            self.settings.data.cpus,
         )
         resources = {"CPU": placement.cpus} | ({"GPU": placement.gpus} if placement.gpus else {})
         # Ray keeps its own record of a run here. Ours is complete without it, so it is not in the run's folder, where a

@@ -9,7 +9,7 @@ import dataclasses
 import difflib
 import math
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -45,6 +45,8 @@ class DataSettings:
     cache: Literal["auto", "on", "off"] = "auto"
     """Keep decoded images in Ray's object store. `auto`: where they take a quarter of it at most and are read more than
     once."""
+    cpus: Annotated[float, arg(metavar="CPUS")] = 0.0
+    """Logical CPUs that reading takes at most; 0: all that are free."""
     max_bad_fraction: Annotated[float, arg(metavar="FRACTION")] = 0.01
     """The run stops when more than this part of the images cannot be decoded."""
     max_image_pixels: Annotated[int, arg(metavar="PIXELS")] = 64_000_000
@@ -56,6 +58,10 @@ class DataSettings:
         _require(bool(self.path.strip()), "data.path is empty but needs an address, for example scenes or folder/*.tar")
         _require(self.scenes_images >= 1, f"data.scenes_images is {self.scenes_images} but needs at least 1")
         _require(self.window >= 1, f"data.window is {self.window} but needs at least 1 image")
+        _require(
+            self.cpus == 0 or self.cpus >= 1,
+            f"data.cpus is {self.cpus:g} but needs at least 1, which a read task takes, or 0 for all that are free",
+        )
         _require(
             0 <= self.max_bad_fraction < 1,
             f"data.max_bad_fraction is {self.max_bad_fraction} but needs to be at least 0 and below 1",
@@ -388,6 +394,19 @@ def flatten(settings: Settings) -> dict[str, object]:
         else:
             flat[group.name] = value
     return flat
+
+
+def replaced(settings: Settings, changes: Mapping[str, object], source: str) -> Settings:
+    """Settings with other values, by dotted names.
+
+    Raises:
+        SettingsError: naming `source` and what is unknown, of a wrong type or impossible.
+    """
+    content = dataclasses.asdict(settings)
+    for name, value in changes.items():
+        group, _, rest = name.rpartition(".")
+        (content[group] if group else content)[rest] = value
+    return typing.cast(Settings, _build(Settings, content, source, ""))
 
 
 def to_yaml(settings: Settings) -> str:

@@ -25,6 +25,8 @@ from dcgan_dist.worker import Outcome
 
 LOOK_S = 0.5
 """Between two looks at the group and at the cluster."""
+STOP = signal.SIGTERM
+"""What a run that is to end is told, where nothing else is said."""
 SETTLE_S = 5.0
 """How long after a group's end the machines that it held may take to be free again."""
 
@@ -57,6 +59,10 @@ class Supervisor:
     def signal(self) -> int | None:
         """That the run was ended by, if it was."""
         return self._signal
+
+    def stop(self, number: int = STOP) -> None:
+        """Let the run end with a checkpoint, as that signal does; from any thread."""
+        self._signal = self._signal or number
 
     def run(self) -> Outcome:
         """Until the run is done, out of time, or stopped by a signal.
@@ -185,7 +191,13 @@ class Supervisor:
 
     @contextmanager
     def _on_signals(self) -> Iterator[None]:
-        """Answer SIGINT and SIGTERM within the block: the first asks for a checkpoint, the second ends the process."""
+        """Answer SIGINT and SIGTERM within the block: the first asks for a checkpoint, the second ends the process.
+
+        Signals reach the main thread alone: a run that another one drives is ended by `stop`.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
         before = {number: signal.signal(number, self._answer) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
@@ -196,7 +208,7 @@ class Supervisor:
     def _answer(self, number: int, frame: FrameType | None) -> None:
         if self._signal is not None:
             raise KeyboardInterrupt
-        self._signal = number
+        self.stop(number)
         # A signal comes in the middle of anything, also of the monitor's lock: the line is said by another thread.
         line = "stopping: a checkpoint is written first; once more to leave at once"
         threading.Thread(target=self._monitor.say, args=(line,), name="stop").start()

@@ -12,12 +12,12 @@ import math
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -27,13 +27,20 @@ from dcgan_dist.cluster import connected, set_environment
 from dcgan_dist.commandline import Options, parse
 from dcgan_dist.data.shards import Index
 from dcgan_dist.errors import CheckpointError, DataError, DcganDistError, SettingsError, TrainingError
+from dcgan_dist.evaluation.judge import Judge, PoolJudge
 from dcgan_dist.evaluation.live import LiveProbe
+from dcgan_dist.evaluation.task import Task
 from dcgan_dist.evaluation.tasks import parse_tasks
 from dcgan_dist.history import lives, totals
 from dcgan_dist.monitoring.curves import read_lines
 from dcgan_dist.preflight import describe, gather_facts, place_workers, set_aside
 from dcgan_dist.settings import Settings, from_yaml, to_yaml
 from dcgan_dist.storage import MissingFile, Place, place
+
+if TYPE_CHECKING:
+    from dcgan_dist.data.cache import CachedPictures
+    from dcgan_dist.data.reading import ShardPictures
+    from dcgan_dist.supervisor import Supervisor
 
 # Ray, and what imports it, is imported by functions of this file: its environment has to be set first, and help, wrong
 # settings and missing data are answered without the seconds that it takes.
@@ -66,11 +73,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-class Launch:
-    """One call of the command, from options to the end of the run."""
+@dataclass(frozen=True)
+class Lent:
+    """What a run need not have of its own.
 
-    def __init__(self, options: Options) -> None:
+    Attributes:
+        judge: of its checkpoints, in place of evaluation actors.
+        tasks: that they are judged on then.
+        pictures: the data, decoded already.
+    """
+
+    judge: Judge | None = None
+    tasks: Sequence[Task] = ()
+    pictures: "CachedPictures | None" = None
+
+
+class Launch:
+    """One run, from options to its end."""
+
+    def __init__(
+        self,
+        options: Options,
+        lent: Lent | None = None,
+        told: Callable[[int, Mapping[str, float]], None] = lambda images, values: None,
+    ) -> None:
         """See that names and addresses lead somewhere; nothing is written and nothing is started.
+
+        Args:
+            lent: by a sweep; none: evaluation actors are the run's own, where the settings name tasks.
+            told: see `Monitor`.
 
         Raises:
             SettingsError: the name is taken.
@@ -83,6 +114,9 @@ class Launch:
         self.run = place(self.settings.storage) / self.settings.name
         self.init_from: tuple[Place, str] | None = None
         self.live: LiveProbe | None = None
+        self._lent, self._told = lent or Lent(), told
+        self._supervisor: Supervisor | None = None
+        self._stopped = False
         if options.resume:
             saved = from_yaml((self.run / "settings.yaml").read_bytes().decode(), str(self.run / "settings.yaml"))
             require_same(saved, self.settings, self.run)
@@ -96,9 +130,7 @@ class Launch:
         if self.settings.monitoring.audit and not self.run.is_local:
             raise SettingsError(f"monitoring.audit needs a storage on a disk, but storage is {self.settings.storage}")
         self.shards = find_shards(self.settings)
-        probe, size = self.settings.probe, self.settings.networks.image_size
-        named = parse_tasks(probe.tasks, "--probe") if probe.tasks else []
-        self.tasks = [task.open(size, resize=probe.resize, seed=PROBE_SEED) for task in named]
+        self.tasks = open_tasks(self.settings) if lent is None else []
 
     def preflight(self) -> None:
         """Say what the cluster has and what the run takes of it; raises `ClusterError` where that is too much."""
@@ -119,18 +151,11 @@ class Launch:
         from dcgan_dist.data.cache import cache_pictures, is_cached
         from dcgan_dist.data.dataset import open_index
         from dcgan_dist.data.plan import Plan, cut_slices
-        from dcgan_dist.data.reading import ShardPictures
         from dcgan_dist.monitoring.terminal import Progress
 
         settings, progress = self.settings, Progress(sys.stdout)
         self.index = open_index(settings, self.shards, progress)
-        shards = ShardPictures(
-            self.index,
-            settings.networks.image_size,
-            settings.data.fit,
-            settings.data.max_image_pixels,
-            settings.data.max_image_bytes,
-        )
+        shards = open_pictures(self.index, settings)
         samples = np.unique(np.linspace(0, len(self.index) - 1, CHECKED_IMAGES).astype(np.int64))
         size = settings.networks.image_size
         pixels = np.empty((len(samples), size, size, 3), np.uint8)
@@ -150,6 +175,9 @@ class Launch:
             raise SettingsError(
                 f"{self.run} is done: it has {newest.images:,} images; give a larger --images to train it further"
             )
+        if self._lent.pictures is not None:
+            self.pictures: ShardPictures | CachedPictures = self._lent.pictures
+            return
         cached = is_cached(settings.data.cache, len(self.index), size, images, self.facts.store_bytes)
         self.pictures = cache_pictures(shards, progress) if cached else shards
 
@@ -182,6 +210,7 @@ class Launch:
         self._record("running")
         # Before anything else: reading would take their CPUs.
         pool = Pool(probe.actors, probe.cpus, probe.gpus, probe.threads) if self.tasks else None
+        judge = self._lent.judge if pool is None else PoolJudge(pool, probe.actors, self.tasks)
         mailbox = create_mailbox()
         receiver = Receiver(mailbox)
         reading = Reading(self.plan, self.pictures)
@@ -191,15 +220,19 @@ class Launch:
         )
         length = Totals(self.total_steps * settings.optimization.batch_size, len(self.index))
         terminal = open_terminal(sys.stdout, length, settings.monitoring.line_s)
-        monitor = Monitor(self.run, receiver, terminal, length, name_of=self.index.names)
+        monitor = Monitor(self.run, receiver, terminal, length, self.index.names, self._told)
         monitor.start()
         if pool is not None:
             pool.say = monitor.say
+        if judge is not None:
             dtype = torch.float16 if probe.half else torch.float32
-            self.live = LiveProbe(self.run, pool, probe.actors, self.tasks, dtype, monitor.say, monitor.probed)
+            tasks = self.tasks or self._lent.tasks
+            self.live = LiveProbe(self.run, judge, tasks, dtype, monitor.say, monitor.probed)
             self.live.start()
         held = dict if pool is None else pool.held
-        supervisor = Supervisor(group, receiver, monitor, partial(self._check, monitor), held)
+        supervisor = self._supervisor = Supervisor(group, receiver, monitor, partial(self._check, monitor), held)
+        if self._stopped:
+            supervisor.stop()
         try:
             outcome = supervisor.run()
         except BaseException:
@@ -220,6 +253,14 @@ class Launch:
         storage = shlex.quote(settings.storage)
         print(f"go on with: python -m dcgan_dist.train --resume {settings.name} --storage {storage}", flush=True)
         return 128 + supervisor.signal
+
+    def stop(self) -> None:
+        """Let the run end with a checkpoint, from any thread; as SIGTERM does where the command runs."""
+        self._stopped = True
+        if self._supervisor is not None:
+            self._supervisor.stop()
+        if self.live is not None:
+            self.live.abandon()
 
     def _finish(self, live: LiveProbe, monitor: Any, *, wanted: bool) -> None:
         """Let the newest checkpoint be judged, unless the user does not want to wait for it."""
@@ -272,6 +313,26 @@ class Launch:
             "versions": {name: version(name) for name in ("dcgan-dist", "torch", "ray", "numpy", "pyarrow")},
         }
         (self.run / "run.json").write_bytes(json.dumps(record, indent=1).encode())
+
+
+def open_pictures(index: Index, settings: Settings) -> "ShardPictures":
+    """The images of an index as the networks of these settings see them."""
+    from dcgan_dist.data.reading import ShardPictures
+
+    data, size = settings.data, settings.networks.image_size
+    return ShardPictures(index, size, data.fit, data.max_image_pixels, data.max_image_bytes)
+
+
+def open_tasks(settings: Settings) -> list[Task]:
+    """What the checkpoints of a run are judged on.
+
+    Raises:
+        SettingsError: a task that nobody knows.
+        DataError: its images are not there, or cannot be used for networks of this size.
+    """
+    probe, size = settings.probe, settings.networks.image_size
+    named = parse_tasks(probe.tasks, "--probe") if probe.tasks else []
+    return [task.open(size, resize=probe.resize, seed=PROBE_SEED) for task in named]
 
 
 def _digest(index: Index) -> str:

@@ -60,7 +60,8 @@ def cache_pictures(source: ShardPictures, progress: Progress) -> CachedPictures:
     """Decode all pictures of a data set, by a Ray task for each part."""
     shared = ray.put(source)
     images = len(source.index)
-    task = ray.remote(num_returns=2)(_decode_part)
+    # A run that is a trial of a sweep lives in a placement group, which has no CPU for its tasks.
+    task = ray.remote(num_returns=2, scheduling_strategy="DEFAULT")(_decode_part)
     bounds = [(first, min(first + PART_IMAGES, images)) for first in range(0, images, PART_IMAGES)]
     results = [task.remote([shared], first, last) for first, last in bounds]
     parts, bad = zip(*results, strict=True)

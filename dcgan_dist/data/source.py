@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import ray
 from numpy.typing import NDArray
-from ray.data import DataContext, Datasource, ExecutionOptions, ReadTask
+from ray.data import DataContext, Datasource, ExecutionOptions, ExecutionResources, ReadTask
 from ray.data.block import BlockAccessor, BlockMetadata
 from ray.train import DataConfig
 
@@ -68,11 +68,16 @@ class SequenceConfig(DataConfig):  # type: ignore[misc]
         row_bytes: int,
         last_step: int,
         begin: Callable[[int], int],
+        cpus: float = 0.0,
     ) -> None:
-        """`begin` is told the number of workers and answers with the first step; it is called once a worker group."""
+        """
+        Args:
+            begin: is told the number of workers and answers with the first step; it is called once a worker group.
+            cpus: that reading takes at most; 0: all that are free.
+        """
         super().__init__()
         self._reading, self._plan, self._row_bytes = reading, plan, row_bytes
-        self._last_step, self._begin = last_step, begin
+        self._last_step, self._begin, self._cpus = last_step, begin, cpus
 
     def configure(
         self,
@@ -84,7 +89,7 @@ class SequenceConfig(DataConfig):  # type: ignore[misc]
     ) -> list[dict[str, Any]]:
         """One iterator a worker; `datasets` only says that there is one, what is in it is decided here."""
         part = part_of(self._plan, self._begin(world_size), self._last_step, world_size)
-        return [{DATASET: shard} for shard in split(self._reading, self._plan, self._row_bytes, part)]
+        return [{DATASET: shard} for shard in split(self._reading, self._plan, self._row_bytes, part, self._cpus)]
 
 
 def part_of(plan: Plan, first_step: int, last_step: int, workers: int) -> Part:
@@ -97,19 +102,21 @@ def share_rows(plan: Plan, workers: int) -> int:
     return -(-plan.batch_size // workers)
 
 
-def split(reading: "ray.ObjectRef[Reading]", plan: Plan, row_bytes: int, part: Part) -> list[Any]:
+def split(reading: "ray.ObjectRef[Reading]", plan: Plan, row_bytes: int, part: Part, cpus: float = 0.0) -> list[Any]:
     """One `ray.data.DataIterator` a worker, over its rows of the part, in order.
 
     Batches are dicts with `share_rows` rows: image uint8 [n, size, size, 3] or, where pictures are cached, shown int64
     [n] (the sample whose picture it is), step int64 [n], sample int64 [n] (-1 in padding), filled bool [n] (whether
-    another sample is shown). `row_bytes` is that of the reading.
+    another sample is shown). `row_bytes` is that of the reading; `cpus` is what reading takes at most, 0 for all.
     """
     rows = share_rows(plan, part.workers) * plan.chunk_steps
     context = DataContext.get_current().copy()
     context.target_max_block_size = int(0.9 * rows * row_bytes)
     context.enable_progress_bars = False
     context.print_on_execution_start = False
-    context.execution_options = ExecutionOptions(preserve_order=True)
+    context.execution_options = ExecutionOptions(
+        preserve_order=True, resource_limits=ExecutionResources(cpu=cpus) if cpus else None
+    )
     pace(context, part.workers)
     with DataContext.current(context):
         dataset = ray.data.read_datasource(

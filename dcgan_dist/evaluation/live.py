@@ -1,4 +1,4 @@
-"""Probes beside training: a thread of the driver hands each new checkpoint to the evaluators, the newest first.
+"""Probes beside training: a thread of the driver hands each new checkpoint to a judge, the newest first.
 
 Training never waits for it. A checkpoint that is being judged stays until that is done, and the best one stays for
 good. What comes and is pushed out while another one is being judged is skipped, and named in the run's record. Results
@@ -18,9 +18,8 @@ from dcgan_dist.checkpoint import load_checkpoint, manifests, mark
 from dcgan_dist.errors import CheckpointError, DcganDistError
 from dcgan_dist.evaluation.classifiers import Linear
 from dcgan_dist.evaluation.descriptions import of_discriminator
-from dcgan_dist.evaluation.evaluator import Evaluators
 from dcgan_dist.evaluation.job import FOLDER, ProbeJob, read_result, score
-from dcgan_dist.evaluation.probe import load
+from dcgan_dist.evaluation.judge import Judge
 from dcgan_dist.evaluation.task import Task
 from dcgan_dist.monitoring.curves import Probed, read_probed
 from dcgan_dist.storage import Place
@@ -43,8 +42,7 @@ class LiveProbe:
     def __init__(
         self,
         run: Place,
-        evaluators: Evaluators,
-        actors: int,
+        judge: Judge,
         tasks: Sequence[Task],
         dtype: torch.dtype,
         say: Callable[[str], None],
@@ -52,14 +50,14 @@ class LiveProbe:
     ) -> None:
         """
         Args:
-            actors: how many evaluators there are.
+            judge: of every checkpoint.
             tasks: on which every checkpoint is judged, without draws of few labels where there are all; the first one
                 says which is the best.
             dtype: of the features that are kept.
             say: a line for people.
             take: a result for the curves.
         """
-        self._run, self._evaluators, self._actors = run, evaluators, actors
+        self._run, self._judge = run, judge
         self._tasks = [replace(task, few=None) if task.all_labels else task for task in tasks]
         self._dtype, self._say, self._take = dtype, say, take
         self._seen: set[str] = set()
@@ -77,9 +75,13 @@ class LiveProbe:
     def close(self, *, finish: bool) -> None:
         """End it; `finish`: when the newest checkpoint is judged."""
         if not finish:
-            self._abandoned.set()
+            self.abandon()
         self._closing.set()
         self._thread.join()
+
+    def abandon(self) -> None:
+        """Nothing is judged any more; what is being judged is left."""
+        self._abandoned.set()
 
     def record(self) -> dict[str, Any]:
         """What stands of it in `run.json`."""
@@ -89,18 +91,6 @@ class LiveProbe:
             "skipped": sorted(self._seen - self._judged),
         }
 
-    # What follows makes this the `Evaluators` that the probe is given: between two calls it can be ended.
-
-    def each(self, name: str, /, *arguments: Any) -> list[Any]:
-        """`Evaluators.each`."""
-        self._go_on()
-        return self._evaluators.each(name, *arguments)
-
-    def svm(self, name: str, /, *arguments: Any) -> tuple[torch.Tensor, ...]:
-        """`Evaluators.svm`."""
-        self._go_on()
-        return self._evaluators.svm(name, *arguments)
-
     def _go_on(self) -> None:
         if self._abandoned.is_set():
             raise _Abandoned
@@ -108,7 +98,6 @@ class LiveProbe:
     def _run_thread(self) -> None:
         try:
             untold = self._untold()
-            self._checksums = load(self, self._tasks)
             while not self._abandoned.is_set():
                 closing = self._closing.is_set()
                 name = self._choose(newest_only=closing)
@@ -117,7 +106,7 @@ class LiveProbe:
                 if name is None:
                     self._closing.wait(POLL_S)
                     continue
-                self._judge(name)
+                self._judge_checkpoint(name)
                 # By now the curves of this attempt have begun, and it is known which results are of a probe's recipe.
                 for result in untold:
                     if result["recipe_sha256"] in self._recipes:
@@ -151,7 +140,7 @@ class LiveProbe:
         wanted = there[:1] if newest_only else there
         return next((name for name in wanted if name not in self._judged | self._unreadable), None)
 
-    def _judge(self, name: str) -> None:
+    def _judge_checkpoint(self, name: str) -> None:
         mark(self._run, name, "reads")
         try:
             checkpoint = load_checkpoint(self._run, name)
@@ -178,7 +167,7 @@ class LiveProbe:
             self._recipes.add(job.recipe_sha256)
             result = job.read()
             if result is None:
-                result = job.compute(self, self._checksums, self._actors, lambda text: None)
+                result = self._judge.compute(job, self._go_on)
                 self._tell(result)
             results.append(score(result)["accuracy"])
         self._judged.add(name)

@@ -55,6 +55,11 @@ class Probed(TypedDict):
     """Bounds of the accuracy."""
 
 
+def probe_metric(task: str) -> str:
+    """Name of the accuracy on a task among the metrics."""
+    return f"probe/{task}/accuracy"
+
+
 def read_points(run: Place) -> list[Point]:
     """The points of a run in order, each step once: of two attempts that went the same way, the later one counts.
 
@@ -174,9 +179,7 @@ class Curves:
         if not self._events:
             self.begin(0, 0, 0)
         self._lines.add(json.dumps(found, allow_nan=False).encode() + b"\n")
-        self._events[-1].add(
-            event_file.scalars(found["images"], {f"probe/{found['task']}/accuracy": found["accuracy"]})
-        )
+        self._events[-1].add(event_file.scalars(found["images"], {probe_metric(found["task"]): found["accuracy"]}))
 
     def add_picture(self, name: str, images: int, png: bytes, picture: Pixels) -> None:
         """Show a picture in TensorBoard: uint8 [H, W, 3], and the same as PNG."""

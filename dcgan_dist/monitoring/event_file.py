@@ -46,6 +46,16 @@ def text(step: int, name: str, words: str) -> bytes:
     return _record(Event(step=step, summary=Summary(value=[value])))
 
 
+def hparams(values: Mapping[str, bool | int | float | str], metrics: Mapping[str, float]) -> bytes:
+    """A whole file for TensorBoard's table of hyperparameters: those of a run, and the metrics shown beside them."""
+    from torch.utils.tensorboard.summary import hparams as summaries
+
+    events = [Event(file_version="brain.Event:2")]
+    parts = summaries(dict(values), dict(metrics))  # type: ignore[no-untyped-call]
+    events += [Event(summary=summary) for summary in parts]
+    return b"".join(_record(event) for event in events)
+
+
 def _record(event: Event) -> bytes:
     event.wall_time = time.time()
     file = io.BytesIO()

@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -20,7 +20,7 @@ import ray
 from dcgan_dist.checkpoint import keep_before
 from dcgan_dist.errors import DcganDistError
 from dcgan_dist.health import Finding, Health
-from dcgan_dist.monitoring.curves import Curves, Probed
+from dcgan_dist.monitoring.curves import Curves, Probed, probe_metric
 from dcgan_dist.monitoring.gauges import set_gauges
 from dcgan_dist.monitoring.messages import BadImages, Message, Pictures, Scalars, Started
 from dcgan_dist.monitoring.ranks import Ranks
@@ -61,13 +61,19 @@ class Monitor:
         terminal: Terminal,
         totals: Totals,
         name_of: Callable[[int], str] = "number {}".format,
+        told: Callable[[int, Mapping[str, float]], None] = lambda images, values: None,
     ) -> None:
-        """`name_of`: what a person knows an image of the data set by, from its number."""
+        """
+        Args:
+            name_of: what a person knows an image of the data set by, from its number.
+            told: is given every number that the curves get, by name, with the images that it speaks of.
+        """
         self._run = run
         self._source = source
         self._terminal = terminal
         self._totals = totals
         self._name_of = name_of
+        self._told = told
         self._group: Started | None = None
         self._newest_images = 0
         self._terminal_lock = threading.Lock()
@@ -155,7 +161,7 @@ class Monitor:
                 newest = points[-1]["values"] | {"data/bad_images": float(len(self._curves.bad_images))}
                 self._survive("setting Ray's metrics", lambda: set_gauges(self._run.name, newest))
         while self._probed:
-            self._survive("taking in a probe", partial(self._curves.add_probed, self._probed.popleft()))
+            self._survive("taking in a probe", partial(self._take_probe, self._probed.popleft()))
         self._survive(f"writing the curves of {self._run}", self._curves.flush)
         self._survive("writing pictures", self._write_pictures)
         if time.monotonic() - self._copied_at >= COPY_S:
@@ -189,6 +195,7 @@ class Monitor:
         values, self._rank_values = self._rank_values, {}
         finding = self._health.add(message["images"], message["values"])
         self._curves.add({**message, "values": message["values"] | values}, str(finding) if finding else None)
+        self._told(message["images"], message["values"] | values)
         points.append(message)
         self._newest_images = message["images"]
         if finding is not None:
@@ -198,6 +205,10 @@ class Monitor:
             self.say(
                 f"checkpoint {kept} from before that is kept" if kept else "no checkpoint is left from before that"
             )
+
+    def _take_probe(self, found: Probed) -> None:
+        self._curves.add_probed(found)
+        self._told(found["images"], {probe_metric(found["task"]): found["accuracy"]})
 
     def _take_start(self, message: Started) -> None:
         before = self._group

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from dcgan_dist.checkpoint import manifests, write_checkpoint
+from dcgan_dist.evaluation.judge import PoolJudge
 from dcgan_dist.evaluation.live import LiveProbe
 from dcgan_dist.evaluation.task import Task
 from dcgan_dist.monitoring.curves import Probed
@@ -70,7 +71,8 @@ def probe(run: Place, bands: Task, here: Callable[..., Any]) -> Iterator[Callabl
         lines: list[str] = []
         taken: list[Probed] = []
         evaluators = Held(here(1))
-        live = LiveProbe(run, evaluators, 1, [replace(bands, few=None)], torch.float32, lines.append, taken.append)
+        judge = PoolJudge(evaluators, 1, [bands])
+        live = LiveProbe(run, judge, [replace(bands, few=None)], torch.float32, lines.append, taken.append)
         live.start()
         begun.append((live, evaluators))
         return live, evaluators, lines, taken

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.evaluation.task import FewLabels, Task
-from dcgan_dist.evaluation.tasks import neighbours
+from dcgan_dist.evaluation.tasks import neighbours, rooms
 from dcgan_dist.evaluation.tasks.labelled import open_labelled
 from dcgan_dist.evaluation.tasks.svhn import FILES, open_svhn
 from dcgan_dist.storage import Place, place
@@ -18,13 +18,18 @@ FEW_LABELS = {"cifar10": FewLabels(per_class=400, choosing=10, draws=10)}
 
 @dataclass(frozen=True)
 class Named:
-    """A task as it is named: NAME, or NAME=FOLDER; only `neighbours` may be without a folder."""
+    """A task as it is named: NAME, or NAME=FOLDER; only `neighbours` and `rooms` may be without a folder."""
 
     name: str
     folder: Place | None
 
+    def __str__(self) -> str:
+        return self.name if self.folder is None else f"{self.name}={self.folder}"
+
     def open(self, size: int, *, resize: bool, seed: int) -> Task:
         """Find the images of a labelled task, see `open_labelled` and `open_svhn`."""
+        if self.name == rooms.NAME and self.folder is None:
+            return rooms.open_rooms(size, seed=seed)
         if self.name == neighbours.NAME or self.folder is None:
             raise SettingsError(
                 f"task {neighbours.NAME} judges samples and no features: give it to python -m dcgan_dist.evaluate"
@@ -49,7 +54,7 @@ def parse_tasks(text: str, option: str = "--tasks") -> Sequence[Named]:
             )
         if name in (other.name for other in found):
             raise SettingsError(f"task {name} is given twice: give each one once")
-        found.append(Named(name, None if part == neighbours.NAME else _find(name, folder, option)))
+        found.append(Named(name, None if part in (neighbours.NAME, rooms.NAME) else _find(name, folder, option)))
     return found
 
 

@@ -1,0 +1,44 @@
+"""A task that needs no data: rooms of the embedded data set, none of which a run is trained on, by what they show."""
+
+from typing import Final
+
+import numpy as np
+
+from dcgan_dist.data.embedded import SEED, VERSION
+from dcgan_dist.data.scenes import draw
+from dcgan_dist.evaluation.task import ArrayPictures, Labelled, Task, order
+
+NAME: Final = "rooms"
+"""Of the task."""
+TRAIN, TEST, HELD_OUT = 300, 2_000, 60
+"""So few to learn from that features differ: with 4,000 random ones know 95 of 100 rooms, and trained ones 99."""
+FIRST = 1 << 40
+"""Number of the first room: far behind those that a run is trained on."""
+SHOWN = ("bed", "window", "door")
+"""Each may be there or not: eight classes."""
+
+
+def open_rooms(size: int, *, seed: int) -> Task:
+    """Draw the rooms.
+
+    Args:
+        size: height and width of the networks' images.
+        seed: of the order of the training images.
+    """
+    images = np.empty((TRAIN + TEST, size, size, 3), np.uint8)
+    labels = np.zeros(len(images), np.int64)
+    for number in range(len(images)):
+        room = draw("rooms", size, SEED, FIRST + number)
+        images[number] = room.image
+        labels[number] = sum(bool(room.truth["attributes"][name]) << bit for bit, name in enumerate(SHOWN))
+    train, test = ArrayPictures(images[:TRAIN], "the rooms"), ArrayPictures(images[TRAIN:], "the rooms")
+    samples = order(TRAIN, seed)
+    return Task(
+        NAME,
+        f"rooms v{VERSION}, {TRAIN} and {TEST} from {FIRST} on, by {', '.join(SHOWN)}",
+        Labelled(train, samples, labels[:TRAIN][samples]),
+        Labelled(test, np.arange(TEST), labels[TRAIN:]),
+        classes=1 << len(SHOWN),
+        held_out=HELD_OUT,
+        seed=seed,
+    )
