@@ -144,10 +144,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 class Command:
-    """`python -m dcgan_dist.train` as a user gives it, in a folder, with a home and a Ray directory of its own."""
+    """A command as a user gives it, in a folder, with a home and a Ray directory of its own."""
 
-    def __init__(self, folder: Path, home: str) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, home: str, module: str = "dcgan_dist.train") -> None:
+        """`module`: of `python -m`."""
+        self.folder, self.module = folder, module
         self._environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")} | {
             "HOME": home,
             "RAY_TMPDIR": home,
@@ -157,7 +158,7 @@ class Command:
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
         """Start it; its output is in one stream."""
         return subprocess.Popen(
-            [sys.executable, "-m", "dcgan_dist.train", *arguments],
+            [sys.executable, "-m", self.module, *arguments],
             cwd=self.folder,
             env=self._environment,
             stdout=subprocess.PIPE,
@@ -198,8 +199,18 @@ class Command:
 @pytest.fixture
 def train_command(tmp_path: Path) -> Iterator[Command]:
     """The training command, in an empty folder."""
+    yield from _command(tmp_path, "dcgan_dist.train")
+
+
+@pytest.fixture
+def sweep_command(tmp_path: Path) -> Iterator[Command]:
+    """The sweep, in an empty folder."""
+    yield from _command(tmp_path, "tuning.sweep")
+
+
+def _command(folder: Path, module: str) -> Iterator[Command]:
     # pytest's own folders are too deep for Ray's sockets.
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as home:
-        command = Command(tmp_path, home)
+        command = Command(folder, home, module)
         yield command
         command.end()

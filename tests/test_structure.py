@@ -8,11 +8,13 @@ import pytest
 import dcgan_dist
 
 PACKAGE = Path(dcgan_dist.__file__).parent
+TUNING = PACKAGE.parent / "tuning"
 
 LAYERS = [
     {"train", "sample", "status", "evaluate", "memorised", "data.prepare"},
     {"supervisor"},
     {"evaluation.live"},
+    {"evaluation.judge"},
     {"evaluation.options", "evaluation.tables", "evaluation.job"},
     {"evaluation.pool", "evaluation.tasks"},
     {"evaluation.probe", "evaluation.memorisation", "evaluation.baselines"},
@@ -72,10 +74,12 @@ WITHOUT_RAY = [
     "evaluation.memorisation",
     "evaluation.job",
     "evaluation.live",
+    "evaluation.judge",
     "evaluation.tasks",
     "evaluation.tasks.labelled",
     "evaluation.tasks.svhn",
     "evaluation.tasks.neighbours",
+    "evaluation.tasks.rooms",
     "evaluation.classifiers",
     "evaluation.coverage",
     "evaluation.baselines.kmeans",
@@ -120,6 +124,18 @@ def own(path: Path) -> set[str]:
     known = modules()
     found = {name.removeprefix("dcgan_dist.") for name in imports(path) if name.startswith("dcgan_dist.")}
     return {name for name in found if name in known and name not in FOLDERS}
+
+
+def test_the_package_knows_nothing_of_sweeps() -> None:
+    assert [name for name, path in modules().items() if any(used.startswith("tuning") for used in imports(path))] == []
+
+
+@pytest.mark.parametrize("name", ["space", "objective", "capacity", "folder", "table", "options"])
+def test_plain_parts_of_sweeps_do_not_import_ray(name: str) -> None:
+    used = imports(TUNING / f"{name}.py")
+    assert not any(one == "ray" or one.startswith("ray.") for one in used)
+    own = {one.split(".")[1] for one in used if one.startswith("tuning.")}
+    assert own <= {"space", "objective", "capacity", "folder", "table", "options"}
 
 
 def layer(name: str) -> int:

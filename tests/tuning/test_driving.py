@@ -1,0 +1,124 @@
+"""A trial's run as its driver sees it: what is reported, and how it ends."""
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from dcgan_dist.commandline import Options
+from dcgan_dist.errors import DataError, TrainingError
+from dcgan_dist.train import Lent
+from tuning import driving
+from tuning.driving import Driving
+from tuning.objective import Objective
+
+OBJECTIVE = Objective("probe/rooms/accuracy", "max")
+TOTAL = 9_000
+Told = Callable[[int, Mapping[str, float]], None]
+
+
+class Run:
+    """In the place of a training run: does what a test says."""
+
+    act: Callable[[Told], None]
+
+    def __init__(self, options: Options, lent: Lent, told: Told) -> None:
+        self.told = told
+        self.asked_to_stop = threading.Event()
+
+    def preflight(self) -> None:
+        """Nothing."""
+
+    def open_data(self) -> None:
+        """Nothing."""
+
+    def train(self) -> int:
+        """What the test says, and until it is stopped if that says so."""
+        if type(self).act(self.told) == "until stopped":  # type: ignore[func-returns-value]
+            assert self.asked_to_stop.wait(30)
+        return 0
+
+    def stop(self) -> None:
+        """Remember it."""
+        self.asked_to_stop.set()
+
+
+@pytest.fixture
+def drive(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Driving]:
+    """`drive(ACT)` drives a run that does that."""
+
+    def drive(act: Callable[[Told], Any], before: list[tuple[int, float]] | None = None) -> Driving:
+        monkeypatch.setattr(Run, "act", staticmethod(act), raising=False)
+        monkeypatch.setattr(driving, "Launch", Run)
+        return Driving(Options(), Lent(), OBJECTIVE, TOTAL, before or [])
+
+    return drive
+
+
+def reports(driven: Driving) -> list[dict[str, Any]]:
+    found = [driven.take(30)]
+    while not found[-1].get("done"):
+        found.append(driven.take(30))
+    return [{name: value for name, value in one.items() if name not in {"seconds", "speed"}} for one in found]
+
+
+def accuracy(value: float) -> dict[str, float]:
+    return {"probe/rooms/accuracy": value}
+
+
+def test_values_are_reported_as_they_come_and_the_last_one_with_the_end(drive: Callable[..., Driving]) -> None:
+    def act(told: Told) -> None:
+        told(1_500, {"speed/images_per_second": 100.0, "loss/generator": 1.0})
+        told(1_000, accuracy(0.5))
+        told(9_024, {"speed/images_per_second": 200.0})
+        told(9_024, accuracy(0.7))
+
+    driven = drive(act)
+    assert reports(driven) == [
+        {"images": 1_000, "objective": 0.5},
+        {"images": 9_024, "objective": 0.7, "done": True, "state": "finished", "reason": ""},
+    ]
+
+
+def test_a_run_without_news_says_how_far_it_is_and_ends_when_asked(drive: Callable[..., Driving]) -> None:
+    def act(told: Told) -> str:
+        told(1_500, {"speed/images_per_second": 100.0})
+        return "until stopped"
+
+    driven = drive(act)
+    news = driven.take(0.3)
+    while not news["images"]:
+        news = driven.take(0.1)
+    assert (news["images"], news["speed"]) == (1_500, 100.0)
+    assert "objective" not in news
+    driven.stop()
+    assert driven.take(1)["done"]
+
+
+def test_what_an_earlier_life_found_is_reported_again(drive: Callable[..., Driving]) -> None:
+    driven = drive(lambda told: told(3_000, accuracy(0.6)), before=[(1_000, 0.4), (2_000, 0.5)])
+    assert [one.get("objective") for one in reports(driven)] == [0.4, 0.5, 0.6, None]
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [(TrainingError("D wins since 40,000 images"), "condemned"), (DataError("a shard is gone"), "failed")],
+)
+def test_a_run_that_ends_early_says_why(drive: Callable[..., Driving], error: Exception, state: str) -> None:
+    def act(told: Told) -> None:
+        told(1_000, accuracy(0.5))
+        raise error
+
+    *_, last = reports(drive(act))
+    assert (last["state"], last["reason"]) == (state, str(error))
+
+
+def test_a_defect_is_raised(drive: Callable[..., Driving], capfd: pytest.CaptureFixture[str]) -> None:
+    def act(told: Told) -> None:
+        raise ValueError("a defect of ours")
+
+    driven = drive(act)
+    with pytest.raises(ValueError, match="a defect of ours"):
+        driven.take(30)
+    assert "ValueError: a defect of ours" in capfd.readouterr().err

@@ -1,0 +1,84 @@
+"""Where values of trials come from, and that none of them is lost."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dcgan_dist.settings import cifar32
+from dcgan_dist.storage import Place
+from tuning.folder import SweepFolder
+from tuning.searching import NUMBER, OptunaChooser, RandomChooser, Suggestions
+from tuning.space import Choice, Numbers, defaults
+
+SPACE = {"optimization.lr": Numbers(1e-5, 1e-1, log=True), "optimization.batch_size": Choice((32, 64, 128))}
+FIRST = defaults(SPACE, cifar32())
+
+
+def suggestions(folder: SweepFolder, **changed: Any) -> Suggestions:
+    given: dict[str, Any] = {"chooser": RandomChooser(SPACE, 1), "first": FIRST, "unfinished": [], "new": range(4)}
+    return Suggestions(folder, **{**given, **changed}, mode="max")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> SweepFolder:
+    return SweepFolder(Place(str(tmp_path / "sweep")))
+
+
+def test_values_depend_on_the_seed_and_the_number_alone() -> None:
+    forward = [RandomChooser(SPACE, 1).choose(number) for number in range(5)]
+    chooser = RandomChooser(SPACE, 1)
+    backward = [chooser.choose(number) for number in reversed(range(5))]
+    assert forward == backward[::-1]
+    assert len({values["optimization.lr"] for values in forward}) == 5
+    assert RandomChooser(SPACE, 2).choose(0) != forward[0]
+
+
+def test_the_first_trial_has_the_presets_values_and_each_is_on_record_before_it_starts(folder: SweepFolder) -> None:
+    given = suggestions(folder)
+    assert given.suggest("a") == {NUMBER: 0, "optimization.lr": 2e-4, "optimization.batch_size": 128}
+    second = given.suggest("b")
+    assert [record.number for record in folder.records()] == [0, 1]
+    assert {NUMBER: 1, **folder.read(1).values} == second
+    assert [given.suggest(name) for name in "cde"][-1] == "FINISHED"
+    assert [record.state for record in folder.records()] == ["running"] * 4
+
+
+def test_a_resumed_sweep_gives_what_was_unfinished_and_then_what_is_new(folder: SweepFolder) -> None:
+    before = suggestions(folder)
+    for name in "abc":
+        before.suggest(name)
+    folder.end(0, "finished", "", 10.0)
+    unfinished = [record for record in folder.records() if record.state == "running"]
+    after = suggestions(folder, unfinished=unfinished, new=[3])
+    found = [after.suggest(name) for name in "defg"]
+    assert [one if isinstance(one, str) else one[NUMBER] for one in found] == [1, 2, 3, "FINISHED"]
+    assert found[0] == {NUMBER: 1, **folder.read(1).values}
+
+
+def test_optuna_looks_where_it_is_good(folder: SweepFolder) -> None:
+    chooser = OptunaChooser(SPACE, 0, "max")
+    chooser.tell(0, {"optimization.lr": 2e-4, "optimization.batch_size": 128}, -1.7)
+    given = suggestions(folder, chooser=chooser, new=range(1, 40))
+    tried = []
+    for number in range(1, 40):
+        values = given.suggest(str(number))
+        assert isinstance(values, dict)
+        lr = float(str(values["optimization.lr"]))
+        tried.append(lr)
+        given.on_trial_complete(str(number), {"objective": -abs(math.log10(lr) + 2)})
+    early, late = (sum(3e-3 < lr < 3e-2 for lr in part) for part in (tried[:10], tried[-10:]))
+    assert late > early
+    assert late >= 6
+
+
+def test_optuna_learns_from_what_others_chose_but_not_from_values_outside(folder: SweepFolder) -> None:
+    chooser = OptunaChooser(SPACE, 0, "min")
+    chooser.tell(0, {"optimization.lr": 2e-4, "optimization.batch_size": 128}, 1.0)
+    chooser.tell(1, {"optimization.lr": 2.0, "optimization.batch_size": 128}, 2.0)
+    chooser.tell(2, {"optimization.lr": 2e-4, "optimization.batch_size": 100}, 3.0)
+    chooser.choose(3)
+    chooser.tell(3, {}, None)
+    states = [trial.state.name for trial in chooser._study.trials]
+    assert states == ["COMPLETE", "FAIL"]

@@ -1,0 +1,198 @@
+"""Sweeps by the whole command: what they leave, what a killed one goes on from, and how wrong ones are refused."""
+
+import csv
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from dcgan_dist.checkpoint import attempts, load_checkpoint, manifests
+from dcgan_dist.settings import flatten, from_yaml
+from dcgan_dist.storage import Place
+from tuning.sweep import main
+
+TINY = [
+    "--storage=runs",
+    "--data.scenes-images=640",
+    "--batch-size=64",
+    "--networks.image-size=16",
+    "--networks.generator-maps=8",
+    "--networks.discriminator-maps=8",
+    "--probe.cpus=0.5",
+]
+LR = ["--search", "lr=uniform(1e-4,1e-3)"]
+SEARCH = ["--search", "lr=loguniform(1e-5,1e-2)", "beta1=uniform(0,0.9)"]
+
+
+def settings_of(run: Path) -> dict[str, object]:
+    return flatten(from_yaml((run / "settings.yaml").read_text(), str(run)))
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    checkpoint = load_checkpoint(Place(str(run)))
+    parts = ("generator", "discriminator")
+    return {f"{part}.{name}": value for part in parts for name, value in checkpoint.state[part].items()}
+
+
+def wait_for(what: Callable[[], Any], seconds: float = 180) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return found
+
+
+@pytest.mark.ray
+@pytest.mark.timeout(600)
+def test_a_sweep_leaves_runs_a_table_and_settings_that_give_its_best_again(
+    sweep_command: Any, train_command: Any, tmp_path: Path
+) -> None:
+    status, output = sweep_command.run(*TINY, "--name=sweep", "--images=9000", "--trials=3", "--at-once=2", *SEARCH)
+    assert status == 0, output
+    sweep = tmp_path / "runs" / "sweep"
+    rows = list(csv.DictReader((sweep / "results.csv").open()))
+    assert [row["trial"] for row in rows] == ["0", "1", "2"]
+    assert {row["state"] for row in rows} <= {"finished", "cut"}
+    first = settings_of(sweep / "trials" / "000")
+    assert (first["optimization.lr"], first["optimization.beta1"]) == (4e-4, 0.5), "trial 0 is the preset's default"
+    for row in rows:
+        run = sweep / "trials" / row["run"]
+        mine = settings_of(run)
+        differing = {name for name, value in mine.items() if value != first[name]}
+        assert differing <= {"name", "optimization.lr", "optimization.beta1"}
+        assert float(row["optimization.lr"]) == mine["optimization.lr"]
+        assert 0.1 < float(row["low"]) < float(row["objective"]) < float(row["high"]) < 1
+        assert int(row["age_images"]) == int(row["images"]) - int(row["objective_images"])
+        assert int(row["generator_updates"]) == int(row["images"]) // 64
+        (result,) = (run / "evaluation").glob(f"{row['checkpoint']}-rooms-discriminator-*.json")
+        assert json.loads(result.read_text())["all_labels"]["accuracy"] == float(row["objective"])
+        assert (run / "tensorboard" / "events.out.tfevents.000000.hparams").is_file()
+    best = max(rows, key=lambda row: float(row["objective"]))
+    assert f"best         trial {best['trial']}: python -m dcgan_dist.train --config" in output
+    assert {file.name for file in (sweep / "figures").iterdir()} == {"lr.png", "beta1.png", "lr-beta1.png"}
+
+    status, output = train_command.run("--config=runs/sweep/best.yaml", "--name=again", "--storage=runs")
+    assert status == 0, output
+    trained = load_checkpoint(Place(str(sweep / "trials" / best["run"])))
+    again = load_checkpoint(Place(str(tmp_path / "runs" / "again")), trained.name)
+    for part in ("generator", "discriminator"):
+        for name, value in trained.state[part].items():
+            assert torch.equal(value, again.state[part][name]), f"{part} {name}"
+
+
+@pytest.mark.ray
+@pytest.mark.timeout(600)
+def test_a_killed_sweep_repeats_no_trial_and_loses_none(sweep_command: Any, tmp_path: Path) -> None:
+    options = [*TINY, "--name=sweep", "--images=48000", "--trials=3", "--at-once=1", "--scheduler=none"]
+    process = sweep_command.start(*options, *SEARCH)
+    sweep = tmp_path / "runs" / "sweep"
+    trials = [Place(str(sweep / "trials" / f"{number:03d}")) for number in range(3)]
+
+    def state(number: int) -> str:
+        file = sweep / "records" / f"{number:03d}.json"
+        return str(json.loads(file.read_text())["state"]) if file.is_file() else ""
+
+    wait_for(lambda: state(0) == "finished")
+    wait_for(lambda: manifests(trials[1]))
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate(timeout=60)
+    sweep_command.end()
+    assert [state(number) for number in (0, 1)] == ["finished", "running"]
+    before = (sweep / "trials" / "000" / "run.json").stat().st_mtime_ns
+    reached = max(manifests(trials[1]))
+
+    status, output = sweep_command.run("--resume=sweep", "--storage=runs")
+    assert status == 0, output
+    assert (
+        "found 2 trials: 1 have ended and are not repeated, 1 go on from their newest checkpoints, 1 are new" in output
+    )
+    assert (sweep / "trials" / "000" / "run.json").stat().st_mtime_ns == before
+    assert [state(number) for number in range(3)] == ["finished"] * 3
+    lives = attempts(trials[1])
+    assert len(lives) == 2
+    assert lives[1].checkpoint is not None
+    assert lives[1].checkpoint >= reached
+    assert len(attempts(trials[2])) == 1
+    rows = list(csv.DictReader((sweep / "results.csv").open()))
+    assert [row["images"] for row in rows] == ["48000"] * 3
+
+
+@pytest.mark.ray
+@pytest.mark.timeout(600)
+def test_a_bad_trial_of_a_population_goes_on_from_a_good_ones_checkpoint(sweep_command: Any, tmp_path: Path) -> None:
+    status, output = sweep_command.run(
+        *TINY, "--name=sweep", "--images=64000", "--trials=2", "--at-once=2", "--scheduler=pbt", *SEARCH
+    )
+    assert status == 0, output
+    sweep = tmp_path / "runs" / "sweep"
+    branches = sorted(sweep.glob("trials/*/branch.json"))
+    assert branches, output
+    for file in branches:
+        branch, run = json.loads(file.read_text()), file.parent
+        donor = sweep / "trials" / branch["run"]
+        assert donor.name.partition(".")[0] != run.name.partition(".")[0]
+        (first, *_) = attempts(Place(str(run)))
+        assert (first.checkpoint, first.images) == (branch["checkpoint"], int(branch["checkpoint"]))
+        mine, theirs = settings_of(run), settings_of(donor)
+        differing = {name for name, value in mine.items() if value != theirs[name]}
+        assert differing <= {"name", "optimization.lr", "optimization.beta1"}
+        assert {name: mine[name] for name in branch["values"]} == branch["values"]
+        if branch["checkpoint"] in manifests(Place(str(donor))):
+            taken, given = (load_checkpoint(Place(str(one)), branch["checkpoint"]) for one in (run, donor))
+            assert taken.step == given.step
+            for name, value in given.state["discriminator"].items():
+                assert torch.equal(value, taken.state["discriminator"][name])
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ([], "--search is missing: name the settings to search"),
+        (["--search", "lrr=uniform(0,1)"], "--search lrr is not a setting; did you mean lr?"),
+        (["--search", "lr=uniform(1,1)"], "is an empty range"),
+        (
+            [*LR, "--objective", "loss/critic"],
+            "objective is loss/critic but nobody logs",
+        ),
+        ([*LR, "--trials", "0"], "trials is 0 but needs at least 1"),
+        (["--search", "batch_size=choice(32,64)", "--scheduler", "pbt"], "cannot change in mid-run"),
+        ([*LR, "--minutes", "3"], "give --images for each trial, and --budget-minutes"),
+        ([*LR, "--preset", "lsun64"], "objective is probe but the probe has no task"),
+        ([*LR, "--probe", "mnist"], "task mnist needs its data"),
+        (
+            [*LR, "--budget-minutes", "0"],
+            "budget_minutes is 0.0 but needs to be above 0",
+        ),
+        (["--resume", "none"], "there is no sweep in"),
+        (["--report", "none"], "there is no sweep in"),
+        (["--resume", "a", "--report", "b"], "--resume and --report each name a sweep"),
+    ],
+)
+def test_wrong_sweeps_get_one_sentence_and_leave_nothing(
+    call: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, options: list[str], told: str
+) -> None:
+    monkeypatch.delenv("DCGAN_DIST_DATA", raising=False)
+    status, output, errors = call(main, *options)
+    assert status == 2
+    assert errors.startswith("error: ")
+    assert told in errors
+    assert errors.count("\n") == 1
+    assert output == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sweep_that_is_there_is_not_overwritten_nor_changed(call: Any, tmp_path: Path) -> None:
+    (tmp_path / "runs" / "old").mkdir(parents=True)
+    (tmp_path / "runs" / "old" / "notes").write_text("mine")
+    status, _, errors = call(main, "--name=old", *SEARCH)
+    assert status == 2
+    assert "exists: go on with it by --resume old, or choose another name" in errors
+    status, _, errors = call(main, "--resume=old", "--lr=1e-3")
+    assert status == 2
+    assert "--lr cannot be given with a sweep that is there" in errors

@@ -1,0 +1,93 @@
+"""How many trials a cluster has room for at once: pure arithmetic, so that none waits for CPUs that another holds."""
+
+from dataclasses import dataclass
+
+from dcgan_dist.errors import ClusterError
+from dcgan_dist.preflight import READER_CPUS, ClusterFacts, place_workers
+from dcgan_dist.settings import Settings
+
+DRIVER_MEMORY = 600 << 20
+"""Bytes of memory that Ray sets aside for the driver of a trial, which takes hardly any CPU."""
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """How many trials run at once.
+
+    Attributes:
+        at_once: how many.
+        sentence: how that comes, for people.
+    """
+
+    at_once: int
+    sentence: str
+
+
+def fit_trials(settings: Settings, facts: ClusterFacts, wanted: int, cap: int) -> Capacity:
+    """How many trials run at once.
+
+    Args:
+        settings: of a trial; those that take the most of the cluster, where settings of workers are searched.
+        facts: what evaluation has left of the cluster.
+        wanted: how many the user wants; 0: as many as fit.
+        cap: more are of no use.
+
+    Raises:
+        ClusterError: not even one fits, or not as many as are wanted.
+    """
+    place_workers(settings, facts)
+    workers = settings.workers
+    use_gpu = workers.gpu == "on" or (workers.gpu == "auto" and facts.gpus > 0)
+    hosts = [(cpus, gpus if use_gpu else 0.0) for cpus, gpus in facts.hosts.values()]
+    needs_gpu = 1.0 if use_gpu else 0.0
+    fitting = 0
+    most = max(cap, wanted)
+    while fitting < most and _take(hosts, workers.cpus, needs_gpu, workers.number):
+        fitting += 1
+    takes = f"{workers.number} x {workers.cpus:g} CPUs{' and a GPU' if use_gpu else ''} + {READER_CPUS} to read"
+    has = f"{facts.cpus:g} CPUs" + (f" and {facts.gpus:g} GPUs" if use_gpu else "")
+    if not fitting:
+        raise ClusterError(
+            f"no trial fits: it takes {takes}, and evaluation leaves {has}: use fewer --workers, a smaller "
+            "--workers.cpus or --probe.cpus, or add nodes"
+        )
+    if wanted > fitting:
+        raise ClusterError(
+            f"at_once is {wanted} but only {fitting} {'fits' if fitting == 1 else 'fit'}: each trial takes {takes}, "
+            f"and evaluation leaves {has}: use --at-once {fitting}, or add nodes"
+        )
+    at_once = wanted or fitting
+    return Capacity(at_once, f"{at_once} at once, each with {takes}, of {has} that evaluation leaves")
+
+
+def _take(hosts: list[tuple[float, float]], cpus: float, gpus: float, workers: int) -> bool:
+    """Take a trial's workers and its reader from the hosts, each from the one with the most left; whether they fit."""
+    left = list(hosts)
+    for cpu, gpu in [*([(cpus, gpus)] * workers), (float(READER_CPUS), 0.0)]:
+        fitting = [number for number, (has, has_gpu) in enumerate(left) if has >= cpu and has_gpu >= gpu]
+        if not fitting:
+            return False
+        # A reader leaves hosts with GPUs to those who need them.
+        best = max(fitting, key=lambda number: (left[number][1] if gpu else -left[number][1], left[number][0]))
+        left[best] = left[best][0] - cpu, left[best][1] - gpu
+    hosts[:] = left
+    return True
+
+
+def on_this_machine(settings: Settings, cores: int, wanted: int, cap: int, actors_cpus: float) -> int:
+    """How many trials run at once on a machine of one's own, where Ray is started for the sweep.
+
+    Its CPUs are only a count there, so that even one core trains; but more trials than cores get in each other's way.
+
+    Args:
+        actors_cpus: of all evaluation actors.
+    """
+    workers = settings.workers
+    by_cores = int((cores - actors_cpus) // (workers.number * workers.cpus))
+    return wanted or max(1, min(cap, by_cores))
+
+
+def local_cpus(settings: Settings, at_once: int, actors_cpus: float) -> float:
+    """Logical CPUs of a Ray that is started for so many trials at once."""
+    workers = settings.workers
+    return at_once * (workers.number * workers.cpus + READER_CPUS) + actors_cpus

@@ -1,0 +1,110 @@
+"""A trial's run, driven by a thread: the real training job, whose numbers are told as they come."""
+
+import threading
+import time
+import traceback
+from collections.abc import Mapping
+from queue import Empty, Queue
+from typing import Any
+
+from dcgan_dist.commandline import Options
+from dcgan_dist.errors import DcganDistError, TrainingError
+from dcgan_dist.train import Launch, Lent
+from tuning.folder import State
+from tuning.objective import KEY, Objective, Reports
+from tuning.scheduling import IMAGES
+
+END_S = 60.0
+"""How long a run may take to leave a checkpoint and its workers, once it is to end."""
+
+
+class Driving:
+    """Drives a run until its end or until `stop`. `take` its reports."""
+
+    def __init__(
+        self,
+        options: Options,
+        lent: Lent,
+        objective: Objective,
+        total_images: int,
+        before: list[tuple[int, float]],
+    ) -> None:
+        """
+        Args:
+            before: values of the objective, with their images, that an earlier life of the run has found.
+        """
+        self._options, self._lent = options, lent
+        self._reports, self._total = Reports(objective, total_images), total_images
+        self._final: dict[str, Any] = {}
+        self._queue: Queue[dict[str, Any]] = Queue()
+        self._images, self._speed = 0, 0.0
+        self._launch: Launch | None = None
+        self._stopped = False
+        self._error: BaseException | None = None
+        self._began = time.monotonic()
+        for images, value in before:
+            self._report(images, value)
+        self._thread = threading.Thread(target=self._drive, name="trial", daemon=True)
+        self._thread.start()
+
+    @property
+    def seconds(self) -> float:
+        """Since it began."""
+        return time.monotonic() - self._began
+
+    def take(self, wait_s: float) -> dict[str, Any]:
+        """The next report: images, and the objective where there is a new value; the last one is `done`.
+
+        Without any for `wait_s` it says how far the run is. Raises what the run was ended by, where that is a defect.
+        """
+        try:
+            report = self._queue.get(timeout=wait_s)
+        except Empty:
+            report = {IMAGES: self._images}
+        if report.get("done") and self._error is not None:
+            raise self._error
+        return {**report, "speed": self._speed, "seconds": self.seconds}
+
+    def stop(self) -> None:
+        """End it with a checkpoint; waits for that."""
+        self._stopped = True
+        if self._launch is not None:
+            self._launch.stop()
+        self._thread.join(END_S)
+
+    def _drive(self) -> None:
+        state, reason = "finished", ""
+        try:
+            launch = self._launch = Launch(self._options, self._lent, self._told)
+            launch.preflight()
+            launch.open_data()
+            if self._stopped:
+                return
+            launch.train()
+        except TrainingError as error:
+            state, reason = "condemned", str(error)
+        except DcganDistError as error:
+            state, reason = "failed", str(error)
+        except BaseException as error:
+            traceback.print_exc()
+            self._error = error
+        finally:
+            self._queue.put(self._last(state, reason))  # type: ignore[arg-type]
+
+    def _last(self, state: State, reason: str) -> dict[str, Any]:
+        return {IMAGES: self._images, **self._final, "done": True, "state": state, "reason": reason}
+
+    def _report(self, images: int, value: float) -> None:
+        """Report a value; that of the whole run with its end, so that no scheduler cuts what is done."""
+        report = {IMAGES: images, KEY: value}
+        if images < self._total:
+            self._queue.put(report)
+        else:
+            self._final = report
+
+    def _told(self, images: int, values: Mapping[str, float]) -> None:
+        """From the run's monitor."""
+        if "speed/images_per_second" in values:
+            self._images, self._speed = images, values["speed/images_per_second"]
+        for at, value in self._reports.add(images, values):
+            self._report(at, value)

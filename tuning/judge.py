@@ -1,0 +1,75 @@
+"""One pool of evaluation actors for all trials of a sweep: an actor owns it, and judges in the order of the asking."""
+
+from collections.abc import Callable
+from typing import Any, Self
+
+import ray
+from ray.actor import ActorHandle
+from ray.exceptions import RayTaskError
+
+from dcgan_dist.errors import DcganDistError
+from dcgan_dist.evaluation.job import ProbeJob
+from dcgan_dist.evaluation.judge import PoolJudge
+from dcgan_dist.evaluation.pool import Pool
+from dcgan_dist.settings import Settings
+from dcgan_dist.train import open_tasks
+
+POLL_S = 0.5
+"""Between two looks whether a trial still wants what it has asked for."""
+
+
+class _JudgeActor:
+    """Owns the pool. One that dies is started again with a new one, and what was asked is done then."""
+
+    def __init__(self, settings: Settings) -> None:
+        probe = settings.probe
+        self._pool = Pool(probe.actors, probe.cpus, probe.gpus, probe.threads)
+        self._judge = PoolJudge(self._pool, probe.actors, open_tasks(settings))
+
+    def held(self) -> dict[str, tuple[float, float]]:
+        """CPUs and GPUs that the pool holds, by node."""
+        return self._pool.held()
+
+    def compute(self, job: ProbeJob) -> dict[str, Any]:
+        """See `Judge.compute`; what another trial's asking has found already is only read."""
+        return job.read() or self._judge.compute(job)
+
+
+class SharedJudge:
+    """What a trial sees of it: a `Judge`, which may be sent anywhere."""
+
+    def __init__(self, actor: ActorHandle) -> None:
+        self._actor = actor
+
+    @classmethod
+    def start(cls, settings: Settings) -> Self:
+        """Start the pool; it holds what it needs when this returns.
+
+        Args:
+            settings: of the trials; folders of tasks are absolute, since another machine may have to find them.
+
+        Raises:
+            ClusterError: it found no room.
+        """
+        options = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1}
+        actor = ray.remote(_JudgeActor).options(**options).remote(settings)
+        _get(actor.held.remote())
+        return cls(actor)
+
+    def compute(self, job: ProbeJob, go_on: Callable[[], None]) -> dict[str, Any]:
+        """See `Judge`. A trial that wants it no more does not wait for it."""
+        reference = self._actor.compute.remote(job)
+        while not ray.wait([reference], timeout=POLL_S)[0]:
+            go_on()
+        found: dict[str, Any] = _get(reference)
+        return found
+
+
+def _get(reference: "ray.ObjectRef[Any]") -> Any:
+    try:
+        return ray.get(reference)
+    except RayTaskError as error:
+        # Ray's own error shows the traceback in the place of its text.
+        if isinstance(error.cause, DcganDistError):
+            raise error.cause from error
+        raise

@@ -1,0 +1,145 @@
+"""The command line of a sweep, checked before anything starts."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from dcgan_dist.commandline import look_ahead, preset_or_file, spread, with_length
+from dcgan_dist.data.embedded import EMBEDDED
+from dcgan_dist.errors import SettingsError
+from dcgan_dist.evaluation.tasks import rooms
+from dcgan_dist.settings import PRESETS, Settings, from_yaml
+from dcgan_dist.storage import place
+from tuning.folder import SweepFolder
+
+arg = tyro.conf.arg
+
+Kind = Literal["none", "asha", "pbt"]
+PROBES: Mapping[str, str] = {"cifar32": "cifar10", "imagenet32": "cifar10", "svhn32": "svhn"}
+"""What trials of a preset are judged on where nothing else is said."""
+FREE_ON_RESUME = ("trials", "at_once", "budget_minutes", "budget_hours")
+"""Options that may be given together with --resume."""
+
+
+@dataclass(frozen=True)
+class SweepOptions:
+    """Search settings of the training job with Ray Tune. Any setting that is not searched can be given as there."""
+
+    preset: Annotated[str, arg(metavar="|".join(PRESETS))] = "scenes32"
+    """What the settings begin with."""
+    config: Annotated[str, arg(metavar="FILE.yaml")] = ""
+    """Begin with the settings of this file instead."""
+    search: Annotated[tuple[str, ...], arg(metavar="NAME=FORM")] = ()
+    """Settings to search, by dotted or short name, and their values: uniform(LOW,HIGH), loguniform(LOW,HIGH),
+    integer(LOW,HIGH), choice(A,B,...). Several are separated by spaces."""
+    trials: Annotated[int, arg(metavar="N")] = 10
+    """How many trials there are. The first one has the values that the settings have without a sweep."""
+    searcher: Literal["random", "optuna"] = "random"
+    """Where values come from: drawn by the seed, or proposed by Optuna from what has been found."""
+    scheduler: Kind = "asha"
+    """Which trials go on: `none`: all to their end; `asha`: a third after a ninth of the run, of those a third after a
+    third of it; `pbt`: bad ones go on from a copy of a good one, with other values."""
+    objective: Annotated[str, arg(metavar="probe|METRIC")] = "probe"
+    """What is compared: the accuracy of the probe's first task, or a number that runs log."""
+    mode: Literal["", "max", "min"] = ""
+    """Its better end; needed where it does not go without saying."""
+    at_once: Annotated[int, arg(metavar="N")] = 0
+    """Trials at a time; 0: as many as the cluster has room for."""
+    budget_minutes: Annotated[float | None, arg(metavar="MINUTES")] = None
+    """The sweep stops after this time; it can be resumed."""
+    budget_hours: Annotated[float | None, arg(metavar="HOURS")] = None
+    """It stops when its workers have taken so many accelerator hours (of processors, where there are no GPUs)."""
+    resume: Annotated[str, arg(metavar="NAME")] = ""
+    """Go on with the sweep of this name in the storage."""
+    report: Annotated[str, arg(metavar="NAME")] = ""
+    """Make tables and figures of the sweep of this name again, and leave."""
+    dry_run: bool = False
+    """Say what would run, and leave."""
+    settings: Annotated[Settings, arg(name="")] = field(default_factory=PRESETS["scenes32"])
+
+    def __post_init__(self) -> None:
+        if self.trials < 1:
+            raise SettingsError(f"trials is {self.trials} but needs at least 1")
+        if self.at_once < 0:
+            raise SettingsError(f"at_once is {self.at_once} but needs at least 0")
+        for name in ("budget_minutes", "budget_hours"):
+            value = getattr(self, name)
+            if value is not None and not (value > 0 and math.isfinite(value)):
+                raise SettingsError(f"{name} is {value} but needs to be above 0")
+
+    @property
+    def folder(self) -> SweepFolder:
+        """Of the sweep."""
+        return SweepFolder(place(self.settings.storage) / self.settings.name)
+
+    def plan(self) -> dict[str, Any]:
+        """What is written down of them, as JSON."""
+        return {
+            name: value
+            for name, value in ((item.name, getattr(self, item.name)) for item in fields(self))
+            if name not in {"settings", "resume", "report", "dry_run", "config"}
+        }
+
+
+def parse(arguments: Sequence[str]) -> SweepOptions:
+    """Options from the command line.
+
+    Raises:
+        SettingsError: an option is impossible; unknown ones and wrong types end the process with status 2.
+        CheckpointError: there is no sweep to resume.
+    """
+    arguments = spread(arguments)
+    given = look_ahead(arguments, "--preset", "--config", "--resume", "--report", "--storage")
+    if given.preset and given.config:
+        raise SettingsError("--preset and --config each say what the settings begin with: give one of them")
+    if given.resume and given.report:
+        raise SettingsError("--resume and --report each name a sweep: give one of them")
+    base = with_length(preset_or_file(given.preset, given.config), arguments)
+    options = tyro.cli(SweepOptions, prog="python -m tuning.sweep", args=arguments, default=SweepOptions(settings=base))
+    name = options.resume or options.report
+    if name:
+        return _saved(replace(options, settings=replace(options.settings, name=name)), arguments)
+    settings = options.settings
+    if not settings.name:
+        settings = replace(settings, name=f"sweep-{datetime.now():%Y%m%d-%H%M%S}")
+    if settings.minutes is not None:
+        raise SettingsError(
+            "minutes would end trials after different numbers of images: give --images for each trial, and "
+            "--budget-minutes for the sweep"
+        )
+    if options.objective.startswith("probe") and not settings.probe.tasks:
+        tasks = rooms.NAME if _shows_rooms(settings) else PROBES.get(options.preset, "")
+        settings = replace(settings, probe=replace(settings.probe, tasks=tasks))
+    if not options.search:
+        raise SettingsError("--search is missing: name the settings to search, as in --search 'lr=uniform(1e-4,1e-3)'")
+    return replace(options, settings=settings)
+
+
+def _shows_rooms(settings: Settings) -> bool:
+    return settings.data.path == EMBEDDED and settings.data.scenes == "rooms"
+
+
+def _saved(options: SweepOptions, arguments: Sequence[str]) -> SweepOptions:
+    """Options of a sweep that is there, with those that may be others now."""
+    flags = {text.partition("=")[0].lstrip("-").replace("-", "_") for text in arguments if text.startswith("--")}
+    allowed = {"resume", "report", "storage", "dry_run", *FREE_ON_RESUME}
+    if flags - allowed:
+        raise SettingsError(
+            f"--{min(flags - allowed).replace('_', '-')} cannot be given with a sweep that is there, which has its "
+            f"own: leave it out; only {', '.join('--' + name.replace('_', '-') for name in FREE_ON_RESUME)} can"
+        )
+    plan, settings = options.folder.read_plan()
+    plan.pop("total_images", None)
+    now = {name: getattr(options, name) for name in FREE_ON_RESUME if name in flags}
+    saved = from_yaml(settings, str(options.folder.place / "settings.yaml"))
+    return replace(
+        SweepOptions(**{**plan, "search": tuple(plan["search"]), **now}),
+        settings=replace(saved, name=options.settings.name, storage=options.settings.storage),
+        resume=options.resume,
+        report=options.report,
+        dry_run=options.dry_run,
+    )

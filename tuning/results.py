@@ -1,0 +1,193 @@
+"""What a sweep has come to, from its folder alone: `results.csv`, `best.yaml`, and what TensorBoard shows of it."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from dcgan_dist.checkpoint import attempts
+from dcgan_dist.history import lives, totals
+from dcgan_dist.monitoring import event_file
+from dcgan_dist.monitoring.curves import read_lines, read_points, read_probed
+from dcgan_dist.settings import Settings, flatten, from_yaml, to_yaml
+from dcgan_dist.storage import MissingFile, Place
+from tuning.folder import Record, SweepFolder
+from tuning.objective import Objective
+from tuning.table import Entry
+from tuning.trial import values_of
+
+HPARAMS = "events.out.tfevents.000000.hparams"
+"""In a run's `tensorboard/`: before the files of its attempts, by name."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """A trial.
+
+    Attributes:
+        run: name of its newest run.
+        updates: of the generator, and of the discriminator.
+        bounds: of the objective, where it is an accuracy.
+        checkpoint: that the objective is of, where it was judged.
+        worker_hours: of all its workers, from their starts.
+    """
+
+    entry: Entry
+    run: str
+    updates: tuple[int, int]
+    bounds: tuple[float, float] | None
+    checkpoint: str
+    worker_hours: float
+
+    @property
+    def age(self) -> int | None:
+        """Images that the trial has gone on for since what its value is of."""
+        return None if self.entry.value is None else self.entry.images - self.entry.at
+
+
+def read_results(folder: SweepFolder, objective: Objective, total_images: int) -> list[Result]:
+    """All trials of a sweep, in order."""
+    return [_read(folder, record, objective, total_images) for record in folder.records()]
+
+
+def _read(folder: SweepFolder, record: Record, objective: Objective, total_images: int) -> Result:
+    run = folder.trials / folder.run_of(record.number)
+    points = read_points(run)
+    images = points[-1]["images"] if points else 0
+    step = points[-1]["step"] if points else 0
+    values = values_of(run, objective, total_images)
+    at, value = values[-1] if values else (0, None)
+    found = [one for one in read_probed(run) if objective.judged and one["images"] == at]
+    values_now, both = record.values, True
+    with suppress(MissingFile):  # it was recorded, and lost before it began
+        settings = from_yaml((run / "settings.yaml").read_bytes().decode(), str(run / "settings.yaml"))
+        both = settings.optimization.schedule == "both"
+        values_now = {name: flatten(settings)[name] for name in record.values}
+    hours = 0.0
+    for life in folder.lives(record.number):
+        one = folder.trials / (run.name.partition(".")[0] + (f".{life}" if life else ""))
+        hours += float(totals(lives(attempts(one), read_lines(one)))["worker_hours"])
+    entry = Entry(
+        record.number,
+        values_now,
+        record.state,
+        images,
+        value,
+        at,
+        _speed(run),
+        record.seconds,
+        record.reason,
+    )
+    return Result(
+        entry,
+        run.name,
+        (step, step) if both else (-(-step // 2), step // 2),
+        (found[-1]["low"], found[-1]["high"]) if found else None,
+        found[-1]["checkpoint"] if found else "",
+        hours,
+    )
+
+
+def _speed(run: Place) -> float:
+    speeds = [point["values"].get("speed/images_per_second") for point in read_points(run)]
+    known = [speed for speed in speeds if speed]
+    return len(known) / sum(1 / speed for speed in known) if known else 0.0
+
+
+def as_csv(results: Sequence[Result]) -> str:
+    """A line a trial, with everything that is known of it; the columns' names say their units."""
+    text = io.StringIO()
+    names = list(results[0].entry.values) if results else []
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(
+        [
+            "trial",
+            "run",
+            "state",
+            *names,
+            "objective",
+            "low",
+            "high",
+            "checkpoint",
+            "images",
+            "objective_images",
+            "age_images",
+            "generator_updates",
+            "discriminator_updates",
+            "images_per_second",
+            "seconds",
+            "worker_hours",
+            "reason",
+        ]
+    )
+    for result in results:
+        entry = result.entry
+        low, high = result.bounds or ("", "")
+        writer.writerow(
+            [
+                entry.number,
+                result.run,
+                entry.state,
+                *(entry.values[name] for name in names),
+                "" if entry.value is None else entry.value,
+                low,
+                high,
+                result.checkpoint,
+                entry.images,
+                entry.at,
+                "" if result.age is None else result.age,
+                *result.updates,
+                round(entry.speed, 1),
+                entry.seconds,
+                round(result.worker_hours, 4),
+                entry.reason,
+            ]
+        )
+    return text.getvalue()
+
+
+def best_settings(folder: SweepFolder, result: Result, base: Settings) -> Settings:
+    """Settings of a trial, as those of a run of its own in the storage of the sweep."""
+    text = (folder.trials / result.run / "settings.yaml").read_bytes().decode()
+    settings = from_yaml(text, str(folder.trials / result.run / "settings.yaml"))
+    return replace(
+        settings,
+        name="",
+        storage=str(folder.place.parent),
+        on_collapse=base.on_collapse,
+        data=replace(settings.data, cpus=base.data.cpus),
+        checkpoints=base.checkpoints,
+    )
+
+
+def write_results(folder: SweepFolder, results: Sequence[Result], base: Settings, objective: Objective) -> None:
+    """Write `results.csv`, `best.yaml` and what TensorBoard shows beside the curves of each run."""
+    (folder.place / "results.csv").write_bytes(as_csv(results).encode())
+    best = best_of(results, objective)
+    if best is not None:
+        (folder.place / "best.yaml").write_bytes(to_yaml(best_settings(folder, best, base)).encode())
+    for result in results:
+        if result.entry.value is not None:
+            metrics = {objective.metric: result.entry.value}
+            where = folder.trials / result.run / "tensorboard" / HPARAMS
+            where.write_bytes(event_file.hparams(_plain(result.entry.values), metrics))
+
+
+def best_of(results: Sequence[Result], objective: Objective) -> Result | None:
+    """The trial with the best value; of equal ones the first."""
+    best: Result | None = None
+    for result in results:
+        value = result.entry.value
+        if value is not None and (best is None or objective.better(value, best.entry.value or 0.0)):
+            best = result
+    return best
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, bool | int | float | str]:
+    return {
+        name: value if isinstance(value, bool | int | float | str) else json.dumps(value)
+        for name, value in values.items()
+    }

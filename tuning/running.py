@@ -1,0 +1,237 @@
+"""The trials of a sweep, as Tune runs them: what it is given, and what is done as trials come, tell news and end."""
+
+import logging
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ray import tune
+
+from dcgan_dist.settings import Settings
+from dcgan_dist.train import Lent
+from tuning.capacity import DRIVER_MEMORY
+from tuning.folder import Record, State, SweepFolder
+from tuning.groups import give_back
+from tuning.objective import KEY, Objective
+from tuning.options import SweepOptions
+from tuning.results import read_results
+from tuning.scheduling import IMAGES, make_scheduler, recall, stopper
+from tuning.searching import NUMBER, Chooser, OptunaChooser, RandomChooser, Suggestions
+from tuning.space import Space, defaults, describe
+from tuning.table import Board, Entries, Entry
+from tuning.trial import Shared, Trial, values_of
+
+MAX_LOST = 3
+"""Times that a trial whose driver is lost, with its machine for example, goes on from its newest checkpoint."""
+LOOK_S = 2.0
+"""Between two looks for what trials that died have left."""
+
+
+class Running:
+    """Runs them; `stop` ends all of them with checkpoints."""
+
+    def __init__(
+        self,
+        options: SweepOptions,
+        folder: SweepFolder,
+        space: Space,
+        objective: Objective,
+        base: Settings,
+        total_images: int,
+        lent: Lent,
+        at_once: int,
+    ) -> None:
+        self._options, self._folder, self._space = options, folder, space
+        self._objective, self._base, self._total = objective, base, total_images
+        self._lent, self._at_once = lent, at_once
+        self.entries = Entries(objective, total_images, options.trials)
+        self.board = Board(sys.stdout, self.entries)
+        self.stopped_by: int | None = None
+        self.over = ""
+        """Which budget has ended the sweep, if one has."""
+        self._began = time.monotonic()
+        self._hours_before = 0.0
+        self._now: defaultdict[int, float] = defaultdict(float)
+        """Seconds since the drivers of running trials began."""
+
+    def stop(self, number: int) -> None:
+        """End all trials with checkpoints, since that signal has come."""
+        self.stopped_by = number
+
+    def run(self) -> None:
+        """Until all trials have ended, or are to."""
+        options, folder = self._options, self._folder
+        known = read_results(folder, self._objective, self._total)
+        records = folder.records()
+        unfinished = [record for record in records if record.state == "running"]
+        new = [number for number in range(options.trials) if number >= len(records)]
+        self._hours_before = sum(result.worker_hours for result in known)
+        for result in known:
+            self.entries.by_number[result.entry.number] = result.entry
+        if options.resume:
+            ended = len(records) - len(unfinished)
+            self.board.say(f"found {len(records)} trials: {ended} ended, {len(unfinished)} unfinished; {len(new)} new")
+        if not unfinished and not new:
+            return
+        chooser = self._chooser(records)
+        scheduler = make_scheduler(options.scheduler, self._objective.mode, self._total, self._space, self._base.seed)
+        recall(scheduler, [self._values(record) for record in records if record.state != "running"])
+        suggestions = Suggestions(
+            folder, chooser, defaults(self._space, self._base), unfinished, new, self._objective.mode
+        )
+        shared = Shared(folder, self._base, self._objective, self._total, self._lent)
+        tuner = tune.Tuner(
+            tune.with_resources(
+                tune.with_parameters(Trial, shared=shared), tune.PlacementGroupFactory([{"memory": DRIVER_MEMORY}])
+            ),
+            tune_config=tune.TuneConfig(
+                search_alg=suggestions,
+                scheduler=scheduler,
+                num_samples=len(unfinished) + len(new),
+                max_concurrent_trials=self._at_once,
+                trial_dirname_creator=lambda trial: f"{trial.config[NUMBER]:03d}-{trial.trial_id}",
+            ),
+            run_config=tune.RunConfig(
+                name="tune",
+                storage_path=str(folder.place),
+                stop=stopper(self._stops),
+                callbacks=[Watch(self)],
+                failure_config=tune.FailureConfig(max_failures=MAX_LOST),
+                checkpoint_config=tune.CheckpointConfig(num_to_keep=3),
+                verbose=0,
+            ),
+        )
+        # What it says of trials that fail is said here; the whole of it is in `tune/`.
+        logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+        try:
+            tuner.fit()
+        finally:
+            self.board.close()
+            for entry in self.entries.by_number.values():
+                if entry.state == "running":
+                    self._end(entry, "running", "")
+
+    def _values(self, record: Record) -> list[tuple[int, float]]:
+        run = self._folder.trials / self._folder.run_of(record.number)
+        return values_of(run, self._objective, self._total)
+
+    def _chooser(self, records: list[Record]) -> Chooser:
+        """That of the options, which knows what has been found."""
+        if self._options.searcher == "random":
+            return RandomChooser(self._space, self._base.seed)
+        chooser = OptunaChooser(self._space, self._base.seed, self._objective.mode)
+        for record in records:
+            values = self._values(record)
+            if record.state != "running" and values:
+                chooser.tell(record.number, record.values, values[-1][1])
+        return chooser
+
+    def _stops(self) -> bool:
+        options = self._options
+        if self.stopped_by is not None:
+            return True
+        if options.budget_minutes is not None and time.monotonic() - self._began > 60 * options.budget_minutes:
+            self.over = f"{options.budget_minutes:g} minutes"
+        if options.budget_hours is not None and self._hours() > options.budget_hours:
+            self.over = f"{options.budget_hours:g} accelerator hours"
+        return bool(self.over)
+
+    def _hours(self) -> float:
+        """That workers have taken, in all lives of the sweep."""
+        now = sum(self._now[number] * self._workers(entry) for number, entry in self.entries.by_number.items())
+        return self._hours_before + now / 3600
+
+    def _workers(self, entry: Entry) -> int:
+        return int(str(entry.values.get("workers.number", self._base.workers.number)))
+
+    # Called by `Watch`, in Tune's loop.
+
+    def begins(self, number: int, values: Mapping[str, object]) -> None:
+        """A trial begins, or goes on."""
+        entry = self.entries.by_number.get(number)
+        if entry is None:
+            entry = self.entries.by_number[number] = Entry(number, dict(values))
+        changed = dict(values) != dict(entry.values)
+        verb = "goes on with" if changed else "goes on:" if entry.images else "begins:"
+        entry.values, entry.state = dict(values), "running"
+        if changed:
+            self._folder.write(replace(self._folder.read(number), values=dict(values)))
+        self.board.say(f"trial {number} {verb} {describe(values)}")
+
+    def hears(self, number: int, result: Mapping[str, Any]) -> None:
+        """A trial tells news."""
+        entry = self.entries.by_number[number]
+        entry.images = max(entry.images, int(result[IMAGES]))
+        entry.speed = result.get("speed") or entry.speed
+        self._now[number] = result.get("seconds", 0.0)
+        if KEY in result and int(result[IMAGES]) > entry.at:
+            entry.value, entry.at = float(result[KEY]), int(result[IMAGES])
+            self.board.say(
+                f"trial {number} at {entry.at:,} images ({100 * entry.at // self._total} %): "
+                f"{self._objective.metric} {self._objective.show(entry.value)}"
+            )
+
+    def ends(self, number: int, values: Mapping[str, object], state: State, reason: str) -> None:
+        """A trial has ended; also one that did not begin."""
+        entry = self.entries.by_number.setdefault(number, Entry(number, values))
+        self._end(entry, state, reason)
+        told = f": {reason}" if reason else ""
+        self.board.say(f"trial {number} is {state} at {entry.images:,} images{told}")
+
+    def lost(self, number: int) -> None:
+        """A trial's driver was lost; Tune starts another one."""
+        self.board.say(f"trial {number}: its driver is lost; it goes on from its newest checkpoint")
+
+    def _end(self, entry: Entry, state: State, reason: str) -> None:
+        seconds = self._now.pop(entry.number, 0.0)
+        entry.state, entry.reason = state, reason
+        entry.seconds += seconds
+        self._hours_before += seconds * self._workers(entry) / 3600
+        self._folder.end(entry.number, state, reason, seconds)
+
+
+class Watch(tune.Callback):  # type: ignore[misc]
+    """Passes on what Tune tells."""
+
+    def __init__(self, running: Running) -> None:
+        self._running = running
+        self._looked = 0.0
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Tune's."""
+        self._running.begins(trial.config[NUMBER], _values(trial))
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        """Tune's."""
+        self._running.hears(trial.config[NUMBER], result)
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Tune's: a trial said that it was done, or the scheduler cut it."""
+        last = trial.last_result or {}
+        self._running.ends(trial.config[NUMBER], _values(trial), last.get("state", "cut"), last.get("reason", ""))
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Tune's."""
+        error = trial.get_error()
+        reason = str(error).strip().splitlines()[-1] if error is not None else "its driver was lost again and again"
+        self._running.ends(trial.config[NUMBER], _values(trial), "failed", reason)
+
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Tune's."""
+        self._running.lost(trial.config[NUMBER])
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        """Tune's, some times a second."""
+        self._running.board.tick()
+        if time.monotonic() - self._looked > LOOK_S:
+            self._looked = time.monotonic()
+            give_back()
+
+
+def _values(trial: Any) -> dict[str, Any]:
+    return {name: value for name, value in trial.config.items() if name != NUMBER}

@@ -1,0 +1,149 @@
+"""Where the values of trials come from: drawn, or proposed by Optuna; and how Tune is given them.
+
+The first trial has the values that the settings have without a sweep.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Protocol
+
+from ray.tune.search import Searcher
+
+from dcgan_dist.errors import SettingsError
+from dcgan_dist.randomness import stream
+from tuning.folder import Record, SweepFolder
+from tuning.objective import KEY, Mode
+from tuning.space import Numbers, Space
+
+NUMBER = "number"
+"""Of a trial, among its values in Tune."""
+
+
+class Chooser(Protocol):
+    """Chooses values of trials."""
+
+    def choose(self, number: int) -> dict[str, object]:
+        """Values of a trial."""
+        ...
+
+    def tell(self, number: int, values: Mapping[str, object], objective: float | None) -> None:
+        """How a trial ended; None: it has no value of the objective."""
+        ...
+
+
+class RandomChooser:
+    """Each trial's values are drawn by the seed and its number alone."""
+
+    def __init__(self, space: Space, seed: int) -> None:
+        self._space, self._seed = space, seed
+
+    def choose(self, number: int) -> dict[str, object]:
+        """See `Chooser`."""
+        random = stream(self._seed, "values of a trial", number)
+        return {name: values.draw(random) for name, values in self._space.items()}
+
+    def tell(self, number: int, values: Mapping[str, object], objective: float | None) -> None:
+        """Nothing is learned."""
+
+
+class OptunaChooser:
+    """Optuna's tree-structured Parzen estimator; trials that run count as bad ones, so that it looks elsewhere."""
+
+    def __init__(self, space: Space, seed: int, mode: Mode) -> None:
+        """Raises `SettingsError` where Optuna is not installed."""
+        require_optuna()
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self._optuna, self._space = optuna, space
+        self._distributions = {name: self._distribution(values) for name, values in space.items()}
+        direction = "maximize" if mode == "max" else "minimize"
+        sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
+        self._study = optuna.create_study(direction=direction, sampler=sampler)
+        self._asked: dict[int, Any] = {}
+
+    def choose(self, number: int) -> dict[str, object]:
+        """See `Chooser`."""
+        trial = self._asked[number] = self._study.ask(self._distributions)
+        return dict(trial.params)
+
+    def tell(self, number: int, values: Mapping[str, object], objective: float | None) -> None:
+        """See `Chooser`; also of trials that it did not choose, if their values are among those searched."""
+        asked = self._asked.pop(number, None)
+        states = self._optuna.trial.TrialState
+        if asked is not None:
+            self._study.tell(asked, objective, state=states.FAIL if objective is None else states.COMPLETE)
+        elif objective is not None and all(values_.holds(values[name]) for name, values_ in self._space.items()):
+            self._study.add_trial(
+                self._optuna.trial.create_trial(params=dict(values), distributions=self._distributions, value=objective)
+            )
+
+    def _distribution(self, values: Any) -> Any:
+        of = self._optuna.distributions
+        if not isinstance(values, Numbers):
+            return of.CategoricalDistribution(values.values)
+        if values.whole:
+            return of.IntDistribution(int(values.low), int(values.high))
+        return of.FloatDistribution(values.low, values.high, log=values.log)
+
+
+def require_optuna() -> None:
+    """See that Optuna is installed; raises `SettingsError`."""
+    try:
+        import optuna  # noqa: F401
+    except ImportError as error:
+        raise SettingsError(
+            "searcher is optuna but the package is not installed: pip install 'dcgan-dist[sweep]', or use "
+            "--searcher random"
+        ) from error
+
+
+class Suggestions(Searcher):  # type: ignore[misc]
+    """Gives Tune trials: first those that an earlier life of the sweep has left unfinished, then new ones.
+
+    A trial is on record before Tune knows of it, so that none is lost with the driver.
+    """
+
+    def __init__(
+        self,
+        folder: SweepFolder,
+        chooser: Chooser,
+        first: Mapping[str, object],
+        unfinished: Sequence[Record],
+        new: Sequence[int],
+        mode: Mode,
+    ) -> None:
+        """
+        Args:
+            first: values of trial 0.
+            unfinished: trials that are to go on.
+            new: numbers of trials that are to begin.
+        """
+        super().__init__(metric=KEY, mode=mode)
+        self._folder, self._chooser, self._first = folder, chooser, first
+        self._unfinished, self._new = list(unfinished), list(new)
+        self._given: dict[str, Record] = {}
+
+    def suggest(self, trial_id: str) -> dict[str, object] | Literal["FINISHED"]:
+        """Values of the next trial, and its number."""
+        if self._unfinished:
+            record = self._unfinished.pop(0)
+        elif self._new:
+            number = self._new.pop(0)
+            values = dict(self._first) if number == 0 else self._chooser.choose(number)
+            record = self._folder.begin(number, values)
+        else:
+            return "FINISHED"
+        self._given[trial_id] = record
+        return {NUMBER: record.number, **record.values}
+
+    def on_trial_complete(self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False) -> None:
+        """Learn from a trial's end."""
+        record = self._given.pop(trial_id)
+        objective = None if error or result is None else result.get(KEY)
+        self._chooser.tell(record.number, record.values, objective)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the folder's records are what a resume goes on from."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing, see `save`."""

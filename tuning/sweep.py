@@ -1,0 +1,265 @@
+"""Search settings of the training job with Ray Tune:
+
+python -m tuning.sweep --search 'lr=loguniform(5e-5,2e-3)' 'beta1=uniform(0,0.9)'
+python -m tuning.sweep --preset cifar32 --trials 20 --search 'lr=loguniform(5e-5,2e-3)' 'batch_size=choice(32,64,128)'
+python -m tuning.sweep --resume NAME
+python -m tuning.sweep --report NAME
+"""
+
+import math
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from dcgan_dist.cluster import connected, has_address, set_environment
+from dcgan_dist.data.shards import Index
+from dcgan_dist.errors import DcganDistError, SettingsError
+from dcgan_dist.evaluation.tasks import parse_tasks
+from dcgan_dist.preflight import READER_CPUS, describe, gather_facts, place_workers, set_aside
+from dcgan_dist.settings import Settings, replaced, to_yaml
+from tuning.capacity import fit_trials, local_cpus, on_this_machine
+from tuning.objective import PARTS, Objective, parse_objective
+from tuning.options import SweepOptions, parse
+from tuning.space import Choice, Numbers, as_text, check_values, defaults, parse_space
+
+if TYPE_CHECKING:
+    from dcgan_dist.data.cache import CachedPictures
+
+# As in `dcgan_dist.train`, what imports Ray is imported by functions: its environment has to be set first.
+
+TUNE_ENVIRONMENT = {
+    # The board alone writes to the terminal, and runs write their own curves.
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    # Most of what a trial tells is how far it is, without a value of the objective.
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    # Signals are answered here, and what a resume needs is in the sweep's folder.
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "86400",
+    "TUNE_WARN_THRESHOLD_S": "10",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command. Returns 0 when the sweep is done, 1 when trials failed, 2 for wrong input, 130 or 143 by signals."""
+    started = False
+    try:
+        options = parse(sys.argv[1:] if arguments is None else arguments)
+        os.environ.update({name: os.environ.get(name, value) for name, value in TUNE_ENVIRONMENT.items()})
+        set_environment(options.settings)
+        sweep = Sweep(options)
+        if options.report:
+            sweep.report()
+            return 0
+        with connected(sweep.base, sweep.local_cpus):
+            sweep.preflight()
+            if options.dry_run:
+                return 0
+            started = True
+            return sweep.run()
+    except DcganDistError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1 if started else 2
+    except KeyboardInterrupt:
+        print("left; trials go on from their newest checkpoints when the sweep is resumed", file=sys.stderr)
+        return 130
+
+
+class Sweep:
+    """One call of the command."""
+
+    def __init__(self, options: SweepOptions) -> None:
+        """See that what is asked for is possible; nothing is written and nothing is started.
+
+        Raises:
+            DcganDistError: it is not, with what to do.
+        """
+        from dcgan_dist.data.dataset import find_shards
+        from dcgan_dist.train import open_tasks
+        from tuning.figures import require_matplotlib
+        from tuning.scheduling import require_changeable
+        from tuning.searching import require_optuna
+
+        self.options, settings = options, options.settings
+        self.folder = options.folder
+        self.resumed = bool(options.resume or options.report)
+        self.space = parse_space(options.search, settings)
+        first = defaults(self.space, settings)
+        check_values(first, settings)
+        if options.scheduler == "pbt":
+            require_changeable(self.space)
+        if options.searcher == "optuna":
+            require_optuna()
+        require_matplotlib()
+        if not self.resumed and self.folder.exists():
+            raise SettingsError(
+                f"name is {settings.name} but {self.folder.place} exists: go on with it by --resume {settings.name}, "
+                "or choose another name"
+            )
+        # The embedded data set and indexes of foreign ones are kept in the storage of the trials, once for all.
+        named = parse_tasks(settings.probe.tasks, "--probe") if settings.probe.tasks else []
+        self.base = self._base(settings, ",".join(str(task) for task in named))
+        self.objective: Objective = parse_objective(
+            options.objective, options.mode, [task.name for task in named], settings.optimization.schedule
+        )
+        if options.report:
+            return
+        self.shards = find_shards(self.base)
+        self.tasks = open_tasks(self.base) if self.objective.judged else []
+        actors = settings.probe.actors * settings.probe.cpus if self.objective.judged else 0.0
+        self.largest = self._largest()
+        self.at_once = options.at_once
+        self.local_cpus: float | None = None
+        if not has_address(settings):
+            cores = len(os.sched_getaffinity(0))
+            self.at_once = on_this_machine(self.largest, cores, options.at_once, options.trials, actors)
+            self.local_cpus = local_cpus(self.largest, self.at_once, actors)
+
+    def _base(self, settings: Settings, tasks: str) -> Settings:
+        """Settings that all trials share; `tasks` of the probe with their folders."""
+        threads = settings.workers.threads or max(1, int(settings.workers.cpus))
+        return replace(
+            settings,
+            storage=str(self.folder.trials),
+            on_collapse="stop",
+            data=replace(settings.data, cpus=settings.data.cpus or READER_CPUS),
+            workers=replace(settings.workers, threads=threads),
+            probe=replace(settings.probe, tasks=tasks),
+        )
+
+    def _largest(self) -> Settings:
+        """Settings of a trial that takes as much of the cluster as any can."""
+        most: dict[str, object] = {}
+        for name in ("workers.number", "workers.cpus"):
+            values = self.space.get(name)
+            if isinstance(values, Numbers):
+                most[name] = int(values.high) if values.whole else values.high
+            elif isinstance(values, Choice):
+                most[name] = max(values.values)  # type: ignore[type-var]
+        return replaced(self.base, most, "--search")
+
+    def preflight(self) -> None:
+        """Say what the cluster has and what the sweep takes of it; raises `ClusterError` where that is too much."""
+        options, probe = self.options, self.base.probe
+        facts = gather_facts()
+        left = set_aside(facts, probe.actors, probe.cpus, probe.gpus) if self.objective.judged else facts
+        capacity = fit_trials(self.largest, left, self.at_once, options.trials)
+        self.at_once = capacity.at_once
+        print(describe(place_workers(self.largest, left), facts), flush=True)
+        print(f"trials: {options.trials}, {capacity.sentence}", flush=True)
+        print(f"search: {', '.join(f'{name}={form}' for name, form in as_text(self.space).items())}", flush=True)
+        print(
+            f"objective: {self.objective.metric}, the {self.objective.mode}imum; values: {options.searcher}; "
+            f"which trials go on: {options.scheduler}",
+            flush=True,
+        )
+
+    def run(self) -> int:
+        """Run trials until there are enough of them, or until a budget or a signal ends the sweep."""
+        from dcgan_dist.data.dataset import open_index
+        from dcgan_dist.monitoring.terminal import Progress
+        from dcgan_dist.train import Lent
+        from tuning.judge import SharedJudge
+        from tuning.running import Running
+
+        progress = Progress(sys.stdout)
+        index = open_index(self.base, self.shards, progress)
+        settings = self.options.settings
+        total = settings.images or math.ceil((settings.epochs or 0) * len(index))
+        base = self.base
+        if self.objective.judged and not base.checkpoints.images:
+            base = replace(base, checkpoints=replace(base.checkpoints, images=max(1, total // PARTS)))
+        lent = Lent(
+            SharedJudge.start(base) if self.objective.judged else None,
+            self.tasks,
+            self._pictures(index, total, progress),
+        )
+        if not self.resumed:
+            self.folder.write_plan(self.options.plan() | {"total_images": total}, to_yaml(settings))
+        running = Running(self.options, self.folder, self.space, self.objective, base, total, lent, self.at_once)
+        with _on_signals(running.stop):
+            running.run()
+        self.report()
+        return self._ending(running)
+
+    def _pictures(self, index: Index, total: int, progress: Any) -> "CachedPictures | None":
+        """The data, decoded once for all trials, where it fits into memory and is the same for all of them."""
+        from dcgan_dist.data.cache import cache_pictures, is_cached
+        from dcgan_dist.train import open_pictures
+
+        data, size = self.base.data, self.base.networks.image_size
+        if any(name.startswith("data.") or name == "networks.image_size" for name in self.space):
+            return None
+        if not is_cached(data.cache, len(index), size, total, gather_facts().store_bytes):
+            return None
+        return cache_pictures(open_pictures(index, self.base), progress)
+
+    def report(self) -> None:
+        """Write tables and figures from what lies in the folder, and show the one and name the others."""
+        from tuning.figures import draw
+        from tuning.results import best_of, read_results, write_results
+        from tuning.table import rows
+
+        plan, _ = self.folder.read_plan()
+        total = int(plan["total_images"])
+        results = read_results(self.folder, self.objective, total)
+        write_results(self.folder, results, self.options.settings, self.objective)
+        for name, file in draw(results, self.space, self.objective, total).items():
+            (self.folder.place / "figures" / name).write_bytes(file)
+        sign = -1 if self.objective.mode == "max" else 1
+        ranked = sorted(
+            (result.entry for result in results),
+            key=lambda entry: (entry.value is None, sign * (entry.value or 0.0), entry.number),
+        )
+        print("\n".join(["", *rows(ranked, self.objective, total), ""]))
+        where = shlex.quote(str(self.folder.place))
+        best = best_of(results, self.objective)
+        if best is not None:
+            print(f"best         trial {best.entry.number}: python -m dcgan_dist.train --config {where}/best.yaml")
+        print(f"results      {self.folder.place / 'results.csv'}")
+        print(f"figures      {self.folder.place / 'figures'}")
+        print(f"curves       tensorboard --logdir {where}/trials", flush=True)
+
+    def _ending(self, running: Any) -> int:
+        """The command's status, with what is still to do."""
+        entries = running.entries
+        failed = entries.count("failed")
+        if running.stopped_by is not None or running.over:
+            storage = shlex.quote(self.options.settings.storage)
+            why = f"the budget of {running.over} is used up; " if running.over else ""
+            name = shlex.quote(self.options.settings.name)
+            print(f"{why}go on with: python -m tuning.sweep --resume {name} --storage {storage}", flush=True)
+        if running.stopped_by is not None:
+            return 128 + int(running.stopped_by)
+        if failed:
+            print(f"error: {failed} of {entries.trials} trials failed, see the table's reasons", file=sys.stderr)
+        return 1 if failed else 0
+
+
+@contextmanager
+def _on_signals(stop: Callable[[int], None]) -> Iterator[None]:
+    """Answer SIGINT and SIGTERM within the block: the first asks for checkpoints, the second ends the process."""
+    given: list[int] = []
+
+    def answer(number: int, frame: FrameType | None) -> None:
+        if given:
+            raise KeyboardInterrupt
+        given.append(number)
+        stop(number)
+
+    before = {number: signal.signal(number, answer) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

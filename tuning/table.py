@@ -1,0 +1,159 @@
+"""What a person sees of a sweep: a table that is drawn again on a terminal, lines in a job's log."""
+
+import math
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TextIO
+
+from dcgan_dist.monitoring.terminal import duration, printable
+from tuning.folder import State
+from tuning.objective import Objective
+from tuning.space import describe, short_name, show
+
+LINE_S = 30.0
+"""Between two lines of a log that say how far the sweep is."""
+DRAW_S = 1.0
+"""Between two drawings of a table."""
+BEST = 5
+"""Trials that have ended and are shown while others run."""
+
+
+@dataclass
+class Entry:
+    """A trial as the table shows it."""
+
+    number: int
+    values: Mapping[str, object]
+    state: State = "running"
+    images: int = 0
+    value: float | None = None
+    at: int = 0
+    """Images of the checkpoint, or the point, that the value is of."""
+    speed: float = 0.0
+    seconds: float = 0.0
+    reason: str = ""
+
+
+@dataclass
+class Entries:
+    """All trials, with what is known of them."""
+
+    objective: Objective
+    total_images: int
+    trials: int
+    by_number: dict[int, Entry] = field(default_factory=dict)
+
+    def best(self) -> Entry | None:
+        """The one with the best value, of equal ones the first."""
+        best = None
+        for entry in self.ranked():
+            best = best or entry
+        return best
+
+    def ranked(self) -> list[Entry]:
+        """Those with a value, the best first."""
+        sign = -1 if self.objective.mode == "max" else 1
+        valued = [entry for entry in self.by_number.values() if entry.value is not None]
+        return sorted(valued, key=lambda entry: (sign * (entry.value or 0.0), entry.number))
+
+    def count(self, state: State) -> int:
+        """How many are in a state."""
+        return sum(entry.state == state for entry in self.by_number.values())
+
+
+def summary(entries: Entries, elapsed_s: float) -> str:
+    """`5 of 12 trials ended, 2 run; best 61.3 % by trial 4 (lr 0.0003, beta1 0.4)  12 min 08 s`."""
+    running = entries.count("running")
+    ended = len(entries.by_number) - running
+    best = entries.best()
+    text = f"{ended} of {entries.trials} trials ended, {running} run"
+    if best is not None:
+        text += f"; best {entries.objective.show(best.value)} by trial {best.number} ({describe(best.values)})"
+    return f"{text}  {duration(elapsed_s)}"
+
+
+def rows(entries: Sequence[Entry], objective: Objective, total_images: int) -> list[str]:
+    """A table with a line a trial, and a head."""
+    if not entries:
+        return []
+    names = list(entries[0].values)
+    head = ["trial", *map(short_name, names), "state", "images", "", objective.metric, "at", "images/s", "time"]
+    lines = [head]
+    for entry in entries:
+        lines.append(
+            [
+                str(entry.number),
+                *(show(entry.values[name]) for name in names),
+                entry.state,
+                f"{entry.images:,}",
+                f"{100 * entry.images // total_images} %",
+                objective.show(entry.value),
+                f"{entry.at:,}" if entry.value is not None else "",
+                f"{entry.speed:,.0f}" if entry.speed else "",
+                duration(entry.seconds),
+            ]
+        )
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    state = 1 + len(names)
+    return [
+        "  ".join(
+            cell.ljust(width) if column == state else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    ]
+
+
+class Board:
+    """Shows a sweep on a stream."""
+
+    def __init__(self, stream: TextIO, entries: Entries, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream, self._entries, self._clock = stream, entries, clock
+        self._live = stream.isatty() and os.get_terminal_size(stream.fileno()).columns > 0
+        self._drawn = 0
+        self._began = clock()
+        self._last = -math.inf
+
+    def say(self, text: str) -> None:
+        """One line that stays."""
+        self._wipe()
+        print(printable(text, self._stream), file=self._stream, flush=True)
+        self._last = -math.inf if self._live else self._last
+
+    def tick(self) -> None:
+        """Draw the table again, or write a line, where it is time."""
+        now = self._clock()
+        if now - self._last < (DRAW_S if self._live else LINE_S):
+            return
+        self._last = now
+        told = summary(self._entries, now - self._began)
+        if not self._live:
+            if self._entries.by_number:
+                print(printable(told, self._stream), file=self._stream, flush=True)
+            return
+        size = os.get_terminal_size(self._stream.fileno())
+        lines = [*self._shown(max(1, size.lines - 4)), told]
+        self._wipe()
+        for line in lines:
+            print(printable(line, self._stream)[: size.columns - 1], file=self._stream)
+        self._stream.flush()
+        self._drawn = len(lines)
+
+    def close(self) -> None:
+        """Nothing but lines from now on."""
+        self._wipe()
+
+    def _shown(self, room: int) -> list[str]:
+        entries = self._entries
+        running = sorted(
+            (entry for entry in entries.by_number.values() if entry.state == "running"), key=lambda entry: entry.number
+        )
+        ended = [entry for entry in entries.ranked() if entry.state != "running"][:BEST]
+        return rows([*running, *ended][: room - 1], entries.objective, entries.total_images)
+
+    def _wipe(self) -> None:
+        if self._drawn:
+            print(f"\x1b[{self._drawn}A\x1b[J", end="", file=self._stream, flush=True)
+            self._drawn = 0

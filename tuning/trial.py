@@ -1,0 +1,140 @@
+"""A trial, as Tune sees it: an actor that drives a training run.
+
+Tune calls `train` again and again, and between two calls may ask for a checkpoint, or for the end. So `step` waits for
+news of the run no longer than a second or two.
+"""
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+
+from dcgan_dist.checkpoint import load_checkpoint, manifests, write_checkpoint
+from dcgan_dist.cluster import set_driver_environment
+from dcgan_dist.commandline import Options
+from dcgan_dist.monitoring.curves import read_points, read_probed
+from dcgan_dist.settings import Settings, flatten, from_yaml, replaced, to_yaml
+from dcgan_dist.storage import MissingFile, Place, place
+from dcgan_dist.train import Lent
+from tuning.driving import Driving
+from tuning.folder import SweepFolder, run_name
+from tuning.objective import Objective, Reports
+from tuning.searching import NUMBER
+
+NEWS_S = 1.0
+"""How long a step waits for news."""
+DONOR = "donor.json"
+"""In what a trial saves for others: whose checkpoint it is."""
+BRANCH = "branch.json"
+"""In a run that went on from another trial's checkpoint: which one."""
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What all trials have in common.
+
+    Attributes:
+        base: settings of every trial, but for those that are searched.
+        total_images: of a trial that is not cut short.
+        lent: who judges checkpoints, where the objective is found by a probe; the data, where it fits into memory.
+    """
+
+    folder: SweepFolder
+    base: Settings
+    objective: Objective
+    total_images: int
+    lent: Lent
+
+
+class Trial(tune.Trainable):  # type: ignore[misc]
+    """Drives the run of one trial."""
+
+    def setup(self, config: dict[str, Any], shared: Shared) -> None:
+        """Tune's beginning; the run itself begins with the first step, when it is known what it goes on from."""
+        self._shared = shared
+        self._number: int = config[NUMBER]
+        self._values = {name: value for name, value in config.items() if name != NUMBER}
+        self._driving: Driving | None = None
+        set_driver_environment(shared.base)
+
+    def step(self) -> dict[str, Any]:
+        """News of the run."""
+        if self._driving is None:
+            self._driving = self._begin()
+        return self._driving.take(NEWS_S)
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Put the newest checkpoint that was judged, or else the newest one, where other trials can go on from it."""
+        run = self._run
+        there = manifests(run)
+        judged = [found["checkpoint"] for found in read_probed(run) if found["checkpoint"] in there]
+        name = max(judged or there, default="")
+        donor = {"trial": self._number, "run": run.name, "checkpoint": name}
+        copy = Place(str(Path(checkpoint_dir).absolute())) / "checkpoints" / name
+        if name:
+            for file, _ in (run / "checkpoints" / name).files():
+                (copy / file.name).write_bytes(file.read_bytes())
+        (Path(checkpoint_dir) / DONOR).write_text(json.dumps(donor))
+
+    def load_checkpoint(self, checkpoint: str) -> None:
+        """Go on from a checkpoint: one of its own is there already, one of another trial begins a new run."""
+        donor: dict[str, Any] = json.loads((Path(checkpoint) / DONOR).read_text())
+        if donor["trial"] == self._number or not donor["checkpoint"]:
+            return
+        branch = donor | {"values": self._values}
+        with suppress(MissingFile):
+            if json.loads((self._run / BRANCH).read_bytes()) == branch:
+                return  # begun before, by a life of this trial that was lost
+        folder = self._shared.folder
+        life = max(folder.lives(self._number), default=0) + 1
+        run = folder.trials / run_name(self._number, life)
+        found = load_checkpoint(place(checkpoint), donor["checkpoint"])
+        settings = self._settings(run.name)
+        write_checkpoint(run, found.state, settings, step=found.step, attempt=0, kept=True)
+        (run / BRANCH).write_bytes(json.dumps(branch, indent=1).encode())
+        (run / "settings.yaml").write_bytes(to_yaml(settings).encode())
+
+    def cleanup(self) -> None:
+        """Tune's end: the run leaves a checkpoint, and its workers."""
+        if self._driving is not None:
+            self._driving.stop()
+
+    @property
+    def _run(self) -> Place:
+        return self._shared.folder.trials / self._shared.folder.run_of(self._number)
+
+    def _settings(self, name: str) -> Settings:
+        settings = replaced(self._shared.base, self._values, f"trial {self._number}")
+        return replace(settings, name=name)
+
+    def _begin(self) -> Driving:
+        run, shared = self._run, self._shared
+        goes_on = (run / "settings.yaml").is_file()
+        settings = self._settings(run.name)
+        if goes_on:
+            # A driver that was lost between a change of values and the run that has them leaves the run before it.
+            theirs = flatten(from_yaml((run / "settings.yaml").read_bytes().decode(), str(run / "settings.yaml")))
+            settings = replaced(settings, {name: theirs[name] for name in self._values}, str(run))
+        options = Options(resume=run.name if goes_on else "", settings=settings)
+        before = values_of(run, shared.objective, shared.total_images)
+        return Driving(options, shared.lent, shared.objective, shared.total_images, before)
+
+
+def values_of(run: Place, objective: Objective, total_images: int) -> list[tuple[int, float]]:
+    """Values of the objective that a run has come to, with their images, in the order of the images."""
+    reports = Reports(objective, total_images)
+    points: list[tuple[int, Mapping[str, float | None]]]
+    if objective.judged:
+        task = objective.metric.split("/")[1]
+        points = sorted(
+            (found["images"], {objective.metric: found["accuracy"]})
+            for found in read_probed(run)
+            if found["task"] == task
+        )
+    else:
+        points = [(point["images"], point["values"]) for point in read_points(run)]
+    return [value for images, values in points for value in reports.add(images, values)]
