@@ -104,6 +104,11 @@ class Place:
             raise ValueError(f"{self.address} is not a local path")
         return Path(self.address)
 
+    @property
+    def store(self) -> tuple[Any, str]:
+        """The connected `pyarrow.fs.FileSystem` and the path there, for libraries that read and write by themselves."""
+        return _split(self.address)
+
     def exists(self) -> bool:
         """Whether there is a file or a folder; on object stores a folder exists while something is in it."""
         return bool(self._type() != arrow.FileType.NotFound)
@@ -448,7 +453,7 @@ def expand(addresses: str) -> list[Place]:
     """
     found: set[Place] = set()
     listed: dict[Place, dict[str, FileInfo | None]] = {}
-    for address in _split_list(addresses):
+    for address in split_addresses(addresses):
         for text in _braces(address):
             found.update(_match(place(text), listed))
     if not found:
@@ -458,7 +463,7 @@ def expand(addresses: str) -> list[Place]:
     return sorted(found)
 
 
-def _split_list(text: str) -> list[str]:
+def split_addresses(text: str) -> list[str]:
     """Cut at the commas that are outside of braces and brackets."""
     parts, depth = [""], 0
     for character in text:

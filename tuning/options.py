@@ -133,7 +133,7 @@ def _saved(options: SweepOptions, arguments: Sequence[str]) -> SweepOptions:
             f"own: leave it out; only {', '.join('--' + name.replace('_', '-') for name in FREE_ON_RESUME)} can"
         )
     plan, settings = options.folder.read_plan()
-    plan.pop("total_images", None)
+    plan = {name: value for name, value in plan.items() if name in {item.name for item in fields(SweepOptions)}}
     now = {name: getattr(options, name) for name in FREE_ON_RESUME if name in flags}
     saved = from_yaml(settings, str(options.folder.place / "settings.yaml"))
     return replace(

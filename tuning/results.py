@@ -158,7 +158,12 @@ def best_settings(folder: SweepFolder, result: Result, base: Settings) -> Settin
         name="",
         storage=str(folder.place.parent),
         on_collapse=base.on_collapse,
-        data=replace(settings.data, cpus=base.data.cpus),
+        data=replace(
+            settings.data,
+            cpus=base.data.cpus,
+            path=settings.data.path if "data.path" in result.entry.values else base.data.path,
+        ),
+        probe=base.probe,
         checkpoints=base.checkpoints,
     )
 

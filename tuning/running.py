@@ -26,6 +26,8 @@ from tuning.trial import Shared, Trial, values_of
 
 MAX_LOST = 3
 """Times that a trial whose driver is lost, with its machine for example, goes on from its newest checkpoint."""
+TUNE = "tune"
+"""Of the sweep's folder: what Tune writes, for as long as it runs."""
 LOOK_S = 2.0
 """Between two looks for what trials that died have left."""
 
@@ -83,6 +85,9 @@ class Running:
             folder, chooser, defaults(self._space, self._base), unfinished, new, self._objective.mode
         )
         shared = Shared(folder, self._base, self._objective, self._total, self._lent)
+        scratch = folder.place / TUNE
+        scratch.delete()  # what Tune has left before
+        store, path = folder.place.store
         tuner = tune.Tuner(
             tune.with_resources(
                 tune.with_parameters(Trial, shared=shared), tune.PlacementGroupFactory([{"memory": DRIVER_MEMORY}])
@@ -95,8 +100,9 @@ class Running:
                 trial_dirname_creator=lambda trial: f"{trial.config[NUMBER]:03d}-{trial.trial_id}",
             ),
             run_config=tune.RunConfig(
-                name="tune",
-                storage_path=str(folder.place),
+                name=TUNE,
+                storage_path=path,
+                storage_filesystem=store,
                 stop=stopper(self._stops),
                 callbacks=[Watch(self)],
                 failure_config=tune.FailureConfig(max_failures=MAX_LOST),
@@ -113,6 +119,8 @@ class Running:
             for entry in self.entries.by_number.values():
                 if entry.state == "running":
                     self._end(entry, "running", "")
+        if not self.entries.count("failed"):
+            scratch.delete()  # but for the tracebacks of trials that failed nobody needs it
 
     def _values(self, record: Record) -> list[tuple[int, float]]:
         run = self._folder.trials / self._folder.run_of(record.number)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,7 @@ def make_scheduler(kind: Kind, mode: Mode, total_images: int, space: Space, seed
             reduction_factor=REDUCTION,
         )
     if kind == "pbt":
-        return PopulationBasedTraining(
+        return Population(
             time_attr=IMAGES,
             metric=KEY,
             mode=mode,
@@ -63,6 +64,14 @@ def make_scheduler(kind: Kind, mode: Mode, total_images: int, space: Space, seed
             log_config=False,
         )
     return FIFOScheduler()
+
+
+class Population(PopulationBasedTraining):  # type: ignore[misc]
+    """Tune's, for trials whose first values come from a `Searcher`: Tune itself takes only its own for that."""
+
+    def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
+        """Tune's."""
+        super().on_trial_add(SimpleNamespace(search_alg=None), trial)
 
 
 def _draw(values: Any, random: np.random.Generator) -> object:

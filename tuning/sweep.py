@@ -13,16 +13,18 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from dcgan_dist.cluster import connected, has_address, set_environment
+from dcgan_dist.data.embedded import EMBEDDED
 from dcgan_dist.data.shards import Index
 from dcgan_dist.errors import DcganDistError, SettingsError
 from dcgan_dist.evaluation.tasks import parse_tasks
 from dcgan_dist.preflight import READER_CPUS, describe, gather_facts, place_workers, set_aside
 from dcgan_dist.settings import Settings, replaced, to_yaml
+from dcgan_dist.storage import place, split_addresses
 from tuning.capacity import fit_trials, local_cpus, on_this_machine
 from tuning.objective import PARTS, Objective, parse_objective
 from tuning.options import SweepOptions, parse
@@ -102,14 +104,16 @@ class Sweep:
                 f"name is {settings.name} but {self.folder.place} exists: go on with it by --resume {settings.name}, "
                 "or choose another name"
             )
-        # The embedded data set and indexes of foreign ones are kept in the storage of the trials, once for all.
+        if options.report:
+            plan, _ = self.folder.read_plan()
+            self.objective = Objective(**plan["compared"])
+            return
         named = parse_tasks(settings.probe.tasks, "--probe") if settings.probe.tasks else []
-        self.base = self._base(settings, ",".join(str(task) for task in named))
-        self.objective: Objective = parse_objective(
+        self.objective = parse_objective(
             options.objective, options.mode, [task.name for task in named], settings.optimization.schedule
         )
-        if options.report:
-            return
+        # The embedded data set and indexes of foreign ones are kept in the storage of the trials, once for all.
+        self.base = self._base(settings, ",".join(str(task) for task in named))
         self.shards = find_shards(self.base)
         self.tasks = open_tasks(self.base) if self.objective.judged else []
         actors = settings.probe.actors * settings.probe.cpus if self.objective.judged else 0.0
@@ -128,7 +132,7 @@ class Sweep:
             settings,
             storage=str(self.folder.trials),
             on_collapse="stop",
-            data=replace(settings.data, cpus=settings.data.cpus or READER_CPUS),
+            data=replace(settings.data, path=_absolute(settings.data.path), cpus=settings.data.cpus or READER_CPUS),
             workers=replace(settings.workers, threads=threads),
             probe=replace(settings.probe, tasks=tasks),
         )
@@ -180,8 +184,9 @@ class Sweep:
             self.tasks,
             self._pictures(index, total, progress),
         )
-        if not self.resumed:
-            self.folder.write_plan(self.options.plan() | {"total_images": total}, to_yaml(settings))
+        # Also of one that is resumed: it may be given more trials.
+        found = {"total_images": total, "compared": asdict(self.objective)}
+        self.folder.write_plan(self.options.plan() | found, to_yaml(settings))
         running = Running(self.options, self.folder, self.space, self.objective, base, total, lent, self.at_once)
         with _on_signals(running.stop):
             running.run()
@@ -240,6 +245,13 @@ class Sweep:
         if failed:
             print(f"error: {failed} of {entries.trials} trials failed, see the table's reasons", file=sys.stderr)
         return 1 if failed else 0
+
+
+def _absolute(path: str) -> str:
+    """A data address that means the same to drivers of trials, which are elsewhere."""
+    if path == EMBEDDED:
+        return path
+    return ",".join(str(place(part)) for part in split_addresses(path))
 
 
 @contextmanager

@@ -64,11 +64,11 @@ class Entries:
 
 
 def summary(entries: Entries, elapsed_s: float) -> str:
-    """`5 of 12 trials ended, 2 run; best 61.3 % by trial 4 (lr 0.0003, beta1 0.4)  12 min 08 s`."""
+    """`5 of 12 trials ended, 2 running; best 61.3 % by trial 4 (lr 0.0003, beta1 0.4)  12 min 08 s`."""
     running = entries.count("running")
     ended = len(entries.by_number) - running
     best = entries.best()
-    text = f"{ended} of {entries.trials} trials ended, {running} run"
+    text = f"{ended} of {entries.trials} trials ended, {running} running"
     if best is not None:
         text += f"; best {entries.objective.show(best.value)} by trial {best.number} ({describe(best.values)})"
     return f"{text}  {duration(elapsed_s)}"
@@ -79,7 +79,7 @@ def rows(entries: Sequence[Entry], objective: Objective, total_images: int) -> l
     if not entries:
         return []
     names = list(entries[0].values)
-    head = ["trial", *map(short_name, names), "state", "images", "", objective.metric, "at", "images/s", "time"]
+    head = ["trial", *map(short_name, names), "state", "images", "", objective.metric, "at images", "images/s", "time"]
     lines = [head]
     for entry in entries:
         lines.append(

@@ -71,13 +71,15 @@ class Trial(tune.Trainable):  # type: ignore[misc]
         """Put the newest checkpoint that was judged, or else the newest one, where other trials can go on from it."""
         run = self._run
         there = manifests(run)
-        judged = [found["checkpoint"] for found in read_probed(run) if found["checkpoint"] in there]
-        name = max(judged or there, default="")
-        donor = {"trial": self._number, "run": run.name, "checkpoint": name}
-        copy = Place(str(Path(checkpoint_dir).absolute())) / "checkpoints" / name
-        if name:
-            for file, _ in (run / "checkpoints" / name).files():
-                (copy / file.name).write_bytes(file.read_bytes())
+        judged = {found["checkpoint"] for found in read_probed(run)}
+        donor = {"trial": self._number, "run": run.name, "checkpoint": ""}
+        for name in sorted(there, key=lambda name: (name in judged, name), reverse=True):
+            copy = Place(str(Path(checkpoint_dir).absolute())) / "checkpoints" / name
+            with suppress(MissingFile):  # it is being pushed out by newer ones
+                for file, _ in (run / "checkpoints" / name).files():
+                    (copy / file.name).write_bytes(file.read_bytes())
+                donor["checkpoint"] = name
+                break
         (Path(checkpoint_dir) / DONOR).write_text(json.dumps(donor))
 
     def load_checkpoint(self, checkpoint: str) -> None:

@@ -21,20 +21,20 @@ def entries() -> Entries:
 def test_trials_are_lines_of_a_table() -> None:
     found = entries()
     assert rows(list(found.by_number.values()), OBJECTIVE, 90_000) == [
-        "trial       lr  state     images         probe/rooms/accuracy      at  images/s         time",
-        "    0   0.0002  finished  90,048  100 %               61.30 %  90,048       150  10 min 10 s",
-        "    1    0.001  cut       10,048   11 %               50.00 %  10,048       140   1 min 11 s",
-        "    2  0.00031  running   20,000   22 %                                                  0 s",
+        "trial       lr  state     images         probe/rooms/accuracy  at images  images/s         time",
+        "    0   0.0002  finished  90,048  100 %               61.30 %     90,048       150  10 min 10 s",
+        "    1    0.001  cut       10,048   11 %               50.00 %     10,048       140   1 min 11 s",
+        "    2  0.00031  running   20,000   22 %                                                     0 s",
     ]
     assert rows([], OBJECTIVE, 90_000) == []
 
 
 def test_the_best_is_named_with_its_values() -> None:
-    assert summary(entries(), 75) == "2 of 12 trials ended, 1 run; best 61.30 % by trial 0 (lr 0.0002)  1 min 15 s"
+    assert summary(entries(), 75) == "2 of 12 trials ended, 1 running; best 61.30 % by trial 0 (lr 0.0002)  1 min 15 s"
     least = entries()
     least.objective = Objective("loss/generator", "min")
     assert [entry.number for entry in least.ranked()] == [1, 0]
-    assert summary(Entries(OBJECTIVE, 1, 3), 1) == "0 of 3 trials ended, 0 run  1 s"
+    assert summary(Entries(OBJECTIVE, 1, 3), 1) == "0 of 3 trials ended, 0 running  1 s"
 
 
 def test_a_log_gets_lines_at_intervals_and_no_signs_of_a_terminal() -> None:
