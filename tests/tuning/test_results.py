@@ -1,0 +1,129 @@
+"""What a sweep has come to, read from its folder alone."""
+
+import csv
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+
+from dcgan_dist.settings import Settings, from_yaml, scenes32, to_yaml
+from dcgan_dist.storage import Place
+from tuning.figures import draw
+from tuning.folder import SweepFolder
+from tuning.objective import Objective
+from tuning.results import HPARAMS, as_csv, best_of, read_results, write_results
+from tuning.space import Choice, Numbers
+
+JUDGED = Objective("probe/rooms/accuracy", "max")
+LOGGED = Objective("loss/generator", "min")
+TOTAL = 9_000
+BASE = replace(scenes32(), images=TOTAL, storage="runs", on_collapse="warn")
+
+
+def write_run(run: Path, settings: Settings, points: list[tuple[int, float]], probed: list[tuple[int, float]]) -> None:
+    """A run with a point of the curves, (images, loss), and with what was found of checkpoints, (images, accuracy)."""
+    run.mkdir(parents=True)
+    (run / "settings.yaml").write_text(to_yaml(settings))
+    lines: list[dict[str, object]] = [
+        {
+            "time": 1.0 + number,
+            "attempt": 1,
+            "step": images // settings.optimization.batch_size,
+            "images": images,
+            "values": {"loss/generator": loss, "speed/images_per_second": 100.0},
+        }
+        for number, (images, loss) in enumerate(points)
+    ]
+    lines += [
+        {
+            "time": 9.0,
+            "checkpoint": f"{images:012d}",
+            "step": images // settings.optimization.batch_size,
+            "images": images,
+            "task": "rooms",
+            "accuracy": accuracy,
+            "low": accuracy - 0.01,
+            "high": accuracy + 0.01,
+        }
+        for images, accuracy in probed
+    ]
+    (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> SweepFolder:
+    """Three trials: one in full, one that was cut, one that never began."""
+    sweep = SweepFolder(Place(str(tmp_path / "runs" / "sweep")))
+    for number, (lr, batch_size) in enumerate([(4e-4, 64), (1e-3, 32), (2e-3, 64)]):
+        optimization = replace(BASE.optimization, lr=lr, batch_size=batch_size)
+        settings = replace(
+            BASE,
+            name=f"{number:03d}",
+            storage=str(sweep.trials),
+            on_collapse="stop",
+            optimization=optimization,
+            data=replace(BASE.data, cpus=1.0),
+        )
+        sweep.begin(number, {"optimization.lr": lr, "optimization.batch_size": batch_size})
+        trial = tmp_path / "runs" / "sweep" / "trials" / f"{number:03d}"
+        if number == 0:
+            write_run(trial, settings, [(1_024, 3.0), (9_024, 2.0)], [(1_024, 0.5), (8_000, 0.8)])
+            sweep.end(number, "finished", "", 90.0)
+        elif number == 1:
+            write_run(trial, settings, [(1_024, 1.0), (3_200, 9.0)], [(1_024, 0.6)])
+            sweep.end(number, "cut", "", 30.0)
+    return sweep
+
+
+def test_a_trial_is_a_line_with_the_age_of_what_was_judged(folder: SweepFolder) -> None:
+    rows = list(csv.DictReader(io.StringIO(as_csv(read_results(folder, JUDGED, TOTAL)))))
+    assert [row["state"] for row in rows] == ["finished", "cut", "running"]
+    first, second, third = rows
+    assert (first["objective"], first["checkpoint"], first["age_images"]) == ("0.8", "000000008000", "1024")
+    assert (first["low"], first["high"]) == (str(0.8 - 0.01), str(0.8 + 0.01))
+    assert (first["generator_updates"], second["generator_updates"]) == ("141", "100")
+    assert (second["optimization.lr"], second["optimization.batch_size"]) == ("0.001", "32")
+    assert (second["images"], second["age_images"], second["seconds"]) == ("3200", "2176", "30.0")
+    assert (third["objective"], third["images"], third["age_images"]) == ("", "0", "")
+
+
+def test_the_better_end_of_the_objective_says_which_is_best(folder: SweepFolder) -> None:
+    best = best_of(read_results(folder, JUDGED, TOTAL), JUDGED)
+    least = best_of(read_results(folder, LOGGED, TOTAL), LOGGED)
+    assert best is not None
+    assert least is not None
+    assert (best.entry.number, best.entry.value) == (0, 0.8)
+    # The mean since the last ninth of the run: of the first trial 2, of the second 9.
+    assert (least.entry.number, least.entry.value, least.bounds) == (0, 2.0, None)
+
+
+def test_the_best_settings_are_those_of_a_run_of_its_own(folder: SweepFolder) -> None:
+    write_results(folder, read_results(folder, JUDGED, TOTAL), BASE, JUDGED)
+    best = from_yaml((folder.place / "best.yaml").read_bytes().decode(), "best.yaml")
+    assert best == replace(BASE, name="", storage=str(folder.place.parent))
+
+
+def test_tensorboard_shows_the_table_of_settings(folder: SweepFolder) -> None:
+    write_results(folder, read_results(folder, JUDGED, TOTAL), BASE, JUDGED)
+    file = (folder.trials / "001" / "tensorboard" / HPARAMS).local_path
+    events = EventAccumulator(str(file))
+    events.Reload()
+    content = events.summary_metadata
+    told = HParamsPluginData.FromString(content["_hparams_/session_start_info"].plugin_data.content)
+    values = told.session_start_info.hparams
+    assert values["optimization.lr"].number_value == 1e-3
+    assert values["optimization.batch_size"].number_value == 32
+    experiment = HParamsPluginData.FromString(content["_hparams_/experiment"].plugin_data.content).experiment
+    assert [info.name.tag for info in experiment.metric_infos] == ["probe/rooms/accuracy"]
+
+
+def test_each_setting_and_each_pair_has_a_figure(folder: SweepFolder) -> None:
+    space = {"optimization.lr": Numbers(1e-4, 1e-2, log=True), "optimization.batch_size": Choice((32, 64))}
+    for objective in (JUDGED, LOGGED):
+        files = draw(read_results(folder, objective, TOTAL), space, objective, TOTAL)
+        assert set(files) == {"lr.png", "batch_size.png", "lr-batch_size.png"}
+        assert all(file.startswith(b"\x89PNG") for file in files.values())
