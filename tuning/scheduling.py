@@ -62,6 +62,7 @@ def make_scheduler(kind: Kind, mode: Mode, total_images: int, space: Space, seed
             },
             custom_explore_fn=partial(_keep_within, dict(space)),
             log_config=False,
+            require_attrs=False,
         )
     return FIFOScheduler()
 
