@@ -3,6 +3,7 @@
 import logging
 import sys
 import time
+import warnings
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
@@ -57,7 +58,8 @@ class Running:
         self._began = time.monotonic()
         self._hours_before = 0.0
         self._now: defaultdict[int, float] = defaultdict(float)
-        """Seconds since the drivers of running trials began."""
+        """Seconds since the drivers of running trials began; those of drivers that each has had before."""
+        self._earlier: defaultdict[int, float] = defaultdict(float)
 
     def stop(self, number: int) -> None:
         """End all trials with checkpoints, since that signal has come."""
@@ -79,7 +81,14 @@ class Running:
         if not unfinished and not new:
             return
         chooser = self._chooser(records)
-        scheduler = make_scheduler(options.scheduler, self._objective.mode, self._total, self._space, self._base.seed)
+        scheduler = make_scheduler(
+            options.scheduler,
+            self._objective.mode,
+            self._total,
+            self._space,
+            self._base.seed,
+            all_at_once=self._at_once >= options.trials,
+        )
         recall(scheduler, [self._values(record) for record in records if record.state != "running"])
         suggestions = Suggestions(
             folder, chooser, defaults(self._space, self._base), unfinished, new, self._objective.mode
@@ -97,7 +106,8 @@ class Running:
                 scheduler=scheduler,
                 num_samples=len(unfinished) + len(new),
                 max_concurrent_trials=self._at_once,
-                trial_dirname_creator=lambda trial: f"{trial.config[NUMBER]:03d}-{trial.trial_id}",
+                trial_name_creator=lambda trial: str(trial.config[NUMBER]),
+                trial_dirname_creator=lambda trial: f"{trial}-{trial.trial_id}",
             ),
             run_config=tune.RunConfig(
                 name=TUNE,
@@ -112,6 +122,7 @@ class Running:
         )
         # What it says of trials that fail is said here; the whole of it is in `tune/`.
         logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+        warnings.filterwarnings("ignore", module="ray.tune")
         try:
             tuner.fit()
         finally:
@@ -149,7 +160,10 @@ class Running:
 
     def _hours(self) -> float:
         """That workers have taken, in all lives of the sweep."""
-        now = sum(self._now[number] * self._workers(entry) for number, entry in self.entries.by_number.items())
+        now = sum(
+            (self._now[number] + self._earlier[number]) * self._workers(entry)
+            for number, entry in self.entries.by_number.items()
+        )
         return self._hours_before + now / 3600
 
     def _workers(self, entry: Entry) -> int:
@@ -164,6 +178,7 @@ class Running:
             entry = self.entries.by_number[number] = Entry(number, dict(values))
         changed = dict(values) != dict(entry.values)
         verb = "goes on with" if changed else "goes on:" if entry.images else "begins:"
+        self._earlier[number] += self._now.pop(number, 0.0)
         entry.values, entry.state = dict(values), "running"
         if changed:
             self._folder.write(replace(self._folder.read(number), values=dict(values)))
@@ -194,7 +209,7 @@ class Running:
         self.board.say(f"trial {number}: its driver is lost; it goes on from its newest checkpoint")
 
     def _end(self, entry: Entry, state: State, reason: str) -> None:
-        seconds = self._now.pop(entry.number, 0.0)
+        seconds = self._now.pop(entry.number, 0.0) + self._earlier.pop(entry.number, 0.0)
         entry.state, entry.reason = state, reason
         entry.seconds += seconds
         self._hours_before += seconds * self._workers(entry) / 3600
@@ -210,28 +225,28 @@ class Watch(tune.Callback):  # type: ignore[misc]
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Tune's."""
-        self._running.begins(trial.config[NUMBER], _values(trial))
+        self._running.begins(_number(trial), _values(trial))
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         """Tune's."""
-        self._running.hears(trial.config[NUMBER], result)
+        self._running.hears(_number(trial), result)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Tune's: a trial said that it was done, or the scheduler cut it."""
         last = trial.last_result or {}
-        self._running.ends(trial.config[NUMBER], _values(trial), last.get("state", "cut"), last.get("reason", ""))
+        self._running.ends(_number(trial), _values(trial), last.get("state", "cut"), last.get("reason", ""))
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Tune's."""
         error = trial.get_error()
         reason = str(error).strip().splitlines()[-1] if error is not None else "its driver was lost again and again"
-        self._running.ends(trial.config[NUMBER], _values(trial), "failed", reason)
+        self._running.ends(_number(trial), _values(trial), "failed", reason)
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Tune's."""
-        self._running.lost(trial.config[NUMBER])
+        self._running.lost(_number(trial))
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Tune's, some times a second."""
@@ -239,6 +254,10 @@ class Watch(tune.Callback):  # type: ignore[misc]
         if time.monotonic() - self._looked > LOOK_S:
             self._looked = time.monotonic()
             give_back()
+
+
+def _number(trial: Any) -> int:
+    return int(trial.custom_trial_name)
 
 
 def _values(trial: Any) -> dict[str, Any]:

@@ -40,8 +40,10 @@ def require_changeable(space: Space) -> None:
             )
 
 
-def make_scheduler(kind: Kind, mode: Mode, total_images: int, space: Space, seed: int) -> TrialScheduler:
-    """Tune's scheduler of that kind."""
+def make_scheduler(
+    kind: Kind, mode: Mode, total_images: int, space: Space, seed: int, *, all_at_once: bool = False
+) -> TrialScheduler:
+    """Tune's scheduler of that kind; `all_at_once`: whether there is room for all trials."""
     if kind == "asha":
         return AsyncHyperBandScheduler(
             time_attr=IMAGES,
@@ -52,7 +54,7 @@ def make_scheduler(kind: Kind, mode: Mode, total_images: int, space: Space, seed
             reduction_factor=REDUCTION,
         )
     if kind == "pbt":
-        return Population(
+        population = Population(
             time_attr=IMAGES,
             metric=KEY,
             mode=mode,
@@ -64,15 +66,28 @@ def make_scheduler(kind: Kind, mode: Mode, total_images: int, space: Space, seed
             log_config=False,
             require_attrs=False,
         )
+        population.all_at_once = all_at_once
+        return population
     return FIFOScheduler()
 
 
 class Population(PopulationBasedTraining):  # type: ignore[misc]
-    """Tune's, for trials whose first values come from a `Searcher`: Tune itself takes only its own for that."""
+    """Tune's, for trials whose first values come from a `Searcher`: Tune itself takes only its own for that.
+
+    Attributes:
+        all_at_once: whether there is room for all trials.
+    """
+
+    all_at_once = False
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
         """Tune's."""
         super().on_trial_add(SimpleNamespace(search_alg=None), trial)
+
+    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
+        """Tune's, but where all trials run at once none has to make room for one that is waiting to go on."""
+        decision = str(super().on_trial_result(tune_controller, trial, result))
+        return TrialScheduler.CONTINUE if self.all_at_once and decision == TrialScheduler.PAUSE else decision
 
 
 def _draw(values: Any, random: np.random.Generator) -> object:

@@ -56,7 +56,8 @@ class Trial(tune.Trainable):  # type: ignore[misc]
     def setup(self, config: dict[str, Any], shared: Shared) -> None:
         """Tune's beginning; the run itself begins with the first step, when it is known what it goes on from."""
         self._shared = shared
-        self._number: int = config[NUMBER]
+        # Not the number in `config`, which a population copies from one trial to another with the values.
+        self._number = int(self.trial_name)
         self._values = {name: value for name, value in config.items() if name != NUMBER}
         self._driving: Driving | None = None
         set_driver_environment(shared.base)

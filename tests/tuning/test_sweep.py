@@ -111,9 +111,7 @@ def test_a_killed_sweep_repeats_no_trial_and_loses_none(sweep_command: Any, tmp_
 
     status, output = sweep_command.run("--resume=sweep", "--storage=runs")
     assert status == 0, output
-    assert (
-        "found 2 trials: 1 have ended and are not repeated, 1 go on from their newest checkpoints, 1 are new" in output
-    )
+    assert "found 2 trials: 1 ended, 1 unfinished; 1 new" in output
     assert (sweep / "trials" / "000" / "run.json").stat().st_mtime_ns == before
     assert [state(number) for number in range(3)] == ["finished"] * 3
     lives = attempts(trials[1])
