@@ -34,6 +34,8 @@ def report(results: Sequence[Mapping[str, Any]]) -> Report:
     for result in results:
         of = result["features_of"]
         name = f"{of}, {result['run']} at {result['images']:,} images" if result["run"] else of
+        if of == "random":
+            name = f"{of} weights, networks of {result['run']}"
         few = result.get("few_labels")
         accuracies[of] = 100 * float(result["all_labels"]["accuracy"])
         rows.append(
