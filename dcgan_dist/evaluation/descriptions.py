@@ -12,7 +12,15 @@ import torch
 from torch import Tensor
 
 from dcgan_dist.checkpoint import Checkpoint
-from dcgan_dist.evaluation.features import Statistics, average, batch_statistics, features, to_float, widths
+from dcgan_dist.evaluation.features import (
+    Statistics,
+    average,
+    average_of_batches,
+    batch_statistics,
+    features,
+    to_float,
+    widths,
+)
 from dcgan_dist.networks import Discriminator, initialize
 from dcgan_dist.pictures import Pixels
 from dcgan_dist.settings import NetworkSettings
@@ -69,8 +77,7 @@ class DiscriminatorFeatures:
         return replace(self, discriminator=self.discriminator.to(device))
 
     def gather(self, batches: Iterable[Pixels]) -> Statistics | None:
-        found = [batch_statistics(self.discriminator, self._input(batch)) for batch in batches]
-        return average(found) if found else None
+        return average_of_batches(batch_statistics(self.discriminator, self._input(batch)) for batch in batches)
 
     def combine(self, parts: Sequence[Statistics | None]) -> Self:
         return replace(self, statistics=average([part for part in parts if part is not None]))

@@ -33,7 +33,12 @@ def test_rows_are_those_of_the_task_and_the_paper_stands_below(tmp_path: Path) -
         (tmp_path / f"{number}.json").write_text(json.dumps(content))
     found = report(read(tmp_path))
     names = [str(row[0]) for row in found.tables["probes"].rows]
-    assert names[:4] == ["pixels", "random weights, networks of mine", "discriminator, mine at 1,000 images", "kmeans1600"]
+    assert names[:4] == [
+        "pixels",
+        "random weights, networks of mine",
+        "discriminator, mine at 1,000 images",
+        "kmeans1600",
+    ]
     assert "DCGAN trained on ImageNet-1k" in names[-1]
     assert found.tables["probes"].rows[0][1] == "40.00 (±1.00)"
     assert [(bar.met, round(bar.value, 2)) for bar in found.bars] == [(True, 0.2), (False, 5.0), (True, 25.0)]
