@@ -192,7 +192,7 @@ class Command:
     def run(self, *arguments: str) -> tuple[int, str]:
         """Run it to its end: status and output."""
         process = self.start(*arguments)
-        output, _ = process.communicate(timeout=240)
+        output, _ = process.communicate(timeout=280)
         return process.returncode, output
 
 

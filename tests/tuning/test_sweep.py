@@ -126,8 +126,10 @@ def test_a_killed_sweep_repeats_no_trial_and_loses_none(sweep_command: Any, tmp_
 @pytest.mark.ray
 @pytest.mark.timeout(600)
 def test_a_bad_trial_of_a_population_goes_on_from_a_good_ones_checkpoint(sweep_command: Any, tmp_path: Path) -> None:
+    # Small batches take long: each trial is judged several times.
     status, output = sweep_command.run(
-        *TINY, "--name=sweep", f"--images={IMAGES}", "--trials=2", "--at-once=2", "--scheduler=pbt", *SEARCH
+        *(*TINY, "--name=sweep", "--images=13500", "--trials=2", "--at-once=2", "--scheduler=pbt", *SEARCH),
+        "--batch-size=8",
     )
     assert status == 0, output
     sweep = tmp_path / "runs" / "sweep"
