@@ -10,7 +10,7 @@ from tuning.objective import Objective
 from tuning.results import Result
 from tuning.space import Numbers, Space, short_name, show
 
-MARKS = {"finished": "o", "cut": "v", "condemned": "X", "failed": "X", "running": "s"}
+MARKS = {"finished": "o", "cut": "v", "condemned": "X", "failed": "X", "unfinished": "s"}
 """Of a trial, by how it ended."""
 
 

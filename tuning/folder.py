@@ -16,8 +16,8 @@ from typing import Any, Literal
 from dcgan_dist.errors import CheckpointError, DataError
 from dcgan_dist.storage import MissingFile, Place
 
-State = Literal["running", "finished", "cut", "condemned", "failed"]
-"""`cut`: by the scheduler; `condemned`: by the health rule; `running`: also of a sweep that was ended."""
+State = Literal["unfinished", "running", "finished", "cut", "condemned", "failed"]
+"""`cut`: by the scheduler; `condemned`: by the health rule; `running` is said only while a sweep runs."""
 FORMAT = 1
 
 
@@ -34,7 +34,7 @@ class Record:
 
     number: int
     values: Mapping[str, Any]
-    state: State = "running"
+    state: State = "unfinished"
     reason: str = ""
     started: float = 0.0
     seconds: float = 0.0

@@ -55,11 +55,14 @@ class Running:
         self.stopped_by: int | None = None
         self.over = ""
         """Which budget has ended the sweep, if one has."""
+        self._told = False
         self._began = time.monotonic()
         self._hours_before = 0.0
         self._now: defaultdict[int, float] = defaultdict(float)
         """Seconds since the drivers of running trials began; those of drivers that each has had before."""
         self._earlier: defaultdict[int, float] = defaultdict(float)
+        self._before: dict[int, float] = {}
+        """Seconds of trials in earlier lives of the sweep."""
 
     def stop(self, number: int) -> None:
         """End all trials with checkpoints, since that signal has come."""
@@ -70,7 +73,7 @@ class Running:
         options, folder = self._options, self._folder
         known = read_results(folder, self._objective, self._total)
         records = folder.records()
-        unfinished = [record for record in records if record.state == "running"]
+        unfinished = [record for record in records if record.state == "unfinished"]
         new = [number for number in range(options.trials) if number >= len(records)]
         self._hours_before = sum(result.worker_hours for result in known)
         for result in known:
@@ -89,7 +92,7 @@ class Running:
             self._base.seed,
             all_at_once=self._at_once >= options.trials,
         )
-        recall(scheduler, [self._values(record) for record in records if record.state != "running"])
+        recall(scheduler, [self._values(record) for record in records if record.state != "unfinished"])
         suggestions = Suggestions(
             folder, chooser, defaults(self._space, self._base), unfinished, new, self._objective.mode
         )
@@ -129,7 +132,7 @@ class Running:
             self.board.close()
             for entry in self.entries.by_number.values():
                 if entry.state == "running":
-                    self._end(entry, "running", "")
+                    self._end(entry, "unfinished", "")
         if not self.entries.count("failed"):
             scratch.delete()  # but for the tracebacks of trials that failed nobody needs it
 
@@ -144,19 +147,27 @@ class Running:
         chooser = OptunaChooser(self._space, self._base.seed, self._objective.mode)
         for record in records:
             values = self._values(record)
-            if record.state != "running" and values:
+            if record.state != "unfinished" and values:
                 chooser.tell(record.number, record.values, values[-1][1])
         return chooser
 
     def _stops(self) -> bool:
         options = self._options
         if self.stopped_by is not None:
+            self._tell_stop("stopping: every trial leaves a checkpoint first; once more to leave at once")
             return True
         if options.budget_minutes is not None and time.monotonic() - self._began > 60 * options.budget_minutes:
             self.over = f"{options.budget_minutes:g} minutes"
         if options.budget_hours is not None and self._hours() > options.budget_hours:
             self.over = f"{options.budget_hours:g} accelerator hours"
+        if self.over:
+            self._tell_stop(f"the budget of {self.over} is used up: every trial leaves a checkpoint")
         return bool(self.over)
+
+    def _tell_stop(self, text: str) -> None:
+        if not self._told:
+            self._told = True
+            self.board.say(text)
 
     def _hours(self) -> float:
         """That workers have taken, in all lives of the sweep."""
@@ -178,6 +189,7 @@ class Running:
             entry = self.entries.by_number[number] = Entry(number, dict(values))
         changed = dict(values) != dict(entry.values)
         verb = "goes on with" if changed else "goes on:" if entry.images else "begins:"
+        self._before.setdefault(number, entry.seconds)
         self._earlier[number] += self._now.pop(number, 0.0)
         entry.values, entry.state = dict(values), "running"
         if changed:
@@ -190,6 +202,7 @@ class Running:
         entry.images = max(entry.images, int(result[IMAGES]))
         entry.speed = result.get("speed") or entry.speed
         self._now[number] = result.get("seconds", 0.0)
+        entry.seconds = self._before[number] + self._earlier[number] + self._now[number]
         if KEY in result and int(result[IMAGES]) > entry.at:
             entry.value, entry.at = float(result[KEY]), int(result[IMAGES])
             self.board.say(
@@ -211,7 +224,7 @@ class Running:
     def _end(self, entry: Entry, state: State, reason: str) -> None:
         seconds = self._now.pop(entry.number, 0.0) + self._earlier.pop(entry.number, 0.0)
         entry.state, entry.reason = state, reason
-        entry.seconds += seconds
+        entry.seconds = self._before.pop(entry.number, 0.0) + seconds
         self._hours_before += seconds * self._workers(entry) / 3600
         self._folder.end(entry.number, state, reason, seconds)
 

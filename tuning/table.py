@@ -26,7 +26,7 @@ class Entry:
 
     number: int
     values: Mapping[str, object]
-    state: State = "running"
+    state: State = "unfinished"
     images: int = 0
     value: float | None = None
     at: int = 0
@@ -66,7 +66,7 @@ class Entries:
 def summary(entries: Entries, elapsed_s: float) -> str:
     """`5 of 12 trials ended, 2 running; best 61.3 % by trial 4 (lr 0.0003, beta1 0.4)  12 min 08 s`."""
     running = entries.count("running")
-    ended = len(entries.by_number) - running
+    ended = len(entries.by_number) - running - entries.count("unfinished")
     best = entries.best()
     text = f"{ended} of {entries.trials} trials ended, {running} running"
     if best is not None:

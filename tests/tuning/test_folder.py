@@ -18,10 +18,10 @@ def test_records_say_what_trials_were_given_and_how_they_ended(folder: SweepFold
     assert not folder.exists()
     folder.begin(0, {"optimization.lr": 1e-4})
     folder.begin(1, {"optimization.lr": 1e-3})
-    folder.end(1, "running", "", 10.0)
+    folder.end(1, "unfinished", "", 10.0)
     folder.end(1, "cut", "", 2.5)
     first, second = folder.records()
-    assert (first.number, first.state, first.values) == (0, "running", {"optimization.lr": 1e-4})
+    assert (first.number, first.state, first.values) == (0, "unfinished", {"optimization.lr": 1e-4})
     assert (second.state, second.seconds) == ("cut", 12.5)
     assert folder.exists()
 

@@ -81,7 +81,7 @@ def folder(tmp_path: Path) -> SweepFolder:
 
 def test_a_trial_is_a_line_with_the_age_of_what_was_judged(folder: SweepFolder) -> None:
     rows = list(csv.DictReader(io.StringIO(as_csv(read_results(folder, JUDGED, TOTAL)))))
-    assert [row["state"] for row in rows] == ["finished", "cut", "running"]
+    assert [row["state"] for row in rows] == ["finished", "cut", "unfinished"]
     first, second, third = rows
     assert (first["objective"], first["checkpoint"], first["age_images"]) == ("0.8", "000000008000", "1024")
     assert (first["low"], first["high"]) == (str(0.8 - 0.01), str(0.8 + 0.01))

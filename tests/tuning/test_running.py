@@ -96,8 +96,11 @@ def test_hours_of_all_workers_end_a_sweep(folder: SweepFolder) -> None:
     assert sweep.over == "1 accelerator hours"
 
 
-def test_a_signal_ends_a_sweep(folder: SweepFolder) -> None:
+def test_a_signal_ends_a_sweep(folder: SweepFolder, capsys: pytest.CaptureFixture[str]) -> None:
     sweep = make(folder)
+    assert not sweep._stops()
     sweep.stop(15)
     assert sweep._stops()
+    assert sweep._stops()
+    assert capsys.readouterr().out.count("stopping: every trial leaves a checkpoint first") == 1
     assert sweep.stopped_by == 15

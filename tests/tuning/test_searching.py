@@ -42,7 +42,7 @@ def test_the_first_trial_has_the_presets_values_and_each_is_on_record_before_it_
     assert [record.number for record in folder.records()] == [0, 1]
     assert {NUMBER: 1, **folder.read(1).values} == second
     assert [given.suggest(name) for name in "cde"][-1] == "FINISHED"
-    assert [record.state for record in folder.records()] == ["running"] * 4
+    assert [record.state for record in folder.records()] == ["unfinished"] * 4
 
 
 def test_a_resumed_sweep_gives_what_was_unfinished_and_then_what_is_new(folder: SweepFolder) -> None:
@@ -50,7 +50,7 @@ def test_a_resumed_sweep_gives_what_was_unfinished_and_then_what_is_new(folder: 
     for name in "abc":
         before.suggest(name)
     folder.end(0, "finished", "", 10.0)
-    unfinished = [record for record in folder.records() if record.state == "running"]
+    unfinished = [record for record in folder.records() if record.state == "unfinished"]
     after = suggestions(folder, unfinished=unfinished, new=[3])
     found = [after.suggest(name) for name in "defg"]
     assert [one if isinstance(one, str) else one[NUMBER] for one in found] == [1, 2, 3, "FINISHED"]

@@ -105,7 +105,7 @@ def test_a_killed_sweep_repeats_no_trial_and_loses_none(sweep_command: Any, tmp_
     os.kill(process.pid, signal.SIGKILL)
     process.communicate(timeout=60)
     sweep_command.end()
-    assert [state(number) for number in (0, 1)] == ["finished", "running"]
+    assert [state(number) for number in (0, 1)] == ["finished", "unfinished"]
     before = (sweep / "trials" / "000" / "run.json").stat().st_mtime_ns
     reached = max(manifests(trials[1]))
 
