@@ -4,6 +4,8 @@ import csv
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -150,6 +152,25 @@ def test_a_bad_trial_of_a_population_goes_on_from_a_good_ones_checkpoint(sweep_c
             assert taken.step == given.step
             for name, value in given.state["discriminator"].items():
                 assert torch.equal(value, taken.state["discriminator"][name])
+
+
+@pytest.mark.ray
+@pytest.mark.timeout(600)
+@pytest.mark.usefixtures("standing_cluster")
+def test_two_cpus_of_a_standing_cluster_are_enough_for_a_trial_after_another(tmp_path: Path) -> None:
+    options = [*TINY, "--name=sweep", "--images=4000", "--trials=2", "--objective=samples/spread", *SEARCH]
+    command = [sys.executable, "-m", "tuning.sweep", *options, "--monitoring.measure-images=400"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "trials: 2, 1 at once, each with 1 x 1 CPUs + 1 to read, of 2 CPUs that evaluation leaves" in done.stdout
+    rows = list(csv.DictReader((tmp_path / "runs" / "sweep" / "results.csv").open()))
+    assert [row["state"] for row in rows if row["trial"] == "0"] == ["finished"]
+    assert all(float(row["objective"]) > 0 for row in rows)
+
+    command += ["--name=more", "--at-once=2"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert "at_once is 2 but only 1 fits" in done.stderr
 
 
 @pytest.mark.parametrize(
