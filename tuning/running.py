@@ -193,6 +193,8 @@ class Running:
         self._earlier[number] += self._now.pop(number, 0.0)
         entry.values, entry.state = dict(values), "running"
         if changed:
+            # Another run, which begins where its donor was.
+            entry.images, entry.at, entry.value = 0, 0, None
             self._folder.write(replace(self._folder.read(number), values=dict(values)))
         self.board.say(f"trial {number} {verb} {describe(values)}")
 

@@ -62,9 +62,11 @@ def test_values_that_change_in_mid_run_are_on_record(folder: SweepFolder, capsys
     sweep = make(folder)
     folder.begin(0, VALUES)
     sweep.begins(0, VALUES)
-    sweep.hears(0, {"images": 500, "seconds": 5.0})
+    sweep.hears(0, {"images": 3_000, "objective": 0.9, "seconds": 5.0})
     sweep.begins(0, {"optimization.lr": 4e-4})
-    sweep.hears(0, {"images": 900, "seconds": 3.0})
+    sweep.hears(0, {"images": 2_000, "objective": 0.7, "seconds": 3.0})
+    entry = sweep.entries.by_number[0]
+    assert (entry.images, entry.at, entry.value) == (2_000, 2_000, 0.7)
     sweep.ends(0, {"optimization.lr": 4e-4}, "finished", "")
     assert folder.read(0).seconds == 8.0
     assert folder.read(0).values == {"optimization.lr": 4e-4}
