@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,17 @@ def wait_for(what: Callable[[], Any], seconds: float = 180) -> Any:
     return found
 
 
+def trial_drivers() -> list[int]:
+    """Processes of the drivers of trials on this module's cluster."""
+    mark, found = f"HOME={os.environ['HOME']}".encode(), []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has just ended, or belongs to somebody else
+            mine = mark in (process / "environ").read_bytes().split(b"\0")
+            if mine and (process / "cmdline").read_bytes().startswith(b"ray::ResourceTrainable"):
+                found.append(int(process.name))
+    return found
+
+
 @pytest.mark.ray
 @pytest.mark.timeout(600)
 def test_a_sweep_leaves_runs_a_table_and_settings_that_give_its_best_again(
@@ -79,7 +91,17 @@ def test_a_sweep_leaves_runs_a_table_and_settings_that_give_its_best_again(
         assert (run / "tensorboard" / "events.out.tfevents.000000.hparams").is_file()
     best = max(rows, key=lambda row: float(row["objective"]))
     assert f"best         trial {best['trial']}: python -m dcgan_dist.train --config" in output
-    assert {file.name for file in (sweep / "figures").iterdir()} == {"lr.png", "beta1.png", "lr-beta1.png"}
+    figures = {"lr.png", "beta1.png", "lr-beta1.png"}
+    assert {file.name for file in (sweep / "figures").iterdir()} == figures
+    before = (sweep / "best.yaml").read_bytes()
+    for name in ("figures", "results.csv", "best.yaml"):
+        (sweep / name).rename(tmp_path / name)
+    status, told = sweep_command.run("--report=sweep", "--storage=runs")
+    assert status == 0, told
+    assert told.strip() in output
+    assert {file.name for file in (sweep / "figures").iterdir()} == figures
+    assert (sweep / "best.yaml").read_bytes() == before
+    assert list(csv.DictReader((sweep / "results.csv").open())) == rows
 
     status, output = train_command.run("--config=runs/sweep/best.yaml", "--name=again", "--storage=runs")
     assert status == 0, output
@@ -157,13 +179,25 @@ def test_a_bad_trial_of_a_population_goes_on_from_a_good_ones_checkpoint(sweep_c
 @pytest.mark.ray
 @pytest.mark.timeout(600)
 @pytest.mark.usefixtures("standing_cluster")
-def test_two_cpus_of_a_standing_cluster_are_enough_for_a_trial_after_another(tmp_path: Path) -> None:
-    options = [*TINY, "--name=sweep", "--images=4000", "--trials=2", "--objective=samples/spread", *SEARCH]
+def test_two_cpus_of_a_standing_cluster_are_enough_also_when_a_trial_loses_its_driver(tmp_path: Path) -> None:
+    options = [*TINY, "--name=sweep", "--images=16000", "--trials=2", "--objective=samples/spread", *SEARCH]
     command = [sys.executable, "-m", "tuning.sweep", *options, "--monitoring.measure-images=400"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=280)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "trials: 2, 1 at once, each with 1 x 1 CPUs + 1 to read, of 2 CPUs that evaluation leaves" in done.stdout
-    rows = list(csv.DictReader((tmp_path / "runs" / "sweep" / "results.csv").open()))
+    command += ["--checkpoints.images=800", "--batch-size=16"]
+    sweep = tmp_path / "runs" / "sweep"
+    first = Place(str(sweep / "trials" / "000"))
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        wait_for(lambda: manifests(first) or process.poll() is not None)
+        for pid in trial_drivers():
+            os.kill(pid, signal.SIGKILL)
+        output, _ = process.communicate(timeout=280)
+    assert process.returncode == 0, output
+    assert "trials: 2, 1 at once, each with 1 x 1 CPUs + 1 to read, of 2 CPUs that evaluation leaves" in output
+    assert "trial 0: its driver is lost; it goes on from its newest checkpoint" in output
+    # Its workers were still there: the next ones found room, since what they held was given back.
+    assert [life.checkpoint is not None for life in attempts(first)] == [False, True]
+    rows = list(csv.DictReader((sweep / "results.csv").open()))
     assert [row["state"] for row in rows if row["trial"] == "0"] == ["finished"]
     assert all(float(row["objective"]) > 0 for row in rows)
 
