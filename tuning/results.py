@@ -11,10 +11,10 @@ from typing import Any
 from dcgan_dist.checkpoint import attempts
 from dcgan_dist.history import lives, totals
 from dcgan_dist.monitoring import event_file
-from dcgan_dist.monitoring.curves import read_lines, read_points, read_probed
+from dcgan_dist.monitoring.curves import Point, read_lines, read_points, read_probed
 from dcgan_dist.settings import Settings, flatten, from_yaml, to_yaml
-from dcgan_dist.storage import MissingFile, Place
-from tuning.folder import Record, SweepFolder
+from dcgan_dist.storage import MissingFile
+from tuning.folder import Record, SweepFolder, run_name
 from tuning.objective import Objective
 from tuning.table import Entry
 from tuning.trial import values_of
@@ -68,7 +68,7 @@ def _read(folder: SweepFolder, record: Record, objective: Objective, total_image
         values_now = {name: flatten(settings)[name] for name in record.values}
     hours = 0.0
     for life in folder.lives(record.number):
-        one = folder.trials / (run.name.partition(".")[0] + (f".{life}" if life else ""))
+        one = folder.trials / run_name(record.number, life)
         hours += float(totals(lives(attempts(one), read_lines(one)))["worker_hours"])
     entry = Entry(
         record.number,
@@ -77,7 +77,7 @@ def _read(folder: SweepFolder, record: Record, objective: Objective, total_image
         images,
         value,
         at,
-        _speed(run),
+        _speed(points),
         record.seconds,
         record.reason,
     )
@@ -91,8 +91,9 @@ def _read(folder: SweepFolder, record: Record, objective: Objective, total_image
     )
 
 
-def _speed(run: Place) -> float:
-    speeds = [point["values"].get("speed/images_per_second") for point in read_points(run)]
+def _speed(points: Sequence[Point]) -> float:
+    """Images/s over points that stand for equally many images each; 0 where there are none."""
+    speeds = [point["values"].get("speed/images_per_second") for point in points]
     known = [speed for speed in speeds if speed]
     return len(known) / sum(1 / speed for speed in known) if known else 0.0
 

@@ -19,7 +19,7 @@ from tuning.groups import give_back
 from tuning.objective import KEY, Objective
 from tuning.options import SweepOptions
 from tuning.results import read_results
-from tuning.scheduling import IMAGES, make_scheduler, recall, stopper
+from tuning.scheduling import IMAGES, Stopper, make_scheduler, recall
 from tuning.searching import NUMBER, Chooser, OptunaChooser, RandomChooser, Suggestions
 from tuning.space import Space, defaults, describe
 from tuning.table import Board, Entries, Entry
@@ -116,7 +116,7 @@ class Running:
                 name=TUNE,
                 storage_path=path,
                 storage_filesystem=store,
-                stop=stopper(self._stops),
+                stop=Stopper(self._stops),
                 callbacks=[Watch(self)],
                 failure_config=tune.FailureConfig(max_failures=MAX_LOST),
                 checkpoint_config=tune.CheckpointConfig(num_to_keep=3),

@@ -1,6 +1,6 @@
 """Which trials go on: all to their end, fewer and fewer (ASHA), or a population that copies its best ones (PBT)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -114,17 +114,16 @@ def recall(scheduler: TrialScheduler, ended: Sequence[Sequence[tuple[int, float]
             scheduler.on_trial_result(None, trial, {IMAGES: images, KEY: value, "training_iteration": 1})
 
 
-def stopper(stops: Any) -> tune.Stopper:
-    """Tune's own kind of what says whether all is to end."""
-    return _Stopper(stops)
+class Stopper(tune.Stopper):  # type: ignore[misc]
+    """Tells Tune whether all trials are to end, by asking `stops` some times a second."""
 
-
-class _Stopper(tune.Stopper):  # type: ignore[misc]
-    def __init__(self, stops: Any) -> None:
+    def __init__(self, stops: Callable[[], bool]) -> None:
         self._stops = stops
 
     def __call__(self, trial_id: str, result: Mapping[str, Any]) -> bool:
+        """Tune's: no result ends a single trial."""
         return False
 
     def stop_all(self) -> bool:
-        return bool(self._stops())
+        """Tune's."""
+        return self._stops()

@@ -243,7 +243,10 @@ class Sweep:
         if running.stopped_by is not None:
             return 128 + int(running.stopped_by)
         if failed:
-            print(f"error: {failed} of {entries.trials} trials failed, see the table's reasons", file=sys.stderr)
+            print(
+                f"error: {failed} of {entries.trials} trials failed: results.csv has the reasons",
+                file=sys.stderr,
+            )
         return 1 if failed else 0
 
 

@@ -47,10 +47,7 @@ class Entries:
 
     def best(self) -> Entry | None:
         """The one with the best value, of equal ones the first."""
-        best = None
-        for entry in self.ranked():
-            best = best or entry
-        return best
+        return next(iter(self.ranked()), None)
 
     def ranked(self) -> list[Entry]:
         """Those with a value, the best first."""
