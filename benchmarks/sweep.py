@@ -85,6 +85,8 @@ def whole() -> Whole:
         again = ["dcgan_dist.train", f"--config={sweep / 'best.yaml'}", "--name=again", "--storage=runs"]
         train = Run(home, home.work / "runs" / "again", again, again, None)
         train.process.wait()
+        if train.process.returncode != 0:
+            raise GaveUpError(f"the run of best.yaml has failed:\n{run.said()}\n{train.said()}\n{rows}")
         one = load_checkpoint(Place(str(sweep / "trials" / best["run"])))
         other = load_checkpoint(Place(str(home.work / "runs" / "again")), one.name)
         same = all(
@@ -192,10 +194,11 @@ def main() -> None:
     """The command."""
     given = parser("what a sweep costs and saves").parse_args()
     turns: dict[bool, list[Turn]] = {False: [], True: []}
+    swept = whole()
     for _ in range(TURNS):
         for inside, some in turns.items():
             some.append(turn(inside=inside))
-    publish(report(whole(), dict(turns)), given.json)
+    publish(report(swept, dict(turns)), given.json)
 
 
 if __name__ == "__main__":
