@@ -66,8 +66,14 @@ def look_ahead(arguments: Sequence[str], *names: str) -> argparse.Namespace:
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     for name in names:
         first.add_argument(name, default="")
-    given, _ = first.parse_known_args([text.replace("_", "-") if text.startswith("--") else text for text in arguments])
+    given, _ = first.parse_known_args([_hyphened(text) if text.startswith("--") else text for text in arguments])
     return given
+
+
+def _hyphened(option: str) -> str:
+    """An option whose name may be written with underscores."""
+    name, equals, value = option.partition("=")
+    return name.replace("_", "-") + equals + value
 
 
 def preset_or_file(preset: str, config: str) -> Settings:

@@ -76,6 +76,16 @@ def test_a_file_of_settings_is_a_beginning(tmp_path: Path) -> None:
     assert (settings.optimization.lr, settings.seed) == (5e-4, 3)
 
 
+def test_names_of_files_and_runs_keep_their_underscores(tmp_path: Path) -> None:
+    file = tmp_path / "my_settings.yaml"
+    file.write_text(to_yaml(PRESETS["svhn32"]()))
+    assert parse([f"--config={file}", "--name=x"]).settings.optimization.lr == 5e-4
+    run = tmp_path / "my_runs" / "my_run"
+    run.mkdir(parents=True)
+    file.rename(run / "settings.yaml")
+    assert parse(["--resume=my_run", f"--storage={tmp_path / 'my_runs'}"]).settings.optimization.lr == 5e-4
+
+
 def test_a_resumed_run_begins_with_its_own_settings(tmp_path: Path) -> None:
     run = tmp_path / "runs" / "old"
     run.mkdir(parents=True)
