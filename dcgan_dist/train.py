@@ -78,7 +78,8 @@ class Lent:
     """What a run need not have of its own.
 
     Attributes:
-        judge: of its checkpoints, in place of evaluation actors.
+        judge: of its checkpoints, in place of evaluation actors. A run that has one is of no use where it fails, and
+            ends.
         tasks: that they are judged on then.
         pictures: the data, decoded already.
     """
@@ -100,7 +101,8 @@ class Launch:
         """See that names and addresses lead somewhere; nothing is written and nothing is started.
 
         Args:
-            lent: by a sweep; none: evaluation actors are the run's own, where the settings name tasks.
+            lent: by a sweep, which also goes on with a run that is trained to its end, but not judged; none:
+                evaluation actors are the run's own, where the settings name tasks.
             told: see `Monitor`.
 
         Raises:
@@ -115,6 +117,8 @@ class Launch:
         self.init_from: tuple[Place, str] | None = None
         self.live: LiveProbe | None = None
         self._lent, self._told = lent or Lent(), told
+        self._is_trial = lent is not None
+        self._trained = False
         self._supervisor: Supervisor | None = None
         self._stopped = False
         if options.resume:
@@ -171,7 +175,8 @@ class Launch:
         newest = newest_checkpoint(self.run) if self.options.resume else None
         if self.options.resume:
             self._require_same_data()
-        if newest is not None and newest.step >= self.total_steps:
+        self._trained = newest is not None and newest.step >= self.total_steps
+        if newest is not None and self._trained and not self._is_trial:
             raise SettingsError(
                 f"{self.run} is done: it has {newest.images:,} images; give a larger --images to train it further"
             )
@@ -204,6 +209,7 @@ class Launch:
         from dcgan_dist.monitoring.monitor import Monitor
         from dcgan_dist.monitoring.terminal import Totals, open_terminal
         from dcgan_dist.supervisor import Supervisor
+        from dcgan_dist.worker import Outcome
 
         settings, probe = self.settings, self.settings.probe
         (self.run / "settings.yaml").write_bytes(to_yaml(settings).encode())
@@ -234,7 +240,7 @@ class Launch:
         if self._stopped:
             supervisor.stop()
         try:
-            outcome = supervisor.run()
+            outcome = Outcome(self.total_steps, "") if self._trained else supervisor.run()
         except BaseException:
             if self.live is not None:
                 self.live.close(finish=False)
@@ -248,6 +254,7 @@ class Launch:
             self._finish(self.live, monitor, wanted=supervisor.signal is None)
         monitor.close()
         self._record("stopped" if outcome.stopped else "finished", outcome.step)
+        self._require_judge()
         if supervisor.signal is None:
             return 0
         storage = shlex.quote(settings.storage)
@@ -276,7 +283,8 @@ class Launch:
             live.close(finish=False)
 
     def _check(self, monitor: Any) -> None:
-        """What ends a run while it goes on: too many bad images; a collapse, if that is wished."""
+        """What ends a run while it goes on: too many bad images; a collapse, if that is wished; a lost judge."""
+        self._require_judge()
         if monitor.findings and self.settings.on_collapse == "stop":
             raise TrainingError(
                 f"{monitor.findings[0]}; the run stops since on_collapse is stop: start one of another name with other "
@@ -289,6 +297,11 @@ class Launch:
                 f"{len(bad):,} of {len(self.index):,} images cannot be decoded, more than data.max_bad_fraction "
                 f"{self.settings.data.max_bad_fraction:g} allows; the first are {names}: mend them, or raise it"
             )
+
+    def _require_judge(self) -> None:
+        """What is trained for its accuracies ends where none can be found any more."""
+        if self._lent.judge is not None and self.live is not None and self.live.failure:
+            raise DcganDistError(f"its checkpoints cannot be judged: {self.live.failure}")
 
     def _record(self, status: str, step: int = 0) -> None:
         """Write `run.json`: what the run is, how it stands, what its attempts did, with which versions."""

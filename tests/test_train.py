@@ -11,6 +11,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,15 @@ import simplejpeg
 import torch
 from PIL import Image
 
+from dcgan_dist.checkpoint import attempts
+from dcgan_dist.commandline import Options
 from dcgan_dist.data.shards import ShardWriter
+from dcgan_dist.errors import DcganDistError
+from dcgan_dist.evaluation.job import ProbeJob
 from dcgan_dist.monitoring.curves import read_points
+from dcgan_dist.settings import Settings, from_yaml, scenes32
 from dcgan_dist.storage import Place
-from dcgan_dist.train import main
+from dcgan_dist.train import Launch, Lent, main, open_tasks
 
 pytestmark = pytest.mark.ray
 
@@ -354,3 +360,54 @@ def test_the_time_limit_ends_a_run_with_a_checkpoint(train: Any, tmp_path: Path)
     assert record["status"] == "stopped"
     newest = max(path.name for path in (tmp_path / "runs" / "long" / "checkpoints").iterdir())
     assert int(newest) == record["images"] > 0
+
+
+class NoJudge:
+    """A judge that finds nothing; `asked`: for the results of which checkpoints."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def compute(self, job: ProbeJob, go_on: Callable[[], None]) -> dict[str, Any]:
+        self.asked.append(job.checkpoint)
+        raise ValueError("no features are left")
+
+
+def trial(settings: Settings, *, resume: bool) -> tuple[Launch, NoJudge]:
+    """A run in this process, as a sweep drives it."""
+    judge = NoJudge()
+    tasks = open_tasks(replace(scenes32(), probe=replace(scenes32().probe, tasks="rooms")))
+    return Launch(Options(resume=settings.name if resume else "", settings=settings), Lent(judge, tasks)), judge
+
+
+def test_a_trial_ends_where_nobody_can_judge_it(after_first_run: None, tmp_path: Path) -> None:
+    text = (tmp_path / "runs" / "first" / "settings.yaml").read_text()
+    settings = replace(
+        from_yaml(text, "first"),
+        name="trial",
+        images=100_000_000,
+        storage=str(tmp_path / "runs"),
+        data=replace(from_yaml(text, "first").data, path=str(tmp_path / "data")),
+        checkpoints=replace(scenes32().checkpoints, images=160),
+    )
+    launch, _ = trial(settings, resume=False)
+    launch.preflight()
+    launch.open_data()
+    with pytest.raises(DcganDistError, match="its checkpoints cannot be judged: no features are left"):
+        launch.train()
+    record = json.loads((tmp_path / "runs" / "trial" / "run.json").read_text())
+    assert record["status"] == "failed"
+
+
+def test_a_trial_that_is_trained_is_only_judged(
+    after_first_run: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = (tmp_path / "runs" / "first" / "settings.yaml").read_text()
+    launch, judge = trial(from_yaml(text, "first"), resume=True)
+    launch.preflight()
+    launch.open_data()
+    with pytest.raises(DcganDistError, match="no features are left"):
+        launch.train()
+    assert judge.asked == ["000000000160"]
+    assert len(attempts(Place("runs") / "first")) == 1, "nothing was trained"

@@ -37,7 +37,11 @@ class _Abandoned(Exception):
 
 
 class LiveProbe:
-    """Judges the checkpoints of a run. `start`, then `close`."""
+    """Judges the checkpoints of a run. `start`, then `close`.
+
+    Attributes:
+        failure: why nothing is judged any more, in a line; "" as long as all is well.
+    """
 
     def __init__(
         self,
@@ -57,6 +61,7 @@ class LiveProbe:
             say: a line for people.
             take: a result for the curves.
         """
+        self.failure = ""
         self._run, self._judge = run, judge
         self._tasks = [replace(task, few=None) if task.all_labels else task for task in tasks]
         self._dtype, self._say, self._take = dtype, say, take
@@ -115,7 +120,9 @@ class LiveProbe:
         except _Abandoned:
             pass
         except Exception as error:
-            self._say(f"probes have failed, training goes on without them: {error}")
+            # Of an error that came from another process, its last line is what it was.
+            self.failure = (str(error).strip() or type(error).__name__).splitlines()[-1]
+            self._say(f"probes have failed: {error}")
             if not isinstance(error, DcganDistError):
                 logger.exception("probes have failed")  # a defect of ours keeps its traceback
 

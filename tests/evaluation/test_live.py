@@ -194,4 +194,5 @@ def test_a_probe_that_fails_is_told_and_nothing_more(run: Place, probe: Callable
     evaluators.each = None  # whoever calls it, fails
     evaluators.go_on.release(100)
     live.close(finish=True)
-    assert any("probes have failed, training goes on without them" in line for line in lines)
+    assert any("probes have failed: " in line for line in lines)
+    assert live.failure
