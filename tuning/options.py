@@ -15,12 +15,15 @@ from dcgan_dist.evaluation.tasks import rooms
 from dcgan_dist.settings import PRESETS, Settings, from_yaml
 from dcgan_dist.storage import place
 from tuning.folder import SweepFolder
+from tuning.space import defaults, grid, parse_space
 
 arg = tyro.conf.arg
 
 Kind = Literal["none", "asha", "pbt"]
 PROBES: Mapping[str, str] = {"cifar32": "cifar10", "imagenet32": "cifar10", "svhn32": "svhn"}
 """What trials of a preset are judged on where nothing else is said."""
+TRIALS = 10
+"""Of a sweep that is no grid, where nothing is said."""
 FREE_ON_RESUME = ("trials", "at_once", "budget_minutes", "budget_hours")
 """Options that may be given together with --resume."""
 
@@ -36,10 +39,12 @@ class SweepOptions:
     search: Annotated[tuple[str, ...], arg(metavar="NAME=FORM")] = ()
     """Settings to search, by dotted or short name, and their values: uniform(LOW,HIGH), loguniform(LOW,HIGH),
     integer(LOW,HIGH), choice(A,B,...). Several are separated by spaces."""
-    trials: Annotated[int, arg(metavar="N")] = 10
-    """How many trials there are. The first one has the values that the settings have without a sweep."""
-    searcher: Literal["random", "optuna"] = "random"
-    """Where values come from: drawn by the seed, or proposed by Optuna from what has been found."""
+    trials: Annotated[int, arg(metavar="N")] = 0
+    """How many trials there are; 0: all of a grid, else 10. The first one has the values that the settings have without
+    a sweep."""
+    searcher: Literal["random", "optuna", "grid"] = "random"
+    """Where values come from: drawn by the seed, proposed by Optuna from what has been found, or every combination of
+    the choices."""
     scheduler: Kind = "asha"
     """Which trials go on: `none`: all to their end; `asha`: a third after a ninth of the run, of those a third after a
     third of it; `pbt`: bad ones go on from a copy of a good one, with other values."""
@@ -62,7 +67,7 @@ class SweepOptions:
     settings: Annotated[Settings, arg(name="")] = field(default_factory=PRESETS["scenes32"])
 
     def __post_init__(self) -> None:
-        if self.trials < 1:
+        if self.trials < 0:
             raise SettingsError(f"trials is {self.trials} but needs at least 1")
         if self.at_once < 0:
             raise SettingsError(f"at_once is {self.at_once} but needs at least 0")
@@ -116,7 +121,18 @@ def parse(arguments: Sequence[str]) -> SweepOptions:
         settings = replace(settings, probe=replace(settings.probe, tasks=tasks))
     if not options.search:
         raise SettingsError("--search is missing: name the settings to search, as in --search 'lr=uniform(1e-4,1e-3)'")
-    return replace(options, settings=settings)
+    return _counted(replace(options, settings=settings))
+
+
+def _counted(options: SweepOptions) -> SweepOptions:
+    """The options with a number of trials; raises `SettingsError` where a grid has no such number."""
+    if options.searcher != "grid":
+        return replace(options, trials=options.trials or TRIALS)
+    space = parse_space(options.search, options.settings)
+    combinations = len(grid(space, defaults(space, options.settings)))
+    if options.trials > combinations:
+        raise SettingsError(f"trials is {options.trials} but the grid has {combinations} combinations: leave it out")
+    return replace(options, trials=options.trials or combinations)
 
 
 def _shows_rooms(settings: Settings) -> bool:
@@ -136,10 +152,12 @@ def _saved(options: SweepOptions, arguments: Sequence[str]) -> SweepOptions:
     plan = {name: value for name, value in plan.items() if name in {item.name for item in fields(SweepOptions)}}
     now = {name: getattr(options, name) for name in FREE_ON_RESUME if name in flags}
     saved = from_yaml(settings, str(options.folder.place / "settings.yaml"))
-    return replace(
-        SweepOptions(**{**plan, "search": tuple(plan["search"]), **now}),
-        settings=replace(saved, name=options.settings.name, storage=options.settings.storage),
-        resume=options.resume,
-        report=options.report,
-        dry_run=options.dry_run,
+    return _counted(
+        replace(
+            SweepOptions(**{**plan, "search": tuple(plan["search"]), **now}),
+            settings=replace(saved, name=options.settings.name, storage=options.settings.storage),
+            resume=options.resume,
+            report=options.report,
+            dry_run=options.dry_run,
+        )
     )

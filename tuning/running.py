@@ -20,8 +20,8 @@ from tuning.objective import KEY, Objective
 from tuning.options import SweepOptions
 from tuning.results import read_results
 from tuning.scheduling import IMAGES, Stopper, make_scheduler, recall
-from tuning.searching import NUMBER, Chooser, OptunaChooser, RandomChooser, Suggestions
-from tuning.space import Space, defaults, describe
+from tuning.searching import NUMBER, Chooser, GridChooser, OptunaChooser, RandomChooser, Suggestions
+from tuning.space import Space, defaults, describe, grid
 from tuning.table import Board, Entries, Entry
 from tuning.trial import Shared, Trial, values_of
 
@@ -144,6 +144,8 @@ class Running:
         """That of the options, which knows what has been found."""
         if self._options.searcher == "random":
             return RandomChooser(self._space, self._base.seed)
+        if self._options.searcher == "grid":
+            return GridChooser(grid(self._space, defaults(self._space, self._base)))
         chooser = OptunaChooser(self._space, self._base.seed, self._objective.mode)
         for record in records:
             values = self._values(record)

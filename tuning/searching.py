@@ -1,4 +1,4 @@
-"""Where the values of trials come from: drawn, or proposed by Optuna; and how Tune is given them.
+"""Where the values of trials come from: drawn, proposed by Optuna, or a grid; and how Tune is given them.
 
 The first trial has the values that the settings have without a sweep.
 """
@@ -40,6 +40,20 @@ class RandomChooser:
         """See `Chooser`."""
         random = stream(self._seed, "values of a trial", number)
         return {name: values.draw(random) for name, values in self._space.items()}
+
+    def tell(self, number: int, values: Mapping[str, object], objective: float | None) -> None:
+        """Nothing is learned."""
+
+
+class GridChooser:
+    """Each trial has a combination of its own."""
+
+    def __init__(self, combinations: Sequence[Mapping[str, object]]) -> None:
+        self._combinations = combinations
+
+    def choose(self, number: int) -> dict[str, object]:
+        """See `Chooser`."""
+        return dict(self._combinations[number])
 
     def tell(self, number: int, values: Mapping[str, object], objective: float | None) -> None:
         """Nothing is learned."""

@@ -1,6 +1,7 @@
 """What a sweep searches: settings by name, each with the values that it may take; pure."""
 
 import difflib
+import itertools
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -183,6 +184,23 @@ def defaults(space: Space, base: Settings) -> dict[str, object]:
     """The values that the settings have without a sweep."""
     flat = flatten(base)
     return {name: flat[name] for name in space}
+
+
+def grid(space: Space, first: Mapping[str, object]) -> list[dict[str, object]]:
+    """Every combination of values; those of the first trial stand in front, also where they are none of them.
+
+    Raises:
+        SettingsError: a setting may take any value of a range.
+    """
+    choices = []
+    for name, values in space.items():
+        if not isinstance(values, Choice):
+            raise SettingsError(
+                f"searcher is grid but {name} is a range: write {name}=choice(A,B,...), or use --searcher random"
+            )
+        choices.append(values.values)
+    every = (dict(zip(space, combination, strict=True)) for combination in itertools.product(*choices))
+    return [dict(first), *(values for values in every if values != first)]
 
 
 def describe(values: Mapping[str, object]) -> str:

@@ -9,8 +9,8 @@ import pytest
 from dcgan_dist.settings import cifar32
 from dcgan_dist.storage import Place
 from tuning.folder import SweepFolder
-from tuning.searching import NUMBER, OptunaChooser, RandomChooser, Suggestions
-from tuning.space import Choice, Numbers, defaults
+from tuning.searching import NUMBER, GridChooser, OptunaChooser, RandomChooser, Suggestions
+from tuning.space import Choice, Numbers, defaults, grid
 
 SPACE = {"optimization.lr": Numbers(1e-5, 1e-1, log=True), "optimization.batch_size": Choice((32, 64, 128))}
 FIRST = defaults(SPACE, cifar32())
@@ -43,6 +43,14 @@ def test_the_first_trial_has_the_presets_values_and_each_is_on_record_before_it_
     assert {NUMBER: 1, **folder.read(1).values} == second
     assert [given.suggest(name) for name in "cde"][-1] == "FINISHED"
     assert [record.state for record in folder.records()] == ["unfinished"] * 4
+
+
+def test_a_grid_gives_each_combination_once(folder: SweepFolder) -> None:
+    space = {"optimization.lr": Choice((1e-4, 2e-4)), "optimization.batch_size": Choice((64, 128))}
+    combinations = grid(space, FIRST)
+    given = suggestions(folder, chooser=GridChooser(combinations))
+    found = [given.suggest(name) for name in "abcde"]
+    assert found == [{NUMBER: number, **one} for number, one in enumerate(combinations)] + ["FINISHED"]
 
 
 def test_a_resumed_sweep_gives_what_was_unfinished_and_then_what_is_new(folder: SweepFolder) -> None:

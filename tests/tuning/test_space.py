@@ -8,7 +8,7 @@ import pytest
 
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.settings import cifar32, flatten
-from tuning.space import Choice, Numbers, as_text, check_values, defaults, describe, parse_space
+from tuning.space import Choice, Numbers, as_text, check_values, defaults, describe, grid, parse_space
 
 BASE = cifar32()
 
@@ -79,6 +79,20 @@ def test_wrong_searches_get_one_sentence(text: str, told: str) -> None:
         parse_space([text], BASE)
     assert told in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_grid_has_every_combination_once_and_the_presets_values_first() -> None:
+    space = parse_space(["lr=choice(1e-4,2e-4,1e-3)", "beta1=choice(0.5,0.9)"], cifar32())
+    combinations = grid(space, defaults(space, cifar32()))
+    assert combinations[0] == {"optimization.lr": 2e-4, "optimization.beta1": 0.5}
+    assert len(combinations) == 6
+    assert {(one["optimization.lr"], one["optimization.beta1"]) for one in combinations} == {
+        (lr, beta1) for lr in (1e-4, 2e-4, 1e-3) for beta1 in (0.5, 0.9)
+    }
+    outside = grid(space, {"optimization.lr": 5e-4, "optimization.beta1": 0.5})
+    assert len(outside) == 7, "the preset's values are tried also where they are no choice"
+    with pytest.raises(SettingsError, match=r"beta1 is a range: write optimization.beta1=choice\(A,B,...\)"):
+        grid(parse_space(["beta1=uniform(0,0.9)"], cifar32()), {"optimization.beta1": 0.5})
 
 
 def test_a_setting_is_searched_once() -> None:
