@@ -53,6 +53,12 @@ def wait_for(what: Callable[[], Any], seconds: float = 180) -> Any:
     return found
 
 
+def reading(sweep: Path) -> bool:
+    """Whether a checkpoint of a trial is being judged."""
+    runs = [Place(str(run)) for run in (sweep / "trials").glob("0*")]
+    return any(found["probe"] == "reads" for run in runs for found in manifests(run).values())
+
+
 def trial_drivers() -> list[int]:
     """Processes of the drivers of trials on this module's cluster."""
     mark, found = f"HOME={os.environ['HOME']}".encode(), []
@@ -69,9 +75,16 @@ def trial_drivers() -> list[int]:
 def test_a_sweep_leaves_runs_a_table_and_settings_that_give_its_best_again(
     sweep_command: Any, train_command: Any, tmp_path: Path
 ) -> None:
-    status, output = sweep_command.run(*TINY, "--name=sweep", "--images=9000", "--trials=3", "--at-once=2", *SEARCH)
-    assert status == 0, output
+    options = [*TINY, "--name=sweep", "--images=9000", "--trials=3", "--at-once=2"]
+    process = sweep_command.start(*options, *SEARCH)
     sweep = tmp_path / "runs" / "sweep"
+    # The judge dies in mid-probe, and its pool with it: others do what it was asked.
+    wait_for(lambda: reading(sweep) or process.poll() is not None)
+    judges = [pid for pid, name in sweep_command.left().items() if name.startswith("ray::_JudgeActor")]
+    assert len(judges) == 1
+    os.kill(judges[0], signal.SIGKILL)
+    output, _ = process.communicate(timeout=280)
+    assert process.returncode == 0, output
     rows = list(csv.DictReader((sweep / "results.csv").open()))
     assert [row["trial"] for row in rows] == ["0", "1", "2"]
     assert {row["state"] for row in rows} <= {"finished", "cut"}
@@ -114,7 +127,7 @@ def test_a_sweep_leaves_runs_a_table_and_settings_that_give_its_best_again(
 
 @pytest.mark.ray
 @pytest.mark.timeout(600)
-def test_a_killed_sweep_repeats_no_trial_and_loses_none(sweep_command: Any, tmp_path: Path) -> None:
+def test_a_stopped_and_a_killed_sweep_repeat_no_trial_and_lose_none(sweep_command: Any, tmp_path: Path) -> None:
     options = [*TINY, "--name=sweep", f"--images={IMAGES}", "--trials=3", "--at-once=1", "--scheduler=none"]
     process = sweep_command.start(*options, *SEARCH)
     sweep = tmp_path / "runs" / "sweep"
@@ -124,7 +137,17 @@ def test_a_killed_sweep_repeats_no_trial_and_loses_none(sweep_command: Any, tmp_
         file = sweep / "records" / f"{number:03d}.json"
         return str(json.loads(file.read_text())["state"]) if file.is_file() else ""
 
+    wait_for(lambda: manifests(trials[0]))
+    process.terminate()
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 143, output
+    assert "go on with: python -m tuning.sweep --resume sweep --storage runs" in output
+    assert state(0) == "unfinished"
+    stopped = max(manifests(trials[0]))
+
+    process = sweep_command.start("--resume=sweep", "--storage=runs")
     wait_for(lambda: state(0) == "finished")
+    assert [life.checkpoint for life in attempts(trials[0])] == [None, stopped]
     wait_for(lambda: manifests(trials[1]))
     os.kill(process.pid, signal.SIGKILL)
     process.communicate(timeout=60)
@@ -217,7 +240,9 @@ def test_two_cpus_of_a_standing_cluster_are_enough_also_when_a_trial_loses_its_d
             [*LR, "--objective", "loss/critic"],
             "objective is loss/critic but nobody logs",
         ),
-        ([*LR, "--trials", "0"], "trials is 0 but needs at least 1"),
+        ([*LR, "--trials=-1"], "trials is -1 but needs at least 1"),
+        ([*LR, "--searcher=grid"], "searcher is grid but optimization.lr is a range"),
+        (["--search", "lr=choice(1e-4,4e-4)", "--searcher=grid", "--trials=3"], "the grid has 2 combinations"),
         (["--search", "batch_size=choice(32,64)", "--scheduler", "pbt"], "cannot change in mid-run"),
         ([*LR, "--minutes", "3"], "give --images for each trial, and --budget-minutes"),
         ([*LR, "--preset", "lsun64"], "objective is probe but the probe has no task"),
