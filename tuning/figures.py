@@ -2,7 +2,7 @@
 
 import io
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from dcgan_dist.errors import SettingsError
@@ -51,7 +51,7 @@ def draw(results: Sequence[Result], space: Space, objective: Objective, total_im
 
 def _one(figure: Any, shown: Sequence[Result], name: str, values: Any, objective: Objective, total_images: int) -> None:
     axes = figure.subplots()
-    place = _axis(axes, "x", name, values)
+    place = _axis(axes, "x", name, values, shown)
     scale = 100 if objective.judged else 1
     image = None
     for state, mark in MARKS.items():
@@ -81,7 +81,8 @@ def _pair(
     figure: Any, shown: Sequence[Result], names: tuple[str, str], values: tuple[Any, Any], objective: Objective
 ) -> None:
     axes = figure.subplots()
-    place_x, place_y = _axis(axes, "x", names[0], values[0]), _axis(axes, "y", names[1], values[1])
+    place_x = _axis(axes, "x", names[0], values[0], shown)
+    place_y = _axis(axes, "y", names[1], values[1], shown)
     scale = 100 if objective.judged else 1
     found = [scale * (result.entry.value or 0.0) for result in shown]
     image = None
@@ -109,17 +110,24 @@ def _pair(
         _legend(axes)
 
 
-def _axis(axes: Any, which: str, name: str, values: Any) -> Any:
+def _axis(axes: Any, which: str, name: str, values: Any, shown: Sequence[Result]) -> Any:
     """Set up an axis; a function from a value to its place on it."""
     getattr(axes, f"set_{which}label")(name)
     if isinstance(values, Numbers):
         if values.log:
             getattr(axes, f"set_{which}scale")("log")
         return lambda value: value
-    # Choices stand side by side, whatever they are; trial 0 may have a value that is none of them.
-    places: Mapping[object, int] = {value: number for number, value in enumerate(values.values)}
-    getattr(axes, f"set_{which}ticks")(range(len(places)), [show(value) for value in places])
-    return lambda value: places.get(value, -1)
+    side_by_side = categories(values.values, [result.entry.values[name] for result in shown])
+    getattr(axes, f"set_{which}ticks")(range(len(side_by_side)), [show(value) for value in side_by_side])
+    return side_by_side.index
+
+
+def categories(choices: Sequence[object], found: Sequence[object]) -> list[object]:
+    """Values in the order in which they stand side by side: trial 0 may have one that is no choice."""
+    every = list(dict.fromkeys([*choices, *found]))
+    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in every):
+        every.sort(key=lambda value: float(str(value)))
+    return every
 
 
 def _ring_first(axes: Any, shown: Sequence[Result], where: Any) -> None:

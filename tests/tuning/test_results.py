@@ -12,7 +12,7 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from dcgan_dist.settings import Settings, from_yaml, scenes32, to_yaml
 from dcgan_dist.storage import Place
-from tuning.figures import draw
+from tuning.figures import categories, draw
 from tuning.folder import SweepFolder
 from tuning.objective import Objective
 from tuning.results import HPARAMS, as_csv, best_of, read_results, write_results
@@ -127,3 +127,9 @@ def test_each_setting_and_each_pair_has_a_figure(folder: SweepFolder) -> None:
         files = draw(read_results(folder, objective, TOTAL), space, objective, TOTAL)
         assert set(files) == {"lr.png", "batch_size.png", "lr-batch_size.png"}
         assert all(file.startswith(b"\x89PNG") for file in files.values())
+
+
+def test_choices_stand_in_their_order_with_the_presets_value_among_them() -> None:
+    assert categories((1e-3, 2e-4), [4e-4, 2e-4]) == [2e-4, 4e-4, 1e-3]
+    assert categories(("both", "alternate"), ["alternate"]) == ["both", "alternate"]
+    assert categories((True, False), [False]) == [True, False]
