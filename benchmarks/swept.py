@@ -1,0 +1,79 @@
+"""What a sweep has found, as a table of docs/sweeps.md.
+
+python -m benchmarks.swept SWEEP [--json benchmarks/results/swept_NAME.json]
+"""
+
+import csv
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from benchmarks.report import Cell, Report, Table, parser, publish
+from dcgan_dist.storage import Place
+from tuning.folder import SweepFolder
+from tuning.space import short_name, show
+
+IMAGES = Path(__file__).parent.parent / "docs" / "images"
+
+
+def report(name: str, metric: str, settings: Sequence[str], rows: Sequence[Mapping[str, str]]) -> Report:
+    """The table.
+
+    Args:
+        name: of the sweep.
+        metric: that was compared, an accuracy.
+        settings: that were searched, by dotted name.
+        rows: of `results.csv`.
+    """
+    ranked = sorted(rows, key=lambda row: float(row["objective"] or "-inf"), reverse=True)
+    return Report(
+        command=f"python -m benchmarks.swept {name} --json benchmarks/results/swept_{name}.json",
+        tables={
+            f"swept-{name}": Table(
+                [*(short_name(setting) for setting in settings), f"{metric}, %", "at images", "trial", "ended"],
+                [_row(row, settings) for row in ranked],
+            )
+        },
+        rates={f"accuracy_of_trial_{row['trial']}": float(row["objective"]) for row in ranked if row["objective"]},
+        samples={"trials": [dict(row) for row in rows]},
+    )
+
+
+def _row(row: Mapping[str, str], settings: Sequence[str]) -> list[Cell]:
+    accuracy = ""
+    if row["objective"]:
+        half = 50 * (float(row["high"]) - float(row["low"]))
+        accuracy = f"{100 * float(row['objective']):.2f} (±{half:.2f})"
+    reason = row["reason"].partition(":")[0]  # in a few words; the whole of it is in the samples
+    ended = f"{row['state']}: {reason}" if reason else row["state"]
+    at = f"{int(row['objective_images']):,}" if row["objective"] else ""
+    return [*(_short(row[setting]) for setting in settings), accuracy, at, row["trial"], ended]
+
+
+def _short(value: str) -> str:
+    """A setting's value as people read it."""
+    try:
+        return show(float(value))
+    except ValueError:
+        return value
+
+
+def main() -> None:
+    """The command."""
+    options = parser("what a sweep has found; its figures are copied to docs/images")
+    options.add_argument("sweep", type=Path, metavar="SWEEP", help="folder of a sweep that was judged by a probe")
+    given = options.parse_args()
+    plan, _ = SweepFolder(Place(str(given.sweep.absolute()))).read_plan()
+    name = given.sweep.absolute().name
+    with (given.sweep / "results.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    columns = list(rows[0])
+    settings = columns[columns.index("state") + 1 : columns.index("objective")]
+    publish(report(name, plan["compared"]["metric"], settings, rows), given.json)
+    if given.json is not None:
+        for figure in sorted((given.sweep / "figures").glob("*.png")):
+            shutil.copy(figure, IMAGES / f"swept-{name}-{figure.name}")
+
+
+if __name__ == "__main__":
+    main()
