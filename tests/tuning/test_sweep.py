@@ -56,7 +56,7 @@ def wait_for(what: Callable[[], Any], seconds: float = 180) -> Any:
 def reading(sweep: Path) -> bool:
     """Whether a checkpoint of a trial is being judged."""
     runs = [Place(str(run)) for run in (sweep / "trials").glob("0*")]
-    return any(found["probe"] == "reads" for run in runs for found in manifests(run).values())
+    return any(found.get("probe") == "reads" for run in runs for found in manifests(run).values())
 
 
 def trial_drivers() -> list[int]:
