@@ -16,7 +16,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,6 +35,7 @@ from dcgan_dist.monitoring.curves import read_lines
 from dcgan_dist.preflight import describe, gather_facts, place_workers, set_aside
 from dcgan_dist.settings import Settings, from_yaml, to_yaml
 from dcgan_dist.storage import MissingFile, Place, place
+from dcgan_dist.versions import versions
 
 if TYPE_CHECKING:
     from dcgan_dist.data.cache import CachedPictures
@@ -323,7 +323,7 @@ class Launch:
             },
             **totals(lives(attempts(self.run), read_lines(self.run))),
             **({} if self.live is None else {"probe": self.live.record()}),
-            "versions": {name: version(name) for name in ("dcgan-dist", "torch", "ray", "numpy", "pyarrow")},
+            "versions": versions("torch", "ray", "numpy", "pyarrow"),
         }
         (self.run / "run.json").write_bytes(json.dumps(record, indent=1).encode())
 

@@ -7,7 +7,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from dcgan_dist.evaluation.task import Task
 from dcgan_dist.evaluation.tasks import neighbours
 from dcgan_dist.evaluation.tasks.neighbours import Asked
 from dcgan_dist.storage import MissingFile, Place
+from dcgan_dist.versions import versions
 
 FOLDER = "evaluation"
 """Of a run: where results lie."""
@@ -103,7 +103,7 @@ class Job(ABC):
             "recipe_sha256": self.recipe_sha256,
             "actors": actors,
             "written": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "versions": {package: version(package) for package in ("dcgan-dist", "torch", "numpy")},
+            "versions": versions("torch", "numpy"),
         }
         self.file.write_bytes(json.dumps(result, indent=1).encode())
         return result
