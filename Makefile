@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PINS := $(VENV)/.made-from-$(shell cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
 
-.PHONY: help env train test lint format bench docs clean
+.PHONY: help env train test lint format check-cluster-files bench docs clean
 
 help:  ## show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -32,6 +32,9 @@ lint: env  ## check style and types
 format: env  ## format the code
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
+
+check-cluster-files: env  ## check the files that make clusters, without any cloud
+	$(BIN)/python cluster/check.py
 
 docs: env  ## render the tables of README and docs from benchmarks/results
 	$(BIN)/python -m benchmarks.render

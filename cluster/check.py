@@ -1,0 +1,313 @@
+"""Check the files of this folder, and cluster.yaml beside it, without any cloud:
+
+python cluster/check.py [FILE ...]
+
+What Ray's launcher would refuse, and what it does not see: typos in what it hands to a cloud, no region, no token.
+Kubernetes files are checked against KubeRay's own definitions, in `$DCGAN_DIST_DATA/kuberay`, where they are there.
+Ends with status 1 where something is wrong, 2 where a check did not run.
+"""
+
+import gzip
+import io
+import json
+import logging
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import redirect_stderr, redirect_stdout
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+ROOT = Path(__file__).parent.parent
+KUBERAY = "kuberay"
+"""Of `$DCGAN_DIST_DATA`."""
+
+Problems = Iterator[str]
+Fields = Mapping[str, Any]
+"""Names that may be there, each with those below it; None: whatever is below is not looked at."""
+
+PROVIDERS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "local": (("head_ip", "worker_ips"), ()),
+    "aws": (("region",), ("availability_zone", "cache_stopped_nodes", "use_internal_ips", "security_group")),
+    "gcp": (("region", "project_id"), ("availability_zone", "use_internal_ips")),
+    "azure": (
+        ("location", "resource_group"),
+        ("subscription_id", "availability_zone", "cache_stopped_nodes", "use_internal_ips", "msi_name"),
+    ),
+}
+"""Of each kind of provider, what it needs and what it may have besides."""
+
+GCP_DISK: Fields = {
+    "boot": None,
+    "autoDelete": None,
+    "type": None,
+    "initializeParams": {"diskSizeGb": None, "diskType": None, "sourceImage": None},
+}
+GCP_NODE: Fields = {
+    "machineType": None,
+    "disks": GCP_DISK,
+    "serviceAccounts": {"email": None, "scopes": None},
+    "scheduling": {
+        "provisioningModel": None,
+        "instanceTerminationAction": None,
+        "onHostMaintenance": None,
+        "automaticRestart": None,
+    },
+    "guestAccelerators": {"acceleratorType": None, "acceleratorCount": None},
+    "networkInterfaces": None,
+    "metadata": None,
+    "labels": None,
+    "tags": None,
+    "shieldedInstanceConfig": None,
+}
+"""Of an instance, cloud.google.com/compute/docs/reference/rest/v1/instances: what such files use."""
+
+
+def problems_of(file: Path, definitions: Path | None) -> list[str]:
+    """What is wrong with a file, a sentence each.
+
+    Args:
+        definitions: folder of KubeRay's; None: those files are not checked.
+    """
+    return [
+        f"{file.relative_to(ROOT) if file.is_relative_to(ROOT) else file}: {text}" for text in _check(file, definitions)
+    ]
+
+
+def _check(file: Path, definitions: Path | None) -> Problems:
+    if file.suffix in {".sh", ".env", ".sbatch"}:
+        done = subprocess.run(["bash", "-n", str(file)], capture_output=True, text=True)
+        if done.returncode:
+            yield done.stderr.strip()
+        return
+    text = file.read_text()
+    if re.search(r"AKIA[0-9A-Z]{16}|-----BEGIN|(?i:secret|password|token)\s*[:=]\s*['\"]?[0-9a-zA-Z/+]{20}", text):
+        yield "it holds what looks like a secret: put it in a file or a secret of the cluster"
+    if file.suffix == ".json":
+        yield from _policy(json.loads(text))
+        return
+    if file.name == "Dockerfile":
+        if not re.search(r"(?m)^USER (?!root|0\b)\S", text):
+            yield "it runs as root: end with USER and another name"
+        return
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        yield f"it is no YAML: {' '.join(str(error).split())}"
+        return
+    if "apiVersion" in content:
+        yield from _kubernetes(content, definitions)
+    else:
+        yield from _launcher(content)
+
+
+def _launcher(content: dict[str, Any]) -> Problems:
+    """What `ray up` reads."""
+    from ray.autoscaler._private.util import prepare_config, validate_config
+
+    provider = content.get("provider") or {}
+    kind = str(provider.get("type"))
+    if kind not in PROVIDERS:
+        yield f"provider.type is {kind} but needs to be one of {', '.join(PROVIDERS)}"
+        return
+    needed, allowed = PROVIDERS[kind]
+    for name in needed:
+        if not provider.get(name):
+            yield f"provider.{name} is missing"
+    for name in sorted(provider.keys() - {"type", *needed, *allowed}):
+        yield f"provider.{name} is nothing that {kind} knows"
+    try:
+        # It warns of mounts that are files; ours are copied again at each `ray up`.
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            validate_config(prepare_config(content))
+    except Exception as error:  # of many kinds, some without a class of their own
+        yield _first_line(error)
+    for name, node in (content.get("available_node_types") or {}).items():
+        for text in NODES[kind](node.get("node_config") or {}):
+            yield f"available_node_types.{name}.node_config.{text}"
+    for there, here in (content.get("file_mounts") or {}).items():
+        if not here.startswith("~") and not (ROOT / here).exists():
+            yield f"file_mounts {there}: there is no {here}"
+    if "~/.ray/auth_token" not in (content.get("file_mounts") or {}):
+        yield "file_mounts has no ~/.ray/auth_token: nodes would let anybody in, or nobody"
+    for name in ("head_start_ray_commands", "worker_start_ray_commands"):
+        starts = [command for command in content.get(name) or [] if "ray start" in command]
+        if not starts or not all("node.env" in command for command in starts):
+            yield f"{name} starts Ray without cluster/node.env, which asks for the token"
+        if any("dashboard-host=0.0.0.0" in command for command in starts):
+            yield f"{name} opens the dashboard to the network: --dashboard-host=127.0.0.1, it is reached by a tunnel"
+
+
+def _no_node(config: dict[str, Any]) -> Problems:
+    yield from ()
+
+
+def _aws_node(config: dict[str, Any]) -> Problems:
+    """Against what EC2 takes, as boto's own description of it says."""
+    import botocore.session
+    from botocore.validate import ParamValidator
+
+    shape = botocore.session.get_session().get_service_model("ec2").operation_model("RunInstances").input_shape
+    asked = {name: value for name, value in config.items() if name != "SubnetIds"}  # the launcher's own
+    report = ParamValidator().validate({**asked, "MinCount": 1, "MaxCount": 1}, shape)
+    if report.has_errors():
+        yield from (f" {line}".strip() for line in report.generate_report().splitlines())
+    for name in ("InstanceType", "ImageId"):
+        if not config.get(name):
+            yield f"{name} is missing: the launcher's own choice is older than what torch needs"
+
+
+def _gcp_node(config: dict[str, Any]) -> Problems:
+    yield from _unknown(config, GCP_NODE, "")
+    for name in ("machineType", "disks"):
+        if not config.get(name):
+            yield f"{name} is missing"
+
+
+def _azure_node(config: dict[str, Any]) -> Problems:
+    """Against the template that Ray fills in."""
+    import ray.autoscaler._private._azure as azure
+
+    template = json.loads((Path(azure.__file__).parent / "azure-vm-template.json").read_text())["parameters"]
+    for name in sorted(config.keys() - {"azure_arm_parameters"}):
+        yield f"{name} is nothing that Ray knows: azure_arm_parameters is"
+    given = config.get("azure_arm_parameters") or {}
+    for name, value in given.items():
+        if name not in template:
+            yield f"azure_arm_parameters.{name} is no parameter of Ray's template"
+            continue
+        kind = {"int": int, "bool": bool, "object": dict, "array": list}.get(template[name]["type"], str)
+        if not isinstance(value, kind):
+            yield f"azure_arm_parameters.{name} is {value!r} but needs to be of type {template[name]['type']}"
+    for name in ("vmSize", "imagePublisher"):
+        if not given.get(name):
+            yield f"azure_arm_parameters.{name} is missing"
+
+
+NODES: Mapping[str, Callable[[dict[str, Any]], Problems]] = {
+    "local": _no_node,
+    "aws": _aws_node,
+    "gcp": _gcp_node,
+    "azure": _azure_node,
+}
+
+
+def _unknown(content: Any, fields: Fields, where: str) -> Problems:
+    """Names that are none of the fields', also below."""
+    for part in content if isinstance(content, list) else [content]:
+        if not isinstance(part, dict):
+            yield f"{where.rstrip('.')} is {part!r} but needs names and values"
+            continue
+        for name, value in part.items():
+            if name not in fields:
+                yield f"{where}{name} is not known"
+            elif fields[name] is not None:
+                yield from _unknown(value, fields[name], f"{where}{name}.")
+
+
+def _policy(content: dict[str, Any]) -> Problems:
+    """Of a role: no right to everything."""
+    for statement in content.get("Statement", []):
+        actions = statement["Action"]
+        for action in [actions] if isinstance(actions, str) else actions:
+            if action == "*" or action.endswith(":*"):
+                yield f"{action} gives away more than is needed: name the actions"
+
+
+def _kubernetes(content: dict[str, Any], definitions: Path | None) -> Problems:
+    if definitions is None:
+        return
+    kind, version = content["kind"], content["apiVersion"].rpartition("/")[2]
+    file = definitions / f"ray.io_{kind.lower()}s.yaml.gz"
+    if not file.is_file():
+        yield f"kind is {kind}, of which {definitions} has no definition"
+        return
+    schema = _schemas(file).get(version)
+    if schema is None:
+        yield f"apiVersion is {content['apiVersion']}, which {kind} does not have"
+        return
+    _fill_defaults(content, schema)
+    for error in jsonschema.Draft202012Validator(schema).iter_errors(content):
+        yield f"{'.'.join(str(part) for part in error.absolute_path)}: {error.message[:300]}"
+    for group in _groups(content):
+        volumes = group["template"]["spec"].get("volumes") or []
+        if not any(volume.get("emptyDir", {}).get("medium") == "Memory" for volume in volumes):
+            yield "a group has no /dev/shm in memory: Ray would keep images on a disk"
+
+
+def _groups(content: dict[str, Any]) -> list[dict[str, Any]]:
+    spec = content["spec"].get("rayClusterSpec", content["spec"])
+    return [spec["headGroupSpec"], *spec.get("workerGroupSpecs", [])]
+
+
+@cache
+def _schemas(file: Path) -> dict[str, Any]:
+    """Of a kind of object, by version."""
+    with gzip.open(file) as opened:
+        definition = yaml.load(opened, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return {one["name"]: _strict(one["schema"]["openAPIV3Schema"]) for one in definition["spec"]["versions"]}
+
+
+def _strict(schema: Any) -> Any:
+    """A schema that lets no unknown name pass, which Kubernetes drops without a word."""
+    if isinstance(schema, list):
+        return [_strict(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {name: _strict(part) for name, part in schema.items()}
+    if isinstance(found.get("properties"), dict) and not found.get("x-kubernetes-preserve-unknown-fields"):
+        found.setdefault("additionalProperties", False)
+    if found.get("x-kubernetes-int-or-string"):
+        found.pop("type", None)
+    metadata = found.get("properties", {}).get("metadata")
+    if isinstance(metadata, dict) and metadata.get("type") == "object":
+        found["properties"]["metadata"] = {"type": "object"}  # the server's own, in no definition
+    return found
+
+
+def _fill_defaults(content: Any, schema: Any) -> None:
+    """As the server does before it looks."""
+    for name, part in schema.get("properties", {}).items():
+        if isinstance(content, dict) and name not in content and "default" in part:
+            content[name] = part["default"]
+        if isinstance(content, dict) and name in content:
+            _fill_defaults(content[name], part)
+    if isinstance(content, list) and isinstance(schema.get("items"), dict):
+        for part in content:
+            _fill_defaults(part, schema["items"])
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def files() -> list[Path]:
+    """All that there is to check."""
+    kinds = {".yaml", ".sh", ".env", ".sbatch", ".json"}
+    found = [file for file in (ROOT / "cluster").rglob("*") if file.suffix in kinds or file.name == "Dockerfile"]
+    return [ROOT / "cluster.yaml", *sorted(file for file in found if "monitoring" not in file.parts)]
+
+
+def main() -> int:
+    """The command."""
+    logging.getLogger("ray.autoscaler").setLevel(logging.WARNING)
+    given = [Path(name).resolve() for name in sys.argv[1:]] or files()
+    root = os.environ.get("DCGAN_DIST_DATA", "")
+    definitions = Path(root) / KUBERAY if root else None
+    if definitions is not None and not definitions.is_dir():
+        definitions = None
+    problems = [text for file in given for text in problems_of(file, definitions)]
+    print("\n".join([*problems, f"{len(given)} files, {len(problems)} problems"]))
+    if definitions is None:
+        print(f"not checked: Kubernetes files, for want of $DCGAN_DIST_DATA/{KUBERAY}")
+    return 1 if problems else 2 if definitions is None else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

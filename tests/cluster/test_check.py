@@ -1,0 +1,78 @@
+"""The cluster files are right, and what is wrong in one is found."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cluster.check import ROOT, files, problems_of
+
+
+@pytest.mark.parametrize("file", files(), ids=lambda file: str(file.relative_to(ROOT)))
+def test_every_file_is_right(file: Path, shared_data: Callable[[str], Path]) -> None:
+    assert problems_of(file, shared_data("kuberay")) == []
+
+
+def changed(name: str, before: str, after: str, folder: Path) -> Path:
+    text = (ROOT / name).read_text()
+    assert before in text
+    copy = folder / Path(name).name
+    copy.write_text(text.replace(before, after, 1))
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after", "told"),
+    [
+        ("cluster.yaml", "max_workers: 14", "max_worker: 14", "max_worker"),
+        ("cluster.yaml", "head_node_type: head", "head_node_type: heads", "head_node_type"),
+        ("cluster.yaml", "region: us-west-2", "regoin: us-west-2", "provider.region is missing"),
+        ("cluster.yaml", "region: us-west-2", "regoin: us-west-2", "provider.regoin is nothing that aws knows"),
+        (
+            "cluster.yaml",
+            "MarketType: spot",
+            "MarketTyp: spot",
+            'Unknown parameter in InstanceMarketOptions: "MarketTyp"',
+        ),
+        ("cluster.yaml", "VolumeSize: 200", "VolumeSize: large", "Invalid type for parameter BlockDeviceMappings"),
+        ("cluster.yaml", "ImageId:", "Imageid:", "ImageId is missing"),
+        ("cluster.yaml", "cluster: cluster", "cluster: clusters", "there is no clusters"),
+        ("cluster.yaml", ". ~/dcgan-dist/cluster/node.env;", "", "head_start_ray_commands starts Ray without"),
+        ("cluster.yaml", "127.0.0.1", "0.0.0.0", "opens the dashboard to the network"),
+        ("cluster/onprem.yaml", "head_ip: HEAD", "head: HEAD", "provider.head_ip is missing"),
+        ("cluster/onprem.yaml", "  ~/.ray/auth_token: ~/.ray/auth_token\n", "", "has no ~/.ray/auth_token"),
+        ("cluster/gcp.yaml", "machineType: n2-standard-4", "machinetype: n2-standard-4", "machinetype is not known"),
+        ("cluster/gcp.yaml", "provisioningModel", "provisioning", "scheduling.provisioning is not known"),
+        ("cluster/azure.yaml", "priority: Spot", "prioritY: Spot", "prioritY is no parameter of Ray's template"),
+        (
+            "cluster/azure.yaml",
+            "osDiskSize: 200",
+            "osDiskSize: large",
+            "osDiskSize is 'large' but needs to be of type int",
+        ),
+        ("cluster/kuberay/raycluster.yaml", "secretName:", "secret:", "'secret' was unexpected"),
+        (
+            "cluster/kuberay/raycluster.yaml",
+            "medium: Memory, sizeLimit: 4Gi",
+            "sizeLimit: 4Gi",
+            "has no /dev/shm in memory",
+        ),
+        ("cluster/kuberay/raycluster.yaml", "maxReplicas: 8", "maxReplicas: many", "'many' is not of type 'integer'"),
+        ("cluster/kuberay/rayjob.yaml", "  backoffLimit: 0", "  backofflimit: 0", "'backofflimit' was unexpected"),
+        ("cluster/Dockerfile", "USER ray", "USER root", "it runs as root"),
+        ("cluster/slurm/train.sbatch", "\nfi\n", "\n", "unexpected end of file"),
+        ("cluster/aws/head-role.json", '"ec2:RunInstances"', '"ec2:*"', "ec2:* gives away more than is needed"),
+    ],
+)
+def test_what_is_wrong_is_named(
+    name: str, before: str, after: str, told: str, tmp_path: Path, shared_data: Callable[[str], Path]
+) -> None:
+    found = problems_of(changed(name, before, after, tmp_path), shared_data("kuberay"))
+    assert any(told in text for text in found), found
+
+
+@pytest.mark.parametrize("secret", ["key: AKIAABCDEFGHIJKLMNOP", "password: 0123456789abcdef0123456789abcdef"])
+def test_a_secret_in_a_file_is_found(secret: str, tmp_path: Path) -> None:
+    copy = tmp_path / "onprem.yaml"
+    copy.write_text((ROOT / "cluster" / "onprem.yaml").read_text() + f"\n# {secret}\n")
+    assert any("looks like a secret" in text for text in problems_of(copy, None))
