@@ -41,7 +41,7 @@ LAYERS = [
     {"data.scenes"},
     {"batchnorm", "randomness", "precision", "pictures", "spread", "data.images", "data.tar", "storage"},
     {"settings"},
-    {"errors"},
+    {"errors", "versions"},
 ]
 """Commands first; a module imports from its own layer or from those below."""
 
