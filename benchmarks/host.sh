@@ -25,7 +25,10 @@ mount -t tmpfs -o mode=1777,size=8g tmpfs "$root/dev/shm"
 mount -t tmpfs -o mode=755 tmpfs "$root/run"
 mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
 mount --bind "$folder/home" "$root/root"
-if [ -n "$hidden" ]; then mount -t tmpfs -o mode=755 tmpfs "$root$hidden"; fi
+if [ -n "$hidden" ]; then
+  mkdir -p "$root$hidden"
+  mount -t tmpfs -o mode=755 tmpfs "$root$hidden"
+fi
 mkdir -p "$root$shared"
 mount --bind "$shared" "$root$shared"
 for path; do
