@@ -1,4 +1,4 @@
-"""What a sweep has found, as a table of docs/sweeps.md.
+"""What a sweep has found, as a table of docs/sweeps.md; with --json its figures go to docs/images, too.
 
 python -m benchmarks.swept SWEEP [--json benchmarks/results/swept_NAME.json]
 """
