@@ -80,7 +80,8 @@ class Running:
             self.entries.by_number[result.entry.number] = result.entry
         if options.resume:
             ended = len(records) - len(unfinished)
-            self.board.say(f"found {len(records)} trials: {ended} ended, {len(unfinished)} unfinished; {len(new)} new")
+            trials = "1 trial" if len(records) == 1 else f"{len(records)} trials"
+            self.board.say(f"found {trials}: {ended} ended, {len(unfinished)} unfinished; {len(new)} new")
         if not unfinished and not new:
             return
         chooser = self._chooser(records)

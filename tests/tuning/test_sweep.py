@@ -75,7 +75,7 @@ def trial_drivers() -> list[int]:
 def test_a_sweep_leaves_runs_a_table_and_settings_that_give_its_best_again(
     sweep_command: Any, train_command: Any, tmp_path: Path
 ) -> None:
-    options = [*TINY, "--name=sweep", "--images=9000", "--trials=3", "--at-once=2"]
+    options = [*TINY, "--name=sweep", "--images=9000", "--trials=2", "--at-once=2"]
     process = sweep_command.start(*options, *SEARCH)
     sweep = tmp_path / "runs" / "sweep"
     # The judge dies in mid-probe, and its pool with it: others do what it was asked.
@@ -86,7 +86,7 @@ def test_a_sweep_leaves_runs_a_table_and_settings_that_give_its_best_again(
     output, _ = process.communicate(timeout=280)
     assert process.returncode == 0, output
     rows = list(csv.DictReader((sweep / "results.csv").open()))
-    assert [row["trial"] for row in rows] == ["0", "1", "2"]
+    assert [row["trial"] for row in rows] == ["0", "1"]
     assert {row["state"] for row in rows} <= {"finished", "cut"}
     first = settings_of(sweep / "trials" / "000")
     assert (first["optimization.lr"], first["optimization.beta1"]) == (4e-4, 0.5), "trial 0 is the preset's default"
@@ -128,10 +128,10 @@ def test_a_sweep_leaves_runs_a_table_and_settings_that_give_its_best_again(
 @pytest.mark.ray
 @pytest.mark.timeout(600)
 def test_a_stopped_and_a_killed_sweep_repeat_no_trial_and_lose_none(sweep_command: Any, tmp_path: Path) -> None:
-    options = [*TINY, "--name=sweep", f"--images={IMAGES}", "--trials=3", "--at-once=1", "--scheduler=none"]
+    options = [*TINY, "--name=sweep", f"--images={IMAGES}", "--trials=2", "--at-once=1", "--scheduler=none"]
     process = sweep_command.start(*options, *SEARCH)
     sweep = tmp_path / "runs" / "sweep"
-    trials = [Place(str(sweep / "trials" / f"{number:03d}")) for number in range(3)]
+    trials = [Place(str(sweep / "trials" / f"{number:03d}")) for number in range(2)]
 
     def state(number: int) -> str:
         file = sweep / "records" / f"{number:03d}.json"
@@ -150,24 +150,24 @@ def test_a_stopped_and_a_killed_sweep_repeat_no_trial_and_lose_none(sweep_comman
     assert [life.checkpoint for life in attempts(trials[0])] == [None, stopped]
     wait_for(lambda: manifests(trials[1]))
     os.kill(process.pid, signal.SIGKILL)
-    process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=60)
     sweep_command.end()
+    assert "found 1 trial: 0 ended, 1 unfinished; 1 new" in output
     assert [state(number) for number in (0, 1)] == ["finished", "unfinished"]
     before = (sweep / "trials" / "000" / "run.json").stat().st_mtime_ns
     reached = max(manifests(trials[1]))
 
     status, output = sweep_command.run("--resume=sweep", "--storage=runs")
     assert status == 0, output
-    assert "found 2 trials: 1 ended, 1 unfinished; 1 new" in output
+    assert "found 2 trials: 1 ended, 1 unfinished; 0 new" in output
     assert (sweep / "trials" / "000" / "run.json").stat().st_mtime_ns == before
-    assert [state(number) for number in range(3)] == ["finished"] * 3
+    assert [state(number) for number in range(2)] == ["finished"] * 2
     lives = attempts(trials[1])
     assert len(lives) == 2
     assert lives[1].checkpoint is not None
     assert lives[1].checkpoint >= reached
-    assert len(attempts(trials[2])) == 1
     rows = list(csv.DictReader((sweep / "results.csv").open()))
-    assert [row["images"] for row in rows] == [str(-(-IMAGES // 64) * 64)] * 3
+    assert [row["images"] for row in rows] == [str(-(-IMAGES // 64) * 64)] * 2
 
 
 @pytest.mark.ray
@@ -224,7 +224,7 @@ def test_two_cpus_of_a_standing_cluster_are_enough_also_when_a_trial_loses_its_d
     assert [row["state"] for row in rows if row["trial"] == "0"] == ["finished"]
     assert all(float(row["objective"]) > 0 for row in rows)
 
-    command += ["--name=more", "--at-once=2"]
+    command += ["--name=more", "--at-once=2", "--workers.wait-s=0.1"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2
     assert "at_once is 2 but only 1 fits" in done.stderr
