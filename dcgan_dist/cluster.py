@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dcgan_dist.errors import ClusterError
-from dcgan_dist.preflight import READER_CPUS
+from dcgan_dist.placement import READER_CPUS
 from dcgan_dist.settings import Settings
 
 ENVIRONMENT = {
@@ -85,6 +85,11 @@ def _address(settings: Settings) -> str:
 
 def _require_answer(address: str) -> None:
     """See that somebody listens at HOST:PORT: Ray itself tries for minutes, and then ends the process."""
+    if address.startswith(("http://", "https://")):
+        raise ClusterError(
+            f"the cluster's address is {address}, which takes jobs: give the command to it by ray job submit "
+            "--working-dir . -- python -m ..., or run it on this machine with RAY_ADDRESS= before it"
+        )
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit():
         return  # "auto", or a kind of address that only Ray knows

@@ -15,7 +15,7 @@ from dcgan_dist.checkpoint import begin_attempt
 from dcgan_dist.cluster import worker_environment
 from dcgan_dist.data.cache import CachedPictures
 from dcgan_dist.data.source import DATASET, Reading, SequenceConfig
-from dcgan_dist.preflight import Placement
+from dcgan_dist.placement import Placement
 from dcgan_dist.settings import Settings
 from dcgan_dist.storage import Place
 from dcgan_dist.worker import Job, Outcome, train_worker

@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 
 from dcgan_dist.checkpoint import newest_manifest
@@ -19,7 +19,8 @@ from dcgan_dist.monitoring.mailbox import Receiver
 from dcgan_dist.monitoring.messages import Wish
 from dcgan_dist.monitoring.monitor import Monitor
 from dcgan_dist.monitoring.watchdog import Heard, describe, stuck
-from dcgan_dist.preflight import ClusterFacts, Placement, any_gone, gather_facts, leaving_nodes, place_workers, without
+from dcgan_dist.placement import ClusterFacts, Placement, any_gone, gather_facts, leaving_nodes, place_workers, without
+from dcgan_dist.room import asking, bundles_of
 from dcgan_dist.settings import Settings
 from dcgan_dist.worker import Outcome
 
@@ -175,19 +176,25 @@ class Supervisor:
             ClusterError: too few fit, all the time.
         """
         start, told = time.monotonic(), False
-        while True:
-            waited_s = time.monotonic() - start
-            try:
-                placement = place_workers(self._settings, gather_facts(free=True))
-                if placement.workers >= _fitting(self._settings, self._facts()) or waited_s > SETTLE_S:
-                    return placement
-            except ClusterError as error:
-                if waited_s > patience_s or self._signal is not None:
-                    raise ClusterError(f"{error} (waited {waited_s:.0f} s)") from error
-                if waited_s > SETTLE_S and not told:
-                    told = True
-                    self._monitor.say(f"waiting for machines, at most {patience_s:.0f} s: {error}")
-            time.sleep(LOOK_S)
+        with ExitStack() as asked:
+            while True:
+                waited_s = time.monotonic() - start
+                facts = self._facts()
+                if _fitting(self._settings, facts):
+                    asked.close()  # or what has come would not be free
+                try:
+                    placement = place_workers(self._settings, gather_facts(free=True))
+                    if placement.workers >= _fitting(self._settings, facts) or waited_s > SETTLE_S:
+                        return placement
+                except ClusterError as error:
+                    if waited_s > patience_s or self._signal is not None:
+                        raise ClusterError(f"{error} (waited {waited_s:.0f} s)") from error
+                    if waited_s > SETTLE_S and not told:
+                        told = True
+                        self._monitor.say(f"waiting for machines, at most {patience_s:.0f} s: {error}")
+                        if not _fitting(self._settings, facts):
+                            asked.enter_context(asking(bundles_of(self._settings, facts)))
+                time.sleep(LOOK_S)
 
     @contextmanager
     def _on_signals(self) -> Iterator[None]:

@@ -32,8 +32,10 @@ from dcgan_dist.evaluation.task import Task
 from dcgan_dist.evaluation.tasks import parse_tasks
 from dcgan_dist.history import lives, totals
 from dcgan_dist.monitoring.curves import read_lines
-from dcgan_dist.preflight import describe, gather_facts, place_workers, set_aside
+from dcgan_dist.placement import ClusterFacts, Placement, describe, place_workers, set_aside
+from dcgan_dist.room import bundles_of, wait_for_room
 from dcgan_dist.settings import Settings, from_yaml, to_yaml
+from dcgan_dist.sharing import require_shared
 from dcgan_dist.storage import MissingFile, Place, place
 from dcgan_dist.versions import versions
 
@@ -138,13 +140,16 @@ class Launch:
 
     def preflight(self) -> None:
         """Say what the cluster has and what the run takes of it; raises `ClusterError` where that is too much."""
-        facts = self.facts = gather_facts()
+        settings, probe = self.settings, self.settings.probe
+
+        def place_all(facts: ClusterFacts) -> Placement:
+            left = set_aside(facts, probe.actors, probe.cpus, probe.gpus) if self.tasks else facts
+            return place_workers(settings, left)
+
         if self.options.dry_run:
-            print(to_yaml(self.settings), end="\n", flush=True)
-        probe = self.settings.probe
-        left = set_aside(facts, probe.actors, probe.cpus, probe.gpus) if self.tasks else facts
-        placement = place_workers(self.settings, left)
-        print(describe(placement, facts), flush=True)
+            print(to_yaml(settings), end="\n", flush=True)
+        self.facts, placement = wait_for_room(settings, place_all, partial(bundles_of, settings), _tell)
+        print(describe(placement, self.facts), flush=True)
         if self.tasks:
             actors = f"{probe.actors} evaluation actor{'' if probe.actors == 1 else 's'}"
             print(f"probe: {', '.join(task.name for task in self.tasks)}, on {actors}", flush=True)
@@ -158,6 +163,7 @@ class Launch:
         from dcgan_dist.monitoring.terminal import Progress
 
         settings, progress = self.settings, Progress(sys.stdout)
+        require_shared(settings, self.shards, self.facts)
         self.index = open_index(settings, self.shards, progress)
         shards = open_pictures(self.index, settings)
         samples = np.unique(np.linspace(0, len(self.index) - 1, CHECKED_IMAGES).astype(np.int64))
@@ -346,6 +352,10 @@ def open_tasks(settings: Settings) -> list[Task]:
     probe, size = settings.probe, settings.networks.image_size
     named = parse_tasks(probe.tasks, "--probe") if probe.tasks else []
     return [task.open(size, resize=probe.resize, seed=PROBE_SEED) for task in named]
+
+
+def _tell(line: str) -> None:
+    print(line, flush=True)
 
 
 def _digest(index: Index) -> str:

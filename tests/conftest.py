@@ -149,7 +149,7 @@ class Command:
     def __init__(self, folder: Path, home: str, module: str = "dcgan_dist.train") -> None:
         """`module`: of `python -m`."""
         self.folder, self.module = folder, module
-        self._environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")} | {
+        self.environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")} | {
             "HOME": home,
             "RAY_TMPDIR": home,
             "PYTHONWARNINGS": "ignore",
@@ -160,7 +160,7 @@ class Command:
         return subprocess.Popen(
             [sys.executable, "-m", self.module, *arguments],
             cwd=self.folder,
-            env=self._environment,
+            env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -169,7 +169,7 @@ class Command:
 
     def left(self) -> dict[int, str]:
         """Processes that were started under this home and are still there, with what they say they are."""
-        mark = f"HOME={self._environment['HOME']}".encode()
+        mark = f"HOME={self.environment['HOME']}".encode()
         found = {}
         for path in Path("/proc").glob("[0-9]*"):
             try:

@@ -3,7 +3,7 @@
 import pytest
 
 from dcgan_dist.errors import ClusterError
-from dcgan_dist.preflight import ClusterFacts, Placement, describe, place_workers
+from dcgan_dist.placement import ClusterFacts, Placement, describe, place_workers
 from dcgan_dist.settings import Settings, WorkerSettings
 
 

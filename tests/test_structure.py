@@ -11,8 +11,8 @@ PACKAGE = Path(dcgan_dist.__file__).parent
 TUNING = PACKAGE.parent / "tuning"
 
 LAYERS = [
-    {"train", "sample", "status", "evaluate", "memorised", "data.prepare"},
-    {"supervisor"},
+    {"train", "preflight", "sample", "status", "evaluate", "memorised", "data.prepare"},
+    {"supervisor", "doctor"},
     {"evaluation.live"},
     {"evaluation.judge"},
     {"evaluation.options", "evaluation.tables", "evaluation.job"},
@@ -22,7 +22,7 @@ LAYERS = [
     {"evaluation.evaluator"},
     {"evaluation.descriptions", "evaluation.task", "evaluation.coverage"},
     {"evaluation.features", "evaluation.svm", "evaluation.nearest", "evaluation.copies"},
-    {"commandline", "worker", "group", "failures"},
+    {"commandline", "worker", "group", "failures", "room", "sharing"},
     {
         "cluster",
         "data.source",
@@ -36,7 +36,7 @@ LAYERS = [
         "health",
         "monitoring",
     },
-    {"preflight", "adversarial", "published", "data.reading"},
+    {"placement", "adversarial", "published", "data.reading"},
     {"networks", "data.plan", "data.shards", "data.embedded"},
     {"data.scenes"},
     {"batchnorm", "randomness", "precision", "pictures", "spread", "data.images", "data.tar", "storage"},

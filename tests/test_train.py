@@ -1,7 +1,9 @@
 """The command as a user gives it: the whole way on real input, and one sentence for each wrong input."""
 
+import contextlib
 import io
 import json
+import os
 import re
 import shutil
 import struct
@@ -15,6 +17,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -23,6 +26,7 @@ import simplejpeg
 import torch
 from PIL import Image
 
+import dcgan_dist.train
 from dcgan_dist.checkpoint import attempts
 from dcgan_dist.commandline import Options
 from dcgan_dist.data.shards import ShardWriter
@@ -48,13 +52,13 @@ TINY = [
 @pytest.fixture(scope="module", autouse=True)
 def cluster(start_ray: Callable[[int], None]) -> Iterator[None]:
     """A standing cluster with 4 CPUs, which the commands join: quicker than a cluster for each."""
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as changed:
         # Machines of a cluster bring credentials of their own.
-        patch.setenv("AWS_ACCESS_KEY_ID", "test")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        changed.setenv("AWS_ACCESS_KEY_ID", "test")
+        changed.setenv("AWS_SECRET_ACCESS_KEY", "test")
         start_ray(4)
-        patch.setenv("RAY_ADDRESS", ray.get_runtime_context().gcs_address)
-        patch.setenv("PYTHONWARNINGS", "ignore")
+        changed.setenv("RAY_ADDRESS", ray.get_runtime_context().gcs_address)
+        changed.setenv("PYTHONWARNINGS", "ignore")
         yield
 
 
@@ -71,9 +75,29 @@ def command(folder: Path, *arguments: str) -> tuple[int, str]:
     return process.returncode, process.stdout
 
 
+def command_here(folder: Path, *arguments: str) -> tuple[int, str]:
+    told = io.StringIO()
+    with (
+        contextlib.chdir(folder),
+        patch.dict(os.environ),
+        patch.object(dcgan_dist.train, "connected", lambda settings: contextlib.nullcontext()),
+        contextlib.redirect_stdout(told),
+        contextlib.redirect_stderr(told),
+    ):
+        status = main(arguments)
+    return status, told.getvalue()
+
+
 @pytest.fixture
 def train(tmp_path: Path) -> Callable[..., tuple[int, str]]:
+    """`train(*ARGUMENTS)` is the command with a process of its own, given in the test's folder."""
     return partial(command, tmp_path)
+
+
+@pytest.fixture
+def train_here(tmp_path: Path) -> Callable[..., tuple[int, str]]:
+    """The command in this process, which is connected already: some five seconds less."""
+    return partial(command_here, tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +105,7 @@ def first_run(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with shards in `data` and the run `runs/first` of 160 images on them; copy it before you change it."""
     folder = tmp_path_factory.mktemp("first")
     shards(folder / "data")
-    status, output = command(folder, *TINY, "--data=data", "--images=160", "--name=first")
+    status, output = command_here(folder, *TINY, "--data=data", "--images=160", "--name=first")
     assert status == 0, output
     return folder
 
@@ -192,10 +216,10 @@ def test_settings_and_preflight_can_be_looked_at_before(train: Any, tmp_path: Pa
 
 
 @pytest.mark.usefixtures("after_first_run")
-def test_networks_of_another_run_are_a_beginning(train: Any, tmp_path: Path) -> None:
+def test_networks_of_another_run_are_a_beginning(train_here: Any, tmp_path: Path) -> None:
     # Nothing is learnt at such a rate, so what comes out is what went in.
     more = ["--data=data", "--init-from=runs/first"]
-    status, output = train(*TINY, *more, "--images=16", "--name=second", "--lr=1e-30")
+    status, output = train_here(*TINY, *more, "--images=16", "--name=second", "--lr=1e-30")
     assert status == 0, output
     states = [
         torch.load(tmp_path / "runs" / name / "checkpoints" / images / "state.pt", weights_only=True)
@@ -204,16 +228,16 @@ def test_networks_of_another_run_are_a_beginning(train: Any, tmp_path: Path) -> 
     assert torch.equal(
         states[0]["generator"]["layers.0.linear.weight"], states[1]["generator"]["layers.0.linear.weight"]
     )
-    status, output = train(*TINY, *more, "--name=third", "--networks.generator-maps=5")
+    status, output = train_here(*TINY, *more, "--name=third", "--networks.generator-maps=5")
     assert status == 2
     assert "do not fit" in one_sentence(output)
 
 
 @pytest.mark.usefixtures("after_first_run")
-def test_a_run_is_not_resumed_on_other_images(train: Any, tmp_path: Path) -> None:
+def test_a_run_is_not_resumed_on_other_images(train_here: Any, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "data")
     shards(tmp_path / "data", images=127)
-    status, output = train("--resume=first", "--images=320")
+    status, output = train_here("--resume=first", "--images=320")
     assert status == 2
     assert "are not those that" in one_sentence(output)
 
@@ -234,6 +258,7 @@ def test_a_run_is_not_resumed_on_other_images(train: Any, tmp_path: Path) -> Non
         (["--data=data", "--probe=neighbours"], "task neighbours judges samples and no features"),
         (["--preset=lsun64"], "the environment variable DCGAN_DIST_DATA is not set"),
         (["--data=data", "--workers.address=127.0.0.1:1"], "no Ray cluster answers there"),
+        (["--data=data", "--workers.address=http://127.0.0.1:8265"], "takes jobs: give the command to it by ray job"),
     ],
     ids=lambda value: value[-1] if isinstance(value, list) else "",
 )
@@ -253,22 +278,28 @@ def test_wrong_input_is_told_in_one_sentence_with_status_2(
         (["--data=no-images/x.tar"], "there is no image in"),
         (["--data=text/x.tar"], "x.tar is not a tar: it begins with b'hello"),
         (["--data=corrupt"], "none of 32 images that were tried can be decoded, for example train-000000.tar: train-"),
-        (["--data=data", "--workers=4"], "the run needs 5 logical CPUs (4 workers with 1 each, 1 to read data) but"),
-        (["--data=data", "--workers.gpu=on"], "the run needs 1 GPU, one for each worker, but the cluster has 0"),
+        (
+            ["--data=data", "--workers.wait_s=0.1", "--workers=4"],
+            "the run needs 5 logical CPUs (4 workers with 1 each, 1 to read data) but",
+        ),
+        (
+            ["--data=data", "--workers.wait_s=0.1", "--workers.gpu=on"],
+            "the run needs 1 GPU, one for each worker, but the cluster has 0",
+        ),
         (["--resume=first"], "is done: it has 160 images; give a larger --images"),
     ],
     ids=lambda value: value[-1] if isinstance(value, list) else "",
 )
 @pytest.mark.usefixtures("after_first_run")
 def test_so_is_what_only_the_cluster_and_the_images_show(
-    arguments: list[str], sentence: str, train: Any, tmp_path: Path
+    arguments: list[str], sentence: str, train_here: Any, tmp_path: Path
 ) -> None:
     shards(tmp_path / "corrupt", special=dict.fromkeys(range(128), ("jpg", b"\xff\xd8 torn")))
     for name in ("no-images", "text"):
         (tmp_path / name).mkdir()
     subprocess.run(["tar", "-cf", "no-images/x.tar", "text"], cwd=tmp_path, check=True)
     (tmp_path / "text" / "x.tar").write_text("hello, I am a text\n" * 100)
-    status, output = train(*tiny_but(arguments), *arguments)
+    status, output = train_here(*tiny_but(arguments), *arguments)
     assert (status, sentence in one_sentence(output)) == (2, True), output
 
 
@@ -278,9 +309,9 @@ def tiny_but(arguments: list[str]) -> list[str]:
     return [] if names & {"--resume", "--preset"} else [text for text in TINY if text.partition("=")[0] not in names]
 
 
-def test_bad_images_are_filled_counted_and_named(train: Any, tmp_path: Path) -> None:
+def test_bad_images_are_filled_counted_and_named(train_here: Any, tmp_path: Path) -> None:
     special = {7: ("png", bomb()), 60: ("jpg", jpeg(60)[:100])}
-    status, output = train(
+    status, output = train_here(
         *TINY, f"--data={shards(tmp_path / 'data', special=special)}", "--images=256", "--data.max-bad-fraction=0.02"
     )
     assert status == 0, output
@@ -291,9 +322,9 @@ def test_bad_images_are_filled_counted_and_named(train: Any, tmp_path: Path) -> 
     assert read_points(Place(str(run)))[-1]["values"]["data/bad_images"] == 2
 
 
-def test_too_many_bad_images_end_the_run_with_their_names(train: Any, tmp_path: Path) -> None:
+def test_too_many_bad_images_end_the_run_with_their_names(train_here: Any, tmp_path: Path) -> None:
     special = dict.fromkeys(range(0, 128, 8), ("jpg", b"\xff\xd8 torn"))
-    status, output = train(*TINY, f"--data={shards(tmp_path / 'data', special=special)}", "--images=500000")
+    status, output = train_here(*TINY, f"--data={shards(tmp_path / 'data', special=special)}", "--images=500000")
     assert status == 1
     told = one_sentence(output)
     assert (
@@ -302,7 +333,7 @@ def test_too_many_bad_images_end_the_run_with_their_names(train: Any, tmp_path: 
     )
 
 
-def test_a_shard_that_vanishes_ends_the_run_with_a_checkpoint_of_its_last_step(train: Any, tmp_path: Path) -> None:
+def test_a_shard_that_vanishes_ends_the_run_with_a_checkpoint_of_its_last_step(train_here: Any, tmp_path: Path) -> None:
     data, run = shards(tmp_path / "data"), tmp_path / "runs" / "torn"
 
     def begun() -> int:
@@ -318,13 +349,13 @@ def test_a_shard_that_vanishes_ends_the_run_with_a_checkpoint_of_its_last_step(t
     thief = threading.Thread(target=vanish, daemon=True)
     thief.start()
     arguments = [*TINY, f"--data={data}", "--data.cache=off", "--workers=2", "--monitoring.audit", "--name=torn"]
-    status, output = train(*arguments, "--images=100000000")
+    status, output = train_here(*arguments, "--images=100000000")
     assert status == 1
     assert "train-000001.tar is gone" in one_sentence(output)
     assert [int(path.name) for path in (run / "checkpoints").iterdir()] == [begun() * 16]
 
 
-def test_a_full_disk_ends_the_run_with_one_sentence(train: Any, tmp_path: Path) -> None:
+def test_a_full_disk_ends_the_run_with_one_sentence(train_here: Any, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], capture_output=True)
@@ -333,16 +364,18 @@ def test_a_full_disk_ends_the_run_with_one_sentence(train: Any, tmp_path: Path) 
     try:
         data = shards(tmp_path / "data")
         big = [text for text in TINY if "maps" not in text]
-        status, output = train(*big, f"--data={data}", f"--storage={disk}", "--images=64", "--checkpoints.patience_s=0")
+        status, output = train_here(
+            *big, f"--data={data}", f"--storage={disk}", "--images=64", "--checkpoints.patience_s=0"
+        )
         assert status == 1
         assert "no space left to write" in one_sentence(output)
     finally:
         subprocess.run(["umount", str(disk)], check=True)
 
 
-def test_a_collapse_ends_the_run_where_that_is_wished(train: Any, tmp_path: Path) -> None:
+def test_a_collapse_ends_the_run_where_that_is_wished(train_here: Any, tmp_path: Path) -> None:
     arguments = [*TINY, f"--data={shards(tmp_path / 'data')}", "--images=100000000", "--name=gone", "--lr=1e30"]
-    status, output = train(*arguments, "--on-collapse=stop")
+    status, output = train_here(*arguments, "--on-collapse=stop")
     assert status == 1
     told = one_sentence(output)
     assert "not a number since 0 images: " in told
@@ -352,9 +385,9 @@ def test_a_collapse_ends_the_run_where_that_is_wished(train: Any, tmp_path: Path
     assert (tmp_path / "runs" / "gone" / "checkpoints").is_dir()
 
 
-def test_the_time_limit_ends_a_run_with_a_checkpoint(train: Any, tmp_path: Path) -> None:
+def test_the_time_limit_ends_a_run_with_a_checkpoint(train_here: Any, tmp_path: Path) -> None:
     arguments = [*TINY, f"--data={shards(tmp_path / 'data')}", "--images=100000000", "--name=long", "--minutes=0.15"]
-    status, output = train(*arguments)
+    status, output = train_here(*arguments)
     assert status == 0, output
     record = json.loads((tmp_path / "runs" / "long" / "run.json").read_text())
     assert record["status"] == "stopped"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from dcgan_dist.errors import ClusterError
-from dcgan_dist.preflight import READER_CPUS, ClusterFacts, place_workers
+from dcgan_dist.placement import READER_CPUS, ClusterFacts, place_workers
 from dcgan_dist.settings import Settings
 
 DRIVER_MEMORY = 600 << 20

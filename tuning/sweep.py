@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +23,11 @@ from dcgan_dist.data.embedded import EMBEDDED
 from dcgan_dist.data.shards import Index
 from dcgan_dist.errors import DcganDistError, SettingsError
 from dcgan_dist.evaluation.tasks import parse_tasks
-from dcgan_dist.preflight import READER_CPUS, describe, gather_facts, place_workers, set_aside
+from dcgan_dist.placement import READER_CPUS, ClusterFacts, Placement, describe, gather_facts, place_workers, set_aside
+from dcgan_dist.room import bundles_of, wait_for_room
 from dcgan_dist.settings import Settings, replaced, to_yaml
 from dcgan_dist.storage import place, split_addresses
-from tuning.capacity import fit_trials, local_cpus, on_this_machine
+from tuning.capacity import Capacity, fit_trials, local_cpus, on_this_machine
 from tuning.objective import PARTS, Objective, parse_objective
 from tuning.options import SweepOptions, parse
 from tuning.space import Choice, Numbers, as_text, check_values, defaults, parse_space
@@ -151,11 +153,16 @@ class Sweep:
     def preflight(self) -> None:
         """Say what the cluster has and what the sweep takes of it; raises `ClusterError` where that is too much."""
         options, probe = self.options, self.base.probe
-        facts = gather_facts()
-        left = set_aside(facts, probe.actors, probe.cpus, probe.gpus) if self.objective.judged else facts
-        capacity = fit_trials(self.largest, left, self.at_once, options.trials)
+
+        def place_all(facts: ClusterFacts) -> tuple[Placement, Capacity]:
+            left = set_aside(facts, probe.actors, probe.cpus, probe.gpus) if self.objective.judged else facts
+            return place_workers(self.largest, left), fit_trials(self.largest, left, self.at_once, options.trials)
+
+        facts, (placement, capacity) = wait_for_room(
+            self.largest, place_all, partial(bundles_of, self.largest), partial(print, flush=True)
+        )
         self.at_once = capacity.at_once
-        print(describe(place_workers(self.largest, left), facts), flush=True)
+        print(describe(placement, facts), flush=True)
         print(f"trials: {options.trials}, {capacity.sentence}", flush=True)
         print(f"search: {', '.join(f'{name}={form}' for name, form in as_text(self.space).items())}", flush=True)
         print(

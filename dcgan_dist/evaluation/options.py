@@ -12,7 +12,8 @@ from dcgan_dist.cluster import connected, set_environment
 from dcgan_dist.errors import DcganDistError, SettingsError
 from dcgan_dist.evaluation.evaluator import Evaluators
 from dcgan_dist.monitoring.terminal import Line
-from dcgan_dist.preflight import gather_facts, set_aside
+from dcgan_dist.placement import set_aside
+from dcgan_dist.room import actor_bundles, wait_for_room
 from dcgan_dist.settings import Settings, WorkerSettings
 
 arg = tyro.conf.arg
@@ -32,10 +33,14 @@ class ActorOptions:
     """Threads of each one's tensor operations; 0: the cores of its host over the actors."""
     address: Annotated[str, arg(metavar="HOST:PORT")] = ""
     """Ray cluster to join; empty: `$RAY_ADDRESS`, else one started on this machine."""
+    wait_s: Annotated[float, arg(metavar="SECONDS")] = 60.0
+    """How long to wait for machines of that cluster, where it has too few."""
 
     def __post_init__(self) -> None:
         if self.actors < 1:
             raise SettingsError(f"actors is {self.actors} but needs at least 1")
+        if self.wait_s <= 0:
+            raise SettingsError(f"wait_s is {self.wait_s:g} but needs to be above 0")
         for name, value in (("cpus", self.cpus), ("gpus", self.gpus), ("threads", self.threads)):
             if value < 0:
                 raise SettingsError(f"{name} is {value:g} but needs at least 0")
@@ -46,19 +51,26 @@ def open_pool(options: ActorOptions, say: Callable[[str], None]) -> Iterator[Eva
     """Evaluation actors, on the cluster at the address or one that is started here; they end with the block.
 
     Args:
-        say: is told of each actor that has died.
+        say: is told of each actor that has died, and of waiting for machines.
 
     Raises:
         ClusterError: there is no room for them, or no cluster.
     """
-    workers = WorkerSettings(number=options.actors, cpus=max(options.cpus, 0.01), address=options.address)
+    actors, cpus, gpus = options.actors, options.cpus, options.gpus
+    workers = WorkerSettings(number=actors, cpus=max(cpus, 0.01), address=options.address, wait_s=options.wait_s)
     settings = Settings(images=1, workers=workers)
     set_environment(settings)
     with connected(settings):
         from dcgan_dist.evaluation.pool import Pool  # Ray's environment is set by now
 
-        set_aside(gather_facts(free=True), options.actors, options.cpus, options.gpus)
-        pool = Pool(options.actors, options.cpus, options.gpus, options.threads)
+        wait_for_room(
+            settings,
+            lambda facts: set_aside(facts, actors, cpus, gpus),
+            lambda facts: actor_bundles(actors, cpus, gpus),
+            say,
+            free=True,
+        )
+        pool = Pool(actors, cpus, gpus, options.threads)
         pool.say = say
         yield pool
         pool.close()

@@ -1,0 +1,81 @@
+"""Waiting for machines: a real autoscaler, whose machines are Ray nodes on this one."""
+
+import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HEAD = "f" * 55 + "0"
+CONFIG: dict[str, Any] = {
+    "cluster_name": "fake",
+    "max_workers": 2,
+    "idle_timeout_minutes": 5,
+    "upscaling_speed": 1,
+    "auth": {},
+    "docker": {},
+    "file_mounts": {},
+    "file_mounts_sync_continuously": False,
+    "cluster_synced_files": [],
+    "rsync_exclude": [],
+    "rsync_filter": [],
+    # Nothing is done on any machine.
+    "initialization_commands": [],
+    "setup_commands": [],
+    "head_setup_commands": [],
+    "worker_setup_commands": [],
+    "head_start_ray_commands": [],
+    "worker_start_ray_commands": [],
+    "head_node_type": "ray.head.default",
+    "available_node_types": {
+        "ray.head.default": {"resources": {"CPU": 1}, "node_config": {}, "max_workers": 0},
+        "worker": {"resources": {"CPU": 2}, "node_config": {}, "min_workers": 0, "max_workers": 2},
+    },
+}
+
+
+@pytest.fixture
+def scaling_cluster(train_command: Any, tmp_path: Path) -> str:
+    """Address of a cluster of one CPU, whose autoscaler brings two more nodes with two each when they are wanted."""
+    import ray
+
+    host = ray._private.services.get_node_ip_address()
+    with socket.socket() as listening:
+        listening.bind((host, 0))
+        address = f"{host}:{listening.getsockname()[1]}"
+    provider = {
+        "type": "external",
+        "module": "ray.autoscaler._private.fake_multi_node.node_provider.FakeMultiNodeProvider",
+        "head_node_id": HEAD,
+        "gcs_address": address,
+        "launch_multiple": True,
+    }
+    file = tmp_path / "autoscaler.json"
+    file.write_text(json.dumps(CONFIG | {"provider": provider}))
+    command = [str(Path(sys.prefix) / "bin" / "ray"), "start", "--head", f"--port={address.partition(':')[2]}"]
+    command += ["--num-cpus=1", "--object-store-memory=100000000", "--include-dashboard=false"]
+    variables = {
+        "RAY_AUTH_MODE": "disabled",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_enable_autoscaler_v2": "1",
+        "RAY_FAKE_CLUSTER": "1",
+        "AUTOSCALER_UPDATE_INTERVAL_S": "1",
+        "RAY_CLOUD_INSTANCE_ID": HEAD,
+        "RAY_OVERRIDE_NODE_ID_FOR_TESTING": HEAD,
+    }
+    environment = train_command.environment | variables
+    subprocess.run(
+        [*command, f"--autoscaling-config={file}"], env=environment, check=True, capture_output=True, timeout=120
+    )
+    return address
+
+
+@pytest.mark.ray
+def test_a_run_asks_for_the_machines_that_it_lacks_and_waits_for_them(scaling_cluster: str, train_command: Any) -> None:
+    status, output = train_command.run("--dry-run", "--workers=4", f"--workers.address={scaling_cluster}")
+    assert status == 0, output
+    assert "waiting for machines, at most 60 s: the run needs 5 logical CPUs" in output
+    assert "cluster: 3 nodes with 5 CPUs and 0 GPUs; the run takes 4 workers with 1 CPU each" in output
