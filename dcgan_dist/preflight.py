@@ -1,0 +1,100 @@
+"""What a cluster has, and what is wrong with its machines:
+
+python -m dcgan_dist.preflight
+python -m dcgan_dist.preflight --doctor --storage s3://bucket/runs
+
+What a run would take of it is told by `python -m dcgan_dist.train ... --dry-run`.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import tyro
+
+from dcgan_dist.cluster import connected, set_environment
+from dcgan_dist.errors import ClusterError
+from dcgan_dist.evaluation.options import status_of
+from dcgan_dist.monitoring.terminal import Line
+from dcgan_dist.settings import Settings, WorkerSettings
+from dcgan_dist.storage import place
+
+arg = tyro.conf.arg
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreflightOptions:
+    """Say what a cluster has, and examine its machines."""
+
+    doctor: bool = False
+    """Examine each machine: versions, clock, connections to all others, disks, GPUs, the token, an all-reduce."""
+    storage: Annotated[str, arg(metavar="ADDRESS")] = ""
+    """Of runs: every machine writes there, and reads what the others have written."""
+    address: Annotated[str, arg(metavar="HOST:PORT")] = ""
+    """Ray cluster to join; empty: `$RAY_ADDRESS`, else one started on this machine."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command. Returns 0, 2 for wrong input and for what the doctor finds, 130 after Ctrl-C."""
+
+    def act(line: Line) -> None:
+        options = tyro.cli(PreflightOptions, prog="python -m dcgan_dist.preflight", args=arguments)
+        settings = Settings(images=1, workers=WorkerSettings(address=options.address))
+        set_environment(settings)
+        with connected(settings):
+            if options.doctor:
+                _examine(options.storage, line)
+            else:
+                _list()
+
+    return status_of(act, "left")
+
+
+def _list() -> None:
+    import ray
+
+    nodes = [node for node in ray.nodes() if node["Alive"]]
+    width = max(len(node["NodeManagerHostname"]) for node in nodes)
+    for node in sorted(nodes, key=lambda node: str(node["NodeManagerHostname"])):
+        has = node["Resources"]
+        print(
+            f"{node['NodeManagerHostname']:{width}}  {node['NodeManagerAddress']:15}  {has.get('CPU', 0):g} CPUs, "
+            f"{has.get('GPU', 0):g} GPUs, object store {has.get('object_store_memory', 0) / 2**30:.1f} GiB"
+        )
+
+
+def _examine(storage: str, line: Line) -> None:
+    """Print what was found.
+
+    Raises:
+        ClusterError: something failed.
+    """
+    import ray
+
+    from dcgan_dist.doctor import Doctor, asks_for_token, describe
+
+    line.say("examining")
+    doctor = Doctor()
+    try:
+        doctor.examine(place(storage) if storage else None)
+    finally:
+        doctor.close()
+    asks = asks_for_token(ray.get_runtime_context().gcs_address)
+    line.clear()
+    width = max(len(host.name) for host in doctor.hosts)
+    for host in doctor.hosts:
+        print(describe(host, width))
+    if doctor.reduced:
+        print(doctor.reduced)
+    print(f"storage: {storage}" if storage else "storage: not tried, name it by --storage")
+    print("token: asked for" if asks else "token: NOT asked for, whoever reaches the cluster can run code on it")
+    failed = [host.name for host in doctor.hosts if host.failed]
+    if failed:
+        raise ClusterError(f"something is wrong with {', '.join(failed)}: see above")
+    if not asks:
+        raise ClusterError("the cluster asks for no token: start Ray with RAY_AUTH_MODE=token on all machines")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,25 @@
+"""The command that says what a cluster has, and what is wrong with it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dcgan_dist.preflight import main
+
+
+@pytest.mark.ray
+def test_a_machine_is_examined_and_listed(tmp_path: Path, train_command: Any) -> None:
+    train_command.module = "dcgan_dist.preflight"
+    status, output = train_command.run("--doctor", "--storage", "runs")
+    lines = output.splitlines()
+    assert status == 0, output
+    assert " ok " in lines[-3]
+    assert lines[-2:] == ["storage: runs", "token: asked for"]
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_an_address_where_nobody_answers_is_told(call: Any) -> None:
+    status, output, errors = call(main, "--doctor", "--address", "127.0.0.1:1")
+    assert (status, output) == (2, "")
+    assert errors.startswith("error: workers.address is 127.0.0.1:1 but no Ray cluster answers there")
