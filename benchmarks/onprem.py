@@ -1,0 +1,115 @@
+"""A cluster as a newcomer makes it, by `ray up cluster/onprem.yaml`; its machines are hosts of `benchmarks.hosts`."""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from benchmarks.hosts import ROOT, Hosts, HostsError
+
+LAPTOP, HEAD, RUNS = "laptop", "head", "/mnt/runs"
+"""`RUNS`: a folder that all machines share, where docs/cluster.md has it."""
+COLOURS = re.compile("\x1b\\[[0-9;]*m")
+LOOK_S = 0.5
+CHECKOUT = "dcgan-dist"
+FILES = ("cluster", "dcgan_dist", "tuning", "pyproject.toml", "constraints.txt", ".rayignore", "cluster.yaml")
+
+
+class Onprem:
+    """A laptop and the machines of a cluster that is still to be made.
+
+    Attributes:
+        hosts: all of them.
+        runs: `RUNS`, as this machine sees it.
+    """
+
+    def __init__(self, *workers: str) -> None:
+        """`workers`: names of the machines beside the head."""
+        self.hosts, self._workers = Hosts(LAPTOP, HEAD, *workers), workers
+        self._started: list[subprocess.Popen[str]] = []
+
+    def __enter__(self) -> Self:
+        self.hosts.__enter__()
+        try:
+            self.runs = self.hosts.shared
+            for name in self.hosts.addresses:
+                self.hosts.do(name, "ln", "-s", str(self.runs), RUNS)
+            for name in (HEAD, *self._workers):
+                give_environment(self.hosts.home(name))
+            self._make_laptop()
+        except BaseException:
+            self.hosts.__exit__(*sys.exc_info())
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.hosts.__exit__(kind, error, trace)
+        for process in self._started:
+            process.wait()  # its host is gone
+
+    def run(self, command: str, timeout_s: float = 120.0) -> tuple[int, str]:
+        """Run a line as a user does on the laptop, in the checkout: status, and output without its colours."""
+        done = self.hosts.run(LAPTOP, "bash", "-c", self._line(f"{command} 2>&1"), timeout_s=timeout_s)
+        return done.returncode, COLOURS.sub("", done.stdout)
+
+    def start(self, command: str, output: Path) -> None:
+        """Start such a line; what it says goes to a file."""
+        self._started.append(self.hosts.start(LAPTOP, "bash", "-c", self._line(f"exec {command}"), output=output))
+
+    def wait(self, there: Callable[[], object], what: str, output: Path, seconds: float = 120.0) -> None:
+        """Until something is so.
+
+        Raises:
+            HostsError: it took too long; with what `output` says.
+        """
+        try:
+            self.hosts.wait(there, what, seconds, LOOK_S)
+        except HostsError as error:
+            raise HostsError(f"{error}:\n{output.read_text()}") from None
+
+    def _line(self, command: str) -> str:
+        return f"cd ~/{CHECKOUT}; . cluster/client.env; {command}"
+
+    def _make_laptop(self) -> None:
+        """Give it a copy of this checkout, the three fields of `onprem.yaml` and the key."""
+        home = self.hosts.home(LAPTOP)
+        key = home / ".ssh" / "id_ed25519"
+        shutil.copy(self.hosts.key, key)
+        key.chmod(0o600)
+        for name in FILES:
+            source, target = ROOT / name, home / CHECKOUT / name
+            target.parent.mkdir(exist_ok=True)
+            if source.is_dir():
+                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source, target)
+        file = home / CHECKOUT / "cluster" / "onprem.yaml"
+        addresses = self.hosts.addresses
+        fields = {
+            "head_ip: HEAD": f"head_ip: {addresses[HEAD]}",
+            "worker_ips: [WORKER, WORKER]": f"worker_ips: [{', '.join(addresses[name] for name in self._workers)}]",
+            "ssh_user: USER": "ssh_user: root",
+        }
+        text = file.read_text()
+        for field, filled in fields.items():
+            text, found = re.subn(re.escape(field) + r"(?= # <--)", filled, text)
+            if found != 1:
+                raise ValueError(f"{file.name} has {found} lines with {field}, where 1 was expected")
+        file.write_text(text)
+
+
+def give_environment(home: Path) -> None:
+    """Put what `cluster/setup.sh` makes on a machine into this home: links, without the minutes that it takes."""
+    pins = "".join((ROOT / name).read_text() for name in ("pyproject.toml", "constraints.txt", "cluster/setup.sh"))
+    sums = subprocess.run(["cksum"], input=pins, capture_output=True, text=True, check=True).stdout.split()
+    environment = home / "dcgan-env"
+    environment.mkdir()
+    (environment / "pins").write_text(f"{sums[0]}\n")
+    for part in Path(sys.prefix).iterdir():
+        (environment / part.name).symlink_to(part)
