@@ -14,15 +14,21 @@ env: $(PINS)  ## make the environment in .venv, or reuse it while the pins are t
 $(PINS): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python %d.%d is too old: dcgan-dist needs 3.11 or newer; name one with make PYTHON=..." % sys.version_info[:2])'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test,lint]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt --editable '.[test,lint]'
 	@rm -f $(VENV)/.made-from-*
 	@touch $@
 
 train: env  ## train with the default preset (ARGS="--data.scenes faces" for more)
 	$(BIN)/python -m dcgan_dist.train $(ARGS)
 
+# Tests that start Ray run one after the other: those that kill machines need their cores.
 test: env  ## run the tests (ARGS="tests/data" for some of them)
+ifeq ($(ARGS),)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not ray" --numprocesses auto
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m ray
+else
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(ARGS)
+endif
 
 lint: env  ## check style and types
 	$(BIN)/ruff check .
