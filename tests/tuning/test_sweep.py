@@ -203,7 +203,7 @@ def test_a_bad_trial_of_a_population_goes_on_from_a_good_ones_checkpoint(sweep_c
 @pytest.mark.timeout(600)
 @pytest.mark.usefixtures("standing_cluster")
 def test_two_cpus_of_a_standing_cluster_are_enough_also_when_a_trial_loses_its_driver(tmp_path: Path) -> None:
-    options = [*TINY, "--name=sweep", "--images=16000", "--trials=2", "--objective=samples/spread", *SEARCH]
+    options = [*TINY, "--name=sweep", "--images=8000", "--trials=2", "--objective=samples/spread", *SEARCH]
     command = [sys.executable, "-m", "tuning.sweep", *options, "--monitoring.measure-images=400"]
     command += ["--checkpoints.images=800", "--batch-size=16"]
     sweep = tmp_path / "runs" / "sweep"
