@@ -139,7 +139,8 @@ def _ring_first(axes: Any, shown: Sequence[Result], where: Any) -> None:
 
 
 def _legend(axes: Any) -> None:
-    legend = axes.legend(loc="best", fontsize=8, frameon=True)
+    # Above the axes: within them it would hide a trial.
+    legend = axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, fontsize=8, frameon=False)
     for handle in legend.legend_handles:
         if handle.get_label() != "trial 0":
             handle.set_facecolor("0.35")
