@@ -124,6 +124,10 @@ class Hosts:
             os.kill(_child(process.pid), signal.SIGKILL)
         process.wait()
 
+    def is_up(self, name: str) -> bool:
+        """Whether it runs."""
+        return name in self._processes
+
     def cut(self, name: str) -> None:
         """Let no packet in or out, and tell nobody."""
         _do("ip", "-n", self._space("switch"), "link", "set", f"to-{name}", "down")
