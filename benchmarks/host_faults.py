@@ -7,6 +7,7 @@ The hosts are those of `benchmarks/hosts.py`, made a cluster by `ray up cluster/
 of its own, at a drawn step strictly between two checkpoints. Sample logs tell what was lost, twice or missing.
 """
 
+import json
 import random
 import shutil
 import sys
@@ -39,8 +40,13 @@ from benchmarks.lineage import SampleLog, judge, lost, same
 from benchmarks.onprem import HEAD, LAPTOP, RUNS, Onprem
 from benchmarks.report import Bar, Cell, Report, Table, parser, publish, write
 
-SPARE = ("w1", "w2", "w3")
-"""Machines beside the head: two of the four train, each with all of its CPUs."""
+SPARE = ("w1", "w2", "w3", "w4")
+"""Machines beside the head, which only coordinates: two of them train, each with all of its CPUs."""
+CHANGES = {
+    "cluster/onprem.yaml": {"ray start --head --port=6379": "ray start --head --port=6379 --num-cpus=0"},
+    "cluster/node.env": {"# export RAY_gcs_storage=rocksdb": "export RAY_gcs_storage=rocksdb"},
+}
+"""Of the files that come with this: switches that they name."""
 CPUS = 2
 EPOCHS = 4
 STEPS = IMAGES * EPOCHS // BATCH
@@ -53,6 +59,8 @@ WAIT_S = 240.0
 SHORT_S, LONG_S = 5.0, 40.0
 """Cuts that are shorter, and longer, than the 15 s after which `cluster/node.env` has a silent machine given up."""
 NOTICE_S = 20
+AWAY_S = 10.0
+"""How long the head is away."""
 SETTINGS = (
     f"--images={STEPS * BATCH}",
     f"--data.scenes-images={IMAGES}",
@@ -79,16 +87,35 @@ class Job:
         log: its sample log.
     """
 
-    def __init__(self, lab: Onprem, name: str, folder: str, command: str, output: Path) -> None:
-        """`folder`: on the laptop, with the packages that the command needs."""
-        self.lab, self.name, self.folder = lab, name, lab.runs / name
+    def __init__(self, lab: Onprem, name: str, options: str, command: str, output: Path) -> None:
+        """
+        Args:
+            name: of the run and of the job.
+            options: of `ray job submit`.
+            command: that the job runs.
+            output: where what it says is kept.
+        """
+        self.lab, self.name, self.folder, self.output = lab, name, lab.runs / name, output
         self.log = SampleLog(self.folder / "audit")
-        self._output = output
-        lab.start(f"ray job submit --submission-id {name} --working-dir {folder} -- {command}", output)
+        lab.start(f"ray job submit --submission-id {name} {options} -- {command}", output)
+
+    def resume(self) -> None:
+        """Go on with the run in another job, as soon as the cluster takes any."""
+        self.name = f"{self.name}again"
+        command = f"python -m dcgan_dist.train --resume={self.folder.name} --storage={RUNS}"
+        line = f"ray job submit --submission-id {self.name} --no-wait --working-dir . -- {command}"
+        self.wait("the cluster to take a job", lambda: self.lab.run(line)[0] == 0)
+
+    def ended(self) -> bool:
+        """Whether its run has come to its end. The command on the laptop does not survive the head."""
+        record = self.folder / "run.json"
+        if record.is_file():
+            return bool(json.loads(record.read_text())["status"] == "finished")
+        return f"Job '{self.name}' succeeded" in self.said()
 
     def said(self) -> str:
         """All that it has said."""
-        return self._output.read_text(errors="replace") if self._output.exists() else ""
+        return self.output.read_text(errors="replace") if self.output.exists() else ""
 
     def wait(self, what: str, there: Callable[[], object]) -> None:
         """Until something is so, while the sample log is read.
@@ -110,15 +137,15 @@ class Job:
     def workers(self) -> dict[str, list[int]]:
         """Processes of its workers, by the host that they are on."""
         found = {}
-        for host in (HEAD, *SPARE):
+        for host in SPARE:
             told = self.lab.hosts.run(host, "pgrep", "-f", "^ray::RayTrainWorker").stdout
             if told:
                 found[host] = [int(pid) for pid in told.split()]
         return found
 
     def victim(self, draws: random.Random) -> str:
-        """A machine that trains and is not the head."""
-        return draws.choice(sorted(set(self.workers()) - {HEAD}))
+        """A machine that trains."""
+        return draws.choice(sorted(self.workers()))
 
 
 Act = Callable[[Job, random.Random], float]
@@ -136,6 +163,8 @@ class Fault:
         workers: what the command is told.
         without: a host that is away at first.
         same: whether the run has to end as the unbroken one.
+        submit: options of `ray job submit`.
+        settings: of the training command, besides the others.
     """
 
     name: str
@@ -145,6 +174,8 @@ class Fault:
     workers: str = "2"
     without: str = ""
     same: bool = True
+    submit: str = ""
+    settings: str = ""
 
 
 def kill_worker(job: Job, draws: random.Random) -> float:
@@ -196,6 +227,29 @@ def give_notice(job: Job, draws: random.Random) -> float:
     return at
 
 
+def kill_judge(job: Job, draws: random.Random) -> float:
+    """The machine that judges checkpoints loses its power."""
+    (host,) = [one for one in SPARE if job.lab.hosts.run(one, "pgrep", "-f", "^ray::_Actor").returncode == 0]
+    at = time.monotonic()
+    job.lab.hosts.kill(host)
+    return at
+
+
+def kill_head(job: Job, draws: random.Random) -> float:
+    """The head loses its power, comes back and is started again; a run whose driver was on it is resumed."""
+    hosts, driven_there = job.lab.hosts, not job.lab.hosts.run(HEAD, "pgrep", "-f", "dcgan_dist.train").returncode
+    at = time.monotonic()
+    hosts.kill(HEAD)
+    job.wait("the head to come back", lambda: time.monotonic() > at + AWAY_S)
+    hosts.boot(HEAD)
+    start = "ray start --head --port=6379 --dashboard-host=127.0.0.1 --num-cpus=0"
+    hosts.do(HEAD, "bash", "-c", f". ~/dcgan-dist/cluster/node.env; {start}")
+    job.lab.start("ray dashboard cluster/onprem.yaml", job.output.with_name("tunnel.txt"))
+    if driven_there:
+        job.resume()
+    return at
+
+
 def add_host(job: Job, draws: random.Random) -> float:
     """A machine that was away comes, and the head starts Ray on it."""
     at = time.monotonic()
@@ -209,6 +263,9 @@ FAULTS = (
     Fault(f"host cut off for {SHORT_S:g} s", partial(cut_host, SHORT_S), restarts=False, stock=True),
     Fault(f"host cut off for {LONG_S:g} s", partial(cut_host, LONG_S), stock=True),
     Fault(f"host leaves with a notice of {NOTICE_S} s", give_notice),
+    Fault("host that judges killed", kill_judge, restarts=False, settings="--probe=rooms"),
+    Fault("head killed, driver on it, resumed", kill_head),
+    Fault("head killed, driver elsewhere", kill_head, restarts=False, submit="--entrypoint-num-cpus=1"),
     Fault("host added", add_host, workers="2:3", without=SPARE[-1], same=False),
 )
 
@@ -247,10 +304,10 @@ class Bench:
             self._lab.hosts.kill(fault.without)
             self.wait_for_nodes(len(SPARE))
         broken = Broken(fault.name, loop)
-        job = self._start(loop, fault.workers)
+        job = self._start(loop, fault)
         try:
             self._break(job, fault, broken)
-            job.wait("the end", lambda: f"Job '{job.name}' succeeded" in job.said())
+            job.wait("the end", job.ended)
             verdict = judge(job.log.uses, IMAGES, EPOCHS)
             broken.missing, broken.twice = verdict.missing, verdict.twice
             if loop == OURS and fault.same:
@@ -268,8 +325,8 @@ class Bench:
     def unbroken(self) -> tuple[Any, Any]:
         """Sample log and last state of ours where nothing happens to it."""
         if self._unbroken is None:
-            job = self._start(OURS, "2")
-            job.wait("the end of the unbroken run", lambda: f"Job '{job.name}' succeeded" in job.said())
+            job = self._start(OURS, None)
+            job.wait("the end of the unbroken run", job.ended)
             self._unbroken = job.log.uses, final_state(job.folder)
         return self._unbroken
 
@@ -279,12 +336,13 @@ class Bench:
                 self._lab.hosts.boot(name)
         self.wait_for_nodes(1 + len(SPARE))
 
-    def _start(self, loop: str, workers: str) -> Job:
+    def _start(self, loop: str, fault: Fault | None) -> Job:
         self._jobs += 1
-        name = f"job{self._jobs}"
+        name, workers = f"job{self._jobs}", fault.workers if fault else "2"
+        submit = f"{fault.submit if fault else ''} --working-dir {'.' if loop == OURS else PEER}"
         if loop == OURS:
             options = " ".join([f"--name={name}", f"--storage={RUNS}", f"--workers={workers}", *SETTINGS])
-            command = f"python -m dcgan_dist.train {options}"
+            command = f"python -m dcgan_dist.train {options} {fault.settings if fault else ''}"
         else:
             (data,) = (self._lab.runs / "data").iterdir()
             options = (
@@ -292,7 +350,7 @@ class Bench:
                 f"--between={BETWEEN} --workers={workers} --threads=1 --maps={MAPS} --max-failures=3 --cpus={CPUS}"
             )
             command = f"python -m benchmarks.stock {options}"
-        return Job(self._lab, name, "." if loop == OURS else PEER, command, self._folder / f"{name}.txt")
+        return Job(self._lab, name, submit, command, self._folder / f"{name}.txt")
 
     def _break(self, job: Job, fault: Fault, broken: Broken) -> None:
         draws = random.Random(f"{SEED} {fault.name}")
@@ -367,7 +425,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = options.parse_args(arguments)
     found = {(one.fault, one.loop): one for one in (read(given.json) if given.only else [])}
     failed = False
-    with tempfile.TemporaryDirectory() as folder, Onprem(*SPARE) as lab:
+    with tempfile.TemporaryDirectory() as folder, Onprem(*SPARE, changes=CHANGES) as lab:
         bench = Bench(lab, Path(folder))
         bench.up()
         for fault in FAULTS:

@@ -4,7 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -27,9 +27,14 @@ class Onprem:
         runs: `RUNS`, as this machine sees it.
     """
 
-    def __init__(self, *workers: str) -> None:
-        """`workers`: names of the machines beside the head."""
-        self.hosts, self._workers = Hosts(LAPTOP, HEAD, *workers), workers
+    def __init__(self, *workers: str, changes: Mapping[str, Mapping[str, str]] | None = None) -> None:
+        """
+        Args:
+            workers: names of the machines beside the head.
+            changes: more that a user changes: by file of the checkout, what stands there once and what comes in its
+                place.
+        """
+        self.hosts, self._workers, self._changes = Hosts(LAPTOP, HEAD, *workers), workers, changes or {}
         self._started: list[subprocess.Popen[str]] = []
 
     def __enter__(self) -> Self:
@@ -89,19 +94,20 @@ class Onprem:
                 shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
             else:
                 shutil.copy(source, target)
-        file = home / CHECKOUT / "cluster" / "onprem.yaml"
-        addresses = self.hosts.addresses
+        head, *workers = [self.hosts.addresses[name] for name in (HEAD, *self._workers)]
         fields = {
-            "head_ip: HEAD": f"head_ip: {addresses[HEAD]}",
-            "worker_ips: [WORKER, WORKER]": f"worker_ips: [{', '.join(addresses[name] for name in self._workers)}]",
-            "ssh_user: USER": "ssh_user: root",
+            "head_ip: HEAD # <--": f"head_ip: {head} # <--",
+            "worker_ips: [WORKER, WORKER] # <--": f"worker_ips: [{', '.join(workers)}] # <--",
+            "ssh_user: USER # <--": "ssh_user: root # <--",
         }
-        text = file.read_text()
-        for field, filled in fields.items():
-            text, found = re.subn(re.escape(field) + r"(?= # <--)", filled, text)
-            if found != 1:
-                raise ValueError(f"{file.name} has {found} lines with {field}, where 1 was expected")
-        file.write_text(text)
+        for name, changed in [("cluster/onprem.yaml", fields), *self._changes.items()]:
+            file = home / CHECKOUT / name
+            text = file.read_text()
+            for before, after in changed.items():
+                if text.count(before) != 1:
+                    raise ValueError(f"{name} has {before} {text.count(before)} times, where once was expected")
+                text = text.replace(before, after)
+            file.write_text(text)
 
 
 def give_environment(home: Path) -> None:
