@@ -16,7 +16,7 @@ from dcgan_dist.storage import Place
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]
 
-BATCH, EPOCH_IMAGES, STEPS, WORKERS, BETWEEN = 64, 640, 120, 2, 25
+BATCH, EPOCH_IMAGES, STEPS, WORKERS, BETWEEN = 64, 640, 200, 2, 25
 SETTINGS = [
     "--storage=runs",
     f"--images={BATCH * STEPS}",
@@ -95,7 +95,7 @@ def assert_each_sample_once(run: Path) -> None:
 
 def test_a_run_ends_the_same_however_often_it_was_broken(train_command: Any) -> None:
     runs = train_command.folder / "runs"
-    # One chunk is 20 steps, two epochs; the run is six chunks.
+    # One chunk is 20 steps, two epochs; the run is ten chunks.
     settings = [*SETTINGS, "--data.window=1280"]
     status, output = train_command.run("--name=unbroken", *settings)
     assert status == 0, output
