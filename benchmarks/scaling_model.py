@@ -1,0 +1,283 @@
+"""What limits training on 8, 64 and 512 GPUs: a cost model, fitted to what was measured here and carried further.
+
+python -m benchmarks.scaling_model --json benchmarks/results/scaling.json
+python -m benchmarks.scaling_model --tflops 120 --gbit 25
+
+A model and no measurement. Measured are the bytes of a step (`wire.json`), what a chunk costs the coordinator
+(`blocks.json`), what decoding costs a core (`ingest.json`) and the size of a checkpoint (`checkpoints.json`). Assumed
+are a GPU's and a network's figures, which the options name. Nothing of a step overlaps with anything, so that times are
+upper limits: DDP hides a part of the reduction behind the backward pass.
+"""
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.report import Cell, Report, Table, parser, publish
+from dcgan_dist.batchnorm import BatchNorm
+from dcgan_dist.networks import build_networks, count_parameters
+from dcgan_dist.settings import Settings, lsun64
+
+RESULTS = Path(__file__).parent / "results"
+BATCH = 128
+"""Of the paper (section 4)."""
+STRONG = (1, 2, 4, 8, 64, 128)
+WEAK = (1, 8, 64, 512)
+FAST_GBIT = 400.0
+"""Of machines that are made for this, beside those of `cluster.yaml`."""
+WINDOWS, LANES = (4_096, 32_768), (1, 8)
+"""Images of a chunk (`data.window`), and coordinators that share the chunks among them, which is not built."""
+READ_CORES_A_MACHINE = 2
+"""Whose rate `ingest.json` has."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What is assumed of a GPU and of the network.
+
+    Attributes:
+        tflops: that a GPU sustains in the step; a quarter of the 121 bf16 TFLOP/s of an L4, which `cluster.yaml` has.
+        launch_s: of a step in which a GPU waits for kernels to be launched, whatever the batch.
+        gbit: of a machine's network, each way.
+        latency_s: of a message.
+    """
+
+    tflops: float = 30.0
+    launch_s: float = 0.006
+    gbit: float = 10.0
+    latency_s: float = 50e-6
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured.
+
+    Attributes:
+        wire: bytes that a worker sends in a step, over those of the gradients, by 2 workers.
+        chunk_s: what a chunk costs the coordinator, without its blocks.
+        block_s: what each block costs it.
+        decode_s: what a core takes for an image.
+        checkpoint_bytes: of a run of `lsun64`.
+    """
+
+    wire: float
+    chunk_s: float
+    block_s: float
+    decode_s: float
+    checkpoint_bytes: float
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a step of a preset is.
+
+    Attributes:
+        flops: of an image in a step; a mean where G and D take turns.
+        gradients: bytes of the gradients that a step reduces, likewise.
+        norms: reductions of batch statistics, forward and backward, likewise.
+        image_bytes: of a decoded image on its way to a worker.
+        window: images of a chunk.
+    """
+
+    flops: float
+    gradients: float
+    norms: int
+    image_bytes: int
+    window: int
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds of a step of so many workers, and what it takes of what all share.
+
+    Attributes:
+        coordinator: share of its time that the coordinator is busy; above 1 it is what limits.
+        read_cores: that decode what is used.
+    """
+
+    workers: int
+    batch: int
+    compute_s: float
+    reduce_s: float
+    norms_s: float
+    coordinator: float
+    read_cores: float
+
+    @property
+    def step_s(self) -> float:
+        """Of all, one after the other, or as long as the coordinator needs."""
+        alone = self.compute_s + self.reduce_s + self.norms_s
+        return alone * max(1.0, self.coordinator)
+
+    @property
+    def images_per_s(self) -> float:
+        """Of all workers."""
+        return self.batch / self.step_s
+
+
+def job_of(settings: Settings) -> Job:
+    """Count what a step of a preset takes; nothing is guessed."""
+    networks = build_networks(settings.networks, 1, torch.device("cpu"), torch.float32, False)
+    size = settings.networks.image_size
+    forward = []
+    for network, shape in zip(networks, ((2, settings.networks.latent_size), (2, 3, size, size)), strict=True):
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            network(torch.zeros(shape))
+        forward.append(counter.get_total_flops() / 2)
+    norms = [sum(isinstance(module, BatchNorm) for module in network.modules()) for network in networks]
+    # Forward and backward through G once; through D for a real and a generated image, and once more to the image alone,
+    # which takes two thirds of it. Where they take turns G's forward pass is made for either.
+    both = settings.optimization.schedule == "both"
+    of_g, of_d = (3.0, 8.0) if both else (2.0, 4.0)
+    passes_g, passes_d = (2.0, 4.0) if both else (1.5, 2.0)
+    return Job(
+        flops=of_g * forward[0] + of_d * forward[1],
+        gradients=4.0 * sum(map(count_parameters, networks)) * (1.0 if both else 0.5),
+        norms=round(passes_g * norms[0] + passes_d * norms[1]),
+        image_bytes=3 * size * size,
+        window=settings.data.window,
+    )
+
+
+def cost(job: Job, machine: Machine, measured: Measured, workers: int, batch: int) -> Cost:
+    """Of a step of `batch` images, of all workers together.
+
+    Raises:
+        ValueError: there are more workers than images.
+    """
+    if workers > batch:
+        raise ValueError(f"{workers} workers cannot share {batch} images")
+    mine = batch / workers
+    compute = machine.launch_s + mine * job.flops / (machine.tflops * 1e12)
+    # A ring: each sends 2 (n - 1) / n of all, which is all of it by 2 workers, where `wire` was measured.
+    sent = 2 * (workers - 1) / workers * job.gradients * measured.wire
+    reduce = sent * 8 / (machine.gbit * 1e9) + 2 * (workers - 1) * machine.latency_s if workers > 1 else 0.0
+    # Few bytes, by a tree.
+    norms = job.norms * 2 * math.ceil(math.log2(workers)) * machine.latency_s if workers > 1 else 0.0
+    alone = compute + reduce + norms
+    chunks_per_s = batch / alone / job.window
+    return Cost(
+        workers,
+        batch,
+        compute,
+        reduce,
+        norms,
+        coordinator=chunks_per_s * (measured.chunk_s + workers * measured.block_s),
+        read_cores=batch / alone * measured.decode_s,
+    )
+
+
+def most_workers(job: Job, machine: Machine, measured: Measured, lanes: int = 1) -> int:
+    """Workers with a batch of the paper each at which coordinators, one for each lane, have no more to give."""
+    workers = 1
+    while workers < 1 << 20 and cost(job, machine, measured, workers, BATCH * workers).coordinator < lanes:
+        workers += max(1, workers // 50)
+    return workers
+
+
+def read_measured(results: Path) -> Measured:
+    """From what the other benchmarks have left."""
+
+    def rates(name: str) -> Mapping[str, float]:
+        found: Mapping[str, float] = json.loads((results / f"{name}.json").read_text())["rates"]
+        return found
+
+    wire: float = json.loads((results / "wire.json").read_text())["ratios"]["bytes sent over bytes of gradients"]
+    return Measured(
+        wire=wire,
+        chunk_s=rates("blocks")["chunk_s"],
+        block_s=rates("blocks")["block_s"],
+        decode_s=READ_CORES_A_MACHINE / rates("ingest")["limit_images_per_s"],
+        checkpoint_bytes=rates("checkpoints")["state_megabytes"] * 1e6,
+    )
+
+
+def report(job: Job, machine: Machine, measured: Measured) -> Report:
+    """The tables."""
+    networks = [machine, replace(machine, gbit=FAST_GBIT)]
+    shown = ["Gbit/s", "workers", "batch", "ms compute", "ms gradients", "ms statistics", "images/s", "efficiency"]
+    shared = ["coordinator busy", "cores to decode", "Gbit/s of images"]
+
+    def rows(network: Machine, batches: Mapping[int, int]) -> list[list[Cell]]:
+        costs = [cost(job, network, measured, workers, batch) for workers, batch in batches.items()]
+        alone = costs[0].images_per_s
+        return [
+            [
+                network.gbit,
+                one.workers,
+                f"{one.batch:,}",
+                1e3 * one.compute_s,
+                1e3 * one.reduce_s,
+                1e3 * one.norms_s,
+                one.images_per_s,
+                f"{100 * one.images_per_s / one.workers / alone:.0f} %",
+                f"{100 * one.coordinator:.2g} %",
+                one.read_cores,
+                one.images_per_s * job.image_bytes * 8 / 1e9,
+            ]
+            for one in costs
+        ]
+
+    fitted: list[list[Cell]] = [
+        ["bytes that a worker sends in a step, over those of the gradients", measured.wire, "wire.json"],
+        ["ms of a chunk in the coordinator", 1e3 * measured.chunk_s, "blocks.json"],
+        ["ms of each block in it", 1e3 * measured.block_s, "blocks.json"],
+        ["µs of a core to read and decode an image", 1e6 * measured.decode_s, "ingest.json"],
+        ["MB of a checkpoint", measured.checkpoint_bytes / 1e6, "checkpoints.json"],
+        ["GFLOP of an image in a step", job.flops / 1e9, "counted"],
+        ["MB of gradients in a step", job.gradients / 1e6, "counted"],
+        ["TFLOP/s that a GPU sustains", machine.tflops, "assumed"],
+        ["ms of a step to launch kernels", 1e3 * machine.launch_s, "assumed"],
+        ["Gbit/s of a machine's network", machine.gbit, "assumed"],
+        ["µs of a message", 1e6 * machine.latency_s, "assumed"],
+    ]
+    return Report(
+        command="python -m benchmarks.scaling_model --json benchmarks/results/scaling.json",
+        tables={
+            "scaling-inputs": Table(["figure", "value", "from"], fitted),
+            "scaling-strong": Table(
+                [*shown, *shared], [row for one in networks for row in rows(one, dict.fromkeys(STRONG, BATCH))]
+            ),
+            "scaling-weak": Table(
+                [*shown, *shared], [row for one in networks for row in rows(one, {n: BATCH * n for n in WEAK})]
+            ),
+            "scaling-coordinator": Table(
+                ["data.window", "coordinators", *(f"workers at {one.gbit:g} Gbit/s" for one in networks)],
+                [
+                    [f"{window:,}", lanes, *(f"{most_workers(wide, one, measured, lanes):,}" for one in networks)]
+                    for window in WINDOWS
+                    for wide in [replace(job, window=window)]
+                    for lanes in LANES
+                ],
+            ),
+        },
+        samples={"machine": vars(machine), "measured": vars(measured), "job": vars(job)},
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command."""
+    options: argparse.ArgumentParser = parser("What limits training on many GPUs.")
+    machine = Machine()
+    for name, told in (
+        ("tflops", "that a GPU sustains"),
+        ("launch_s", "of a step to launch kernels"),
+        ("gbit", "of a machine's network, each way"),
+        ("latency_s", "of a message"),
+    ):
+        options.add_argument(f"--{name.replace('_', '-')}", type=float, default=getattr(machine, name), help=told)
+    given = options.parse_args(arguments)
+    machine = Machine(given.tflops, given.launch_s, given.gbit, given.latency_s)
+    publish(report(job_of(lsun64()), machine, read_measured(RESULTS)), given.json)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

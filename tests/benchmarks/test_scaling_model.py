@@ -1,0 +1,84 @@
+"""The cost model: what has to hold of it whatever was measured."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from benchmarks.blocks import fit
+from benchmarks.scaling_model import BATCH, STRONG, WEAK, Job, Machine, Measured, cost, job_of, most_workers, report
+from dcgan_dist.networks import build_networks
+from dcgan_dist.settings import scenes32
+
+JOB = Job(flops=8e9, gradients=7e7, norms=12, image_bytes=12_288, window=4_096)
+MEASURED = Measured(wire=1.1, chunk_s=0.01, block_s=0.002, decode_s=4e-5, checkpoint_bytes=4e8)
+
+
+def multiplications(network: nn.Module, inputs: torch.Tensor) -> float:
+    """Of a forward pass: each weight of a layer meets each place of the smaller of the maps that it lies between."""
+    found = []
+
+    def look(module: nn.Module, given: tuple[torch.Tensor, ...], made: torch.Tensor) -> None:
+        places = min(map_.shape[2:].numel() for map_ in (given[0], made)) if given[0].ndim == made.ndim == 4 else 1
+        found.append(places * sum(p.numel() for p in module.parameters(recurse=False) if p.ndim >= 2))
+
+    for module in network.modules():
+        module.register_forward_hook(look)
+    with torch.no_grad():
+        network(inputs)
+    return float(sum(found))
+
+
+def test_a_worker_alone_sends_nothing_and_computes_all() -> None:
+    one = cost(JOB, Machine(), MEASURED, 1, BATCH)
+    assert (one.reduce_s, one.norms_s) == (0.0, 0.0)
+    assert one.compute_s == pytest.approx(Machine().launch_s + BATCH * 8e9 / 30e12)
+
+
+def test_two_workers_send_what_was_measured() -> None:
+    two = cost(JOB, Machine(latency_s=0.0), MEASURED, 2, BATCH)
+    assert two.reduce_s == pytest.approx(1.1 * 7e7 * 8 / 10e9)
+
+
+def test_more_workers_than_images_are_refused() -> None:
+    with pytest.raises(ValueError, match="129 workers cannot share 128 images"):
+        cost(JOB, Machine(), MEASURED, BATCH + 1, BATCH)
+
+
+def test_a_busy_coordinator_is_what_limits() -> None:
+    slow = replace(MEASURED, block_s=1.0)
+    found = cost(JOB, Machine(), slow, 8, 8 * BATCH)
+    assert found.coordinator > 1
+    # It deals a chunk in so long, whatever the workers do.
+    assert found.images_per_s == pytest.approx(JOB.window / (slow.chunk_s + 8 * slow.block_s))
+
+
+def test_wider_chunks_and_more_coordinators_move_its_limit() -> None:
+    narrow = most_workers(JOB, Machine(), MEASURED)
+    assert most_workers(replace(JOB, window=8 * JOB.window), Machine(), MEASURED) > 2 * narrow
+    assert most_workers(JOB, Machine(), MEASURED, lanes=8) > 2 * narrow
+
+
+def test_what_a_step_takes_is_counted() -> None:
+    found = job_of(scenes32())
+    generator, discriminator = build_networks(scenes32().networks, 1, torch.device("cpu"), torch.float32, False)
+    numbers = sum(p.numel() for network in (generator, discriminator) for p in network.parameters())
+    assert found.gradients == 4 * numbers * (1.0 if scenes32().optimization.schedule == "both" else 0.5)
+    of_g, of_d = (3, 8) if scenes32().optimization.schedule == "both" else (2, 4)
+    by_hand = of_g * multiplications(generator, torch.zeros(2, 100)) + of_d * multiplications(
+        discriminator, torch.zeros(2, 3, 32, 32)
+    )
+    assert found.flops == pytest.approx(2 * by_hand)
+
+
+def test_the_tables_have_a_row_for_each_size_and_network() -> None:
+    made = report(JOB, Machine(), MEASURED)
+    assert len(made.tables["scaling-strong"].rows) == 2 * len(STRONG)
+    assert len(made.tables["scaling-weak"].rows) == 2 * len(WEAK)
+    assert made.tables["scaling-strong"].rows[0][7] == "100 %"
+
+
+def test_a_chunk_and_its_blocks_are_told_apart() -> None:
+    base, slope = fit({1: 0.012, 2: 0.014, 4: 0.018})
+    assert (base, slope) == (pytest.approx(0.010), pytest.approx(0.002))
