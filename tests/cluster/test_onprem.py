@@ -1,14 +1,13 @@
 """The newcomer's walk of docs/cluster.md on hosts made of namespaces, command by command; and the loss of a host."""
 
 import json
-import os
 import re
 import warnings
 from pathlib import Path
 
 import pytest
 
-from benchmarks.hosts import ROOT, HostsError, missing
+from benchmarks.hosts import ROOT, HostsError
 from benchmarks.onprem import HEAD, Onprem
 from dcgan_dist.checkpoint import attempts, manifests
 from dcgan_dist.monitoring.curves import read_points
@@ -97,12 +96,8 @@ def walk_and_lose_a_host(folder: Path) -> None:
 
 @pytest.mark.ray
 @pytest.mark.timeout(900)
+@pytest.mark.usefixtures("namespaces")
 def test_a_newcomers_walk_leads_to_a_run_that_outlives_a_host(tmp_path: Path) -> None:
-    reason = missing()
-    if reason and "CI" in os.environ:
-        pytest.fail(f"no hosts can be made, though CI installs what that takes: {reason}")
-    if reason:
-        pytest.skip(f"no hosts can be made: {reason}")
     try:
         walk_and_lose_a_host(tmp_path)
     except (HostsError, AssertionError) as error:
