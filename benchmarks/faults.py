@@ -53,23 +53,29 @@ MAX_BACK_S = 15.0
 """Back to training after a worker's death."""
 
 OURS, STOCK = "dcgan-dist", "Ray's loop"
-SETTINGS = (
-    f"--images={STEPS * BATCH}",
-    f"--data.scenes-images={IMAGES}",
-    f"--batch-size={BATCH}",
-    # A quarter of an epoch, so that reading is not done before the faults come.
-    f"--data.window={IMAGES // 4}",
-    "--data.cache=off",
-    f"--workers={WORKERS}",
-    "--workers.threads=1",
-    f"--networks.generator-maps={MAPS}",
-    f"--networks.discriminator-maps={MAPS}",
-    f"--checkpoints.images={BETWEEN * BATCH}",
-    "--checkpoints.minutes=60",
-    "--checkpoints.keep=100",
-    "--monitoring.steps=1",
-    "--monitoring.audit",
-)
+
+
+def settings(steps: int) -> tuple[str, ...]:
+    """Of a run of so many steps, on any number of workers."""
+    return (
+        f"--images={steps * BATCH}",
+        f"--data.scenes-images={IMAGES}",
+        f"--batch-size={BATCH}",
+        # A quarter of an epoch, so that reading is not done before the faults come.
+        f"--data.window={IMAGES // 4}",
+        "--data.cache=off",
+        "--workers.threads=1",
+        f"--networks.generator-maps={MAPS}",
+        f"--networks.discriminator-maps={MAPS}",
+        f"--checkpoints.images={BETWEEN * BATCH}",
+        "--checkpoints.minutes=60",
+        "--checkpoints.keep=100",
+        "--monitoring.steps=1",
+        "--monitoring.audit",
+    )
+
+
+SETTINGS = (*settings(STEPS), f"--workers={WORKERS}")
 
 
 @dataclass(frozen=True)

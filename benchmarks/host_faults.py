@@ -24,6 +24,7 @@ from benchmarks.faults import (
     BATCH,
     BETWEEN,
     IMAGES,
+    MAPS,
     OFFSETS,
     OURS,
     STOCK,
@@ -32,6 +33,7 @@ from benchmarks.faults import (
     equal,
     final_state,
     read,
+    settings,
     several,
     tell,
 )
@@ -50,7 +52,7 @@ CHANGES = {
 CPUS = 2
 EPOCHS = 4
 STEPS = IMAGES * EPOCHS // BATCH
-MAPS = 48
+
 SEED = 5
 PEER, OTHERS = "~/peer", shutil.ignore_patterns("__pycache__", "results")
 """Folder on the laptop of what Ray's loop needs, and what it does not."""
@@ -61,22 +63,7 @@ SHORT_S, LONG_S = 5.0, 40.0
 NOTICE_S = 20
 AWAY_S = 10.0
 """How long the head is away."""
-SETTINGS = (
-    f"--images={STEPS * BATCH}",
-    f"--data.scenes-images={IMAGES}",
-    f"--batch-size={BATCH}",
-    f"--data.window={IMAGES // 4}",
-    "--data.cache=off",
-    f"--workers.cpus={CPUS}",
-    "--workers.threads=1",
-    f"--networks.generator-maps={MAPS}",
-    f"--networks.discriminator-maps={MAPS}",
-    f"--checkpoints.images={BETWEEN * BATCH}",
-    "--checkpoints.minutes=60",
-    "--checkpoints.keep=100",
-    "--monitoring.steps=1",
-    "--monitoring.audit",
-)
+SETTINGS = (*settings(STEPS), f"--workers.cpus={CPUS}")
 
 
 class Job:
