@@ -51,14 +51,18 @@ READER_CPUS = 1
 """Logical CPUs that must stay free for reading data: without one the run would wait for ever."""
 
 
+def takes_gpus(settings: Settings, facts: ClusterFacts) -> bool:
+    """Whether each worker takes a GPU of such a cluster."""
+    return settings.workers.gpu == "on" or (settings.workers.gpu == "auto" and facts.gpus > 0)
+
+
 def place_workers(settings: Settings, facts: ClusterFacts) -> Placement:
     """Decide what the workers take of the cluster: `workers.number`, or as many as fit from `workers.at_least` on.
 
     Raises:
         ClusterError: the cluster has too little, with what is missing in one line.
     """
-    workers = settings.workers
-    use_gpu = workers.gpu == "on" or (workers.gpu == "auto" and facts.gpus > 0)
+    workers, use_gpu = settings.workers, takes_gpus(settings, facts)
     if use_gpu and facts.gpus < workers.fewest:
         raise ClusterError(
             f"the run needs {_count(workers.fewest, 'GPU')}, one for each worker, but the cluster has {facts.gpus:g}: "

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from dcgan_dist.cluster import has_address
 from dcgan_dist.errors import ClusterError
-from dcgan_dist.placement import READER_CPUS, ClusterFacts, gather_facts
+from dcgan_dist.placement import READER_CPUS, ClusterFacts, gather_facts, takes_gpus
 from dcgan_dist.settings import Settings
 
 Found = TypeVar("Found")
@@ -82,8 +82,7 @@ def asking(bundles: Sequence[Bundle]) -> Iterator[None]:
 def bundles_of(settings: Settings, facts: ClusterFacts) -> list[Bundle]:
     """What a run would like to have: all its workers, reading, evaluation actors."""
     workers, probe = settings.workers, settings.probe
-    use_gpu = workers.gpu == "on" or (workers.gpu == "auto" and facts.gpus > 0)
-    bundles: list[Bundle] = [{"CPU": workers.cpus, "GPU": float(use_gpu)}] * workers.number
+    bundles: list[Bundle] = [{"CPU": workers.cpus, "GPU": float(takes_gpus(settings, facts))}] * workers.number
     bundles.append({"CPU": float(READER_CPUS)})
     return bundles + (actor_bundles(probe.actors, probe.cpus, probe.gpus) if probe.tasks else [])
 

@@ -160,7 +160,7 @@ class WorkerSettings:
     address: Annotated[str, arg(metavar="HOST:PORT")] = ""
     """Ray cluster to join; empty: `$RAY_ADDRESS`, else one started for this run on this machine."""
     wait_s: Annotated[float, arg(metavar="SECONDS")] = 60.0
-    """How long to wait for workers to start before the run gives up."""
+    """How long to wait for machines that are still to come, and for workers to start, before the run gives up."""
     return_s: Annotated[float, arg(metavar="SECONDS")] = 1800.0
     """How long to wait for machines to come back when too few are left to go on."""
     hang_s: Annotated[float, arg(metavar="SECONDS")] = 300.0

@@ -148,7 +148,9 @@ class Launch:
 
         if self.options.dry_run:
             print(to_yaml(settings), end="\n", flush=True)
-        self.facts, placement = wait_for_room(settings, place_all, partial(bundles_of, settings), _tell)
+        self.facts, placement = wait_for_room(
+            settings, place_all, partial(bundles_of, settings), partial(print, flush=True)
+        )
         print(describe(placement, self.facts), flush=True)
         if self.tasks:
             actors = f"{probe.actors} evaluation actor{'' if probe.actors == 1 else 's'}"
@@ -352,10 +354,6 @@ def open_tasks(settings: Settings) -> list[Task]:
     probe, size = settings.probe, settings.networks.image_size
     named = parse_tasks(probe.tasks, "--probe") if probe.tasks else []
     return [task.open(size, resize=probe.resize, seed=PROBE_SEED) for task in named]
-
-
-def _tell(line: str) -> None:
-    print(line, flush=True)
 
 
 def _digest(index: Index) -> str:

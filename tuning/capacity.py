@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from dcgan_dist.errors import ClusterError
-from dcgan_dist.placement import READER_CPUS, ClusterFacts, place_workers
+from dcgan_dist.placement import READER_CPUS, ClusterFacts, place_workers, takes_gpus
 from dcgan_dist.settings import Settings
 
 DRIVER_MEMORY = 600 << 20
@@ -37,7 +37,7 @@ def fit_trials(settings: Settings, facts: ClusterFacts, wanted: int, cap: int) -
     """
     place_workers(settings, facts)
     workers = settings.workers
-    use_gpu = workers.gpu == "on" or (workers.gpu == "auto" and facts.gpus > 0)
+    use_gpu = takes_gpus(settings, facts)
     hosts = [(cpus, gpus if use_gpu else 0.0) for cpus, gpus in facts.hosts.values()]
     needs_gpu = 1.0 if use_gpu else 0.0
     fitting = 0
