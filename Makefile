@@ -41,7 +41,7 @@ format: env  ## format the code
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-test-cluster: env  ## run a cluster on hosts made of namespaces, and break them (root, some 40 minutes)
+test-cluster: env  ## run a cluster on hosts made of namespaces, and break them (takes root)
 	OMP_NUM_THREADS=1 CI=true $(BIN)/python -m pytest tests/cluster
 	$(BIN)/python -m benchmarks.host_faults --json benchmarks/results/host_faults.json
 	$(BIN)/python -m benchmarks.render
