@@ -42,7 +42,12 @@ class ReadAhead(BackpressurePolicy):  # type: ignore[misc]
     _holding = False
 
     def can_add_input(self, op: PhysicalOperator) -> bool:
-        """Whether the operator may start another task; asked at every step of the executor. Sleeps where none runs."""
+        """Whether the operator may start another task; asked at every step of the executor. Sleeps where none runs.
+
+        Only what reads is held back. What deals blocks out must not be: those that lie ready would wait before it.
+        """
+        if not any(isinstance(other, InputDataBuffer) for other in op.input_dependencies):
+            return True
         ready = sum(
             state.total_enqueued_output_blocks()
             for other, state in self._topology.items()

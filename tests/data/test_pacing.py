@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import ray
 from ray.data import DataContext
+from ray.data._internal.execution.operators.input_data_buffer import InputDataBuffer
 
 from dcgan_dist.data import pacing
 from dcgan_dist.data.cache import CachedPictures
@@ -70,6 +71,9 @@ class Operator:
 
     running = ready = 0
 
+    def __init__(self, *inputs: object) -> None:
+        self.input_dependencies = inputs
+
     def num_active_tasks(self) -> int:
         return self.running
 
@@ -82,10 +86,13 @@ def test_the_executor_sleeps_only_where_enough_lies_ready_and_nothing_is_read(mo
     monkeypatch.setattr(pacing.time, "sleep", slept.append)
     context = DataContext()
     pace(context, blocks=3)
-    reading, dealing, answers = Operator(), Operator(), []
+    reading, answers = Operator(InputDataBuffer(context, [])), []
+    dealing = Operator(reading)
     policy = ReadAhead(context, {reading: reading, dealing: dealing}, None)
     # One block waits for those of an earlier chunk, the others for their consumers.
     reading.ready = 1
     for dealing.ready, reading.running in ((3 * AHEAD_CHUNKS - 2, 0), (3 * AHEAD_CHUNKS - 1, 1), (3 * AHEAD_CHUNKS, 0)):
         answers.append((policy.can_add_input(reading), list(slept)))
     assert answers == [(True, []), (False, []), (False, [IDLE_S])]
+    assert policy.can_add_input(dealing), "what lies ready is dealt out"
+    assert slept == [IDLE_S]
