@@ -1,9 +1,10 @@
-"""How many blocks a second one coordinator deals out: what a chunk costs that holds next to nothing, by workers.
+"""What a chunk that holds next to nothing costs the coordinator that deals it out, by workers.
 
 python -m benchmarks.blocks --json benchmarks/results/blocks.json
 
 The real source over tiny pictures, cached, to consumers that count: what is left is Ray's work for a chunk, one read
-task and one block a worker. Workers and coordinator share this machine's cores, as they would not on a cluster.
+task and one block a worker. Workers, readers and coordinator share the cores of this machine, as they would not on a
+cluster: what counts is the time of a core that the coordinator takes, not the time from chunk to chunk.
 """
 
 import os
@@ -12,6 +13,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +39,50 @@ TURNS = 3
 class Consumer:
     """Takes what one rank gets, and notes when."""
 
-    def take(self, shard: Any, rows: int) -> list[float]:
-        """Moments at which each block was there."""
-        return [time.time() for _ in shard.iter_batches(batch_size=rows, prefetch_batches=1)]
+    def take(self, shard: Any, rows: int) -> list[tuple[float, float]]:
+        """Moments at which each block was there, and seconds of a core that the coordinator had taken by then."""
+        blocks = iter(shard.iter_batches(batch_size=rows, prefetch_batches=1))
+        next(blocks)
+        seconds_of_coordinator = partial(cpu_seconds, newest("ray::SplitCoordinator"))
+        return [(time.time(), seconds_of_coordinator()) for _ in blocks]
 
 
-def seconds_of_a_chunk(reading: Reading, reference: Any, workers: int) -> float:
-    """From the arrival of one chunk to that of the next, in the steady state."""
+def newest(name: str) -> int:
+    """The process of such a name that began last; its number."""
+    found = [
+        int(folder.name)
+        for folder in Path("/proc").iterdir()
+        if folder.name.isdigit() and (folder / "cmdline").read_bytes().startswith(name.encode())
+    ]
+    return max(found, key=lambda pid: int(_fields(pid)[19]))
+
+
+def cpu_seconds(pid: int) -> float:
+    """Seconds of a core that a process has taken."""
+    user, system = _fields(pid)[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+def _fields(pid: int) -> list[str]:
+    """Of /proc/PID/stat, after the name, which may hold spaces."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of a chunk, in the steady state.
+
+    Attributes:
+        seconds: from the arrival of one to that of the next.
+        cpu_seconds: of a core, taken by the coordinator.
+    """
+
+    seconds: float
+    cpu_seconds: float
+
+
+def cost_of_a_chunk(reading: Reading, reference: Any, workers: int) -> Cost:
+    """Let so many workers take all chunks."""
     shards = split(reference, reading.plan, reading.row_bytes, Part(0, CHUNKS, workers))
     consumers = [ray.remote(Consumer).options(num_cpus=0).remote() for _ in range(workers)]
     rows = reading.plan.chunk_steps * BATCH // workers
@@ -50,7 +90,9 @@ def seconds_of_a_chunk(reading: Reading, reference: Any, workers: int) -> float:
     last = [max(moments) for moments in zip(*arrivals, strict=True)]
     for one in consumers:
         ray.kill(one)
-    return float(last[-1] - last[WARM]) / (len(last) - 1 - WARM)
+    (began, busy), (ended, busy_then) = last[WARM], last[-1]
+    chunks = len(last) - 1 - WARM
+    return Cost((ended - began) / chunks, (busy_then - busy) / chunks)
 
 
 def fit(seconds: Mapping[int, float]) -> tuple[float, float]:
@@ -59,16 +101,19 @@ def fit(seconds: Mapping[int, float]) -> tuple[float, float]:
     return float(base), float(slope)
 
 
-def report(turns: Mapping[int, Sequence[float]]) -> Report:
+def report(turns: Mapping[int, Sequence[Cost]]) -> Report:
     """The table and the fit."""
-    medians = {workers: statistics.median(found) for workers, found in turns.items()}
-    base, slope = fit(medians)
-    rows: list[list[Cell]] = [[workers, 1e3 * s, workers / s] for workers, s in medians.items()]
+    busy = {workers: statistics.median(one.cpu_seconds for one in found) for workers, found in turns.items()}
+    base, slope = fit(busy)
+    rows: list[list[Cell]] = []
+    for workers, found in turns.items():
+        seconds = statistics.median(one.seconds for one in found)
+        rows.append([workers, 1e3 * seconds, 1 / seconds, 1e3 * busy[workers]])
     return Report(
         command="python -m benchmarks.blocks --json benchmarks/results/blocks.json",
-        tables={"blocks": Table(["workers", "ms a chunk", "blocks/s"], rows)},
+        tables={"blocks": Table(["workers", "ms from chunk to chunk", "chunks/s", "ms of a core a chunk"], rows)},
         rates={"chunk_s": base, "block_s": slope},
-        samples={f"{workers} workers": list(found) for workers, found in turns.items()},
+        samples={f"{workers} workers": [asdict(one) for one in found] for workers, found in turns.items()},
     )
 
 
@@ -92,10 +137,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         plan = Plan(cut_slices(pictures.index.shard, pictures.index.size, IMAGES), BATCH, IMAGES, 1)
         reading = Reading(plan, cache_pictures(pictures, lambda *told: None))
         reference = ray.put(reading)
-        turns: dict[int, list[float]] = {workers: [] for workers in WORKERS}
+        turns: dict[int, list[Cost]] = {workers: [] for workers in WORKERS}
         for _ in range(TURNS):
             for workers in WORKERS:
-                turns[workers].append(seconds_of_a_chunk(reading, reference, workers))
+                turns[workers].append(cost_of_a_chunk(reading, reference, workers))
         ray.shutdown()
     publish(report(turns), given.json)
     return 0
