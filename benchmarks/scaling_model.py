@@ -13,8 +13,9 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -32,10 +33,14 @@ STRONG = (1, 2, 4, 8, 64, 128)
 WEAK = (1, 8, 64, 512)
 FAST_GBIT = 400.0
 """Of machines that are made for this, beside those of `cluster.yaml`."""
-WINDOWS, LANES = (4_096, 32_768), (1, 8)
+WIDE, LANES = 65_536, 8
 """Images of a chunk (`data.window`), and coordinators that share the chunks among them, which is not built."""
-READ_CORES_A_MACHINE = 2
+MEASURED_CORES = 2
 """Whose rate `ingest.json` has."""
+READ_CORES = 16
+"""Of a machine that reads, as `cluster.yaml` has them."""
+MOST_WORKERS = 4_096
+"""More are not looked at."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +104,8 @@ class Cost:
 
     Attributes:
         coordinator: share of its time that the coordinator is busy; above 1 it is what limits.
-        read_cores: that decode what is used.
+        decode_s: what a core takes for an image.
+        image_bytes: of a decoded image.
     """
 
     workers: int
@@ -108,18 +114,33 @@ class Cost:
     reduce_s: float
     norms_s: float
     coordinator: float
-    read_cores: float
+    decode_s: float
+    image_bytes: int
+
+    @property
+    def alone_s(self) -> float:
+        """All that workers do, one after the other."""
+        return self.compute_s + self.reduce_s + self.norms_s
 
     @property
     def step_s(self) -> float:
-        """Of all, one after the other, or as long as the coordinator needs."""
-        alone = self.compute_s + self.reduce_s + self.norms_s
-        return alone * max(1.0, self.coordinator)
+        """What workers do, or as long as the coordinator needs."""
+        return self.alone_s * max(1.0, self.coordinator)
 
     @property
     def images_per_s(self) -> float:
         """Of all workers."""
         return self.batch / self.step_s
+
+    @property
+    def read_cores(self) -> float:
+        """That decode what is used."""
+        return self.images_per_s * self.decode_s
+
+    @property
+    def gbit_of_images(self) -> float:
+        """A second, from those who read to those who train."""
+        return self.images_per_s * self.image_bytes * 8 / 1e9
 
 
 def job_of(settings: Settings) -> Job:
@@ -161,25 +182,57 @@ def cost(job: Job, machine: Machine, measured: Measured, workers: int, batch: in
     reduce = sent * 8 / (machine.gbit * 1e9) + 2 * (workers - 1) * machine.latency_s if workers > 1 else 0.0
     # Few bytes, by a tree.
     norms = job.norms * 2 * math.ceil(math.log2(workers)) * machine.latency_s if workers > 1 else 0.0
-    alone = compute + reduce + norms
-    chunks_per_s = batch / alone / job.window
-    return Cost(
-        workers,
-        batch,
-        compute,
-        reduce,
-        norms,
-        coordinator=chunks_per_s * (measured.chunk_s + workers * measured.block_s),
-        read_cores=batch / alone * measured.decode_s,
+    # As `Plan.chunk_steps` has it: a chunk has whole batches, and one at least.
+    steps_of_a_chunk = math.ceil(job.window / batch)
+    dealing = (measured.chunk_s + workers * measured.block_s) / steps_of_a_chunk
+    coordinator = dealing / (compute + reduce + norms)
+    return Cost(workers, batch, compute, reduce, norms, coordinator, measured.decode_s, job.image_bytes)
+
+
+def first_where(runs_out: Callable[[Cost], bool], job: Job, machine: Machine, measured: Measured) -> int | None:
+    """The fewest workers, each with a batch of the paper, by which something runs out; None: not by `MOST_WORKERS`."""
+    for workers in range(1, MOST_WORKERS + 1):
+        if runs_out(cost(job, machine, measured, workers, BATCH * workers)):
+            return workers
+    return None
+
+
+def limits(job: Job, machines: Sequence[Machine], measured: Measured) -> Table:
+    """What runs out first as workers with a batch of the paper each are added, and what moves that."""
+
+    def full(machine: Machine, job: Job = job, lanes: int = 1) -> int | None:
+        return first_where(lambda found: found.coordinator >= lanes, job, machine, measured)
+
+    def half(machine: Machine, measured: Measured = measured) -> int | None:
+        return first_where(lambda found: found.reduce_s >= found.compute_s, job, machine, measured)
+
+    # What comes after: a coordinator costs nothing here.
+    freely = replace(measured, chunk_s=0.0, block_s=0.0)
+
+    def cores(machine: Machine) -> int | None:
+        return first_where(lambda found: found.read_cores >= READ_CORES, job, machine, freely)
+
+    def images(machine: Machine) -> int | None:
+        return first_where(lambda found: found.gbit_of_images >= machine.gbit, job, machine, freely)
+
+    wide, halved = replace(job, window=WIDE), replace(measured, wire=measured.wire / 2)
+    asked: list[tuple[str, Callable[[Machine], int | None]]] = [
+        ("gradients take as long as computing", half),
+        ("the same, gradients sent as bf16", partial(half, measured=halved)),
+        (f"one coordinator is busy all the time, data.window {job.window:,}", full),
+        (f"the same, data.window {wide.window:,}", partial(full, job=wide)),
+        (f"the same, data.window {wide.window:,}, {LANES} coordinators", partial(full, job=wide, lanes=LANES)),
+        (f"were that moved: decoding takes {READ_CORES} cores", cores),
+        ("were that moved: images fill the network of one machine that reads", images),
+    ]
+    return Table(
+        ["what runs out", *(f"workers at {machine.gbit:g} Gbit/s" for machine in machines)],
+        [[what, *(_workers(found(machine)) for machine in machines)] for what, found in asked],
     )
 
 
-def most_workers(job: Job, machine: Machine, measured: Measured, lanes: int = 1) -> int:
-    """Workers with a batch of the paper each at which coordinators, one for each lane, have no more to give."""
-    workers = 1
-    while workers < 1 << 20 and cost(job, machine, measured, workers, BATCH * workers).coordinator < lanes:
-        workers += max(1, workers // 50)
-    return workers
+def _workers(number: int | None) -> str:
+    return f"more than {MOST_WORKERS:,}" if number is None else f"{number:,}"
 
 
 def read_measured(results: Path) -> Measured:
@@ -194,7 +247,7 @@ def read_measured(results: Path) -> Measured:
         wire=wire,
         chunk_s=rates("blocks")["chunk_s"],
         block_s=rates("blocks")["block_s"],
-        decode_s=READ_CORES_A_MACHINE / rates("ingest")["limit_images_per_s"],
+        decode_s=MEASURED_CORES / rates("ingest")["limit_images_per_s"],
         checkpoint_bytes=rates("checkpoints")["state_megabytes"] * 1e6,
     )
 
@@ -218,9 +271,9 @@ def report(job: Job, machine: Machine, measured: Measured) -> Report:
                 1e3 * one.norms_s,
                 one.images_per_s,
                 f"{100 * one.images_per_s / one.workers / alone:.0f} %",
-                f"{100 * one.coordinator:.2g} %",
+                f"{100 * one.coordinator:,.1f} %",
                 one.read_cores,
-                one.images_per_s * job.image_bytes * 8 / 1e9,
+                one.gbit_of_images,
             ]
             for one in costs
         ]
@@ -230,7 +283,16 @@ def report(job: Job, machine: Machine, measured: Measured) -> Report:
         ["ms of a chunk in the coordinator", 1e3 * measured.chunk_s, "blocks.json"],
         ["ms of each block in it", 1e3 * measured.block_s, "blocks.json"],
         ["µs of a core to read and decode an image", 1e6 * measured.decode_s, "ingest.json"],
-        ["MB of a checkpoint", measured.checkpoint_bytes / 1e6, "checkpoints.json"],
+        [
+            "MB of a checkpoint, which rank 0 writes, whatever the workers",
+            measured.checkpoint_bytes / 1e6,
+            "checkpoints.json",
+        ],
+        [
+            "% of its network that one a minute takes",
+            100 * measured.checkpoint_bytes * 8 / 60 / (machine.gbit * 1e9),
+            "of these",
+        ],
         ["GFLOP of an image in a step", job.flops / 1e9, "counted"],
         ["MB of gradients in a step", job.gradients / 1e6, "counted"],
         ["TFLOP/s that a GPU sustains", machine.tflops, "assumed"],
@@ -248,15 +310,7 @@ def report(job: Job, machine: Machine, measured: Measured) -> Report:
             "scaling-weak": Table(
                 [*shown, *shared], [row for one in networks for row in rows(one, {n: BATCH * n for n in WEAK})]
             ),
-            "scaling-coordinator": Table(
-                ["data.window", "coordinators", *(f"workers at {one.gbit:g} Gbit/s" for one in networks)],
-                [
-                    [f"{window:,}", lanes, *(f"{most_workers(wide, one, measured, lanes):,}" for one in networks)]
-                    for window in WINDOWS
-                    for wide in [replace(job, window=window)]
-                    for lanes in LANES
-                ],
-            ),
+            "scaling-limits": limits(job, networks, measured),
         },
         samples={"machine": vars(machine), "measured": vars(measured), "job": vars(job)},
     )

@@ -7,7 +7,19 @@ import torch
 from torch import nn
 
 from benchmarks.blocks import fit
-from benchmarks.scaling_model import BATCH, STRONG, WEAK, Job, Machine, Measured, cost, job_of, most_workers, report
+from benchmarks.scaling_model import (
+    BATCH,
+    STRONG,
+    WEAK,
+    Job,
+    Machine,
+    Measured,
+    cost,
+    first_where,
+    job_of,
+    limits,
+    report,
+)
 from dcgan_dist.networks import build_networks
 from dcgan_dist.settings import scenes32
 
@@ -54,10 +66,20 @@ def test_a_busy_coordinator_is_what_limits() -> None:
     assert found.images_per_s == pytest.approx(JOB.window / (slow.chunk_s + 8 * slow.block_s))
 
 
+def test_a_batch_that_is_larger_than_a_chunk_makes_a_chunk_of_its_own() -> None:
+    many = cost(JOB, Machine(), MEASURED, 512, 512 * BATCH)
+    assert many.coordinator == pytest.approx((MEASURED.chunk_s + 512 * MEASURED.block_s) / many.alone_s)
+
+
+def test_the_first_number_of_workers_is_found() -> None:
+    assert first_where(lambda found: found.batch >= 1_000, JOB, Machine(), MEASURED) == 8
+    assert first_where(lambda found: False, JOB, Machine(), MEASURED) is None
+
+
 def test_wider_chunks_and_more_coordinators_move_its_limit() -> None:
-    narrow = most_workers(JOB, Machine(), MEASURED)
-    assert most_workers(replace(JOB, window=8 * JOB.window), Machine(), MEASURED) > 2 * narrow
-    assert most_workers(JOB, Machine(), MEASURED, lanes=8) > 2 * narrow
+    rows = {str(row[0]): row[1] for row in limits(JOB, [Machine()], MEASURED).rows}
+    one, wide, several = [int(str(n).replace(",", "")) for what, n in rows.items() if "data.window" in what]
+    assert one < wide < several
 
 
 def test_what_a_step_takes_is_counted() -> None:
