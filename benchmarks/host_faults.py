@@ -251,9 +251,10 @@ FAULTS = (
     Fault(f"host cut off for {LONG_S:g} s", partial(cut_host, LONG_S), stock=True),
     Fault(f"host leaves with a notice of {NOTICE_S} s", give_notice),
     Fault("host that judges killed", kill_judge, restarts=False, settings="--probe=rooms"),
+    # Before the head is killed: started again by hand, it starts Ray on no other machine.
+    Fault("host added", add_host, workers="2:3", without=SPARE[-1], same=False),
     Fault("head killed, driver on it, resumed", kill_head),
     Fault("head killed, driver elsewhere", kill_head, restarts=False, submit="--entrypoint-num-cpus=1"),
-    Fault("host added", add_host, workers="2:3", without=SPARE[-1], same=False),
 )
 
 
