@@ -56,6 +56,7 @@ class Hosts:
         addresses: of each host, by name.
         shared: a folder that all of them see at the same path, as they would one on a file server.
         key: of the user who may log into all of them, as root.
+        variables: of the environment of every program there, also of who logs in; set before a host boots.
     """
 
     def __init__(self, laptop: str, *names: str) -> None:
@@ -68,6 +69,7 @@ class Hosts:
         self._laptop = laptop
         self._mark = f"{MARK}-{os.getpid()}-{next(_numbers)}"
         self.addresses = {name: f"{SUBNET}.{10 + number}" for number, name in enumerate(names)}
+        self.variables: dict[str, str] = {}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Self:
@@ -106,7 +108,8 @@ class Hosts:
         shutil.copy(self.key.with_suffix(".pub"), folder / "home" / ".ssh" / "authorized_keys")
         lines = ["127.0.0.1 localhost", *(f"{address} {host}" for host, address in self.addresses.items())]
         (folder / "hosts").write_text("".join(f"{line}\n" for line in lines))
-        (folder / "bashrc").write_text(f"export PATH={shlex.quote(self._path)}\n")
+        variables = {"PATH": self._path, **self.variables}
+        (folder / "bashrc").write_text("".join(f"export {key}={shlex.quote(v)}\n" for key, v in variables.items()))
         hidden = "" if name == self._laptop else str(ROOT)
         inside = [str(HERE / "host.sh"), name, str(folder), str(self.shared), hidden, *self._seen(name)]
         unshared = ["unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--propagation=private"]
@@ -156,7 +159,8 @@ class Hosts:
     ) -> subprocess.Popen[str]:
         """Start a command on a host, in its home. `output`: where what it says is written."""
         inside = ["nsenter", f"--target={self._first(name)}", "--mount", "--uts", "--ipc", "--net", "--pid", "--root"]
-        environment = {"HOME": "/root", "PATH": self._path, "LANG": "C.UTF-8", **(variables or {})}
+        always = {"HOME": "/root", "PATH": self._path, "LANG": "C.UTF-8", **self.variables}
+        environment = always | dict(variables or {})
         settings = [f"{key}={value}" for key, value in environment.items()]
         whole = [*inside, "env", "-i", *settings, "sh", "-c", 'cd; exec "$@"', "sh", *command]
         if output is None:

@@ -4,7 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -25,16 +25,21 @@ class Onprem:
     Attributes:
         hosts: all of them.
         runs: `RUNS`, as this machine sees it.
+        changes: as below; more may come until the block begins.
     """
 
-    def __init__(self, *workers: str, changes: Mapping[str, Mapping[str, str]] | None = None) -> None:
+    def __init__(
+        self, *workers: str, beside: Sequence[str] = (), changes: Mapping[str, Mapping[str, str]] | None = None
+    ) -> None:
         """
         Args:
-            workers: names of the machines beside the head.
+            workers: names of the machines that the head makes a cluster of.
+            beside: of others in their network.
             changes: more that a user changes: by file of the checkout, what stands there once and what comes in its
                 place.
         """
-        self.hosts, self._workers, self._changes = Hosts(LAPTOP, HEAD, *workers), workers, changes or {}
+        self.hosts, self._workers = Hosts(LAPTOP, HEAD, *workers, *beside), workers
+        self.changes: dict[str, Mapping[str, str]] = dict(changes or {})
         self._started: list[subprocess.Popen[str]] = []
 
     def __enter__(self) -> Self:
@@ -100,7 +105,7 @@ class Onprem:
             "worker_ips: [WORKER, WORKER] # <--": f"worker_ips: [{', '.join(workers)}] # <--",
             "ssh_user: USER # <--": "ssh_user: root # <--",
         }
-        for name, changed in [("cluster/onprem.yaml", fields), *self._changes.items()]:
+        for name, changed in [("cluster/onprem.yaml", fields), *self.changes.items()]:
             file = home / CHECKOUT / name
             text = file.read_text()
             for before, after in changed.items():
