@@ -176,7 +176,7 @@ def test_a_bad_trial_of_a_population_goes_on_from_a_good_ones_checkpoint(sweep_c
     # Small batches take long: each trial is judged several times. With its rate trial 1 learns nothing, so that it is
     # the worse one whichever of the two was judged last.
     status, output = sweep_command.run(
-        *(*TINY, "--name=sweep", "--images=13500", "--trials=2", "--at-once=2", "--scheduler=pbt", "--batch-size=8"),
+        *(*TINY, "--name=sweep", "--images=9000", "--trials=2", "--at-once=2", "--scheduler=pbt", "--batch-size=8"),
         *("--search", "lr=loguniform(1e-20,1e-3)", "beta1=uniform(0,0.9)"),
     )
     assert status == 0, output
