@@ -16,7 +16,10 @@ LAPTOP, HEAD, RUNS = "laptop", "head", "/mnt/runs"
 COLOURS = re.compile("\x1b\\[[0-9;]*m")
 LOOK_S = 0.5
 CHECKOUT = "dcgan-dist"
-FILES = ("cluster", "dcgan_dist", "tuning", "pyproject.toml", "constraints.txt", ".rayignore", "cluster.yaml")
+FILES = (
+    *("benchmarks", "cluster", "dcgan_dist", "docs", "tests", "tuning"),
+    *(".gitignore", ".rayignore", "cluster.yaml", "constraints.txt", "pyproject.toml", "README.md"),
+)
 
 
 class Onprem:
