@@ -52,7 +52,6 @@ CHANGES = {
 CPUS = 2
 EPOCHS = 4
 STEPS = IMAGES * EPOCHS // BATCH
-
 SEED = 5
 PEER, OTHERS = "~/peer", shutil.ignore_patterns("__pycache__", "results")
 """Folder on the laptop of what Ray's loop needs, and what it does not."""
