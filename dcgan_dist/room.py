@@ -1,5 +1,6 @@
 """Waiting for machines that a cluster is still to bring, and asking for them where it has an autoscaler."""
 
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ Found = TypeVar("Found")
 Bundle = Mapping[str, float]
 
 LOOK_S = 1.0
+LONGEST_S = 1800.0
+"""How long machines that are under way are waited for: some never arrive."""
 
 
 def wait_for_room(
@@ -26,8 +29,8 @@ def wait_for_room(
 ) -> tuple[ClusterFacts, Found]:
     """Let `place` decide on what the cluster has.
 
-    Where that is too little, it decides again and again for `workers.wait_s` seconds: machines of a cluster come one
-    after the other. What was started on this machine has all that it ever will.
+    Where that is too little, it decides again and again, as long as `Patience` of `workers.wait_s` seconds lasts:
+    machines of a cluster come one after the other. What was started on this machine has all that it ever will.
 
     Args:
         place: raises `ClusterError` where there is too little.
@@ -41,14 +44,14 @@ def wait_for_room(
     Raises:
         ClusterError: there was too little, all the time.
     """
-    start, facts = time.monotonic(), gather_facts(free=free)
+    facts = gather_facts(free=free)
     try:
         return facts, place(facts)
     except ClusterError as error:
         if not has_address(settings):
             raise
-        patience_s = settings.workers.wait_s
-        say(f"waiting for machines, at most {patience_s:g} s: {error}")
+        patience = Patience(settings.workers.wait_s)
+        say(f"waiting for machines, at most {settings.workers.wait_s:g} s unless some are being started: {error}")
     with asking(wanted(facts)):
         while True:
             time.sleep(LOOK_S)
@@ -56,8 +59,43 @@ def wait_for_room(
             try:
                 return facts, place(facts)
             except ClusterError as error:
-                if time.monotonic() - start > patience_s:
-                    raise ClusterError(f"{error} (waited {patience_s:g} s)") from error
+                if patience.is_over():
+                    raise ClusterError(f"{error} (waited {patience.waited_s:.0f} s)") from error
+
+
+class Patience:
+    """Of who waits for machines: it begins anew as long as the cluster's autoscaler brings some, up to `LONGEST_S`."""
+
+    def __init__(self, wait_s: float) -> None:
+        self._wait_s = wait_s
+        self._start = self._begin = time.monotonic()
+
+    @property
+    def waited_s(self) -> float:
+        """In all."""
+        return time.monotonic() - self._start
+
+    def is_over(self) -> bool:
+        """To be asked again and again."""
+        if self.waited_s < LONGEST_S and machines_under_way():
+            self._begin = time.monotonic()
+        return time.monotonic() - self._begin > self._wait_s
+
+
+def machines_under_way() -> int:
+    """How many the cluster's autoscaler has asked for that have not joined yet; 0 where it has none."""
+    import ray
+    from ray._private.ray_constants import DEBUG_AUTOSCALING_STATUS
+    from ray.autoscaler.v2.sdk import get_cluster_status
+    from ray.autoscaler.v2.utils import is_autoscaler_v2
+    from ray.experimental.internal_kv import _internal_kv_get
+
+    if is_autoscaler_v2():
+        status = get_cluster_status(ray.get_runtime_context().gcs_address)
+        return len(status.pending_nodes) + sum(int(launch.launch_count) for launch in status.pending_launches)
+    told = _internal_kv_get(DEBUG_AUTOSCALING_STATUS)
+    report = json.loads(told).get("autoscaler_report") if told else None
+    return sum(report["pending_launches"].values()) + len(report["pending_nodes"]) if report else 0
 
 
 @contextmanager
@@ -84,9 +122,9 @@ def bundles_of(settings: Settings, facts: ClusterFacts) -> list[Bundle]:
     workers, probe = settings.workers, settings.probe
     bundles: list[Bundle] = [{"CPU": workers.cpus, "GPU": float(takes_gpus(settings, facts))}] * workers.number
     bundles.append({"CPU": float(READER_CPUS)})
-    return bundles + (actor_bundles(probe.actors, probe.cpus, probe.gpus) if probe.tasks else [])
+    return bundles + (actor_bundles(probe.actors, probe.cpus, probe.gpus, probe.resource) if probe.tasks else [])
 
 
-def actor_bundles(actors: int, cpus: float, gpus: float) -> list[Bundle]:
-    """What evaluation actors would like to have."""
-    return [{"CPU": cpus, "GPU": gpus}] * actors
+def actor_bundles(actors: int, cpus: float, gpus: float, resource: str) -> list[Bundle]:
+    """What evaluation actors would like to have. `resource`: see `ProbeSettings`."""
+    return [{"CPU": cpus, "GPU": gpus} | ({resource: 1.0} if resource else {})] * actors

@@ -160,7 +160,8 @@ class WorkerSettings:
     address: Annotated[str, arg(metavar="HOST:PORT")] = ""
     """Ray cluster to join; empty: `$RAY_ADDRESS`, else one started for this run on this machine."""
     wait_s: Annotated[float, arg(metavar="SECONDS")] = 60.0
-    """How long to wait for machines that are still to come, and for workers to start, before the run gives up."""
+    """How long to wait for machines that are still to come, and for workers to start, before the run gives up. Those
+    that an autoscaler is starting are waited for longer."""
     return_s: Annotated[float, arg(metavar="SECONDS")] = 1800.0
     """How long to wait for machines to come back when too few are left to go on."""
     hang_s: Annotated[float, arg(metavar="SECONDS")] = 300.0
@@ -248,11 +249,14 @@ class ProbeSettings:
     """What each new checkpoint is judged on: folders with labelled `train-*.tar` and `test-*.tar`; without one,
     $DCGAN_DIST_DATA/NAME. The best by the first of them is kept. Empty: none."""
     actors: Annotated[int, arg(metavar="N")] = 1
-    """Evaluation actors, which share the images. Where machines offer Ray's resource `evaluator`, each takes one."""
+    """Evaluation actors, which share the images."""
     cpus: Annotated[float, arg(metavar="CPUS")] = 1.0
     """Logical CPUs that Ray sets aside for each."""
     gpus: Annotated[float, arg(metavar="GPUS")] = 0.0
     """GPUs of each; may be a fraction."""
+    resource: Annotated[str, arg(metavar="RESOURCE")] = ""
+    """Ray's name for what each takes one of, so that machines that offer it are used, and brought by an autoscaler:
+    `evaluator` in the cluster files. Empty: `evaluator` where the cluster offers it already."""
     threads: Annotated[int, arg(metavar="THREADS")] = 1
     """Threads of each one's tensor operations; 0: the cores of its host over the actors."""
     half: bool = False

@@ -223,7 +223,7 @@ class Launch:
         (self.run / "settings.yaml").write_bytes(to_yaml(settings).encode())
         self._record("running")
         # Before anything else: reading would take their CPUs.
-        pool = Pool(probe.actors, probe.cpus, probe.gpus, probe.threads) if self.tasks else None
+        pool = Pool(probe.actors, probe.cpus, probe.gpus, probe.threads, probe.resource) if self.tasks else None
         judge = self._lent.judge if pool is None else PoolJudge(pool, probe.actors, self.tasks)
         mailbox = create_mailbox()
         receiver = Receiver(mailbox)

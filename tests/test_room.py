@@ -5,14 +5,17 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from dcgan_dist import room
+
 HEAD = "f" * 55 + "0"
 CONFIG: dict[str, Any] = {
     "cluster_name": "fake",
-    "max_workers": 2,
+    "max_workers": 3,
     "idle_timeout_minutes": 5,
     "upscaling_speed": 1,
     "auth": {},
@@ -33,8 +36,26 @@ CONFIG: dict[str, Any] = {
     "available_node_types": {
         "ray.head.default": {"resources": {"CPU": 1}, "node_config": {}, "max_workers": 0},
         "worker": {"resources": {"CPU": 2}, "node_config": {}, "min_workers": 0, "max_workers": 2},
+        "evaluation": {
+            "resources": {"CPU": 1, "evaluator": 1}, "node_config": {}, "min_workers": 0, "max_workers": 1
+        },
     },
-}
+}  # fmt: skip
+EVALUATE = """
+import sys, threading, ray
+ray.init(sys.argv[1], logging_level="ERROR")
+from dcgan_dist.evaluation.pool import Pool
+from dcgan_dist.room import machines_under_way
+pools, most = [], 0
+starting = threading.Thread(target=lambda: pools.append(Pool(1, cpus=1, gpus=0, threads=1, resource="evaluator")))
+starting.start()
+while starting.is_alive():
+    most = max(most, machines_under_way())
+    starting.join(0.1)
+(node,) = pools[0].held()
+(offers,) = [one["Resources"] for one in ray.nodes() if one["NodeID"] == node]
+print(most, "under way, then", offers["evaluator"], "evaluator;", machines_under_way(), "under way")
+"""
 
 
 @pytest.fixture
@@ -77,5 +98,40 @@ def scaling_cluster(train_command: Any, tmp_path: Path) -> str:
 def test_a_run_asks_for_the_machines_that_it_lacks_and_waits_for_them(scaling_cluster: str, train_command: Any) -> None:
     status, output = train_command.run("--dry-run", "--workers=4", f"--workers.address={scaling_cluster}")
     assert status == 0, output
-    assert "waiting for machines, at most 60 s: the run needs 5 logical CPUs" in output
+    assert "waiting for machines, at most 60 s unless some are being started: the run needs 5 logical CPUs" in output
     assert "cluster: 3 nodes with 5 CPUs and 0 GPUs; the run takes 4 workers with 1 CPU each" in output
+
+
+@pytest.mark.ray
+def test_a_machine_for_evaluation_comes_when_actors_ask_for_its_resource(
+    scaling_cluster: str, train_command: Any
+) -> None:
+    command = [sys.executable, "-c", EVALUATE, scaling_cluster]
+    environment = train_command.environment | {"RAY_AUTH_MODE": "disabled", "RAY_enable_autoscaler_v2": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.stdout == "1 under way, then 1.0 evaluator; 0 under way\n", done.stderr
+
+
+def test_patience_begins_anew_while_machines_are_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, coming = 0.0, 1
+    monkeypatch.setattr(room, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(room, "machines_under_way", lambda: coming)
+    patience = room.Patience(60.0)
+    now = 300.0
+    assert not patience.is_over()
+    coming, now = 0, 359.0
+    assert not patience.is_over()
+    now = 361.0
+    assert patience.is_over()
+    assert patience.waited_s == 361.0
+
+
+def test_patience_ends_where_machines_never_arrive(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr(room, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(room, "machines_under_way", lambda: 1)
+    patience = room.Patience(60.0)
+    now = room.LONGEST_S - 1
+    assert not patience.is_over()
+    now = room.LONGEST_S + 60
+    assert patience.is_over()

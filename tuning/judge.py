@@ -23,7 +23,7 @@ class _JudgeActor:
 
     def __init__(self, settings: Settings) -> None:
         probe = settings.probe
-        self._pool = Pool(probe.actors, probe.cpus, probe.gpus, probe.threads)
+        self._pool = Pool(probe.actors, probe.cpus, probe.gpus, probe.threads, probe.resource)
         self._judge = PoolJudge(self._pool, probe.actors, open_tasks(settings))
 
     def held(self) -> dict[str, tuple[float, float]]:

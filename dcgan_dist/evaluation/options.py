@@ -29,12 +29,15 @@ class ActorOptions:
     """Logical CPUs that Ray sets aside for each."""
     gpus: Annotated[float, arg(metavar="GPUS")] = 0.0
     """GPUs of each; may be a fraction."""
+    resource: Annotated[str, arg(metavar="RESOURCE")] = ""
+    """Ray's name for what each takes one of, so that machines that offer it are used, and brought by an autoscaler:
+    `evaluator` in the cluster files. Empty: `evaluator` where the cluster offers it already."""
     threads: Annotated[int, arg(metavar="THREADS")] = 0
     """Threads of each one's tensor operations; 0: the cores of its host over the actors."""
     address: Annotated[str, arg(metavar="HOST:PORT")] = ""
     """Ray cluster to join; empty: `$RAY_ADDRESS`, else one started on this machine."""
     wait_s: Annotated[float, arg(metavar="SECONDS")] = 60.0
-    """How long to wait for machines of that cluster, where it has too few."""
+    """How long to wait for machines of that cluster, where it has too few; longer while some are being started."""
 
     def __post_init__(self) -> None:
         if self.actors < 1:
@@ -66,11 +69,11 @@ def open_pool(options: ActorOptions, say: Callable[[str], None]) -> Iterator[Eva
         wait_for_room(
             settings,
             lambda facts: set_aside(facts, actors, cpus, gpus),
-            lambda facts: actor_bundles(actors, cpus, gpus),
+            lambda facts: actor_bundles(actors, cpus, gpus, options.resource),
             say,
             free=True,
         )
-        pool = Pool(actors, cpus, gpus, options.threads)
+        pool = Pool(actors, cpus, gpus, options.threads, options.resource, options.wait_s)
         pool.say = say
         yield pool
         pool.close()

@@ -12,11 +12,12 @@ from typing import Any
 import ray
 import torch
 from ray.actor import ActorHandle
-from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
+from ray.exceptions import RayActorError, RayTaskError
 
 from dcgan_dist.cluster import worker_environment
 from dcgan_dist.errors import ClusterError, DcganDistError
 from dcgan_dist.evaluation.evaluator import Evaluator
+from dcgan_dist.room import LOOK_S, Patience
 
 LEVELS = {"load": 0, "describe": 1, "standardise": 2, "pose": 3, "begin": 4, "slope": 5, "aim": 5, "move": 5}
 """Calls that change what an actor holds. A call makes all of higher levels void, and those of its own level too, but
@@ -48,14 +49,17 @@ class Pool:
         say: is told of each that has died.
     """
 
-    def __init__(self, number: int, cpus: float, gpus: float, threads: int, wait_s: float = 60.0) -> None:
+    def __init__(
+        self, number: int, cpus: float, gpus: float, threads: int, resource: str = "", wait_s: float = 60.0
+    ) -> None:
         """Start them.
 
         Args:
             cpus: logical CPUs of each.
             gpus: of each; may be a fraction.
             threads: of each one's tensor operations.
-            wait_s: how long they may take to find room.
+            resource: see `ProbeSettings`.
+            wait_s: how long they may take to find room, where no machine is under way.
 
         Raises:
             ClusterError: they found none.
@@ -68,8 +72,10 @@ class Pool:
             "max_restarts": 0,
             "runtime_env": environment,
         }
-        if ray.cluster_resources().get(RESOURCE):
-            self._options["resources"] = {RESOURCE: 1}
+        if not resource and ray.cluster_resources().get(RESOURCE):
+            resource = RESOURCE
+        if resource:
+            self._options["resources"] = {resource: 1}
         # What is left for this process is small, and threads of it would spin on cores that actors compute on.
         torch.set_num_threads(1)
         self._in_force: list[tuple[str, tuple[Any, ...]]] = []
@@ -77,14 +83,17 @@ class Pool:
         self.say: Callable[[str], None] = lambda text: None
         self._actors = [self._start(part) for part in range(number)]
         # They hold what they need from now on: what comes later would take it.
-        try:
-            self._nodes: list[str] = ray.get([actor.node.remote() for actor in self._actors], timeout=wait_s)
-        except GetTimeoutError as error:
-            self.close()
-            raise ClusterError(
-                f"{number} evaluation actors found no room within {wait_s:g} s: something else has the cluster's CPUs "
-                "or GPUs; wait for it, or use fewer actors"
-            ) from error
+        nodes = [actor.node.remote() for actor in self._actors]
+        patience = Patience(wait_s)
+        while len(ray.wait(nodes, num_returns=number, timeout=LOOK_S)[0]) < number:
+            if patience.is_over():
+                self.close()
+                raise ClusterError(
+                    f"{number} evaluation actors found no room within {patience.waited_s:.0f} s: something else has "
+                    f"the cluster's CPUs or GPUs{f', or no machine offers {resource}' if resource else ''}; wait for "
+                    "it, or use fewer actors"
+                )
+        self._nodes: list[str] = ray.get(nodes)
 
     def each(self, name: str, /, *arguments: Any) -> list[Any]:
         """Call a method of every evaluator; their results in order.

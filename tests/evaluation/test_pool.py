@@ -163,7 +163,7 @@ class Broken(ArrayPictures):
         return ~super().read(samples, out, rows)
 
 
-def test_actors_take_what_machines_for_evaluation_offer() -> None:
+def test_where_no_machines_are_for_evaluation_actors_take_cpus_of_any() -> None:
     assert ray.cluster_resources().get("evaluator") is None
     made = Pool(3, cpus=0.25, gpus=0, threads=1)
     assert len(set(made.pids())) == 3
