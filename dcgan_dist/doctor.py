@@ -22,7 +22,7 @@ import ray
 from ray.exceptions import GetTimeoutError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from dcgan_dist.errors import DataError
+from dcgan_dist.errors import ClusterError, DataError
 from dcgan_dist.storage import Place
 from dcgan_dist.versions import versions
 
@@ -94,6 +94,11 @@ def judge(host: Host, ours: Mapping[str, str]) -> list[str]:
             f"torch sees {host.torch_gpus} GPUs but Ray gives out {host.counted}: its CUDA is not the driver's"
         )
     return found
+
+
+def backends(host: Host) -> list[str]:
+    """That it can add up tensors with. Heads and machines that read have no GPU, while others of their cluster do."""
+    return ["gloo", "nccl"] if host.torch_gpus else ["gloo"]
 
 
 def describe(host: Host, width: int) -> str:
@@ -174,17 +179,15 @@ class Examiner:
         with socket.create_server(("", 0)) as server:
             return int(server.getsockname()[1])
 
-    def all_reduce(self, rank: int, number: int, address: str, port: int) -> float:
-        """Add up a tensor over all machines, as training does; seconds. Raises what went wrong."""
+    def all_reduce(self, backend: str, rank: int, number: int, address: str, port: int) -> float:
+        """Add up a tensor over machines, as training does; seconds. Raises what went wrong."""
         import torch
         import torch.distributed as dist
 
-        gpu = torch.cuda.is_available()
         limit = timedelta(seconds=ANSWER_S / 2)
-        method = f"tcp://{address}:{port}"
-        dist.init_process_group("nccl" if gpu else "gloo", method, limit, number, rank)
+        dist.init_process_group(backend, f"tcp://{address}:{port}", limit, number, rank)
         try:
-            value = torch.full((REDUCED,), float(rank), device="cuda" if gpu else "cpu")
+            value = torch.full((REDUCED,), float(rank), device="cuda" if backend == "nccl" else "cpu")
             began = time.monotonic()
             dist.all_reduce(value)
             if not bool((value == number * (number - 1) / 2).all()):
@@ -199,12 +202,12 @@ class Doctor:
 
     Attributes:
         hosts: what was found so far.
-        reduced: what the all-reduce took; "" where there was none.
+        reduced: what all-reduces took, a line each.
     """
 
     def __init__(self) -> None:
         self.hosts: list[Host] = []
-        self.reduced = ""
+        self.reduced: list[str] = []
         self._examiners: dict[str, Any] = {}
         # An examiner takes no GPU, which a run may hold, and yet sees it.
         environment = {"env_vars": {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}}
@@ -233,7 +236,8 @@ class Doctor:
             host.failed += failed
         if storage is not None:
             self._try_storage(storage)
-        self._all_reduce()
+        for backend in ("gloo", "nccl"):
+            self._all_reduce(backend)
         ours = own_versions()
         for host in self.hosts:
             if host.versions:
@@ -272,8 +276,8 @@ class Doctor:
             with suppress(DataError):  # where it could not be written either
                 folder.delete()
 
-    def _all_reduce(self) -> None:
-        there = list(self._examiners)
+    def _all_reduce(self, backend: str) -> None:
+        there = [node for node in self._examiners if backend in backends(self._by_node[node])]
         if len(there) < 2:
             return
         first = self._by_node[there[0]]
@@ -283,12 +287,13 @@ class Doctor:
             self._give_up(there[0], "free_port", error)
             return
         asked = {
-            node: self._examiners[node].all_reduce.remote(rank, len(there), first.address, port)
+            node: self._examiners[node].all_reduce.remote(backend, rank, len(there), first.address, port)
             for rank, node in enumerate(there)
         }
         seconds = [second for _, second in self._wait("all_reduce", asked)]
         if len(seconds) == len(there):
-            self.reduced = f"all-reduce of {REDUCED * 4 >> 20} MiB over {len(there)} machines: {max(seconds):.2f} s"
+            size = f"{REDUCED * 4 >> 20} MiB over {len(there)} machines"
+            self.reduced.append(f"all-reduce of {size} by {backend}: {max(seconds):.2f} s")
 
     def _ask(self, name: str, *arguments: Any) -> list[tuple[Host, Any]]:
         return [(self._by_node[node], found) for node, found in self._answers(name, *arguments)]
@@ -324,16 +329,22 @@ def asks_for_token(address: str) -> bool:
 
     Args:
         address: HOST:PORT of its GCS.
+
+    Raises:
+        ClusterError: it does not answer.
     """
     look = f"from ray._raylet import GcsClient; GcsClient(address={address!r}).internal_kv_exists(b'x', b'y')"
     without = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
-    done = subprocess.run(
-        [sys.executable, "-c", look],
-        env=without | {"RAY_AUTH_MODE": "disabled"},
-        capture_output=True,
-        text=True,
-        timeout=ANSWER_S,
-    )
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", look],
+            env=without | {"RAY_AUTH_MODE": "disabled"},
+            capture_output=True,
+            text=True,
+            timeout=ANSWER_S,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ClusterError(f"who has no token got no answer from {address} within {ANSWER_S:g} s") from error
     return done.returncode != 0 and "AuthenticationError" in done.stderr
 
 

@@ -80,14 +80,14 @@ def _examine(storage: str, line: Line) -> None:
         doctor.examine(place(storage) if storage else None)
     finally:
         doctor.close()
-    asks = asks_for_token(ray.get_runtime_context().gcs_address)
     line.clear()
     width = max(len(host.name) for host in doctor.hosts)
     for host in doctor.hosts:
         print(describe(host, width))
-    if doctor.reduced:
-        print(doctor.reduced)
+    for reduced in doctor.reduced:
+        print(reduced)
     print(f"storage: {storage}" if storage else "storage: not tried, name it by --storage")
+    asks = asks_for_token(ray.get_runtime_context().gcs_address)
     print("token: asked for" if asks else "token: NOT asked for, whoever reaches the cluster can run code on it")
     failed = [host.name for host in doctor.hosts if host.failed]
     if failed:

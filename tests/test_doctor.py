@@ -1,10 +1,11 @@
-"""What is said of a machine: a table. On real hosts the doctor is tried in tests/cluster/test_onprem.py."""
+"""What is said of a machine: a table. On real hosts the doctor is tried in tests/cluster."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
-from dcgan_dist.doctor import Host, describe, judge, own_versions
+from dcgan_dist.doctor import Host, asks_for_token, backends, describe, judge, own_versions
 
 WELL = Host(
     "w1", "10.0.0.2", counted=2, versions=own_versions(), clock_s=(0.4, 0.2), disk_bytes=50 << 30, shm_bytes=8 << 30,
@@ -41,6 +42,19 @@ def test_a_clock_that_may_be_right_is_not_blamed() -> None:
     assert judge(replace(WELL, clock_s=(1.9, 1.0)), own_versions()) == []
 
 
+def test_machines_without_a_gpu_and_others_meet_in_one_group() -> None:
+    assert backends(replace(WELL, torch_gpus=0)) == ["gloo"]
+    assert backends(WELL) == ["gloo", "nccl"]
+
+
 def test_one_that_does_not_answer_has_one_line() -> None:
     silent = Host("w2", "10.0.0.3", failed=["look: no answer within 60 s"])
     assert describe(silent, 2) == "w2  10.0.0.3         FAILED  look: no answer within 60 s"
+
+
+@pytest.mark.ray
+def test_a_cluster_that_lets_everybody_in_is_found_out(start_ray: Callable[[int], None]) -> None:
+    import ray
+
+    start_ray(1)
+    assert not asks_for_token(ray.get_runtime_context().gcs_address)
