@@ -3,22 +3,20 @@
 import json
 import os
 import re
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from benchmarks.hosts import ROOT, Hosts
-from benchmarks.onprem import FILES
+from benchmarks.hosts import Hosts
+from benchmarks.onprem import give_checkout
 from dcgan_dist.checkpoint import attempts, manifests
 from dcgan_dist.storage import Place
 
 pytestmark = [pytest.mark.ray, pytest.mark.cluster, pytest.mark.timeout(600)]
 
 CONTROL, OTHER, USER = "w1", "w2", "laptop"
-PROGRAMS = ("sbatch", "slurmctld", "slurmd", "munged")
 CONFIGURATION = """
 ClusterName=lab
 SlurmctldHost={control}
@@ -42,6 +40,7 @@ SMALL = (
     "--workers 3 --data.scenes-images 2560 --monitoring.steps 10 "
     "--networks.generator-maps 8 --networks.discriminator-maps 8"
 )
+SCRIPT = "cluster/slurm/train.sbatch"
 MINE = {
     "#SBATCH --gpus-per-node=4        # <--\n": "",
     "#SBATCH --cpus-per-task=32       # <--": "#SBATCH --cpus-per-task=2",
@@ -59,19 +58,7 @@ class Slurm:
     def __init__(self, hosts: Hosts) -> None:
         self.hosts = hosts
         self.folder = hosts.shared / "dcgan-dist"
-        self.folder.mkdir()
-        for name in FILES:
-            source, target = ROOT / name, self.folder / name
-            if source.is_dir():
-                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-            else:
-                shutil.copy(source, target)
-        script = self.folder / "cluster" / "slurm" / "train.sbatch"
-        text = script.read_text()
-        for before, after in MINE.items():
-            assert text.count(before) == 1
-            text = text.replace(before, after)
-        script.write_text(text)
+        give_checkout(self.folder, {SCRIPT: MINE})
 
     def start(self) -> None:
         """Start its daemons, with a key that they share."""
@@ -94,7 +81,7 @@ class Slurm:
 
     def submit(self, options: str) -> int:
         """Ask for a job as the page does; its number."""
-        line = f"cd {self.folder}; DCGAN_ENV={sys.prefix} sbatch --parsable cluster/slurm/train.sbatch {options}"
+        line = f"cd {self.folder}; DCGAN_ENV={sys.prefix} sbatch --parsable {SCRIPT} {options}"
         return int(self.hosts.do(USER, "bash", "-c", line))
 
     def said(self, job: int) -> str:
@@ -121,12 +108,7 @@ def hosts_file(hosts: Hosts, name: str, content: bytes) -> Path:
 
 
 @pytest.fixture(scope="module")
-def slurm(namespaces: None) -> Iterator[Slurm]:
-    lacking = [program for program in PROGRAMS if shutil.which(program) is None]
-    if lacking and "CI" in os.environ:
-        pytest.fail(f"install Debian's packages slurm-wlm and munge: {', '.join(lacking)} missing")
-    if lacking:
-        pytest.skip(f"Debian's packages slurm-wlm and munge are not installed: {', '.join(lacking)} missing")
+def slurm(namespaces: None, slurm_programs: None) -> Iterator[Slurm]:
     with Hosts(USER, CONTROL, OTHER) as hosts:
         slurm = Slurm(hosts)
         slurm.start()
