@@ -81,14 +81,14 @@ def problems_of(file: Path, definitions: Path | None) -> list[str]:
 
 
 def _check(file: Path, definitions: Path | None) -> Problems:
+    text = file.read_text()
+    if re.search(r"AKIA[0-9A-Z]{16}|-----BEGIN|(?i:secret|password|token)\s*[:=]\s*['\"]?[0-9a-zA-Z/+]{20}", text):
+        yield "it holds what looks like a secret: put it in a file or a secret of the cluster"
     if file.suffix in {".sh", ".env", ".sbatch"}:
         done = subprocess.run(["bash", "-n", str(file)], capture_output=True, text=True)
         if done.returncode:
             yield done.stderr.strip()
         return
-    text = file.read_text()
-    if re.search(r"AKIA[0-9A-Z]{16}|-----BEGIN|(?i:secret|password|token)\s*[:=]\s*['\"]?[0-9a-zA-Z/+]{20}", text):
-        yield "it holds what looks like a secret: put it in a file or a secret of the cluster"
     if file.suffix == ".json":
         yield from _policy(json.loads(text))
         return

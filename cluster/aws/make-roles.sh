@@ -12,4 +12,4 @@ for role in head worker; do
     --policy-document "$(sed "s/BUCKET/$bucket/" "$here/worker-role.json")"
 done
 aws iam put-role-policy --role-name dcgan-head --policy-name machines --policy-document "file://$here/head-role.json"
-echo "made dcgan-head and dcgan-worker, which may use s3://$bucket"
+echo "made dcgan-head and dcgan-worker, which may read s3://$bucket and write below s3://$bucket/runs"

@@ -1,10 +1,13 @@
 """The cluster files are right, and what is wrong in one is found."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
+import cluster.check
 from cluster.check import ROOT, files, problems_of
 
 
@@ -73,6 +76,48 @@ def test_what_is_wrong_is_named(
 
 @pytest.mark.parametrize("secret", ["key: AKIAABCDEFGHIJKLMNOP", "password: 0123456789abcdef0123456789abcdef"])
 def test_a_secret_in_a_file_is_found(secret: str, tmp_path: Path) -> None:
+    for name in ("onprem.yaml", "node.env", "setup.sh"):
+        copy = tmp_path / name
+        copy.write_text((ROOT / "cluster" / name).read_text() + f"\n# {secret}\n")
+        assert any("looks like a secret" in text for text in problems_of(copy, None))
+
+
+@pytest.mark.parametrize("name", ["raycluster.yaml", "rayjob.yaml"])
+def test_pods_are_started_with_what_other_machines_are(name: str) -> None:
+    exports = re.findall(r"^export (.+)$", (ROOT / "cluster" / "node.env").read_text(), re.MULTILINE)
+    wanted = dict(pair.split("=") for line in exports for pair in line.split())
+    for name_of_other in ("PATH", "RAY_AUTH_MODE", "RAY_raylet_start_wait_time_s"):
+        del wanted[name_of_other]  # of the image, of authOptions, of machines that boot
+    content = yaml.safe_load((ROOT / "cluster" / "kuberay" / name).read_text())
+    spec = content["spec"].get("rayClusterSpec", content["spec"])
+    for group in (spec["headGroupSpec"], *spec["workerGroupSpecs"]):
+        (container,) = group["template"]["spec"]["containers"]
+        assert {one["name"]: one["value"] for one in container["env"]} == wanted
+
+
+@pytest.mark.parametrize(
+    ("line", "definitions", "status", "told"),
+    [
+        ("", True, 0, "1 files, 0 problems\n"),
+        ("", False, 2, "1 files, 0 problems\nnot checked: Kubernetes files, for want of $DCGAN_DIST_DATA/kuberay\n"),
+        ("max_worker: 3\n", True, 1, "1 files, 1 problems\n"),
+    ],
+)
+def test_the_command_says_what_it_did_and_did_not(
+    line: str,
+    definitions: bool,
+    status: int,
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if definitions:
+        (tmp_path / "kuberay").mkdir()
     copy = tmp_path / "onprem.yaml"
-    copy.write_text((ROOT / "cluster" / "onprem.yaml").read_text() + f"\n# {secret}\n")
-    assert any("looks like a secret" in text for text in problems_of(copy, None))
+    copy.write_text((ROOT / "cluster" / "onprem.yaml").read_text() + line)
+    monkeypatch.setenv("DCGAN_DIST_DATA", str(tmp_path))
+    monkeypatch.setattr("sys.argv", ["check.py", str(copy)])
+    monkeypatch.chdir(ROOT)
+    assert cluster.check.main() == status
+    assert capsys.readouterr().out.endswith(told)
