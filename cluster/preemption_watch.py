@@ -175,15 +175,23 @@ def _open(request: urllib.request.Request) -> "urllib.response.addinfourl":
 
 
 def drain(seconds: float, message: str) -> None:
-    """Tell Ray that this node goes.
+    """Tell Ray that this node goes. A Ray that is about to start, or its head to come back, is waited for as long.
 
     Raises:
-        ConnectionError: no Ray runs here.
+        ConnectionError: no Ray has come.
         RuntimeError: it refuses.
     """
-    ray.init(address="auto", log_to_driver=False, configure_logging=False)
+    deadline = time.time() + seconds
+    while True:
+        try:
+            ray.init(address="auto", log_to_driver=False, configure_logging=False)
+            break
+        except ConnectionError:
+            if time.time() > deadline:
+                raise
+            time.sleep(POLL_S)
     context = ray.get_runtime_context()
-    deadline_ms = int(1000 * (time.time() + seconds))
+    deadline_ms = int(1000 * deadline)
     client = ray._raylet.GcsClient(address=context.gcs_address)
     accepted, why = client.drain_node(context.get_node_id(), REASON, message, deadline_ms)
     ray.shutdown()
