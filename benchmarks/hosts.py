@@ -26,7 +26,7 @@ PROGRAMS = ("ip", "nsenter", "unshare", "pivot_root", "ssh", "ssh-keygen", "sshd
 SUBNET = "10.77.0"
 FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 MARK = "dcgan-hosts"
-"""What names of network namespaces begin with; the process that made them follows."""
+"""What names of network namespaces and of folders begin with; the process that made them follows."""
 START_S = 30.0
 _numbers = itertools.count()
 
@@ -77,7 +77,7 @@ class Hosts:
         if reason:
             raise HostsError(reason)
         remove_left()
-        self._folder = Path(tempfile.mkdtemp(prefix=f"{MARK}-"))
+        self._folder = Path(tempfile.mkdtemp(prefix=f"{self._mark}-"))
         self.shared = self._folder / "shared"
         self.shared.mkdir()
         self.key = self._folder / "key"
@@ -257,14 +257,20 @@ class Hosts:
 
 def remove_left() -> None:
     """Remove the hosts of processes that were killed."""
-    for space in sorted(Path("/run/netns").glob(f"{MARK}-*")):
-        maker = int(space.name.removeprefix(f"{MARK}-").partition("-")[0])
-        if Path(f"/proc/{maker}").exists():
-            continue
+    for space in _left(Path("/run/netns")):
         for pid in _do("ip", "netns", "pids", space.name).split():
             with suppress(ProcessLookupError):
                 os.kill(int(pid), signal.SIGKILL)
         _do("ip", "netns", "del", space.name)
+    for folder in _left(Path(tempfile.gettempdir())):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _left(folder: Path) -> list[Path]:
+    """What is there of processes that live no more."""
+    found = sorted(folder.glob(f"{MARK}-*"))
+    makers = [one.name.removeprefix(f"{MARK}-").partition("-")[0] for one in found]
+    return [one for one, maker in zip(found, makers, strict=True) if not Path(f"/proc/{maker}").exists()]
 
 
 def _child(pid: int) -> int:

@@ -1,12 +1,17 @@
 """Hosts made of namespaces: whether they are as apart from each other, and as joined, as machines of a network are."""
 
+import os
+import signal
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from benchmarks.hosts import MARK, ROOT, Hosts, HostsError
+from benchmarks.hosts import MARK, ROOT, Hosts, HostsError, remove_left
 
 
 @pytest.fixture(scope="module")
@@ -88,10 +93,48 @@ def test_a_command_that_fails_says_what_it_said(hosts: Hosts) -> None:
         hosts.run("one", "sleep", "60", timeout_s=0.5)
 
 
+def left_of(maker: int) -> list[Path]:
+    """Networks and files of the hosts that a process has made."""
+    return [
+        one for folder in (Path("/run/netns"), Path(tempfile.gettempdir())) for one in folder.glob(f"{MARK}-{maker}-*")
+    ]
+
+
 def test_nothing_is_left(hosts: Hosts) -> None:
-    before = {file.name for file in Path("/run/netns").glob(f"{MARK}-*")}
-    with Hosts("other") as others:
-        folder = others.shared.parent
-        assert {file.name for file in Path("/run/netns").glob(f"{MARK}-*")} > before
-    assert {file.name for file in Path("/run/netns").glob(f"{MARK}-*")} == before
-    assert not folder.exists()
+    before = left_of(os.getpid())
+
+    def make_and_fail() -> None:
+        with Hosts("other"):
+            assert len(left_of(os.getpid())) == len(before) + 3
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        make_and_fail()
+    assert left_of(os.getpid()) == before
+
+
+MAKE = """
+import time
+from benchmarks.hosts import Hosts
+with Hosts("other"):
+    print("made", flush=True)
+    time.sleep(100)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.usefixtures("namespaces")
+def test_nothing_is_left_of_who_was_ended(number: signal.Signals) -> None:
+    maker = subprocess.Popen([sys.executable, "-c", MAKE], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert maker.stdout is not None
+    with maker.stdout as told:
+        assert told.readline() == b"made\n"
+    maker.send_signal(number)
+    assert maker.wait(30) != 0
+    if number == signal.SIGKILL:
+        assert left_of(maker.pid)
+        remove_left()
+    assert not left_of(maker.pid)
+    assert (
+        f"{MARK}-{maker.pid}" not in subprocess.run(["ps", "axww"], capture_output=True, text=True, check=True).stdout
+    )
