@@ -442,9 +442,9 @@ class Bench:
             run.wait("a step after the fault", went_on)
             back = went_on()
             assert back is not None
-            pause_s = run.log.pause(at, back if fault.restarts else time.monotonic())
+            begin, end = run.log.standstill(at, back if fault.restarts else time.monotonic())
             uses = list(run.log.uses)
-            broken.draws.append(Draw(under_way, back - at, pause_s, lost(uses, life)))
+            broken.draws.append(Draw(under_way, back - at, end - begin, lost(uses, life)))
             tell(f"{fault.name}, {broken.loop}: {broken.draws[-1]}")
             if fault.nodes:
                 self._replace_node(run, fault.nodes)

@@ -15,6 +15,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -41,6 +42,8 @@ from benchmarks.hosts import ROOT, HostsError
 from benchmarks.lineage import SampleLog, judge, lost, same
 from benchmarks.onprem import HEAD, LAPTOP, RUNS, Onprem
 from benchmarks.report import Bar, Cell, Report, Table, parser, publish, write
+from dcgan_dist.checkpoint import attempts, manifests
+from dcgan_dist.storage import Place
 
 SPARE = ("w1", "w2", "w3", "w4")
 """Machines beside the head, which only coordinates: two of them train, each with all of its CPUs."""
@@ -59,7 +62,9 @@ LOOK_S = 0.02
 WAIT_S = 240.0
 SHORT_S, LONG_S = 5.0, 40.0
 """Cuts that are shorter, and longer, than the 15 s after which `cluster/node.env` has a silent machine given up."""
-NOTICE_S = 20
+NOTICE_S = 30
+"""As Google gives."""
+METADATA_PORT = 8100
 AWAY_S = 10.0
 """How long the head is away."""
 SETTINGS = (*settings(STEPS), f"--workers.cpus={CPUS}")
@@ -71,6 +76,7 @@ class Job:
     Attributes:
         folder: of its run, as this machine sees it.
         log: its sample log.
+        driven_by_head: whether its driver runs there.
     """
 
     def __init__(self, lab: Onprem, name: str, options: str, command: str, output: Path) -> None:
@@ -83,6 +89,7 @@ class Job:
         """
         self.lab, self.name, self.folder, self.output = lab, name, lab.runs / name, output
         self.log = SampleLog(self.folder / "audit")
+        self.driven_by_head = "--entrypoint-num-cpus" not in options
         lab.start(f"ray job submit --submission-id {name} {options} -- {command}", output)
 
     def resume(self) -> None:
@@ -90,7 +97,7 @@ class Job:
         self.name = f"{self.name}again"
         command = f"python -m dcgan_dist.train --resume={self.folder.name} --storage={RUNS}"
         line = f"ray job submit --submission-id {self.name} --no-wait --working-dir . -- {command}"
-        self.wait("the cluster to take a job", lambda: self.lab.run(line)[0] == 0)
+        self.lab.hosts.wait(lambda: self.lab.run(line)[0] == 0, "the cluster to take a job", WAIT_S)
 
     def ended(self) -> bool:
         """Whether its run has come to its end. The command on the laptop does not survive the head."""
@@ -149,6 +156,7 @@ class Fault:
         workers: what the command is told.
         without: a host that is away at first.
         same: whether the run has to end as the unbroken one.
+        shown: whether what the fault is about has happened in the end.
         submit: options of `ray job submit`.
         settings: of the training command, besides the others.
     """
@@ -160,6 +168,7 @@ class Fault:
     workers: str = "2"
     without: str = ""
     same: bool = True
+    shown: Callable[["Job"], bool] | None = None
     submit: str = ""
     settings: str = ""
 
@@ -186,30 +195,32 @@ def cut_host(seconds: float, job: Job, draws: random.Random) -> float:
     host = job.victim(draws)
     at = time.monotonic()
     job.lab.hosts.cut(host)
-    job.wait("the end of the cut", lambda: time.monotonic() > at + seconds)
+    time.sleep(seconds)
     job.lab.hosts.heal(host)
     return at
 
 
 def give_notice(job: Job, draws: random.Random) -> float:
-    """Ray is told, as the pre-emption watch does, that a machine that trains will go; then it goes."""
+    """The watch of a machine that trains is told by a server that answers as Google's; later the machine goes."""
     host = job.victim(draws)
     hosts = job.lab.hosts
-    address = hosts.addresses[host]
-    script = (
-        "import ray, sys; ray.init('auto', logging_level='ERROR');"
-        f"print([n['NodeID'] for n in ray.nodes() if n['Alive'] and n['NodeManagerAddress'] == '{address}'][0])"
-    )
-    shell = "cd ~; . ~/dcgan-dist/cluster/node.env; "
-    node = hosts.do(HEAD, "bash", "-c", f'{shell} python -c "{script}"').split()[-1]
-    drain = (
-        f"ray drain-node --address {hosts.addresses[HEAD]}:6379 --node-id {node} "
-        f"--reason DRAIN_NODE_REASON_PREEMPTION --reason-message spot --deadline-remaining-seconds {NOTICE_S}"
-    )
-    at = time.monotonic()
-    hosts.do(HEAD, "bash", "-c", shell + drain)
-    job.wait("the end of the notice", lambda: time.monotonic() > at + NOTICE_S)
-    hosts.kill(host)
+    notice = hosts.home(LAPTOP) / "metadata" / "computeMetadata" / "v1" / "instance" / "preempted"
+    notice.parent.mkdir(parents=True, exist_ok=True)
+    notice.write_text("TRUE")
+    server = hosts.start(
+        LAPTOP, "python", "-m", "http.server", "--directory", "metadata", str(METADATA_PORT),
+        output=job.output.with_name("metadata.txt"),
+    )  # fmt: skip
+    watch = "python dcgan-dist/cluster/preemption_watch.py --cloud gcp"
+    metadata = f"http://{hosts.addresses[LAPTOP]}:{METADATA_PORT}"
+    try:
+        at = time.monotonic()
+        hosts.do(host, "bash", "-c", f". dcgan-dist/cluster/node.env; {watch} --metadata {metadata}")
+        time.sleep(at + NOTICE_S - time.monotonic())
+        hosts.kill(host)
+    finally:
+        hosts.do(LAPTOP, "pkill", "-f", "http.server")
+        server.wait()
     return at
 
 
@@ -224,9 +235,11 @@ def kill_judge(job: Job, draws: random.Random) -> float:
 def kill_head(job: Job, draws: random.Random) -> float:
     """The head loses its power, comes back and is started again; a run whose driver was on it is resumed."""
     hosts, driven_there = job.lab.hosts, not job.lab.hosts.run(HEAD, "pgrep", "-f", "dcgan_dist.train").returncode
+    if driven_there != job.driven_by_head:
+        raise HostsError(f"the driver is {'' if driven_there else 'not '}on the head")
     at = time.monotonic()
     hosts.kill(HEAD)
-    job.wait("the head to come back", lambda: time.monotonic() > at + AWAY_S)
+    time.sleep(AWAY_S)
     hosts.boot(HEAD)
     start = "ray start --head --port=6379 --dashboard-host=127.0.0.1 --num-cpus=0"
     hosts.do(HEAD, "bash", "-c", f". ~/dcgan-dist/cluster/node.env; {start}")
@@ -243,15 +256,27 @@ def add_host(job: Job, draws: random.Random) -> float:
     return at
 
 
+def has_grown(job: Job) -> bool:
+    """To three workers."""
+    return attempts(Place(str(job.folder)))[-1].workers == 3
+
+
+def was_judged(job: Job) -> bool:
+    """By another machine: the last checkpoint, which came after the fault, has its result."""
+    run = Place(str(job.folder))
+    judged = {json.loads(file.read_bytes())["checkpoint"] for file, _ in (run / "evaluation").files()}
+    return max(manifests(run)) in judged
+
+
 FAULTS = (
     Fault("worker killed", kill_worker, stock=True),
     Fault("host killed", kill_host, stock=True),
     Fault(f"host cut off for {SHORT_S:g} s", partial(cut_host, SHORT_S), restarts=False, stock=True),
     Fault(f"host cut off for {LONG_S:g} s", partial(cut_host, LONG_S), stock=True),
-    Fault(f"host leaves with a notice of {NOTICE_S} s", give_notice),
-    Fault("host that judges killed", kill_judge, restarts=False, settings="--probe=rooms"),
+    Fault(f"host leaves with a notice of {NOTICE_S} s", give_notice, stock=True),
+    Fault("host that judges killed", kill_judge, restarts=False, shown=was_judged, settings="--probe=rooms"),
     # Before the head is killed: started again by hand, it starts Ray on no other machine.
-    Fault("host added", add_host, workers="2:3", without=SPARE[-1], same=False),
+    Fault("host added", add_host, workers="2:3", without=SPARE[-1], same=False, shown=has_grown),
     Fault("head killed, driver on it, resumed", kill_head),
     Fault("head killed, driver elsewhere", kill_head, restarts=False, submit="--entrypoint-num-cpus=1"),
 )
@@ -262,22 +287,11 @@ class Bench:
 
     def __init__(self, lab: Onprem, folder: Path) -> None:
         self._lab, self._folder = lab, folder
+        lab.up(folder / "tunnel.txt")
         self._unbroken: tuple[Any, Any] | None = None
         self._jobs = 0
         for package in ("benchmarks", "dcgan_dist"):
             shutil.copytree(ROOT / package, lab.hosts.home(LAPTOP) / PEER.removeprefix("~/") / package, ignore=OTHERS)
-
-    def up(self) -> None:
-        """Make the cluster, and wait for all of it."""
-        status, output = self._lab.run("ray up -y cluster/onprem.yaml")
-        if status:
-            raise HostsError(f"ray up ended with {status}:\n{output}")
-        self._lab.start("ray dashboard cluster/onprem.yaml", self._folder / "tunnel.txt")
-        self.wait_for_nodes(1 + len(SPARE))
-
-    def wait_for_nodes(self, number: int) -> None:
-        """Until so many live."""
-        self._lab.hosts.wait(lambda: self._lab.run("ray list nodes")[1].count("ALIVE") == number, "nodes", WAIT_S, 2.0)
 
     def measure(self, fault: Fault, loop: str) -> Broken:
         """One fault to a job of a loop; then all machines are there again.
@@ -289,12 +303,14 @@ class Bench:
         log, state = self.unbroken()
         if fault.without:
             self._lab.hosts.kill(fault.without)
-            self.wait_for_nodes(len(SPARE))
+            self._lab.wait_for_nodes(len(SPARE))
         broken = Broken(fault.name, loop)
         job = self._start(loop, fault)
         try:
             self._break(job, fault, broken)
             job.wait("the end", job.ended)
+            if fault.shown is not None and not fault.shown(job):
+                raise HostsError(f"not {fault.shown.__name__.replace('_', ' ')}")
             verdict = judge(job.log.uses, IMAGES, EPOCHS)
             broken.missing, broken.twice = verdict.missing, verdict.twice
             if loop == OURS and fault.same:
@@ -321,7 +337,7 @@ class Bench:
         for name in SPARE:
             if not self._lab.hosts.is_up(name):
                 self._lab.hosts.boot(name)
-        self.wait_for_nodes(1 + len(SPARE))
+        self._lab.wait_for_nodes(1 + len(SPARE))
 
     def _start(self, loop: str, fault: Fault | None) -> Job:
         self._jobs += 1
@@ -346,15 +362,22 @@ class Bench:
         job.wait(f"step {step}", lambda: job.log.newest is not None and job.log.newest.last >= step)
         assert job.log.newest is not None
         life = job.log.newest.number
-        at = fault.act(job, draws)
-        under_way = max(reached for (one, reached), seen in job.log.seen.items() if one == life and seen <= at)
-        restarts = fault.restarts
-        went_on = partial(job.log.went_on, life, None if restarts else under_way)
+        with ThreadPoolExecutor(1) as pool:
+            acting = pool.submit(fault.act, job, draws)
+            job.wait("the fault", acting.done)  # the sample log is read meanwhile
+            at = acting.result()
+
+        def reached(by: float) -> int:
+            return max(step for (one, step), seen in job.log.seen.items() if one == life and seen <= by)
+
+        # Where no other life has to begin, the first steps may come before the fault is felt.
+        went_on = partial(job.log.went_on, life, None if fault.restarts else reached(time.monotonic()))
         job.wait("a step after the fault", went_on)
         back = went_on()
         assert back is not None
-        pause_s = job.log.pause(at, back if restarts else time.monotonic())
-        broken.draws.append(Draw(under_way, back - at, pause_s, lost(list(job.log.uses), life)))
+        begin, end = job.log.standstill(at, back)
+        seconds = (back if fault.restarts else end) - at
+        broken.draws.append(Draw(reached(at), seconds, end - begin, lost(list(job.log.uses), life)))
         tell(f"{fault.name}, {broken.loop}: {broken.draws[-1]}")
 
 
@@ -414,7 +437,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     failed = False
     with tempfile.TemporaryDirectory() as folder, Onprem(*SPARE, changes=CHANGES) as lab:
         bench = Bench(lab, Path(folder))
-        bench.up()
         for fault in FAULTS:
             if given.only is not None and fault.name not in given.only:
                 continue

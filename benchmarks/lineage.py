@@ -77,12 +77,12 @@ class SampleLog:
                     return at
         return None
 
-    def pause(self, since: float, until: float) -> float:
-        """The longest time between two new steps from the last before `since` up to `until`, in seconds."""
+    def standstill(self, since: float, until: float) -> tuple[float, float]:
+        """Begin and end of the longest time between two new steps, from the last before `since` up to `until`."""
         times = sorted(at for at in self.seen.values() if at <= until)
         before = max((at for at in times if at <= since), default=since)
         marks = [before, *(at for at in times if at > since)]
-        return max((later - earlier for earlier, later in pairwise(marks)), default=until - before)
+        return max(pairwise(marks), key=lambda ends: ends[1] - ends[0], default=(before, until))
 
 
 def lives(uses: Sequence[Use]) -> list[Life]:

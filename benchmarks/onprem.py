@@ -20,6 +20,8 @@ FILES = (
     *("benchmarks", "cluster", "dcgan_dist", "docs", "tests", "tuning"),
     *(".gitignore", ".rayignore", "cluster.yaml", "constraints.txt", "pyproject.toml", "README.md"),
 )
+Changes = Mapping[str, Mapping[str, str]]
+"""What a user changes: by file of the checkout, what stands there once and what comes in its place."""
 
 
 class Onprem:
@@ -31,18 +33,15 @@ class Onprem:
         changes: as below; more may come until the block begins.
     """
 
-    def __init__(
-        self, *workers: str, beside: Sequence[str] = (), changes: Mapping[str, Mapping[str, str]] | None = None
-    ) -> None:
+    def __init__(self, *workers: str, beside: Sequence[str] = (), changes: Changes | None = None) -> None:
         """
         Args:
             workers: names of the machines that the head makes a cluster of.
             beside: of others in their network.
-            changes: more that a user changes: by file of the checkout, what stands there once and what comes in its
-                place.
+            changes: besides the three fields of `onprem.yaml`.
         """
         self.hosts, self._workers = Hosts(LAPTOP, HEAD, *workers, *beside), workers
-        self.changes: dict[str, Mapping[str, str]] = dict(changes or {})
+        self.changes = dict(changes or {})
         self._started: list[subprocess.Popen[str]] = []
 
     def __enter__(self) -> Self:
@@ -65,6 +64,27 @@ class Onprem:
         self.hosts.__exit__(kind, error, trace)
         for process in self._started:
             process.wait()  # its host is gone
+
+    def up(self, tunnel: Path, launcher: str = "cluster/onprem.yaml", nodes: int | None = None) -> None:
+        """Make the cluster, open the tunnel to its dashboard, and wait for its machines.
+
+        Args:
+            tunnel: where what the tunnel says is written.
+            launcher: the file that makes the cluster.
+            nodes: how many machines there will be; none: all.
+
+        Raises:
+            HostsError: it was not made, or its machines do not come.
+        """
+        status, output = self.run(f"ray up -y {launcher}", 240)
+        if status:
+            raise HostsError(f"ray up ended with {status}:\n{output}")
+        self.start(f"ray dashboard {launcher}", tunnel)
+        self.wait_for_nodes(1 + len(self._workers) if nodes is None else nodes)
+
+    def wait_for_nodes(self, number: int, seconds: float = 240.0) -> None:
+        """Until so many live."""
+        self.hosts.wait(lambda: self.run("ray list nodes")[1].count("ALIVE") == number, "nodes", seconds, 2.0)
 
     def run(self, command: str, timeout_s: float = 120.0) -> tuple[int, str]:
         """Run a line as a user does on the laptop, in the checkout: status, and output without its colours."""
@@ -90,32 +110,40 @@ class Onprem:
         return f"cd ~/{CHECKOUT}; . cluster/client.env; {command}"
 
     def _make_laptop(self) -> None:
-        """Give it a copy of this checkout, the three fields of `onprem.yaml` and the key."""
+        """Give it a checkout with the three fields of `onprem.yaml` filled in, and the key."""
         home = self.hosts.home(LAPTOP)
         key = home / ".ssh" / "id_ed25519"
         shutil.copy(self.hosts.key, key)
         key.chmod(0o600)
-        for name in FILES:
-            source, target = ROOT / name, home / CHECKOUT / name
-            target.parent.mkdir(exist_ok=True)
-            if source.is_dir():
-                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-            else:
-                shutil.copy(source, target)
         head, *workers = [self.hosts.addresses[name] for name in (HEAD, *self._workers)]
         fields = {
             "head_ip: HEAD # <--": f"head_ip: {head} # <--",
             "worker_ips: [WORKER, WORKER] # <--": f"worker_ips: [{', '.join(workers)}] # <--",
             "ssh_user: USER # <--": "ssh_user: root # <--",
         }
-        for name, changed in [("cluster/onprem.yaml", fields), *self.changes.items()]:
-            file = home / CHECKOUT / name
-            text = file.read_text()
-            for before, after in changed.items():
-                if text.count(before) != 1:
-                    raise ValueError(f"{name} has {before} {text.count(before)} times, where once was expected")
-                text = text.replace(before, after)
-            file.write_text(text)
+        launcher = "cluster/onprem.yaml"
+        give_checkout(home / CHECKOUT, self.changes | {launcher: fields | dict(self.changes.get(launcher, {}))})
+
+
+def give_checkout(folder: Path, changes: Changes) -> None:
+    """Make a folder a copy of this checkout, in which a user has changed something.
+
+    Raises:
+        ValueError: what is to be changed does not stand there once.
+    """
+    folder.mkdir()
+    for name in FILES:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / name, folder / name)
+    for name, changed in changes.items():
+        text = (folder / name).read_text()
+        for before, after in changed.items():
+            if text.count(before) != 1:
+                raise ValueError(f"{name} has {before} {text.count(before)} times, where once was expected")
+            text = text.replace(before, after)
+        (folder / name).write_text(text)
 
 
 def give_environment(home: Path) -> None:

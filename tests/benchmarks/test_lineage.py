@@ -66,4 +66,4 @@ def test_training_goes_on_when_a_step_of_a_later_life_is_done() -> None:
     assert log.went_on(1) is None
     log.seen |= {(2, 2): 21.5}
     assert log.went_on(1) == 21.5
-    assert log.pause(since=12.3, until=21.5) == 8.0
+    assert log.standstill(since=12.3, until=21.5) == (12.0, 20.0)

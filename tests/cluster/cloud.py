@@ -44,6 +44,22 @@ def answering(hosts: Hosts, output: Path) -> Iterator[None]:
 
 
 def ask(hosts: Hosts, script: str) -> str:
-    """What a Python script says that has `boto3` and `client(NAME)`."""
-    begin = "import boto3, json\nfrom boto3 import client\n"
-    return hosts.do(CLOUD, "python", "-c", begin + script)
+    """What a Python script says that has `client(NAME)` and `json`."""
+    return hosts.do(CLOUD, "python", "-c", f"import json\nfrom boto3 import client\n{script}")
+
+
+def make_bucket(hosts: Hosts, name: str) -> None:
+    """Make one in the object store."""
+    where = {"LocationConstraint": REGION}
+    ask(hosts, f"client('s3').create_bucket(Bucket={name!r}, CreateBucketConfiguration={where})")
+
+
+def read(hosts: Hosts, bucket: str, key: str) -> str:
+    """Text of an object."""
+    return ask(hosts, f"print(client('s3').get_object(Bucket={bucket!r}, Key={key!r})['Body'].read().decode())")
+
+
+def keys(hosts: Hosts, bucket: str, prefix: str) -> list[str]:
+    """Of the first thousand objects."""
+    asked = f"client('s3').list_objects_v2(Bucket={bucket!r}, Prefix={prefix!r})['Contents']"
+    return ask(hosts, f"print(*[one['Key'] for one in {asked}], sep='\\n')").splitlines()
