@@ -75,7 +75,7 @@ def trial_drivers() -> list[int]:
 def test_a_sweep_leaves_runs_a_table_and_settings_that_give_its_best_again(
     sweep_command: Any, train_command: Any, tmp_path: Path
 ) -> None:
-    options = [*TINY, "--name=sweep", "--images=9000", "--trials=2", "--at-once=2"]
+    options = [*TINY, "--name=sweep", "--images=24000", "--trials=2", "--at-once=2"]
     process = sweep_command.start(*options, *SEARCH)
     sweep = tmp_path / "runs" / "sweep"
     # The judge dies in mid-probe, and its pool with it: others do what it was asked.
@@ -174,7 +174,7 @@ def test_a_stopped_and_a_killed_sweep_repeat_no_trial_and_lose_none(sweep_comman
 @pytest.mark.timeout(600)
 def test_a_bad_trial_of_a_population_goes_on_from_a_good_ones_checkpoint(sweep_command: Any, tmp_path: Path) -> None:
     # Small batches take long: each trial is judged several times. With its rate trial 1 learns nothing, so that it is
-    # the worse one whichever of the two was judged last.
+    # the worse one whichever of the two was judged last, but for the first time, when the other one knows no more.
     status, output = sweep_command.run(
         *(*TINY, "--name=sweep", "--images=9000", "--trials=2", "--at-once=2", "--scheduler=pbt", "--batch-size=8"),
         *("--search", "lr=loguniform(1e-20,1e-3)", "beta1=uniform(0,0.9)"),
