@@ -1,5 +1,6 @@
 """The cost model: what has to hold of it whatever was measured."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ from torch import nn
 from benchmarks.blocks import fit
 from benchmarks.scaling_model import (
     BATCH,
+    RESULTS,
     STRONG,
     WEAK,
     Job,
@@ -18,6 +20,7 @@ from benchmarks.scaling_model import (
     first_where,
     job_of,
     limits,
+    read_measured,
     report,
 )
 from dcgan_dist.networks import build_networks
@@ -99,6 +102,11 @@ def test_the_tables_have_a_row_for_each_size_and_network() -> None:
     assert len(made.tables["scaling-strong"].rows) == 2 * len(STRONG)
     assert len(made.tables["scaling-weak"].rows) == 2 * len(WEAK)
     assert made.tables["scaling-strong"].rows[0][7] == "100 %"
+
+
+def test_the_committed_tables_come_from_the_committed_measurements() -> None:
+    made = json.loads((RESULTS / "scaling.json").read_text())
+    assert made["samples"]["measured"] == vars(read_measured(RESULTS))
 
 
 def test_a_chunk_and_its_blocks_are_told_apart() -> None:
