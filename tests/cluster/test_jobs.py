@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 
+from benchmarks.hosts import ROOT
 from benchmarks.onprem import HEAD, Onprem
-from tests.cluster.cloud import CLOUD, answering, ask, lead_to
+from tests.cluster.cloud import CLOUD, answering, keys, lead_to, make_bucket, read
 
 pytestmark = [pytest.mark.ray, pytest.mark.cluster, pytest.mark.timeout(900)]
 
 WORKERS = ("w1", "w2")
 SUBMIT = "ray job submit --working-dir . -- python -m"
+assert f"```bash\n. cluster/client.env\n{SUBMIT} dcgan_dist.train " in (ROOT / "README.md").read_text()
 SMALL = (
     "--images 4000 --monitoring.steps 10 --data.scenes-images 2560 "
     "--networks.generator-maps 8 --networks.discriminator-maps 8"
@@ -30,13 +32,8 @@ def lab(namespaces: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     lab = Onprem(*WORKERS, beside=[CLOUD])
     lead_to(lab.hosts)
     with lab, answering(lab.hosts, folder / "cloud.txt"):
-        ask(lab.hosts, "client('s3').create_bucket(Bucket='runs', CreateBucketConfiguration="
-            "{'LocationConstraint': 'us-west-2'})")  # fmt: skip
-        status, output = lab.run("ray up -y cluster/onprem.yaml")
-        assert status == 0, output
-        tunnel = folder / "tunnel.txt"
-        lab.start("ray dashboard cluster/onprem.yaml", tunnel)
-        lab.wait(lambda: lab.run("ray list nodes")[1].count("ALIVE") == 1 + len(WORKERS), "nodes", tunnel)
+        make_bucket(lab.hosts, "runs")
+        lab.up(folder / "tunnel.txt")
         yield lab
         status, output = lab.run("ray down -y cluster/onprem.yaml")
         assert status == 0, output
@@ -58,9 +55,7 @@ def get(lab: Onprem, path: str) -> Any:
 
 
 def test_a_run_of_several_machines_lies_in_the_object_store(lab: Onprem, trained: str) -> None:
-    record = json.loads(ask(lab.hosts, "print(client('s3').get_object(Bucket='runs', Key='first/run.json')"
-                                       "['Body'].read().decode())"))  # fmt: skip
-    assert record["status"] == "finished"
+    assert json.loads(read(lab.hosts, "runs", "first/run.json"))["status"] == "finished"
     ranks = dict(re.findall(r"rank (\d) on (\w+) ", trained))
     assert set(ranks) == {"0", "1"}
     assert len(set(ranks.values())) == 2
@@ -88,12 +83,12 @@ def test_tensorboard_on_the_head_reads_the_curves(lab: Onprem, tmp_path: Path) -
     )
     tags: dict[str, Any] = {}
 
-    def read() -> bool:
+    def shown() -> bool:
         tags.update(get(lab, "/data/plugin/scalars/tags") or {})
         return bool(tags)
 
     try:
-        lab.wait(read, "curves", said)
+        lab.wait(shown, "curves", said)
     finally:
         process.kill()
         process.wait()
@@ -108,13 +103,27 @@ def test_a_run_is_evaluated_by_a_job(lab: Onprem) -> None:
     assert re.search(r"discriminator of first at 4,032 images +\d\d\.\d\d", output), output
 
 
+def test_the_doctor_names_what_is_wrong(lab: Onprem) -> None:
+    one, other = WORKERS
+    lab.hosts.do(one, "ip", "route", "add", "blackhole", lab.hosts.addresses[other])
+    try:
+        status, output = lab.run(f"{SUBMIT} dcgan_dist.preflight --doctor --storage /root/runs")
+    finally:
+        lab.hosts.do(one, "ip", "route", "del", "blackhole", lab.hosts.addresses[other])
+    assert status != 0
+    assert set(re.findall(r"^(\w+) +\S+ +FAILED ", output, re.MULTILINE)) == {HEAD, *WORKERS}, output
+    assert (
+        len(re.findall(rf"^ +connect to {other} .+: open all ports between the machines$", output, re.MULTILINE)) == 1
+    )
+    assert output.count("name one that all machines share") == 3 * 2
+    assert "all_reduce: " in output
+    assert "error: something is wrong with head, w1, w2: see above" in output
+
+
 def test_a_sweep_is_a_job(lab: Onprem) -> None:
     sweep = "tuning.sweep --trials 2 --search 'lr=loguniform(1e-4,1e-3)' --objective samples/spread"
     options = f"{SMALL} --monitoring.measure-images 400 --batch-size 16 --storage s3://runs --name sweep"
     status, output = lab.run(f"{SUBMIT} {sweep} {options}", 400)
     assert status == 0, output
     assert "best.yaml" in output
-    listed = ask(lab.hosts, "print([o['Key'] for o in client('s3').list_objects_v2(Bucket='runs', "
-                            "Prefix='sweep/')['Contents']])")  # fmt: skip
-    assert "sweep/results.csv" in listed
-    assert "sweep/best.yaml" in listed
+    assert {"sweep/results.csv", "sweep/best.yaml"} <= set(keys(lab.hosts, "runs", "sweep/"))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.hosts import ROOT, HostsError
-from benchmarks.onprem import HEAD, Onprem
+from benchmarks.onprem import HEAD, LAPTOP, Onprem
 from dcgan_dist.checkpoint import attempts, manifests
 from dcgan_dist.monitoring.curves import read_points
 from dcgan_dist.storage import Place
@@ -65,16 +65,19 @@ def walk_and_lose_a_host(folder: Path) -> None:
         assert "storage is /root/runs but" in output
         assert "give a folder that all machines share" in output
 
+        for name in (LAPTOP, HEAD, *WORKERS):
+            assert lab.hosts.do(name, "stat", "-c", "%a", "/root/.ray/auth_token") == "600\n"
+
         doctor = "ray job submit --working-dir . -- python -m dcgan_dist.preflight --doctor --storage"
         status, output = lab.run(f"{doctor} /mnt/runs")
         assert status == 0, output
         assert re.findall(r"^(\w+) +\S+ +ok ", output, re.MULTILINE) == [HEAD, *WORKERS]
-        assert "all-reduce of 4 MiB over 3 machines: " in output
+        assert "all-reduce of 4 MiB over 3 machines by gloo: " in output
         assert "token: asked for" in output
 
         log, run = folder / "second.txt", lab.runs / "second"
         settings = (
-            "--workers 1:2 --workers.cpus 2 --images 100000000 --checkpoints.images 1280 --monitoring.steps 10 "
+            "--workers 1:2 --workers.cpus 2 --images 100000000 --checkpoints.images 12800 --monitoring.steps 10 "
             "--networks.generator-maps 8 --networks.discriminator-maps 8"
         )
         lab.start(f"{train} {settings} --storage /mnt/runs --name second", log)
@@ -87,9 +90,19 @@ def walk_and_lose_a_host(folder: Path) -> None:
         again = attempts(Place(str(run)))[1]
         assert 0 < again.step <= reached + 20
         assert "lost: " in look(log)
+        # Not right after a checkpoint, so that one of the last step is another one.
+        lab.wait(lambda: steps(run) % 100 >= 20, "steps without a checkpoint", log)
         status, output = lab.run("ray job stop second", timeout_s=150)
         assert status == 0, output
-        assert max(manifests(Place(str(run)))) > again.checkpoint
+        left = max(manifests(Place(str(run))))
+        assert attempts(Place(str(run)))[-1].step < steps(run)
+        lab.start(f"{train.replace('second', 'third')} --resume second --storage /mnt/runs", log)
+        lab.wait(lambda: len(attempts(Place(str(run)))) == 3, "the run to go on", log)
+        gone_on = attempts(Place(str(run)))[2]
+        assert gone_on.checkpoint == left
+        assert gone_on.step >= reached
+        status, output = lab.run("ray job stop third", timeout_s=150)
+        assert status == 0, output
         assert_told(down, *lab.run(down))
         assert lab.hosts.run(HEAD, "pgrep", "-f", "gcs_server").returncode != 0
 
