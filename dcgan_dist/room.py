@@ -92,7 +92,7 @@ def machines_under_way() -> int:
 
     if is_autoscaler_v2():
         status = get_cluster_status(ray.get_runtime_context().gcs_address)
-        return len(status.pending_nodes) + sum(int(launch.launch_count) for launch in status.pending_launches)
+        return len(status.pending_nodes) + sum(int(launch.count) for launch in status.pending_launches)
     told = _internal_kv_get(DEBUG_AUTOSCALING_STATUS)
     report = json.loads(told).get("autoscaler_report") if told else None
     return sum(report["pending_launches"].values()) + len(report["pending_nodes"]) if report else 0
