@@ -55,8 +55,8 @@ MAX_BACK_S = 15.0
 OURS, STOCK = "dcgan-dist", "Ray's loop"
 
 
-def settings(steps: int) -> tuple[str, ...]:
-    """Of a run of so many steps, on any number of workers."""
+def settings(steps: int, maps: int = MAPS) -> tuple[str, ...]:
+    """Of a run of so many steps, on any number of workers; `maps`: base maps of both networks."""
     return (
         f"--images={steps * BATCH}",
         f"--data.scenes-images={IMAGES}",
@@ -65,8 +65,8 @@ def settings(steps: int) -> tuple[str, ...]:
         f"--data.window={IMAGES // 4}",
         "--data.cache=off",
         "--workers.threads=1",
-        f"--networks.generator-maps={MAPS}",
-        f"--networks.discriminator-maps={MAPS}",
+        f"--networks.generator-maps={maps}",
+        f"--networks.discriminator-maps={maps}",
         f"--checkpoints.images={BETWEEN * BATCH}",
         "--checkpoints.minutes=60",
         "--checkpoints.keep=100",

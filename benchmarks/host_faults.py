@@ -25,7 +25,6 @@ from benchmarks.faults import (
     BATCH,
     BETWEEN,
     IMAGES,
-    MAPS,
     OFFSETS,
     OURS,
     STOCK,
@@ -55,6 +54,8 @@ CHANGES = {
 CPUS = 2
 EPOCHS = 4
 STEPS = IMAGES * EPOCHS // BATCH
+MAPS = 32
+"""Base maps of both networks: a step takes long enough to be met, also by a notice that takes seconds to be given."""
 SEED = 5
 PEER, OTHERS = "~/peer", shutil.ignore_patterns("__pycache__", "results")
 """Folder on the laptop of what Ray's loop needs, and what it does not."""
@@ -67,7 +68,7 @@ NOTICE_S = 30
 METADATA_PORT = 8100
 AWAY_S = 10.0
 """How long the head is away."""
-SETTINGS = (*settings(STEPS), f"--workers.cpus={CPUS}")
+SETTINGS = (*settings(STEPS, MAPS), f"--workers.cpus={CPUS}")
 
 
 class Job:

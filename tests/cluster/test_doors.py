@@ -17,7 +17,7 @@ from benchmarks.hosts import ROOT, Hosts
 pytestmark = [pytest.mark.ray, pytest.mark.cluster, pytest.mark.timeout(300)]
 
 START = "ray start --head --port=6379 --dashboard-host=127.0.0.1 --num-cpus=2 --object-store-memory=100000000"
-WAIT_S, GAVE_UP = 100, 124
+WAIT_S, GAVE_UP = 60, 124
 """How long one knocks, and what `timeout` says then."""
 GCS = """
 import ray._raylet as raylet

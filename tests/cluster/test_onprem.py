@@ -77,7 +77,7 @@ def walk_and_lose_a_host(folder: Path) -> None:
 
         log, run = folder / "second.txt", lab.runs / "second"
         settings = (
-            "--workers 1:2 --workers.cpus 2 --images 100000000 --checkpoints.images 12800 --monitoring.steps 10 "
+            "--workers 1:2 --workers.cpus 2 --images 100000000 --checkpoints.images 6400 --monitoring.steps 10 "
             "--networks.generator-maps 8 --networks.discriminator-maps 8"
         )
         lab.start(f"{train} {settings} --storage /mnt/runs --name second", log)
