@@ -108,7 +108,7 @@ def walk_and_lose_a_host(folder: Path) -> None:
 
 
 @pytest.mark.ray
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(600)
 @pytest.mark.usefixtures("namespaces")
 def test_a_newcomers_walk_leads_to_a_run_that_outlives_a_host(tmp_path: Path) -> None:
     try:
