@@ -232,12 +232,16 @@ class Doctor:
         self._compare_clocks()
         ports = {node: int(port) for node, port in self._answers("listen")}
         others = [(host.name, host.address, ports[node]) for node, host in self._by_node.items() if node in ports]
+        apart = False
         for host, failed in self._ask("connect", others):
             host.failed += failed
+            apart = apart or bool(failed)
         if storage is not None:
             self._try_storage(storage)
-        for backend in ("gloo", "nccl"):
+        for backend in () if apart else ("gloo", "nccl"):
             self._all_reduce(backend)
+        if apart:
+            self.reduced.append("all-reduce: not tried, since not all machines reach each other")
         ours = own_versions()
         for host in self.hosts:
             if host.versions:
