@@ -78,7 +78,7 @@ def test_machines_come_from_ec2_when_they_are_asked_for_and_go(tmp_path: Path) -
         assert [found[addresses[name]][1] for name in (HEAD, GPU)] == ["m6i.xlarge", "g5.2xlarge"]
         assert [found[addresses[name]][2].rpartition("/")[2] for name in (HEAD, GPU)] == ["dcgan-head", "dcgan-worker"]
 
-        # More than the 8 CPUs that the machine there has, as EC2 says of its type. What comes may take longer than 20 s.
+        # More than the 8 CPUs that the machine there has, as EC2 says of its type.
         options = "--workers 2 --workers.cpus 7 --workers.gpu off --workers.threads 1 --workers.wait-s 20 --images 4000"
         job = f"ray job submit --working-dir . -- python -m dcgan_dist.train {options} --storage s3://runs --name first"
         status, output = lab.run(job, 400)
