@@ -16,7 +16,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -217,7 +217,10 @@ def give_notice(job: Job, draws: random.Random) -> float:
     try:
         at = time.monotonic()
         hosts.do(host, "bash", "-c", f". dcgan-dist/cluster/node.env; {watch} --metadata {metadata}")
-        time.sleep(at + NOTICE_S - time.monotonic())
+        left_s = at + NOTICE_S - time.monotonic()
+        if left_s < 0:
+            raise HostsError(f"the watch took {NOTICE_S - left_s:.0f} s to tell Ray")
+        time.sleep(left_s)
         hosts.kill(host)
     finally:
         hosts.do(LAPTOP, "pkill", "-f", "http.server")
@@ -263,7 +266,7 @@ def has_grown(job: Job) -> bool:
 
 
 def was_judged(job: Job) -> bool:
-    """By another machine: the last checkpoint, which came after the fault, has its result."""
+    """Whether the last checkpoint has its result; it is written after the fault."""
     run = Place(str(job.folder))
     judged = {json.loads(file.read_bytes())["checkpoint"] for file, _ in (run / "evaluation").files()}
     return max(manifests(run)) in judged
@@ -288,7 +291,8 @@ class Bench:
 
     def __init__(self, lab: Onprem, folder: Path) -> None:
         self._lab, self._folder = lab, folder
-        lab.up(folder / "tunnel.txt")
+        self._tunnel = folder / "tunnel.txt"
+        lab.up(self._tunnel)
         self._unbroken: tuple[Any, Any] | None = None
         self._jobs = 0
         for package in ("benchmarks", "dcgan_dist"):
@@ -304,12 +308,15 @@ class Bench:
         log, state = self.unbroken()
         if fault.without:
             self._lab.hosts.kill(fault.without)
-            self._lab.wait_for_nodes(len(SPARE))
+            self._lab.wait_for_nodes(len(SPARE), self._tunnel)
         broken = Broken(fault.name, loop)
         job = self._start(loop, fault)
         try:
-            self._break(job, fault, broken)
+            at = self._break(job, fault, broken)
             job.wait("the end", job.ended)
+            if not fault.restarts:
+                begin, end = job.log.standstill(at, time.monotonic())
+                broken.draws[-1] = replace(broken.draws[-1], pause_s=end - begin)
             if fault.shown is not None and not fault.shown(job):
                 raise HostsError(f"not {fault.shown.__name__.replace('_', ' ')}")
             verdict = judge(job.log.uses, IMAGES, EPOCHS)
@@ -338,7 +345,7 @@ class Bench:
         for name in SPARE:
             if not self._lab.hosts.is_up(name):
                 self._lab.hosts.boot(name)
-        self._lab.wait_for_nodes(1 + len(SPARE))
+        self._lab.wait_for_nodes(1 + len(SPARE), self._tunnel)
 
     def _start(self, loop: str, fault: Fault | None) -> Job:
         self._jobs += 1
@@ -356,7 +363,8 @@ class Bench:
             command = f"python -m benchmarks.stock {options}"
         return Job(self._lab, name, submit, command, self._folder / f"{name}.txt")
 
-    def _break(self, job: Job, fault: Fault, broken: Broken) -> None:
+    def _break(self, job: Job, fault: Fault, broken: Broken) -> float:
+        """Bring a fault about and see training go on; when it came."""
         draws = random.Random(f"{SEED} {fault.name}")
         job.wait("the first step", lambda: job.log.newest)
         step = BETWEEN + draws.randint(*OFFSETS)
@@ -380,6 +388,7 @@ class Bench:
         seconds = (back if fault.restarts else end) - at
         broken.draws.append(Draw(reached(at), seconds, end - begin, lost(list(job.log.uses), life)))
         tell(f"{fault.name}, {broken.loop}: {broken.draws[-1]}")
+        return at
 
 
 def report(results: Sequence[Broken]) -> Report:

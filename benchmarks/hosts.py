@@ -258,9 +258,11 @@ class Hosts:
 def remove_left() -> None:
     """Remove the hosts of processes that were killed."""
     for space in _left(Path("/run/netns")):
-        for pid in _do("ip", "netns", "pids", space.name).split():
-            with suppress(ProcessLookupError):
-                os.kill(int(pid), signal.SIGKILL)
+        while pids := _do("ip", "netns", "pids", space.name).split():
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
+            time.sleep(0.1)
         _do("ip", "netns", "del", space.name)
     for folder in _left(Path(tempfile.gettempdir())):
         shutil.rmtree(folder, ignore_errors=True)
@@ -270,7 +272,8 @@ def _left(folder: Path) -> list[Path]:
     """What is there of processes that live no more."""
     found = sorted(folder.glob(f"{MARK}-*"))
     makers = [one.name.removeprefix(f"{MARK}-").partition("-")[0] for one in found]
-    return [one for one, maker in zip(found, makers, strict=True) if not Path(f"/proc/{maker}").exists()]
+    # Others have names of another kind.
+    return [one for one, pid in zip(found, makers, strict=True) if pid.isdigit() and not Path(f"/proc/{pid}").exists()]
 
 
 def _child(pid: int) -> int:

@@ -80,11 +80,11 @@ class Onprem:
         if status:
             raise HostsError(f"ray up ended with {status}:\n{output}")
         self.start(f"ray dashboard {launcher}", tunnel)
-        self.wait_for_nodes(1 + len(self._workers) if nodes is None else nodes)
+        self.wait_for_nodes(1 + len(self._workers) if nodes is None else nodes, tunnel)
 
-    def wait_for_nodes(self, number: int, seconds: float = 240.0) -> None:
+    def wait_for_nodes(self, number: int, tunnel: Path) -> None:
         """Until so many live."""
-        self.hosts.wait(lambda: self.run("ray list nodes")[1].count("ALIVE") == number, "nodes", seconds, 2.0)
+        self.wait(lambda: self.run("ray list nodes")[1].count("ALIVE") == number, "nodes", tunnel, 240.0)
 
     def run(self, command: str, timeout_s: float = 120.0) -> tuple[int, str]:
         """Run a line as a user does on the laptop, in the checkout: status, and output without its colours."""

@@ -175,23 +175,15 @@ def _open(request: urllib.request.Request) -> "urllib.response.addinfourl":
 
 
 def drain(seconds: float, message: str) -> None:
-    """Tell Ray that this node goes. A Ray that is about to start, or its head to come back, is waited for as long.
+    """Tell Ray that this node goes.
 
     Raises:
-        ConnectionError: no Ray has come.
+        ConnectionError: no Ray runs here.
         RuntimeError: it refuses.
     """
-    deadline = time.time() + seconds
-    while True:
-        try:
-            ray.init(address="auto", log_to_driver=False, configure_logging=False)
-            break
-        except ConnectionError:
-            if time.time() > deadline:
-                raise
-            time.sleep(POLL_S)
+    deadline_ms = int(1000 * (time.time() + seconds))
+    ray.init(address="auto", log_to_driver=False, configure_logging=False)
     context = ray.get_runtime_context()
-    deadline_ms = int(1000 * deadline)
     client = ray._raylet.GcsClient(address=context.gcs_address)
     accepted, why = client.drain_node(context.get_node_id(), REASON, message, deadline_ms)
     ray.shutdown()
@@ -208,12 +200,21 @@ def main() -> int:
     parser.add_argument("--metadata", default="", metavar="URL", help="ask there, and not the cloud's own service")
     given = parser.parse_args()
     if given.now is not None:
+        deadline = time.time() + given.now
         drain(given.now, "it is ended")
-        time.sleep(given.now)
+        time.sleep(max(0.0, deadline - time.time()))
         return 0
     seconds = PreemptionWatch(CLOUDS[given.cloud], given.metadata).wait()
     print(f"{datetime.now(UTC):%H:%M:%S} notice: this machine goes in {seconds:.0f} s", flush=True)
-    drain(max(1.0, seconds - LEFT_S), f"{given.cloud} takes it away")
+    deadline = time.time() + max(1.0, seconds - LEFT_S)
+    while True:
+        try:
+            drain(deadline - time.time(), f"{given.cloud} takes it away")
+            break
+        except ConnectionError:  # Ray is about to start, or to start again
+            if time.time() + POLL_S > deadline:
+                raise
+            time.sleep(POLL_S)
     print("Ray knows", flush=True)
     return 0
 

@@ -202,7 +202,7 @@ class Doctor:
 
     Attributes:
         hosts: what was found so far.
-        reduced: what all-reduces took, a line each.
+        reduced: what all-reduces took, or why there was none, a line each.
     """
 
     def __init__(self) -> None:
@@ -335,7 +335,7 @@ def asks_for_token(address: str) -> bool:
         address: HOST:PORT of its GCS.
 
     Raises:
-        ClusterError: it does not answer.
+        ClusterError: it is not known, since nobody answers.
     """
     look = f"from ray._raylet import GcsClient; GcsClient(address={address!r}).internal_kv_exists(b'x', b'y')"
     without = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
@@ -349,7 +349,11 @@ def asks_for_token(address: str) -> bool:
         )
     except subprocess.TimeoutExpired as error:
         raise ClusterError(f"who has no token got no answer from {address} within {ANSWER_S:g} s") from error
-    return done.returncode != 0 and "AuthenticationError" in done.stderr
+    if done.returncode and "AuthenticationError" not in done.stderr:
+        raise ClusterError(
+            f"who has no token cannot ask {address}: {(done.stderr.strip() or 'it ended').splitlines()[-1]}"
+        )
+    return done.returncode != 0
 
 
 def _take(server: socket.socket) -> None:

@@ -21,6 +21,10 @@ from dcgan_dist.errors import SettingsError
 arg = tyro.conf.arg
 
 
+RAYS_OWN = ("CPU", "GPU", "memory", "object_store_memory")
+"""Resources that are asked for in other ways."""
+
+
 def _require(condition: bool, sentence: str) -> None:
     if not condition:
         raise SettingsError(sentence)
@@ -269,6 +273,11 @@ class ProbeSettings:
         _require(self.cpus >= 0, f"probe.cpus is {self.cpus:g} but needs at least 0")
         _require(self.gpus >= 0, f"probe.gpus is {self.gpus:g} but needs at least 0")
         _require(self.threads >= 0, f"probe.threads is {self.threads} but needs at least 0")
+        _require(
+            self.resource not in RAYS_OWN,
+            f"probe.resource is {self.resource} but needs to be one that machines offer by --resources; "
+            "probe.cpus and probe.gpus are for the others",
+        )
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from dcgan_dist.monitoring.messages import Wish
 from dcgan_dist.monitoring.monitor import Monitor
 from dcgan_dist.monitoring.watchdog import Heard, describe, stuck
 from dcgan_dist.placement import ClusterFacts, Placement, any_gone, gather_facts, leaving_nodes, place_workers, without
-from dcgan_dist.room import asking, bundles_of
+from dcgan_dist.room import Patience, asking, worker_bundles
 from dcgan_dist.settings import Settings
 from dcgan_dist.worker import Outcome
 
@@ -169,16 +169,16 @@ class Supervisor:
             raise ClusterError(f"{over}; the last time: {lost}") from error
         self._monitor.say(f"lost: {lost}")
 
-    def _wait_for_room(self, patience_s: float) -> Placement:
+    def _wait_for_room(self, wait_s: float) -> Placement:
         """As many workers as the nodes have room for, once they are free; after some seconds as many as are.
 
         Raises:
             ClusterError: too few fit, all the time.
         """
-        start, told = time.monotonic(), False
+        patience, told = Patience(wait_s), False
         with ExitStack() as asked:
             while True:
-                waited_s = time.monotonic() - start
+                waited_s = patience.waited_s
                 facts = self._facts()
                 if _fitting(self._settings, facts):
                     asked.close()  # or what has come would not be free
@@ -187,13 +187,13 @@ class Supervisor:
                     if placement.workers >= _fitting(self._settings, facts) or waited_s > SETTLE_S:
                         return placement
                 except ClusterError as error:
-                    if waited_s > patience_s or self._signal is not None:
+                    if patience.is_over() or self._signal is not None:
                         raise ClusterError(f"{error} (waited {waited_s:.0f} s)") from error
                     if waited_s > SETTLE_S and not told:
                         told = True
-                        self._monitor.say(f"waiting for machines, at most {patience_s:.0f} s: {error}")
+                        self._monitor.say(f"waiting for machines, {patience}: {error}")
                         if not _fitting(self._settings, facts):
-                            asked.enter_context(asking(bundles_of(self._settings, facts)))
+                            asked.enter_context(asking(worker_bundles(self._settings, facts)))
                 time.sleep(LOOK_S)
 
     @contextmanager

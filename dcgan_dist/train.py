@@ -33,7 +33,7 @@ from dcgan_dist.evaluation.tasks import parse_tasks
 from dcgan_dist.history import lives, totals
 from dcgan_dist.monitoring.curves import read_lines
 from dcgan_dist.placement import ClusterFacts, Placement, describe, place_workers, set_aside
-from dcgan_dist.room import bundles_of, wait_for_room
+from dcgan_dist.room import bundles_of, require_resource, wait_for_room
 from dcgan_dist.settings import Settings, from_yaml, to_yaml
 from dcgan_dist.sharing import require_shared
 from dcgan_dist.storage import MissingFile, Place, place
@@ -143,6 +143,8 @@ class Launch:
         settings, probe = self.settings, self.settings.probe
 
         def place_all(facts: ClusterFacts) -> Placement:
+            if self.tasks and probe.resource:
+                require_resource(probe.resource, probe.actors)
             left = set_aside(facts, probe.actors, probe.cpus, probe.gpus) if self.tasks else facts
             return place_workers(settings, left)
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from dcgan_dist.doctor import Host, asks_for_token, backends, describe, judge, own_versions
+from dcgan_dist.errors import ClusterError
 
 WELL = Host(
     "w1", "10.0.0.2", counted=2, versions=own_versions(), clock_s=(0.4, 0.2), disk_bytes=50 << 30, shm_bytes=8 << 30,
@@ -58,3 +59,9 @@ def test_a_cluster_that_lets_everybody_in_is_found_out(start_ray: Callable[[int]
 
     start_ray(1)
     assert not asks_for_token(ray.get_runtime_context().gcs_address)
+
+
+def test_of_a_cluster_that_does_not_answer_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dcgan_dist.doctor.sys.executable", "/bin/false")
+    with pytest.raises(ClusterError, match="who has no token cannot ask"):
+        asks_for_token("10.0.0.1:6379")

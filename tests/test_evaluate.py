@@ -124,6 +124,10 @@ def test_how_near_samples_come_to_images_is_told_for_each_number_of_samples(fold
         (["run", "--tasks", "mine=mine", "--features", "published-svhn"], "are made for images of 32 x 32 pixels"),
         (["run", "--tasks", "mine=mine", "--checkpoint", "7"], "is torn: it lacks a file"),
         (["run", "--tasks", "mine=mine", "--actors", "0"], "actors is 0 but needs at least 1"),
+        (
+            ["run", "--tasks", "mine=mine", "--resource", "GPU"],
+            "resource is GPU but needs to be one that machines offer",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -137,8 +141,9 @@ def test_wrong_input_is_told_in_one_sentence_with_status_2(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--actors", "9"], "9 evaluation actors with 1 CPU and 0 GPUs each need more"),
-        (["--gpus", "1"], "room for 0"),
+        (["--actors", "9"], "9 evaluation actors with 1 CPU each need more"),
+        (["--gpus", "1"], "with 1 CPU and 1 GPU each need more than the cluster has free, which is room for 0"),
+        (["--resource", "evaluator"], "with 1 CPU and 1 evaluator each need more"),
     ],
 )
 def test_so_is_a_pool_that_is_larger_than_the_cluster(arguments: list[str], sentence: str, folder: Path) -> None:

@@ -43,7 +43,7 @@ CONFIG: dict[str, Any] = {
 }  # fmt: skip
 EVALUATE = """
 import sys, threading, ray
-ray.init(sys.argv[1], logging_level="ERROR")
+ray.init(sys.argv[1], logging_level="ERROR", log_to_driver=False)
 from dcgan_dist.evaluation.pool import Pool
 from dcgan_dist.room import machines_under_way
 pools, most = [], 0
@@ -55,6 +55,13 @@ while starting.is_alive():
 (node,) = pools[0].held()
 (offers,) = [one["Resources"] for one in ray.nodes() if one["NodeID"] == node]
 print(most, "under way, then", offers["evaluator"], "evaluator;", machines_under_way(), "under way")
+"""
+WAIT = """
+import sys, ray
+ray.init(sys.argv[1], logging_level="ERROR", log_to_driver=False)
+from dcgan_dist.room import wait_for_free
+wait_for_free("actors", [{"CPU": 1.0, "evaluator": 1.0}], 60.0, print)
+print("came:", ray.get([ray.remote(lambda: 1).options(resources={"evaluator": 1}).remote()], timeout=30))
 """
 
 
@@ -109,7 +116,34 @@ def test_a_machine_for_evaluation_comes_when_actors_ask_for_its_resource(
     command = [sys.executable, "-c", EVALUATE, scaling_cluster]
     environment = train_command.environment | {"RAY_AUTH_MODE": "disabled", "RAY_enable_autoscaler_v2": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
-    assert done.stdout.endswith("\n1 under way, then 1.0 evaluator; 0 under way\n"), done.stdout + done.stderr
+    assert done.stdout == "1 under way, then 1.0 evaluator; 0 under way\n", done.stderr
+
+
+@pytest.mark.ray
+def test_a_machine_that_came_is_free_for_who_has_waited_for_it(scaling_cluster: str, train_command: Any) -> None:
+    command = [sys.executable, "-c", WAIT, scaling_cluster]
+    environment = train_command.environment | {"RAY_AUTH_MODE": "disabled", "RAY_enable_autoscaler_v2": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    waiting, came = done.stdout.splitlines()
+    assert waiting.startswith("waiting for machines, at most 60 s unless some are being started: ")
+    assert "1 actors with 1 CPU and 1 evaluator each need more than the cluster has free" in waiting
+    assert came == "came: [1]"
+
+
+PENDING = {"pending_launches": {"gpu": 2}, "pending_nodes": [["10.0.0.2", "gpu", "setting-up"]]}
+
+
+@pytest.mark.parametrize(
+    ("told", "number"),
+    [
+        (None, 0),
+        ({}, 0),
+        ({"autoscaler_report": {"pending_launches": {}, "pending_nodes": []}}, 0),
+        ({"autoscaler_report": PENDING}, 3),
+    ],
+)
+def test_the_older_autoscaler_tells_what_it_brings(told: dict[str, Any] | None, number: int) -> None:
+    assert room.under_way_of(None if told is None else json.dumps(told).encode()) == number
 
 
 def test_patience_begins_anew_while_machines_are_under_way(monkeypatch: pytest.MonkeyPatch) -> None:

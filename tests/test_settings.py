@@ -67,6 +67,7 @@ def test_presets_of_our_own_update_both_networks_in_a_step() -> None:
             "images: 1\nworkers: {number: 100}\nnetworks: {batchnorm_over: worker}",
             "needs at least 2 images for each of 100 workers",
         ),
+        ("images: 1\nprobe: {resource: GPU}", "probe.resource is GPU but needs to be one that machines offer"),
         ("images: 1\noptimization: {lr: -1}", "optimization.lr is -1.0 but needs to be above 0"),
         ("images: 1\noptimization: {lr: .nan}", "optimization.lr is nan but needs to be above 0"),
         ("images: 1\noptimization: {beta1: 1}", "optimization.beta1 is 1.0 but needs to be at least 0 and below 1"),

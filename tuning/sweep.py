@@ -24,7 +24,7 @@ from dcgan_dist.data.shards import Index
 from dcgan_dist.errors import DcganDistError, SettingsError
 from dcgan_dist.evaluation.tasks import parse_tasks
 from dcgan_dist.placement import READER_CPUS, ClusterFacts, Placement, describe, gather_facts, place_workers, set_aside
-from dcgan_dist.room import bundles_of, wait_for_room
+from dcgan_dist.room import bundles_of, require_resource, wait_for_room
 from dcgan_dist.settings import Settings, replaced, to_yaml
 from dcgan_dist.storage import place, split_addresses
 from tuning.capacity import Capacity, fit_trials, local_cpus, on_this_machine
@@ -155,6 +155,8 @@ class Sweep:
         options, probe = self.options, self.base.probe
 
         def place_all(facts: ClusterFacts) -> tuple[Placement, Capacity]:
+            if self.objective.judged and probe.resource:
+                require_resource(probe.resource, probe.actors)
             left = set_aside(facts, probe.actors, probe.cpus, probe.gpus) if self.objective.judged else facts
             return place_workers(self.largest, left), fit_trials(self.largest, left, self.at_once, options.trials)
 

@@ -8,13 +8,13 @@ from typing import Annotated
 
 import tyro
 
-from dcgan_dist.cluster import connected, set_environment
+from dcgan_dist.cluster import connected, has_address, set_environment
 from dcgan_dist.errors import DcganDistError, SettingsError
 from dcgan_dist.evaluation.evaluator import Evaluators
 from dcgan_dist.monitoring.terminal import Line
-from dcgan_dist.placement import set_aside
-from dcgan_dist.room import actor_bundles, wait_for_room
-from dcgan_dist.settings import Settings, WorkerSettings
+from dcgan_dist.placement import gather_facts, set_aside
+from dcgan_dist.room import actor_bundles, wait_for_free
+from dcgan_dist.settings import RAYS_OWN, Settings, WorkerSettings
 
 arg = tyro.conf.arg
 
@@ -44,6 +44,11 @@ class ActorOptions:
             raise SettingsError(f"actors is {self.actors} but needs at least 1")
         if self.wait_s <= 0:
             raise SettingsError(f"wait_s is {self.wait_s:g} but needs to be above 0")
+        if self.resource in RAYS_OWN:
+            raise SettingsError(
+                f"resource is {self.resource} but needs to be one that machines offer by --resources; cpus and gpus "
+                "are for the others"
+            )
         for name, value in (("cpus", self.cpus), ("gpus", self.gpus), ("threads", self.threads)):
             if value < 0:
                 raise SettingsError(f"{name} is {value:g} but needs at least 0")
@@ -66,14 +71,11 @@ def open_pool(options: ActorOptions, say: Callable[[str], None]) -> Iterator[Eva
     with connected(settings):
         from dcgan_dist.evaluation.pool import Pool  # Ray's environment is set by now
 
-        wait_for_room(
-            settings,
-            lambda facts: set_aside(facts, actors, cpus, gpus),
-            lambda facts: actor_bundles(actors, cpus, gpus, options.resource),
-            say,
-            free=True,
-        )
-        pool = Pool(actors, cpus, gpus, options.threads, options.resource, options.wait_s)
+        if has_address(settings):
+            wait_for_free("evaluation actors", actor_bundles(actors, cpus, gpus, options.resource), options.wait_s, say)
+        else:
+            set_aside(gather_facts(free=True), actors, cpus, gpus)  # what was started here has all that it ever will
+        pool = Pool(actors, cpus, gpus, options.threads, options.resource)
         pool.say = say
         yield pool
         pool.close()

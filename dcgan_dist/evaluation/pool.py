@@ -90,8 +90,7 @@ class Pool:
                 self.close()
                 raise ClusterError(
                     f"{number} evaluation actors found no room within {patience.waited_s:.0f} s: something else has "
-                    f"the cluster's CPUs or GPUs{f', or no machine offers {resource}' if resource else ''}; wait for "
-                    "it, or use fewer actors"
+                    "the cluster's CPUs or GPUs; wait for it, or use fewer actors"
                 )
         self._nodes: list[str] = ray.get(nodes)
 

