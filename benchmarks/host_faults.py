@@ -17,6 +17,8 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -54,7 +56,7 @@ CHANGES = {
 CPUS = 2
 EPOCHS = 4
 STEPS = IMAGES * EPOCHS // BATCH
-MAPS = 32
+MAPS = 40
 """Base maps of both networks: a step takes long enough to be met, also by a notice that takes seconds to be given."""
 SEED = 5
 PEER, OTHERS = "~/peer", shutil.ignore_patterns("__pycache__", "results")
@@ -63,8 +65,8 @@ LOOK_S = 0.02
 WAIT_S = 240.0
 SHORT_S, LONG_S = 5.0, 40.0
 """Cuts that are shorter, and longer, than the 15 s after which `cluster/node.env` has a silent machine given up."""
-NOTICE_S = 30
-"""As Google gives."""
+NOTICE_S = 12
+"""Short enough for a loop that does not leave by itself to be still at work when its machine goes."""
 METADATA_PORT = 8100
 AWAY_S = 10.0
 """How long the head is away."""
@@ -115,7 +117,7 @@ class Job:
         """Until something is so, while the sample log is read.
 
         Raises:
-            HostsError: the job has failed, or it took too long.
+            HostsError: the job has failed, or ended before, or it took too long.
         """
         deadline = time.monotonic() + WAIT_S
         while True:
@@ -124,6 +126,11 @@ class Job:
                 return
             if f"Job '{self.name}' failed" in self.said():
                 raise HostsError(f"{what}: the job has failed")
+            if self.ended():
+                self.log.look()
+                if there():
+                    return
+                raise HostsError(f"{what}: the job has ended before")
             if time.monotonic() > deadline:
                 raise HostsError(f"{what}: not within {WAIT_S:g} s")
             time.sleep(LOOK_S)
@@ -202,20 +209,23 @@ def cut_host(seconds: float, job: Job, draws: random.Random) -> float:
 
 
 def give_notice(job: Job, draws: random.Random) -> float:
-    """The watch of a machine that trains is told by a server that answers as Google's; later the machine goes."""
+    """The watch of a machine that trains is told by a server that answers as Azure's; later the machine goes."""
     host = job.victim(draws)
     hosts = job.lab.hosts
-    notice = hosts.home(LAPTOP) / "metadata" / "computeMetadata" / "v1" / "instance" / "preempted"
-    notice.parent.mkdir(parents=True, exist_ok=True)
-    notice.write_text("TRUE")
+    served = hosts.home(LAPTOP) / "served" / "metadata"
+    (served / "instance" / "compute").mkdir(parents=True, exist_ok=True)
+    (served / "instance" / "compute" / "name").write_text(host)
     server = hosts.start(
-        LAPTOP, "python", "-m", "http.server", "--directory", "metadata", str(METADATA_PORT),
+        LAPTOP, "python", "-m", "http.server", "--directory", "served", str(METADATA_PORT),
         output=job.output.with_name("metadata.txt"),
     )  # fmt: skip
-    watch = "python dcgan-dist/cluster/preemption_watch.py --cloud gcp"
+    watch = "python dcgan-dist/cluster/preemption_watch.py --cloud azure"
     metadata = f"http://{hosts.addresses[LAPTOP]}:{METADATA_PORT}"
     try:
         at = time.monotonic()
+        goes = format_datetime(datetime.now(UTC) + timedelta(seconds=NOTICE_S), usegmt=True)
+        event = {"EventType": "Preempt", "Resources": [host], "NotBefore": goes}
+        (served / "scheduledevents").write_text(json.dumps({"Events": [event]}))
         hosts.do(host, "bash", "-c", f". dcgan-dist/cluster/node.env; {watch} --metadata {metadata}")
         left_s = at + NOTICE_S - time.monotonic()
         if left_s < 0:
