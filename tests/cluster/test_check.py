@@ -86,8 +86,8 @@ def test_a_secret_in_a_file_is_found(secret: str, tmp_path: Path) -> None:
 def test_pods_are_started_with_what_other_machines_are(name: str) -> None:
     exports = re.findall(r"^export (.+)$", (ROOT / "cluster" / "node.env").read_text(), re.MULTILINE)
     wanted = dict(pair.split("=") for line in exports for pair in line.split())
-    for name_of_other in ("PATH", "RAY_AUTH_MODE", "RAY_raylet_start_wait_time_s"):
-        del wanted[name_of_other]  # of the image, of authOptions, of machines that boot
+    for variable in ("PATH", "RAY_AUTH_MODE", "RAY_raylet_start_wait_time_s"):
+        del wanted[variable]  # of the image, of authOptions, of machines that boot
     content = yaml.safe_load((ROOT / "cluster" / "kuberay" / name).read_text())
     spec = content["spec"].get("rayClusterSpec", content["spec"])
     for group in (spec["headGroupSpec"], *spec["workerGroupSpecs"]):

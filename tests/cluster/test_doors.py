@@ -116,7 +116,7 @@ Knocked = Mapping[tuple[str, str], tuple[int, str]]
 
 @pytest.fixture(scope="module")
 def knocked(cluster: Cluster, token: str) -> Knocked:
-    """What came of knocking: by door, and by what was lacking. All knock at once: some are kept waiting."""
+    """What came of knocking: by door, and by what was lacking. Several knock at a time: some are kept waiting."""
     knocks = {(door, "token"): (None, cluster.certificate) for door in DOORS}
     knocks |= {(door, "right token"): (secrets.token_hex(32), cluster.certificate) for door in DOORS}
     if cluster.certificate:
