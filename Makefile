@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PINS := $(VENV)/.made-from-$(shell cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
 
-.PHONY: help env train test test-cluster lint format check-cluster-files bench docs clean
+.PHONY: help env train test test-gpu test-cluster lint format check-cluster-files bench docs clean
 
 help:  ## show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -40,6 +40,9 @@ lint: env  ## check style and types
 format: env  ## format the code
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
+
+test-gpu: env  ## run the tests that need a GPU
+	$(BIN)/python -m pytest --gpu -m gpu
 
 test-cluster: env  ## run a cluster on hosts made of namespaces, and break them (takes root)
 	OMP_NUM_THREADS=1 CI=true $(BIN)/python -m pytest tests/cluster

@@ -7,7 +7,7 @@ forward, one backward and one reduction a step.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +17,9 @@ from torch.nn.parallel import DistributedDataParallel
 from dcgan_dist.errors import CheckpointError
 from dcgan_dist.precision import resolve_precision
 from dcgan_dist.settings import OptimizationSettings
+
+Updates = Literal["both", "generator", "discriminator"]
+"""Which networks a step updates."""
 
 
 class AdversarialStep:
@@ -44,13 +47,23 @@ class AdversarialStep:
         on the device of the networks. The mean over all workers of a loss or score is that of the whole batch; the norm
         of a gradient is that of the whole batch on every worker.
         """
-        self._set_learning_rate(step)
-        z = z.to(self.device, self.precision.compute)
+        self.set_learning_rate(step)
+        return self.update(real, z, self.updates(step))
+
+    def updates(self, step: int) -> Updates:
+        """What step `step` of the run updates."""
         if self.settings.schedule == "both":
+            return "both"
+        return "discriminator" if step % 2 else "generator"  # published code: G first
+
+    def update(self, real: Tensor, z: Tensor, updates: Updates) -> dict[str, Tensor]:
+        """The update alone, at the learning rate that is set; see `__call__`."""
+        z = z.to(self.device, self.precision.compute)
+        if updates == "both":
             images = self.generator(z)
             metrics = self._update_discriminator(real, images.detach())
             metrics |= self._update_generator(images)
-        elif step % 2 == 0:  # published code: G first
+        elif updates == "generator":
             metrics = self._update_generator(self.generator(z))
             del metrics["score/generated_after"]
         else:
@@ -93,11 +106,15 @@ class AdversarialStep:
         """This worker's part of the mean of what D takes for the probability that an image is real."""
         return self.loss_scale * logits.detach().sigmoid().sum()
 
-    def _set_learning_rate(self, step: int) -> None:
+    def set_learning_rate(self, step: int) -> None:
+        """Give both optimizers the learning rate of step `step`; a rate that is a tensor is changed in place."""
         rate = learning_rate(self.settings, step, self.total_steps)
         for optimizer in (self.generator_optimizer, self.discriminator_optimizer):
             for group in optimizer.param_groups:
-                group["lr"] = rate
+                if isinstance(group["lr"], Tensor):
+                    group["lr"].fill_(rate)
+                else:
+                    group["lr"] = rate
 
     def _average(self) -> None:
         if self.averaged is None:

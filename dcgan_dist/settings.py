@@ -161,6 +161,9 @@ class WorkerSettings:
     """Logical CPUs that Ray sets aside for a worker."""
     threads: Annotated[int, arg(metavar="THREADS")] = 0
     """Threads of a worker's tensor operations; 0: the cores of its host over the workers on it."""
+    cuda_graph: bool = True
+    """A worker that trains alone on a GPU records its step once and replays it, which spares the GPU the wait for
+    launches; several workers launch each kernel."""
     address: Annotated[str, arg(metavar="HOST:PORT")] = ""
     """Ray cluster to join; empty: `$RAY_ADDRESS`, else one started for this run on this machine."""
     wait_s: Annotated[float, arg(metavar="SECONDS")] = 60.0

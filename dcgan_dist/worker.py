@@ -21,7 +21,7 @@ from torch.nn.parallel import DistributedDataParallel
 from dcgan_dist.adversarial import AdversarialStep, load_weights, scale
 from dcgan_dist.batchnorm import set_process_group
 from dcgan_dist.checkpoint import Attempt, Saver, attempts, checkpoint_name, load_checkpoint, manifests
-from dcgan_dist.data.batches import Batch, batches
+from dcgan_dist.data.batches import Batch, batches, to_device
 from dcgan_dist.data.cache import CachedPictures, Gatherer
 from dcgan_dist.data.plan import share
 from dcgan_dist.data.source import DATASET
@@ -33,6 +33,7 @@ from dcgan_dist.networks import Generator, build_networks
 from dcgan_dist.pictures import interpolate, to_uint8
 from dcgan_dist.precision import resolve_precision
 from dcgan_dist.randomness import latents
+from dcgan_dist.replay import replayed
 from dcgan_dist.settings import Settings
 from dcgan_dist.spread import drift, spread
 from dcgan_dist.storage import Place
@@ -89,7 +90,7 @@ def train_worker(job: Job) -> Outcome:
     shard = ray.train.get_dataset_shard(DATASET)
     attempt = attempts(job.run)[-1]
     worker = Worker(job, attempt, rank, workers, device)
-    worker.announce(device.type if device.type != "cpu" else f"cpu, {threads} thread{'' if threads == 1 else 's'}")
+    worker.announce(_describe(device, threads))
 
     batch_size = job.settings.optimization.batch_size
     low, high = share(batch_size, rank, workers)
@@ -180,6 +181,7 @@ class Worker:
         self._saver = Saver(job.run, settings, attempt.number)
         self._audit = _open_audit(job, attempt, rank) if settings.monitoring.audit else None
         self._adversarial = self._build()
+        self._update = replayed(self._adversarial, settings.workers.cuda_graph)
         # Samples are drawn by rank 0 alone, so they need a G that shares its statistics with nobody.
         self._sampler = Generator(settings.networks).to(device, self._adversarial.precision.weights)
         self._saved_at = time.monotonic()
@@ -247,7 +249,7 @@ class Worker:
             self._note(step, batch)
             self._pulse.at("step", step)
             z = latents(settings.networks, self._batch_size, settings.seed, "latents", step, self._rows)
-            points.add(self._adversarial(batch.images, z, step))
+            points.add(self._update(batch.images, to_device(z, self._device), step))
             step += 1
             if self._rank == 0:
                 self._measure(step, batch)
@@ -397,6 +399,13 @@ class Worker:
     def _passes(self, step: int, images: int) -> bool:
         """Whether this step reaches another multiple of that many images."""
         return (step - 1) * self._batch_size // images != step * self._batch_size // images
+
+
+def _describe(device: torch.device, threads: int) -> str:
+    """For people: `cpu, 2 threads`, `cuda, NVIDIA L4`."""
+    if device.type == "cuda":
+        return f"{device.type}, {torch.cuda.get_device_name(device)}"
+    return f"{device.type}, {threads} thread{'' if threads == 1 else 's'}"
 
 
 def _new_group(backend: str | None = None) -> dist.ProcessGroup:

@@ -23,6 +23,23 @@ _not_run: dict[str, tuple[str, str]] = {}
 """Of each skipped test: its file, and why."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--gpu", action="store_true", help="run the tests that need a GPU, and none else")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """All other tests are of CPUs, also where there is a GPU: they start more workers than it has GPUs."""
+    if not config.getoption("--gpu"):
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    with_gpu = config.getoption("--gpu")
+    for item in items:
+        if (item.get_closest_marker("gpu") is not None) != with_gpu:
+            item.add_marker(pytest.mark.skip(reason="not of a GPU" if with_gpu else "needs a GPU: make test-gpu"))
+
+
 @pytest.fixture(scope="session")
 def s3_endpoint() -> Iterator[str]:
     """Address of an S3 server on this machine."""

@@ -116,10 +116,13 @@ def _gathered(steps: Iterator[dict[str, Any]], gather: Gather) -> Iterator[dict[
 
 def _batch(columns: dict[str, Any], device: torch.device) -> Batch:
     samples = columns["sample"]
-    images = _view(columns["image"])
-    if device.type == "cuda":
-        images = images.pin_memory().to(device, non_blocking=True)
+    images = to_device(_view(columns["image"]), device)
     return Batch(images.permute(0, 3, 1, 2), np.array(samples), samples[columns["filled"]])
+
+
+def to_device(tensor: Tensor, device: torch.device) -> Tensor:
+    """A tensor of the host on `device`; to a GPU from pinned memory, so that the host does not wait for it."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
 def _view(images: NDArray[np.uint8]) -> Tensor:

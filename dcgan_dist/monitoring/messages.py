@@ -15,7 +15,7 @@ BUFFER_BYTES = 64 << 20
 
 
 class WorkerInfo(TypedDict):
-    """Where one worker runs. `device` is for people: `cpu, 2 threads`, `cuda:0 NVIDIA H100`."""
+    """Where one worker runs. `device` is for people: `cpu, 2 threads`, `cuda, NVIDIA L4`."""
 
     rank: int
     node: str
