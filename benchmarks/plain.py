@@ -13,9 +13,9 @@ from dcgan_dist.settings import NetworkSettings
 class PlainLoop:
     """Generator, discriminator and their update, for any structure with prescribed batch norm and a flattened head."""
 
-    def __init__(self, settings: NetworkSettings) -> None:
-        self.generator: nn.Module = _generator(settings)
-        self.discriminator: nn.Module = _discriminator(settings)
+    def __init__(self, settings: NetworkSettings, device: str = "cpu") -> None:
+        self.generator: nn.Module = _generator(settings).to(device)
+        self.discriminator: nn.Module = _discriminator(settings).to(device)
         for network in (self.generator, self.discriminator):
             network.apply(_init_weights)
         self.criterion = nn.BCELoss()
@@ -23,8 +23,11 @@ class PlainLoop:
         self.optimizer_d = torch.optim.Adam(self.discriminator.parameters(), lr=2e-4, betas=(0.5, 0.999))
 
     def __call__(self, real: Tensor, z: Tensor) -> dict[str, float]:
-        """One update of D and one of G: `real` float32 `[n, 3, S, S]` in [-1, 1], `z` float32 `[n, latent_size]`."""
-        ones, zeros = torch.ones(len(real)), torch.zeros(len(real))
+        """One update of D and one of G: `real` float32 `[n, 3, S, S]` in [-1, 1], `z` float32 `[n, latent_size]`.
+
+        Both on the device of the networks.
+        """
+        ones, zeros = torch.ones(len(real), device=real.device), torch.zeros(len(real), device=real.device)
 
         self.discriminator.zero_grad()
         output = self.discriminator(real).view(-1)
