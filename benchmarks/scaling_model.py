@@ -4,9 +4,10 @@ python -m benchmarks.scaling_model --json benchmarks/results/scaling.json
 python -m benchmarks.scaling_model --tflops 120 --gbit 25
 
 A model and no measurement. Measured are the bytes of a step (`wire.json`), what a chunk costs the coordinator
-(`blocks.json`), what decoding costs a core (`ingest.json`) and the size of a checkpoint (`checkpoints.json`). Assumed
-are a GPU's and a network's figures, which the options name. Nothing of a step overlaps with anything, so that times are
-upper limits: DDP hides a part of the reduction behind the backward pass.
+(`blocks.json`), what decoding costs a core (`ingest.json`), the size of a checkpoint (`checkpoints.json`), and on one
+H100 what launching and computing a step take (`replay.json`). Assumed are the figures of another GPU and of networks,
+which the options name. A GPU computes while its next kernels are launched; nothing else of a step overlaps, so that
+times are upper limits: DDP hides a part of the reduction behind the backward pass.
 """
 
 import argparse
@@ -32,7 +33,7 @@ BATCH = 128
 STRONG = (1, 2, 4, 8, 64, 128)
 WEAK = (1, 8, 64, 512)
 FAST_GBIT = 400.0
-"""Of machines that are made for this, beside those of `cluster.yaml`."""
+"""Of machines with H100s, beside those of `cluster.yaml`."""
 WIDE, LANES = 65_536, 8
 """Images of a chunk (`data.window`), and coordinators that share the chunks among them, which is not built."""
 MEASURED_CORES = 2
@@ -45,19 +46,26 @@ MOST_WORKERS = 4_096
 
 @dataclass(frozen=True)
 class Machine:
-    """What is assumed of a GPU and of the network.
+    """A GPU, and the network of its machine.
 
     Attributes:
-        tflops: that a GPU sustains in the step; a quarter of the 121 bf16 TFLOP/s of an L4, which `cluster.yaml` has.
-        launch_s: of a step in which a GPU waits for kernels to be launched, whatever the batch.
-        gbit: of a machine's network, each way.
+        launch_s: that a host takes to launch the kernels of a step that updates both networks.
+        tflops: that the GPU sustains in the step; a quarter of the 121 bf16 TFLOP/s of an L4, which `cluster.yaml` has.
+        gbit: of the network, each way.
         latency_s: of a message.
+        name: for people.
     """
 
+    launch_s: float
     tflops: float = 30.0
-    launch_s: float = 0.006
     gbit: float = 10.0
     latency_s: float = 50e-6
+    name: str = "L4"
+
+    @property
+    def title(self) -> str:
+        """As tables have it."""
+        return f"{self.name}, {self.gbit:g} Gbit/s"
 
 
 @dataclass(frozen=True)
@@ -70,6 +78,8 @@ class Measured:
         block_s: what each block costs it.
         decode_s: what a core takes for an image.
         checkpoint_bytes: of a run of `lsun64`.
+        launch_s: see `Machine`, of the host of an H100.
+        tflops: that the H100 sustains, likewise.
     """
 
     wire: float
@@ -77,6 +87,8 @@ class Measured:
     block_s: float
     decode_s: float
     checkpoint_bytes: float
+    launch_s: float
+    tflops: float
 
 
 @dataclass(frozen=True)
@@ -84,13 +96,15 @@ class Job:
     """What a step of a preset is.
 
     Attributes:
-        flops: of an image in a step; a mean where G and D take turns.
+        launches: part of the kernels of a step that updates both networks; a mean where G and D take turns.
+        flops: of an image in a step, likewise.
         gradients: bytes of the gradients that a step reduces, likewise.
         norms: reductions of batch statistics, forward and backward, likewise.
         image_bytes: of a decoded image on its way to a worker.
         window: images of a chunk.
     """
 
+    launches: float
     flops: float
     gradients: float
     norms: int
@@ -159,6 +173,7 @@ def job_of(settings: Settings) -> Job:
     of_g, of_d = (3.0, 8.0) if both else (2.0, 4.0)
     passes_g, passes_d = (2.0, 4.0) if both else (1.5, 2.0)
     return Job(
+        launches=1.0 if both else 0.5,
         flops=of_g * forward[0] + of_d * forward[1],
         gradients=4.0 * sum(map(count_parameters, networks)) * (1.0 if both else 0.5),
         norms=round(passes_g * norms[0] + passes_d * norms[1]),
@@ -176,7 +191,9 @@ def cost(job: Job, machine: Machine, measured: Measured, workers: int, batch: in
     if workers > batch:
         raise ValueError(f"{workers} workers cannot share {batch} images")
     mine = batch / workers
-    compute = machine.launch_s + mine * job.flops / (machine.tflops * 1e12)
+    # A worker that is alone replays its step, see `dcgan_dist/replay.py`.
+    launching = machine.launch_s * job.launches if workers > 1 else 0.0
+    compute = max(launching, mine * job.flops / (machine.tflops * 1e12))
     # A ring: each sends 2 (n - 1) / n of all, which is all of it by 2 workers, where `wire` was measured.
     sent = 2 * (workers - 1) / workers * job.gradients * measured.wire
     reduce = sent * 8 / (machine.gbit * 1e9) + 2 * (workers - 1) * machine.latency_s if workers > 1 else 0.0
@@ -226,7 +243,7 @@ def limits(job: Job, machines: Sequence[Machine], measured: Measured) -> Table:
         ("were that moved: images fill the network of one machine that reads", images),
     ]
     return Table(
-        ["what runs out", *(f"workers at {machine.gbit:g} Gbit/s" for machine in machines)],
+        ["what runs out", *(f"workers, {machine.title}" for machine in machines)],
         [[what, *(_workers(found(machine)) for machine in machines)] for what, found in asked],
     )
 
@@ -249,13 +266,15 @@ def read_measured(results: Path) -> Measured:
         block_s=rates("blocks")["block_s"],
         decode_s=MEASURED_CORES / rates("ingest")["limit_images_per_s"],
         checkpoint_bytes=rates("checkpoints")["state_megabytes"] * 1e6,
+        launch_s=rates("replay")["launch_s"],
+        tflops=rates("replay")["tflops"],
     )
 
 
 def report(job: Job, machine: Machine, measured: Measured) -> Report:
     """The tables."""
-    networks = [machine, replace(machine, gbit=FAST_GBIT)]
-    shown = ["Gbit/s", "workers", "batch", "ms compute", "ms gradients", "ms statistics", "images/s", "efficiency"]
+    networks = [machine, Machine(measured.launch_s, measured.tflops, FAST_GBIT, machine.latency_s, "H100")]
+    shown = ["machine", "workers", "batch", "ms compute", "ms gradients", "ms statistics", "images/s", "efficiency"]
     shared = ["coordinator busy", "cores to decode", "Gbit/s of images"]
 
     def rows(network: Machine, batches: Mapping[int, int]) -> list[list[Cell]]:
@@ -263,7 +282,7 @@ def report(job: Job, machine: Machine, measured: Measured) -> Report:
         alone = costs[0].images_per_s
         return [
             [
-                network.gbit,
+                network.title,
                 one.workers,
                 f"{one.batch:,}",
                 1e3 * one.compute_s,
@@ -295,9 +314,11 @@ def report(job: Job, machine: Machine, measured: Measured) -> Report:
         ],
         ["GFLOP of an image in a step", job.flops / 1e9, "counted"],
         ["MB of gradients in a step", job.gradients / 1e6, "counted"],
-        ["TFLOP/s that a GPU sustains", machine.tflops, "assumed"],
-        ["ms of a step to launch kernels", 1e3 * machine.launch_s, "assumed"],
-        ["Gbit/s of a machine's network", machine.gbit, "assumed"],
+        ["ms to launch the kernels of a step of several workers", 1e3 * job.launches * machine.launch_s, "replay.json"],
+        ["TFLOP/s that an H100 sustains", measured.tflops, "replay.json"],
+        [f"TFLOP/s that an {machine.name} sustains", machine.tflops, "assumed"],
+        ["Gbit/s of its machine's network", machine.gbit, "assumed"],
+        ["Gbit/s of the network of an H100's machine", FAST_GBIT, "assumed"],
         ["µs of a message", 1e6 * machine.latency_s, "assumed"],
     ]
     return Report(
@@ -319,17 +340,19 @@ def report(job: Job, machine: Machine, measured: Measured) -> Report:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command."""
     options: argparse.ArgumentParser = parser("What limits training on many GPUs.")
-    machine = Machine()
+    measured = read_measured(RESULTS)
+    machine = Machine(measured.launch_s)
     for name, told in (
+        ("launch_s", "to launch the kernels of a step that updates both networks"),
         ("tflops", "that a GPU sustains"),
-        ("launch_s", "of a step to launch kernels"),
         ("gbit", "of a machine's network, each way"),
         ("latency_s", "of a message"),
     ):
         options.add_argument(f"--{name.replace('_', '-')}", type=float, default=getattr(machine, name), help=told)
     given = options.parse_args(arguments)
-    machine = Machine(given.tflops, given.launch_s, given.gbit, given.latency_s)
-    publish(report(job_of(lsun64()), machine, read_measured(RESULTS)), given.json)
+    name = machine.name if given.tflops == machine.tflops else "a GPU"
+    machine = Machine(given.launch_s, given.tflops, given.gbit, given.latency_s, name)
+    publish(report(job_of(lsun64()), machine, measured), given.json)
     return 0
 
 

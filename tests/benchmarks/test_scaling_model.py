@@ -26,8 +26,11 @@ from benchmarks.scaling_model import (
 from dcgan_dist.networks import build_networks
 from dcgan_dist.settings import scenes32
 
-JOB = Job(flops=8e9, gradients=7e7, norms=12, image_bytes=12_288, window=4_096)
-MEASURED = Measured(wire=1.1, chunk_s=0.01, block_s=0.002, decode_s=4e-5, checkpoint_bytes=4e8)
+JOB = Job(launches=0.5, flops=8e9, gradients=7e7, norms=12, image_bytes=12_288, window=4_096)
+MEASURED = Measured(
+    wire=1.1, chunk_s=0.01, block_s=0.002, decode_s=4e-5, checkpoint_bytes=4e8, launch_s=0.008, tflops=300.0
+)
+MACHINE = Machine(launch_s=0.012)
 
 
 def multiplications(network: nn.Module, inputs: torch.Tensor) -> float:
@@ -46,41 +49,48 @@ def multiplications(network: nn.Module, inputs: torch.Tensor) -> float:
 
 
 def test_a_worker_alone_sends_nothing_and_computes_all() -> None:
-    one = cost(JOB, Machine(), MEASURED, 1, BATCH)
+    one = cost(JOB, MACHINE, MEASURED, 1, BATCH)
     assert (one.reduce_s, one.norms_s) == (0.0, 0.0)
-    assert one.compute_s == pytest.approx(Machine().launch_s + BATCH * 8e9 / 30e12)
+    assert one.compute_s == pytest.approx(BATCH * 8e9 / 30e12)
+
+
+def test_with_few_images_a_worker_waits_for_launches_unless_it_is_alone() -> None:
+    launching = MACHINE.launch_s * JOB.launches
+    assert cost(JOB, MACHINE, MEASURED, 2, 4).compute_s == pytest.approx(launching)
+    assert cost(JOB, MACHINE, MEASURED, 2, 256).compute_s == pytest.approx(128 * 8e9 / 30e12)
+    assert cost(JOB, MACHINE, MEASURED, 1, 2).compute_s < launching / 2
 
 
 def test_two_workers_send_what_was_measured() -> None:
-    two = cost(JOB, Machine(latency_s=0.0), MEASURED, 2, BATCH)
+    two = cost(JOB, replace(MACHINE, latency_s=0.0), MEASURED, 2, BATCH)
     assert two.reduce_s == pytest.approx(1.1 * 7e7 * 8 / 10e9)
 
 
 def test_more_workers_than_images_are_refused() -> None:
     with pytest.raises(ValueError, match="129 workers cannot share 128 images"):
-        cost(JOB, Machine(), MEASURED, BATCH + 1, BATCH)
+        cost(JOB, MACHINE, MEASURED, BATCH + 1, BATCH)
 
 
 def test_a_busy_coordinator_is_what_limits() -> None:
     slow = replace(MEASURED, block_s=1.0)
-    found = cost(JOB, Machine(), slow, 8, 8 * BATCH)
+    found = cost(JOB, MACHINE, slow, 8, 8 * BATCH)
     assert found.coordinator > 1
     # It deals a chunk in so long, whatever the workers do.
     assert found.images_per_s == pytest.approx(JOB.window / (slow.chunk_s + 8 * slow.block_s))
 
 
 def test_a_batch_that_is_larger_than_a_chunk_makes_a_chunk_of_its_own() -> None:
-    many = cost(JOB, Machine(), MEASURED, 512, 512 * BATCH)
+    many = cost(JOB, MACHINE, MEASURED, 512, 512 * BATCH)
     assert many.coordinator == pytest.approx((MEASURED.chunk_s + 512 * MEASURED.block_s) / many.alone_s)
 
 
 def test_the_first_number_of_workers_is_found() -> None:
-    assert first_where(lambda found: found.batch >= 1_000, JOB, Machine(), MEASURED) == 8
-    assert first_where(lambda found: False, JOB, Machine(), MEASURED) is None
+    assert first_where(lambda found: found.batch >= 1_000, JOB, MACHINE, MEASURED) == 8
+    assert first_where(lambda found: False, JOB, MACHINE, MEASURED) is None
 
 
 def test_wider_chunks_and_more_coordinators_move_its_limit() -> None:
-    rows = {str(row[0]): row[1] for row in limits(JOB, [Machine()], MEASURED).rows}
+    rows = {str(row[0]): row[1] for row in limits(JOB, [MACHINE], MEASURED).rows}
     one, wide, several = [int(str(n).replace(",", "")) for what, n in rows.items() if "data.window" in what]
     assert one < wide < several
 
@@ -98,7 +108,7 @@ def test_what_a_step_takes_is_counted() -> None:
 
 
 def test_the_tables_have_a_row_for_each_size_and_network() -> None:
-    made = report(JOB, Machine(), MEASURED)
+    made = report(JOB, MACHINE, MEASURED)
     assert len(made.tables["scaling-strong"].rows) == 2 * len(STRONG)
     assert len(made.tables["scaling-weak"].rows) == 2 * len(WEAK)
     assert made.tables["scaling-strong"].rows[0][7] == "100 %"
