@@ -54,7 +54,8 @@ CHANGES = {
 }
 """Of the files that come with this: switches that they name."""
 CPUS = 2
-EPOCHS = 4
+EPOCHS = 6
+"""So that a run is still under way when the head is back, which it does not wait for."""
 STEPS = IMAGES * EPOCHS // BATCH
 MAPS = 40
 """Base maps of both networks: a step takes long enough to be met, also by a notice that takes seconds to be given."""
