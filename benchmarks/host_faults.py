@@ -26,9 +26,11 @@ from typing import Any
 from benchmarks.faults import (
     BATCH,
     BETWEEN,
+    EPOCHS,
     IMAGES,
     OFFSETS,
     OURS,
+    STEPS,
     STOCK,
     Broken,
     Draw,
@@ -54,9 +56,6 @@ CHANGES = {
 }
 """Of the files that come with this: switches that they name."""
 CPUS = 2
-EPOCHS = 6
-"""So that a run is still under way when the head is back, which it does not wait for."""
-STEPS = IMAGES * EPOCHS // BATCH
 MAPS = 40
 """Base maps of both networks: a step takes long enough to be met, also by a notice that takes seconds to be given."""
 SEED = 5
