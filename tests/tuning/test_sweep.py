@@ -128,8 +128,9 @@ def test_a_sweep_leaves_runs_a_table_and_settings_that_give_its_best_again(
 @pytest.mark.ray
 @pytest.mark.timeout(600)
 def test_a_stopped_and_a_killed_sweep_repeat_no_trial_and_lose_none(sweep_command: Any, tmp_path: Path) -> None:
+    # Small batches take long: from a trial's first checkpoint to its end there is time to stop it.
     options = [*TINY, "--name=sweep", f"--images={IMAGES}", "--trials=2", "--at-once=1", "--scheduler=none"]
-    process = sweep_command.start(*options, *SEARCH)
+    process = sweep_command.start(*options, "--batch-size=12", *SEARCH)
     sweep = tmp_path / "runs" / "sweep"
     trials = [Place(str(sweep / "trials" / f"{number:03d}")) for number in range(2)]
 
@@ -167,7 +168,7 @@ def test_a_stopped_and_a_killed_sweep_repeat_no_trial_and_lose_none(sweep_comman
     assert lives[1].checkpoint is not None
     assert lives[1].checkpoint >= reached
     rows = list(csv.DictReader((sweep / "results.csv").open()))
-    assert [row["images"] for row in rows] == [str(-(-IMAGES // 64) * 64)] * 2
+    assert [row["images"] for row in rows] == [str(-(-IMAGES // 12) * 12)] * 2
 
 
 @pytest.mark.ray
