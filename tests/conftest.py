@@ -37,7 +37,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     with_gpu = config.getoption("--gpu")
     for item in items:
         if (item.get_closest_marker("gpu") is not None) != with_gpu:
-            item.add_marker(pytest.mark.skip(reason="not of a GPU" if with_gpu else "needs a GPU: make test-gpu"))
+            item.add_marker(
+                pytest.mark.skip(
+                    reason="--gpu runs those that need a GPU alone" if with_gpu else "needs a GPU: make test-gpu"
+                )
+            )
 
 
 @pytest.fixture(scope="session")

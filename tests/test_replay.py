@@ -95,7 +95,7 @@ def test_replays_do_what_steps_do(schedule: str, precision: str) -> None:
 
 @pytest.mark.gpu
 @pytest.mark.usefixtures("_same_kernels")
-def test_state_of_replays_goes_on_in_a_new_process() -> None:
+def test_a_new_step_goes_on_from_the_state_of_replays() -> None:
     settings = OptimizationSettings(batch_size=BATCH, precision="fp32")
     whole, second = make(settings, GPU), make(settings, GPU)
     step = replayed(whole, wanted=True)
