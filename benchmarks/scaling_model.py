@@ -282,7 +282,7 @@ def report(job: Job, machine: Machine, measured: Measured) -> Report:
         alone = costs[0].images_per_s
         return [
             [
-                network.title,
+                network.name,
                 one.workers,
                 f"{one.batch:,}",
                 1e3 * one.compute_s,
