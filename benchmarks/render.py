@@ -59,8 +59,8 @@ class Results:
 
 
 def documents(root: Path) -> list[Path]:
-    """README.md and docs/*.md, as far as they are there."""
-    return [file for file in [root / "README.md", *sorted((root / "docs").glob("*.md"))] if file.is_file()]
+    """README.md and the pages below docs/, as far as they are there."""
+    return [file for file in [root / "README.md", *sorted((root / "docs").rglob("*.md"))] if file.is_file()]
 
 
 def render(text: str, results: Results, source: str) -> str:

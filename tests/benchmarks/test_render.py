@@ -16,9 +16,9 @@ def root(tmp_path: Path) -> Path:
         bars=[Bar("over theirs", 6.1, at_least=5.0)],
     )
     write(tmp_path / "benchmarks" / "results" / "ingest.json", report.to_json())
-    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "lab").mkdir(parents=True)
     (tmp_path / "README.md").write_text("Top\n\n<!-- table: ingest -->\nold\n<!-- end -->\n\nBottom\n")
-    (tmp_path / "docs" / "page.md").write_text(
+    (tmp_path / "docs" / "lab" / "page.md").write_text(
         "<!-- bars: ingest -->\n<!-- end -->\n<!-- table: other -->\n<!-- end -->\n"
     )
     return tmp_path
@@ -38,7 +38,7 @@ def test_a_table_replaces_what_is_between_its_marks_and_nothing_else(root: Path)
 
 def test_bars_and_several_tables_of_a_report_are_rendered(root: Path) -> None:
     assert main([], root) == 0
-    text = (root / "docs" / "page.md").read_text()
+    text = (root / "docs" / "lab" / "page.md").read_text()
     assert "| over theirs | at least 5 | 6.1 | yes |" in text
     assert "| y |" in text
 
@@ -60,7 +60,7 @@ def test_rendering_twice_changes_nothing(root: Path) -> None:
 def test_the_check_names_files_that_differ_and_leaves_them(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = (root / "README.md").read_text()
     assert main(["--check"], root) == 1
-    assert "README.md, docs/page.md differ from benchmarks/results" in capsys.readouterr().err
+    assert "README.md, docs/lab/page.md differ from benchmarks/results" in capsys.readouterr().err
     assert (root / "README.md").read_text() == before
 
 
