@@ -1,8 +1,8 @@
 """The adversarial step as a CUDA graph: recorded once, then replayed, so that a GPU waits for no launch.
 
 A step of the paper's networks is hundreds of small kernels, which a fast GPU works off sooner than Python can launch
-them (docs/lab/benchmarks.md). A replay is one launch. It repeats the same kernels on the same memory, so whatever changes
-from step to step lies in tensors: the images, z, and the learning rate.
+them (docs/lab/benchmarks.md). A replay is one launch. It repeats the same kernels on the same memory, so whatever
+changes from step to step lies in tensors: the images, z, and the learning rate.
 """
 
 from collections.abc import Callable, Mapping
