@@ -2,18 +2,26 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PINS := $(VENV)/.made-from-$(shell cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
+# Where torch comes from, if not from PyPI, whose wheels bring 3.2 GB of CUDA along: remembered with the environment.
+TORCH_INDEX ?= $(shell cat $(VENV)/.torch-index 2>/dev/null)
+PINS := $(VENV)/.made-from-$(shell { cat pyproject.toml constraints.txt; echo '$(TORCH_INDEX)'; } | cksum | cut -d' ' -f1)
 
 .PHONY: help env train test test-gpu test-cluster lint format check-cluster-files bench docs clean
 
 help:  ## show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
-env: $(PINS)  ## make the environment in .venv, or reuse it while the pins are the same
+env: $(PINS)  ## make the environment in .venv, or reuse it while the pins are the same (TORCH_INDEX=URL for torch)
 
 $(PINS): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python %d.%d is too old: dcgan-dist needs 3.11 or newer; name one with make PYTHON=..." % sys.version_info[:2])'
+	@# Wheels of another index have the same versions: pip would leave those that are there.
+	@[ ! -d $(VENV) ] || [ "$$(cat $(VENV)/.torch-index 2>/dev/null)" = '$(TORCH_INDEX)' ] || rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
+	@echo '$(TORCH_INDEX)' >$(VENV)/.torch-index
+ifneq ($(TORCH_INDEX),)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt --index-url '$(TORCH_INDEX)' torch torchvision
+endif
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt --editable '.[test,lint]'
 	@# pip would do it on one core; a few files are of other versions of Python.
 	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
