@@ -40,7 +40,7 @@ LAYERS = [
     {"placement", "adversarial", "published", "data.reading"},
     {"networks", "data.plan", "data.shards", "data.embedded"},
     {"data.scenes"},
-    {"batchnorm", "randomness", "precision", "pictures", "spread", "data.images", "data.tar", "storage"},
+    {"batchnorm", "randomness", "precision", "pictures", "spread", "data.images", "data.tar", "storage", "runs"},
     {"settings"},
     {"errors", "versions"},
 ]
@@ -59,6 +59,7 @@ WITHOUT_RAY = [
     "settings",
     "commandline",
     "storage",
+    "runs",
     "checkpoint",
     "sample",
     "history",
