@@ -38,6 +38,7 @@ from dcgan_dist.evaluation.tasks.neighbours import open_neighbours
 from dcgan_dist.monitoring.terminal import Line
 from dcgan_dist.networks import Discriminator
 from dcgan_dist.published import SVHN, load_published
+from dcgan_dist.runs import NamedRun, find_run
 from dcgan_dist.sample import load_generator
 from dcgan_dist.settings import NetworkSettings
 from dcgan_dist.storage import Place, place
@@ -51,7 +52,10 @@ class EvaluateOptions(ActorOptions):
     samples of its generator come to the data."""
 
     run: Annotated[str, tyro.conf.Positional, arg(metavar="RUN")] = ""
-    """The run's folder, on a disk or in an object store; not needed for features that are no run's."""
+    """The run: its name in the storage, its folder on a disk or in an object store, or one of its checkpoints; not
+    needed for features that are no run's."""
+    storage: Annotated[str, arg(metavar="ADDRESS")] = "runs"
+    """Where a run lies that is given by its name."""
     tasks: Annotated[str, arg(metavar="NAME[=FOLDER],...")] = "cifar10"
     """What to judge on: folders with labelled `train-*.tar` and `test-*.tar`, for `svhn` also with its .mat files;
     without one, $DCGAN_DIST_DATA/NAME. `neighbours`: distances of the images that the run was trained on, or of the
@@ -66,8 +70,9 @@ class EvaluateOptions(ActorOptions):
     """Where results go; empty: RUN/evaluation, or `evaluation` in this folder without a run."""
     size: Annotated[int, arg(metavar="PIXELS")] = 32
     """Height and width of the images without a run; those of a run's networks are its own."""
-    checkpoint: Annotated[str, arg(metavar="NAME")] = "latest"
-    """Name of a folder in RUN/checkpoints, `latest`, or `best`: the one that the run's probe chose."""
+    checkpoint: Annotated[str, arg(metavar="NAME")] = ""
+    """Name of a folder in RUN/checkpoints, `latest`, or `best`: the one that the run's probe chose. Empty: the one that
+    RUN names, else the latest."""
     half: bool = False
     """Keep features as float16, in half the memory."""
     resize: bool = False
@@ -139,19 +144,24 @@ def describe(name: str, sources: Sources, task: Task) -> Description:
     return KMeansFeatures(int(match[1]), len(task.train))
 
 
-def results_folder(options: EvaluateOptions) -> Place:
+def results_folder(options: EvaluateOptions, run: Place | None) -> Place:
     """Where results go."""
-    return place(options.out or (f"{options.run}/{FOLDER}" if options.run else FOLDER))
+    return run / FOLDER if run is not None and not options.out else place(options.out or FOLDER)
 
 
-def evaluate(options: EvaluateOptions, say: Callable[[str], None]) -> dict[str, list[dict[str, Any]]]:
+def evaluate(
+    options: EvaluateOptions, of: NamedRun | None, say: Callable[[str], None]
+) -> dict[str, list[dict[str, Any]]]:
     """Results by task; those that are there already are read, the others computed and written.
+
+    Args:
+        of: the run that the options name, if they name one.
 
     Raises:
         DcganDistError: what a user can mend, before anything starts where it can be seen then.
     """
-    run = place(options.run) if options.run else None
-    checkpoint = named_checkpoint(run, options.checkpoint) if run else None
+    run = of.place if of else None
+    checkpoint = named_checkpoint(of.place, of.choose(options.checkpoint)) if of else None
     jobs: list[Job] = []
     tasks: list[Task] = []
     for named in parse_tasks(options.tasks):
@@ -190,7 +200,7 @@ def _probes(task: Task, options: EvaluateOptions, run: Place | None, checkpoint:
             about = (run.name, checkpoint.name, checkpoint.step, checkpoint.images)
         description = describe(name, sources, task)
         classifiers = Nearest() if name == "knn" else Linear(task.costs)
-        jobs.append(ProbeJob(results_folder(options), *about, task, name, description, dtype, classifiers))
+        jobs.append(ProbeJob(results_folder(options, run), *about, task, name, description, dtype, classifiers))
     return jobs
 
 
@@ -204,7 +214,7 @@ def _neighbours(
     asked = open_neighbours(named.folder, run, settings, resize=options.resize)
     sampler = Sampler(load_generator(checkpoint), settings.networks, settings.optimization.batch_size, options.seed)
     about = (run.name, checkpoint.name, checkpoint.step, checkpoint.images)
-    return NeighboursJob(results_folder(options), *about, asked, sampler)
+    return NeighboursJob(results_folder(options, run), *about, asked, sampler)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -213,11 +223,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def act(line: Line) -> None:
         config = (tyro.conf.FlagCreatePairsOff,)
         options = tyro.cli(EvaluateOptions, prog="python -m dcgan_dist.evaluate", args=arguments, config=config)
-        results = evaluate(options, line.say)
+        of = find_run(options.run, options.storage) if options.run else None
+        results = evaluate(options, of, line.say)
         line.clear()
         for task, of_task in results.items():
             print(*table(task, of_task), "", sep="\n")
-        print(f"written to {results_folder(options)}")
+        print(f"written to {results_folder(options, of.place if of else None)}")
 
     return status_of(act, "left; what is finished is kept, and the same command goes on from there")
 

@@ -27,6 +27,7 @@ from dcgan_dist.evaluation.tasks.labelled import open_index, pictures
 from dcgan_dist.evaluation.tasks.neighbours import training_index
 from dcgan_dist.monitoring.terminal import Line
 from dcgan_dist.pictures import Pixels, png
+from dcgan_dist.runs import find_run
 from dcgan_dist.sample import draw, load_generator
 from dcgan_dist.settings import Settings
 from dcgan_dist.storage import Place, place
@@ -42,7 +43,9 @@ class MemorisedOptions(ActorOptions):
     """Compare samples of a run's generator, and images that it has not seen, with all its training images."""
 
     run: Annotated[str, tyro.conf.Positional, arg(metavar="RUN")]
-    """The run's folder, on a disk or in an object store."""
+    """The run: its name in the storage, its folder on a disk or in an object store, or one of its checkpoints."""
+    storage: Annotated[str, arg(metavar="ADDRESS")] = "runs"
+    """Where a run lies that is given by its name."""
     data: Annotated[str, arg(metavar="FOLDER")] = ""
     """Where the run's training images lie as `train-*.tar`, and images that it has not seen as `test-*.tar`. A run on
     the embedded data set does not need it: more scenes are drawn."""
@@ -50,8 +53,9 @@ class MemorisedOptions(ActorOptions):
     """How many samples, and at most how many images that are held out."""
     seed: Annotated[int, arg(metavar="NUMBER")] = 0
     """Of z."""
-    checkpoint: Annotated[str, arg(metavar="NAME")] = "latest"
-    """Name of a folder in RUN/checkpoints, `latest`, or `best`: the one that the run's probe chose."""
+    checkpoint: Annotated[str, arg(metavar="NAME")] = ""
+    """Name of a folder in RUN/checkpoints, `latest`, or `best`: the one that the run's probe chose. Empty: the one that
+    RUN names, else the latest."""
 
     def __post_init__(self) -> None:
         if self.number < FEWEST:
@@ -93,8 +97,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def act(line: Line) -> None:
         options = tyro.cli(MemorisedOptions, prog="python -m dcgan_dist.memorised", args=arguments)
-        run = place(options.run)
-        checkpoint = named_checkpoint(run, options.checkpoint)
+        named = find_run(options.run, options.storage)
+        run, checkpoint = named.place, named_checkpoint(named.place, named.choose(options.checkpoint))
         train, held_out = training_images(run, checkpoint.settings, options.data, options.number)
         line.say("drawing samples")
         drawn = draw(load_generator(checkpoint), checkpoint, options.number, options.seed, torch.device("cpu"))

@@ -12,6 +12,7 @@ from dcgan_dist.storage import Place, place
 
 CHECKPOINTS = "checkpoints"
 """Folder of a run that holds its checkpoints."""
+RUN_HOLDS = frozenset({CHECKPOINTS, "run.json"})
 CHECKPOINT_FILES = frozenset({"state.pt", "MANIFEST.json"})
 SETTINGS_FILE = "settings.yaml"
 MOST_NAMES, MOST_LOOKED_AT = 5, 100
@@ -77,7 +78,7 @@ def is_run(where: Place) -> bool:
     names = set(where.names())
     if "sweep.json" in names:
         return False
-    return CHECKPOINTS in names or (SETTINGS_FILE in names and not names & CHECKPOINT_FILES)
+    return bool(names & RUN_HOLDS) or (SETTINGS_FILE in names and not names & CHECKPOINT_FILES)
 
 
 def _run_at(where: Place) -> NamedRun | None:

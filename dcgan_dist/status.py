@@ -1,6 +1,6 @@
 """Where a run stands, from its folder alone, also while it runs and on object storage:
 
-python -m dcgan_dist.status runs/NAME
+python -m dcgan_dist.status NAME
 python -m dcgan_dist.status s3://bucket/runs/NAME
 """
 
@@ -21,7 +21,8 @@ from dcgan_dist.errors import CheckpointError, DcganDistError
 from dcgan_dist.history import lives, totals
 from dcgan_dist.monitoring.curves import Point, read_lines, read_points
 from dcgan_dist.monitoring.terminal import duration
-from dcgan_dist.storage import MissingFile, Place, place
+from dcgan_dist.runs import find_run
+from dcgan_dist.storage import MissingFile, Place
 
 arg = tyro.conf.arg
 
@@ -36,7 +37,9 @@ class StatusOptions:
     """Say where a run stands."""
 
     run: Annotated[str, tyro.conf.Positional, arg(metavar="RUN")]
-    """The run's folder, on a disk or in an object store."""
+    """The run: its name in the storage, or its folder on a disk or in an object store."""
+    storage: Annotated[str, arg(metavar="ADDRESS")] = "runs"
+    """Where a run lies that is given by its name."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ def read_standing(run: Place) -> Standing:
     try:
         record = json.loads((run / "run.json").read_bytes())
     except MissingFile as error:
-        raise CheckpointError(f"{run} holds no run.json: give the folder of a run, which is STORAGE/NAME") from error
+        raise CheckpointError(f"{run} holds no run.json yet: nothing has been trained there") from error
     except ValueError as error:
         raise CheckpointError(f"{run / 'run.json'} is damaged: it is written anew when the run is resumed") from error
     whole = manifests(run)
@@ -154,7 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command. Returns 0, or 2 where the folder is no run."""
     try:
         options = tyro.cli(StatusOptions, prog="python -m dcgan_dist.status", args=arguments)
-        run = place(options.run)
+        run = find_run(options.run, options.storage).place
         print("\n".join(describe(run, read_standing(run), time.time())))
     except DcganDistError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -85,7 +85,7 @@ def test_results_are_written_and_what_is_there_is_not_computed_again(folder: Pat
 
     times = [file.stat().st_mtime_ns for file in files]
     files[0].unlink()
-    status, _, errors = evaluate(folder, *command)
+    status, _, errors = evaluate(folder, "run/checkpoints/000000000640", *command[1:])
     assert status == 0, errors
     assert [file.stat().st_mtime_ns for file in files][1:] == times[1:]
     new = json.loads(files[0].read_text())
@@ -110,7 +110,7 @@ def test_how_near_samples_come_to_images_is_told_for_each_number_of_samples(fold
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["nowhere"], "holds no checkpoint"),
+        (["nowhere"], "there is no run nowhere: neither "),
         (["run", "--tasks", "nobody"], "task nobody needs its data: give --tasks nobody=FOLDER"),
         (["run", "--tasks", "mine=absent"], "task mine is none that is known: there is no folder"),
         (
@@ -122,6 +122,10 @@ def test_how_near_samples_come_to_images_is_told_for_each_number_of_samples(fold
         (["--tasks", "mine=mine"], "features discriminator are those of a run: give its folder"),
         (["--tasks", "mine=mine", "--features", "published-svhn", "--resize"], "svhn/G.npz is missing"),
         (["run", "--tasks", "mine=mine", "--features", "published-svhn"], "are made for images of 32 x 32 pixels"),
+        (
+            ["run/checkpoints/000000000640", "--tasks", "mine=mine", "--checkpoint", "best"],
+            "--checkpoint is best but the run is given as its checkpoint 000000000640",
+        ),
         (["run", "--tasks", "mine=mine", "--checkpoint", "7"], "is torn: it lacks a file"),
         (["run", "--tasks", "mine=mine", "--actors", "0"], "actors is 0 but needs at least 1"),
         (

@@ -89,7 +89,7 @@ def test_a_run_on_the_embedded_data_set_needs_no_data_named(folder: Path) -> Non
         for index in range(SCENES):
             writer.add(jpeg(index))
     concatenate(writer.written, image_size=16).save(where)
-    status, output, errors = memorised(folder, "runs/run", "-n", "100")
+    status, output, errors = memorised(folder, "run", "-n", "100")
     assert status == 0, errors
     assert "100 samples against 100 images held out" in output
 
@@ -99,7 +99,8 @@ def test_a_run_on_the_embedded_data_set_needs_no_data_named(folder: Path) -> Non
     [
         (["runs/run", "-n", "10"], "number is 10 but needs at least 100"),
         (["runs/run", "--threads", "-1"], "threads is -1 but needs at least 0"),
-        (["runs/nobody"], "holds no checkpoint"),
+        (["nobody"], "there is no run nobody: neither"),
+        (["runs/quite-another"], "is not the folder of a run; "),
         (["runs/run"], "dataset.json"),
         (["runs/run", "--data", "nowhere"], "nowhere"),
     ],

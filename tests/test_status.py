@@ -98,6 +98,15 @@ def test_a_run_that_has_ended(status: str, tmp_path: Path) -> None:
     assert told(run, later_s=3_600)["status"].partition(";")[0] == status
 
 
+def test_a_run_is_named_as_a_user_likes(call: Any, tmp_path: Path) -> None:
+    run = place(str(tmp_path / "mine" / "a run"))
+    write_run(run, tmp_path)
+    for named in (["a run", "--storage", "mine"], ["mine/a run/"], ["mine/a run/checkpoints/000000001280"]):
+        status, output, errors = call(main, *named)
+        assert (status, errors) == (0, "")
+        assert f"run          {run}\n" in output
+
+
 def test_a_run_that_has_just_begun_has_no_points(tmp_path: Path) -> None:
     run = place(str(tmp_path / "runs" / "run"))
     (run / "run.json").write_bytes(json.dumps(RECORD).encode())
@@ -109,9 +118,10 @@ def test_a_run_that_has_just_begun_has_no_points(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_no_run_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(tmp_path)]) == 2
-    assert capsys.readouterr().err == (
-        f"error: {tmp_path} holds no run.json: give the folder of a run, which is STORAGE/NAME\n"
-    )
+    assert f"error: {tmp_path} is not the folder of a run" in capsys.readouterr().err
+    (tmp_path / "settings.yaml").touch()
+    assert main([str(tmp_path)]) == 2
+    assert capsys.readouterr().err == f"error: {tmp_path} holds no run.json yet: nothing has been trained there\n"
     (tmp_path / "run.json").write_text("{")
     assert main([str(tmp_path)]) == 2
     assert "is damaged" in capsys.readouterr().err
