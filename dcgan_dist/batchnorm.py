@@ -1,11 +1,18 @@
 """Batch normalisation over the batch of a step, however many workers share it, on any device.
 
 As in the published code, the statistics are always those of the current batch: there are no running averages, so a
-network has no buffers, and what it gives for an image depends on the images beside it. The variance is the biased one
-and eps is 1e-8. At such an eps E[x^2] - E[x]^2 would lose everything in float32, so workers exchange (count, mean,
-centred sum of squares) and combine them by Chan, Golub and LeVeque's formula. `torch.nn.SyncBatchNorm` does not run on
-CPUs.
+network has no buffers, and what it gives for an image depends on the images beside it. Where that must not be, when
+samples are drawn and features are made, statistics are averaged over many batches first and then fixed
+(`with_statistics`).
+
+The variance is the biased one and eps is 1e-8. At such an eps E[x^2] - E[x]^2 would lose everything in float32, so
+workers exchange (count, mean, centred sum of squares) and combine them by Chan, Golub and LeVeque's formula.
+`torch.nn.SyncBatchNorm` does not run on CPUs.
 """
+
+from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
@@ -48,6 +55,106 @@ def set_process_group(network: nn.Module, group: dist.ProcessGroup | None) -> No
     for module in network.modules():
         if isinstance(module, BatchNorm):
             module.process_group = group
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Fixed statistics of the layers of a network that have batch normalisation, first layer first.
+
+    Attributes:
+        means: float64 [C] of each.
+        variances: float64 [C] of each, biased.
+        batches: over how many batches they are averages.
+    """
+
+    means: tuple[Tensor, ...]
+    variances: tuple[Tensor, ...]
+    batches: int
+
+
+def average(parts: Sequence[Statistics]) -> Statistics:
+    """Statistics over the batches of all parts, each batch with the same weight."""
+    batches = sum(part.batches for part in parts)
+
+    def mean(columns: Sequence[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
+        weighted = zip(
+            *([tensor * part.batches for tensor in column] for part, column in zip(parts, columns, strict=True)),
+            strict=True,
+        )
+        return tuple(torch.stack(layer).sum(0) / batches for layer in weighted)
+
+    return Statistics(mean([part.means for part in parts]), mean([part.variances for part in parts]), batches)
+
+
+def average_of_batches(found: Iterable[Statistics]) -> Statistics | None:
+    """Statistics over batches that come one after the other; None where there are none.
+
+    None of them is kept: among the large tensors that come and go, small ones that stay would hold whole pages each.
+    """
+    sums: list[Tensor] = []
+    batches = 0
+    for one in found:
+        tensors = [*one.means, *one.variances]
+        sums = sums or [torch.zeros_like(tensor) for tensor in tensors]
+        for total, tensor in zip(sums, tensors, strict=True):
+            total += tensor
+        batches += 1
+    if not batches:
+        return None
+    means = [total / batches for total in sums]
+    return Statistics(tuple(means[: len(means) // 2]), tuple(means[len(means) // 2 :]), batches)
+
+
+@torch.no_grad()
+def input_statistics(network: nn.Module, forward: Callable[[Tensor], object], x: Tensor) -> Statistics:
+    """Statistics of what each `BatchNorm` of a network is given for one batch, while the batch's own are in use.
+
+    Args:
+        forward: the network, or one of its methods; a layer that it does not use gets mean 0 and variance 1.
+        x: the batch.
+    """
+    layers = _normalising(network)
+    found = {name: (torch.zeros(len(one.bias)).double(), torch.ones(len(one.bias)).double()) for name, one in layers}
+
+    def note(name: str, x: Tensor) -> None:
+        dims = [d for d in range(x.dim()) if d != 1]
+        variance, mean = torch.var_mean(x.to(dict(layers)[name].bias.dtype), dims, correction=0)
+        found[name] = mean.double().cpu(), variance.double().cpu()
+
+    hooks = [one.register_forward_pre_hook(lambda _, given, name=name: note(name, given[0])) for name, one in layers]
+    try:
+        forward(x)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return Statistics(tuple(mean for mean, _ in found.values()), tuple(var for _, var in found.values()), 1)
+
+
+class FixedBatchNorm(nn.Module):
+    """A `BatchNorm` whose statistics do not change; its buffers are called as those of `torch.nn.BatchNorm2d`."""
+
+    def __init__(self, norm: BatchNorm, mean: Tensor, variance: Tensor) -> None:
+        super().__init__()
+        self.weight, self.bias = norm.weight, norm.bias
+        self.register_buffer("running_mean", mean.to(norm.bias))
+        self.register_buffer("running_var", variance.to(norm.bias))
+
+    def forward(self, x: Tensor, groups: int = 1) -> Tensor:
+        """`x` normalised, whatever rows it has; `groups` changes nothing."""
+        mean, variance = self.get_buffer("running_mean"), self.get_buffer("running_var")
+        return F.batch_norm(x, mean, variance, self.weight, self.bias, training=False, eps=EPS)
+
+
+def with_statistics(network: nn.Module, statistics: Statistics) -> nn.Module:
+    """A copy of a network whose `BatchNorm` layers use these statistics, as `input_statistics` lists them."""
+    copy = deepcopy(network)
+    for (name, norm), mean, variance in zip(_normalising(copy), statistics.means, statistics.variances, strict=True):
+        copy.set_submodule(name, FixedBatchNorm(norm, mean, variance))
+    return copy
+
+
+def _normalising(network: nn.Module) -> list[tuple[str, BatchNorm]]:
+    return [(name, module) for name, module in network.named_modules() if isinstance(module, BatchNorm)]
 
 
 class _Parts(torch.autograd.Function):

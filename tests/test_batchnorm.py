@@ -1,13 +1,23 @@
 """Batch normalisation in one process; the same over several workers is in test_workers.py."""
 
+import weakref
 from collections.abc import Iterator
 
 import pytest
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 
-from dcgan_dist.batchnorm import EPS, BatchNorm, set_process_group
+from dcgan_dist.batchnorm import (
+    EPS,
+    BatchNorm,
+    Statistics,
+    average,
+    average_of_batches,
+    input_statistics,
+    set_process_group,
+    with_statistics,
+)
 
 SHAPES = [(12, 5), (12, 5, 4, 4)]
 
@@ -108,8 +118,56 @@ def test_bfloat16_maps_have_float32_statistics(groups: int, shared: bool, alone:
 
 
 def test_every_batchnorm_of_a_network_gets_the_group(alone: dist.ProcessGroup) -> None:
-    network = torch.nn.Sequential(BatchNorm(2), torch.nn.Sequential(BatchNorm(3)))
+    network = nn.Sequential(BatchNorm(2), nn.Sequential(BatchNorm(3)))
     set_process_group(network, alone)
     assert [m.process_group for m in network.modules() if isinstance(m, BatchNorm)] == [alone, alone]
     set_process_group(network, None)
     assert [m.process_group for m in network.modules() if isinstance(m, BatchNorm)] == [None, None]
+
+
+def test_statistics_of_batches_are_averaged_and_none_of_them_is_kept() -> None:
+    found = [Statistics((torch.rand(3).double(),), (torch.rand(3).double(),), 1) for _ in range(5)]
+    kept: list[weakref.ref[Statistics]] = []
+
+    def batches() -> Iterator[Statistics]:
+        for one in found:
+            assert not any(reference() for reference in kept[:-1])
+            copy = Statistics(tuple(map(torch.clone, one.means)), tuple(map(torch.clone, one.variances)), 1)
+            kept.append(weakref.ref(copy))
+            yield copy
+            del copy
+
+    averaged, expected = average_of_batches(batches()), average(found)
+    assert averaged is not None
+    assert averaged.batches == 5
+    for one, other in ((averaged.means, expected.means), (averaged.variances, expected.variances)):
+        torch.testing.assert_close(one[0], other[0], rtol=1e-15, atol=0)
+    assert average_of_batches(iter(())) is None
+
+
+def test_what_each_layer_is_given_is_measured_while_the_batch_rules() -> None:
+    first, second = batchnorm(5, torch.float64), batchnorm(5, torch.float64)
+    network, x = nn.Sequential(first, nn.Tanh(), second), batch((12, 5, 4, 4))
+    found = input_statistics(network, network, x)
+    given = definition(x, first).tanh()
+    for mean, variance, maps in zip(found.means, found.variances, (x, given), strict=True):
+        torch.testing.assert_close(mean, maps.mean((0, 2, 3)), rtol=0, atol=1e-13)
+        torch.testing.assert_close(variance, maps.var((0, 2, 3), correction=0), rtol=0, atol=1e-13)
+    assert found.batches == 1
+    assert not any(module._forward_pre_hooks for module in network.modules())
+
+
+def test_fixed_statistics_leave_the_network_and_make_an_image_independent_of_its_batch() -> None:
+    network, x = nn.Sequential(batchnorm(5, torch.float64), nn.Tanh(), batchnorm(5, torch.float64)), batch((12, 5))
+    statistics = input_statistics(network, network, x)
+    fixed = with_statistics(network, statistics)
+    # By the statistics of this very batch both do the same.
+    torch.testing.assert_close(fixed(x), network(x), rtol=0, atol=1e-12)
+    torch.testing.assert_close(torch.cat([fixed(row[None]) for row in x]), fixed(x), rtol=0, atol=1e-14)
+    assert not torch.allclose(network(x[:3]), fixed(x[:3]))
+    assert set(fixed.state_dict()) == {
+        f"{layer}.{name}" for layer in (0, 2) for name in ("weight", "bias", "running_mean", "running_var")
+    }
+    with torch.no_grad():
+        fixed.get_parameter("0.weight").zero_()
+    assert network.get_parameter("0.weight").all()

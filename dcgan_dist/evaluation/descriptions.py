@@ -11,16 +11,9 @@ from typing import Any, Protocol, Self
 import torch
 from torch import Tensor
 
+from dcgan_dist.batchnorm import Statistics, average, average_of_batches
 from dcgan_dist.checkpoint import Checkpoint
-from dcgan_dist.evaluation.features import (
-    Statistics,
-    average,
-    average_of_batches,
-    batch_statistics,
-    features,
-    to_float,
-    widths,
-)
+from dcgan_dist.evaluation.features import batch_statistics, features, to_float, widths
 from dcgan_dist.networks import Discriminator, initialize
 from dcgan_dist.pictures import Pixels
 from dcgan_dist.settings import NetworkSettings

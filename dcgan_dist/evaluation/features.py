@@ -5,68 +5,18 @@ statistics that are fixed beforehand: mean and biased variance of each batch of 
 over the batches without weights, while the layers before are normalised by the statistics of the batch. No Ray here.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dcgan_dist.batchnorm import EPS
+from dcgan_dist.batchnorm import EPS, Statistics
 from dcgan_dist.networks import Discriminator, Layer
 from dcgan_dist.pictures import Pixels
 
 GRID = 4
 """Height and width to which maps are pooled."""
-
-
-@dataclass(frozen=True)
-class Statistics:
-    """Fixed statistics of the layers that have batch normalisation, first layer first.
-
-    Attributes:
-        means: float64 [C] of each.
-        variances: float64 [C] of each, biased.
-        batches: over how many batches they are averages.
-    """
-
-    means: tuple[Tensor, ...]
-    variances: tuple[Tensor, ...]
-    batches: int
-
-
-def average(parts: Sequence[Statistics]) -> Statistics:
-    """Statistics over the batches of all parts, each batch with the same weight."""
-    batches = sum(part.batches for part in parts)
-
-    def mean(columns: Sequence[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
-        weighted = zip(
-            *([tensor * part.batches for tensor in column] for part, column in zip(parts, columns, strict=True)),
-            strict=True,
-        )
-        return tuple(torch.stack(layer).sum(0) / batches for layer in weighted)
-
-    return Statistics(mean([part.means for part in parts]), mean([part.variances for part in parts]), batches)
-
-
-def average_of_batches(found: Iterable[Statistics]) -> Statistics | None:
-    """Statistics over batches that come one after the other; None where there are none.
-
-    None of them is kept: among the large tensors that come and go, small ones that stay would hold whole pages each.
-    """
-    sums: list[Tensor] = []
-    batches = 0
-    for one in found:
-        tensors = [*one.means, *one.variances]
-        sums = sums or [torch.zeros_like(tensor) for tensor in tensors]
-        for total, tensor in zip(sums, tensors, strict=True):
-            total += tensor
-        batches += 1
-    if not batches:
-        return None
-    means = [total / batches for total in sums]
-    return Statistics(tuple(means[: len(means) // 2]), tuple(means[len(means) // 2 :]), batches)
 
 
 @torch.no_grad()

@@ -1,7 +1,5 @@
 """Features of a discriminator: the published numbers, a definition written here, and statistics from several parts."""
 
-import weakref
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +7,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from dcgan_dist.evaluation.features import (
-    Statistics,
-    average,
-    average_of_batches,
-    batch_statistics,
-    features,
-    to_float,
-    widths,
-)
+from dcgan_dist.batchnorm import Statistics, average
+from dcgan_dist.evaluation.features import batch_statistics, features, to_float, widths
 from dcgan_dist.networks import Discriminator, initialize
 from dcgan_dist.published import load_published
 from dcgan_dist.settings import NetworkSettings
@@ -107,23 +98,3 @@ def test_levels_become_numbers_from_minus_one_to_one() -> None:
     assert found.shape == (1, 3, 2, 2)
     assert found[0, :, 0, 1].tolist() == [1, 1, 1]
     assert found[0, :, 1, 1].tolist() == [-1, -1, -1]
-
-
-def test_statistics_of_batches_are_averaged_and_none_of_them_is_kept() -> None:
-    found = [Statistics((torch.rand(3).double(),), (torch.rand(3).double(),), 1) for _ in range(5)]
-    kept: list[weakref.ref[Statistics]] = []
-
-    def batches() -> Iterator[Statistics]:
-        for one in found:
-            assert not any(reference() for reference in kept[:-1])
-            copy = Statistics(tuple(map(torch.clone, one.means)), tuple(map(torch.clone, one.variances)), 1)
-            kept.append(weakref.ref(copy))
-            yield copy
-            del copy
-
-    averaged, expected = average_of_batches(batches()), average(found)
-    assert averaged is not None
-    assert averaged.batches == 5
-    for one, other in ((averaged.means, expected.means), (averaged.variances, expected.variances)):
-        torch.testing.assert_close(one[0], other[0], rtol=1e-15, atol=0)
-    assert average_of_batches(iter(())) is None
