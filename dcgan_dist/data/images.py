@@ -15,7 +15,7 @@ from PIL import Image
 Pixels = NDArray[np.uint8]
 Fit = Literal["resize", "crop"]
 
-SUFFIXES = ("jpg", "jpeg", "png", "webp")
+SUFFIXES = ("jpg", "jpeg", "jpe", "jfif", "png", "webp")
 """Kinds of files that can be decoded, by the end of their name in lower case."""
 
 # What simplejpeg turns into RGB; the rest is CMYK in two spellings.

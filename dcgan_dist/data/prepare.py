@@ -1,23 +1,24 @@
 """A folder of pictures -> shuffled WebDataset shards of one size, with an index: the command and its steps; no Ray.
 
-    python -m dcgan_dist.data.prepare photos/ shards/ --size 64
+    python -m dcgan_dist.data.prepare photos/ shards/ --size 64 --holdout 0.1
 
-Pictures in subfolders, `photos/CLASS/...`, get the subfolder as their class. The shards are the same bytes on any
-machine, for any number of processes, and whether or not the command was interrupted: called again it goes on.
+Pictures in subfolders, `photos/CLASS/...`, get the subfolder as their class; those in `photos/train/CLASS/...` and
+`photos/test/CLASS/...` are of these splits, with one list of classes. The shards are the same bytes on any machine, for
+any number of processes, and whether or not the command was interrupted: called again it goes on.
 """
 
 import hashlib
 import json
 import multiprocessing
 import os
-import re
+import shlex
 import signal
 import sys
 import threading
 import time
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated
@@ -27,27 +28,33 @@ import simplejpeg
 import tyro
 from tqdm import tqdm
 
-from dcgan_dist.data.images import SUFFIXES, BadImage, Fit, decode, is_ready
+from dcgan_dist.data.images import BadImage, Fit, decode, is_ready
+from dcgan_dist.data.listing import File, list_folder, passed_over
 from dcgan_dist.data.shards import Index, ShardWriter, concatenate, index_shard
+from dcgan_dist.data.splits import TEST, TRAIN, is_held_out, lay_out, parse_splits
 from dcgan_dist.errors import DataError, DcganDistError, SettingsError
 from dcgan_dist.settings import DataSettings
-from dcgan_dist.storage import Place, place
+from dcgan_dist.storage import MissingFile, Place, place
 
 arg = tyro.conf.arg
 
 RECORD_FILE = "prepare.json"
 SHEET_FILE = "contact-sheet.png"
-FORMAT = "dcgan-dist prepare 1"
+FORMAT = "dcgan-dist prepare 2"
 
 _TASK_PICTURES = 32
 _LINE_S = 10.0
+_READERS = 8
+_DIGESTED = 1024
+_BAD_TOLD = 10
+_CLASSES_TOLD = 12
 
 
 @dataclass(frozen=True)
 class Options:
-    """Make shards from a folder of pictures (jpg, jpeg, png, webp), on disks or object stores.
+    """Make shards from a folder of pictures (JPEG, PNG, WebP), on disks or object stores.
 
-    Example: python -m dcgan_dist.data.prepare photos/ shards/ --size 64
+    Example: python -m dcgan_dist.data.prepare photos/ shards/ --size 64 --holdout 0.1
     """
 
     folder: Annotated[tyro.conf.Positional[str], arg(metavar="FOLDER")]
@@ -58,8 +65,12 @@ class Options:
     """Height and width of an image: a power of two from 8 to 256."""
     fit: Fit = "resize"
     """`resize` scales the shorter side, then crops the centre; `crop` cuts the centre without scaling."""
-    split: Annotated[str, arg(metavar="NAME")] = "train"
-    """First part of the shards' names."""
+    split: Annotated[str, arg(metavar="NAME[,NAME]")] = ""
+    """First part of the shards' names. Several, as in `train,test`: these folders in FOLDER are the splits, and their
+    subfolders the classes. Empty: `train`, or the folders `train`, `val` and `test` where FOLDER holds nothing else."""
+    holdout: Annotated[float, arg(metavar="SHARE")] = 0.0
+    """Share of the pictures that become the split `test`, chosen by their bytes alone: a picture stays where it is when
+    others are added, and copies of a picture stay together."""
     images_per_shard: Annotated[int, arg(metavar="IMAGES")] = 5_000
     """Images in a shard; the last has what is left."""
     seed: Annotated[int, arg(metavar="NUMBER")] = 0
@@ -75,7 +86,8 @@ class Options:
                 raise SettingsError(f"{name} is {getattr(self, name)!r} but needs {rule}")
 
         need(8 <= self.size <= 256 and self.size & (self.size - 1) == 0, "size", "to be a power of two from 8 to 256")
-        need(re.fullmatch(r"[A-Za-z0-9_-]{1,60}", self.split) is not None, "split", "up to 60 letters, digits, _ and -")
+        parse_splits(self.split)
+        need(0 <= self.holdout < 1, "holdout", "to be at least 0 and below 1")
         need(self.images_per_shard >= 1, "images_per_shard", "to be at least 1")
         need(1 <= self.quality <= 100, "quality", "to be from 1 to 100")
         need(self.processes >= 0, "processes", "to be at least 0")
@@ -83,11 +95,10 @@ class Options:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture to convert: its place, its name relative to the folder, its size in bytes, its class."""
+    """A picture to convert: where it is, its split, the number of its class."""
 
-    place: Place
-    name: str
-    size: int
+    file: File
+    split: str
     label: int | None
 
 
@@ -97,7 +108,7 @@ class Record:
 
     Attributes:
         arguments: what the bytes of the shards depend on, besides the pictures.
-        listing: SHA-256 over names and sizes of the pictures.
+        listing: SHA-256 over names, sizes and splits of the pictures.
         pictures: how many there are.
         done: how many of them, in order, are in complete shards or were bad.
         shards: name, SHA-256 and number of images of the complete shards.
@@ -120,7 +131,7 @@ class Record:
         try:
             content = json.loads((folder / RECORD_FILE).read_bytes())
             if content.pop("format") != FORMAT:
-                raise ValueError("it is of another format")
+                raise ValueError("it is of another version of this program, or of none")
             content["shards"] = tuple((str(file), str(digest), int(n)) for file, digest, n in content["shards"])
             content["bad"] = tuple((str(name), str(reason)) for name, reason in content["bad"])
             return Record(**content)
@@ -130,38 +141,45 @@ class Record:
 
 @dataclass(frozen=True)
 class Work:
-    """What is to be done, checked and begun."""
+    """What is to be done, checked and begun; the pictures are in the order of the shards, split after split.
+
+    `told` are lines for people: what was made of the folders, and what was passed over.
+    """
 
     options: Options
     source: Place
     target: Place
+    splits: tuple[str, ...]
     pictures: list[Picture]
     classes: tuple[str, ...] | None
     record: Record
+    told: tuple[str, ...]
 
 
 def begin(options: Options) -> Work:
     """Find the pictures and see what an earlier call has done of them.
 
     Raises:
-        SettingsError: the target holds something else, or was begun with other arguments.
+        SettingsError: the target holds something else, or was begun with other arguments; or folders can be understood
+            in two ways.
         DataError: there are no pictures, or they changed since the earlier call.
     """
     source, target = place(options.folder), place(options.out)
     if target == source or target.address.startswith(f"{source.address.rstrip('/')}/"):
         raise SettingsError(f"the target {target} is in the folder of the pictures: choose one outside of it")
-    pictures, classes = find_pictures(source, options.seed)
-    arguments = {name: value for name, value in asdict(options).items() if name not in ("folder", "out", "processes")}
-    listing = _digest("".join(f"{picture.name}\0{picture.size}\0" for picture in pictures))
-    record = Record(arguments, listing, len(pictures))
     children = target.children()
-    if RECORD_FILE in children:
-        return Work(options, source, target, pictures, classes, _earlier(target, record))
-    if children:
+    if children and RECORD_FILE not in children:
         raise SettingsError(f"the target {target} is not empty, it holds {min(children)}: choose a new folder")
-    target.make_folder()
-    record.save(target)
-    return Work(options, source, target, pictures, classes, record)
+    splits, pictures, classes, told = find_pictures(source, options)
+    arguments = {name: value for name, value in asdict(options).items() if name not in ("folder", "out", "processes")}
+    listing = _digest("".join(f"{one.file.name}\0{one.file.size}\0{one.split}\0" for one in pictures))
+    record = Record(arguments, listing, len(pictures))
+    if children:
+        record = _earlier(target, record)
+    else:
+        target.make_folder()
+        record.save(target)
+    return Work(options, source, target, splits, pictures, classes, record, told)
 
 
 def _earlier(target: Place, wanted: Record) -> Record:
@@ -184,14 +202,18 @@ def _earlier(target: Place, wanted: Record) -> Record:
 def convert(work: Work) -> Index:
     """Write the shards that are missing, the contact sheet and the index; returns the index.
 
-    Raises `DataError` where no picture can be used.
+    Raises `DataError` where no picture of a split can be used.
     """
     record = work.record if work.record.done == len(work.pictures) else _write_shards(work)
-    if not record.shards:
-        name, reason = record.bad[0]
-        raise DataError(
-            f"none of the {record.pictures:,} pictures in {work.source} can be used, for example {name}: {reason}"
-        )
+    split_of = {picture.file.name: picture.split for picture in work.pictures}
+    for split in work.splits:
+        if not any(_split_of_shard(file) == split for file, _, _ in record.shards):
+            name, reason = next(pair for pair in record.bad if split_of[pair[0]] == split)
+            number = sum(picture.split == split for picture in work.pictures)
+            of = f" of {split}" if len(work.splits) > 1 else ""
+            raise DataError(
+                f"none of the {number:,} pictures{of} in {work.source} can be used, for example {name}: {reason}"
+            )
     parts = [replace(index_shard(work.target / file), sha256=digest) for file, digest, _ in record.shards]
     index = concatenate(parts, classes=work.classes, image_size=work.options.size)
     _draw_sheet(index, work.target, work.options.size)
@@ -199,37 +221,84 @@ def convert(work: Work) -> Index:
     return index
 
 
-def find_pictures(folder: Place, seed: int) -> tuple[list[Picture], tuple[str, ...] | None]:
-    """The pictures below a folder in the order of the shards, and the names of their classes.
+def find_pictures(
+    folder: Place, options: Options
+) -> tuple[tuple[str, ...], list[Picture], tuple[str, ...] | None, tuple[str, ...]]:
+    """Splits, the pictures below a folder in the order of the shards, names of the classes, lines for people.
 
-    There are classes where every picture is in a subfolder and these have at least two names. The order is that of the
-    SHA-256 of seed and name: any version of any library gives the same.
+    The order within a split is that of the SHA-256 of seed and name: any version of any library gives the same.
 
     Raises:
-        DataError: no such folder, or no pictures in it.
+        DataError: no such folder, or no pictures in it or in one of its splits.
+        SettingsError: it has to be said which folders are splits.
     """
     if not folder.is_folder():
         raise DataError(f"there is no folder {folder}: give the folder that holds the pictures")
-    found = folder.files(recursive=True)
-    below = len(folder.address.rstrip("/")) + 1
-    names = {where.address[below:]: (where, info.size) for where, info in found}
-    chosen = sorted(name for name in names if _is_picture(name))
-    if not chosen:
-        other = f"{len(found):,} other files, for example {found[0][0].name}" if found else "no files at all"
-        raise DataError(f"there are no pictures ({', '.join(SUFFIXES)}) in {folder}, but {other}")
-    tops = {name: name.partition("/")[0] for name in chosen if "/" in name}
-    classes = tuple(sorted(set(tops.values())))
-    if len(tops) < len(chosen) or len(classes) < 2:
-        classes = ()
-    number = {name: i for i, name in enumerate(classes)}
-    pictures = [Picture(names[name][0], name, names[name][1], number.get(tops.get(name, ""))) for name in chosen]
-    return sorted(pictures, key=lambda picture: _digest(f"{seed}/{picture.name}")), classes or None
+    listing = list_folder(folder)
+    passed = passed_over(listing.passed)
+    if not listing.pictures:
+        raise DataError(f"there are no pictures in {folder}; {passed or 'it is empty'}")
+    names = [file.name for file in listing.pictures]
+    layout = lay_out(names, str(folder), parse_splits(options.split), options.holdout)
+    told = [*layout.told, *([passed] if passed else [])]
+    splits, files = layout.splits, [file for file in listing.pictures if file.name in layout.belongs]
+    split_of = {file.name: layout.belongs[file.name][0] for file in files}
+    if options.holdout:
+        splits = (splits[0], TEST)
+        for file, digest in zip(files, _contents(files), strict=True):
+            if is_held_out(digest, options.holdout):
+                split_of[file.name] = TEST
+        counts = {split: sum(one == split for one in split_of.values()) for split in splits}
+        for split, count in counts.items():
+            if not count:
+                raise SettingsError(
+                    f"holdout is {options.holdout:g} but that leaves none of the {len(files):,} pictures in {folder} "
+                    f"to {split}: give another share"
+                )
+        told.append(f"held out: {counts[TEST]:,} of {len(files):,} pictures, as {TEST}")
+    elif len(splits) > 1:
+        told += _same_in_two(files, split_of, splits)
+    number = {name: i for i, name in enumerate(layout.classes or ())}
+    labels = {name: number.get(found or "") for name, (_, found) in layout.belongs.items()}
+    pictures = [Picture(file, split_of[file.name], labels[file.name]) for file in files]
+    pictures.sort(key=lambda one: (splits.index(one.split), _digest(f"{options.seed}/{one.file.name}")))
+    return splits, pictures, layout.classes, tuple(told)
 
 
-def _is_picture(name: str) -> bool:
-    # Hidden files are other programs' own, such as the `._NAME` that macOS leaves beside each file.
-    hidden = any(part.startswith(".") for part in name.split("/"))
-    return not hidden and name.rpartition(".")[2].lower() in SUFFIXES
+def _same_in_two(files: Sequence[File], split_of: Mapping[str, str], splits: Sequence[str]) -> list[str]:
+    """Lines about pictures of a split that are, byte for byte, in one before it too."""
+    splits_of_size: dict[int, set[str]] = {}
+    for file in files:
+        splits_of_size.setdefault(file.size, set()).add(split_of[file.name])
+    # Only files of one length can be the same.
+    some = [file for file in files if len(splits_of_size[file.size]) > 1]
+    seen: dict[bytes, File] = {}
+    found: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for file, digest in sorted(
+        zip(some, _contents(some), strict=True), key=lambda pair: splits.index(split_of[pair[0].name])
+    ):
+        first = seen.setdefault(digest, file)
+        pair = split_of[first.name], split_of[file.name]
+        if pair[0] != pair[1]:
+            found.setdefault(pair, []).append((first.name, file.name))
+    return [
+        f"the same in two splits: {len(names):,} pictures of {second} are in {first} too, byte for byte, for example "
+        f"{names[0][1]} and {names[0][0]}"
+        for (first, second), names in found.items()
+    ]
+
+
+def _contents(files: Sequence[File]) -> Iterator[bytes]:
+    """SHA-256 of the bytes of each file; of its name where they cannot be read, or are too many to be used."""
+
+    def digest(file: File) -> bytes:
+        data = _read(file)
+        return hashlib.sha256(file.name.encode() if isinstance(data, str) else data).digest()
+
+    # Threads suffice: a digest lets others go on meanwhile, and on an object store most of the time is waiting.
+    with ThreadPoolExecutor(_READERS) as readers:
+        for first in range(0, len(files), _DIGESTED):
+            yield from readers.map(digest, files[first : first + _DIGESTED])
 
 
 def _digest(text: str) -> str:
@@ -239,14 +308,12 @@ def _digest(text: str) -> str:
 def _write_shards(work: Work) -> Record:
     """Convert what is left and write it; the record is brought up to date after each shard."""
     record, options = work.record, work.options
-    writer = ShardWriter(
-        work.target,
-        options.split,
-        options.images_per_shard,
-        first_shard=len(record.shards),
-        first_image=sum(images for _, _, images in record.shards),
-    )
+    left = work.pictures[record.done :]
     bad = list(record.bad)
+
+    def begin_split(split: str) -> ShardWriter:
+        there = [images for file, _, images in record.shards if _split_of_shard(file) == split]
+        return ShardWriter(work.target, split, options.images_per_shard, first_shard=len(there), first_image=sum(there))
 
     def save(done: int) -> Record:
         shards = tuple((Place(shard.shard).name, shard.sha256, len(shard)) for shard in writer.written)
@@ -254,18 +321,26 @@ def _write_shards(work: Work) -> Record:
         now.save(work.target)
         return now
 
-    left = work.pictures[record.done :]
+    writer = begin_split(left[0].split)
     results = _watched(_convert_all(left, options), len(work.pictures), record.done)
     for number, (picture, result) in enumerate(zip(left, results, strict=True), record.done):
+        if picture.split != writer.split:
+            writer.flush()
+            record = save(number)
+            writer = begin_split(picture.split)
         if isinstance(result, str):
-            bad.append((picture.name, result))
+            bad.append((picture.file.name, result))
             continue
         complete = len(writer.written)
-        writer.add(result, label=picture.label, meta={"source": picture.name})
+        writer.add(result, label=picture.label, meta={"source": picture.file.name})
         if len(writer.written) > complete:
             save(number)  # all pictures before this one are in complete shards, or bad
     writer.flush()
     return save(len(work.pictures))
+
+
+def _split_of_shard(file: str) -> str:
+    return file.rpartition("-")[0]
 
 
 def _convert_all(pictures: Sequence[Picture], options: Options) -> Iterator[bytes | str]:
@@ -312,10 +387,10 @@ def _convert_some(pictures: Sequence[Picture], size: int, fit: Fit, quality: int
     pixels = np.empty((size, size, 3), np.uint8)
     results: list[bytes | str] = []
     for picture in pictures:
-        if picture.size > limits.max_image_bytes:
-            results.append(f"has {picture.size:,} bytes, more than the {limits.max_image_bytes:,} that are allowed")
+        data = _read(picture.file)
+        if isinstance(data, str):
+            results.append(data)
             continue
-        data = picture.place.read_bytes()
         try:
             decode(data, pixels, fit=fit, max_pixels=limits.max_image_pixels)
         except BadImage as error:
@@ -325,6 +400,92 @@ def _convert_some(pictures: Sequence[Picture], size: int, fit: Fit, quality: int
             data = simplejpeg.encode_jpeg(pixels, quality=quality, colorspace="RGB", colorsubsampling="444")
         results.append(data)
     return results
+
+
+def _read(file: File) -> bytes | str:
+    """The bytes of a picture, or why it is bad; raises `DataError` where a store fails."""
+    most = DataSettings().max_image_bytes
+    if file.size > most:
+        return f"has {file.size:,} bytes, more than the {most:,} that are allowed"
+    try:
+        return file.place.read_bytes() or "is empty"
+    except MissingFile:
+        return "is not there: a link to nothing, or removed meanwhile"
+    except DataError as error:
+        # What a disk says is of this file; what a store says may be of all.
+        if not file.place.is_local:
+            raise
+        cause = error.__cause__
+        known = cause.errno if isinstance(cause, OSError) else None
+        return f"cannot be read: {os.strerror(known) if known else error}"
+
+
+def summary(index: Index, work: Work, bad: Sequence[str]) -> list[str]:
+    """Lines that say what was converted and what was left out, by split and class.
+
+    Args:
+        index: of all splits.
+        work: that was done.
+        bad: names of the pictures that were left out.
+    """
+    names = work.classes or ()
+    of = f" of {len(names)} classes" if names else ""
+    left_out = f"; {len(bad):,} bad pictures left out, all named in {RECORD_FILE}" if bad else ""
+    lines = [f"{len(index):,} images{of} in {_shards(len(index.shards))} in {work.target}{left_out}"]
+    split_of_shard = [_split_of_shard(Place(shard).name) for shard in index.shards]
+    bad_ones = set(bad)
+    for split in work.splits:
+        numbers = [number for number, one in enumerate(split_of_shard) if one == split]
+        labels = index.label[np.isin(index.shard, numbers)]
+        there = Counter(labels.tolist())
+        given = Counter(picture.label for picture in work.pictures if picture.split == split)
+        lost = Counter(
+            picture.label for picture in work.pictures if picture.split == split and picture.file.name in bad_ones
+        )
+        if len(work.splits) > 1 or names:
+            lines.append(
+                f"{split}: {len(labels):,} images in {_shards(len(numbers))}"
+                + (f", {lost.total():,} pictures left out" if lost else "")
+                + _by_class(names, there, lost)
+            )
+        all_bad = [name for label, name in enumerate(names) if given[label] and not there[label]]
+        if all_bad:
+            lines.append(f"{split}: all pictures of {_some(all_bad)} are bad")
+        none = [name for label, name in enumerate(names) if not given[label]]
+        if none and len(none) < len(names):
+            lines.append(f"{split}: no pictures of {_some(none)}")
+    return lines
+
+
+def _by_class(names: Sequence[str], there: Mapping[int, int], lost: Mapping[int | None, int]) -> str:
+    """How many images of each class, or the least and the most where they are many."""
+    counts = [there.get(label, 0) for label in range(len(names))]
+    if not sum(counts):
+        return ", without classes" if names else ""
+    if len(names) > _CLASSES_TOLD:
+        return f", {min(counts):,} to {max(counts):,} of each class"
+    left_out = [f" ({lost[label]:,} left out)" if lost.get(label) else "" for label in range(len(names))]
+    told = (f"{name} {count:,}{out}" for name, count, out in zip(names, counts, left_out, strict=True))
+    return f": {', '.join(told)}"
+
+
+def _shards(number: int) -> str:
+    return f"{number:,} shard{'' if number == 1 else 's'}"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - _CLASSES_TOLD
+    return ", ".join(names[:_CLASSES_TOLD]) + (f" and {more:,} other classes" if more > 0 else "")
+
+
+def next_commands(work: Work) -> list[str]:
+    """Lines with what to do next, which can be pasted."""
+    shards = shlex.quote(f"{work.target}/{work.splits[0]}-*.tar")
+    lines = [f"look at {work.target / SHEET_FILE}", f"train: python -m dcgan_dist.train --data {shards}"]
+    if work.classes and {TRAIN, TEST} <= set(work.splits):
+        task = shlex.quote(f"mine={work.target}")
+        lines.append(f"evaluate: python -m dcgan_dist.evaluate runs/NAME --tasks {task}")
+    return lines
 
 
 def _watched(results: Iterator[bytes | str], total: int, done: int) -> Iterator[bytes | str]:
@@ -356,30 +517,25 @@ def _draw_sheet(index: Index, target: Place, size: int) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit code: 1 where it failed or was stopped on the way, 2 for a wrong input."""
+    begun = False
     try:
         work = begin(tyro.cli(Options, prog="python -m dcgan_dist.data.prepare", args=arguments))
-    except DcganDistError as error:
-        print(error, file=sys.stderr)
-        return 2
-    if work.record.done:
-        print(f"going on after {work.record.done:,} of {work.record.pictures:,} pictures", file=sys.stderr)
-    try:
+        begun = True
+        for line in work.told:
+            print(line, file=sys.stderr)
+        if work.record.done:
+            print(f"going on after {work.record.done:,} of {work.record.pictures:,} pictures", file=sys.stderr)
         index = convert(work)
     except DcganDistError as error:
-        print(error, file=sys.stderr)
-        return 1
+        print(f"error: {error}", file=sys.stderr)
+        return 1 if begun else 2
     except KeyboardInterrupt:
         print("stopped; the same command goes on from the last complete shard", file=sys.stderr)
         return 1
     bad = Record.load(work.target).bad
-    for name, reason in bad[:10]:
+    for name, reason in bad[:_BAD_TOLD]:
         print(f"left out: {name}: {reason}", file=sys.stderr)
-    classes = f" of {len(work.classes)} classes" if work.classes else ""
-    left_out = f"; {len(bad):,} bad pictures left out, all named in {RECORD_FILE}" if bad else ""
-    print(
-        f"{len(index):,} images{classes} in {len(index.shards)} shards in {work.target}{left_out}\n"
-        f"look at {work.target / SHEET_FILE}, train with --data {work.target}"
-    )
+    print("\n".join([*summary(index, work, [name for name, _ in bad]), *next_commands(work)]))
     return 0
 
 

@@ -78,9 +78,9 @@ def test_classes_are_the_first_folders_however_deep_the_pictures_are(tmp_path: P
     for name in ("n02/images/a.JPEG", "n01/images/more/b.JPEG", "n01/._b.JPEG", "n01/.cache/c.jpg", "n01/list.txt"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (8, 8)).save(tmp_path / name, "jpeg")
-    pictures, classes = prepare.find_pictures(Place(str(tmp_path)), seed=0)
+    _, pictures, classes, _ = prepare.find_pictures(Place(str(tmp_path)), prepare.Options("", ""))
     assert classes == ("n01", "n02")
-    assert {picture.name: picture.label for picture in pictures} == {
+    assert {picture.file.name: picture.label for picture in pictures} == {
         "n02/images/a.JPEG": 1,
         "n01/images/more/b.JPEG": 0,
     }
@@ -90,7 +90,7 @@ def test_order_is_shuffled_by_the_seed_and_nothing_else(tmp_path: Path) -> None:
     source = Place(str(photos(tmp_path, 40)))
 
     def order(seed: int) -> list[str]:
-        return [picture.name for picture in prepare.find_pictures(source, seed)[0]]
+        return [one.file.name for one in prepare.find_pictures(source, prepare.Options("", "", seed=seed))[1]]
 
     assert order(0) == order(0)
     assert order(0) != order(1)
@@ -144,16 +144,135 @@ def test_pictures_that_are_all_bad_fail_in_one_sentence(tmp_path: Path, capsys: 
         assert "none of the 1 pictures in" in capsys.readouterr().err
 
 
+# Splits
+
+
+def prepared(out: Path, split: str) -> dict[str, str]:
+    """Class of each picture of a split by where it came from, as its shards alone say, "" where it has none."""
+    shards = expand(f"{out}/{split}-*.tar")
+    index = find_index(shards)
+    assert index is not None
+    read = list(webdataset.WebDataset([str(shard) for shard in shards], shardshuffle=False))
+    assert [int(sample.get("cls", b"-1")) for sample in read] == index.label.tolist()
+    names = [*(index.classes or ()), ""]
+    return {json.loads(one["json"])["source"]: names[label] for one, label in zip(read, index.label, strict=True)}
+
+
+def test_folders_of_splits_share_one_list_of_classes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, out = tmp_path / "photos", tmp_path / "out"
+    photos(source / "test", 8, ("ant", "cat"))
+    photos(source / "train", 12, ("ant", "bee", "cat"))
+    (source / "test" / "cat" / "broken.jpg").write_bytes(b"nothing")
+    assert run(source, out, "--size", 16, "--images-per-shard", 5) == 0
+    told = capsys.readouterr()
+    assert "taken as splits by the name: train/, test/ in" in told.err
+    for split, number in (("train", 12), ("test", 8)):
+        found = prepared(out, split)
+        assert len(found) == number
+        assert all(name.split("/")[:2] == [split, label] for name, label in found.items())
+    assert [json.loads((out / "dataset.json").read_text())[name] for name in ("classes", "images_per_class")] == [
+        ["ant", "bee", "cat"], [5, 3, 12]
+    ]  # fmt: skip
+    assert sorted(digests(out)) == [f"test-00000{i}.tar" for i in (0, 1)] + [f"train-00000{i}.tar" for i in (0, 1, 2)]
+    lines = told.out.splitlines()
+    assert lines[1] == "train: 12 images in 3 shards: ant 3, bee 3, cat 6"
+    assert lines[2] == "test: 8 images in 2 shards, 1 pictures left out: ant 2, bee 0, cat 6 (1 left out)"
+    assert lines[3] == "test: no pictures of bee"
+    assert lines[-2] == f"train: python -m dcgan_dist.train --data '{out}/train-*.tar'"
+    assert lines[-1].endswith(f"--tasks mine={out}")
+
+
+def test_what_is_held_out_stays_so_when_pictures_come_and_go_or_are_renamed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = photos(tmp_path / "photos", 60)
+    assert run(source, tmp_path / "first", "--size", 16, "--holdout", 0.3) == 0
+    told = capsys.readouterr()
+    first = {split: prepared(tmp_path / "first", split) for split in ("train", "test")}
+    assert f"held out: {len(first['test'])} of 60 pictures, as test" in told.err
+    assert len(first["train"]) + len(first["test"]) == 60
+    assert 5 <= len(first["test"]) <= 31, "4 standard deviations around 18"
+    for split, found in first.items():
+        assert f"{split}: {len(found)} images in 1 shard: cat " in told.out
+
+    photos(source / "more", 25)
+    held = next(name for name in first["test"] if name.startswith("hen/"))
+    (source / "hen" / "copy-of-it.jpg").write_bytes((source / held).read_bytes())
+    (source / held).rename(source / "hen" / "renamed.jpg")
+    (source / next(name for name in first["test"] if name != held)).unlink()
+    assert run(source, tmp_path / "second", "--size", 16, "--holdout", 0.3, "--seed", 5) == 0
+    second = {split: prepared(tmp_path / "second", split) for split in ("train", "test")}
+    assert {"hen/copy-of-it.jpg", "hen/renamed.jpg"} <= second["test"].keys()
+    for split, found in second.items():
+        assert {name for name in found if name in first["train"] | first["test"]} <= first[split].keys()
+
+
+def test_copies_of_a_picture_in_two_splits_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = tmp_path / "photos"
+    photos(source / "train", 9)
+    photos(source / "test", 6, ("cat", "dog"), size=90)
+    for name in ("same", "again"):
+        (source / "test" / "dog" / f"{name}.jpg").write_bytes((source / "train" / "hen" / "003.jpg").read_bytes())
+    # Of the same length, but another picture.
+    data = bytearray((source / "train" / "cat" / "000.jpg").read_bytes())
+    data[-9] ^= 1
+    (source / "test" / "cat" / "other.jpg").write_bytes(data)
+    assert run(source, tmp_path / "out", "--size", 16, "--split", "train,test") == 0
+    told = capsys.readouterr().err
+    assert (
+        "the same in two splits: 2 pictures of test are in train too, byte for byte, for example test/dog/again.jpg "
+        "and train/hen/003.jpg" in told
+    )
+
+
+def test_a_split_without_a_picture_that_can_be_used_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photos(tmp_path / "in" / "train", 3)
+    (tmp_path / "in" / "test").mkdir()
+    (tmp_path / "in" / "test" / "a.jpg").write_bytes(b"nothing")
+    assert run(tmp_path / "in", tmp_path / "out", "--size", 16) == 1
+    assert "none of the 1 pictures of test in" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "index.npz").exists()
+
+
+def test_what_is_passed_over_or_bad_is_told_with_its_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = photos(tmp_path / "photos", 9)
+    for name, data in {"cat/anim.gif": b"x", "cat/scan.tiff": b"x", "cat/b.GIF": b"x", "dog/empty.jpg": b""}.items():
+        (source / name).write_bytes(data)
+    (source / "owl").mkdir()
+    (source / "owl" / "dead.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    (source / "dog" / "itself.png").symlink_to("itself.png")
+    Image.new("RGB", (40, 40), (9, 99, 199)).save(source / "hen" / "web.jfif", "jpeg")
+    assert run(source, tmp_path / "out", "--size", 16) == 0
+    told = capsys.readouterr()
+    assert "passed over: 2 .gif, 1 .tiff; for example cat/anim.gif (pictures end in" in told.err
+    for line in (
+        "left out: owl/dead.jpg: is not there: a link to nothing, or removed meanwhile",
+        "left out: dog/empty.jpg: is empty",
+        "left out: dog/itself.png: cannot be read: Too many levels of symbolic links",
+    ):
+        assert line in told.err
+    assert "10 images of 4 classes in 1 shard" in told.out
+    assert "3 pictures left out: cat 3, dog 2 (2 left out), hen 5, owl 0 (1 left out)" in told.out
+    assert "train: all pictures of owl are bad" in told.out
+
+
 # Stopped and called again
 
 
-@pytest.mark.parametrize("stop_at", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("stop_at", "splits"),
+    [(1, ()), (2, ()), (3, ()), (2, ("--holdout", 0.5)), (3, ("--holdout", 0.5)), (4, ("--holdout", 0.5))],
+)
 def test_interrupted_call_goes_on_and_ends_with_the_same_bytes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], stop_at: int
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    stop_at: int,
+    splits: tuple[object, ...],
 ) -> None:
     source = photos(tmp_path / "photos", 20)
     (source / "cat" / "broken.jpg").write_bytes(b"nothing")
-    arguments = (source, tmp_path / "out", "--size", 16, "--images-per-shard", 6)
+    arguments = (source, tmp_path / "out", "--size", 16, "--images-per-shard", 6, *splits)
     assert run(source, tmp_path / "whole", *arguments[2:]) == 0
     flush = ShardWriter.flush
     calls = []
@@ -171,7 +290,8 @@ def test_interrupted_call_goes_on_and_ends_with_the_same_bytes(
     assert len(digests(tmp_path / "out")) == stop_at - 1
     assert find_index([Place(str(tmp_path / "out" / "train-000000.tar"))]) is None
     # A shard of which the record did not hear any more, as after a loss of power, is written again.
-    (tmp_path / "out" / f"train-{stop_at - 1:06d}.tar").write_bytes(b"left behind")
+    left_behind = sorted(digests(tmp_path / "whole"), key=lambda name: name.startswith("test"))[stop_at - 1]
+    (tmp_path / "out" / left_behind).write_bytes(b"left behind")
     assert run(*arguments) == 0
     assert digests(tmp_path / "out") == digests(tmp_path / "whole")
     for name in ("dataset.json", "index.npz", "prepare.json", "contact-sheet.png"):
@@ -256,6 +376,11 @@ def _other_pictures(path: Path) -> list[object]:
     return [photos(path / "in", 3), path / "out"]
 
 
+def _other_holdout(path: Path) -> list[object]:
+    assert run(photos(path / "in", 8), path / "out", "--size", 16) == 0
+    return [path / "in", path / "out", "--size", 16, "--holdout", 0.5]
+
+
 def _damaged_record(path: Path) -> list[object]:
     (path / "out").mkdir()
     (path / "out" / "prepare.json").write_text('{"format": "other"}')
@@ -266,7 +391,7 @@ def _damaged_record(path: Path) -> list[object]:
     ("arrange", "sentence"),
     [
         (_no_folder, "there is no folder"),
-        (_no_pictures, "there are no pictures (jpg, jpeg, png, webp)"),
+        (_no_pictures, "passed over: 1 .txt; for example notes.txt (pictures end in .jpg, .jpeg, .jpe, .jfif, .png"),
         (_other_content, "is not empty, it holds thesis.tex"),
         (_inside, "is in the folder of the pictures"),
         (_other_size, "size is 16 but"),
@@ -276,6 +401,12 @@ def _damaged_record(path: Path) -> list[object]:
         (lambda path: [path, path / "out", "--quality", 0], "quality is 0 but needs to be from 1 to 100"),
         (lambda path: [path, path / "out", "--images-per-shard", 0], "images_per_shard is 0 but needs"),
         (lambda path: [path, path / "out", "--split", "a.b"], "split is 'a.b' but needs"),
+        (lambda path: [path, path / "out", "--holdout", 1], "holdout is 1.0 but needs to be at least 0 and below 1"),
+        (
+            lambda path: [photos(path / "in", 4), path / "out", "--holdout", 0.0001],
+            "holdout is 0.0001 but that leaves none of the 4 pictures in",
+        ),
+        (_other_holdout, "holdout is 0.5 but"),
     ],
 )
 def test_wrong_input_is_one_sentence_and_exit_code_two(
@@ -286,6 +417,7 @@ def test_wrong_input_is_one_sentence_and_exit_code_two(
     assert run(*arguments) == 2
     told = capsys.readouterr().err
     assert sentence in told
+    assert told.startswith("error: ")
     assert told.count("\n") == 1
 
 
@@ -300,7 +432,7 @@ def test_help_shows_an_example(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["--help"])
     assert caught.value.code == 0
-    assert "python -m dcgan_dist.data.prepare photos/ shards/ --size 64" in capsys.readouterr().out
+    assert "python -m dcgan_dist.data.prepare photos/ shards/ --size 64 --holdout 0.1" in capsys.readouterr().out
 
 
 def test_pictures_and_shards_can_be_on_s3(tmp_path: Path, s3: Place) -> None:
