@@ -29,7 +29,9 @@ class Options:
     init_from: Annotated[str, arg(metavar="RUN")] = ""
     """Begin with the networks of the newest checkpoint of another run's folder."""
     dry_run: bool = False
-    """Print the settings and what the cluster lacks, and leave."""
+    """Print the settings, what the cluster lacks and what to expect, and leave."""
+    length_of: tyro.conf.Suppress[tyro.conf.Fixed[str]] = ""
+    """Preset whose length fits itself to the data; empty: the length is given."""
     settings: Annotated[Settings, arg(name="")] = dataclasses.field(default_factory=PRESETS["scenes32"])
 
 
@@ -54,6 +56,8 @@ def parse(arguments: Sequence[str]) -> Options:
         default=Options(settings=with_length(base, arguments)),
     )
     settings = options.settings
+    if not (given.resume or given.config or length_given(arguments)):
+        options = replace(options, length_of=options.preset)
     if options.resume:
         settings = replace(settings, name=options.resume)
     elif not settings.name:
@@ -90,9 +94,14 @@ def preset_or_file(preset: str, config: str) -> Settings:
     return PRESETS[preset or "scenes32"]()
 
 
+def length_given(arguments: Sequence[str]) -> set[str]:
+    """Which of `--images` and `--epochs` are among the arguments."""
+    return {"--images", "--epochs"} & {text.partition("=")[0] for text in arguments}
+
+
 def with_length(base: Settings, arguments: Sequence[str]) -> Settings:
     """The settings that arguments are read over: a length that is given takes the place of the other kind of length."""
-    flags = {text.partition("=")[0] for text in arguments}
+    flags = length_given(arguments)
     if "--epochs" in flags and "--images" not in flags:
         return replace(base, images=None, epochs=base.epochs or 1.0)
     if "--images" in flags and "--epochs" not in flags:

@@ -21,9 +21,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from dcgan_dist.advice import warnings
 from dcgan_dist.checkpoint import attempts, load_checkpoint, newest_checkpoint, newest_manifest, require_same
 from dcgan_dist.cluster import connected, set_environment
 from dcgan_dist.commandline import Options, parse
+from dcgan_dist.data.embedded import EMBEDDED
 from dcgan_dist.data.shards import Index
 from dcgan_dist.errors import CheckpointError, DataError, DcganDistError, SettingsError, TrainingError
 from dcgan_dist.evaluation.judge import Judge, PoolJudge
@@ -31,6 +33,7 @@ from dcgan_dist.evaluation.live import LiveProbe
 from dcgan_dist.evaluation.task import Task
 from dcgan_dist.evaluation.tasks import parse_tasks
 from dcgan_dist.history import lives, totals
+from dcgan_dist.length import describe_length, run_length
 from dcgan_dist.monitoring.curves import read_lines
 from dcgan_dist.placement import ClusterFacts, Placement, describe, place_workers, set_aside
 from dcgan_dist.room import bundles_of, require_resource, wait_for_room
@@ -178,9 +181,9 @@ class Launch:
                 f"none of {len(samples)} images that were tried can be decoded, for example "
                 f"{self.index.names(int(samples[0]))}: look at the files, or name other shards with --data"
             )
+        settings, images = self._settle_length(len(self.index), self.index.image_size)
         slices = cut_slices(self.index.shard, self.index.size, settings.data.window)
         self.plan = Plan(slices, settings.optimization.batch_size, settings.data.window, settings.seed)
-        images = settings.images or math.ceil((settings.epochs or 0) * len(self.index))
         self.total_steps = max(1, -(-images // settings.optimization.batch_size))
         newest = newest_checkpoint(self.run) if self.options.resume else None
         if self.options.resume:
@@ -195,6 +198,27 @@ class Launch:
             return
         cached = is_cached(settings.data.cache, len(self.index), size, images, self.facts.store_bytes)
         self.pictures = cache_pictures(shards, progress) if cached else shards
+
+    def _settle_length(self, data_images: int, image_size: int | None) -> tuple[Settings, int]:
+        """Say how long the run is, and what it should be warned of.
+
+        Args:
+            data_images: of the data set.
+            image_size: height and width of its pictures, where it is known.
+
+        Returns:
+            the settings, whose length follows from the data where nobody gave one, and that length in images.
+        """
+        settings = self.settings
+        if self.options.length_of and settings.data.path != EMBEDDED:
+            fitting = run_length(self.options.length_of, settings.optimization, data_images)
+            settings = self.settings = replace(settings, images=fitting, epochs=None)
+        images = settings.images or math.ceil((settings.epochs or 0) * data_images)
+        if not self._is_trial:
+            print(describe_length(settings.optimization, images, data_images), flush=True)
+            for sentence in warnings(settings, data_images, images, image_size, self.facts.store_bytes):
+                print(f"warning: {sentence}", flush=True)
+        return settings, images
 
     def _require_same_data(self) -> None:
         """The position in the sequence means nothing for other images."""

@@ -66,7 +66,25 @@ def test_short_names_and_dotted_names_set_the_same() -> None:
 
 def test_a_length_of_one_kind_takes_the_place_of_the_other() -> None:
     assert parse(["--epochs", "2"]).settings.images is None
-    assert parse(["--preset=lsun64", "--images=500"]).settings.epochs is None
+    assert parse(["--preset=lsun64", "--images=500"]).settings.images == 500
+    assert parse(["--preset=lsun64", "--epochs=0.5"]).settings.images is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "preset"),
+    [
+        ([], "scenes32"),
+        (["--preset=own64", "--data=x"], "own64"),
+        (["--preset", "lsun64", "--minutes", "3"], "lsun64"),
+        (["--preset=own64", "--images=500"], ""),
+        (["--preset=own64", "--epochs", "2"], ""),
+        (["--config=FILE"], ""),
+        (["--config=FILE", "--data=x"], ""),
+    ],
+)
+def test_a_length_that_nobody_gives_is_that_of_a_preset(arguments: list[str], preset: str, tmp_path: Path) -> None:
+    (tmp_path / "settings.yaml").write_text(to_yaml(PRESETS["svhn32"]()))
+    assert parse([text.replace("FILE", f"{tmp_path}/settings.yaml") for text in arguments]).length_of == preset
 
 
 def test_a_file_of_settings_is_a_beginning(tmp_path: Path) -> None:
@@ -97,7 +115,7 @@ def test_a_resumed_run_begins_with_its_own_settings(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--preset", "mnist"], "preset is mnist but needs to be one of scenes32, lsun64"),
+        (["--preset", "mnist"], "preset is mnist but needs to be one of scenes32, own64, lsun64"),
         (["--preset", "svhn32", "--config", "x"], "give one of them"),
         (["--resume", "nobody"], "there is no run to resume"),
         (["--images", "1", "--epochs", "1"], "images and epochs are both given"),

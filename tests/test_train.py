@@ -28,7 +28,7 @@ from PIL import Image
 
 import dcgan_dist.train
 from dcgan_dist.checkpoint import attempts
-from dcgan_dist.commandline import Options
+from dcgan_dist.commandline import Options, parse
 from dcgan_dist.data.shards import ShardWriter
 from dcgan_dist.errors import DcganDistError
 from dcgan_dist.evaluation.job import ProbeJob
@@ -213,6 +213,35 @@ def test_settings_and_preflight_can_be_looked_at_before(train: Any, tmp_path: Pa
     assert "batch_size: 16" in output
     assert "cluster: 1 node with 4 CPUs and 0 GPUs; the run takes 1 worker with 1 CPU" in output
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("length", "steps", "told"),
+    [
+        ([], 12_500, "length: 200,000 images, 1.56e+03 passes over 128, 6,250 updates of G"),
+        (["--images=161"], 11, "warning: the run is too short to learn: 6 updates of G"),
+        (["--epochs=0.5"], 4, "warning: the run is too short to learn: 2 updates of G"),
+    ],
+)
+def test_the_length_follows_from_the_pictures_where_nobody_gives_one(
+    length: list[str],
+    steps: int,
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shards(tmp_path / "data")
+    launch = Launch(parse([*TINY, "--preset=lsun64", "--data=data", "--name=own", "--lr=1e9", *length]))
+    launch.preflight()
+    launch.open_data()
+    assert launch.total_steps == steps
+    # What is written down is the length itself, so that the run goes on with it.
+    assert launch.settings.images == (200_000 if not length else parse([*TINY, *length]).settings.images)
+    output = capsys.readouterr().out
+    for line in (told, "warning: the data set has only 128 images", "warning: optimization.lr is 1e+09"):
+        assert line in output
 
 
 @pytest.mark.usefixtures("after_first_run")
