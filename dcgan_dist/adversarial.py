@@ -6,7 +6,7 @@ that no gradient of D's weights is computed and nothing is switched off and on. 
 forward, one backward and one reduction a step.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import torch
@@ -14,9 +14,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from dcgan_dist.errors import CheckpointError
+from dcgan_dist.errors import CheckpointError, SettingsError
+from dcgan_dist.extensions import NO_CODE, Code
 from dcgan_dist.precision import resolve_precision
-from dcgan_dist.settings import OptimizationSettings
+from dcgan_dist.settings import BCE, OptimizationSettings
 
 Updates = Literal["both", "generator", "discriminator"]
 """Which networks a step updates."""
@@ -26,10 +27,20 @@ class AdversarialStep:
     """Updates a generator and a discriminator, each bare or in DDP, and keeps their optimizers and the averaged G."""
 
     def __init__(
-        self, generator: nn.Module, discriminator: nn.Module, settings: OptimizationSettings, total_steps: int
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        settings: OptimizationSettings,
+        total_steps: int,
+        code: Code = NO_CODE,
     ) -> None:
-        """`total_steps` is the length of the run, over the last part of which the learning rate may fall."""
+        """
+        Args:
+            total_steps: length of the run, over the last part of which the learning rate may fall.
+            code: holds the loss, where it is not one of ours.
+        """
         self.settings, self.total_steps = settings, total_steps
+        self._discriminator_loss, self._generator_loss = make_losses(settings, code)
         self.generator, self.discriminator = generator, discriminator
         self.bare_generator, self.bare_discriminator = _bare(generator), _bare(discriminator)
         weight = next(generator.parameters())
@@ -37,6 +48,7 @@ class AdversarialStep:
         self.generator_optimizer = _adam(generator, settings)
         self.discriminator_optimizer = _adam(discriminator, settings)
         self.averaged = _copy(self.bare_generator) if settings.average_images else None
+        self._learned = {name for name, _ in self.bare_generator.named_parameters(remove_duplicate=False)}
         # Each loss is a sum over a worker's images, and DDP takes the mean over workers: unequal shares count right.
         self.loss_scale = _workers(generator) / settings.batch_size
 
@@ -77,7 +89,7 @@ class AdversarialStep:
         # Statistics of the real and of the generated half are kept apart (published code), hence the two groups.
         batch = torch.cat([scale(real, images), images])
         of_real, of_generated = self.discriminator(batch, groups=2).chunk(2)
-        loss = self.loss_scale * (_real_loss(of_real) + _generated_loss(of_generated))
+        loss = self.loss_scale * self._discriminator_loss(of_real, of_generated)
         self.discriminator_optimizer.zero_grad()
         torch.autograd.backward(loss)
         self.discriminator_optimizer.step()
@@ -91,7 +103,7 @@ class AdversarialStep:
     def _update_generator(self, images: Tensor) -> dict[str, Tensor]:
         seen = images.detach().requires_grad_()
         logits = self.bare_discriminator(seen)
-        loss = self.loss_scale * _real_loss(logits)
+        loss = self.loss_scale * self._generator_loss(logits)
         (gradient,) = torch.autograd.grad(loss, seen)
         self.generator_optimizer.zero_grad()
         torch.autograd.backward(images, gradient)
@@ -121,8 +133,11 @@ class AdversarialStep:
             return
         share = 1 - 0.5 ** (self.settings.batch_size / self.settings.average_images)
         with torch.no_grad():
-            for name, weight in self.bare_generator.named_parameters():
-                self.averaged[name].lerp_(weight, share)
+            for name, value in self.bare_generator.state_dict().items():
+                if name in self._learned:
+                    self.averaged[name].lerp_(value, share)
+                else:  # statistics of a user's own networks, which are averages already
+                    self.averaged[name].copy_(value)
 
     def state_dict(self) -> dict[str, Any]:
         """All that the next step depends on, as live tensors: copy them before the next step changes them.
@@ -185,14 +200,55 @@ def _shape(shape: tuple[int, ...] | None) -> str:
     return "absent" if shape is None else "x".join(map(str, shape))
 
 
-def _real_loss(logits: Tensor) -> Tensor:
-    """Sum of the binary cross-entropy against `real` (paper, section 2; published code)."""
-    return -F.logsigmoid(logits).sum()
+DiscriminatorLoss = Callable[[Tensor, Tensor], Tensor]
+"""Logits `[n]` of real and of generated images -> their loss, a sum over the images."""
+GeneratorLoss = Callable[[Tensor], Tensor]
+"""Logits `[n]` of generated images -> their loss, a sum over the images."""
 
 
-def _generated_loss(logits: Tensor) -> Tensor:
-    """The same against `generated`."""
-    return -F.logsigmoid(-logits).sum()
+def make_losses(settings: OptimizationSettings, code: Code = NO_CODE) -> tuple[DiscriminatorLoss, GeneratorLoss]:
+    """Both losses of these settings.
+
+    Raises:
+        SettingsError: a user's own function returns something else than two functions.
+    """
+    if settings.loss == BCE:
+        return _discriminator_bce, _generator_bce
+    made = code[settings.loss](settings)
+    if not isinstance(made, tuple) or len(made) != 2 or not all(callable(loss) for loss in made):
+        raise SettingsError(
+            f"optimization.loss is {settings.loss}, which returns {made!r} but needs to return two functions, the loss "
+            "of the discriminator and that of the generator"
+        )
+    of_discriminator, of_generator = made
+    return (
+        lambda real, generated: _sum(of_discriminator(real, generated), real, settings.loss),
+        lambda generated: _sum(of_generator(generated), generated, settings.loss),
+    )
+
+
+def _sum(losses: Tensor, logits: Tensor, path: str) -> Tensor:
+    """Sum over the images. Losses come one by one, for a mean over one worker's images would not count right."""
+    if losses.shape != logits.shape:
+        raise SettingsError(
+            f"optimization.loss is {path}, which gives a loss of shape {_size(losses)} for logits of shape "
+            f"{_size(logits)} but needs to give one number for each image: leave the mean or sum out"
+        )
+    return losses.sum()
+
+
+def _size(tensor: Tensor) -> str:
+    return str(list(tensor.shape))
+
+
+def _discriminator_bce(real: Tensor, generated: Tensor) -> Tensor:
+    """Sum of the binary cross-entropy of real against `real` and generated against `generated` (paper, section 2)."""
+    return -F.logsigmoid(real).sum() - F.logsigmoid(-generated).sum()
+
+
+def _generator_bce(generated: Tensor) -> Tensor:
+    """The same of generated against `real` (published code)."""
+    return -F.logsigmoid(generated).sum()
 
 
 def _gradient_norm(network: nn.Module) -> Tensor:
@@ -225,7 +281,7 @@ def _bare(network: nn.Module) -> nn.Module:
 
 
 def _copy(network: nn.Module) -> dict[str, Tensor]:
-    return {name: weight.detach().clone() for name, weight in network.named_parameters()}
+    return {name: value.detach().clone() for name, value in network.state_dict().items()}
 
 
 def _workers(network: nn.Module) -> int:

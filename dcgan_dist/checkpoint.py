@@ -15,12 +15,13 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import IO, Any, BinaryIO, Literal, cast
 
 import torch
 
 from dcgan_dist.errors import CheckpointError, DataError
+from dcgan_dist.extensions import Code, import_networks
 from dcgan_dist.settings import Settings, flatten, from_yaml, to_yaml
 from dcgan_dist.storage import MissingFile, Place
 
@@ -44,6 +45,8 @@ class Checkpoint:
         images: images that were used up: the position in the sequence.
         settings: of the run that wrote it.
         state: what `AdversarialStep.state_dict` gave, on the CPU.
+        code: makes the networks where they are a user's own; to read a checkpoint runs no code, so `load_checkpoint`
+            leaves it empty.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Checkpoint:
     images: int
     settings: Settings
     state: dict[str, Any]
+    code: Code = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -253,18 +257,22 @@ def load_checkpoint(run: Place, name: str | None = None) -> Checkpoint:
     return Checkpoint(name, manifest["step"], manifest["images"], settings, state)
 
 
-def named_checkpoint(run: Place, name: str) -> Checkpoint:
+def named_checkpoint(run: Place, name: str, *, trust_code: bool = False) -> Checkpoint:
     """The checkpoint of that name; `latest` is the newest that can be read, `best` the one that the run's probe chose.
+
+    Networks of a user's own are imported if their code is trusted.
 
     Raises:
         CheckpointError: there is none, or it is torn.
+        SettingsError: its networks are a user's own, and are not trusted or cannot be imported.
     """
     if name == "best":
         best = [found for found, manifest in manifests(run).items() if manifest.get("probe") == "best"]
         if not best:
             raise CheckpointError(f"{run} has no best checkpoint: train it with --probe, or give --checkpoint NAME")
-        return load_checkpoint(run, best[-1])
-    return load_checkpoint(run, None if name == "latest" else name)
+        name = best[-1]
+    checkpoint = load_checkpoint(run, None if name == "latest" else name)
+    return replace(checkpoint, code=import_networks(checkpoint.settings, trust_code, str(run / "settings.yaml")))
 
 
 def expired(kept: Mapping[str, bool], keep: int) -> list[str]:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dcgan_dist.errors import ClusterError
+from dcgan_dist.extensions import travelling
 from dcgan_dist.placement import READER_CPUS
 from dcgan_dist.settings import Settings
 
@@ -72,6 +73,14 @@ def set_environment(settings: Settings) -> None:
 def worker_environment() -> dict[str, str]:
     """What training workers are started with."""
     return {name: os.environ.get(name, value) for name, value in WORKER_ENVIRONMENT.items()}
+
+
+def carry_code() -> None:
+    """Let what this process pickles for others hold a user's own code by value: its files are on this machine only."""
+    from ray import cloudpickle
+
+    for module in travelling():
+        cloudpickle.register_pickle_by_value(module)
 
 
 def has_address(settings: Settings) -> bool:

@@ -10,6 +10,7 @@ from typing import Annotated
 import tyro
 
 from dcgan_dist.errors import SettingsError
+from dcgan_dist.extensions import named_by, require_trust
 from dcgan_dist.settings import PRESETS, Settings, from_yaml
 from dcgan_dist.storage import Place, place
 
@@ -28,6 +29,9 @@ class Options:
     """Go on with the run of this name in the storage, with its settings."""
     init_from: Annotated[str, arg(metavar="RUN")] = ""
     """Begin with the networks of the newest checkpoint of another run's folder."""
+    trust_code: bool = False
+    """Import networks and loss that a file of settings names, where they are none of ours: that runs their code. What
+    this command line names is imported anyhow."""
     dry_run: bool = False
     """Print the settings, what the cluster lacks and what to expect, and leave."""
     length_of: tyro.conf.Suppress[tyro.conf.Fixed[str]] = ""
@@ -58,6 +62,8 @@ def parse(arguments: Sequence[str]) -> Options:
     settings = options.settings
     if not (given.resume or given.config or length_given(arguments)):
         options = replace(options, length_of=options.preset)
+    source = str(place(settings.storage) / options.resume / "settings.yaml") if options.resume else options.config
+    require_trust(not_given(settings, arguments), options.trust_code, source)
     if options.resume:
         settings = replace(settings, name=options.resume)
     elif not settings.name:
@@ -72,6 +78,12 @@ def look_ahead(arguments: Sequence[str], *names: str) -> argparse.Namespace:
         first.add_argument(name, default="")
     given, _ = first.parse_known_args([_hyphened(text) if text.startswith("--") else text for text in arguments])
     return given
+
+
+def not_given(settings: Settings, arguments: Sequence[str]) -> dict[str, str]:
+    """Import paths that the settings name, and not the command line; by the setting's dotted name."""
+    given = vars(look_ahead(arguments, *(f"--{setting}" for setting in named_by(settings))))
+    return {setting: path for setting, path in named_by(settings).items() if given[setting] != path}
 
 
 def _hyphened(option: str) -> str:

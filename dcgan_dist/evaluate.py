@@ -40,7 +40,6 @@ from dcgan_dist.networks import Discriminator
 from dcgan_dist.published import SVHN, load_published
 from dcgan_dist.runs import NamedRun, find_run
 from dcgan_dist.sample import load_generator
-from dcgan_dist.settings import NetworkSettings
 from dcgan_dist.storage import Place, place
 
 arg = tyro.conf.arg
@@ -100,16 +99,15 @@ class Sources:
     published: str
     seed: int
 
-    @property
-    def networks(self) -> NetworkSettings:
-        """Of the run."""
-        assert self.checkpoint is not None, "options were checked"
-        return self.checkpoint.settings.networks
-
     def of_run(self) -> Description:
         """The features of the run's discriminator."""
         assert self.checkpoint is not None, "options were checked"
         return of_discriminator(self.checkpoint)
+
+    def of_random(self) -> Description:
+        """The features of the run's discriminator with initial weights."""
+        assert self.checkpoint is not None, "options were checked"
+        return of_random(self.checkpoint.settings.networks, self.seed, self.checkpoint.code)
 
     def of_authors(self, which: str) -> Description:
         """The features of one of the authors' discriminators."""
@@ -119,7 +117,7 @@ class Sources:
 
 FEATURES: dict[str, Callable[[Sources], Description]] = {
     "discriminator": Sources.of_run,
-    "random": lambda sources: of_random(sources.networks, sources.seed),
+    "random": Sources.of_random,
     "pixels": lambda sources: PixelFeatures(),
     "knn": lambda sources: PixelFeatures(),
     "published-svhn": lambda sources: sources.of_authors("svhn_discriminator"),
@@ -161,7 +159,9 @@ def evaluate(
         DcganDistError: what a user can mend, before anything starts where it can be seen then.
     """
     run = of.place if of else None
-    checkpoint = named_checkpoint(of.place, of.choose(options.checkpoint)) if of else None
+    checkpoint = (
+        named_checkpoint(of.place, of.choose(options.checkpoint), trust_code=options.trust_code) if of else None
+    )
     jobs: list[Job] = []
     tasks: list[Task] = []
     for named in parse_tasks(options.tasks):

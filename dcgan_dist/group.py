@@ -3,7 +3,7 @@
 import tempfile
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import ray
@@ -12,9 +12,10 @@ from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
 
 from dcgan_dist.checkpoint import begin_attempt
-from dcgan_dist.cluster import worker_environment
+from dcgan_dist.cluster import carry_code, worker_environment
 from dcgan_dist.data.cache import CachedPictures
 from dcgan_dist.data.source import DATASET, Reading, SequenceConfig
+from dcgan_dist.extensions import Code
 from dcgan_dist.placement import Placement
 from dcgan_dist.settings import Settings
 from dcgan_dist.storage import Place
@@ -29,6 +30,7 @@ class Group:
         reading: what read tasks need; put into the object store once.
         deadline: seconds since 1970 at which the run stops even if it is not done.
         init_from: run and checkpoint whose networks the run begins with.
+        code: networks and loss of the user's own.
     """
 
     run: Place
@@ -39,6 +41,7 @@ class Group:
     shared_reading: "ray.ObjectRef[Reading]"
     deadline: float | None = None
     init_from: tuple[Place, str] | None = None
+    code: Code = field(default_factory=dict)
 
     def train(self, placement: Placement) -> Outcome:
         """Start workers, which go on from the newest checkpoint, and wait for their end.
@@ -48,7 +51,17 @@ class Group:
         """
         pictures = self.reading.pictures
         cached = pictures if isinstance(pictures, CachedPictures) else None
-        job = Job(self.run, self.settings, self.total_steps, self.mailbox, cached, self.deadline, self.init_from)
+        job = Job(
+            self.run,
+            self.settings,
+            self.total_steps,
+            self.mailbox,
+            cached,
+            self.deadline,
+            self.init_from,
+            self.code,
+        )
+        carry_code()
         sequence = SequenceConfig(
             self.shared_reading,
             self.reading.plan,

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from dcgan_dist.settings import BCE
+
 Reason = Literal["not a number", "D wins", "G repeats itself", "samples oscillate"]
 
 WINDOW_IMAGES = 30_000
@@ -19,7 +21,8 @@ OSCILLATING_DRIFT, DRIFTS = 0.8, 3
 """Samples oscillate where those of the same z move this far, of what unrelated ones are apart, at each look of so many
 or more. A run that learns soon moves them half as far (`benchmarks/results/health.json`, for all numbers here)."""
 WON_LOSS, WON_SCORE = 5.0, 0.93
-"""D has won where G's mean loss is above the one while D's mean probability for real images is above the other."""
+"""D has won where G's mean loss is above the one while D's mean probability for real images is above the other: by the
+binary cross-entropy, for other losses have other scales."""
 REPEATING_SPREAD = 0.4
 """G repeats itself where its samples differ by less than this share of what real images differ by, at each look."""
 
@@ -46,7 +49,9 @@ class Finding:
 class Health:
     """Takes in points, and tells of each reason once. What a lost attempt measured is forgotten."""
 
-    def __init__(self) -> None:
+    def __init__(self, loss: str = BCE) -> None:
+        """`loss` of the run: what a won D does to it is known of ours alone."""
+        self._loss = loss
         self._points: deque[tuple[int, Mapping[str, float]]] = deque()
         self._told: set[Reason] = set()
 
@@ -79,7 +84,7 @@ class Health:
             )
             return Finding("samples oscillate", onset, images, words)
         losses, scores = self._series("loss/generator"), self._series("score/real")
-        if losses and scores and _mean(losses) > WON_LOSS and _mean(scores) > WON_SCORE:
+        if self._loss == BCE and losses and scores and _mean(losses) > WON_LOSS and _mean(scores) > WON_SCORE:
             words = (
                 f"G's loss is {_mean(losses):.1f} while D is {_mean(scores):.0%} sure of real images: G cannot learn"
             )

@@ -98,7 +98,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def act(line: Line) -> None:
         options = tyro.cli(MemorisedOptions, prog="python -m dcgan_dist.memorised", args=arguments)
         named = find_run(options.run, options.storage)
-        run, checkpoint = named.place, named_checkpoint(named.place, named.choose(options.checkpoint))
+        run, name = named.place, named.choose(options.checkpoint)
+        checkpoint = named_checkpoint(run, name, trust_code=options.trust_code)
         train, held_out = training_images(run, checkpoint.settings, options.data, options.number)
         line.say("drawing samples")
         drawn = draw(load_generator(checkpoint), checkpoint, options.number, options.seed, torch.device("cpu"))

@@ -16,6 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dcgan_dist.batchnorm import BatchNorm
+from dcgan_dist.errors import SettingsError
+from dcgan_dist.extensions import NO_CODE, Code
 from dcgan_dist.randomness import stream
 from dcgan_dist.settings import NetworkSettings
 
@@ -176,17 +178,47 @@ def _generator_convolutions(structure: str, widths: list[int]) -> list[tuple[int
     return [(wide, narrow, stride) for narrow, wide, stride in reversed(_discriminator_convolutions(structure, widths))]
 
 
+def new_networks(settings: NetworkSettings, code: Code = NO_CODE) -> tuple[nn.Module, nn.Module]:
+    """Both networks of these settings, for `load_state_dict`; ours have no weights yet.
+
+    Raises:
+        SettingsError: a user's own factory returns something else.
+    """
+    if not settings.factory:
+        return Generator(settings), Discriminator(settings)
+    made = code[settings.factory](settings)
+    if not isinstance(made, tuple) or len(made) != 2 or not all(isinstance(network, nn.Module) for network in made):
+        kinds = ", ".join(type(part).__name__ for part in made) if isinstance(made, tuple) else type(made).__name__
+        raise SettingsError(
+            f"networks.factory is {settings.factory}, which returns {kinds} but needs to return a generator and a "
+            "discriminator, both torch.nn.Module"
+        )
+    return made
+
+
 def build_networks(
-    settings: NetworkSettings, seed: int, device: torch.device, weights: torch.dtype, channels_last: bool
-) -> tuple[Generator, Discriminator]:
-    """Both networks with initial weights, ready for DDP and `AdversarialStep`."""
+    settings: NetworkSettings,
+    seed: int,
+    device: torch.device,
+    weights: torch.dtype,
+    channels_last: bool,
+    code: Code = NO_CODE,
+) -> tuple[nn.Module, nn.Module]:
+    """Both networks with initial weights, ready for DDP and `AdversarialStep`.
+
+    A user's own factory draws its initial weights from PyTorch's random numbers, which are seeded for it: every worker
+    gets the same ones, and the next run of that seed too.
+    """
     layout = torch.channels_last if channels_last else torch.contiguous_format
-    generator, discriminator = Generator(settings), Discriminator(settings)
-    for network in (generator, discriminator):
-        initialize(network, seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(int(stream(seed, "weights of own networks").integers(1 << 63)))
+        networks = new_networks(settings, code)
+    for network in networks:
+        if not settings.factory:
+            initialize(network, seed)
         # Convolutions take the layout of their weights.
         network.to(device=device, dtype=weights, memory_format=layout)  # type: ignore[call-overload]
-    return generator, discriminator
+    return networks
 
 
 def initialize(network: nn.Module, seed: int) -> None:

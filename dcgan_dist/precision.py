@@ -1,9 +1,11 @@
 """The types of number: in which the convolutions are computed, and in which the weights are kept."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
+
+from dcgan_dist.settings import OptimizationSettings, Settings
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,15 @@ def resolve_precision(setting: Literal["auto", "fp32", "bf16", "fp64"], device: 
     if setting == "auto":
         return BF16 if _multiplies_bf16(device) else FP32
     return {"fp32": FP32, "bf16": BF16, "fp64": FP64}[setting]
+
+
+def of_networks(settings: Settings) -> OptimizationSettings:
+    """How the networks learn, `auto` being fp32 for those of a user's own: layers of PyTorch's take no bf16 beside
+    weights in fp32, as ours do."""
+    optimization = settings.optimization
+    if settings.networks.factory and optimization.precision == "auto":
+        return replace(optimization, precision="fp32")
+    return optimization
 
 
 def _multiplies_bf16(device: torch.device) -> bool:

@@ -16,10 +16,12 @@ import numpy as np
 import safetensors.torch
 import torch
 import tyro
+from torch import nn
 
+from dcgan_dist.adversarial import load_weights
 from dcgan_dist.checkpoint import Checkpoint, named_checkpoint
 from dcgan_dist.errors import CheckpointError, DataError, DcganDistError, SettingsError
-from dcgan_dist.networks import Generator
+from dcgan_dist.networks import new_networks
 from dcgan_dist.pictures import Pixels, grid, png, to_uint8
 from dcgan_dist.randomness import latents
 from dcgan_dist.settings import to_yaml
@@ -48,6 +50,8 @@ class SampleOptions:
     """Use the averaged generator, which a run keeps with --optimization.average-images."""
     export: Annotated[str, arg(metavar="FILE.safetensors")] = ""
     """Write the generator's weights there, with the run's settings as metadata."""
+    trust_code: bool = False
+    """Import the networks that the run's settings name, where they are none of ours: that runs their code."""
     overwrite: bool = False
     """Replace files that exist."""
     device: Annotated[str, arg(metavar="DEVICE")] = "auto"
@@ -73,7 +77,7 @@ def sample(options: SampleOptions) -> list[Place]:
     """
     run = place(options.run)
     device = _device(options.device)
-    checkpoint = named_checkpoint(run, options.checkpoint)
+    checkpoint = named_checkpoint(run, options.checkpoint, trust_code=options.trust_code)
     generator = load_generator(checkpoint, averaged=options.averaged)
     targets = _picture_targets(options, f"{run.name}-{checkpoint.images:09}-seed{options.seed}")
     export = [place(options.export)] if options.export else []
@@ -96,7 +100,7 @@ def sample(options: SampleOptions) -> list[Place]:
     return [*targets, *export]
 
 
-def load_generator(checkpoint: Checkpoint, *, averaged: bool = False) -> Generator:
+def load_generator(checkpoint: Checkpoint, *, averaged: bool = False) -> nn.Module:
     """The generator of a checkpoint, or its average over the run's last images, on the CPU in float32.
 
     Raises `CheckpointError` where the run kept no average.
@@ -107,14 +111,14 @@ def load_generator(checkpoint: Checkpoint, *, averaged: bool = False) -> Generat
             f"checkpoint {checkpoint.name} holds no averaged generator: leave --averaged out, or train with "
             "--optimization.average-images"
         )
-    generator = Generator(checkpoint.settings.networks)
-    generator.load_state_dict(weights)
-    return generator
+    generator, _ = new_networks(checkpoint.settings.networks, checkpoint.code)
+    load_weights(generator, weights, "generator")
+    return generator.eval()
 
 
 @torch.no_grad()
 def draw(
-    generator: Generator, checkpoint: Checkpoint, number: int, seed: int, device: torch.device
+    generator: nn.Module, checkpoint: Checkpoint, number: int, seed: int, device: torch.device
 ) -> Iterator[Pixels]:
     """Images in batches, uint8 [n, S, S, 3]; `number` in all.
 

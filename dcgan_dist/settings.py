@@ -8,6 +8,7 @@ the authors' Theano code (Newmu/dcgan_code).
 import dataclasses
 import difflib
 import math
+import re
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,10 @@ from dcgan_dist.errors import SettingsError
 arg = tyro.conf.arg
 
 
+BCE = "bce"
+"""The paper's loss, the one that is built in."""
+IMPORT_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
+"""`module:function`, as in `folder.file:function`."""
 RAYS_OWN = ("CPU", "GPU", "memory", "object_store_memory")
 """Resources that are asked for in other ways."""
 
@@ -97,6 +102,8 @@ class NetworkSettings:
     """`prescribed`: in all layers but G's output and D's input (paper, section 3)."""
     batchnorm_over: Literal["global", "worker"] = "global"
     """Statistics over the whole batch of a step, as on one device, or over each worker's own share."""
+    factory: Annotated[str, arg(metavar="MODULE:FUNCTION")] = ""
+    """Networks of your own: a function that makes both from these settings (docs/extending.md). Empty: the paper's."""
 
     def __post_init__(self) -> None:
         size = self.image_size
@@ -106,6 +113,11 @@ class NetworkSettings:
         )
         for name in ("generator_maps", "discriminator_maps", "latent_size"):
             _require(getattr(self, name) >= 1, f"networks.{name} is {getattr(self, name)} but needs at least 1")
+        _require(
+            not self.factory or IMPORT_PATH.fullmatch(self.factory) is not None,
+            f"networks.factory is {self.factory!r} but needs to be module:function, as in mine:build for the function "
+            "build in mine.py",
+        )
 
 
 @dataclass(frozen=True)
@@ -126,6 +138,8 @@ class OptimizationSettings:
     """L2 penalty, added to the gradient before Adam's moments (published code, faces: 1e-5)."""
     schedule: Literal["both", "alternate"] = "both"
     """A step updates D and then G on the same batch, or, as the published loop does, one of them in turn, G first."""
+    loss: Annotated[str, arg(metavar="bce|MODULE:FUNCTION")] = BCE
+    """`bce`: binary cross-entropy (paper, section 2), or a loss of your own (docs/extending.md)."""
     decay: Annotated[float, arg(metavar="FRACTION")] = 0.0
     """Last part of the run over which the learning rate falls to 0 in a line (0.5: the second half)."""
     average_images: Annotated[int, arg(metavar="IMAGES")] = 0
@@ -141,6 +155,11 @@ class OptimizationSettings:
         for name in ("beta1", "beta2"):
             value = getattr(self, name)
             _require(0 <= value < 1, f"optimization.{name} is {value} but needs to be at least 0 and below 1")
+        _require(
+            self.loss == BCE or IMPORT_PATH.fullmatch(self.loss) is not None,
+            f"optimization.loss is {self.loss!r} but needs to be bce, or module:function, as in mine:hinge for the "
+            "function hinge in mine.py",
+        )
         _require(self.eps > 0, f"optimization.eps is {self.eps} but needs to be above 0")
         _require(self.weight_decay >= 0, f"optimization.weight_decay is {self.weight_decay} but needs at least 0")
         _require(0 <= self.decay <= 1, f"optimization.decay is {self.decay} but needs to be from 0 to 1")
@@ -323,6 +342,11 @@ class Settings:
         _require(self.epochs is None or self.epochs > 0, f"epochs is {self.epochs} but needs to be above 0")
         _require(self.minutes is None or self.minutes > 0, f"minutes is {self.minutes} but needs to be above 0")
         _require(0 <= self.seed < 2**63, f"seed is {self.seed} but needs to be from 0 to 2**63 - 1")
+        _require(
+            not self.networks.factory or self.optimization.precision != "bf16",
+            f"optimization.precision is bf16 but networks of {self.networks.factory}, which networks.factory names, "
+            "get and return float32: leave it out, and use torch.autocast in their forward",
+        )
         batch, workers = self.optimization.batch_size, self.workers.number
         _require(
             batch >= workers,

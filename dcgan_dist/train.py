@@ -25,6 +25,7 @@ from dcgan_dist.advice import warnings
 from dcgan_dist.checkpoint import attempts, load_checkpoint, newest_checkpoint, newest_manifest, require_same
 from dcgan_dist.cluster import connected, set_environment
 from dcgan_dist.commandline import Options, parse
+from dcgan_dist.contract import require_contract
 from dcgan_dist.data.embedded import EMBEDDED
 from dcgan_dist.data.shards import Index
 from dcgan_dist.errors import CheckpointError, DataError, DcganDistError, SettingsError, TrainingError
@@ -32,6 +33,7 @@ from dcgan_dist.evaluation.judge import Judge, PoolJudge
 from dcgan_dist.evaluation.live import LiveProbe
 from dcgan_dist.evaluation.task import Task
 from dcgan_dist.evaluation.tasks import parse_tasks
+from dcgan_dist.extensions import Code, checksums, import_code
 from dcgan_dist.history import lives, totals
 from dcgan_dist.length import describe_length, run_length
 from dcgan_dist.monitoring.curves import read_lines
@@ -87,11 +89,13 @@ class Lent:
             ends.
         tasks: that they are judged on then.
         pictures: the data, decoded already.
+        code: networks and loss of the user's own, imported and tried already.
     """
 
     judge: Judge | None = None
     tasks: Sequence[Task] = ()
     pictures: "CachedPictures | None" = None
+    code: Code | None = None
 
 
 class Launch:
@@ -111,7 +115,7 @@ class Launch:
             told: see `Monitor`.
 
         Raises:
-            SettingsError: the name is taken.
+            SettingsError: the name is taken; networks or loss of the user's own cannot be used.
             DataError: the data is not there.
             CheckpointError: there is nothing to resume, or it was trained with other settings.
         """
@@ -138,6 +142,11 @@ class Launch:
             self.init_from = _networks_of(place(options.init_from), self.settings)
         if self.settings.monitoring.audit and not self.run.is_local:
             raise SettingsError(f"monitoring.audit needs a storage on a disk, but storage is {self.settings.storage}")
+        if self._lent.code is None:
+            self.code = import_code(self.settings)
+            require_contract(self.settings, self.code)
+        else:
+            self.code = self._lent.code
         self.shards = find_shards(self.settings)
         self.tasks = open_tasks(self.settings) if lent is None else []
 
@@ -161,6 +170,10 @@ class Launch:
             actors = f"{probe.actors} evaluation actor{'' if probe.actors == 1 else 's'}"
             print(f"probe: {', '.join(task.name for task in self.tasks)}, on {actors}", flush=True)
         print(f"data: {self.settings.data.path}, {len(self.shards)} shards", flush=True)
+        for module in self._changed_code():
+            print(
+                f"code: {module} is not what it was when the run was last started; the run goes on with what it is now"
+            )
 
     def open_data(self) -> None:
         """Index the data, or draw it; decode a few images; lay out the sequence."""
@@ -232,6 +245,16 @@ class Launch:
                 "back, or start a run of another name with --init-from"
             )
 
+    def _changed_code(self) -> list[str]:
+        """Modules of the user's own that are not what they were in the life before."""
+        if not self.options.resume:
+            return []
+        try:
+            before = json.loads((self.run / "run.json").read_bytes())["code"]
+        except (MissingFile, ValueError, KeyError):
+            return []
+        return [name for name, checksum in checksums().items() if before.get(name, checksum) != checksum]
+
     def train(self) -> int:
         """Train to the end, or until a signal, the time limit or a failure; returns the command's status."""
         import ray
@@ -256,18 +279,28 @@ class Launch:
         reading = Reading(self.plan, self.pictures)
         deadline = None if settings.minutes is None else time.time() + 60 * settings.minutes
         group = Group(
-            self.run, settings, self.total_steps, mailbox, reading, ray.put(reading), deadline, self.init_from
+            self.run,
+            settings,
+            self.total_steps,
+            mailbox,
+            reading,
+            ray.put(reading),
+            deadline,
+            self.init_from,
+            self.code,
         )
         length = Totals(self.total_steps * settings.optimization.batch_size, len(self.index))
         terminal = open_terminal(sys.stdout, length, settings.monitoring.line_s)
-        monitor = Monitor(self.run, receiver, terminal, length, self.index.names, self._told)
+        monitor = Monitor(
+            self.run, receiver, terminal, length, self.index.names, self._told, settings.optimization.loss
+        )
         monitor.start()
         if pool is not None:
             pool.say = monitor.say
         if judge is not None:
             dtype = torch.float16 if probe.half else torch.float32
             tasks = self.tasks or self._lent.tasks
-            self.live = LiveProbe(self.run, judge, tasks, dtype, monitor.say, monitor.probed)
+            self.live = LiveProbe(self.run, judge, tasks, dtype, monitor.say, monitor.probed, self.code)
             self.live.start()
         held = dict if pool is None else pool.held
         supervisor = self._supervisor = Supervisor(group, receiver, monitor, partial(self._check, monitor), held)
@@ -292,7 +325,8 @@ class Launch:
         if supervisor.signal is None:
             return 0
         storage = shlex.quote(settings.storage)
-        print(f"go on with: python -m dcgan_dist.train --resume {settings.name} --storage {storage}", flush=True)
+        trust = " --trust-code" if self.code else ""
+        print(f"go on with: python -m dcgan_dist.train --resume {settings.name} --storage {storage}{trust}", flush=True)
         return 128 + supervisor.signal
 
     def stop(self) -> None:
@@ -357,6 +391,7 @@ class Launch:
             },
             **totals(lives(attempts(self.run), read_lines(self.run))),
             **({} if self.live is None else {"probe": self.live.record()}),
+            **({"code": checksums()} if self.code else {}),
             "versions": versions("torch", "ray", "numpy", "pyarrow"),
         }
         (self.run / "run.json").write_bytes(json.dumps(record, indent=1).encode())

@@ -6,7 +6,7 @@ import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import BinaryIO, Literal
 
 import ray
@@ -26,12 +26,13 @@ from dcgan_dist.data.cache import CachedPictures, Gatherer
 from dcgan_dist.data.plan import share
 from dcgan_dist.data.source import DATASET
 from dcgan_dist.errors import DcganDistError
+from dcgan_dist.extensions import Code
 from dcgan_dist.monitoring.mailbox import Sender
 from dcgan_dist.monitoring.messages import WorkerInfo
 from dcgan_dist.monitoring.pulse import Pulse
-from dcgan_dist.networks import Generator, build_networks
+from dcgan_dist.networks import build_networks, new_networks
 from dcgan_dist.pictures import interpolate, to_uint8
-from dcgan_dist.precision import resolve_precision
+from dcgan_dist.precision import of_networks, resolve_precision
 from dcgan_dist.randomness import latents
 from dcgan_dist.replay import replayed
 from dcgan_dist.settings import Settings
@@ -59,6 +60,7 @@ class Job:
         pictures: where they are kept decoded.
         deadline: seconds since 1970 at which it stops even if it is not done.
         init_from: run and checkpoint whose networks it begins with.
+        code: networks and loss of the user's own, by value.
     """
 
     run: Place
@@ -68,6 +70,7 @@ class Job:
     pictures: CachedPictures | None = None
     deadline: float | None = None
     init_from: tuple[Place, str] | None = None
+    code: Code = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -181,9 +184,11 @@ class Worker:
         self._saver = Saver(job.run, settings, attempt.number)
         self._audit = _open_audit(job, attempt, rank) if settings.monitoring.audit else None
         self._adversarial = self._build()
-        self._update = replayed(self._adversarial, settings.workers.cuda_graph)
+        # What code of a user's own does from step to step nobody knows, so it is not recorded.
+        self._update = replayed(self._adversarial, settings.workers.cuda_graph and not job.code)
         # Samples are drawn by rank 0 alone, so they need a G that shares its statistics with nobody.
-        self._sampler = Generator(settings.networks).to(device, self._adversarial.precision.weights)
+        sampler, _ = new_networks(settings.networks, job.code)
+        self._sampler = sampler.to(device, self._adversarial.precision.weights).eval()
         self._saved_at = time.monotonic()
         self._refused: str | None = None
         self._measures: dict[str, float] = {}
@@ -191,17 +196,18 @@ class Worker:
 
     def _build(self) -> AdversarialStep:
         settings = self._settings
-        weights = resolve_precision(settings.optimization.precision, self._device).weights
+        optimization = of_networks(settings)
+        weights = resolve_precision(optimization.precision, self._device).weights
         shared = self._workers > 1 and settings.networks.batchnorm_over == "global"
         statistics = _new_group() if shared else None
         networks: list[nn.Module] = []
         for network in build_networks(
-            settings.networks, settings.seed, self._device, weights, settings.optimization.channels_last
+            settings.networks, settings.seed, self._device, weights, optimization.channels_last, self._job.code
         ):
             set_process_group(network, statistics)
             networks.append(DistributedDataParallel(network) if self._workers > 1 else network)
         generator, discriminator = networks
-        adversarial = AdversarialStep(generator, discriminator, settings.optimization, self._job.total_steps)
+        adversarial = AdversarialStep(generator, discriminator, optimization, self._job.total_steps, self._job.code)
         if self._attempt.checkpoint is not None:
             adversarial.load_state_dict(load_checkpoint(self._job.run, self._attempt.checkpoint).state)
         elif self._job.init_from is not None:

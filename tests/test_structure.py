@@ -12,7 +12,7 @@ TUNING = PACKAGE.parent / "tuning"
 
 LAYERS = [
     {"train", "preflight", "sample", "status", "evaluate", "memorised", "data.prepare"},
-    {"supervisor", "doctor"},
+    {"supervisor", "doctor", "contract"},
     {"evaluation.live"},
     {"evaluation.judge"},
     {"evaluation.options", "evaluation.tables", "evaluation.job"},
@@ -42,6 +42,7 @@ LAYERS = [
     {"networks", "length", "data.plan", "data.shards", "data.embedded", "data.listing", "data.splits"},
     {"data.scenes"},
     {"batchnorm", "randomness", "precision", "pictures", "spread", "data.images", "data.tar", "storage", "runs"},
+    {"extensions"},
     {"settings"},
     {"errors", "versions"},
 ]
@@ -51,6 +52,8 @@ WITHOUT_RAY = [
     "networks",
     "batchnorm",
     "adversarial",
+    "contract",
+    "extensions",
     "replay",
     "published",
     "precision",

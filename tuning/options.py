@@ -8,10 +8,11 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from dcgan_dist.commandline import look_ahead, preset_or_file, spread, with_length
+from dcgan_dist.commandline import look_ahead, not_given, preset_or_file, spread, with_length
 from dcgan_dist.data.embedded import EMBEDDED
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.evaluation.tasks import rooms
+from dcgan_dist.extensions import require_trust
 from dcgan_dist.settings import PRESETS, Settings, from_yaml
 from dcgan_dist.storage import place
 from tuning.folder import SweepFolder
@@ -62,6 +63,8 @@ class SweepOptions:
     """Go on with the sweep of this name in the storage."""
     report: Annotated[str, arg(metavar="NAME")] = ""
     """Make tables and figures of the sweep of this name again, and leave."""
+    trust_code: bool = False
+    """Import networks and losses that files name, where they are none of ours: that runs their code."""
     dry_run: bool = False
     """Say what would run, and leave."""
     settings: Annotated[Settings, arg(name="")] = field(default_factory=PRESETS["scenes32"])
@@ -86,7 +89,7 @@ class SweepOptions:
         return {
             name: value
             for name, value in ((item.name, getattr(self, item.name)) for item in fields(self))
-            if name not in {"settings", "resume", "report", "dry_run", "config"}
+            if name not in {"settings", "resume", "report", "trust_code", "dry_run", "config"}
         }
 
 
@@ -109,6 +112,7 @@ def parse(arguments: Sequence[str]) -> SweepOptions:
     if name:
         return _saved(replace(options, settings=replace(options.settings, name=name)), arguments)
     settings = options.settings
+    require_trust(not_given(settings, arguments), options.trust_code, options.config)
     if not settings.name:
         settings = replace(settings, name=f"sweep-{datetime.now():%Y%m%d-%H%M%S}")
     if settings.minutes is not None:
@@ -142,7 +146,7 @@ def _shows_rooms(settings: Settings) -> bool:
 def _saved(options: SweepOptions, arguments: Sequence[str]) -> SweepOptions:
     """Options of a sweep that is there, with those that may be others now."""
     flags = {text.partition("=")[0].lstrip("-").replace("-", "_") for text in arguments if text.startswith("--")}
-    allowed = {"resume", "report", "storage", "dry_run", *FREE_ON_RESUME}
+    allowed = {"resume", "report", "storage", "trust_code", "dry_run", *FREE_ON_RESUME}
     if flags - allowed:
         raise SettingsError(
             f"--{min(flags - allowed).replace('_', '-')} cannot be given with a sweep that is there, which has its "
@@ -158,6 +162,7 @@ def _saved(options: SweepOptions, arguments: Sequence[str]) -> SweepOptions:
             settings=replace(saved, name=options.settings.name, storage=options.settings.storage),
             resume=options.resume,
             report=options.report,
+            trust_code=options.trust_code,
             dry_run=options.dry_run,
         )
     )

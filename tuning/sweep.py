@@ -15,14 +15,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import partial
+from itertools import product
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from dcgan_dist.cluster import connected, has_address, set_environment
+from dcgan_dist.cluster import carry_code, connected, has_address, set_environment
+from dcgan_dist.contract import require_contract
 from dcgan_dist.data.embedded import EMBEDDED
 from dcgan_dist.data.shards import Index
 from dcgan_dist.errors import DcganDistError, SettingsError
 from dcgan_dist.evaluation.tasks import parse_tasks
+from dcgan_dist.extensions import CODE_SETTINGS, Code, import_code, named_by, require_trust
 from dcgan_dist.placement import READER_CPUS, ClusterFacts, Placement, describe, gather_facts, place_workers, set_aside
 from dcgan_dist.room import bundles_of, require_resource, wait_for_room
 from dcgan_dist.settings import Settings, replaced, to_yaml
@@ -116,6 +119,7 @@ class Sweep:
         )
         # The embedded data set and indexes of foreign ones are kept in the storage of the trials, once for all.
         self.base = self._base(settings, ",".join(str(task) for task in named))
+        self.code = self._import_code()
         self.shards = find_shards(self.base)
         self.tasks = open_tasks(self.base) if self.objective.judged else []
         actors = settings.probe.actors * settings.probe.cpus if self.objective.judged else 0.0
@@ -138,6 +142,26 @@ class Sweep:
             workers=replace(settings.workers, threads=threads),
             probe=replace(settings.probe, tasks=tasks),
         )
+
+    def _import_code(self) -> Code:
+        """Networks and losses of the user's own that trials may have, tried."""
+        code: dict[str, Callable[..., Any]] = {}
+        for settings in self._variants():
+            if self.resumed:
+                require_trust(named_by(settings), self.options.trust_code, str(self.folder.place))
+            found = import_code(settings)
+            require_contract(settings, found)
+            code |= found
+        return code
+
+    def _variants(self) -> list[Settings]:
+        """Settings that differ in networks and loss, as trials may."""
+        choices = {name: value for name, value in self.space.items() if name in CODE_SETTINGS}
+        values = [value.values for value in choices.values() if isinstance(value, Choice)]
+        return [
+            replaced(self.base, dict(zip(choices, combination, strict=True)), "--search")
+            for combination in product(*values)
+        ]
 
     def _largest(self) -> Settings:
         """Settings of a trial that takes as much of the cluster as any can."""
@@ -192,7 +216,9 @@ class Sweep:
             SharedJudge.start(base) if self.objective.judged else None,
             self.tasks,
             self._pictures(index, total, progress),
+            self.code,
         )
+        carry_code()
         # Also of one that is resumed: it may be given more trials.
         found = {"total_images": total, "compared": asdict(self.objective)}
         self.folder.write_plan(self.options.plan() | found, to_yaml(settings))

@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from dcgan_dist.evaluation.nearest import nearest
-from dcgan_dist.networks import Generator
 from dcgan_dist.randomness import latents
 from dcgan_dist.settings import NetworkSettings
 
@@ -31,7 +30,7 @@ class Sampler:
         seed: of z, the same samples as `dcgan_dist.sample` draws.
     """
 
-    generator: Generator
+    generator: nn.Module
     settings: NetworkSettings
     batch_size: int
     seed: int

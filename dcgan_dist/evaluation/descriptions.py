@@ -4,19 +4,26 @@ A description is asked in two rounds, so that the images may lie in several part
 depend on, the sums come together, and then each part makes its features.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, Self
+from functools import cached_property, partial
+from typing import Any, Protocol, Self, TypeVar
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
-from dcgan_dist.batchnorm import Statistics, average, average_of_batches
+from dcgan_dist.adversarial import load_weights
+from dcgan_dist.batchnorm import Statistics, average, average_of_batches, input_statistics, with_statistics
 from dcgan_dist.checkpoint import Checkpoint
-from dcgan_dist.evaluation.features import batch_statistics, features, to_float, widths
-from dcgan_dist.networks import Discriminator, initialize
+from dcgan_dist.errors import SettingsError
+from dcgan_dist.evaluation.features import GRID, batch_statistics, features, to_float, widths
+from dcgan_dist.extensions import NO_CODE, Code
+from dcgan_dist.networks import Discriminator, build_networks, new_networks
 from dcgan_dist.pictures import Pixels
 from dcgan_dist.settings import NetworkSettings
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 class Description(Protocol):
@@ -84,18 +91,112 @@ class DiscriminatorFeatures:
         return to_float(images, next(self.discriminator.parameters()).device)
 
 
-def of_discriminator(checkpoint: Checkpoint) -> DiscriminatorFeatures:
-    """Those of a checkpoint's discriminator."""
-    discriminator = Discriminator(checkpoint.settings.networks)
-    discriminator.load_state_dict(checkpoint.state["discriminator"])
-    return DiscriminatorFeatures(discriminator.to(memory_format=torch.channels_last))
+@dataclass(frozen=True, eq=False)
+class OwnFeatures:
+    """Those of a discriminator of a user's own, by its method `maps` (docs/extending.md), in eval mode.
+
+    Where it has batch normalisation of ours, that is given fixed statistics as in ours. `statistics` is None until
+    `combine`.
+    """
+
+    discriminator: nn.Module
+    networks: NetworkSettings
+    code: Code
+    statistics: Statistics | None = None
+
+    standardised = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As weights and the code that makes the network: PyTorch's parametrizations, spectral normalisation among
+        them, cannot be pickled."""
+        weights = {name: value.cpu() for name, value in self.discriminator.state_dict().items()}
+        return _own_features, (self.networks, self.code, weights, self.statistics)
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        side, weight = self.networks.image_size, next(self.discriminator.parameters())
+        with torch.no_grad():
+            shapes = [list(one.shape[1:]) for one in self._maps(self.discriminator, weight.new_zeros(2, 3, side, side))]
+        return {
+            "factory": self.networks.factory,
+            "maps": shapes,
+            "statistics": "means and biased variances of batches of 128 training images, averaged",
+            "pooling": "largest of each cell of a grid of 4 x 4",
+        }
+
+    def to(self, device: torch.device) -> Self:
+        return replace(self, discriminator=self.discriminator.to(device))
+
+    def gather(self, batches: Iterable[Pixels]) -> Statistics | None:
+        forward = partial(self._maps, self.discriminator)
+        return average_of_batches(input_statistics(self.discriminator, forward, self._input(b)) for b in batches)
+
+    def combine(self, parts: Sequence[Statistics | None]) -> Self:
+        return replace(self, statistics=average([part for part in parts if part is not None]))
+
+    @torch.no_grad()
+    def features(self, images: Pixels) -> Tensor:
+        maps = self._maps(self._fixed, self._input(images))
+        pooled = [F.adaptive_max_pool2d(one, [min(GRID, side) for side in one.shape[2:]]) for one in maps]
+        return torch.cat([one.flatten(1) for one in pooled], 1).cpu()
+
+    @cached_property
+    def _fixed(self) -> nn.Module:
+        if self.statistics is None:
+            raise RuntimeError("features were asked for before the statistics were combined")
+        return with_statistics(self.discriminator, self.statistics)
+
+    @staticmethod
+    def _maps(discriminator: nn.Module, images: Tensor) -> list[Tensor]:
+        maps: list[Tensor] = discriminator.maps(images)  # type: ignore[operator]
+        return maps
+
+    def _input(self, images: Pixels) -> Tensor:
+        return to_float(images, next(self.discriminator.parameters()).device)
 
 
-def of_random(settings: NetworkSettings, seed: int) -> DiscriminatorFeatures:
-    """Those of a discriminator with initial weights."""
-    discriminator = Discriminator(settings)
-    initialize(discriminator, seed)
-    return DiscriminatorFeatures(discriminator.to(memory_format=torch.channels_last))
+def _own_features(
+    networks: NetworkSettings, code: Code, weights: Mapping[str, Tensor], statistics: Statistics | None
+) -> OwnFeatures:
+    _, discriminator = new_networks(networks, code)
+    load_weights(discriminator, weights, "discriminator")
+    return OwnFeatures(_laid_out(discriminator).eval(), networks, code, statistics)
+
+
+def of_discriminator(checkpoint: Checkpoint) -> DiscriminatorFeatures | OwnFeatures:
+    """Those of a checkpoint's discriminator; raises `SettingsError` where it is a user's own and has no maps."""
+    networks = checkpoint.settings.networks
+    _, discriminator = new_networks(networks, checkpoint.code)
+    load_weights(discriminator, checkpoint.state["discriminator"], "discriminator")
+    return _features_of(discriminator, networks, checkpoint.code)
+
+
+def of_random(settings: NetworkSettings, seed: int, code: Code = NO_CODE) -> DiscriminatorFeatures | OwnFeatures:
+    """Those of a discriminator with initial weights; raises as `of_discriminator`."""
+    _, discriminator = build_networks(settings, seed, torch.device("cpu"), torch.float32, True, code)
+    return _features_of(discriminator, settings, code)
+
+
+def require_maps(discriminator: nn.Module, factory: str) -> None:
+    """See that a discriminator of a user's own can be judged; raises `SettingsError`."""
+    if not callable(getattr(discriminator, "maps", None)):
+        raise SettingsError(
+            f"the discriminator of networks.factory {factory} has no method maps, whose maps are the features that are "
+            "judged: add maps(images), or leave the discriminator out (docs/extending.md)"
+        )
+
+
+def _features_of(
+    discriminator: nn.Module, networks: NetworkSettings, code: Code
+) -> DiscriminatorFeatures | OwnFeatures:
+    if isinstance(discriminator, Discriminator):
+        return DiscriminatorFeatures(_laid_out(discriminator))
+    require_maps(discriminator, networks.factory)
+    return OwnFeatures(_laid_out(discriminator).eval(), networks, code)
+
+
+def _laid_out(network: Network) -> Network:
+    return network.to(memory_format=torch.channels_last)
 
 
 @dataclass(frozen=True)

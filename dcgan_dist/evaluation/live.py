@@ -21,6 +21,7 @@ from dcgan_dist.evaluation.descriptions import of_discriminator
 from dcgan_dist.evaluation.job import FOLDER, ProbeJob, read_result, score
 from dcgan_dist.evaluation.judge import Judge
 from dcgan_dist.evaluation.task import Task
+from dcgan_dist.extensions import NO_CODE, Code
 from dcgan_dist.monitoring.curves import Probed, read_probed
 from dcgan_dist.storage import Place
 
@@ -51,6 +52,7 @@ class LiveProbe:
         dtype: torch.dtype,
         say: Callable[[str], None],
         take: Callable[[Probed], None],
+        code: Code = NO_CODE,
     ) -> None:
         """
         Args:
@@ -60,11 +62,12 @@ class LiveProbe:
             dtype: of the features that are kept.
             say: a line for people.
             take: a result for the curves.
+            code: makes the run's networks, where they are a user's own.
         """
         self.failure = ""
         self._run, self._judge = run, judge
         self._tasks = [replace(task, few=None) if task.all_labels else task for task in tasks]
-        self._dtype, self._say, self._take = dtype, say, take
+        self._dtype, self._say, self._take, self._code = dtype, say, take, code
         self._seen: set[str] = set()
         self._judged: set[str] = set()
         self._unreadable: set[str] = set()
@@ -150,7 +153,7 @@ class LiveProbe:
     def _judge_checkpoint(self, name: str) -> None:
         mark(self._run, name, "reads")
         try:
-            checkpoint = load_checkpoint(self._run, name)
+            checkpoint = replace(load_checkpoint(self._run, name), code=self._code)
         except CheckpointError as error:
             self._unreadable.add(name)
             mark(self._run, name, None)

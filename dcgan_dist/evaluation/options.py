@@ -23,6 +23,8 @@ arg = tyro.conf.arg
 class ActorOptions:
     """Evaluation actors of a command."""
 
+    trust_code: bool = False
+    """Import the networks that the run's settings name, where they are none of ours: that runs their code."""
     actors: Annotated[int, arg(metavar="N")] = 1
     """Evaluation actors, which share the images."""
     cpus: Annotated[float, arg(metavar="CPUS")] = 1.0

@@ -14,7 +14,7 @@ import torch
 from ray.actor import ActorHandle
 from ray.exceptions import RayActorError, RayTaskError
 
-from dcgan_dist.cluster import worker_environment
+from dcgan_dist.cluster import carry_code, worker_environment
 from dcgan_dist.errors import ClusterError, DcganDistError
 from dcgan_dist.evaluation.evaluator import Evaluator
 from dcgan_dist.room import LOOK_S, Patience
@@ -65,6 +65,7 @@ class Pool:
             ClusterError: they found none.
         """
         self._number, self._threads = number, threads
+        carry_code()
         environment = {"env_vars": worker_environment()}
         self._options: dict[str, Any] = {
             "num_cpus": cpus,

@@ -27,6 +27,7 @@ from dcgan_dist.monitoring.ranks import Ranks
 from dcgan_dist.monitoring.terminal import Terminal, Totals, workers_lines
 from dcgan_dist.monitoring.watchdog import Heard
 from dcgan_dist.pictures import grid, png
+from dcgan_dist.settings import BCE
 from dcgan_dist.storage import Place
 
 logger = logging.getLogger(__name__)
@@ -62,11 +63,13 @@ class Monitor:
         totals: Totals,
         name_of: Callable[[int], str] = "number {}".format,
         told: Callable[[int, Mapping[str, float]], None] = lambda images, values: None,
+        loss: str = BCE,
     ) -> None:
         """
         Args:
             name_of: what a person knows an image of the data set by, from its number.
             told: is given every number that the curves get, by name, with the images that it speaks of.
+            loss: of the run, which says what is healthy.
         """
         self._run = run
         self._source = source
@@ -78,7 +81,7 @@ class Monitor:
         self._newest_images = 0
         self._terminal_lock = threading.Lock()
         self._failing: set[str] = set()
-        self._health = Health()
+        self._health = Health(loss)
         self._findings: list[Finding] = []
         self._ranks = Ranks()
         self._rank_values: dict[str, float] = {}
