@@ -27,7 +27,7 @@ from dcgan_dist.checkpoint import Checkpoint, load_checkpoint
 from dcgan_dist.data.embedded import SEED as SCENES_SEED
 from dcgan_dist.data.reading import ShardPictures
 from dcgan_dist.data.shards import concatenate, index_shard
-from dcgan_dist.errors import DataError, DcganDistError, SettingsError
+from dcgan_dist.errors import DataError, DcganDistError, SettingsError, complain
 from dcgan_dist.pictures import Pixels
 from dcgan_dist.sample import draw, load_generator
 from dcgan_dist.settings import DataSettings, cifar32
@@ -88,10 +88,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
             report = examine(scenes, cifar, cifar_real, cifar_held_out, AttributeClassifier.learn())
     except subprocess.CalledProcessError as error:
-        print(f"training ended with status {error.returncode}: what it said is above", file=sys.stderr)
+        complain(f"training ended with status {error.returncode}: what it said is above")
         return 1
     except DcganDistError as error:
-        print(error, file=sys.stderr)
+        complain(error)
         return 2
     publish(report, given.json)
     return 0

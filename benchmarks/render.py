@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.report import Table, bars_markdown, conditions, show
-from dcgan_dist.errors import DataError
+from dcgan_dist.errors import DataError, complain
 
 ROOT = Path(__file__).parent.parent
 
@@ -118,10 +118,10 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
                 if not check:
                     file.write_text(rendered)
     except DataError as error:
-        print(error, file=sys.stderr)
+        complain(error)
         return 2
     if check and differing:
-        print(f"{', '.join(differing)} differ from benchmarks/results: run make docs", file=sys.stderr)
+        complain(f"{', '.join(differing)} differ from benchmarks/results: run make docs")
         return 1
     print(*(f"rendered {name}" for name in differing), sep="\n", end="\n" if differing else "")
     return 0

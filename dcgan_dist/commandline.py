@@ -9,6 +9,7 @@ from typing import Annotated
 
 import tyro
 
+from dcgan_dist.arguments import read
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.extensions import named_by, require_trust
 from dcgan_dist.settings import PRESETS, Settings, from_yaml
@@ -43,7 +44,7 @@ def parse(arguments: Sequence[str]) -> Options:
     """Options from the command line.
 
     Raises:
-        SettingsError: a setting is impossible; unknown ones and wrong types end the process with status 2.
+        SettingsError: a setting is unknown, of a wrong type, or impossible.
     """
     arguments = spread(arguments)
     given = look_ahead(arguments, "--preset", "--config", "--resume", "--storage")
@@ -53,10 +54,10 @@ def parse(arguments: Sequence[str]) -> Options:
         base = _settings_of(place(given.storage or Settings(images=1).storage) / given.resume)
     else:
         base = preset_or_file(given.preset, given.config)
-    options = tyro.cli(
+    options = read(
         Options,
+        arguments,
         prog="python -m dcgan_dist.train",
-        args=arguments,
         default=Options(settings=with_length(base, arguments)),
     )
     settings = options.settings

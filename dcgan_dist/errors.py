@@ -3,6 +3,8 @@
 Anything else that is raised is a defect of ours and keeps its traceback.
 """
 
+import sys
+
 
 class DcganDistError(Exception):
     """Parent of all failures whose text is meant for the user."""
@@ -26,3 +28,10 @@ class TrainingError(DcganDistError):
 
 class ClusterError(DcganDistError):
     """The cluster cannot give what the run needs, or a part of it was lost for good."""
+
+
+def complain(error: DcganDistError | str) -> None:
+    """Tell the user on stderr what a command ends with, the same way for all commands: `error: SENTENCE`."""
+    encoding = sys.stderr.encoding or "ascii"
+    text = " ".join(str(error).split())
+    print(f"error: {text.encode(encoding, 'backslashreplace').decode(encoding)}", file=sys.stderr, flush=True)

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import torch
 import tyro
 
+from dcgan_dist.arguments import read
 from dcgan_dist.checkpoint import Checkpoint, named_checkpoint
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.evaluation.baselines.kmeans import KMeansFeatures, require_faiss
@@ -222,7 +223,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def act(line: Line) -> None:
         config = (tyro.conf.FlagCreatePairsOff,)
-        options = tyro.cli(EvaluateOptions, prog="python -m dcgan_dist.evaluate", args=arguments, config=config)
+        options = read(EvaluateOptions, arguments, prog="python -m dcgan_dist.evaluate", config=config)
         of = find_run(options.run, options.storage) if options.run else None
         results = evaluate(options, of, line.say)
         line.clear()

@@ -14,6 +14,7 @@ import simplejpeg
 import torch
 import tyro
 
+from dcgan_dist.arguments import read
 from dcgan_dist.checkpoint import named_checkpoint
 from dcgan_dist.data.embedded import EMBEDDED, embedded_image
 from dcgan_dist.data.shards import Index
@@ -96,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command. Returns 0, 2 for wrong input, 130 after Ctrl-C."""
 
     def act(line: Line) -> None:
-        options = tyro.cli(MemorisedOptions, prog="python -m dcgan_dist.memorised", args=arguments)
+        options = read(MemorisedOptions, arguments, prog="python -m dcgan_dist.memorised")
         named = find_run(options.run, options.storage)
         run, name = named.place, named.choose(options.checkpoint)
         checkpoint = named_checkpoint(run, name, trust_code=options.trust_code)

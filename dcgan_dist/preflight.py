@@ -13,6 +13,7 @@ from typing import Annotated
 
 import tyro
 
+from dcgan_dist.arguments import read
 from dcgan_dist.cluster import connected, set_environment
 from dcgan_dist.errors import ClusterError
 from dcgan_dist.evaluation.options import status_of
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command. Returns 0, 2 for wrong input and for what the doctor finds, 130 after Ctrl-C."""
 
     def act(line: Line) -> None:
-        options = tyro.cli(PreflightOptions, prog="python -m dcgan_dist.preflight", args=arguments)
+        options = read(PreflightOptions, arguments, prog="python -m dcgan_dist.preflight")
         settings = Settings(images=1, workers=WorkerSettings(address=options.address))
         set_environment(settings)
         with connected(settings):

@@ -19,8 +19,9 @@ import tyro
 from torch import nn
 
 from dcgan_dist.adversarial import load_weights
+from dcgan_dist.arguments import read
 from dcgan_dist.checkpoint import Checkpoint, named_checkpoint
-from dcgan_dist.errors import CheckpointError, DataError, DcganDistError, SettingsError
+from dcgan_dist.errors import CheckpointError, DataError, DcganDistError, SettingsError, complain
 from dcgan_dist.networks import new_networks
 from dcgan_dist.pictures import Pixels, grid, png, to_uint8
 from dcgan_dist.randomness import latents
@@ -156,12 +157,11 @@ def _device(name: str) -> torch.device:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit code, 2 for a wrong input."""
     try:
-        options = tyro.cli(
-            SampleOptions, prog="python -m dcgan_dist.sample", args=arguments, config=(tyro.conf.FlagCreatePairsOff,)
-        )
+        config = (tyro.conf.FlagCreatePairsOff,)
+        options = read(SampleOptions, arguments, prog="python -m dcgan_dist.sample", config=config)
         written = sample(options)
     except DcganDistError as error:
-        print(error, file=sys.stderr)
+        complain(error)
         return 2
     if len(written) > 2:
         print(f"{len(written)} files in {written[0].parent}")

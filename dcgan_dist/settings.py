@@ -5,6 +5,7 @@ under a field is its help. Sources: "paper" is Radford, Metz, Chintala 2016 (arX
 the authors' Theano code (Newmu/dcgan_code).
 """
 
+import contextlib
 import dataclasses
 import difflib
 import math
@@ -18,6 +19,7 @@ import tyro
 import yaml
 
 from dcgan_dist.errors import SettingsError
+from dcgan_dist.numerals import real, whole
 
 arg = tyro.conf.arg
 
@@ -520,12 +522,11 @@ def _checked(value: object, hint: Any, name: str) -> object:
         return value
     if float in allowed and type(value) is int:
         return float(value)
-    if float in allowed and type(value) is str:
-        # YAML 1.1 reads 1e-4 without a point as text.
-        try:
-            return float(value)
-        except ValueError:
-            pass
+    # YAML 1.1 reads 1e-4 and 1e5, without a point, as text; and a command line takes 1e5 as a whole number.
+    read = real if float in allowed else whole if int in allowed else None
+    if read is not None and type(value) in {str, float}:
+        with contextlib.suppress(ValueError):
+            return read(str(value))
     kinds = {int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "nothing"}
     needed = " or ".join(kinds[kind] for kind in allowed)
     _require(type(value) in allowed, f"{name} is {value!r} but needs to be {needed}")

@@ -16,8 +16,9 @@ from typing import Annotated, Any
 import tyro
 
 from dcgan_dist import checkpoint
+from dcgan_dist.arguments import read
 from dcgan_dist.checkpoint import Attempt, attempts, manifests
-from dcgan_dist.errors import CheckpointError, DcganDistError
+from dcgan_dist.errors import CheckpointError, DcganDistError, complain
 from dcgan_dist.history import lives, totals
 from dcgan_dist.monitoring.curves import Point, read_lines, read_points
 from dcgan_dist.monitoring.terminal import duration
@@ -156,11 +157,11 @@ def _count(number: int, thing: str) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command. Returns 0, or 2 where the folder is no run."""
     try:
-        options = tyro.cli(StatusOptions, prog="python -m dcgan_dist.status", args=arguments)
+        options = read(StatusOptions, arguments, prog="python -m dcgan_dist.status")
         run = find_run(options.run, options.storage).place
         print("\n".join(describe(run, read_standing(run), time.time())))
     except DcganDistError as error:
-        print(f"error: {error}", file=sys.stderr)
+        complain(error)
         return 2
     return 0
 

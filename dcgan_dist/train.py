@@ -28,7 +28,7 @@ from dcgan_dist.commandline import Options, parse
 from dcgan_dist.contract import require_contract
 from dcgan_dist.data.embedded import EMBEDDED
 from dcgan_dist.data.shards import Index
-from dcgan_dist.errors import CheckpointError, DataError, DcganDistError, SettingsError, TrainingError
+from dcgan_dist.errors import CheckpointError, DataError, DcganDistError, SettingsError, TrainingError, complain
 from dcgan_dist.evaluation.judge import Judge, PoolJudge
 from dcgan_dist.evaluation.live import LiveProbe
 from dcgan_dist.evaluation.task import Task
@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             started = True
             return launch.train()
     except DcganDistError as error:
-        print(f"error: {error}", file=sys.stderr)
+        complain(error)
         return 1 if started else 2
     except KeyboardInterrupt:
         print("left without a checkpoint of the last steps", file=sys.stderr)

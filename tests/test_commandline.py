@@ -136,15 +136,6 @@ def test_a_mistake_is_told_in_one_sentence(
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("arguments", [["--lrr", "1"], ["--lr", "fast"], ["--optimization.schedule", "bath"]])
-def test_unknown_settings_and_wrong_types_end_with_status_2(arguments: list[str]) -> None:
-    told = io.StringIO()
-    with pytest.raises(SystemExit) as caught, contextlib.redirect_stderr(told):
-        parse(arguments)
-    assert caught.value.code == 2
-    assert arguments[0] in told.getvalue()
-
-
 def test_help_explains_every_setting_and_no_group_is_longer_than_a_screen() -> None:
     told = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
     with pytest.raises(SystemExit) as caught, contextlib.redirect_stdout(told):

@@ -132,7 +132,7 @@ def test_nothing_is_overwritten_unless_asked_for(
     Path("g.safetensors").write_text("precious")
     assert sample("--out", "new.png", "--export", "g.safetensors") == 2
     assert capsys.readouterr().err == (
-        f"{Path.cwd()}/g.safetensors exists: choose another name, or give --overwrite to replace it\n"
+        f"error: {Path.cwd()}/g.safetensors exists: choose another name, or give --overwrite to replace it\n"
     )
     assert written() == ["g.safetensors"]
     assert Path("g.safetensors").read_text() == "precious"
@@ -159,7 +159,7 @@ def test_a_wrong_input_gets_one_sentence(
     sample: Callable[..., int], capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str
 ) -> None:
     assert sample(*arguments) == 2
-    assert capsys.readouterr().err == sentence + "\n"
+    assert capsys.readouterr().err == f"error: {sentence}\n"
     assert written() == []
 
 

@@ -86,6 +86,11 @@ def test_a_mistake_is_told_in_one_sentence(text: str, sentence: str) -> None:
 
 def test_numbers_that_yaml_reads_as_text_are_numbers() -> None:
     assert from_yaml("images: 1\noptimization: {lr: 1e-4, eps: 1}", "").optimization.lr == 1e-4
+    assert [from_yaml(f"images: {text}", "").images for text in ("1e5", "240_000", "2.4e5")] == [
+        100_000,
+        240_000,
+        240_000,
+    ]
 
 
 def test_flatten_names_every_setting_once() -> None:

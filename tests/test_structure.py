@@ -42,9 +42,9 @@ LAYERS = [
     {"networks", "length", "data.plan", "data.shards", "data.embedded", "data.listing", "data.splits"},
     {"data.scenes"},
     {"batchnorm", "randomness", "precision", "pictures", "spread", "data.images", "data.tar", "storage", "runs"},
-    {"extensions"},
+    {"extensions", "arguments"},
     {"settings"},
-    {"errors", "versions"},
+    {"errors", "numerals", "versions"},
 ]
 """Commands first; a module imports from its own layer or from those below."""
 
@@ -61,6 +61,8 @@ WITHOUT_RAY = [
     "pictures",
     "spread",
     "settings",
+    "numerals",
+    "arguments",
     "commandline",
     "storage",
     "runs",

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from dcgan_dist.arguments import read
 from dcgan_dist.commandline import look_ahead, not_given, preset_or_file, spread, with_length
 from dcgan_dist.data.embedded import EMBEDDED
 from dcgan_dist.errors import SettingsError
@@ -97,7 +98,7 @@ def parse(arguments: Sequence[str]) -> SweepOptions:
     """Options from the command line.
 
     Raises:
-        SettingsError: an option is impossible; unknown ones and wrong types end the process with status 2.
+        SettingsError: an option is unknown, of a wrong type, or impossible.
         CheckpointError: there is no sweep to resume.
     """
     arguments = spread(arguments)
@@ -107,7 +108,7 @@ def parse(arguments: Sequence[str]) -> SweepOptions:
     if given.resume and given.report:
         raise SettingsError("--resume and --report each name a sweep: give one of them")
     base = with_length(preset_or_file(given.preset, given.config), arguments)
-    options = tyro.cli(SweepOptions, prog="python -m tuning.sweep", args=arguments, default=SweepOptions(settings=base))
+    options = read(SweepOptions, arguments, prog="python -m tuning.sweep", default=SweepOptions(settings=base))
     name = options.resume or options.report
     if name:
         return _saved(replace(options, settings=replace(options.settings, name=name)), arguments)

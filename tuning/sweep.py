@@ -23,7 +23,7 @@ from dcgan_dist.cluster import carry_code, connected, has_address, set_environme
 from dcgan_dist.contract import require_contract
 from dcgan_dist.data.embedded import EMBEDDED
 from dcgan_dist.data.shards import Index
-from dcgan_dist.errors import DcganDistError, SettingsError
+from dcgan_dist.errors import DcganDistError, SettingsError, complain
 from dcgan_dist.evaluation.tasks import parse_tasks
 from dcgan_dist.extensions import CODE_SETTINGS, Code, import_code, named_by, require_trust
 from dcgan_dist.placement import READER_CPUS, ClusterFacts, Placement, describe, gather_facts, place_workers, set_aside
@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             started = True
             return sweep.run()
     except DcganDistError as error:
-        print(f"error: {error}", file=sys.stderr)
+        complain(error)
         return 1 if started else 2
     except KeyboardInterrupt:
         print("left; trials go on from their newest checkpoints when the sweep is resumed", file=sys.stderr)
@@ -278,10 +278,7 @@ class Sweep:
         if running.stopped_by is not None:
             return 128 + int(running.stopped_by)
         if failed:
-            print(
-                f"error: {failed} of {entries.trials} trials failed: results.csv has the reasons",
-                file=sys.stderr,
-            )
+            complain(f"{failed} of {entries.trials} trials failed: results.csv has the reasons")
         return 1 if failed else 0
 
 

@@ -28,11 +28,12 @@ import simplejpeg
 import tyro
 from tqdm import tqdm
 
+from dcgan_dist.arguments import read
 from dcgan_dist.data.images import BadImage, Fit, decode, is_ready
 from dcgan_dist.data.listing import File, list_folder, passed_over
 from dcgan_dist.data.shards import Index, ShardWriter, concatenate, index_shard
 from dcgan_dist.data.splits import TEST, TRAIN, is_held_out, lay_out, parse_splits
-from dcgan_dist.errors import DataError, DcganDistError, SettingsError
+from dcgan_dist.errors import DataError, DcganDistError, SettingsError, complain
 from dcgan_dist.settings import DataSettings
 from dcgan_dist.storage import MissingFile, Place, place
 
@@ -516,10 +517,10 @@ def _draw_sheet(index: Index, target: Place, size: int) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; returns its exit code: 1 where it failed or was stopped on the way, 2 for a wrong input."""
+    """The command; returns its exit code: 1 where it failed, 2 for a wrong input, 130 where it was stopped."""
     begun = False
     try:
-        work = begin(tyro.cli(Options, prog="python -m dcgan_dist.data.prepare", args=arguments))
+        work = begin(read(Options, arguments, prog="python -m dcgan_dist.data.prepare"))
         begun = True
         for line in work.told:
             print(line, file=sys.stderr)
@@ -527,11 +528,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"going on after {work.record.done:,} of {work.record.pictures:,} pictures", file=sys.stderr)
         index = convert(work)
     except DcganDistError as error:
-        print(f"error: {error}", file=sys.stderr)
+        complain(error)
         return 1 if begun else 2
     except KeyboardInterrupt:
         print("stopped; the same command goes on from the last complete shard", file=sys.stderr)
-        return 1
+        return 130
     bad = Record.load(work.target).bad
     for name, reason in bad[:_BAD_TOLD]:
         print(f"left out: {name}: {reason}", file=sys.stderr)

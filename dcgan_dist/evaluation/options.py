@@ -9,7 +9,7 @@ from typing import Annotated
 import tyro
 
 from dcgan_dist.cluster import connected, has_address, set_environment
-from dcgan_dist.errors import DcganDistError, SettingsError
+from dcgan_dist.errors import DcganDistError, SettingsError, complain
 from dcgan_dist.evaluation.evaluator import Evaluators
 from dcgan_dist.monitoring.terminal import Line
 from dcgan_dist.placement import gather_facts, set_aside
@@ -95,7 +95,7 @@ def status_of(act: Callable[[Line], None], left: str) -> int:
         act(line)
     except DcganDistError as error:
         line.clear()
-        print(f"error: {error}", file=sys.stderr)
+        complain(error)
         return 2
     except KeyboardInterrupt:
         line.clear()

@@ -89,7 +89,7 @@ def test_a_place_that_cannot_be_filled_is_named(
     (root / "README.md").write_text(text)
     assert main([], root) == 2
     error = capsys.readouterr().err
-    assert error.startswith("README.md: ")
+    assert error.startswith("error: README.md: ")
     assert said in error
     assert (root / "README.md").read_text() == text
 

@@ -285,7 +285,7 @@ def test_interrupted_call_goes_on_and_ends_with_the_same_bytes(
 
     with monkeypatch.context() as patch:
         patch.setattr(ShardWriter, "flush", interrupted)
-        assert run(*arguments) == 1
+        assert run(*arguments) == 130
     assert "the same command goes on" in capsys.readouterr().err
     assert len(digests(tmp_path / "out")) == stop_at - 1
     assert find_index([Place(str(tmp_path / "out" / "train-000000.tar"))]) is None
@@ -321,7 +321,7 @@ def test_signal_ends_the_command_and_its_processes(tmp_path: Path, number: signa
     assert command.poll() is None, "it was done before it could be stopped"
     command.send_signal(number)
     _, told = command.communicate()
-    assert command.returncode == (-9 if number == signal.SIGKILL else 1)
+    assert command.returncode == (-9 if number == signal.SIGKILL else 130)
     assert b"Traceback" not in told
     deadline = time.monotonic() + 60
     while _group_lives(command.pid) and time.monotonic() < deadline:
@@ -422,10 +422,8 @@ def test_wrong_input_is_one_sentence_and_exit_code_two(
 
 
 def test_unknown_option_is_exit_code_two(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as caught:
-        run(tmp_path, tmp_path / "out", "--sizes", 3)
-    assert caught.value.code == 2
-    assert "--size" in capsys.readouterr().err
+    assert run(tmp_path, tmp_path / "out", "--sizes", 3) == 2
+    assert capsys.readouterr().err == "error: --sizes is not an option; did you mean --size?\n"
 
 
 def test_help_shows_an_example(capsys: pytest.CaptureFixture[str]) -> None:
