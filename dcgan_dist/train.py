@@ -291,9 +291,7 @@ class Launch:
         )
         length = Totals(self.total_steps * settings.optimization.batch_size, len(self.index))
         terminal = open_terminal(sys.stdout, length, settings.monitoring.line_s)
-        monitor = Monitor(
-            self.run, receiver, terminal, length, self.index.names, self._told, settings.optimization.loss
-        )
+        monitor = Monitor(self.run, settings, receiver, terminal, length, self.index.names, self._told)
         monitor.start()
         if pool is not None:
             pool.say = monitor.say

@@ -105,6 +105,7 @@ WITHOUT_RAY = [
     "data.splits",
     "data.batches",
     "monitoring.messages",
+    "monitoring.metrics",
     "monitoring.watchdog",
     "monitoring.ranks",
 ]

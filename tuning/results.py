@@ -176,10 +176,9 @@ def write_results(folder: SweepFolder, results: Sequence[Result], base: Settings
     if best is not None:
         (folder.place / "best.yaml").write_bytes(to_yaml(best_settings(folder, best, base)).encode())
     for result in results:
-        if result.entry.value is not None:
-            metrics = {objective.metric: result.entry.value}
+        if (folder.trials / result.run / "settings.yaml").is_file():
             where = folder.trials / result.run / "tensorboard" / HPARAMS
-            where.write_bytes(event_file.hparams(_plain(result.entry.values), metrics))
+            where.write_bytes(event_file.hparams_file(_plain(result.entry.values), [objective.metric]))
 
 
 def best_of(results: Sequence[Result], objective: Objective) -> Result | None:

@@ -10,7 +10,7 @@ says where it starts, `read_points` because every line says its attempt.
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict, cast
 
@@ -20,8 +20,13 @@ from dcgan_dist.errors import DataError
 from dcgan_dist.monitoring import event_file
 from dcgan_dist.monitoring.growing import GrowingFile
 from dcgan_dist.monitoring.messages import Scalars
+from dcgan_dist.monitoring.metrics import describe
 from dcgan_dist.pictures import Pixels
+from dcgan_dist.settings import Settings, flatten, to_yaml
 from dcgan_dist.storage import Place
+
+COMPARED = ("loss/discriminator", "loss/generator", "samples/spread")
+"""Metrics that TensorBoard shows beside the settings of runs."""
 
 
 class Point(TypedDict):
@@ -58,6 +63,17 @@ class Probed(TypedDict):
 def probe_metric(task: str) -> str:
     """Name of the accuracy on a task among the metrics."""
     return f"probe/{task}/accuracy"
+
+
+def hyperparameters(settings: Settings) -> dict[str, event_file.Hyperparameter]:
+    """Settings that say what a run learns, and how; none of those by which it is only run."""
+    flat = flatten(settings)
+    groups = ("seed", "images", "epochs", "data.", "networks.", "optimization.")
+    return {
+        name: value
+        for name, value in flat.items()
+        if name.startswith(groups) and isinstance(value, event_file.Hyperparameter)
+    }
 
 
 def read_points(run: Place) -> list[Point]:
@@ -101,16 +117,23 @@ def _parse(where: Place, lines: bytes) -> Iterator[dict[str, Any]]:
 class Curves:
     """Writes points and pictures. What was added is on disk after `flush`, and on object stores after `copy_up`."""
 
-    def __init__(self, run: Place, scratch: Path) -> None:
-        """Continues the curves that the run has. `scratch` is a local folder, needed for object stores.
+    def __init__(self, run: Place, scratch: Path, settings: Settings | None = None) -> None:
+        """Continues the curves that the run has.
 
-        Raises `DataError` where they cannot be read.
+        Args:
+            scratch: a local folder, needed for object stores.
+            settings: of the run, shown in TensorBoard.
+
+        Raises:
+            DataError: they cannot be read.
         """
         self._run = run
         self._scratch = scratch
         where = run / "metrics.jsonl"
         self._lines = GrowingFile(where, scratch, lines=True)
         self._events: list[GrowingFile] = []
+        self._settings = settings
+        self._described: set[str] = set()
         self._attempt = -1
         self._step = 0
         self.bad_images = {
@@ -132,6 +155,13 @@ class Curves:
         self._events.append(GrowingFile(self._run / "tensorboard" / name, self._scratch, lines=False))
         # Grids of samples at 0 images are drawn again, points at `images` are not.
         self._events[-1].add(event_file.opening(images + 1 if images else 0))
+        self._described.clear()
+        if self._settings is not None:
+            words = f"```yaml\n{to_yaml(self._settings)}```"
+            self._events[-1].add(event_file.text(images, "settings", words, describe("settings")))
+            tasks = [task.partition("=")[0] for task in self._settings.probe.tasks.split(",") if task]
+            shown = [*COMPARED, *map(probe_metric, tasks)]
+            self._events[-1].add(event_file.hparams(hyperparameters(self._settings), shown, ended=False))
         # Last, so that the next point tries again where the file could not be made.
         self._attempt, self._step = attempt, step
 
@@ -169,9 +199,9 @@ class Curves:
             line["bad_images"], self._new_bad_images = self._new_bad_images, []
         if health is not None:
             line["health"] = health
-            self._events[-1].add(event_file.text(point["images"], "health", health))
+            self._events[-1].add(event_file.text(point["images"], "health", health, describe("health")))
         self._lines.add(json.dumps(line, allow_nan=False).encode() + b"\n")
-        self._events[-1].add(event_file.scalars(point["images"], values))
+        self._add_scalars(point["images"], values)
         return True
 
     def add_probed(self, found: Probed) -> None:
@@ -179,14 +209,19 @@ class Curves:
         if not self._events:
             self.begin(0, 0, 0)
         self._lines.add(json.dumps(found, allow_nan=False).encode() + b"\n")
-        self._events[-1].add(event_file.scalars(found["images"], {probe_metric(found["task"]): found["accuracy"]}))
+        self._add_scalars(found["images"], {probe_metric(found["task"]): found["accuracy"]})
 
     def add_picture(self, name: str, images: int, png: bytes, picture: Pixels) -> None:
         """Show a picture in TensorBoard: uint8 [H, W, 3], and the same as PNG."""
         if not self._events:
             self.begin(0, 0, max(0, images - 1))
         height, width = np.shape(picture)[:2]
-        self._events[-1].add(event_file.picture(images, name, png, height, width))
+        self._events[-1].add(event_file.picture(images, name, png, height, width, describe(name)))
+
+    def _add_scalars(self, images: int, values: Mapping[str, float]) -> None:
+        new = values.keys() - self._described
+        self._events[-1].add(event_file.scalars(images, values, {name: describe(name) for name in new}))
+        self._described |= new
 
     def flush(self) -> None:
         """Write to the disk; after an `OSError` nothing is lost, and it may be called again."""

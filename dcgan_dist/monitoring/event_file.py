@@ -6,14 +6,17 @@ full disk loses what is under way and every point after it.
 
 import io
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
-from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
+from tensorboard.compat.proto.summary_pb2 import DataClass, Summary, SummaryMetadata
 from tensorboard.compat.proto.tensor_pb2 import TensorProto
 from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
 from tensorboard.compat.proto.types_pb2 import DataType
 from tensorboard.summary.writer.record_writer import RecordWriter
+
+Hyperparameter = bool | int | float | str
+NONE: Mapping[str, str] = {}
 
 
 def opening(first_step: int) -> bytes:
@@ -22,21 +25,29 @@ def opening(first_step: int) -> bytes:
     return _record(Event(file_version="brain.Event:2")) + _record(Event(step=first_step, session_log=start))
 
 
-def scalars(step: int, values: Mapping[str, float]) -> bytes:
-    """One point of several curves."""
-    summary = Summary(value=[Summary.Value(tag=name, simple_value=value) for name, value in values.items()])
+def scalars(step: int, values: Mapping[str, float], descriptions: Mapping[str, str] = NONE) -> bytes:
+    """One point of several curves. TensorBoard keeps the first description of a name that it finds."""
+    summary = Summary(
+        value=[
+            Summary.Value(tag=name, simple_value=value, metadata=_about("scalars", descriptions.get(name, "")))
+            for name, value in values.items()
+        ]
+    )
     return _record(Event(step=step, summary=summary))
 
 
-def picture(step: int, name: str, png: bytes, height: int, width: int) -> bytes:
+def picture(step: int, name: str, png: bytes, height: int, width: int, description: str = "") -> bytes:
     """A picture in colour; `height` and `width` in pixels."""
     image = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=png)
-    return _record(Event(step=step, summary=Summary(value=[Summary.Value(tag=name, image=image)])))
+    value = Summary.Value(tag=name, image=image, metadata=_about("images", description))
+    return _record(Event(step=step, summary=Summary(value=[value])))
 
 
-def text(step: int, name: str, words: str) -> bytes:
+def text(step: int, name: str, words: str, description: str = "") -> bytes:
     """A text in Markdown."""
-    metadata = SummaryMetadata(plugin_data=SummaryMetadata.PluginData(plugin_name="text"))
+    metadata = SummaryMetadata(
+        plugin_data=SummaryMetadata.PluginData(plugin_name="text"), summary_description=description
+    )
     tensor = TensorProto(
         dtype=DataType.DT_STRING,
         string_val=[words.encode()],
@@ -46,14 +57,29 @@ def text(step: int, name: str, words: str) -> bytes:
     return _record(Event(step=step, summary=Summary(value=[value])))
 
 
-def hparams(values: Mapping[str, bool | int | float | str], metrics: Mapping[str, float]) -> bytes:
-    """A whole file for TensorBoard's table of hyperparameters: those of a run, and the metrics shown beside them."""
+def hparams(values: Mapping[str, Hyperparameter], metrics: Iterable[str], *, ended: bool) -> bytes:
+    """A line of TensorBoard's table of hyperparameters: those of a run, and the metrics shown beside them."""
     from torch.utils.tensorboard.summary import hparams as summaries
 
-    events = [Event(file_version="brain.Event:2")]
-    parts = summaries(dict(values), dict(metrics))  # type: ignore[no-untyped-call]
-    events += [Event(summary=summary) for summary in parts]
-    return b"".join(_record(event) for event in events)
+    experiment, start, end = summaries(dict(values), dict.fromkeys(metrics, 0.0))  # type: ignore[no-untyped-call]
+    parts = [experiment, start, end] if ended else [experiment, start]
+    return b"".join(_record(Event(summary=summary)) for summary in parts)
+
+
+def hparams_file(values: Mapping[str, Hyperparameter], metrics: Iterable[str]) -> bytes:
+    """A whole file of them, of a run that has ended."""
+    return _record(Event(file_version="brain.Event:2")) + hparams(values, metrics, ended=True)
+
+
+def _about(plugin: str, description: str) -> SummaryMetadata | None:
+    if not description:
+        return None
+    # TensorBoard's faster reader keeps a description only where the class of the data is said as well.
+    return SummaryMetadata(
+        plugin_data=SummaryMetadata.PluginData(plugin_name=plugin),
+        data_class=DataClass.DATA_CLASS_SCALAR if plugin == "scalars" else DataClass.DATA_CLASS_BLOB_SEQUENCE,
+        summary_description=description,
+    )
 
 
 def _record(event: Event) -> bytes:

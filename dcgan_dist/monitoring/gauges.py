@@ -6,6 +6,8 @@ from functools import cache
 
 from ray.util.metrics import Gauge
 
+from dcgan_dist.monitoring.metrics import describe
+
 
 def set_gauges(run: str, values: Mapping[str, float]) -> None:
     """Set one gauge for each value, by metric name, with the run's name as tag. Needs a process that Ray runs in."""
@@ -16,4 +18,4 @@ def set_gauges(run: str, values: Mapping[str, float]) -> None:
 # Ray wants one object a name in a process, however many runs there are in it.
 @cache
 def _gauge(name: str) -> Gauge:
-    return Gauge("dcgan_" + re.sub(r"\W", "_", name), description=f"{name} of a DCGAN in training", tag_keys=("run",))
+    return Gauge("dcgan_" + re.sub(r"\W", "_", name), description=describe(name) or name, tag_keys=("run",))

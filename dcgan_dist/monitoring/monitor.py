@@ -27,7 +27,7 @@ from dcgan_dist.monitoring.ranks import Ranks
 from dcgan_dist.monitoring.terminal import Terminal, Totals, workers_lines
 from dcgan_dist.monitoring.watchdog import Heard
 from dcgan_dist.pictures import grid, png
-from dcgan_dist.settings import BCE
+from dcgan_dist.settings import Settings
 from dcgan_dist.storage import Place
 
 logger = logging.getLogger(__name__)
@@ -58,20 +58,20 @@ class Monitor:
     def __init__(
         self,
         run: Place,
+        settings: Settings,
         source: Source,
         terminal: Terminal,
         totals: Totals,
         name_of: Callable[[int], str] = "number {}".format,
         told: Callable[[int, Mapping[str, float]], None] = lambda images, values: None,
-        loss: str = BCE,
     ) -> None:
         """
         Args:
             name_of: what a person knows an image of the data set by, from its number.
             told: is given every number that the curves get, by name, with the images that it speaks of.
-            loss: of the run, which says what is healthy.
         """
         self._run = run
+        self._settings = settings
         self._source = source
         self._terminal = terminal
         self._totals = totals
@@ -81,7 +81,7 @@ class Monitor:
         self._newest_images = 0
         self._terminal_lock = threading.Lock()
         self._failing: set[str] = set()
-        self._health = Health(loss)
+        self._health = Health(settings.optimization.loss)
         self._findings: list[Finding] = []
         self._ranks = Ranks()
         self._rank_values: dict[str, float] = {}
@@ -95,7 +95,7 @@ class Monitor:
     def start(self) -> None:
         """Fetch the curves of a run that goes on (`DataError` where they cannot be read), and start the thread."""
         self._scratch = tempfile.TemporaryDirectory(prefix="dcgan-dist-", ignore_cleanup_errors=True)
-        self._curves = Curves(self._run, Path(self._scratch.name))
+        self._curves = Curves(self._run, Path(self._scratch.name), self._settings)
         self._copied_at = time.monotonic()
         self.say(f"run {self._run}")
         self._thread.start()

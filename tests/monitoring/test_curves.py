@@ -8,11 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from dcgan_dist.errors import DataError
 from dcgan_dist.monitoring.curves import Curves, Probed, read_points, read_probed
 from dcgan_dist.monitoring.messages import Scalars
+from dcgan_dist.monitoring.metrics import describe
 from dcgan_dist.pictures import png
+from dcgan_dist.settings import Settings, from_yaml, replaced
 from dcgan_dist.storage import Place, place
 
 LOSS = "loss/generator"
@@ -287,3 +290,33 @@ def test_what_is_found_of_a_checkpoint_stands_beside_the_points(tmp_path: Path) 
     assert [point["step"] for point in read_points(run)] == [10, 20]
     (event,) = board(run).Scalars("probe/cifar10/accuracy")
     assert (event.step, event.value) == (640, pytest.approx(0.6))
+
+
+def test_tensorboard_shows_the_settings_of_a_run_and_what_its_numbers_say(tmp_path: Path) -> None:
+    run = new_run(tmp_path)
+    of_run = replaced(Settings(images=700), {"optimization.lr": 0.003, "probe.tasks": "cifar10=x"}, "test")
+    for attempt, step in ((1, 0), (2, 20)):
+        curves = Curves(run, tmp_path, of_run)
+        curves.begin(attempt, step, images=8 * step)
+        curves.add(scalars(attempt, step + 10, 1.0))
+        curves.add_picture("walk", 8 * step + 80, png(np.zeros((4, 4, 3), np.uint8)), np.zeros((4, 4, 3), np.uint8))
+        curves.flush()
+    events = board(run)
+    assert events.SummaryMetadata(LOSS).summary_description == describe(LOSS) != ""
+    assert events.SummaryMetadata("walk").summary_description == describe("walk") != ""
+    assert curve(run) == [(80, 1.0), (240, 1.0)]
+    shown = events.Tensors("settings")
+    assert [event.step for event in shown] == [0, 160]
+    (words,) = shown[0].tensor_proto.string_val
+    assert from_yaml(words.decode().removeprefix("```yaml\n").removesuffix("```"), "TensorBoard") == of_run
+    content = events.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
+    values = HParamsPluginData.FromString(content).session_start_info.hparams
+    assert values["optimization.lr"].number_value == 0.003
+    assert values["networks.latent"].string_value == "uniform"
+    assert not {"name", "storage", "workers.number"} & set(values)
+    content = events.SummaryMetadata("_hparams_/experiment").plugin_data.content
+    compared = [one.name.tag for one in HParamsPluginData.FromString(content).experiment.metric_infos]
+    assert LOSS in compared
+    assert "probe/cifar10/accuracy" in compared
+    with pytest.raises(KeyError):  # nobody knows yet how it ends
+        events.SummaryMetadata("_hparams_/session_end_info")

@@ -19,6 +19,7 @@ from dcgan_dist.settings import OptimizationSettings, Settings
 from dcgan_dist.storage import Place, place
 from tests.monitoring.test_ranks import heard
 
+SETTINGS = Settings(images=1_280, optimization=OptimizationSettings(batch_size=64))
 TOTALS = Totals(images=1_280, images_per_epoch=640)
 
 
@@ -88,7 +89,7 @@ def watch(
 ) -> list[str]:
     """Let a monitor write a script down; the lines of its log."""
     stream = stream or io.StringIO()
-    monitor = Monitor(run, script, LogTerminal(stream, TOTALS, 10.0, script.clock), TOTALS, name_of)
+    monitor = Monitor(run, SETTINGS, script, LogTerminal(stream, TOTALS, 10.0, script.clock), TOTALS, name_of)
     monitor.start()
     monitor.close()
     return [] if stream.closed else stream.getvalue().splitlines()
@@ -186,7 +187,7 @@ def test_bad_images_are_told_at_every_doubling(run: Place) -> None:
 def test_bad_images_of_the_attempts_before_count(run: Place) -> None:
     watch(run, Script([{"kind": "bad_images", "samples": [3, 4], "step": 1, "images": 64}, scalars(10)]))
     script = Script([{"kind": "bad_images", "samples": [4, 5], "step": 1, "images": 64}])
-    monitor = Monitor(run, script, LogTerminal(io.StringIO(), TOTALS, 10.0, script.clock), TOTALS)
+    monitor = Monitor(run, SETTINGS, script, LogTerminal(io.StringIO(), TOTALS, 10.0, script.clock), TOTALS)
     monitor.start()
     assert monitor.bad_samples == {3, 4}
     monitor.close()
@@ -202,7 +203,9 @@ def test_a_collapse_is_told_and_the_checkpoint_before_it_stays(run: Place) -> No
         point = scalars(step)
         point["values"]["samples/spread"] = 0.9 if step < 250 else 0.05
         points.append(point)
-    monitor = Monitor(run, Script([started()], points), LogTerminal(stream := io.StringIO(), TOTALS, 10.0), TOTALS)
+    monitor = Monitor(
+        run, SETTINGS, Script([started()], points), LogTerminal(stream := io.StringIO(), TOTALS, 10.0), TOTALS
+    )
     monitor.start()
     monitor.close()
     (finding,) = monitor.findings
@@ -218,7 +221,11 @@ def test_a_collapse_is_told_and_the_checkpoint_before_it_stays(run: Place) -> No
 def test_a_rank_that_is_slow_is_told_and_shares_go_with_the_next_point(run: Place) -> None:
     signs = [[heard(0, age_s, 0.3), heard(1, age_s, 0.9)] for age_s in (0.0, 100.0)]
     monitor = Monitor(
-        run, Script([started()], [scalars(1), scalars(2)]), LogTerminal(stream := io.StringIO(), TOTALS, 10.0), TOTALS
+        run,
+        SETTINGS,
+        Script([started()], [scalars(1), scalars(2)]),
+        LogTerminal(stream := io.StringIO(), TOTALS, 10.0),
+        TOTALS,
     )
     for sign in signs:
         monitor.hear(sign)

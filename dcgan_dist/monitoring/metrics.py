@@ -1,0 +1,53 @@
+"""The numbers that a run logs, and what each of them says: for TensorBoard, Prometheus and docs/training.md."""
+
+import re
+from functools import cache
+
+METRICS = {
+    "loss/discriminator": "D's loss, the sum of both halves: mean over the images of the steps since the point before",
+    "loss/generator": "G's loss: mean over the images of the steps since the point before",
+    "score/real": "mean sigmoid of D's logits of real images: by `bce`, what D takes for the probability that they are",
+    "score/generated_before": "mean sigmoid of D's logits of generated images, before D's update",
+    "score/generated_after": "mean sigmoid of D's logits of generated images, after D's update",
+    "gradient/discriminator": "Euclidean norm of the gradient over all weights of D",
+    "gradient/generator": "Euclidean norm of the gradient over all weights of G",
+    "speed/images_per_second": "real images that were trained on in a second, over all workers",
+    "speed/wait_share": "share of the time that went into waiting for data",
+    "data/bad_images": "how many different images could not be decoded so far",
+    "samples/spread": "how far samples of a fixed set of z lie from their mean image, over the same for the real "
+    "images of that step: near 0, G repeats itself",
+    "samples/drift": "how far samples of the same z have moved since the last look, `monitoring.measure_images` "
+    "before, over how far unrelated ones lie apart",
+    "probe/TASK/accuracy": "of a linear classifier on D's features, at the images of the checkpoint; in "
+    "`metrics.jsonl` as lines of their own",
+    "worker/RANK/data_share": "share of the minute before in which the rank waited for data",
+    "worker/RANK/step_share": "share of the minute before that the rank spent in steps",
+    "worker/RANK/checkpoint_share": "share of the minute before that the rank spent on drawing samples and on copying "
+    "weights for checkpoints",
+    "worker/RANK/busy_share": "share of the minute before in which the rank's thread computed, and did not sleep until "
+    "others came (Linux)",
+    "worker/RANK/memory_gib": "GiB of memory of the rank's own, without the object store",
+    "worker/RANK/machine_memory_share": "share of its machine's memory that is in use, by whomever",
+    "worker/RANK/gpu_memory_share": "share of its GPU's memory that is in use, by whomever",
+}
+"""By name; what is in capitals stands for any."""
+PICTURES = {
+    "samples": "samples of G, always of the same z",
+    "walk": "samples along a walk between points of z, which is read row by row (paper, section 6.1)",
+}
+TEXTS = {
+    "settings": "what the run was started with, as in settings.yaml",
+    "health": "what goes wrong with training since then",
+}
+_ALL = METRICS | PICTURES | TEXTS
+
+
+@cache
+def describe(name: str) -> str:
+    """What a number, picture or text of that name says; empty for one that nobody has described."""
+    return next((text for known, text in _ALL.items() if _pattern(known).fullmatch(name)), "")
+
+
+@cache
+def _pattern(known: str) -> re.Pattern[str]:
+    return re.compile(re.sub("[A-Z]+", "[^/]+", known))
