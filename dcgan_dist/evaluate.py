@@ -8,7 +8,7 @@ python -m dcgan_dist.evaluate --features pixels,kmeans1600,published-imagenet --
 
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -17,7 +17,8 @@ import tyro
 
 from dcgan_dist.arguments import read
 from dcgan_dist.checkpoint import Checkpoint, named_checkpoint
-from dcgan_dist.errors import SettingsError
+from dcgan_dist.data.embedded import EMBEDDED
+from dcgan_dist.errors import DataError, SettingsError
 from dcgan_dist.evaluation.baselines.kmeans import KMeansFeatures, require_faiss
 from dcgan_dist.evaluation.classifiers import Linear, Nearest
 from dcgan_dist.evaluation.coverage import Sampler
@@ -41,7 +42,8 @@ from dcgan_dist.networks import Discriminator
 from dcgan_dist.published import SVHN, load_published
 from dcgan_dist.runs import NamedRun, find_run
 from dcgan_dist.sample import load_generator
-from dcgan_dist.storage import Place, place
+from dcgan_dist.settings import Settings
+from dcgan_dist.storage import Place, expand, place
 
 arg = tyro.conf.arg
 
@@ -163,6 +165,7 @@ def evaluate(
     checkpoint = (
         named_checkpoint(of.place, of.choose(options.checkpoint), trust_code=options.trust_code) if of else None
     )
+    trained_on = training_shards(checkpoint.settings) if checkpoint else ()
     jobs: list[Job] = []
     tasks: list[Task] = []
     for named in parse_tasks(options.tasks):
@@ -170,12 +173,15 @@ def evaluate(
             jobs.append(_neighbours(named, options, run, checkpoint))
             continue
         size = checkpoint.settings.networks.image_size if checkpoint else options.size
-        task = named.open(size, resize=options.resize, seed=options.seed)
+        task = named.open(size, resize=options.resize, seed=options.seed).seen_by(trained_on)
         tasks.append(task)
         jobs += _probes(task, options, run, checkpoint)
     results = {job.file: None if options.again else job.read() for job in jobs}
     waiting = [job for job in jobs if results[job.file] is None]
     if waiting:
+        for task in tasks:
+            for note in task.notes:
+                print(f"{task.name}: {note}", file=sys.stderr)
         with open_pool(options, say) as pool:
             names = {job.names[0] for job in waiting}
             needed = [task for task in tasks if task.name in names]
@@ -188,6 +194,16 @@ def evaluate(
     for job in jobs:
         by_task.setdefault(job.names[0], []).append(results[job.file] or {})
     return by_task
+
+
+def training_shards(settings: Settings) -> Collection[str]:
+    """Addresses of the shards that a run was trained on, as far as they are still there; none where it drew its own."""
+    if settings.data.path == EMBEDDED:
+        return ()
+    try:
+        return {shard.address for shard in expand(settings.data.path)}
+    except DataError:  # what is gone cannot be what is judged on now
+        return ()
 
 
 def _probes(task: Task, options: EvaluateOptions, run: Place | None, checkpoint: Checkpoint | None) -> list[Job]:

@@ -148,7 +148,8 @@ class Launch:
         else:
             self.code = self._lent.code
         self.shards = find_shards(self.settings)
-        self.tasks = open_tasks(self.settings) if lent is None else []
+        trained_on = {shard.address for shard in self.shards}
+        self.tasks = [task.seen_by(trained_on) for task in open_tasks(self.settings)] if lent is None else []
 
     def preflight(self) -> None:
         """Say what the cluster has and what the run takes of it; raises `ClusterError` where that is too much."""
@@ -169,6 +170,9 @@ class Launch:
         if self.tasks:
             actors = f"{probe.actors} evaluation actor{'' if probe.actors == 1 else 's'}"
             print(f"probe: {', '.join(task.name for task in self.tasks)}, on {actors}", flush=True)
+            for task in self.tasks:
+                for note in task.notes:
+                    print(f"probe {task.name}: {note}", flush=True)
         print(f"data: {self.settings.data.path}, {len(self.shards)} shards", flush=True)
         for module in self._changed_code():
             print(

@@ -21,7 +21,7 @@ LAYERS = [
     {"evaluation.classifiers"},
     {"evaluation.evaluator"},
     {"evaluation.descriptions", "evaluation.task", "evaluation.coverage"},
-    {"evaluation.features", "evaluation.svm", "evaluation.nearest", "evaluation.copies"},
+    {"evaluation.results", "evaluation.features", "evaluation.svm", "evaluation.nearest", "evaluation.copies"},
     {"commandline", "worker", "group", "failures", "room", "sharing"},
     {
         "cluster",
@@ -87,6 +87,8 @@ WITHOUT_RAY = [
     "evaluation.live",
     "evaluation.judge",
     "evaluation.tasks",
+    "evaluation.results",
+    "evaluation.tasks.classes",
     "evaluation.tasks.labelled",
     "evaluation.tasks.svhn",
     "evaluation.tasks.neighbours",

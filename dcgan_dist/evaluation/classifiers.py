@@ -36,11 +36,13 @@ class Classifiers(Protocol):
     Attributes:
         about: for the record.
         setting: name of its setting, as it stands in results.
+        label: what people are told of it.
         values: of the setting that are tried, rising.
     """
 
     about: str
     setting: str
+    label: str
     values: Sequence[float]
 
     def begin(self, evaluators: Evaluators, task: Task, features: int, learned: Integers) -> None:
@@ -65,6 +67,7 @@ class Linear(Classifiers):
 
     about = "one-vs-rest L2-SVM, squared hinge, intercept regularised"
     setting = "c"
+    label = "C (inverse of regularization)"
 
     def __init__(self, values: Sequence[float]) -> None:
         self.values = sorted(values)
@@ -99,6 +102,7 @@ class Nearest(Classifiers):
 
     about = "most of the K nearest training images, Euclidean"
     setting = "k"
+    label = "K (neighbors that vote)"
 
     def __init__(self, values: Sequence[int] = NEIGHBOURS) -> None:
         self.values = sorted(values)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dcgan_dist.data.plan import Integers
+from dcgan_dist.errors import DataError
 from dcgan_dist.evaluation.coverage import Sampler, nearest_sample
 from dcgan_dist.evaluation.descriptions import Description
 from dcgan_dist.evaluation.features import to_float
@@ -66,13 +67,21 @@ class Evaluator:
         return description.to(self._device).gather(_batches(self._splits[task][0].images))
 
     def describe(self, task: str, description: Description, dtype: torch.dtype) -> tuple[int, int]:
-        """Make the features of a task's images and keep them: numbers of an image, bytes in all."""
+        """Make the features of a task's images and keep them: numbers of an image, bytes in all.
+
+        Raises `DataError` where they are not finite.
+        """
         for *splits, _ in self._splits.values():  # the old ones go before the new ones come
             for split in splits:
                 split.features = None
         self._train, self._test, self._classes = self._splits[task]
         self._description = description = description.to(self._device)
         made = [_described(description, split.images, dtype) for split in (self._train, self._test)]
+        if not all(torch.isfinite(block).all() for part in made for block in torch.split(part, STATISTICS_BATCH)):
+            half = "; or leave --half out, float16 ends at 65,504" if dtype == torch.float16 else ""
+            raise DataError(
+                f"features of task {task} are not finite: the network has diverged; take an earlier checkpoint{half}"
+            )
         self._train.features, self._test.features = made
         return made[0].shape[1], sum(features.nbytes for features in made)
 

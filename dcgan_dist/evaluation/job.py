@@ -17,6 +17,7 @@ from dcgan_dist.evaluation.coverage import Sampler
 from dcgan_dist.evaluation.descriptions import Description
 from dcgan_dist.evaluation.evaluator import Evaluators
 from dcgan_dist.evaluation.probe import probe, recipe
+from dcgan_dist.evaluation.results import encode
 from dcgan_dist.evaluation.task import Task
 from dcgan_dist.evaluation.tasks import neighbours
 from dcgan_dist.evaluation.tasks.neighbours import Asked
@@ -105,7 +106,7 @@ class Job(ABC):
             "written": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "versions": versions("torch", "numpy"),
         }
-        self.file.write_bytes(json.dumps(result, indent=1).encode())
+        self.file.write_bytes(encode(result, f"{of} on task {task}"))
         return result
 
 

@@ -1,6 +1,5 @@
 """The training images that are nearest to samples of a generator, and whether the samples repeat them; no Ray."""
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -15,6 +14,7 @@ from dcgan_dist.evaluation.descriptions import Description
 from dcgan_dist.evaluation.evaluator import Evaluators
 from dcgan_dist.evaluation.nearest import merge
 from dcgan_dist.evaluation.probe import load
+from dcgan_dist.evaluation.results import encode
 from dcgan_dist.evaluation.task import ArrayPictures, Labelled, Task
 from dcgan_dist.pictures import Pixels, grid
 
@@ -82,7 +82,7 @@ def record(found: Found, run: str, checkpoint: str, images: int, seed: int) -> b
     """The result's file."""
     about = {"task": "memorised", "run": run, "checkpoint": checkpoint, "images": images, "seed": seed}
     written = {"written": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
-    return json.dumps({**about, **found.result, **written}, indent=1).encode()
+    return encode({**about, **found.result, **written}, f"memorised on run {run}")
 
 
 def lines(result: Mapping[str, Any]) -> list[str]:

@@ -19,6 +19,7 @@ from dcgan_dist.data.plan import Integers
 from dcgan_dist.evaluation.classifiers import Classifiers, Learned
 from dcgan_dist.evaluation.descriptions import Description
 from dcgan_dist.evaluation.evaluator import CHECKSUMS, Evaluators
+from dcgan_dist.evaluation.results import accuracy_by_class
 from dcgan_dist.evaluation.task import FewLabels, Task
 from dcgan_dist.randomness import stream
 
@@ -65,6 +66,7 @@ def probe(
         "train_images": len(task.train),
         "test_images": len(task.test),
         "classes": task.classes,
+        **({"notes": list(task.notes)} if task.notes else {}),
     }
     learned, held_out = np.split(np.arange(len(task.train)), [len(task.train) - task.held_out])
     classifiers.begin(evaluators, task, features, learned)
@@ -88,19 +90,19 @@ def _all_labels(
     classifiers: Classifiers, learned: Integers, held_out: Integers, say: Callable[[str], None]
 ) -> dict[str, Any]:
     """Choose the setting, train on all images, judge on the test images."""
-    setting = classifiers.setting
+    setting, label = classifiers.setting, classifiers.label
     tried: list[dict[str, Any]] = []
     made: Learned | None = None
     starts = {}
     for value in classifiers.values:
-        say(f"{setting} {value:g}")
+        say(f"{label} {value:g}, {len(tried) + 1} of at most {len(classifiers.values)} that are tried")
         starts[value] = made = classifiers.learn(learned, value, made)
         right = accuracy(classifiers.judge(made, held_out))
         tried.append({setting: value, "held_out_accuracy": right, **made.record})
         if _past_the_best(tried):
             break
     best = _best(tried, setting)
-    say(f"{setting} {best:g} on all images")
+    say(f"{label} {best:g}, the best, on all images")
     counts = classifiers.judge(classifiers.learn(np.arange(len(learned) + len(held_out)), best, starts[best]), None)
     right = accuracy(counts)
     low, high = wilson(right, int(counts.sum()))
@@ -111,7 +113,7 @@ def _all_labels(
         setting: best,
         "tried": tried,
         "held_out_images": len(held_out),
-        "accuracy_by_class": (counts.diagonal() / counts.sum(1)).tolist(),
+        "accuracy_by_class": accuracy_by_class(counts),
     }
 
 
@@ -130,7 +132,7 @@ def _few_labels(
     choosing = [draw_labels(labels, few.per_class, task.seed, draw) for draw in range(few.choosing)]
     rights: list[dict[float, float]] = []
     for draw, places in enumerate(choosing):
-        say(f"{few.per_class} labels a class, draw {draw + 1} of {few.choosing} to choose {setting}")
+        say(f"{few.per_class} labels a class, draw {draw + 1} of {few.choosing} to choose {classifiers.label}")
         made: Learned | None = None
         of_draw = {}
         for value in classifiers.values:

@@ -65,7 +65,8 @@ def table(task: str, results: Sequence[Mapping[str, Any]]) -> list[str]:
     widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
     kept = [column for column, width in enumerate(widths) if width]
     lines = ["  ".join(_aligned(row[column], widths[column], column) for column in kept).rstrip() for row in rows]
-    return [title, *lines]
+    notes = dict.fromkeys(note for result in results for note in result.get("notes", ()))
+    return [title, *lines, *(f"note: {note}" for note in notes)]
 
 
 def _distances(result: Mapping[str, Any]) -> list[str]:

@@ -1,7 +1,7 @@
 """What features are judged on: labelled images, those to learn from and those to be judged by; no Ray."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -131,6 +131,8 @@ class Task:
         costs: C of linear classifiers that are tried.
         all_labels: whether a classifier learns from all training images.
         few: with few labels.
+        notes: lines about what makes its results doubtful.
+        test_shards: addresses of the shards that the test images lie in, if they lie in some.
     """
 
     name: str
@@ -143,6 +145,19 @@ class Task:
     costs: Sequence[float] = COSTS
     all_labels: bool = True
     few: FewLabels | None = None
+    notes: tuple[str, ...] = ()
+    test_shards: tuple[str, ...] = ()
+
+    def seen_by(self, trained_on: Collection[str]) -> "Task":
+        """This task for a network trained on shards with these addresses: with a note where it has seen test images."""
+        both = [shard for shard in self.test_shards if shard in trained_on]
+        if not both:
+            return self
+        note = (
+            f"the run was trained on {len(both):,} of the {len(self.test_shards):,} shards of test images, for example "
+            f"{both[0]}: it is not judged on images that it has not seen; train on train-*.tar alone"
+        )
+        return replace(self, notes=(*self.notes, note))
 
 
 def order(number: int, seed: int) -> Integers:

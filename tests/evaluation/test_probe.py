@@ -1,5 +1,6 @@
 """The whole of a probe, with evaluators in this process."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from statistics import fmean, stdev
@@ -9,9 +10,11 @@ import numpy as np
 import pytest
 import torch
 
+from dcgan_dist.errors import DataError
 from dcgan_dist.evaluation.classifiers import Linear, Nearest
 from dcgan_dist.evaluation.descriptions import DiscriminatorFeatures, PixelFeatures
 from dcgan_dist.evaluation.probe import _past_the_best, accuracy, draw_labels, load, probe, recipe, wilson
+from dcgan_dist.evaluation.results import encode
 from dcgan_dist.evaluation.task import Task, order
 from dcgan_dist.networks import Discriminator, initialize
 from dcgan_dist.settings import NetworkSettings
@@ -40,6 +43,41 @@ def test_a_probe_tells_classes_apart_and_says_how(bands: Task, here: Callable[..
     assert few["accuracy"] == pytest.approx(fmean(few["draws"]))
     assert few["high"] - few["low"] == pytest.approx(2 * 1.96 * stdev(few["draws"]))
     assert (result["features"], result["train_images"], result["test_images"]) == (768, 900, 400)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_class_without_test_images_has_no_accuracy_and_the_result_is_json(
+    bands: Task, here: Callable[..., Any]
+) -> None:
+    places = np.flatnonzero(bands.test.labels != 1)
+    without = replace(bands.test, samples=bands.test.samples[places], labels=bands.test.labels[places])
+    result = judged(here, replace(bands, test=without, few=None, notes=("class 1 is not there",)))
+    by_class = result["all_labels"]["accuracy_by_class"]
+    assert [one is None for one in by_class] == [False, True, False]
+    assert json.loads(encode(result, "it"))["all_labels"]["accuracy_by_class"] == by_class
+    assert result["notes"] == ["class 1 is not there"]
+
+
+def test_features_that_are_not_finite_are_told_before_anything_is_learned(
+    bands: Task, here: Callable[..., Any]
+) -> None:
+    network = Discriminator(NetworkSettings(image_size=16, discriminator_maps=4))
+    initialize(network, 0)
+    with torch.no_grad():
+        next(network.parameters())[0] = torch.nan
+    with pytest.raises(DataError, match="features of task bands are not finite: the network has diverged"):
+        judged(here, bands, 2, DiscriminatorFeatures(network))
+
+
+def test_progress_says_what_the_setting_is(bands: Task, here: Callable[..., Any]) -> None:
+    told: list[str] = []
+    evaluators = here(1)
+    load(evaluators, [bands])
+    for classifiers in (Linear((1e-3,)), Nearest((7,))):
+        probe(evaluators, bands, PixelFeatures(), torch.float32, classifiers, told.append)
+    assert "C (inverse of regularization) 0.001, 1 of at most 1 that are tried" in told
+    assert "20 labels a class, draw 2 of 2 to choose C (inverse of regularization)" in told
+    assert "K (neighbors that vote) 7, the best, on all images" in told
 
 
 def test_the_number_of_parts_changes_nothing(bands: Task, here: Callable[..., Any]) -> None:

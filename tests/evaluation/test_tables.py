@@ -36,6 +36,12 @@ def test_a_task_that_the_paper_does_not_know_has_our_rows_only() -> None:
     assert "a class" not in lines[1]
 
 
+def test_what_makes_results_doubtful_stands_below_them_once() -> None:
+    doubtful = RESULT | {"task": "mine", "notes": ["test has no images of class 2"]}
+    assert table("mine", [doubtful, doubtful])[-2:][1] == "note: test has no images of class 2"
+    assert len(table("mine", [doubtful, doubtful])) == len(table("mine", [RESULT, RESULT])) + 1
+
+
 def test_distances_to_samples_have_a_line_for_each_number_of_samples() -> None:
     found = [{"samples": 1_000, "mean": 9.5, "low": 9.25, "high": 9.75}]
     about = {

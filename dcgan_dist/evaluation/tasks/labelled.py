@@ -1,4 +1,7 @@
-"""A task from labelled shards: a folder with `train-*.tar` and `test-*.tar`, whatever they show."""
+"""A task from labelled shards: a folder with `train-*.tar` and `test-*.tar`, whatever they show.
+
+Where there are none the shards may lie in its folders `train` and `test`.
+"""
 
 import hashlib
 import io
@@ -12,6 +15,7 @@ from dcgan_dist.data.reading import ShardPictures
 from dcgan_dist.data.shards import Index, concatenate, find_index, index_shard
 from dcgan_dist.errors import DataError
 from dcgan_dist.evaluation.task import FewLabels, Labelled, Task, order
+from dcgan_dist.evaluation.tasks.classes import Classes, compare_classes
 from dcgan_dist.settings import DataSettings
 from dcgan_dist.storage import Place, expand
 
@@ -35,11 +39,12 @@ def open_labelled(
         few: whether to judge classifiers with few labels too.
 
     Raises:
-        DataError: images lack, have no labels, are of another size, or are too few of a class.
+        DataError: images lack, have no labels, are of another size, are too few of a class, or class numbers mean
+            different classes in the two splits.
     """
-    train, test = (open_index(f"{folder}/{split}-*.tar") for split in ("train", "test"))
-    for split, index in (("train", train), ("test", test)):
-        where = f"{folder}/{split}-*.tar"
+    at_train, at_test = (find_split(folder, split) for split in ("train", "test"))
+    train, test = open_index(at_train), open_index(at_test)
+    for where, index in ((at_train, train), (at_test, test)):
         unlabelled = int((index.label < 0).sum())
         if unlabelled:
             raise DataError(
@@ -50,15 +55,14 @@ def open_labelled(
             require_size(index, size, where)
     classes = int(train.label.max()) + 1
     if classes < 2:
-        raise DataError(f"all images of {folder}/train-*.tar are of one class: a probe needs at least two")
+        raise DataError(f"all images of {at_train} are of one class: a probe needs at least two")
+    notes = compare_classes(_classes(at_train, train), _classes(at_test, test))
     if int(test.label.max()) >= classes:
-        raise DataError(
-            f"{folder}/test-*.tar has class {test.label.max()} but {folder}/train-*.tar only classes 0 to {classes - 1}"
-        )
+        raise DataError(f"{at_test} has class {test.label.max()} but {at_train} only classes 0 to {classes - 1}")
     samples = order(len(train), seed)
     labels = train.label[samples].astype(np.int64)
     held_out = max(1, round(HELD_OUT * len(train)))
-    require_labels(labels[:-held_out], classes, few, f"{folder}/train-*.tar")
+    require_labels(labels[:-held_out], classes, few, at_train, train.classes)
     return Task(
         name,
         digest((train, test)),
@@ -68,14 +72,43 @@ def open_labelled(
         held_out,
         seed,
         few=few,
+        notes=tuple(notes),
+        test_shards=test.shards,
     )
 
 
-def require_labels(labels: Integers, classes: int, few: FewLabels | None, where: str) -> None:
+def find_split(folder: Place, split: str) -> str:
+    """The address of a split's shards: `FOLDER/SPLIT-*.tar`, or the folder `FOLDER/SPLIT` where only that is there."""
+    children = folder.children()
+    beside = any(name.startswith(f"{split}-") and name.endswith(".tar") for name in children)
+    inside = split in children and children[split] is None
+    return f"{folder}/{split}/*.tar" if inside and not beside else f"{folder}/{split}-*.tar"
+
+
+def _classes(where: str, index: Index) -> Classes:
+    """What is known of the classes of a split."""
+    numbers = np.unique(index.label).tolist()
+    if index.classes is not None:
+        return Classes(where, numbers, index.classes)
+    for folder in {Place(shard).parent for shard in index.shards}:
+        try:
+            beside = Index.load(folder)
+        except DataError:  # there is no description, or it is somebody else's
+            continue
+        strangers = [shard for shard in index.shards if shard not in beside.shards]
+        if beside.classes is not None and strangers:
+            return Classes(where, numbers, stranger=strangers[0])
+    return Classes(where, numbers)
+
+
+def require_labels(
+    labels: Integers, classes: int, few: FewLabels | None, where: str, names: Sequence[str] | None = None
+) -> None:
     """See that there are enough images of each class.
 
     Args:
         labels: of the training images that are not held out.
+        names: of the classes, where they are known.
 
     Raises:
         DataError: naming the class with too few.
@@ -83,8 +116,10 @@ def require_labels(labels: Integers, classes: int, few: FewLabels | None, where:
     counts = np.bincount(labels, minlength=classes)
     needed = FEWEST if few is None else few.per_class
     if counts.min() < needed:
+        least = int(counts.argmin())
+        name = f" ({names[least]})" if names is not None and least < len(names) else ""
         raise DataError(
-            f"class {counts.argmin()} of {where} has {counts.min():,} images beside those held out to choose C, but "
+            f"class {least}{name} of {where} has {counts.min():,} images beside those held out to choose C, but "
             f"a probe needs at least {needed:,} of each: add some, or leave the class out"
         )
 

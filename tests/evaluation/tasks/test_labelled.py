@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import simplejpeg
 
-from dcgan_dist.data.shards import ShardWriter
+from dcgan_dist.data import prepare
+from dcgan_dist.data.shards import ShardWriter, concatenate
 from dcgan_dist.errors import DataError
 from dcgan_dist.evaluation.task import FewLabels, Task
 from dcgan_dist.evaluation.tasks.labelled import open_labelled
@@ -88,3 +89,69 @@ def test_a_split_that_is_missing_is_told(tmp_path: Path) -> None:
     write(tmp_path, "train", [0, 1] * 10)
     with pytest.raises(DataError, match=r"test-\*\.tar"):
         opened(tmp_path)
+
+
+# Do class numbers mean the same in both splits?
+
+
+def write_named(folder: Path, split: str, names: list[str], labels: list[int]) -> None:
+    """Shards of one call of ours, which names its classes."""
+    with ShardWriter(Place(str(folder)), split, 20) as writer:
+        for label in labels:
+            writer.add(jpeg(20 * label), label=label)
+    concatenate(writer.written, classes=names).save(Place(str(folder)))
+
+
+ANIMALS = ["ant", "bee", "cat"]
+
+
+def test_splits_of_two_calls_are_judged_where_their_classes_are_the_same(tmp_path: Path) -> None:
+    write_named(tmp_path / "train", "train", ANIMALS, [0, 1, 2] * 10)
+    write_named(tmp_path / "test", "photos", ANIMALS, [0, 2, 2, 1])
+    task = opened(tmp_path)
+    assert (len(task.train), len(task.test), task.classes, task.notes) == (30, 4, 3, ())
+    assert task.test_shards == (f"{tmp_path}/test/photos-000000.tar",)
+
+
+def test_splits_of_two_calls_with_other_classes_are_refused(tmp_path: Path) -> None:
+    write_named(tmp_path / "train", "train", ANIMALS, [0, 1, 2] * 10)
+    write_named(tmp_path / "test", "test", ["ant", "cat"], [0, 1, 0, 1])
+    with pytest.raises(DataError, match=r"class 1 is 'bee' in .*/train/\*\.tar but 'cat' in .*/test/\*\.tar: "):
+        opened(tmp_path)
+
+
+def test_a_shard_that_was_put_beside_others_of_ours_is_refused(tmp_path: Path) -> None:
+    write_named(tmp_path / "other", "test", ["ant", "cat"], [0, 1, 0, 1])
+    write_named(tmp_path, "train", ANIMALS, [0, 1, 2] * 10)
+    (tmp_path / "other" / "test-000000.tar").rename(tmp_path / "test-000000.tar")
+    with pytest.raises(DataError, match=r"beside .*/test-000000\.tar names classes but does not know that shard"):
+        opened(tmp_path)
+    for name in ("dataset.json", "index.npz"):
+        (tmp_path / name).unlink()
+    assert "test-*.tar has no images of class 2" in opened(tmp_path).notes[0]
+
+
+def test_splits_of_one_call_share_their_classes_and_what_lacks_is_told(tmp_path: Path) -> None:
+    for name in (
+        "train/ant/a",
+        "train/ant/b",
+        "train/bee/a",
+        "train/bee/b",
+        "train/cat/a",
+        "train/cat/b",
+        "test/cat/a",
+    ):
+        for number in range(4):
+            (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+            Path(f"{tmp_path}/in/{name}{number}.jpg").write_bytes(jpeg(20 * number))
+    assert prepare.main([f"{tmp_path}/in", f"{tmp_path}/out", "--size", "16", "--processes", "1"]) == 0
+    task = opened(tmp_path / "out")
+    assert task.test.labels.tolist() == [2] * 4
+    assert task.notes == (f"{tmp_path}/out/test-*.tar has no images of ant, bee: no accuracy is known of them",)
+
+
+def test_test_images_that_a_run_was_trained_on_are_told(folder: Path) -> None:
+    task = opened(folder)
+    assert task.seen_by({f"{folder}/train-000000.tar"}) is task
+    (note,) = task.seen_by({f"{folder}/test-000000.tar", f"{folder}/train-000000.tar"}).notes
+    assert note.startswith(f"the run was trained on 1 of the 1 shards of test images, for example {folder}/test-000000")

@@ -1,0 +1,36 @@
+"""Results as JSON that any reader takes: what is not known is null; NaN and infinity, which JSON lacks, are refused."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcgan_dist.errors import DataError
+
+
+def encode(result: Mapping[str, Any], about: str) -> bytes:
+    """A result's file.
+
+    Args:
+        about: whose result it is, for the message.
+
+    Raises:
+        DataError: a number in it is not finite.
+    """
+    try:
+        return json.dumps(result, indent=1, allow_nan=False).encode()
+    except ValueError as error:
+        raise DataError(
+            f"the result of {about} holds a number that is not finite, so that it is not written: the networks have "
+            "probably diverged; take an earlier checkpoint"
+        ) from error
+
+
+def accuracy_by_class(counts: NDArray[np.int64]) -> list[float | None]:
+    """Of a confusion matrix [true, told]; None for a class of which there are no images."""
+    return [
+        int(right) / int(number) if number else None
+        for right, number in zip(counts.diagonal(), counts.sum(1), strict=True)
+    ]
