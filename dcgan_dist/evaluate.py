@@ -8,7 +8,7 @@ python -m dcgan_dist.evaluate --features pixels,kmeans1600,published-imagenet --
 
 import re
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -17,8 +17,7 @@ import tyro
 
 from dcgan_dist.arguments import read
 from dcgan_dist.checkpoint import Checkpoint, named_checkpoint
-from dcgan_dist.data.embedded import EMBEDDED
-from dcgan_dist.errors import DataError, SettingsError
+from dcgan_dist.errors import SettingsError
 from dcgan_dist.evaluation.baselines.kmeans import KMeansFeatures, require_faiss
 from dcgan_dist.evaluation.classifiers import Linear, Nearest
 from dcgan_dist.evaluation.coverage import Sampler
@@ -36,14 +35,13 @@ from dcgan_dist.evaluation.tables import table
 from dcgan_dist.evaluation.task import Task
 from dcgan_dist.evaluation.tasks import Named, parse_tasks
 from dcgan_dist.evaluation.tasks.neighbours import NAME as NEIGHBOURS
-from dcgan_dist.evaluation.tasks.neighbours import open_neighbours
+from dcgan_dist.evaluation.tasks.neighbours import open_neighbours, training_shards
 from dcgan_dist.monitoring.terminal import Line
 from dcgan_dist.networks import Discriminator
 from dcgan_dist.published import SVHN, load_published
 from dcgan_dist.runs import NamedRun, find_run
 from dcgan_dist.sample import load_generator
-from dcgan_dist.settings import Settings
-from dcgan_dist.storage import Place, expand, place
+from dcgan_dist.storage import Place, place
 
 arg = tyro.conf.arg
 
@@ -194,16 +192,6 @@ def evaluate(
     for job in jobs:
         by_task.setdefault(job.names[0], []).append(results[job.file] or {})
     return by_task
-
-
-def training_shards(settings: Settings) -> Collection[str]:
-    """Addresses of the shards that a run was trained on, as far as they are still there; none where it drew its own."""
-    if settings.data.path == EMBEDDED:
-        return ()
-    try:
-        return {shard.address for shard in expand(settings.data.path)}
-    except DataError:  # what is gone cannot be what is judged on now
-        return ()
 
 
 def _probes(task: Task, options: EvaluateOptions, run: Place | None, checkpoint: Checkpoint | None) -> list[Job]:

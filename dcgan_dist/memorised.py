@@ -24,8 +24,8 @@ from dcgan_dist.evaluation.job import FOLDER
 from dcgan_dist.evaluation.memorisation import lines, look, record
 from dcgan_dist.evaluation.options import ActorOptions, open_pool, status_of
 from dcgan_dist.evaluation.task import Labelled
-from dcgan_dist.evaluation.tasks.labelled import open_index, pictures
-from dcgan_dist.evaluation.tasks.neighbours import training_index
+from dcgan_dist.evaluation.tasks.labelled import find_split, open_index, pictures
+from dcgan_dist.evaluation.tasks.neighbours import require_unseen, training_index
 from dcgan_dist.monitoring.terminal import Line
 from dcgan_dist.pictures import Pixels, png
 from dcgan_dist.runs import find_run
@@ -68,12 +68,13 @@ def training_images(run: Place, settings: Settings, data: str, number: int) -> t
     """What a run was trained on, and at most so many images that it was not: uint8 [m, S, S, 3].
 
     Raises:
-        DataError: images are not there.
+        DataError: images are not there, or those that are held out are among what the run was trained on.
         SettingsError: it has to be said where they are.
     """
     size = settings.networks.image_size
     if data:
-        train, test = (open_index(f"{place(data)}/{split}-*.tar") for split in ("train", "test"))
+        train, test = (open_index(find_split(place(data), split)) for split in ("train", "test"))
+        require_unseen(test, settings)
         others = _unlabelled(test, size, settings)
         held_out = others.read(np.arange(min(number, len(test))))
         return _unlabelled(train, size, settings), held_out

@@ -22,20 +22,31 @@ LEADS_BACK = "link that leads back to a folder above it"
 UNREADABLE = "folder that cannot be read"
 WITHOUT_PICTURES = "folder without pictures"
 
+CONVERTIBLE = {
+    ".heic", ".heif", ".avif", ".jxl", ".jp2", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".svg",
+    ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2",
+}  # fmt: skip
+"""Suffixes of pictures that are not decoded here."""
+
 _KINDS_TOLD = 8
 _LONGEST_SUFFIX = 12
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class File:
-    """A picture by its place, its name relative to the folder, with `/`, and its size in bytes.
+    """A picture by the folder that was searched, its name relative to that, with `/`, and its size in bytes.
 
     The size of a link to nothing is 0: whoever reads it finds out.
     """
 
-    place: Place
+    folder: Place
     name: str
     size: int
+
+    @property
+    def place(self) -> Place:
+        """Where it is."""
+        return self.folder / self.name
 
 
 @dataclass(frozen=True)
@@ -52,7 +63,7 @@ class Listing:
     passed: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """Something below a folder: `kind` is "" for a file, else what it is instead."""
 
@@ -89,7 +100,7 @@ def sort_out(entries: Iterable[Entry], folder: Place) -> Listing:
         elif entry.kind or not _is_text(entry.name):
             passed[entry.name] = entry.kind or NOT_UTF8
         elif suffix_of(parts[-1]).removeprefix(".") in SUFFIXES:
-            pictures.append(File(folder / entry.name, entry.name, entry.size))
+            pictures.append(File(folder, entry.name, entry.size))
         else:
             passed[entry.name] = suffix_of(parts[-1])
     with_pictures = {name for file in pictures for name in _folders_above(file.name)}
@@ -117,7 +128,10 @@ def passed_over(passed: Iterable[tuple[str, str]]) -> str:
         told.append(f"{sum(number for _, number in others):,} of {len(others):,} other kinds")
     # A suffix that nobody expected to be left out tells more than a hidden file.
     example = next((name for name, kind in found if kind == counts[0][0]), found[0][0])
-    return f"passed over: {', '.join(told)}; for example {example} (pictures end in .{', .'.join(SUFFIXES)})"
+    more = (
+        "; convert the other pictures to JPEG or PNG to use them" if CONVERTIBLE & {kind for _, kind in found} else ""
+    )
+    return f"passed over: {', '.join(told)}; for example {example} (used are .{', .'.join(SUFFIXES)}{more})"
 
 
 def _walk(folder: Path) -> Iterator[Entry]:

@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field, replace
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import numpy as np
 import simplejpeg
@@ -37,6 +37,7 @@ from dcgan_dist.errors import DataError, DcganDistError, SettingsError, complain
 from dcgan_dist.settings import DataSettings
 from dcgan_dist.storage import MissingFile, Place, place
 
+T = TypeVar("T")
 arg = tyro.conf.arg
 
 RECORD_FILE = "prepare.json"
@@ -49,6 +50,7 @@ _READERS = 8
 _DIGESTED = 1024
 _BAD_TOLD = 10
 _CLASSES_TOLD = 12
+_OWN_SIZE = 64
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ class Options:
         need(self.processes >= 0, "processes", "to be at least 0")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Picture:
     """A picture to convert: where it is, its split, the number of its class."""
 
@@ -137,7 +139,10 @@ class Record:
             content["bad"] = tuple((str(name), str(reason)) for name, reason in content["bad"])
             return Record(**content)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise DataError(f"{folder / RECORD_FILE} is damaged ({error}): delete {folder} and begin anew") from error
+            raise DataError(
+                f"{folder / RECORD_FILE} cannot be gone on from ({error}): choose another target, or delete {folder} "
+                "and begin anew"
+            ) from error
 
 
 @dataclass(frozen=True)
@@ -246,7 +251,7 @@ def find_pictures(
     split_of = {file.name: layout.belongs[file.name][0] for file in files}
     if options.holdout:
         splits = (splits[0], TEST)
-        for file, digest in zip(files, _contents(files), strict=True):
+        for file, digest in zip(files, _watched(_contents(files), len(files), 0, "compared"), strict=True):
             if is_held_out(digest, options.holdout):
                 split_of[file.name] = TEST
         counts = {split: sum(one == split for one in split_of.values()) for split in splits}
@@ -275,9 +280,8 @@ def _same_in_two(files: Sequence[File], split_of: Mapping[str, str], splits: Seq
     some = [file for file in files if len(splits_of_size[file.size]) > 1]
     seen: dict[bytes, File] = {}
     found: dict[tuple[str, str], list[tuple[str, str]]] = {}
-    for file, digest in sorted(
-        zip(some, _contents(some), strict=True), key=lambda pair: splits.index(split_of[pair[0].name])
-    ):
+    digests = zip(some, _watched(_contents(some), len(some), 0, "compared"), strict=True)
+    for file, digest in sorted(digests, key=lambda pair: splits.index(split_of[pair[0].name])):
         first = seen.setdefault(digest, file)
         pair = split_of[first.name], split_of[file.name]
         if pair[0] != pair[1]:
@@ -482,24 +486,31 @@ def _some(names: Sequence[str]) -> str:
 def next_commands(work: Work) -> list[str]:
     """Lines with what to do next, which can be pasted."""
     shards = shlex.quote(f"{work.target}/{work.splits[0]}-*.tar")
-    lines = [f"look at {work.target / SHEET_FILE}", f"train: python -m dcgan_dist.train --data {shards}"]
-    if work.classes and {TRAIN, TEST} <= set(work.splits):
+    size = "" if work.options.size == _OWN_SIZE else f" --networks.image-size {work.options.size}"
+    lines = [
+        f"look at {work.target / SHEET_FILE}",
+        f"train: python -m dcgan_dist.train --preset own64{size} --data {shards}",
+    ]
+    if work.classes and TRAIN in work.splits and {TEST, "val"} & set(work.splits):
         task = shlex.quote(f"mine={work.target}")
         lines.append(f"evaluate: python -m dcgan_dist.evaluate runs/NAME --tasks {task}")
     return lines
 
 
-def _watched(results: Iterator[bytes | str], total: int, done: int) -> Iterator[bytes | str]:
+def _watched(results: Iterator[T], total: int, done: int, verb: str = "converted") -> Iterator[T]:
     """Hand on results, and show on stderr how far they are: a bar on a terminal, a line now and then elsewhere."""
     if sys.stderr.isatty():
-        yield from tqdm(results, total=total, initial=done, unit=" pictures")
+        yield from tqdm(results, total=total, initial=done, unit=" pictures", desc=verb)
         return
     began = last = time.monotonic()
     for number, result in enumerate(results, 1):
         yield result
         now = time.monotonic()
         if now - last >= _LINE_S:
-            print(f"{done + number:,} of {total:,} pictures, {number / (now - began):,.0f} a second", file=sys.stderr)
+            print(
+                f"{verb} {done + number:,} of {total:,} pictures, {number / (now - began):,.0f} a second",
+                file=sys.stderr,
+            )
             last = now
 
 
@@ -531,7 +542,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complain(error)
         return 1 if begun else 2
     except KeyboardInterrupt:
-        print("stopped; the same command goes on from the last complete shard", file=sys.stderr)
+        goes_on = "the same command goes on from the last complete shard" if begun else "nothing has been written yet"
+        print(f"stopped; {goes_on}", file=sys.stderr)
         return 130
     bad = Record.load(work.target).bad
     for name, reason in bad[:_BAD_TOLD]:

@@ -129,7 +129,9 @@ def test_one_line_counts_kinds_and_names_one_of_the_most_frequent() -> None:
     assert passed_over([]) == ""
     found = [("a.bmp", ".bmp"), ("b.gif", ".gif"), ("c.gif", ".gif"), (".x", listing.HIDDEN)]
     told = passed_over(found)
-    assert told.startswith("passed over: 2 .gif, 1 .bmp, 1 hidden; for example b.gif (pictures end in .jpg, .jpeg, .jp")
+    assert told.startswith("passed over: 2 .gif, 1 .bmp, 1 hidden; for example b.gif (used are .jpg, .jpeg, .jpe, ")
+    assert told.endswith(".webp; convert the other pictures to JPEG or PNG to use them)")
+    assert passed_over([("list.txt", ".txt")]).endswith(".webp)")
     many = [(f"a.{number:02d}", f".{number:02d}") for number in range(12)]
     assert "1 .07, 4 of 4 other kinds; for example a.00" in passed_over(many)
 

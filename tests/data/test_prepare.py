@@ -178,7 +178,10 @@ def test_folders_of_splits_share_one_list_of_classes(tmp_path: Path, capsys: pyt
     assert lines[1] == "train: 12 images in 3 shards: ant 3, bee 3, cat 6"
     assert lines[2] == "test: 8 images in 2 shards, 1 pictures left out: ant 2, bee 0, cat 6 (1 left out)"
     assert lines[3] == "test: no pictures of bee"
-    assert lines[-2] == f"train: python -m dcgan_dist.train --data '{out}/train-*.tar'"
+    assert (
+        lines[-2]
+        == f"train: python -m dcgan_dist.train --preset own64 --networks.image-size 16 --data '{out}/train-*.tar'"
+    )
     assert lines[-1].endswith(f"--tasks mine={out}")
 
 
@@ -244,7 +247,7 @@ def test_what_is_passed_over_or_bad_is_told_with_its_reason(tmp_path: Path, caps
     Image.new("RGB", (40, 40), (9, 99, 199)).save(source / "hen" / "web.jfif", "jpeg")
     assert run(source, tmp_path / "out", "--size", 16) == 0
     told = capsys.readouterr()
-    assert "passed over: 2 .gif, 1 .tiff; for example cat/anim.gif (pictures end in" in told.err
+    assert "passed over: 2 .gif, 1 .tiff; for example cat/anim.gif (used are" in told.err
     for line in (
         "left out: owl/dead.jpg: is not there: a link to nothing, or removed meanwhile",
         "left out: dog/empty.jpg: is empty",
@@ -391,12 +394,12 @@ def _damaged_record(path: Path) -> list[object]:
     ("arrange", "sentence"),
     [
         (_no_folder, "there is no folder"),
-        (_no_pictures, "passed over: 1 .txt; for example notes.txt (pictures end in .jpg, .jpeg, .jpe, .jfif, .png"),
+        (_no_pictures, "passed over: 1 .txt; for example notes.txt (used are .jpg, .jpeg, .jpe, .jfif, .png"),
         (_other_content, "is not empty, it holds thesis.tex"),
         (_inside, "is in the folder of the pictures"),
         (_other_size, "size is 16 but"),
         (_other_pictures, "the pictures changed since"),
-        (_damaged_record, "prepare.json is damaged"),
+        (_damaged_record, "prepare.json cannot be gone on from (it is of another version of this program, or of none)"),
         (lambda path: [path, path / "out", "--size", 20], "size is 20 but needs to be a power of two"),
         (lambda path: [path, path / "out", "--quality", 0], "quality is 0 but needs to be from 1 to 100"),
         (lambda path: [path, path / "out", "--images-per-shard", 0], "images_per_shard is 0 but needs"),

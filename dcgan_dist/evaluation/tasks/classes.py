@@ -71,14 +71,14 @@ def _missing(train: Classes, test: Classes) -> list[str]:
         return []
     if train.names is not None:
         names = [train.names[number] for number in lacking]
-        them = "it" if len(names) == 1 else "them"
-        return [f"{test.where} has no images of {_some(names)}: no accuracy is known of {them}"]
+        return [
+            f"there are no test images of {_some(names)}: no accuracy is known of {'it' if len(names) == 1 else 'them'}"
+        ]
     counted = sorted(test.numbers) == list(range(len(test.numbers)))
+    sign = f", as 0 to {len(test.numbers) - 1} without a gap suggests" if counted else ""
     return [
-        f"{test.where} has no images of class {_some([str(i) for i in lacking])}, and without names of classes nobody "
-        f"knows whether its numbers mean what they mean in {train.where}: if each split was numbered by itself"
-        + (f", of which 0 to {len(test.numbers) - 1} without a gap are a sign" if counted else "")
-        + ", the accuracy is wrong"
+        f"there are no test images of class {_some([str(i) for i in lacking])}, and no names of classes to compare: if "
+        f"test images were numbered by themselves{sign}, this accuracy is wrong"
     ]
 
 

@@ -128,7 +128,7 @@ def test_a_shard_that_was_put_beside_others_of_ours_is_refused(tmp_path: Path) -
         opened(tmp_path)
     for name in ("dataset.json", "index.npz"):
         (tmp_path / name).unlink()
-    assert "test-*.tar has no images of class 2" in opened(tmp_path).notes[0]
+    assert "no test images of class 2" in opened(tmp_path).notes[0]
 
 
 def test_splits_of_one_call_share_their_classes_and_what_lacks_is_told(tmp_path: Path) -> None:
@@ -147,7 +147,17 @@ def test_splits_of_one_call_share_their_classes_and_what_lacks_is_told(tmp_path:
     assert prepare.main([f"{tmp_path}/in", f"{tmp_path}/out", "--size", "16", "--processes", "1"]) == 0
     task = opened(tmp_path / "out")
     assert task.test.labels.tolist() == [2] * 4
-    assert task.notes == (f"{tmp_path}/out/test-*.tar has no images of ant, bee: no accuracy is known of them",)
+    assert task.notes == ("there are no test images of ant, bee: no accuracy is known of them",)
+
+
+def test_validation_images_judge_where_there_are_no_test_images(tmp_path: Path) -> None:
+    write(tmp_path, "train", [0, 1] * 10)
+    write(tmp_path, "val", [0, 1, 1])
+    task = opened(tmp_path)
+    assert len(task.test) == 3
+    assert task.notes == ("there are no test-*.tar: judged on val-*.tar",)
+    write(tmp_path, "test", [0, 1])
+    assert (len(opened(tmp_path).test), opened(tmp_path).notes) == (2, ())
 
 
 def test_test_images_that_a_run_was_trained_on_are_told(folder: Path) -> None:

@@ -59,3 +59,11 @@ def test_data_that_is_gone_or_of_another_size_is_told(tmp_path: Path) -> None:
     write(tmp_path / "data", "test", [30], size=32)
     with pytest.raises(DataError, match="has 32 x 32 pixels but the networks are made for 16 x 16"):
         greys(tmp_path, "gone", tmp_path / "data")
+
+
+def test_images_that_the_run_was_trained_on_are_not_held_out(tmp_path: Path) -> None:
+    write(tmp_path / "data", "train", [10, 20])
+    write(tmp_path / "data", "test", [30, 40])
+    with pytest.raises(DataError, match=r"trained on .*/data/test-000000\.tar, which is to be held out: its data is"):
+        greys(tmp_path, f"{tmp_path}/data/*.tar", tmp_path / "data")
+    assert greys(tmp_path, f"{tmp_path}/data/train-*.tar", tmp_path / "data") == [30, 40]
