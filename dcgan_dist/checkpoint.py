@@ -450,17 +450,34 @@ FREE_ON_RESUME = (
 """Settings that may differ after a resume: none of them changes which numbers a step computes."""
 
 
-def require_same(saved: Settings, given: Settings, run: Place) -> None:
-    """Refuse to resume a run with settings that would make it another run.
-
-    Raises:
-        CheckpointError: naming the first setting that differs.
-    """
+def differing(saved: Settings, given: Settings) -> list[str]:
+    """Dotted names of the settings that differ and would make a run another one."""
     free = ("data.cache", "data.cpus", "data.max_bad_fraction", *FREE_ON_RESUME)
     old, new = flatten(saved), flatten(given)
-    for name, value in new.items():
-        if old[name] != value and not name.startswith(free):
-            raise CheckpointError(
-                f"{run} was trained with {name} {old[name]} and cannot go on with {value}: leave --{name} out, "
-                "or start a run of another name with --init-from"
-            )
+    return [name for name, value in new.items() if old[name] != value and not name.startswith(free)]
+
+
+def require_same(saved: Settings, given: Settings, run: Place, source: str = "") -> None:
+    """Refuse to resume a run with settings that would make it another run.
+
+    Args:
+        source: the option that they all come from, where it is one, such as `--preset lsun64`.
+
+    Raises:
+        CheckpointError: naming the first setting that differs, and how many others do.
+    """
+    names = differing(saved, given)
+    if not names:
+        return
+    old, new = flatten(saved)[names[0]], flatten(given)[names[0]]
+    more = f" (and {_and_others(names[1:])})" if names[1:] else ""
+    raise CheckpointError(
+        f"{run} was trained with {names[0]} {old} and cannot go on with {new}{more}: leave {source or f'--{names[0]}'} "
+        "out, or start a run of another name with --init-from"
+    )
+
+
+def _and_others(names: Sequence[str]) -> str:
+    if len(names) == 1:
+        return f"{names[0]} differs"
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "") + " differ"

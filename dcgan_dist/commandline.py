@@ -2,7 +2,9 @@
 
 import argparse
 import dataclasses
-from collections.abc import Iterator, Sequence
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated
@@ -10,12 +12,19 @@ from typing import Annotated
 import tyro
 
 from dcgan_dist.arguments import read
+from dcgan_dist.checkpoint import manifests, require_same
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.extensions import named_by, require_trust
+from dcgan_dist.runs import SETTINGS_FILE, find_run, is_run
 from dcgan_dist.settings import PRESETS, Settings, from_yaml
-from dcgan_dist.storage import Place, place
+from dcgan_dist.storage import MissingFile, Place, place
 
 arg = tyro.conf.arg
+
+DEFAULT_STORAGE = Settings(images=1).storage
+AUTO = "auto"
+"""What `--resume` means without a value."""
+_TIME = re.compile(r"-\d{8}-\d{6}$")
 
 
 @dataclass(frozen=True)
@@ -26,10 +35,11 @@ class Options:
     """What the settings begin with: rooms drawn on the spot, or one of the paper's data sets."""
     config: Annotated[str, arg(metavar="FILE.yaml")] = ""
     """Begin with the settings of this file instead, for example `settings.yaml` of another run."""
-    resume: Annotated[str, arg(metavar="NAME")] = ""
-    """Go on with the run of this name in the storage, with its settings."""
+    resume: Annotated[str, arg(metavar="RUN")] = ""
+    """Go on with this run, by its name in the storage or its folder, with its settings. Without a value, beside --name:
+    start the run of that name, or go on with it where it is there; one that is done is left as it is."""
     init_from: Annotated[str, arg(metavar="RUN")] = ""
-    """Begin with the networks of the newest checkpoint of another run's folder."""
+    """Begin with the networks of another run: of its newest checkpoint, or of the one whose folder is given."""
     trust_code: bool = False
     """Import networks and loss that a file of settings names, where they are none of ours: that runs their code. What
     this command line names is imported anyhow."""
@@ -38,45 +48,143 @@ class Options:
     length_of: tyro.conf.Suppress[tyro.conf.Fixed[str]] = ""
     """Preset whose length fits itself to the data; empty: the length is given."""
     settings: Annotated[Settings, arg(name="")] = dataclasses.field(default_factory=PRESETS["scenes32"])
+    starts_or_goes_on: Annotated[bool, tyro.conf.Suppress] = False
+    is_done: Annotated[bool, tyro.conf.Suppress] = False
+    notes: Annotated[tuple[str, ...], tyro.conf.Suppress] = ()
 
 
 def parse(arguments: Sequence[str]) -> Options:
-    """Options from the command line.
+    """Options from the command line: `resume` is the name of the run that is gone on with, empty for one that begins.
 
     Raises:
         SettingsError: a setting is unknown, of a wrong type, or impossible.
+        CheckpointError: there is no run to resume, or what is given would make it another one.
     """
-    arguments = spread(arguments)
-    given = look_ahead(arguments, "--preset", "--config", "--resume", "--storage")
-    if sum(bool(value) for value in (given.preset, given.config, given.resume)) > 1:
-        raise SettingsError("--preset, --config and --resume each say what the settings begin with: give one of them")
-    if given.resume:
-        base = _settings_of(place(given.storage or Settings(images=1).storage) / given.resume)
-    else:
-        base = preset_or_file(given.preset, given.config)
-    options = read(
+    arguments = spread(with_bare_resume(arguments))
+    given = look_ahead(arguments, "--preset", "--config", "--resume", "--storage", "--name")
+    if given.preset and given.config:
+        raise SettingsError("--preset and --config each say what the settings begin with: give one of them")
+    if given.resume and not (given.resume == AUTO and (given.name or given.config)):
+        return _resumed(arguments, given)
+    options = _read(arguments, preset_or_file(given.preset, given.config))
+    require_trust(not_given(options.settings, arguments), options.trust_code, options.config)
+    if not (given.config or length_given(arguments)):
+        options = replace(options, length_of=options.preset)
+    if not given.resume:
+        stem = place(given.config).name.removesuffix(".yaml") if given.config else options.preset
+        settings, notes = name_run(options.settings, given, stem)
+        return replace(options, settings=settings, notes=notes)
+    settings = options.settings
+    if not settings.name:
+        raise SettingsError(NAMELESS)
+    run = place(settings.storage) / settings.name
+    begins = replace(options, resume="", starts_or_goes_on=True)
+    if not (run / SETTINGS_FILE).is_file():
+        return replace(begins, notes=(f"there is no run {run} yet: it begins",))
+    return replace(_going_on(arguments, given, run, settings.storage), starts_or_goes_on=True)
+
+
+NAMELESS = (
+    "--resume names no run: give one, as in --resume NAME, or a --name beside it, whose run is started or gone on with"
+)
+
+
+def _resumed(arguments: Sequence[str], given: argparse.Namespace) -> Options:
+    """Options of a run that has to be there."""
+    storage = given.storage or DEFAULT_STORAGE
+    if given.resume == AUTO and not is_run(place(storage) / AUTO):
+        raise SettingsError(NAMELESS)
+    found = find_run(given.resume, storage)
+    run = found.place
+    if not (run / SETTINGS_FILE).is_file():
+        raise SettingsError(f"there is no run to resume in {run}: it has no {SETTINGS_FILE}")
+    if found.checkpoint is not None and found.checkpoint != max(manifests(run), default=""):
+        raise SettingsError(
+            f"--resume is {given.resume}, but a run goes on from its newest checkpoint: give {run}, or begin a run of "
+            f"another name with --init-from {given.resume}"
+        )
+    for option, value, theirs in (("--name", given.name, run.name), ("--storage", given.storage, str(run.parent))):
+        if value and (value != theirs if option == "--name" else str(place(value)) != theirs):
+            raise SettingsError(f"{option} is {value} but --resume names {run}: leave {option} out")
+    return _going_on(arguments, given, run, storage if place(storage) == run.parent else str(run.parent))
+
+
+def _going_on(arguments: Sequence[str], given: argparse.Namespace, run: Place, storage: str) -> Options:
+    """Options of a run that is there: its own settings, and those given that change nothing of what it computes."""
+    saved = from_yaml((run / SETTINGS_FILE).read_bytes().decode(errors="replace"), str(run / SETTINGS_FILE))
+    options = _read(arguments, saved)
+    settings = replace(options.settings, name=run.name, storage=storage)
+    require_trust(not_given(settings, arguments), options.trust_code, str(run / SETTINGS_FILE))
+    require_same(saved, settings, run)
+    if given.preset or given.config:
+        source = f"--preset {given.preset}" if given.preset else f"--config {given.config}"
+        require_same(saved, _read(arguments, preset_or_file(given.preset, given.config)).settings, run, source)
+    return replace(options, resume=run.name, settings=settings, is_done=is_done(_record(run), saved, settings))
+
+
+def is_done(record: Mapping[str, object], saved: Settings, now: Settings) -> bool:
+    """Whether a run has been trained to its end, and is not to be trained further.
+
+    Args:
+        record: what `run.json` holds; empty where there is none.
+        saved: settings of the run.
+        now: those that it would go on with.
+    """
+    return record.get("status") == "finished" and (now.images, now.epochs) == (saved.images, saved.epochs)
+
+
+def _record(run: Place) -> Mapping[str, object]:
+    try:
+        record = json.loads((run / "run.json").read_bytes())
+    except (MissingFile, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _read(arguments: Sequence[str], base: Settings) -> Options:
+    return read(
         Options,
         arguments,
         prog="python -m dcgan_dist.train",
         default=Options(settings=with_length(base, arguments)),
     )
-    settings = options.settings
-    if not (given.resume or given.config or length_given(arguments)):
-        options = replace(options, length_of=options.preset)
-    source = str(place(settings.storage) / options.resume / "settings.yaml") if options.resume else options.config
-    require_trust(not_given(settings, arguments), options.trust_code, source)
-    if options.resume:
-        settings = replace(settings, name=options.resume)
-    elif not settings.name:
-        settings = replace(settings, name=f"{options.preset}-{datetime.now():%Y%m%d-%H%M%S}")
-    return replace(options, settings=settings)
+
+
+def name_run(settings: Settings, given: argparse.Namespace, stem: str) -> tuple[Settings, tuple[str, ...]]:
+    """Settings of a run that begins, with a name; and what is to be said of that.
+
+    A name that is given is taken as it is. One that a file of settings holds is often that of a run that is there,
+    which the file comes from: then the new run is called like it, with the time of its start.
+
+    Args:
+        given: `name` and `config`, as texts, and `storage`.
+        stem: of the name of a run that has none: the preset, or the file of settings.
+    """
+    if given.config and not given.storage and (place(settings.storage).parent / "sweep.json").is_file():
+        # The settings of a sweep's trial: a run of its own has no place among the trials.
+        settings = replace(settings, storage=str(place(settings.storage).parent.parent))
+    old = settings.name
+    if old and (given.name or not (place(settings.storage) / old).names()):
+        return settings, ()
+    name = f"{_TIME.sub('', old) or stem}-{datetime.now():%Y%m%d-%H%M%S}"
+    note = f"{given.config} holds the name {old}, which is taken: this run is called {name}"
+    return replace(settings, name=name), (note,) if old else ()
+
+
+def with_bare_resume(arguments: Sequence[str]) -> list[str]:
+    """The arguments, with `--resume` that has no value as `--resume=auto`."""
+    following = [*arguments[1:], "--"]
+    return [
+        f"--resume={AUTO}" if text == "--resume" and after.startswith("--") else text
+        for text, after in zip(arguments, following, strict=False)
+    ]
 
 
 def look_ahead(arguments: Sequence[str], *names: str) -> argparse.Namespace:
     """Some options before all are parsed: what the settings begin with has to be known, since their help shows it."""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     for name in names:
-        first.add_argument(name, default="")
+        first.add_argument(name, default="", nargs="?", const="")
     given, _ = first.parse_known_args([_hyphened(text) if text.startswith("--") else text for text in arguments])
     return given
 
@@ -101,6 +209,7 @@ def preset_or_file(preset: str, config: str) -> Settings:
     """
     if config:
         file = place(config)
+        file = file / SETTINGS_FILE if file.is_folder() else file
         return from_yaml(file.read_bytes().decode(errors="replace"), str(file))
     if preset and preset not in PRESETS:
         raise SettingsError(f"preset is {preset} but needs to be one of {', '.join(PRESETS)}")
@@ -139,10 +248,3 @@ def _spread(arguments: Sequence[str]) -> Iterator[list[str]]:
         if colon and not (least.isdigit() and most.isdigit()):
             raise SettingsError(f"workers is {value} but needs to be a number, or two as in 2:8")
         yield [f"{name}={most}", f"--workers.at-least={least}"] if colon else [f"{name}={value}"]
-
-
-def _settings_of(run: Place) -> Settings:
-    file = run / "settings.yaml"
-    if not file.is_file():
-        raise SettingsError(f"there is no run to resume in {run}: it has no settings.yaml")
-    return from_yaml(file.read_bytes().decode(errors="replace"), str(file))

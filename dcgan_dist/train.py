@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 from dcgan_dist.advice import warnings
-from dcgan_dist.checkpoint import attempts, load_checkpoint, newest_checkpoint, newest_manifest, require_same
+from dcgan_dist.checkpoint import attempts, folder, load_checkpoint, newest_checkpoint, newest_manifest, require_same
 from dcgan_dist.cluster import connected, set_environment
 from dcgan_dist.commandline import Options, parse
 from dcgan_dist.contract import require_contract
@@ -39,6 +39,7 @@ from dcgan_dist.length import describe_length, run_length
 from dcgan_dist.monitoring.curves import read_lines
 from dcgan_dist.placement import ClusterFacts, Placement, describe, place_workers, set_aside
 from dcgan_dist.room import bundles_of, require_resource, wait_for_room
+from dcgan_dist.runs import NamedRun, find_run, is_run
 from dcgan_dist.settings import Settings, from_yaml, to_yaml
 from dcgan_dist.sharing import require_shared
 from dcgan_dist.storage import MissingFile, Place, place
@@ -63,6 +64,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     started = False
     try:
         options = parse(sys.argv[1:] if arguments is None else arguments)
+        for note in options.notes:
+            print(note, flush=True)
+        if options.starts_or_goes_on and options.is_done:
+            print(f"{place(options.settings.storage) / options.settings.name} is done")
+            return 0
         set_environment(options.settings)
         launch = Launch(options)
         with connected(options.settings):
@@ -72,12 +78,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
             launch.open_data()
             started = True
             return launch.train()
+    except RunDone as done:
+        if options.starts_or_goes_on:
+            print(done)
+            return 0
+        print(f"error: {done}; give a larger --images to train it further", file=sys.stderr)
+        return 2
     except DcganDistError as error:
         complain(error)
         return 1 if started else 2
     except KeyboardInterrupt:
         print("left without a checkpoint of the last steps", file=sys.stderr)
         return 130
+
+
+class RunDone(DcganDistError):
+    """The run that is to be gone on with has been trained to its end."""
 
 
 @dataclass(frozen=True)
@@ -134,12 +150,12 @@ class Launch:
             saved = from_yaml((self.run / "settings.yaml").read_bytes().decode(), str(self.run / "settings.yaml"))
             require_same(saved, self.settings, self.run)
         elif self.run.names():
-            raise SettingsError(
-                f"name is {self.settings.name} but {self.run} exists: go on with it by --resume {self.settings.name}, "
-                "or choose another name"
-            )
-        if options.init_from:
-            self.init_from = _networks_of(place(options.init_from), self.settings)
+            go_on = f"go on with it by --resume {shlex.quote(self.settings.name)}, or " if is_run(self.run) else ""
+            raise SettingsError(f"name is {self.settings.name} but {self.run} exists: {go_on}choose another name")
+        self._begun_with = self._find_beginning()
+        if self._begun_with and not (options.resume and newest_manifest(self.run)):
+            self.init_from = _networks_of(find_run(self._begun_with, self.settings.storage), self.settings)
+            self._begun_with = str(folder(self.init_from[0]) / self.init_from[1])
         if self.settings.monitoring.audit and not self.run.is_local:
             raise SettingsError(f"monitoring.audit needs a storage on a disk, but storage is {self.settings.storage}")
         if self._lent.code is None:
@@ -150,6 +166,22 @@ class Launch:
         self.shards = find_shards(self.settings)
         trained_on = {shard.address for shard in self.shards}
         self.tasks = [task.seen_by(trained_on) for task in open_tasks(self.settings)] if lent is None else []
+
+    def _find_beginning(self) -> str:
+        """The run whose networks this one begins with, or began with, and its checkpoint; empty for its own."""
+        given = self.options.init_from
+        try:
+            recorded = (
+                json.loads((self.run / "run.json").read_bytes()).get("init_from") if self.options.resume else None
+            )
+        except (MissingFile, ValueError):
+            recorded = None  # it was stopped before it was written
+        if recorded is None:
+            return given
+        if given and (not recorded or find_run(given, self.settings.storage).place != find_run(recorded).place):
+            theirs = f"the networks of {recorded}" if recorded else "networks of its own"
+            raise SettingsError(f"--init-from is {given} but {self.run} was begun with {theirs}: leave --init-from out")
+        return str(recorded)
 
     def preflight(self) -> None:
         """Say what the cluster has and what the run takes of it; raises `ClusterError` where that is too much."""
@@ -207,9 +239,7 @@ class Launch:
             self._require_same_data()
         self._trained = newest is not None and newest.step >= self.total_steps
         if newest is not None and self._trained and not self._is_trial:
-            raise SettingsError(
-                f"{self.run} is done: it has {newest.images:,} images; give a larger --images to train it further"
-            )
+            raise RunDone(f"{self.run} is done: it has {newest.images:,} images")
         if self._lent.pictures is not None:
             self.pictures: ShardPictures | CachedPictures = self._lent.pictures
             return
@@ -385,6 +415,7 @@ class Launch:
             "total_images": self.total_steps * settings.optimization.batch_size,
             "epoch_images": len(self.index),
             "data_sha256": _digest(self.index),
+            "init_from": self._begun_with,
             "step": step,
             "images": step * settings.optimization.batch_size,
             "updates": {
@@ -427,15 +458,15 @@ def _digest(index: Index) -> str:
     return digest.hexdigest()
 
 
-def _networks_of(run: Place, settings: Settings) -> tuple[Place, str]:
-    """Run and newest checkpoint whose networks a new run begins with."""
-    checkpoint = load_checkpoint(run)
-    theirs, ours = (replace(s.networks, batchnorm_over="global") for s in (checkpoint.settings, settings))
-    if theirs != ours:
-        raise CheckpointError(
-            f"the networks of {run} do not fit: they are {theirs}, but the settings say {ours}; "
-            "give the networks.* settings of that run"
-        )
+def _networks_of(named: NamedRun, settings: Settings) -> tuple[Place, str]:
+    """Run and checkpoint whose networks a new run begins with: the newest, where none was named."""
+    run, checkpoint = named.place, load_checkpoint(named.place, named.checkpoint)
+    theirs, ours = (asdict(replace(s.networks, batchnorm_over="global")) for s in (checkpoint.settings, settings))
+    differ = [name for name in ours if ours[name] != theirs[name]]
+    if differ:
+        listed = ", ".join(f"networks.{name} is {theirs[name]} there and {ours[name]} here" for name in differ)
+        given = " ".join(f"--networks.{name.replace('_', '-')} {theirs[name]}" for name in differ)
+        raise CheckpointError(f"the networks of {run} do not fit: {listed}; give {given}")
     return run, checkpoint.name
 
 

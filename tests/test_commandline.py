@@ -3,14 +3,19 @@
 import contextlib
 import io
 import itertools
+import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
+from dcgan_dist.checkpoint import write_checkpoint
 from dcgan_dist.commandline import parse
-from dcgan_dist.errors import SettingsError
+from dcgan_dist.errors import CheckpointError, DcganDistError, SettingsError
 from dcgan_dist.settings import PRESETS, flatten, to_yaml
+from dcgan_dist.storage import Place, place
 
 
 def test_without_arguments_the_default_preset_is_taken() -> None:
@@ -117,7 +122,10 @@ def test_a_resumed_run_begins_with_its_own_settings(tmp_path: Path) -> None:
     [
         (["--preset", "mnist"], "preset is mnist but needs to be one of scenes32, own64, lsun64"),
         (["--preset", "svhn32", "--config", "x"], "give one of them"),
-        (["--resume", "nobody"], "there is no run to resume"),
+        (["--resume", "nobody"], "there is no run nobody"),
+        (["--resume"], "--resume names no run: give one, as in --resume NAME, or a --name beside it"),
+        (["--resume", "--images", "7"], "--resume names no run"),
+        (["--resume=auto"], "--resume names no run"),
         (["--images", "1", "--epochs", "1"], "images and epochs are both given"),
         (
             ["--batch-size", "4", "--workers", "5"],
@@ -130,7 +138,7 @@ def test_a_mistake_is_told_in_one_sentence(
     arguments: list[str], sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SettingsError) as caught:
+    with pytest.raises(DcganDistError) as caught:
         parse(arguments)
     assert sentence in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -175,3 +183,165 @@ def test_a_wrong_range_of_workers_is_one_sentence(text: str, sentence: str) -> N
     with pytest.raises(SettingsError) as caught:
         parse([f"--workers={text}"])
     assert str(caught.value) == sentence
+
+
+LINE = ["--preset", "cifar32", "--lr", "3e-4", "--name", "mine", "--storage", "kept", "--images", "500"]
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The run that `LINE` began, with a checkpoint of 256 images and one of 384; the test works beside its storage."""
+    monkeypatch.chdir(tmp_path)
+    settings = parse(LINE).settings
+    run = tmp_path / "kept" / "mine"
+    for images in (256, 384):
+        state = {"weight": torch.zeros(2)}
+        write_checkpoint(Place(str(run)), state, settings, step=images // 128, attempt=1, kept=True)
+    (run / "settings.yaml").write_text(to_yaml(settings))
+    return run
+
+
+def test_one_line_starts_a_run_and_goes_on_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    begun = parse([*LINE, "--resume"])
+    assert (begun.resume, begun.settings) == ("", parse(LINE).settings)
+    assert begun.notes == (f"there is no run {tmp_path}/kept/mine yet: it begins",)
+    (tmp_path / "kept" / "mine").mkdir(parents=True)
+    (tmp_path / "kept" / "mine" / "settings.yaml").write_text(to_yaml(begun.settings))
+    for again in ([*LINE, "--resume"], ["--resume", *LINE], [*LINE, "--resume", "auto"], [*LINE, "--resume=auto"]):
+        options = parse(again)
+        assert (options.resume, options.settings, options.is_done) == ("mine", begun.settings, False)
+
+
+@pytest.mark.usefixtures("kept")
+def test_what_changes_nothing_may_be_given_beside_it() -> None:
+    free = ["--workers", "5", "--checkpoints.keep", "7", "--images", "900"]
+    options = parse([*LINE[:-2], *free, "--resume"])
+    assert (options.settings.workers.number, options.settings.checkpoints.keep, options.settings.images) == (5, 7, 900)
+    # The length is the run's own where it is not given: a preset's would train it for longer.
+    assert parse([*LINE[:-2], "--resume"]).settings.images == 500
+    assert parse(["--resume", "mine", *LINE]).resume == "mine"
+
+
+@pytest.mark.usefixtures("kept")
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            ["--preset=svhn32", "--name=mine", "--storage=kept", "--resume"],
+            "/kept/mine was trained with data.path $DCGAN_DIST_DATA/cifar10/train-*.tar and cannot go on with "
+            "$DCGAN_DIST_DATA/svhn/train-*.tar (and networks.latent, optimization.batch_size, optimization.lr and 1 "
+            "more differ): leave --preset svhn32 out, or start",
+        ),
+        (
+            [*LINE, "--resume", "--beta1=0.7"],
+            "optimization.beta1 0.5 and cannot go on with 0.7: leave --optimization.beta1 out",
+        ),
+        ([*LINE, "--resume", "--seed=6"], "seed 42 and cannot go on with 6: leave --seed out"),
+        (["--resume=mine", "--storage=kept", "--preset=svhn32"], "leave --preset svhn32 out"),
+    ],
+)
+def test_what_would_make_it_another_run_is_named(arguments: list[str], sentence: str) -> None:
+    with pytest.raises(CheckpointError) as caught:
+        parse(arguments)
+    assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["mine", "mine/", "kept/mine", "./kept/mine/", "{run}", "{run}/checkpoints/000000000384", "{run}/checkpoints"],
+)
+def test_a_run_to_resume_is_named_by_name_folder_or_newest_checkpoint(text: str, kept: Path) -> None:
+    text = text.format(run=kept)
+    options = parse(["--resume", text, *(["--storage", "kept"] if text.startswith("mine") else [])])
+    assert (options.resume, options.settings.name) == ("mine", "mine")
+    assert place(options.settings.storage) == Place(str(kept.parent))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--resume=kept/mine/checkpoints/000000000256"], "a run goes on from its newest checkpoint: give "),
+        (["--resume=kept/mine", "--name=yours"], "--name is yours but --resume names "),
+        (["--resume=kept/mine", "--storage=elsewhere"], "--storage is elsewhere but --resume names "),
+    ],
+)
+@pytest.mark.usefixtures("kept")
+def test_nothing_is_guessed_where_a_run_is_named_twice(arguments: list[str], sentence: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        parse(arguments)
+    assert sentence in str(caught.value)
+
+
+def test_a_run_that_was_moved_goes_on_where_it_is(kept: Path) -> None:
+    kept.parent.rename(kept.parent.parent / "moved")
+    options = parse(["--resume", "moved/mine"])
+    assert place(options.settings.storage) == Place(str(kept.parent.parent / "moved"))
+
+
+@pytest.mark.parametrize(
+    ("record", "more", "done"),
+    [
+        (None, [], False),
+        ({"status": "running"}, [], False),
+        ({"status": "stopped"}, [], False),
+        ({"status": "failed"}, [], False),
+        ({"status": "finished"}, [], True),
+        ({"status": "finished"}, ["--workers=3"], True),
+        ({"status": "finished"}, ["--images=501"], False),
+        ({"status": "finished"}, ["--epochs=2"], False),
+    ],
+)
+def test_a_run_is_done_where_it_came_to_its_end_and_no_other_is_asked_for(
+    record: dict[str, str] | None, more: list[str], done: bool, kept: Path
+) -> None:
+    if record is not None:
+        (kept / "run.json").write_text(json.dumps(record))
+    line = LINE[:-2] if more else LINE
+    assert parse([*line, *more, "--resume"]).is_done == done
+
+
+def test_a_damaged_record_does_not_make_a_run_done(kept: Path) -> None:
+    (kept / "run.json").write_text('{"status": "fini')
+    assert not parse([*LINE, "--resume"]).is_done
+
+
+@pytest.mark.parametrize("file", ["kept/mine/settings.yaml", "kept/mine", "{storage}/mine/settings.yaml"])
+def test_settings_of_a_run_that_is_there_make_one_of_another_name(file: str, kept: Path) -> None:
+    file = file.format(storage=kept.parent)
+    options = parse(["--config", file, "--seed", "7"])
+    assert re.fullmatch(r"mine-\d{8}-\d{6}", options.settings.name)
+    assert options.notes == (f"{file} holds the name mine, which is taken: this run is called {options.settings.name}",)
+    assert (options.settings.seed, options.settings.optimization.lr, options.settings.storage) == (7, 3e-4, "kept")
+    # A name that is given is obeyed, also where it is taken: then the run is refused.
+    assert parse(["--config", file, "--name", "mine"]).settings.name == "mine"
+    # Elsewhere the name is free.
+    assert parse(["--config", file, "--storage", "other"]).settings.name == "mine"
+    # A default name gets the new time in place of the old one.
+    again = kept.with_name("mine-20250102-030405")
+    kept.rename(again)
+    (again / "settings.yaml").write_text(to_yaml(replace(options.settings, name=again.name)))
+    assert re.fullmatch(r"mine-20(?!25)\d{6}-\d{6}", parse(["--config", str(again)]).settings.name)
+
+
+def test_settings_without_a_name_are_called_like_their_file(kept: Path) -> None:
+    (kept.parent / "best.yaml").write_text(to_yaml(replace(parse(LINE).settings, name="")))
+    assert re.fullmatch(r"best-\d{8}-\d{6}", parse(["--config", "kept/best.yaml"]).settings.name)
+
+
+def test_a_run_with_the_settings_of_a_trial_does_not_lie_among_the_trials(kept: Path) -> None:
+    trial = kept.parent / "search" / "trials" / "003"
+    trial.mkdir(parents=True)
+    (kept.parent / "search" / "sweep.json").touch()
+    settings = replace(parse(LINE).settings, name="003", storage=str(trial.parent))
+    (trial / "settings.yaml").write_text(to_yaml(settings))
+    assert parse(["--config", str(trial)]).settings.storage == str(kept.parent)
+
+
+def test_settings_are_read_from_an_object_store(s3: Place) -> None:
+    settings = replace(PRESETS["svhn32"](), name="far", storage=f"{s3}/runs", seed=9)
+    (s3 / "runs" / "far" / "settings.yaml").write_bytes(to_yaml(settings).encode())
+    options = parse(["--config", f"{s3}/runs/far/settings.yaml"])
+    assert re.fullmatch(r"far-\d{8}-\d{6}", options.settings.name)
+    assert (options.settings.seed, options.settings.storage) == (9, f"{s3}/runs")
+    assert parse(["--resume", f"{s3}/runs/far"]).settings.seed == 9

@@ -34,7 +34,7 @@ from dcgan_dist.errors import DcganDistError
 from dcgan_dist.evaluation.job import ProbeJob
 from dcgan_dist.monitoring.curves import read_points
 from dcgan_dist.settings import Settings, from_yaml, scenes32
-from dcgan_dist.storage import Place
+from dcgan_dist.storage import Place, place
 from dcgan_dist.train import Launch, Lent, main, open_tasks
 
 pytestmark = pytest.mark.ray
@@ -259,7 +259,42 @@ def test_networks_of_another_run_are_a_beginning(train_here: Any, tmp_path: Path
     )
     status, output = train_here(*TINY, *more, "--name=third", "--networks.generator-maps=5")
     assert status == 2
-    assert "do not fit" in one_sentence(output)
+    assert "do not fit: networks.generator_maps is 4 there and 5 here; give --networks.generator-maps 4" in output
+    assert one_sentence(output).startswith("error: the networks of ")
+    record = json.loads((tmp_path / "runs" / "second" / "run.json").read_text())
+    assert record["init_from"] == f"{tmp_path}/runs/first/checkpoints/000000000160"
+
+
+@pytest.mark.usefixtures("after_first_run")
+def test_a_run_without_a_checkpoint_begins_again_with_the_networks_that_it_began_with(tmp_path: Path) -> None:
+    run, first = tmp_path / "runs" / "second", tmp_path / "runs" / "first"
+    run.mkdir()
+    text = (first / "settings.yaml").read_text()
+    (run / "settings.yaml").write_text(text.replace("name: first", "name: second"))
+    begun_with = f"{first}/checkpoints/000000000160"
+    (run / "run.json").write_text(json.dumps({"init_from": begun_with}))
+    with contextlib.chdir(tmp_path):
+        assert Launch(parse(["--resume=second"])).init_from == (place("runs/first"), "000000000160")
+        assert Launch(parse(["--resume=second", "--init-from=first"])).init_from is not None
+        shutil.copytree(first, tmp_path / "runs" / "third")
+        with pytest.raises(DcganDistError, match="was begun with the networks of .*/first/.*: leave --init-from out"):
+            Launch(parse(["--resume=second", "--init-from=third"]))
+        with pytest.raises(DcganDistError, match="was begun with networks of its own: leave --init-from out"):
+            Launch(parse(["--resume=third", "--init-from=first", "--images=320"]))
+        # What it began with may be gone once it has a checkpoint of its own.
+        shutil.copytree(first / "checkpoints", run / "checkpoints")
+        shutil.rmtree(first)
+        assert Launch(parse(["--resume=second"])).init_from is None
+
+
+@pytest.mark.usefixtures("after_first_run")
+def test_one_line_for_job_managers_leaves_a_run_that_is_done(call: Any, train_here: Any, tmp_path: Path) -> None:
+    line = [*TINY, "--data=data", "--name=first", "--resume"]
+    before = (tmp_path / "runs" / "first" / "run.json").read_bytes()
+    assert call(main, *line, "--images=160") == (0, f"{tmp_path}/runs/first is done\n", "")
+    status, output = train_here(*line, "--images=100")
+    assert (status, output.splitlines()[-1]) == (0, f"{tmp_path}/runs/first is done: it has 160 images")
+    assert (tmp_path / "runs" / "first" / "run.json").read_bytes() == before
 
 
 @pytest.mark.usefixtures("after_first_run")
@@ -280,7 +315,8 @@ def test_a_run_is_not_resumed_on_other_images(train_here: Any, tmp_path: Path) -
             ["--batch-size=2", "--workers=3"],
             "optimization.batch_size is 2 but needs at least 1 image for each of 3 workers",
         ),
-        (["--data=data", "--name=first"], "name is first but"),
+        (["--data=data", "--name=first"], "runs/first exists: go on with it by --resume first, or choose another name"),
+        (["--data=data", "--name=no run"], "runs/no run exists: choose another name"),
         (["--resume=first", "--lr=0.5"], "was trained with optimization.lr 0.0004 and cannot go on with 0.5"),
         (["--data=data", "--probe=nobody"], "task nobody needs its data: give --probe nobody=FOLDER"),
         (["--data=data", "--probe=data=data"], "data/test-*.tar matches no shards"),
@@ -297,6 +333,7 @@ def test_wrong_input_is_told_in_one_sentence_with_status_2(
 ) -> None:
     monkeypatch.delenv("DCGAN_DIST_DATA", raising=False)
     (tmp_path / "empty").mkdir()
+    (tmp_path / "runs" / "no run" / "else").mkdir(parents=True)
     status, output, errors = call(main, *tiny_but(arguments), *arguments)
     assert (status, sentence in one_sentence(output + errors)) == (2, True), output + errors
 
