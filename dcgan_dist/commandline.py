@@ -167,7 +167,7 @@ def name_run(settings: Settings, given: argparse.Namespace, stem: str) -> tuple[
     if old and (given.name or not (place(settings.storage) / old).names()):
         return settings, ()
     name = f"{_TIME.sub('', old) or stem}-{datetime.now():%Y%m%d-%H%M%S}"
-    note = f"{given.config} holds the name {old}, which is taken: this run is called {name}"
+    note = f"{given.config} holds the name {old}, which is taken: the name of this one is {name}"
     return replace(settings, name=name), (note,) if old else ()
 
 

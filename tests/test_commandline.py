@@ -311,7 +311,9 @@ def test_settings_of_a_run_that_is_there_make_one_of_another_name(file: str, kep
     file = file.format(storage=kept.parent)
     options = parse(["--config", file, "--seed", "7"])
     assert re.fullmatch(r"mine-\d{8}-\d{6}", options.settings.name)
-    assert options.notes == (f"{file} holds the name mine, which is taken: this run is called {options.settings.name}",)
+    assert options.notes == (
+        f"{file} holds the name mine, which is taken: the name of this one is {options.settings.name}",
+    )
     assert (options.settings.seed, options.settings.optimization.lr, options.settings.storage) == (7, 3e-4, "kept")
     # A name that is given is obeyed, also where it is taken: then the run is refused.
     assert parse(["--config", file, "--name", "mine"]).settings.name == "mine"

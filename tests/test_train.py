@@ -277,7 +277,7 @@ def test_a_run_without_a_checkpoint_begins_again_with_the_networks_that_it_began
         assert Launch(parse(["--resume=second"])).init_from == (place("runs/first"), "000000000160")
         assert Launch(parse(["--resume=second", "--init-from=first"])).init_from is not None
         shutil.copytree(first, tmp_path / "runs" / "third")
-        with pytest.raises(DcganDistError, match="was begun with the networks of .*/first/.*: leave --init-from out"):
+        with pytest.raises(DcganDistError, match=r"was begun with the networks of .*/first/.*: leave --init-from out"):
             Launch(parse(["--resume=second", "--init-from=third"]))
         with pytest.raises(DcganDistError, match="was begun with networks of its own: leave --init-from out"):
             Launch(parse(["--resume=third", "--init-from=first", "--images=320"]))

@@ -3,13 +3,12 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import tyro
 
 from dcgan_dist.arguments import read
-from dcgan_dist.commandline import look_ahead, not_given, preset_or_file, spread, with_length
+from dcgan_dist.commandline import look_ahead, name_run, not_given, preset_or_file, spread, with_length
 from dcgan_dist.data.embedded import EMBEDDED
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.evaluation.tasks import rooms
@@ -61,14 +60,15 @@ class SweepOptions:
     budget_hours: Annotated[float | None, arg(metavar="HOURS")] = None
     """It stops when its workers have taken so many accelerator hours (of processors, where there are no GPUs)."""
     resume: Annotated[str, arg(metavar="NAME")] = ""
-    """Go on with the sweep of this name in the storage."""
+    """Go on with this sweep, by its name in the storage or its folder."""
     report: Annotated[str, arg(metavar="NAME")] = ""
-    """Make tables and figures of the sweep of this name again, and leave."""
+    """Make tables and figures of this sweep again, and leave."""
     trust_code: bool = False
     """Import networks and losses that files name, where they are none of ours: that runs their code."""
     dry_run: bool = False
     """Say what would run, and leave."""
     settings: Annotated[Settings, arg(name="")] = field(default_factory=PRESETS["scenes32"])
+    notes: Annotated[tuple[str, ...], tyro.conf.Suppress] = ()
 
     def __post_init__(self) -> None:
         if self.trials < 0:
@@ -90,7 +90,7 @@ class SweepOptions:
         return {
             name: value
             for name, value in ((item.name, getattr(self, item.name)) for item in fields(self))
-            if name not in {"settings", "resume", "report", "trust_code", "dry_run", "config"}
+            if name not in {"settings", "notes", "resume", "report", "trust_code", "dry_run", "config"}
         }
 
 
@@ -102,20 +102,18 @@ def parse(arguments: Sequence[str]) -> SweepOptions:
         CheckpointError: there is no sweep to resume.
     """
     arguments = spread(arguments)
-    given = look_ahead(arguments, "--preset", "--config", "--resume", "--report", "--storage")
+    given = look_ahead(arguments, "--preset", "--config", "--resume", "--report", "--storage", "--name")
     if given.preset and given.config:
         raise SettingsError("--preset and --config each say what the settings begin with: give one of them")
     if given.resume and given.report:
         raise SettingsError("--resume and --report each name a sweep: give one of them")
     base = with_length(preset_or_file(given.preset, given.config), arguments)
     options = read(SweepOptions, arguments, prog="python -m tuning.sweep", default=SweepOptions(settings=base))
-    name = options.resume or options.report
-    if name:
-        return _saved(replace(options, settings=replace(options.settings, name=name)), arguments)
-    settings = options.settings
-    require_trust(not_given(settings, arguments), options.trust_code, options.config)
-    if not settings.name:
-        settings = replace(settings, name=f"sweep-{datetime.now():%Y%m%d-%H%M%S}")
+    if options.resume or options.report:
+        return _saved(replace(options, settings=_named(options.resume or options.report, options.settings)), arguments)
+    require_trust(not_given(options.settings, arguments), options.trust_code, options.config)
+    settings, notes = name_run(options.settings, given, "sweep")
+    options = replace(options, notes=notes)
     if settings.minutes is not None:
         raise SettingsError(
             "minutes would end trials after different numbers of images: give --images for each trial, and "
@@ -127,6 +125,14 @@ def parse(arguments: Sequence[str]) -> SweepOptions:
     if not options.search:
         raise SettingsError("--search is missing: name the settings to search, as in --search 'lr=uniform(1e-4,1e-3)'")
     return _counted(replace(options, settings=settings))
+
+
+def _named(text: str, settings: Settings) -> Settings:
+    """Settings with name and storage of a sweep that is named by its name in the storage, or by its folder."""
+    bare = text.rstrip("/")
+    if "/" not in bare:
+        return replace(settings, name=bare)
+    return replace(settings, name=place(bare).name, storage=str(place(bare).parent))
 
 
 def _counted(options: SweepOptions) -> SweepOptions:

@@ -58,6 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     started = False
     try:
         options = parse(sys.argv[1:] if arguments is None else arguments)
+        for note in options.notes:
+            print(note, flush=True)
         os.environ.update({name: os.environ.get(name, value) for name, value in TUNE_ENVIRONMENT.items()})
         set_environment(options.settings)
         sweep = Sweep(options)
