@@ -28,6 +28,7 @@ BCE = "bce"
 """The paper's loss, the one that is built in."""
 IMPORT_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 """`module:function`, as in `folder.file:function`."""
+TRACKERS = ("wandb", "mlflow")
 RAYS_OWN = ("CPU", "GPU", "memory", "object_store_memory")
 """Resources that are asked for in other ways."""
 
@@ -257,10 +258,16 @@ class MonitoringSettings:
     """Images between two strips that walk between points of z (paper, section 6.1)."""
     measure_images: Annotated[int, arg(metavar="IMAGES")] = 10_000
     """Images between two measures of how samples from the same z differ, from each other and from the last time."""
+    trackers: Annotated[str, arg(metavar="wandb,mlflow")] = ""
+    """Trackers of experiments that are given the same, by the settings of their own in the environment; empty: none."""
     audit: bool = False
     """Write down which samples every worker used in every step, in `RUN/audit/ATTEMPT-RANK.jsonl` (local storage)."""
 
     def __post_init__(self) -> None:
+        _require(
+            all(name in TRACKERS for name in self.trackers.split(",") if self.trackers),
+            f"monitoring.trackers is {self.trackers!r} but needs to be of {', '.join(TRACKERS)}, joined by commas",
+        )
         _require(self.steps >= 1, f"monitoring.steps is {self.steps} but needs at least 1")
         _require(self.line_s > 0, f"monitoring.line_s is {self.line_s} but needs to be above 0")
         _require(self.samples_images >= 1, f"monitoring.samples_images is {self.samples_images} but needs at least 1")

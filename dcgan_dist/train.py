@@ -37,6 +37,7 @@ from dcgan_dist.extensions import Code, checksums, import_code
 from dcgan_dist.history import lives, totals
 from dcgan_dist.length import describe_length, run_length
 from dcgan_dist.monitoring.curves import read_lines
+from dcgan_dist.monitoring.trackers import Status, require_trackers
 from dcgan_dist.placement import ClusterFacts, Placement, describe, place_workers, set_aside
 from dcgan_dist.room import bundles_of, require_resource, wait_for_room
 from dcgan_dist.runs import NamedRun, find_run, is_run
@@ -158,6 +159,7 @@ class Launch:
             self._begun_with = str(folder(self.init_from[0]) / self.init_from[1])
         if self.settings.monitoring.audit and not self.run.is_local:
             raise SettingsError(f"monitoring.audit needs a storage on a disk, but storage is {self.settings.storage}")
+        require_trackers(self.settings)
         if self._lent.code is None:
             self.code = import_code(self.settings)
             require_contract(self.settings, self.code)
@@ -343,7 +345,7 @@ class Launch:
         except BaseException:
             if self.live is not None:
                 self.live.close(finish=False)
-            monitor.close()
+            monitor.close("failed")
             newest = newest_manifest(self.run)
             # What the run ended with is told, not that the record of it could not be written either.
             with suppress(DcganDistError):
@@ -351,8 +353,9 @@ class Launch:
             raise
         if self.live is not None:
             self._finish(self.live, monitor, wanted=supervisor.signal is None)
-        monitor.close()
-        self._record("stopped" if outcome.stopped else "finished", outcome.step)
+        status: Status = "stopped" if outcome.stopped else "finished"
+        monitor.close(status)
+        self._record(status, outcome.step)
         self._require_judge()
         if supervisor.signal is None:
             return 0

@@ -26,6 +26,7 @@ from dcgan_dist.data.shards import Index
 from dcgan_dist.errors import DcganDistError, SettingsError, complain
 from dcgan_dist.evaluation.tasks import parse_tasks
 from dcgan_dist.extensions import CODE_SETTINGS, Code, import_code, named_by, require_trust
+from dcgan_dist.monitoring.trackers import require_trackers
 from dcgan_dist.placement import READER_CPUS, ClusterFacts, Placement, describe, gather_facts, place_workers, set_aside
 from dcgan_dist.room import bundles_of, require_resource, wait_for_room
 from dcgan_dist.settings import Settings, replaced, to_yaml
@@ -121,6 +122,7 @@ class Sweep:
         )
         # The embedded data set and indexes of foreign ones are kept in the storage of the trials, once for all.
         self.base = self._base(settings, ",".join(str(task) for task in named))
+        require_trackers(self.base)
         self.code = self._import_code()
         self.shards = find_shards(self.base)
         self.tasks = open_tasks(self.base) if self.objective.judged else []

@@ -25,6 +25,7 @@ from dcgan_dist.monitoring.gauges import set_gauges
 from dcgan_dist.monitoring.messages import BadImages, Message, Pictures, Scalars, Started
 from dcgan_dist.monitoring.ranks import Ranks
 from dcgan_dist.monitoring.terminal import Terminal, Totals, workers_lines
+from dcgan_dist.monitoring.trackers import Status, Trackers
 from dcgan_dist.monitoring.watchdog import Heard
 from dcgan_dist.pictures import grid, png
 from dcgan_dist.settings import Settings
@@ -98,6 +99,7 @@ class Monitor:
         self._curves = Curves(self._run, Path(self._scratch.name), self._settings)
         self._copied_at = time.monotonic()
         self.say(f"run {self._run}")
+        self._trackers = Trackers(self._run, self._settings, self.say)
         self._thread.start()
 
     @property
@@ -131,13 +133,14 @@ class Monitor:
         """Take in what was found of a checkpoint, from any thread; it is written with the next look at the mailbox."""
         self._probed.append(found)
 
-    def close(self) -> None:
+    def close(self, status: Status = "finished") -> None:
         """Write down the last messages, end the thread, and say where the run lies and how to look at it.
 
-        To be called while Ray still runs, since the last messages lie in the mailbox.
+        To be called while Ray still runs, since the last messages lie in the mailbox. `status` is for trackers.
         """
         self._closing.set()
         self._thread.join()
+        self._trackers.close(status)
         self._scratch.cleanup()
         self._on_terminal(self._terminal.close)
         for line in self._ending():
@@ -199,11 +202,14 @@ class Monitor:
         finding = self._health.add(message["images"], message["values"])
         self._curves.add({**message, "values": message["values"] | values}, str(finding) if finding else None)
         self._told(message["images"], message["values"] | values)
+        bad = {"data/bad_images": float(len(self._curves.bad_images))}
+        self._trackers.numbers(message["images"], message["values"] | values | bad)
         points.append(message)
         self._newest_images = message["images"]
         if finding is not None:
             self._findings.append(finding)
             self.say(f"health: {finding}")
+            self._trackers.text("health", str(finding))
             kept = keep_before(self._run, finding.onset)
             self.say(
                 f"checkpoint {kept} from before that is kept" if kept else "no checkpoint is left from before that"
@@ -211,7 +217,9 @@ class Monitor:
 
     def _take_probe(self, found: Probed) -> None:
         self._curves.add_probed(found)
-        self._told(found["images"], {probe_metric(found["task"]): found["accuracy"]})
+        value = {probe_metric(found["task"]): found["accuracy"]}
+        self._told(found["images"], value)
+        self._trackers.numbers(found["images"], value)
 
     def _take_start(self, message: Started) -> None:
         before = self._group
@@ -248,6 +256,7 @@ class Monitor:
         if samples:
             self._newest_samples = where
         self._curves.add_picture(message["name"], message["images"], file, picture)
+        self._trackers.picture(message["images"], message["name"], picture)
 
     def _take_bad_images(self, message: BadImages) -> None:
         before = len(self._curves.bad_images)
