@@ -28,8 +28,8 @@ from dcgan_dist.data.embedded import SEED as SCENES_SEED
 from dcgan_dist.data.reading import ShardPictures
 from dcgan_dist.data.shards import concatenate, index_shard
 from dcgan_dist.errors import DataError, DcganDistError, SettingsError, complain
+from dcgan_dist.generate import Kind, load_frozen
 from dcgan_dist.pictures import Pixels
-from dcgan_dist.sample import draw, load_generator
 from dcgan_dist.settings import DataSettings, cifar32
 from dcgan_dist.storage import expand, place
 
@@ -66,7 +66,7 @@ class Drawn:
     """What a run's generator draws."""
 
     checkpoint: Checkpoint
-    averaged: bool
+    kind: Kind
     samples: Pixels
 
 
@@ -106,7 +106,7 @@ def train(storage: str, preset: str, *arguments: str) -> Trained:
 
 
 def draw_samples(run: str, number: int) -> Drawn:
-    """Samples of a run's newest checkpoint, by the averaged G where it keeps one; uint8 [number, 32, 32, 3].
+    """Samples of a run's newest checkpoint, by the generator that `dcgan_dist.sample` takes; uint8 [number, 32, 32, 3].
 
     Raises:
         CheckpointError: there is no valid one.
@@ -116,10 +116,8 @@ def draw_samples(run: str, number: int) -> Drawn:
     size = checkpoint.settings.networks.image_size
     if size != SIZE:
         raise SettingsError(f"the images of {run} have {size} pixels but need {SIZE}: give a run of its preset")
-    averaged = checkpoint.state.get("averaged") is not None
-    generator = load_generator(checkpoint, averaged=averaged)
-    batches = list(draw(generator, checkpoint, number, seed=0, device=torch.device("cpu")))
-    return Drawn(checkpoint, averaged, np.concatenate(batches))
+    generator = load_frozen(checkpoint, place(run).name, "auto", torch.device("cpu"))
+    return Drawn(checkpoint, generator.about.kind, np.concatenate(list(generator.draw(number))))
 
 
 def read_images(data: DataSettings) -> Pixels:
@@ -191,7 +189,7 @@ def examine(
                         preset,
                         drawn.checkpoint.images,
                         drawn.checkpoint.settings.optimization.batch_size,
-                        "averaged G" if drawn.averaged else "G",
+                        "averaged G" if drawn.kind == "averaged" else "G",
                         "not measured" if trained.seconds is None else trained.seconds,
                     ]
                     for trained, drawn, preset in runs

@@ -32,6 +32,8 @@ POLL_S = 0.1
 """Between two looks whether the checkpoint before has become one that is refused."""
 Probe = Literal["reads", "best"]
 """Why a checkpoint stays for a probe's sake."""
+MOST_NAMES = 5
+"""Checkpoints that are listed where the one that was named is not there."""
 STATE, SETTINGS, MANIFEST = "state.pt", "settings.yaml", "MANIFEST.json"
 
 
@@ -237,6 +239,8 @@ def load_checkpoint(run: Place, name: str | None = None) -> Checkpoint:
             raise CheckpointError(f"{run} holds no checkpoint that can be read: is it the folder of a run?")
         return newest
     place = folder(run) / name
+    if not place.names():
+        raise CheckpointError(f"{run} has no checkpoint {name}: {_there(folder(run).names())}")
     try:
         manifest = json.loads((place / MANIFEST).read_bytes())
         files = {file: (place / file).read_bytes() for file in (STATE, SETTINGS)}
@@ -255,6 +259,13 @@ def load_checkpoint(run: Place, name: str | None = None) -> Checkpoint:
     state = torch.load(io.BytesIO(files[STATE]), map_location="cpu", weights_only=True)
     settings = from_yaml(files[SETTINGS].decode(), str(place / SETTINGS))
     return Checkpoint(name, manifest["step"], manifest["images"], settings, state)
+
+
+def _there(names: Sequence[str]) -> str:
+    if not names:
+        return "it has none at all yet"
+    before = f"{len(names) - MOST_NAMES} older ones and " if len(names) > MOST_NAMES else ""
+    return f"it has {before}{', '.join(names[-MOST_NAMES:])}"
 
 
 def named_checkpoint(run: Place, name: str, *, trust_code: bool = False) -> Checkpoint:

@@ -36,11 +36,11 @@ from dcgan_dist.evaluation.task import Task
 from dcgan_dist.evaluation.tasks import Named, parse_tasks
 from dcgan_dist.evaluation.tasks.neighbours import NAME as NEIGHBOURS
 from dcgan_dist.evaluation.tasks.neighbours import open_neighbours, training_shards
+from dcgan_dist.generate import Which, load_training_generator
 from dcgan_dist.monitoring.terminal import Line
 from dcgan_dist.networks import Discriminator
 from dcgan_dist.published import SVHN, load_published
 from dcgan_dist.runs import NamedRun, find_run
-from dcgan_dist.sample import load_generator
 from dcgan_dist.storage import Place, place
 
 arg = tyro.conf.arg
@@ -73,6 +73,8 @@ class EvaluateOptions(ActorOptions):
     checkpoint: Annotated[str, arg(metavar="NAME")] = ""
     """Name of a folder in RUN/checkpoints, `latest`, or `best`: the one that the run's probe chose. Empty: the one that
     RUN names, else the latest."""
+    generator: Which = "auto"
+    """Which generator draws the samples of `neighbours`, as of `dcgan_dist.sample`."""
     half: bool = False
     """Keep features as float16, in half the memory."""
     resize: bool = False
@@ -217,7 +219,8 @@ def _neighbours(
         raise SettingsError(f"task {NEIGHBOURS} draws samples of a run: give its folder")
     settings = checkpoint.settings
     asked = open_neighbours(named.folder, run, settings, resize=options.resize)
-    sampler = Sampler(load_generator(checkpoint), settings.networks, settings.optimization.batch_size, options.seed)
+    generator, kind = load_training_generator(checkpoint, options.generator)
+    sampler = Sampler(generator, kind, settings.networks, settings.optimization.batch_size, options.seed)
     about = (run.name, checkpoint.name, checkpoint.step, checkpoint.images)
     return NeighboursJob(results_folder(options, run), *about, asked, sampler)
 

@@ -26,10 +26,10 @@ from dcgan_dist.evaluation.options import ActorOptions, open_pool, status_of
 from dcgan_dist.evaluation.task import Labelled
 from dcgan_dist.evaluation.tasks.labelled import find_split, open_index, pictures
 from dcgan_dist.evaluation.tasks.neighbours import require_unseen, training_index
+from dcgan_dist.generate import Which, load_frozen
 from dcgan_dist.monitoring.terminal import Line
 from dcgan_dist.pictures import Pixels, png
 from dcgan_dist.runs import find_run
-from dcgan_dist.sample import draw, load_generator
 from dcgan_dist.settings import Settings
 from dcgan_dist.storage import Place, place
 
@@ -57,6 +57,8 @@ class MemorisedOptions(ActorOptions):
     checkpoint: Annotated[str, arg(metavar="NAME")] = ""
     """Name of a folder in RUN/checkpoints, `latest`, or `best`: the one that the run's probe chose. Empty: the one that
     RUN names, else the latest."""
+    generator: Which = "auto"
+    """Which generator draws, as of `dcgan_dist.sample`."""
 
     def __post_init__(self) -> None:
         if self.number < FEWEST:
@@ -104,20 +106,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         checkpoint = named_checkpoint(run, name, trust_code=options.trust_code)
         train, held_out = training_images(run, checkpoint.settings, options.data, options.number)
         line.say("drawing samples")
-        drawn = draw(load_generator(checkpoint), checkpoint, options.number, options.seed, torch.device("cpu"))
-        samples = np.concatenate(list(drawn))
+        generator = load_frozen(checkpoint, run.name, options.generator, torch.device("cpu"))
+        samples = np.concatenate(list(generator.draw(options.number, options.seed)))
         descriptions: dict[str, Description] = {
             "pixels": PixelFeatures(),
             "features of D": of_discriminator(checkpoint),
         }
         with open_pool(options, line.say) as pool:
             found = look(pool, train, held_out, samples, descriptions, line.say)
-        file = run / FOLDER / f"{checkpoint.name}-memorised.json"
-        sheet = run / FOLDER / f"{checkpoint.name}-memorised.png"
-        file.write_bytes(record(found, run.name, checkpoint.name, checkpoint.images, options.seed))
-        sheet.write_bytes(png(found.sheet))
+        # Those of another generator are other results, and stay.
+        name = f"{checkpoint.name}-memorised-{generator.about.kind}"
+        file, sheet = (run / FOLDER / f"{name}.{kind}" for kind in ("json", "png"))
+        file.write_bytes(record(found, generator.about, options.seed))
+        sheet.write_bytes(png(found.sheet, f"closest pairs, sample and training image; {generator.about.caption}"))
         line.clear()
-        print(*lines(found.result), f"closest pairs, sample and training image: {sheet}", sep="\n")
+        print(
+            *lines(found.result),
+            f"samples of {generator.about.caption}",
+            f"closest pairs, sample and training image: {sheet}",
+            sep="\n",
+        )
 
     return status_of(act, "left")
 

@@ -5,27 +5,24 @@ python -m dcgan_dist.sample runs/scenes32 -n 10000 --single --out samples/
 python -m dcgan_dist.sample s3://bucket/runs/lsun64 -n 0 --export generator.safetensors
 """
 
-import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import Annotated
 
 import numpy as np
-import safetensors.torch
 import torch
 import tyro
-from torch import nn
 
-from dcgan_dist.adversarial import load_weights
 from dcgan_dist.arguments import read
-from dcgan_dist.checkpoint import Checkpoint, named_checkpoint
-from dcgan_dist.errors import CheckpointError, DataError, DcganDistError, SettingsError, complain
-from dcgan_dist.networks import new_networks
-from dcgan_dist.pictures import Pixels, grid, png, to_uint8
-from dcgan_dist.randomness import latents
-from dcgan_dist.settings import to_yaml
+from dcgan_dist.checkpoint import named_checkpoint
+from dcgan_dist.errors import DataError, DcganDistError, SettingsError, complain
+from dcgan_dist.exported import SUFFIXES, to_pt2, to_safetensors
+from dcgan_dist.generate import Which, choose_kind, load_frozen
+from dcgan_dist.pictures import grid, png
+from dcgan_dist.runs import find_run
 from dcgan_dist.storage import Place, place
 
 arg = tyro.conf.arg
@@ -36,7 +33,9 @@ class SampleOptions:
     """Draw images with the generator of a run: the same images for the same checkpoint and seed."""
 
     run: Annotated[str, tyro.conf.Positional, arg(metavar="RUN")]
-    """The run's folder, on a disk or in an object store."""
+    """The run: its name in the storage, its folder on a disk or in an object store, or one of its checkpoints."""
+    storage: Annotated[str, arg(metavar="ADDRESS")] = "runs"
+    """Where a run lies that is given by its name."""
     number: Annotated[int, arg(aliases=("-n",), metavar="N")] = 64
     """How many images; 0: none, which makes sense with --export."""
     seed: Annotated[int, arg(metavar="NUMBER")] = 0
@@ -44,13 +43,16 @@ class SampleOptions:
     single: bool = False
     """A file for each image, in place of one picture of all."""
     out: Annotated[str, arg(metavar="FILE.png|FOLDER")] = ""
-    """Where to: a PNG file, or a folder with --single; empty: named after run, images and seed, in this folder."""
-    checkpoint: Annotated[str, arg(metavar="NAME")] = "latest"
-    """Name of a folder in RUN/checkpoints, `latest`, or `best`: the one that the run's probe chose."""
-    averaged: bool = False
-    """Use the averaged generator, which a run keeps with --optimization.average-images."""
-    export: Annotated[str, arg(metavar="FILE.safetensors")] = ""
-    """Write the generator's weights there, with the run's settings as metadata."""
+    """Where to: a PNG file, or a folder with --single; empty: named after run, images, generator and seed, in this
+    folder."""
+    checkpoint: Annotated[str, arg(metavar="NAME")] = ""
+    """Name of a folder in RUN/checkpoints, `latest`, or `best`: the one that the run's probe chose. Empty: the one that
+    RUN names, else the latest."""
+    generator: Which = "auto"
+    """`raw`: G as it is trained; `averaged`: the average that a run keeps with --optimization.average-images; `auto`:
+    the averaged one where the run keeps it and has gone on for 4 of its half-lives, before that the raw one."""
+    export: Annotated[str, arg(metavar="FILE.safetensors|FILE.pt2")] = ""
+    """Write the generator there, for plain PyTorch (docs/api.md), with fixed statistics of batch normalization."""
     trust_code: bool = False
     """Import the networks that the run's settings name, where they are none of ours: that runs their code."""
     overwrite: bool = False
@@ -66,71 +68,59 @@ class SampleOptions:
         if self.out and self.out.endswith(".png") == self.single:
             needed = "a folder with --single" if self.single else "a .png file without --single"
             raise SettingsError(f"out is {self.out} but needs to be {needed}")
-        if self.export and not self.export.endswith(".safetensors"):
-            raise SettingsError(f"export is {self.export} but needs to end in .safetensors")
+        if self.export and not self.export.endswith(SUFFIXES):
+            raise SettingsError(f"export is {self.export} but needs to end in {' or '.join(SUFFIXES)}")
 
 
-def sample(options: SampleOptions) -> list[Place]:
+def sample(options: SampleOptions, say: Callable[[str], None] = lambda text: None) -> list[Place]:
     """Write what the options ask for and return what was written.
+
+    Args:
+        say: is told what draws, in one line.
 
     Raises `CheckpointError`, `SettingsError`, and, where a file exists (before anything is written) or cannot be
     written, `DataError`.
     """
-    run = place(options.run)
+    named = find_run(options.run, options.storage)
     device = _device(options.device)
-    checkpoint = named_checkpoint(run, options.checkpoint, trust_code=options.trust_code)
-    generator = load_generator(checkpoint, averaged=options.averaged)
-    targets = _picture_targets(options, f"{run.name}-{checkpoint.images:09}-seed{options.seed}")
+    checkpoint = named_checkpoint(named.place, named.choose(options.checkpoint), trust_code=options.trust_code)
+    settings, run = checkpoint.settings, named.place.name
+    kind = choose_kind(checkpoint.images, settings.optimization.average_images, options.generator)
+    targets = _picture_targets(options, f"{run}-{checkpoint.images:09}-{kind}-seed{options.seed}")
     export = [place(options.export)] if options.export else []
     for target in [*targets, *export]:
         if not options.overwrite and target.exists():
             raise DataError(f"{target} exists: choose another name, or give --overwrite to replace it")
+    for option, some in (("out", targets[:1]), ("export", export)):
+        for target in some:
+            _require_folder(option, target.parent)
+    generator = load_frozen(checkpoint, run, options.generator, device)
+    say(generator.about.caption)
     if targets:
-        images = draw(generator.to(device), checkpoint, options.number, options.seed, device)
+        images = generator.draw(options.number, options.seed)
         pictures = chain.from_iterable(images) if options.single else [grid(np.concatenate(list(images)))]
         for target, picture in zip(targets, pictures, strict=True):
-            target.write_bytes(png(picture))
+            target.write_bytes(png(picture, f"{generator.about.caption}, seed {options.seed}"))
     for target in export:
-        metadata = {
-            "settings": to_yaml(checkpoint.settings),
-            "checkpoint": checkpoint.name,
-            "images": str(checkpoint.images),
-            "averaged": str(options.averaged).lower(),
-        }
-        target.write_bytes(safetensors.torch.save(generator.cpu().state_dict(), metadata))
+        write = to_safetensors if target.name.endswith(".safetensors") else to_pt2
+        target.write_bytes(write(generator))
     return [*targets, *export]
 
 
-def load_generator(checkpoint: Checkpoint, *, averaged: bool = False) -> nn.Module:
-    """The generator of a checkpoint, or its average over the run's last images, on the CPU in float32.
+def _require_folder(option: str, folder: Place) -> None:
+    """See that a folder is there, or in one that is: a slip of the keys must not make a tree of folders.
 
-    Raises `CheckpointError` where the run kept no average.
+    Raises `SettingsError`.
     """
-    weights = checkpoint.state.get("averaged" if averaged else "generator")
-    if weights is None:
-        raise CheckpointError(
-            f"checkpoint {checkpoint.name} holds no averaged generator: leave --averaged out, or train with "
-            "--optimization.average-images"
+    if not folder.is_local or folder.is_folder():
+        return
+    if folder.exists():
+        raise SettingsError(f"{option} leads into {folder}, which is a file and no folder: give another name")
+    if not folder.parent.is_folder() or folder.parent == folder.parent.parent:
+        raise SettingsError(
+            f"{option} leads into {folder}, which is not there, and is made only in a folder that is: make it, or give "
+            "another name"
         )
-    generator, _ = new_networks(checkpoint.settings.networks, checkpoint.code)
-    load_weights(generator, weights, "generator")
-    return generator.eval()
-
-
-@torch.no_grad()
-def draw(
-    generator: nn.Module, checkpoint: Checkpoint, number: int, seed: int, device: torch.device
-) -> Iterator[Pixels]:
-    """Images in batches, uint8 [n, S, S, 3]; `number` in all.
-
-    Batch normalization uses the statistics of the batch, as in training and in the published code, so an image depends
-    on its batch. Therefore whole batches of the training's size are drawn, and what is too many of the last one is left
-    out: 64 images and 1,000 images of one seed begin with the same 64.
-    """
-    size = checkpoint.settings.optimization.batch_size
-    for batch in range(math.ceil(number / size)):
-        z = latents(checkpoint.settings.networks, size, seed, "sample", batch)
-        yield to_uint8(generator(z.to(device)))[: number - batch * size]
 
 
 def _picture_targets(options: SampleOptions, name: str) -> list[Place]:
@@ -159,7 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         config = (tyro.conf.FlagCreatePairsOff,)
         options = read(SampleOptions, arguments, prog="python -m dcgan_dist.sample", config=config)
-        written = sample(options)
+        written = sample(options, partial(print, file=sys.stderr))
     except DcganDistError as error:
         complain(error)
         return 2

@@ -104,6 +104,8 @@ def test_how_near_samples_come_to_images_is_told_for_each_number_of_samples(fold
     assert means == sorted(means, reverse=True)
     assert all(one["low"] < one["mean"] < one["high"] for one in result["distances"])
     assert result["validation_images"] == 100
+    assert result["recipe"]["generator"] == "raw"
+    assert result["recipe"]["statistics"].startswith("of each batch of ")
     assert f"100,000 samples  {means[-1]:.3f}" in output
 
 

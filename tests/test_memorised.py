@@ -68,14 +68,21 @@ def test_what_is_found_is_said_and_written_with_a_sheet_of_pairs(folder: Path) -
     assert status == 0, errors
     assert output.startswith("memorised: 120 samples against 120 images held out")
     assert output.count("no sign of copies") == 2
-    result = json.loads((folder / "runs" / "run" / "evaluation" / "000000000640-memorised.json").read_text())
+    result = json.loads((folder / "runs" / "run" / "evaluation" / "000000000640-memorised-raw.json").read_text())
     assert (result["samples"], result["held_out_images"], result["training_images"]) == (120, 120, SCENES)
     assert set(result["by"]) == {"pixels", "features of D"}
-    with Image.open(folder / "runs" / "run" / "evaluation" / "000000000640-memorised.png") as sheet:
-        assert sheet.size == (8 * 18 - 2, 8 * 18 - 2)
+    # Of another generator, or by other statistics, it would be another result.
+    assert (result["generator"], result["statistics"]) == (
+        "raw",
+        "batch normalization by fixed statistics of 32 batches of 64 z",
+    )
+    assert "raw generator" in output
+    with Image.open(folder / "runs" / "run" / "evaluation" / "000000000640-memorised-raw.png") as sheet:
+        # Enlarged, so that a person sees it.
+        assert sheet.size == (6 * (8 * 18 - 2), 6 * (8 * 18 - 2))
         # Each sample stands beside its training image.
         pair = result["by"]["features of D"]["closest"][0]
-        told = np.asarray(sheet)[:16, 18:34]
+        told = np.asarray(sheet)[::6, ::6][:16, 18:34]
     wanted = simplejpeg.decode_jpeg(jpeg(pair["training_image"]))
     assert np.abs(told.astype(int) - wanted).max() <= 2
 

@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors import safe_open
 from torch import Tensor
 
 from dcgan_dist.checkpoint import load_checkpoint, write_checkpoint
+from dcgan_dist.exported import load_safetensors
+from dcgan_dist.generate import load_frozen
 from dcgan_dist.networks import Generator, initialize
-from dcgan_dist.pictures import grid, to_uint8
-from dcgan_dist.sample import draw, load_generator, main
-from dcgan_dist.settings import NetworkSettings, OptimizationSettings, Settings, from_yaml
+from dcgan_dist.pictures import grid
+from dcgan_dist.sample import main
+from dcgan_dist.settings import NetworkSettings, OptimizationSettings, Settings
 from dcgan_dist.storage import Place, place
 
 SETTINGS = Settings(
@@ -60,9 +61,15 @@ def test_a_grid_of_64_is_named_after_run_images_and_seed(
     sample: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert sample() == 0
-    assert written() == ["run-000000640-seed0.png"]
-    assert capsys.readouterr().out == f"{Path.cwd()}/run-000000640-seed0.png\n"
-    assert pixels("run-000000640-seed0.png").shape == (78, 78, 3)
+    assert written() == ["run-000000640-averaged-seed0.png"]
+    told = capsys.readouterr()
+    assert told.out == f"{Path.cwd()}/run-000000640-averaged-seed0.png\n"
+    caption = "run after 640 images, averaged generator, batch normalization by fixed statistics of 32 batches of 16 z"
+    assert told.err == caption + "\n"
+    # 78 pixels would be a stamp.
+    assert pixels("run-000000640-averaged-seed0.png").shape == (936, 936, 3)
+    with Image.open("run-000000640-averaged-seed0.png") as image:
+        assert image.text["Description"] == f"{caption}, seed 0"  # type: ignore[attr-defined]
 
 
 def test_the_same_seed_gives_the_same_file_and_another_one_does_not(sample: Callable[..., int]) -> None:
@@ -81,49 +88,49 @@ def test_fewer_images_are_the_first_of_more(sample: Callable[..., int]) -> None:
         assert Path("few", name).read_bytes() == Path("many", name).read_bytes()
 
 
-def test_the_images_are_those_of_the_generator_in_batches_of_the_training(
-    sample: Callable[..., int], run: Place
-) -> None:
-    checkpoint = load_checkpoint(run)
-    generator = load_generator(checkpoint)
-    images = np.concatenate(list(draw(generator, checkpoint, 20, 7, torch.device("cpu"))))
+def test_the_images_are_those_of_the_frozen_generator(sample: Callable[..., int], run: Place) -> None:
+    generator = load_frozen(load_checkpoint(run), "run", "raw", torch.device("cpu"))
+    images = np.concatenate(list(generator.draw(20, 7)))
     assert images.shape == (20, 8, 8, 3)
     assert len(np.unique(images.reshape(20, -1), axis=0)) == 20
-    assert sample("-n", "20", "--seed", "7", "--out", "grid.png") == 0
+    assert sample("-n", "20", "--seed", "7", "--generator", "raw", "--out", "grid.png") == 0
     assert np.array_equal(pixels("grid.png"), grid(images))
-    # Another batch size has other statistics, so the fixed one matters.
-    z = torch.rand(16, 5) * 2 - 1
-    with torch.no_grad():
-        assert not np.array_equal(to_uint8(generator(z))[:4], to_uint8(generator(z[:4])))
+
+
+@pytest.mark.parametrize("named", ["run", "run/", "../run", "../run/checkpoints/000000000640"])
+def test_a_run_is_its_name_its_folder_or_a_checkpoint(run: Place, named: str) -> None:
+    storage = ["--storage", str(run.parent)] if "." not in named else []
+    named = str(run) if named == "run/" else named
+    assert main([named, *storage, "--device", "cpu", "--out", "a.png"]) == 0
+    assert main([str(run), "--device", "cpu", "--out", "b.png"]) == 0
+    assert Path("a.png").read_bytes() == Path("b.png").read_bytes()
 
 
 def test_an_older_checkpoint_can_be_named(sample: Callable[..., int]) -> None:
     assert sample("--checkpoint", "000000000320") == 0
     assert sample() == 0
-    assert written() == ["run-000000320-seed0.png", "run-000000640-seed0.png"]
+    # The older one has no average, and is called what it is.
+    assert written() == ["run-000000320-raw-seed0.png", "run-000000640-averaged-seed0.png"]
     assert (pixels(written()[0]) != pixels(written()[1])).any()
 
 
-def test_the_averaged_generator_is_another_one(sample: Callable[..., int]) -> None:
-    assert sample("--out", "plain.png") == 0
-    assert sample("--averaged", "--out", "averaged.png") == 0
-    assert (pixels("plain.png") != pixels("averaged.png")).any()
+def test_the_default_is_the_averaged_generator_and_the_raw_one_is_another(sample: Callable[..., int]) -> None:
+    for kind in ("auto", "averaged", "raw"):
+        assert sample("--generator", kind, "--out", f"{kind}.png") == 0
+    assert np.array_equal(pixels("auto.png"), pixels("averaged.png"))
+    assert (pixels("auto.png") != pixels("raw.png")).any()
 
 
-def test_exported_weights_draw_the_same_images(sample: Callable[..., int], run: Place) -> None:
-    assert sample("-n", "0", "--averaged", "--export", "g.safetensors") == 0
-    assert written() == ["g.safetensors"]
-    with safe_open("g.safetensors", framework="pt") as file:
-        metadata = file.metadata()
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-    settings = from_yaml(metadata["settings"], "g.safetensors")
-    assert settings == SETTINGS
-    assert (metadata["checkpoint"], metadata["images"], metadata["averaged"]) == ("000000000640", "640", "true")
-    generator = Generator(settings.networks)
-    generator.load_state_dict(tensors)
+def test_exported_files_are_written_whole(sample: Callable[..., int], run: Place) -> None:
+    for name in ("g.safetensors", "g.pt2"):
+        assert sample("-n", "0", "--generator", "raw", "--export", name) == 0
+    assert written() == ["g.pt2", "g.safetensors"]
+    read = load_safetensors(place("g.safetensors"))
+    expected = load_frozen(load_checkpoint(run), "run", "raw", torch.device("cpu"))
+    assert read.about == expected.about
     z = torch.linspace(-1, 1, 80).reshape(16, 5)
-    with torch.no_grad():
-        assert torch.equal(generator(z), load_generator(load_checkpoint(run), averaged=True)(z))
+    assert torch.equal(read(z), expected(z))
+    torch.testing.assert_close(torch.export.load("g.pt2").module()(z), expected(z), rtol=0, atol=1e-6)
 
 
 def test_nothing_is_overwritten_unless_asked_for(
@@ -147,20 +154,44 @@ def test_nothing_is_overwritten_unless_asked_for(
         (["-n", "0"], "number is 0 and no --export is given, so there is nothing to do: give one of them"),
         (["--out", "folder"], "out is folder but needs to be a .png file without --single"),
         (["--single", "--out", "a.png"], "out is a.png but needs to be a folder with --single"),
-        (["--export", "g.pt"], "export is g.pt but needs to end in .safetensors"),
+        (["--export", "g.pt"], "export is g.pt but needs to end in .safetensors or .pt2"),
         (
-            ["--checkpoint", "000000000320", "--averaged"],
-            "checkpoint 000000000320 holds no averaged generator: leave --averaged out, or train with "
+            ["--checkpoint", "000000000320", "--generator", "averaged"],
+            "checkpoint 000000000320 holds no averaged generator: give --generator auto or raw, or train with "
             "--optimization.average-images",
+        ),
+        (["--checkpoint", "9999"], "RUN has no checkpoint 9999: it has 000000000320, 000000000640"),
+        (
+            ["--out", "/no-such-folder/a.png"],
+            "out leads into /no-such-folder, which is not there, and is made only in a folder that is: make it, "
+            "or give another name",
+        ),
+        (
+            ["--single", "--out", "two/levels"],
+            "out leads into HERE/two/levels, which is not there, and is made only in a folder that is: make it, "
+            "or give another name",
+        ),
+        (
+            ["-n", "0", "--export", "../run/settings/deep/g.pt2"],
+            "export leads into RUN/settings/deep, which is not there, and is made only in a folder that is: make it, "
+            "or give another name",
         ),
     ],
 )
 def test_a_wrong_input_gets_one_sentence(
-    sample: Callable[..., int], capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str
+    sample: Callable[..., int], run: Place, capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str
 ) -> None:
     assert sample(*arguments) == 2
+    sentence = sentence.replace("RUN", str(run)).replace("HERE", str(Path.cwd()))
     assert capsys.readouterr().err == f"error: {sentence}\n"
     assert written() == []
+    assert not Path("/no-such-folder").exists()
+
+
+def test_one_folder_in_another_is_made(sample: Callable[..., int]) -> None:
+    assert sample("-n", "2", "--single", "--out", "new") == 0
+    assert sample("--out", "other/a.png") == 0
+    assert written() == ["new", "other"]
 
 
 @pytest.mark.parametrize("arguments", [["--device", "abacus"], ["--checkpoint", "best"], ["--out", "/dev/null/a.png"]])

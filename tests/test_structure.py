@@ -32,6 +32,8 @@ LAYERS = [
         "data.batches",
         "data.tasks",
         "checkpoint",
+        "generate",
+        "exported",
         "replay",
         "history",
         "health",

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from dcgan_dist.evaluation.nearest import nearest
+from dcgan_dist.generate import Kind
 from dcgan_dist.randomness import latents
 from dcgan_dist.settings import NetworkSettings
 
@@ -21,16 +22,18 @@ TOGETHER = 32
 
 @dataclass(frozen=True, eq=False)
 class Sampler:
-    """Draws samples in whole batches, whose statistics batch normalization uses, as in training.
+    """Draws samples in whole batches, whose statistics batch normalization uses: the published measure did so.
 
     Attributes:
-        generator: that draws.
+        generator: that draws; its statistics are not fixed.
+        kind: which of the run's generators it is.
         settings: its own.
         batch_size: samples of a batch.
-        seed: of z, the same samples as `dcgan_dist.sample` draws.
+        seed: of z, the same z as `dcgan_dist.sample` takes.
     """
 
     generator: nn.Module
+    kind: Kind
     settings: NetworkSettings
     batch_size: int
     seed: int

@@ -171,6 +171,8 @@ class NeighboursJob(Job):
             "images": self.asked.about,
             "number": len(self.asked.images),
             "samples": list(neighbours.SAMPLES),
+            "generator": self.sampler.kind,
+            "statistics": f"of each batch of {self.sampler.batch_size} samples, as in the published code",
             "batch_size": self.sampler.batch_size,
             "seed": self.sampler.seed,
             "distance": "Euclidean, pixels from -1 to 1",

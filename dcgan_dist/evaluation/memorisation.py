@@ -16,6 +16,7 @@ from dcgan_dist.evaluation.nearest import merge
 from dcgan_dist.evaluation.probe import load
 from dcgan_dist.evaluation.results import encode
 from dcgan_dist.evaluation.task import ArrayPictures, Labelled, Task
+from dcgan_dist.generate import About
 from dcgan_dist.pictures import Pixels, grid
 
 PAIRS = 32
@@ -78,11 +79,12 @@ def look(
     return Found({**counts, "data_checksum": checksum, "by": result}, grid(pairs, columns=8))
 
 
-def record(found: Found, run: str, checkpoint: str, images: int, seed: int) -> bytes:
+def record(found: Found, about: About, seed: int) -> bytes:
     """The result's file."""
-    about = {"task": "memorised", "run": run, "checkpoint": checkpoint, "images": images, "seed": seed}
+    of = {"task": "memorised", "run": about.run, "checkpoint": about.checkpoint, "images": about.images}
+    by = {"generator": about.kind, "statistics": about.statistics, "seed": seed}
     written = {"written": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
-    return encode({**about, **found.result, **written}, f"memorised on run {run}")
+    return encode({**of, **by, **found.result, **written}, f"memorised on run {about.run}")
 
 
 def lines(result: Mapping[str, Any]) -> list[str]:

@@ -73,12 +73,17 @@ def _distances(result: Mapping[str, Any]) -> list[str]:
     """How near samples come to images."""
     return [
         f"{result['task']}: mean distance of {result['validation_images']:,} images ({result['recipe']['images']}) to "
-        f"the nearest sample of {result['run']} at {result['images']:,} images; lower is better",
+        f"the nearest sample of {result['run']} at {result['images']:,} images, {_generator(result)}; lower is better",
         *(
             f"{one['samples']:>9,} samples  {one['mean']:.3f} (±{(one['high'] - one['low']) / 2:.3f})"
             for one in result["distances"]
         ),
     ]
+
+
+def _generator(result: Mapping[str, Any]) -> str:
+    # Results of before it was written down are all of the raw one.
+    return f"{result['recipe'].get('generator', 'raw')} generator"
 
 
 def _name(result: Mapping[str, Any]) -> str:

@@ -21,7 +21,7 @@ from dcgan_dist.storage import place
 ROOMS = 1_200
 
 
-def untrained_run(folder: Path, image_size: int = 32, *, averaged: bool = False) -> str:
+def untrained_run(folder: Path, image_size: int = 32, *, averaged: bool = False, step: int = 10) -> str:
     """A run whose G has learned nothing, in a checkpoint as training writes it."""
     preset = scenes32()
     networks = replace(preset.networks, image_size=image_size, generator_maps=8, discriminator_maps=8)
@@ -31,7 +31,7 @@ def untrained_run(folder: Path, image_size: int = 32, *, averaged: bool = False)
         generator = Generator(networks)
         initialize(generator, seed)
         state[name] = generator.state_dict()
-    write_checkpoint(place(str(folder)), state, settings, step=10, attempt=1, kept=True)
+    write_checkpoint(place(str(folder)), state, settings, step=step, attempt=1, kept=True)
     return str(folder)
 
 
@@ -72,12 +72,14 @@ def test_a_run_that_has_learned_nothing_misses_its_bars_for_all_to_see(
     assert set(report.tables) == {"learning", "learning-rules", "learning-attributes", "learning-runs"}
 
 
-def test_the_averaged_generator_draws_where_the_run_keeps_one(tmp_path: Path) -> None:
+def test_the_default_generator_draws(tmp_path: Path) -> None:
     plain = draw_samples(untrained_run(tmp_path / "plain"), 100)
-    both = draw_samples(untrained_run(tmp_path / "both", averaged=True), 100)
-    assert plain.samples.shape == both.samples.shape == (100, 32, 32, 3)
-    assert (plain.averaged, both.averaged) == (False, True)
-    assert (plain.samples != both.samples).any()
+    early = draw_samples(untrained_run(tmp_path / "early", averaged=True), 100)
+    late = draw_samples(untrained_run(tmp_path / "late", averaged=True, step=625), 100)
+    assert plain.samples.shape == late.samples.shape == (100, 32, 32, 3)
+    assert (plain.kind, early.kind, late.kind) == ("raw", "raw", "averaged")
+    assert np.array_equal(plain.samples, early.samples)
+    assert (plain.samples != late.samples).any()
 
 
 def test_a_run_of_another_image_size_is_refused(tmp_path: Path) -> None:

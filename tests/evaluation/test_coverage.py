@@ -17,7 +17,7 @@ def sampler() -> Sampler:
     settings = NetworkSettings(image_size=16, generator_maps=4)
     generator = Generator(settings)
     initialize(generator, 0)
-    return Sampler(generator, settings, BATCH, seed=3)
+    return Sampler(generator, "raw", settings, BATCH, seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_parts_draw_each_batch_once_and_find_the_same_together(sampler: Sampler,
             drawn.append(number)
             return super().batch(number)
 
-    counted = Counted(sampler.generator, sampler.settings, BATCH, 3)
+    counted = Counted(sampler.generator, sampler.kind, sampler.settings, BATCH, 3)
     parts = torch.stack([nearest_sample(counted, images, (48, 96), part, 3) for part in range(3)])
     torch.testing.assert_close(parts.amin(0), nearest_sample(sampler, images, (48, 96), 0, 1))
     assert sorted(drawn) == list(range(6))
@@ -55,7 +55,7 @@ def test_a_part_without_samples_says_so(sampler: Sampler, images: torch.Tensor) 
     assert nearest_sample(sampler, images, (BATCH,), 1, 2).isinf().all()
 
 
-def test_samples_are_those_of_the_sample_command(sampler: Sampler) -> None:
+def test_samples_are_of_the_z_of_the_sample_command(sampler: Sampler) -> None:
     from dcgan_dist.randomness import latents
 
     z = latents(sampler.settings, BATCH, 3, "sample", 2)

@@ -14,6 +14,8 @@ from dcgan_dist.pictures import Pixels
 from dcgan_dist.settings import NetworkSettings
 
 SIZE, TRAIN, OTHERS = 16, 1_500, 200
+SHEET = 6 * (8 * (SIZE + 2) - 2)
+"""Pixels of the sheet of pairs each way: 8 by 8 images, enlarged until a person sees them."""
 
 
 def scenes(first: int, number: int) -> Pixels:
@@ -63,7 +65,7 @@ def test_training_images_that_are_replayed_are_copies(
         assert one["copies"]
         assert one["sample_median"] < 0.5 < one["held_out_median"]
         assert all(rows[pair["sample"]] == pair["training_image"] for pair in one["closest"])
-    assert found.sheet.shape == (8 * (SIZE + 2) - 2, 8 * (SIZE + 2) - 2, 3)
+    assert found.sheet.shape == (SHEET, SHEET, 3)
     assert "copies of training images" in lines(found.result)[1]
 
 
