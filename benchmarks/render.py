@@ -25,7 +25,7 @@ ROOT = Path(__file__).parent.parent
 # In the middle only what holds no other marker: a forgotten end would swallow the text up to the next one.
 _CONTENT = r"((?:(?!<!-- (?:table|bars|value|end)\b).)*)(<!-- end -->)"
 _PLACE = re.compile(r"(<!-- (table|bars): (\S+) -->\n)" + _CONTENT, re.DOTALL)
-_VALUE = re.compile(r"(<!-- value: (\S+) (\S+) -->)" + _CONTENT)
+_VALUE = re.compile(r"(<!-- value: (\S+) (\S[^>\n]*?) -->)" + _CONTENT)
 _BEGIN = re.compile(r"<!-- (?:table|bars|value)\b.*?-->")
 
 
