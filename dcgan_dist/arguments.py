@@ -6,6 +6,7 @@ Tyro reads it. What it says of wrong input are boxes with its own internals in t
 import contextlib
 import difflib
 import io
+import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -30,6 +31,7 @@ def read(
     prog: str,
     default: Options | None = None,
     config: tuple[Any, ...] = (),
+    description: str | None = None,
 ) -> Options:
     """Options from the command line; `--help` is answered, and ends the process with status 0.
 
@@ -39,16 +41,24 @@ def read(
         prog: what the command is called.
         default: what the options are where nothing is given; None: as the dataclass says.
         config: markers of Tyro's.
+        description: what help begins with; None: the docstring of the dataclass.
 
     Raises:
         SettingsError: there is no such option, a value is missing or of a wrong type, a choice is none.
     """
     given = sys.argv[1:] if arguments is None else arguments
-    command: Callable[..., Options] = partial(tyro.cli, kind, prog=prog, config=config, registry=_NUMBERS)
+    command: Callable[..., Options] = partial(
+        tyro.cli, kind, prog=prog, config=config, description=description, registry=_NUMBERS
+    )
     if default is not None:
         command = partial(command, default=default)
-    with events.on_parse_error(lambda event: _refuse(event, given, command)):
-        return command(args=given)
+    try:
+        with events.on_parse_error(lambda event: _refuse(event, given, command)):
+            return command(args=given)
+    except BrokenPipeError:
+        # Who reads the help has seen enough, as by `| head`. Python would complain once more where it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
 
 
 def _refuse(event: events.ParseErrorEvent, arguments: Sequence[str], command: Callable[..., object]) -> None:

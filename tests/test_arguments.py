@@ -1,5 +1,7 @@
 """What is wrong with a command line is one sentence."""
 
+import subprocess
+import sys
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -87,3 +89,12 @@ def test_a_complaint_is_one_line_on_stderr(capsys: pytest.CaptureFixture[str]) -
     complain(SettingsError("a setting\nis wrong"))
     complain("so is another")
     assert capsys.readouterr() == ("", "error: a setting is wrong\nerror: so is another\n")
+
+
+def test_help_that_is_cut_short_by_its_reader_says_nothing_more() -> None:
+    command = [sys.executable, "-m", "dcgan_dist.status", "--help"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.close()  # as `head` does once it has its lines
+    _, told = process.communicate(timeout=60)
+    assert (process.returncode, told) == (0, b"")
