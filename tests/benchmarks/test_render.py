@@ -12,7 +12,7 @@ def root(tmp_path: Path) -> Path:
     report = Report(
         command="python -m benchmarks.ingest",
         tables={"ingest": Table(["what", "rate"], [["ours", 25]]), "other": Table(["x"], [["y"]])},
-        ratios={"over theirs, cached": 6.123},
+        ratios={"over theirs, all": 6.123},
         bars=[Bar("over theirs", 6.1, at_least=5.0)],
     )
     write(tmp_path / "benchmarks" / "results" / "ingest.json", report.to_json())
@@ -44,9 +44,10 @@ def test_bars_and_several_tables_of_a_report_are_rendered(root: Path) -> None:
 
 
 def test_a_value_is_rendered_within_its_sentence(root: Path) -> None:
-    (root / "README.md").write_text("is <!-- value: ingest over theirs, cached -->?<!-- end --> times as fast\n")
+    (root / "README.md").write_text("is <!-- value: ingest over theirs, all -->?<!-- end --> times as fast\n")
     assert main([], root) == 0
-    assert (root / "README.md").read_text() == "is <!-- value: ingest over theirs, cached -->6.12<!-- end --> times as fast\n"
+    text = (root / "README.md").read_text()
+    assert text == "is <!-- value: ingest over theirs, all -->6.12<!-- end --> times as fast\n"
 
 
 def test_rendering_twice_changes_nothing(root: Path) -> None:
