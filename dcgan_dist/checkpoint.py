@@ -20,6 +20,7 @@ from typing import IO, Any, BinaryIO, Literal, cast
 
 import torch
 
+from dcgan_dist.data.plan import SEQUENCE
 from dcgan_dist.errors import CheckpointError, DataError
 from dcgan_dist.extensions import Code, import_networks
 from dcgan_dist.settings import Settings, flatten, from_yaml, to_yaml
@@ -111,7 +112,15 @@ def write_checkpoint(
         STATE: _write(place / STATE, lambda file: torch.save(whole, cast(IO[bytes], file)), size=_bytes(state)),
         SETTINGS: _write(place / SETTINGS, lambda file: file.write(described), size=len(described)),
     }
-    manifest = {"format": FORMAT, "step": step, "images": images, "attempt": attempt, "kept": kept, "files": files}
+    manifest = {
+        "format": FORMAT,
+        "step": step,
+        "images": images,
+        "sequence": SEQUENCE,
+        "attempt": attempt,
+        "kept": kept,
+        "files": files,
+    }
     (place / MANIFEST).write_bytes(json.dumps(manifest, indent=1).encode())
     return name
 
@@ -444,6 +453,33 @@ def attempts(run: Place) -> list[Attempt]:
     """All attempts of a run, in order."""
     place = run / "attempts"
     return [Attempt(**json.loads((place / name).read_bytes())) for name in place.names()]
+
+
+def require_same_sequence(run: Place, record: Mapping[str, Any] | None) -> None:
+    """Refuse to go on with a run whose position in the sequence means other images by now.
+
+    Args:
+        record: what its `run.json` says; None where that is missing or cannot be read.
+
+    Raises:
+        CheckpointError: it, or any of its checkpoints, is of another version of the sequence; or it has checkpoints,
+            and nothing says what data they were trained on.
+    """
+    written = manifests(run)
+    again = f"start a run of another name with --init-from {run}"
+    if record is None:
+        if written:
+            raise CheckpointError(
+                f"{run} has checkpoints but no run.json that can be read, which says what images they were trained on: "
+                f"put it back, or {again}"
+            )
+        return
+    versions = {found.get("sequence", 1) for found in (record, *written.values())}
+    if other := versions - {SEQUENCE}:
+        raise CheckpointError(
+            f"{run} was trained on version {', '.join(map(str, other))} of the sequence of images but this is version "
+            f"{SEQUENCE}, where its position means other images: go on with the dcgan-dist that began it, or {again}"
+        )
 
 
 FREE_ON_RESUME = (

@@ -53,7 +53,7 @@ class DataSettings:
     """How an image of another size is fitted: `resize` scales its shorter side, then crops the centre (paper, section
     4.3); `crop` cuts the centre without scaling (published code, faces)."""
     window: Annotated[int, arg(metavar="IMAGES")] = 4_096
-    """Least size of a chunk, the part of the sequence that is shuffled as a whole."""
+    """Least size of a chunk: images of an epoch are shuffled within windows of about that size."""
     cache: Literal["auto", "on", "off"] = "auto"
     """Keep decoded images in Ray's object store. `auto`: where they take a quarter of it at most and are read more than
     once."""

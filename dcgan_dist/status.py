@@ -75,7 +75,9 @@ def read_standing(run: Place) -> Standing:
     except MissingFile as error:
         raise CheckpointError(f"{run} holds no run.json yet: nothing has been trained there") from error
     except ValueError as error:
-        raise CheckpointError(f"{run / 'run.json'} is damaged: it is written anew when the run is resumed") from error
+        raise CheckpointError(
+            f"{run / 'run.json'} is damaged: put a whole one back, or the run cannot be resumed"
+        ) from error
     whole = manifests(run)
     torn = [name for name in checkpoint.folder(run).names() if name not in whole]
     return Standing(record, read_lines(run), read_points(run), attempts(run), whole, torn)

@@ -22,11 +22,20 @@ import numpy as np
 import torch
 
 from dcgan_dist.advice import warnings
-from dcgan_dist.checkpoint import attempts, folder, load_checkpoint, newest_checkpoint, newest_manifest, require_same
+from dcgan_dist.checkpoint import (
+    attempts,
+    folder,
+    load_checkpoint,
+    newest_checkpoint,
+    newest_manifest,
+    require_same,
+    require_same_sequence,
+)
 from dcgan_dist.cluster import connected, set_environment
 from dcgan_dist.commandline import Options, parse
 from dcgan_dist.contract import require_contract
 from dcgan_dist.data.embedded import EMBEDDED
+from dcgan_dist.data.plan import SEQUENCE
 from dcgan_dist.data.shards import Index
 from dcgan_dist.errors import CheckpointError, DataError, DcganDistError, SettingsError, TrainingError, complain
 from dcgan_dist.evaluation.judge import Judge, PoolJudge
@@ -150,6 +159,7 @@ class Launch:
         if options.resume:
             saved = from_yaml((self.run / "settings.yaml").read_bytes().decode(), str(self.run / "settings.yaml"))
             require_same(saved, self.settings, self.run)
+            require_same_sequence(self.run, self._recorded())
         elif self.run.names():
             go_on = f"go on with it by --resume {shlex.quote(self.settings.name)}, or " if is_run(self.run) else ""
             raise SettingsError(f"name is {self.settings.name} but {self.run} exists: {go_on}choose another name")
@@ -269,13 +279,19 @@ class Launch:
                 print(f"warning: {sentence}", flush=True)
         return settings, images
 
+    def _recorded(self) -> dict[str, Any] | None:
+        """What `run.json` says of the run that is resumed; None where it is missing or damaged."""
+        try:
+            record = json.loads((self.run / "run.json").read_bytes())
+        except (MissingFile, ValueError):
+            return None
+        return record if isinstance(record, dict) else None
+
     def _require_same_data(self) -> None:
         """The position in the sequence means nothing for other images."""
-        try:
-            before = json.loads((self.run / "run.json").read_bytes())["data_sha256"]
-        except (MissingFile, ValueError, KeyError):
-            return  # it was stopped before it was written, so before any training
-        if before != _digest(self.index):
+        record = self._recorded()
+        # Without one there are no checkpoints either: it was stopped before any training.
+        if record is not None and record.get("data_sha256") != _digest(self.index):
             raise DataError(
                 f"the shards of {self.settings.data.path} are not those that {self.run} was trained on: put those "
                 "back, or start a run of another name with --init-from"
@@ -419,6 +435,7 @@ class Launch:
             "epoch_images": len(self.index),
             "data_sha256": _digest(self.index),
             "init_from": self._begun_with,
+            "sequence": SEQUENCE,
             "step": step,
             "images": step * settings.optimization.batch_size,
             "updates": {

@@ -28,8 +28,10 @@ from dcgan_dist.checkpoint import (
     named_checkpoint,
     newest_checkpoint,
     require_same,
+    require_same_sequence,
     write_checkpoint,
 )
+from dcgan_dist.data.plan import SEQUENCE
 from dcgan_dist.errors import CheckpointError, DataError
 from dcgan_dist.settings import CheckpointSettings, OptimizationSettings, Settings, WorkerSettings
 from dcgan_dist.storage import Place
@@ -303,3 +305,36 @@ def test_settings_that_would_make_it_another_run_are_refused(other: Settings, na
 def test_workers_length_and_monitoring_may_change() -> None:
     other = replace(SETTINGS, workers=WorkerSettings(number=3), images=2_000, minutes=3.0, storage="elsewhere")
     require_same(SETTINGS, replace(other, checkpoints=CheckpointSettings(minutes=1)), Place("/run"))
+
+
+@pytest.mark.parametrize(
+    ("record", "manifest", "sentence"),
+    [
+        ({}, {}, "version 1 of the sequence of images but this is version 2"),
+        ({"sequence": 1}, {"sequence": 2}, "version 1 of the sequence"),
+        ({"sequence": 2}, {}, "version 1 of the sequence"),
+        ({"sequence": 3}, {"sequence": 3}, "version 3 of the sequence"),
+        (None, {"sequence": 2}, "has checkpoints but no run.json that can be read"),
+        ({}, None, "version 1 of the sequence"),
+        ({"sequence": 2}, {"sequence": 2}, None),
+        ({"sequence": 2}, None, None),
+        (None, None, None),
+    ],
+)
+def test_a_position_is_not_taken_for_one_of_another_sequence(
+    record: dict[str, Any] | None, manifest: dict[str, int] | None, sentence: str | None, tmp_path: Path
+) -> None:
+    """`record`: what `run.json` says, `manifest`: what that of the checkpoint adds; None where there is none."""
+    run = Place(str(tmp_path))
+    if manifest is not None:
+        where = tmp_path / "checkpoints" / write(run, 7) / "MANIFEST.json"
+        written = json.loads(where.read_text())
+        assert written.pop("sequence") == SEQUENCE
+        where.write_text(json.dumps(written | manifest))
+    if sentence is None:
+        require_same_sequence(run, record)
+        return
+    with pytest.raises(CheckpointError) as caught:
+        require_same_sequence(run, record)
+    assert sentence in str(caught.value)
+    assert f"--init-from {run}" in str(caught.value)

@@ -29,6 +29,7 @@ from PIL import Image
 import dcgan_dist.train
 from dcgan_dist.checkpoint import attempts
 from dcgan_dist.commandline import Options, parse
+from dcgan_dist.data.plan import SEQUENCE
 from dcgan_dist.data.shards import ShardWriter
 from dcgan_dist.errors import DcganDistError
 from dcgan_dist.evaluation.job import ProbeJob
@@ -168,6 +169,7 @@ def test_a_run_leaves_what_it_promises(train: Any, tmp_path: Path) -> None:
     }  # fmt: skip
     record = json.loads((run / "run.json").read_text())
     assert (record["status"], record["images"], record["step"]) == ("finished", 640, 40)
+    assert record["sequence"] == SEQUENCE
     assert record["updates"] == {"generator": 40, "discriminator": 40}
     assert sorted(path.name for path in (run / "samples").iterdir()) == [
         "000000320.png", "000000640.png", "walk-000000640.png"
@@ -304,6 +306,29 @@ def test_a_run_is_not_resumed_on_other_images(train_here: Any, tmp_path: Path) -
     status, output = train_here("--resume=first", "--images=320")
     assert status == 2
     assert "are not those that" in one_sentence(output)
+
+
+@pytest.mark.parametrize(
+    ("record", "sentence"),
+    [
+        (lambda record: record.pop("sequence") and json.dumps(record), "was trained on version 1 of the sequence"),
+        (lambda record: json.dumps(record)[:-9], "no run.json that can be read"),
+    ],
+    ids=["older", "torn"],
+)
+@pytest.mark.usefixtures("after_first_run")
+def test_a_run_is_not_resumed_under_another_sequence(
+    record: Callable[[dict[str, Any]], str], sentence: str, call: Any, tmp_path: Path
+) -> None:
+    """It ends before anything is started or written."""
+    run = tmp_path / "runs" / "first"
+    changed = record(json.loads((run / "run.json").read_text()))
+    (run / "run.json").write_text(changed)
+    status, output, errors = call(main, "--resume=first", "--images=320")
+    assert (status, output) == (2, "")
+    assert sentence in one_sentence(errors)
+    assert (run / "run.json").read_text() == changed
+    assert len(list((run / "attempts").iterdir())) == 1
 
 
 @pytest.mark.parametrize(

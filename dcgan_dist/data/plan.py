@@ -1,30 +1,42 @@
 """Which sample comes when: pure arithmetic on integers, the same on every machine and for every number of workers.
 
-A run reads one endless *sequence* of samples. It is the concatenation of epochs; an epoch is a permutation, by (seed,
-epoch), of *slices*: runs of neighbouring images of one shard, which a store hands over in one read. The sequence is cut
-into *chunks* of a whole number of batches, and each chunk is shuffled whole by (seed, chunk). Step t takes positions
-[t * batch, (t + 1) * batch); worker r of W takes rows [r * batch // W, (r + 1) * batch // W) of them.
+A run reads one endless *sequence* of samples: epoch after epoch, each an exact permutation of the data, so that the
+first N * epoch_images positions show each sample N times. An epoch permutes, by (seed, epoch), *slices*: runs of
+neighbouring images of one shard, which a store hands over in one read. The sequence is read in *chunks* of a whole
+number of batches. Their bounds cut each epoch into *windows*, and the images of a window are shuffled by (seed, epoch,
+window). Step t takes positions [t * batch, (t + 1) * batch); worker r of W takes rows [r * batch // W, (r + 1) * batch
+// W) of them.
 
 So no batch is short, every rank makes the same steps, any number of workers sees the same batches, and one integer,
-the position, says how far a run is. A sample comes exactly once in each epoch; where a chunk crosses from one epoch
-into the next, the shuffle mixes the end of the one with the beginning of the other.
+the position, says how far a run is.
+
+Where an epoch begins or ends near the bound of a chunk, the piece on its side may be a few images, which are of one or
+two slices: a piece of less than half a chunk is therefore shuffled together with the window beside it. Measured on
+50,000 images of 10 classes in class-sorted shards, chunks of 4,096, batches of 128, over 196 epochs: the commonest
+class of a batch has 17 % of it in the median and 42 % at most, and 2 of 76,800 batches have more than 40 %; 64 % and 50
+batches without the joining; 36 % and none where chunks mixed one epoch with the next. Of joined pieces single images
+are read: up to some hundred more reads in the two chunks at an end of an epoch, and 1 to 4 % more bytes in all.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 Integers = NDArray[np.int64]
 
+SEQUENCE = 2
+"""Version of the sequence. A position means nothing in another version, so runs keep it on record; it grows whenever
+any plan yields other rows than before. 1: chunks were shuffled across the ends of epochs."""
 SLICE_IMAGES = 64
-"""Most images of a slice. At least 60 slices make a chunk, so that shards sorted by class still mix."""
+"""Most images of a slice. At least 60 slices make a chunk and 30 a window, so that shards sorted by class still mix."""
 SLICE_BYTES = 1 << 20
 """Most bytes of a slice, unless one image alone is larger."""
 
-_SLICES_PURPOSE, _CHUNK_PURPOSE = 1, 2
+_SLICES_PURPOSE, _WINDOW_PURPOSE = 1, 3
 
 
 @dataclass(frozen=True)
@@ -111,12 +123,11 @@ class Plan:
         """All rows of a chunk, in order of use."""
         start = number * self.chunk_images
         stop = start + self.chunk_images
-        parts = [self._part(epoch, start, stop) for epoch in range(start // self.epoch_images, self._epoch_after(stop))]
-        sample = np.concatenate(parts)
-        epoch = np.repeat(np.arange(len(parts)) + start // self.epoch_images, [len(part) for part in parts])
-        order = _permutation(len(sample), self.seed, _CHUNK_PURPOSE, number)
-        step = number * self.chunk_steps + np.arange(len(sample)) // self.batch_size
-        return Rows(sample[order], epoch[order], step)
+        epochs = range(start // self.epoch_images, -(-stop // self.epoch_images))
+        parts = [self._part(epoch, start, stop) for epoch in epochs]
+        epoch = np.repeat(np.array(epochs), [len(part) for part in parts])
+        step = number * self.chunk_steps + np.arange(self.chunk_images) // self.batch_size
+        return Rows(np.concatenate(parts), epoch, step)
 
     def rows(self, first_step: int, rank: int = 0, workers: int = 1) -> Iterator[Rows]:
         """Rows of one worker, a step at a time and without end: what the real source must yield."""
@@ -128,20 +139,37 @@ class Plan:
                     part = slice(at + low, at + high)
                     yield Rows(chunk.sample[part], chunk.epoch[part], chunk.step[part])
 
-    def _epoch_after(self, position: int) -> int:
-        return -(-position // self.epoch_images)
+    def windows(self, epoch: int) -> list[int]:
+        """Bounds of the windows of an epoch, as positions in it, from 0 to its end."""
+        images, least = self.epoch_images, self.chunk_images / 2
+        inner = range(-epoch * images % self.chunk_images or self.chunk_images, images, self.chunk_images)
+        first = 1 if inner and inner[0] < least else 0
+        last = len(inner) - (1 if inner and images - inner[-1] < least else 0)
+        return [0, *inner[first:last], images]
 
     def _part(self, epoch: int, start: int, stop: int) -> Integers:
-        """Samples at positions [start, stop) of the sequence before it is shuffled, as far as they lie in the epoch."""
-        order, ends = _epoch_order(self, epoch)
+        """Samples at positions [start, stop) of the sequence, as far as they lie in the epoch."""
         low = max(start - epoch * self.epoch_images, 0)
         high = min(stop - epoch * self.epoch_images, self.epoch_images)
-        a, b = np.searchsorted(ends, low, "right"), np.searchsorted(ends, high, "left")
+        return np.concatenate(
+            [
+                self._window(epoch, first, last)[max(low - first, 0) : high - first]
+                for first, last in pairwise(self.windows(epoch))
+                if first < high and last > low
+            ]
+        )
+
+    def _window(self, epoch: int, first: int, last: int) -> Integers:
+        """Samples at positions [first, last) of an epoch, shuffled."""
+        order, ends = _epoch_order(self, epoch)
+        a, b = np.searchsorted(ends, first, "right"), np.searchsorted(ends, last, "left")
         chosen = order[a : b + 1]
-        first, count = self.slices.first[chosen], self.slices.count[chosen]
-        samples = np.repeat(first - np.append(0, np.cumsum(count)[:-1]), count) + np.arange(count.sum())
+        begin, count = self.slices.first[chosen], self.slices.count[chosen]
+        samples = np.repeat(begin - np.append(0, np.cumsum(count)[:-1]), count) + np.arange(count.sum())
         before = ends[a] - count[0]
-        return samples[low - before : high - before]
+        return samples[first - before : last - before][
+            _permutation(last - first, self.seed, _WINDOW_PURPOSE, epoch, first)
+        ]
 
 
 def share(batch_size: int, rank: int, workers: int) -> tuple[int, int]:
@@ -156,7 +184,7 @@ def _epoch_order(plan: Plan, epoch: int) -> tuple[Integers, Integers]:
     return order, np.cumsum(plan.slices.count[order])
 
 
-def _permutation(n: int, seed: int, purpose: int, number: int) -> Integers:
+def _permutation(n: int, *key: int) -> Integers:
     """A random order of n things. NumPy keeps the raw stream of a bit generator for ever, but not `permutation`."""
-    keys = np.random.PCG64(np.random.SeedSequence([seed, purpose, number])).random_raw(n)
+    keys = np.random.PCG64(np.random.SeedSequence(key)).random_raw(n)
     return np.argsort(keys, kind="stable")

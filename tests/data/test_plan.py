@@ -1,5 +1,6 @@
 """The sequence, by itself: properties over random layouts, and mixing against what chance allows."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import simplejpeg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dcgan_dist.data.plan import Plan, Slices, cut_slices, share
+from dcgan_dist.data.plan import SEQUENCE, Plan, Slices, cut_slices, share
 from dcgan_dist.data.prepare import Options, begin, convert
 
 
@@ -47,19 +48,16 @@ def test_every_sample_comes_once_an_epoch_and_any_number_of_workers_sees_the_sam
     plan: Plan, workers: int
 ) -> None:
     workers = min(workers, plan.batch_size)
-    # The last chunk that touches epoch 1 must be whole for the count to be exact.
-    steps = plan.chunk_steps * -(-2 * plan.epoch_images // plan.chunk_images)
-    steps = min(steps, 20_000)
+    steps = min(-(-3 * plan.epoch_images // plan.batch_size), 2_000)
     whole = take(plan, steps)
     assert all(len(step) == plan.batch_size for step in whole)
     assert [{row[2] for row in step} for step in whole] == [{i} for i in range(steps)]
 
-    seen: dict[int, list[int]] = {}
-    for step in whole:
-        for sample, epoch, _ in step:
-            seen.setdefault(epoch, []).append(sample)
-    for epoch in range(steps * plan.batch_size // plan.epoch_images):
-        assert sorted(seen[epoch]) == list(range(plan.epoch_images))
+    rows = [row for step in whole for row in step]
+    assert [epoch for _, epoch, _ in rows] == [position // plan.epoch_images for position in range(len(rows))]
+    for first in range(0, len(rows) - plan.epoch_images + 1, plan.epoch_images):
+        epoch = [sample for sample, _, _ in rows[first : first + plan.epoch_images]]
+        assert sorted(epoch) == list(range(plan.epoch_images))
 
     parts = [take(plan, steps, rank, workers) for rank in range(workers)]
     assert all(len(part) == steps for part in parts)
@@ -92,6 +90,29 @@ def test_slices_cover_all_samples_and_cross_no_shard(seed: int, shards: int, mos
         assert count == 1 or size[first : first + count].sum() <= 1 << 20
 
 
+@settings(max_examples=300, deadline=None)
+@given(plan=plans, epoch=st.integers(0, 10**6))
+def test_windows_cut_an_epoch_at_chunks_and_none_is_small(plan: Plan, epoch: int) -> None:
+    bounds = plan.windows(epoch)
+    assert (bounds[0], bounds[-1]) == (0, plan.epoch_images)
+    lengths = np.diff(bounds)
+    assert min(lengths) >= min(plan.epoch_images, plan.chunk_images / 2)
+    assert max(lengths) < 2 * plan.chunk_images
+    for bound in bounds[1:-1]:
+        assert (epoch * plan.epoch_images + bound) % plan.chunk_images == 0
+
+
+@pytest.mark.parametrize(("images", "batch", "window"), [(80, 8, 4_096), (80, 16, 4_096), (81, 8, 64), (37, 50, 128)])
+def test_so_many_epochs_show_each_sample_so_often(images: int, batch: int, window: int) -> None:
+    """Also of a set that a chunk holds many times."""
+    plan = Plan(cut_slices(np.zeros(images, np.int64), np.full(images, 700), window), batch, window, seed=5)
+    for epochs in (1, 3):
+        steps = -(-epochs * images // batch)
+        shown = [sample for step in take(plan, steps) for sample, _, _ in step]
+        assert np.bincount(shown[: epochs * images], minlength=images).tolist() == [epochs] * images
+        assert len(shown) < epochs * images + batch
+
+
 @pytest.mark.parametrize(("batch", "window"), [(128, 4_096), (128, 512), (64, 4_096), (100, 1_000), (2_048, 4_096)])
 def test_at_least_60_slices_make_a_chunk(batch: int, window: int) -> None:
     n = 60_000
@@ -114,13 +135,21 @@ def test_epochs_and_seeds_have_orders_of_their_own() -> None:
 
 
 def test_the_order_of_old_runs_stays() -> None:
-    """A resumed run relies on it; the numbers were written down when the sequence was made."""
-    plan = Plan(Slices(np.arange(0, 20, 4), np.full(5, 4)), batch_size=5, window=10, seed=42)
-    assert [rows.sample.tolist() for rows, _ in zip(plan.rows(0), range(4), strict=False)] == [
-        [6, 10, 4, 7, 8],
-        [13, 11, 9, 12, 5],
-        [16, 17, 18, 14, 15],
-        [19, 3, 2, 0, 1],
+    """A resumed run relies on it; the numbers were written down when the sequence was made. Where they have to change,
+    `SEQUENCE` has to grow."""
+    plan = Plan(Slices(np.arange(0, 24, 4), np.full(6, 4)), batch_size=5, window=10, seed=42)
+    assert SEQUENCE == 2
+    assert [rows.sample.tolist() for rows, _ in zip(plan.rows(0), range(10), strict=False)] == [
+        [4, 20, 10, 9, 5],
+        [7, 11, 8, 6, 21],
+        [22, 18, 2, 16, 13],
+        [19, 14, 1, 23, 0],
+        [15, 12, 17, 3, 14],
+        [15, 13, 12, 4, 5],
+        [20, 6, 3, 2, 7],
+        [22, 23, 0, 21, 1],
+        [10, 8, 11, 19, 16],
+        [17, 9, 18, 3, 13],
     ]
 
 
@@ -144,19 +173,33 @@ def test_class_counts_of_batches_of_prepared_shards_lie_in_the_multinomial_band(
     assert outside <= 0.001 + 3 * np.sqrt(0.001 * 0.999 / counts.size)
 
 
-def test_class_counts_of_batches_of_class_sorted_shards_lie_in_the_hypergeometric_band_of_their_chunk() -> None:
+@pytest.mark.parametrize("images", [50_000, 4_096 * 3 + 64, 4_096 * 2 - 100])
+def test_batches_of_class_sorted_shards_are_mixed_also_where_epochs_meet(images: int) -> None:
+    """The last rows of an epoch in a chunk come from many slices, however few they are."""
+    slices = cut_slices(np.arange(images) // 5_000, np.full(images, 1_000), 4_096)
+    plan = Plan(slices, 128, 4_096, seed=1)
+    slice_of = np.repeat(np.arange(len(slices)), slices.count)
+    # Every distance between the end of an epoch and the bound of a chunk comes about.
+    numbers = {e * images // plan.chunk_images + more for e in range(1, 65) for more in (-1, 0, 1)}
+    parts = [slice_of[plan.chunk(number).sample].reshape(-1, 128) for number in sorted(numbers)]
+    assert min(len(np.unique(rows)) for rows in np.concatenate(parts)) >= 20
+
+
+def test_class_counts_of_batches_of_class_sorted_shards_lie_in_the_hypergeometric_band_of_their_window() -> None:
     from scipy.stats import hypergeom
 
     classes, n = 10, 50_000
     label = np.sort(np.arange(n) % classes)
     shard = np.arange(n) // 5_000
     plan = Plan(cut_slices(shard, np.full(n, 1_000), 4_096), 128, 4_096, seed=1)
+    labels = np.concatenate([label[plan.chunk(number).sample] for number in range(61)])
     outside = total = 0
-    for number in range(40):
-        labels = label[plan.chunk(number).sample]
-        in_chunk = np.bincount(labels, minlength=classes)
-        low, high = hypergeom.interval(0.999, plan.chunk_images, in_chunk, 128)
-        counts = np.array([np.bincount(labels[at : at + 128], minlength=classes) for at in range(0, len(labels), 128)])
-        outside += int(((counts < low) | (counts > high)).sum())
-        total += counts.size
+    for epoch in range(5):
+        for first, last in pairwise(plan.windows(epoch)):
+            window = labels[epoch * n + first : epoch * n + last]
+            low, high = hypergeom.interval(0.999, last - first, np.bincount(window, minlength=classes), 128)
+            whole = window[: len(window) // 128 * 128].reshape(-1, 128)
+            counts = np.array([np.bincount(rows, minlength=classes) for rows in whole])
+            outside += int(((counts < low) | (counts > high)).sum())
+            total += counts.size
     assert outside / total <= 0.001 + 3 * np.sqrt(0.001 * 0.999 / total)
