@@ -40,7 +40,8 @@ class Whole:
 
     Attributes:
         images: that its trials took.
-        values: accuracy of each trial.
+        best: accuracy of the best trial, which is a whole one.
+        values: accuracy of each trial, of a cut one where it was cut.
         states: how each ended.
         same: whether the best one's settings train to the same weights again.
         stop_s: of each trial that was cut, until its worker was gone.
@@ -48,6 +49,7 @@ class Whole:
     """
 
     images: int
+    best: float
     values: list[float]
     states: list[str]
     same: bool
@@ -81,7 +83,7 @@ def whole() -> Whole:
         if run.process.returncode != 0:
             raise GaveUpError(f"the sweep has failed:\n{run.said()}")
         rows = list(csv.DictReader((sweep / "results.csv").open()))
-        best = max(rows, key=lambda row: float(row["objective"] or 0))
+        best = next(row for row in rows if row["rank"] == "1")
         again = ["dcgan_dist.train", f"--config={sweep / 'best.yaml'}", "--name=again", "--storage=runs"]
         train = Run(home, home.work / "runs" / "again", again, again, None)
         train.process.wait()
@@ -96,6 +98,7 @@ def whole() -> Whole:
         )
     return Whole(
         sum(int(row["images"]) for row in rows),
+        float(best["objective"]),
         [float(row["objective"] or "nan") for row in rows],
         [row["state"] for row in rows],
         same,
@@ -115,6 +118,7 @@ class Turn:
 def turn(*, inside: bool) -> Turn:
     """Train for some time, as a trial or not."""
     options = ["--storage=runs", "--name=run", f"--images={TURN_IMAGES}", "--workers.threads=1", "--monitoring.steps=1"]
+    options += ["--monitoring.measure-images=4000"]  # as often as trials are compared by it
     with Home() as home:
         runs = home.work / "runs"
         if inside:
@@ -140,7 +144,7 @@ def turn(*, inside: bool) -> Turn:
 def report(swept: Whole, turns: dict[bool, Sequence[Turn]]) -> Report:
     """Tables and bars."""
     share = swept.images / (TRIALS * IMAGES)
-    best = max(swept.values)
+    best = swept.best
     speed = {inside: statistics.median(one.speed for one in some) for inside, some in turns.items()}
     first = {inside: statistics.median(one.first_s for one in some) for inside, some in turns.items()}
     stop_s = max(swept.stop_s)

@@ -25,7 +25,7 @@ def report(name: str, metric: str, settings: Sequence[str], rows: Sequence[Mappi
         settings: that were searched, by dotted name.
         rows: of `results.csv`.
     """
-    ranked = sorted(rows, key=lambda row: float(row["objective"] or "-inf"), reverse=True)
+    ranked = sorted(rows, key=lambda row: (not row["rank"], int(row["rank"] or 0), int(row["trial"])))
     return Report(
         command=f"python -m benchmarks.swept {name} --json benchmarks/results/swept_{name}.json",
         tables={
@@ -46,7 +46,7 @@ def _row(row: Mapping[str, str], settings: Sequence[str]) -> list[Cell]:
         accuracy = f"{100 * float(row['objective']):.2f} (±{half:.2f})"
     reason = row["reason"].partition(":")[0]  # in a few words; the whole of it is in the samples
     ended = f"{row['state']}: {reason}" if reason else row["state"]
-    at = f"{int(row['objective_images']):,}" if row["objective"] else ""
+    at = f"{int(row['compared_images']):,}" if row["objective"] else ""
     return [*(_short(row[setting]) for setting in settings), accuracy, at, row["trial"], ended]
 
 

@@ -531,9 +531,9 @@ def _checked(value: object, hint: Any, name: str) -> object:
         return float(value)
     # YAML 1.1 reads 1e-4 and 1e5, without a point, as text; and a command line takes 1e5 as a whole number.
     read = real if float in allowed else whole if int in allowed else None
-    if read is not None and type(value) in {str, float}:
+    if read is not None and type(value) is str:
         with contextlib.suppress(ValueError):
-            return read(str(value))
+            return read(value)
     kinds = {int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "nothing"}
     needed = " or ".join(kinds[kind] for kind in allowed)
     _require(type(value) in allowed, f"{name} is {value!r} but needs to be {needed}")

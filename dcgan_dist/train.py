@@ -39,7 +39,7 @@ from dcgan_dist.data.plan import SEQUENCE
 from dcgan_dist.data.shards import Index
 from dcgan_dist.errors import CheckpointError, DataError, DcganDistError, SettingsError, TrainingError, complain
 from dcgan_dist.evaluation.judge import Judge, PoolJudge
-from dcgan_dist.evaluation.live import LiveProbe
+from dcgan_dist.evaluation.live import LiveProbe, first_after
 from dcgan_dist.evaluation.task import Task
 from dcgan_dist.evaluation.tasks import parse_tasks
 from dcgan_dist.extensions import Code, checksums, import_code
@@ -116,12 +116,14 @@ class Lent:
         tasks: that they are judged on then.
         pictures: the data, decoded already.
         code: networks and loss of the user's own, imported and tried already.
+        judged_at: images after which checkpoints are judged, each of them; none: all, as far as there is time.
     """
 
     judge: Judge | None = None
     tasks: Sequence[Task] = ()
     pictures: "CachedPictures | None" = None
     code: Code | None = None
+    judged_at: Sequence[int] = ()
 
 
 class Launch:
@@ -350,7 +352,8 @@ class Launch:
         if judge is not None:
             dtype = torch.float16 if probe.half else torch.float32
             tasks = self.tasks or self._lent.tasks
-            self.live = LiveProbe(self.run, judge, tasks, dtype, monitor.say, monitor.probed, self.code)
+            wanted = self._is_wanted if self._lent.judged_at else None
+            self.live = LiveProbe(self.run, judge, tasks, dtype, monitor.say, monitor.probed, self.code, wanted)
             self.live.start()
         held = dict if pool is None else pool.held
         supervisor = self._supervisor = Supervisor(group, receiver, monitor, partial(self._check, monitor), held)
@@ -379,6 +382,10 @@ class Launch:
         trust = " --trust-code" if self.code else ""
         print(f"go on with: python -m dcgan_dist.train --resume {settings.name} --storage {storage}{trust}", flush=True)
         return 128 + supervisor.signal
+
+    def _is_wanted(self, images: int) -> bool:
+        """Whether the checkpoint of so many images is to be judged."""
+        return first_after(self._lent.judged_at, images, self.settings.optimization.batch_size) is not None
 
     def stop(self) -> None:
         """Let the run end with a checkpoint, from any thread; as SIGTERM does where the command runs."""

@@ -148,12 +148,12 @@ def test_the_package_knows_nothing_of_sweeps() -> None:
     assert [name for name, path in modules().items() if any(used.startswith("tuning") for used in imports(path))] == []
 
 
-@pytest.mark.parametrize("name", ["space", "objective", "capacity", "folder", "table", "options"])
+@pytest.mark.parametrize("name", ["space", "objective", "ranking", "capacity", "folder", "table", "options"])
 def test_plain_parts_of_sweeps_do_not_import_ray(name: str) -> None:
     used = imports(TUNING / f"{name}.py")
     assert not any(one == "ray" or one.startswith("ray.") for one in used)
     own = {one.split(".")[1] for one in used if one.startswith("tuning.")}
-    assert own <= {"space", "objective", "capacity", "folder", "table", "options"}
+    assert own <= {"space", "objective", "ranking", "capacity", "folder", "table", "options"}
 
 
 def layer(name: str) -> int:

@@ -3,7 +3,7 @@
 import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from queue import Empty, Queue
 from typing import Any
 
@@ -11,8 +11,7 @@ from dcgan_dist.commandline import Options
 from dcgan_dist.errors import DcganDistError, TrainingError
 from dcgan_dist.train import Launch, Lent
 from tuning.folder import State
-from tuning.objective import KEY, Objective, Reports
-from tuning.scheduling import IMAGES
+from tuning.objective import AT, IMAGES, KEY, Objective, Reports, Value
 
 END_S = 60.0
 """How long a run may take to leave a checkpoint and its workers, once it is to end."""
@@ -26,15 +25,16 @@ class Driving:
         options: Options,
         lent: Lent,
         objective: Objective,
-        total_images: int,
-        before: list[tuple[int, float]],
+        at: Sequence[int],
+        before: Sequence[Value],
     ) -> None:
         """
         Args:
-            before: values of the objective, with their images, that an earlier life of the run has found.
+            at: images after which it is compared with others; the last of them is its length.
+            before: values of the objective that an earlier life of the run has found.
         """
         self._options, self._lent = options, lent
-        self._reports, self._total = Reports(objective, total_images), total_images
+        self._reports, self._total = Reports(objective, at, options.settings.optimization.batch_size), at[-1]
         self._final: dict[str, Any] = {}
         self._queue: Queue[dict[str, Any]] = Queue()
         self._images, self._speed = 0, 0.0
@@ -42,8 +42,8 @@ class Driving:
         self._stopped = False
         self._error: BaseException | None = None
         self._began = time.monotonic()
-        for images, value in before:
-            self._report(images, value)
+        for value in before:
+            self._report(value)
         self._thread = threading.Thread(target=self._drive, name="trial", daemon=True)
         self._thread.start()
 
@@ -94,10 +94,10 @@ class Driving:
     def _last(self, state: State, reason: str) -> dict[str, Any]:
         return {IMAGES: self._images, **self._final, "done": True, "state": state, "reason": reason}
 
-    def _report(self, images: int, value: float) -> None:
+    def _report(self, value: Value) -> None:
         """Report a value; that of the whole run with its end, so that no scheduler cuts what is done."""
-        report = {IMAGES: images, KEY: value}
-        if images < self._total:
+        report = {IMAGES: value.images, AT: value.at, KEY: value.value}
+        if value.at < self._total:
             self._queue.put(report)
         else:
             self._final = report
@@ -106,5 +106,5 @@ class Driving:
         """From the run's monitor."""
         if "speed/images_per_second" in values:
             self._images, self._speed = images, values["speed/images_per_second"]
-        for at, value in self._reports.add(images, values):
-            self._report(at, value)
+        for value in self._reports.add(images, values):
+            self._report(value)

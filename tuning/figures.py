@@ -3,11 +3,14 @@
 import io
 import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from dcgan_dist.errors import SettingsError
+from dcgan_dist.numerals import count
 from tuning.objective import Objective
-from tuning.results import Result
+from tuning.ranking import shared_marks
+from tuning.results import Result, found_by
 from tuning.space import Numbers, Space, short_name, show
 
 MARKS = {"finished": "o", "cut": "v", "condemned": "X", "failed": "X", "unfinished": "s"}
@@ -24,23 +27,56 @@ def require_matplotlib() -> None:
         ) from error
 
 
-def draw(results: Sequence[Result], space: Space, objective: Objective, total_images: int) -> dict[str, bytes]:
-    """The figures as PNG, by the names of their files.
+@dataclass(frozen=True)
+class Panel:
+    """Trials side by side, by their values of the objective at equally many images.
 
-    Values of trials that were cut early are of younger checkpoints: colour says how old what is shown is.
+    Attributes:
+        at: those images.
+        shown: trials that have a value there.
+        scale: of the values that are shown.
     """
+
+    at: int
+    shown: Sequence[Result]
+    scale: int
+
+    def value(self, result: Result) -> float:
+        """What is shown of a trial."""
+        return self.scale * result.entry.found[self.at]
+
+    @property
+    def title(self) -> str:
+        """For people."""
+        return f"{count(len(self.shown), 'trial')} at {self.at:,} images"
+
+
+def panels(results: Sequence[Result], objective: Objective) -> list[Panel]:
+    """What a figure shows: all trials where each of them has a value, and those that went further where they end."""
+    scale = 100 if objective.judged else 1
+    return [
+        Panel(at, [result for result in results if at in result.entry.found], scale)
+        for at in shared_marks(found_by(results))
+    ]
+
+
+def draw(results: Sequence[Result], space: Space, objective: Objective) -> dict[str, bytes]:
+    """The figures as PNG, by the names of their files. Each panel compares at equally many images."""
     from matplotlib.figure import Figure
 
-    shown = [result for result in results if result.entry.value is not None]
+    shown = panels(results, objective)
+    if not shown:
+        return {}
     figures: dict[str, Any] = {}
     for name, values in space.items():
-        figure = Figure(figsize=(6.4, 4.2), layout="constrained")
-        _one(figure, shown, name, values, objective, total_images)
-        figures[f"{short_name(name)}.png"] = figure
+        figure = figures[f"{short_name(name)}.png"] = Figure(figsize=(6.0 * len(shown), 4.4), layout="constrained")
+        for axes, panel in zip(_side_by_side(figure, len(shown)), shown, strict=True):
+            _one(axes, panel, name, values, objective)
     for (first, x), (second, y) in itertools.combinations(space.items(), 2):
-        figure = Figure(figsize=(6.4, 4.6), layout="constrained")
-        _pair(figure, shown, (first, second), (x, y), objective)
-        figures[f"{short_name(first)}-{short_name(second)}.png"] = figure
+        file = f"{short_name(first)}-{short_name(second)}.png"
+        figure = figures[file] = Figure(figsize=(6.4 * len(shown), 4.8), layout="constrained")
+        for axes, panel in zip(_side_by_side(figure, len(shown)), shown, strict=True):
+            _pair(figure, axes, panel, (first, second), (x, y), objective)
     files = {}
     for file, figure in figures.items():
         out = io.BytesIO()
@@ -49,50 +85,44 @@ def draw(results: Sequence[Result], space: Space, objective: Objective, total_im
     return files
 
 
-def _one(figure: Any, shown: Sequence[Result], name: str, values: Any, objective: Objective, total_images: int) -> None:
-    axes = figure.subplots()
-    place = _axis(axes, "x", name, values, shown)
-    scale = 100 if objective.judged else 1
-    image = None
+def _side_by_side(figure: Any, number: int) -> list[Any]:
+    return list(figure.subplots(1, number, squeeze=False)[0])
+
+
+def _one(axes: Any, panel: Panel, name: str, values: Any, objective: Objective) -> None:
+    place = _axis(axes, "x", name, values, panel.shown)
     for state, mark in MARKS.items():
-        some = [result for result in shown if result.entry.state == state]
+        some = [result for result in panel.shown if result.entry.state == state]
         if not some:
             continue
         x = [place(result.entry.values[name]) for result in some]
-        y = [scale * (result.entry.value or 0.0) for result in some]
-        bounds = [result.bounds for result in some]
+        y = [panel.value(result) for result in some]
+        bounds = [result.bounds.get(panel.at) for result in some]
         if all(bounds):
-            low = [at - scale * bound[0] for at, bound in zip(y, bounds, strict=True) if bound]
-            high = [scale * bound[1] - at for at, bound in zip(y, bounds, strict=True) if bound]
+            low = [at - panel.scale * bound[0] for at, bound in zip(y, bounds, strict=True) if bound]
+            high = [panel.scale * bound[1] - at for at, bound in zip(y, bounds, strict=True) if bound]
             axes.errorbar(x, y, yerr=(low, high), fmt="none", ecolor="0.75", elinewidth=1, zorder=1)
-        ages = [result.entry.at / total_images for result in some]
-        image = axes.scatter(
-            x, y, c=ages, vmin=0, vmax=1, cmap="viridis", marker=mark, s=46, zorder=2, label=state, edgecolors="none"
-        )
-    _ring_first(axes, shown, lambda result: (place(result.entry.values[name]), scale * (result.entry.value or 0.0)))
+        axes.scatter(x, y, marker=mark, s=46, zorder=2, label=state, edgecolors="none")
+    _ring_first(axes, panel.shown, lambda result: (place(result.entry.values[name]), panel.value(result)))
     axes.set_ylabel(objective.metric + (", %" if objective.judged else ""))
     axes.grid(alpha=0.25, linewidth=0.6)
-    if image is not None:
-        figure.colorbar(image, ax=axes, label="judged after this part of the run")
-        _legend(axes)
+    _legend(axes, panel.title)
 
 
 def _pair(
-    figure: Any, shown: Sequence[Result], names: tuple[str, str], values: tuple[Any, Any], objective: Objective
+    figure: Any, axes: Any, panel: Panel, names: tuple[str, str], values: tuple[Any, Any], objective: Objective
 ) -> None:
-    axes = figure.subplots()
-    place_x = _axis(axes, "x", names[0], values[0], shown)
-    place_y = _axis(axes, "y", names[1], values[1], shown)
-    scale = 100 if objective.judged else 1
-    found = [scale * (result.entry.value or 0.0) for result in shown]
+    place_x = _axis(axes, "x", names[0], values[0], panel.shown)
+    place_y = _axis(axes, "y", names[1], values[1], panel.shown)
+    found = [panel.value(result) for result in panel.shown]
     image = None
     for state, mark in MARKS.items():
-        some = [(result, value) for result, value in zip(shown, found, strict=True) if result.entry.state == state]
+        some = [result for result in panel.shown if result.entry.state == state]
         if some:
             image = axes.scatter(
-                [place_x(result.entry.values[names[0]]) for result, _ in some],
-                [place_y(result.entry.values[names[1]]) for result, _ in some],
-                c=[value for _, value in some],
+                [place_x(result.entry.values[names[0]]) for result in some],
+                [place_y(result.entry.values[names[1]]) for result in some],
+                c=[panel.value(result) for result in some],
                 vmin=min(found),
                 vmax=max(found),
                 cmap="viridis" if objective.mode == "max" else "viridis_r",
@@ -102,12 +132,13 @@ def _pair(
                 edgecolors="none",
             )
     _ring_first(
-        axes, shown, lambda result: (place_x(result.entry.values[names[0]]), place_y(result.entry.values[names[1]]))
+        axes,
+        panel.shown,
+        lambda result: (place_x(result.entry.values[names[0]]), place_y(result.entry.values[names[1]])),
     )
     axes.grid(alpha=0.25, linewidth=0.6)
-    if image is not None:
-        figure.colorbar(image, ax=axes, label=objective.metric + (", %" if objective.judged else ""))
-        _legend(axes)
+    figure.colorbar(image, ax=axes, label=objective.metric + (", %" if objective.judged else ""))
+    _legend(axes, panel.title)
 
 
 def _axis(axes: Any, which: str, name: str, values: Any, shown: Sequence[Result]) -> Any:
@@ -138,9 +169,9 @@ def _ring_first(axes: Any, shown: Sequence[Result], where: Any) -> None:
             axes.scatter([x], [y], facecolors="none", edgecolors="crimson", s=150, linewidths=1.6, label="trial 0")
 
 
-def _legend(axes: Any) -> None:
+def _legend(axes: Any, title: str) -> None:
     # Above the axes: within them it would hide a trial.
-    legend = axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, fontsize=8, frameon=False)
+    legend = axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, fontsize=8, frameon=False, title=title)
     for handle in legend.legend_handles:
         if handle.get_label() != "trial 0":
             handle.set_facecolor("0.35")

@@ -6,6 +6,7 @@ records/000.json ...             what each trial was given, and how it ended
 best.yaml  results.csv  figures/  tensorboard/
 """
 
+import difflib
 import json
 import re
 import time
@@ -70,12 +71,21 @@ class SweepFolder:
             plan: dict[str, Any] = json.loads((self.place / "sweep.json").read_bytes())
             settings = (self.place / "settings.yaml").read_bytes().decode()
         except MissingFile as error:
-            raise CheckpointError(f"there is no sweep in {self.place}: it has no {error.args[0].split()[0]}") from error
+            raise CheckpointError(f"there is no sweep in {self.place}{self._others()}") from error
         except ValueError as error:
             raise DataError(f"{self.place / 'sweep.json'} is damaged: it holds no JSON; start another sweep") from error
         if plan.pop("format", None) != FORMAT:
             raise CheckpointError(f"{self.place / 'sweep.json'} is of another version of dcgan-dist: use that one")
         return plan, settings
+
+    def _others(self) -> str:
+        """What may have been meant in its place."""
+        storage = self.place.parent
+        there = [name for name in storage.names() if (storage / name / "sweep.json").is_file()]
+        if not there:
+            return f", and no other one in {storage}: give --storage where it is"
+        close = difflib.get_close_matches(self.place.name, there, n=1)
+        return f": did you mean {close[0]}?" if close else f": there are {', '.join(there)}"
 
     def write(self, record: Record) -> None:
         """Write a trial's record."""

@@ -16,11 +16,14 @@ from dcgan_dist.settings import Settings, flatten, from_yaml, to_yaml
 from dcgan_dist.storage import MissingFile
 from tuning.folder import Record, SweepFolder, run_name
 from tuning.objective import Objective
+from tuning.ranking import ranking
 from tuning.table import Entry
 from tuning.trial import values_of
 
 HPARAMS = "events.out.tfevents.000000.hparams"
 """In a run's `tensorboard/`: before the files of its attempts, by name."""
+COMPARED_AT = "compared at images"
+"""A column of TensorBoard's table."""
 
 
 @dataclass(frozen=True)
@@ -30,37 +33,52 @@ class Result:
     Attributes:
         run: name of its newest run.
         updates: of the generator, and of the discriminator.
-        bounds: of the objective, where it is an accuracy.
-        checkpoint: that the objective is of, where it was judged.
+        rank: among all trials, see `ranking`; None: it has no value.
+        bounds: of its values, where they are accuracies, by the images at which these are compared.
+        judged: images of what its last value is of; 0: it has none.
+        checkpoint: that its last value is of, where it was judged.
         worker_hours: of all its workers, from their starts.
     """
 
     entry: Entry
     run: str
     updates: tuple[int, int]
-    bounds: tuple[float, float] | None
+    rank: int | None
+    bounds: Mapping[int, tuple[float, float]]
+    judged: int
     checkpoint: str
     worker_hours: float
 
     @property
     def age(self) -> int | None:
         """Images that the trial has gone on for since what its value is of."""
-        return None if self.entry.value is None else self.entry.images - self.entry.at
+        return None if self.entry.value is None else self.entry.images - self.judged
 
 
-def read_results(folder: SweepFolder, objective: Objective, total_images: int) -> list[Result]:
-    """All trials of a sweep, in order."""
-    return [_read(folder, record, objective, total_images) for record in folder.records()]
+def read_results(folder: SweepFolder, objective: Objective, at: Sequence[int]) -> list[Result]:
+    """All trials of a sweep, in order; `at`: images after which they are compared."""
+    results = [_read(folder, record, objective, at) for record in folder.records()]
+    ranks = {placed.number: placed.rank for placed in ranking(found_by(results), objective)}
+    return [replace(result, rank=ranks.get(result.entry.number)) for result in results]
 
 
-def _read(folder: SweepFolder, record: Record, objective: Objective, total_images: int) -> Result:
+def found_by(results: Sequence[Result]) -> dict[int, dict[int, float]]:
+    """Values of trials, for `ranking`."""
+    return {result.entry.number: result.entry.found for result in results}
+
+
+def _read(folder: SweepFolder, record: Record, objective: Objective, at: Sequence[int]) -> Result:
     run = folder.trials / folder.run_of(record.number)
     points = read_points(run)
     images = points[-1]["images"] if points else 0
     step = points[-1]["step"] if points else 0
-    values = values_of(run, objective, total_images)
-    at, value = values[-1] if values else (0, None)
-    found = [one for one in read_probed(run) if objective.judged and one["images"] == at]
+    values = values_of(run, objective, at)
+    task = objective.metric.split("/")[1]
+    probed = [one for one in read_probed(run) if objective.judged and one["task"] == task]
+    bounds = {
+        value.at: (one["low"], one["high"]) for value in values for one in probed if one["images"] == value.images
+    }
+    judged = values[-1].images if values else 0
     values_now, both = record.values, True
     with suppress(MissingFile):  # it was recorded, and lost before it began
         settings = from_yaml((run / "settings.yaml").read_bytes().decode(), str(run / "settings.yaml"))
@@ -75,8 +93,7 @@ def _read(folder: SweepFolder, record: Record, objective: Objective, total_image
         values_now,
         record.state,
         images,
-        value,
-        at,
+        {value.at: value.value for value in values},
         _speed(points),
         record.seconds,
         record.reason,
@@ -85,8 +102,10 @@ def _read(folder: SweepFolder, record: Record, objective: Objective, total_image
         entry,
         run.name,
         (step, step) if both else (-(-step // 2), step // 2),
-        (found[-1]["low"], found[-1]["high"]) if found else None,
-        found[-1]["checkpoint"] if found else "",
+        None,
+        bounds,
+        judged,
+        next((one["checkpoint"] for one in reversed(probed) if one["images"] == judged), ""),
         hours,
     )
 
@@ -110,6 +129,8 @@ def as_csv(results: Sequence[Result]) -> str:
             "state",
             *names,
             "objective",
+            "compared_images",
+            "rank",
             "low",
             "high",
             "checkpoint",
@@ -126,7 +147,7 @@ def as_csv(results: Sequence[Result]) -> str:
     )
     for result in results:
         entry = result.entry
-        low, high = result.bounds or ("", "")
+        low, high = result.bounds.get(entry.at, ("", ""))
         writer.writerow(
             [
                 entry.number,
@@ -134,11 +155,13 @@ def as_csv(results: Sequence[Result]) -> str:
                 entry.state,
                 *(entry.values[name] for name in names),
                 "" if entry.value is None else entry.value,
+                entry.at or "",
+                "" if result.rank is None else result.rank,
                 low,
                 high,
                 result.checkpoint,
                 entry.images,
-                entry.at,
+                result.judged,
                 "" if result.age is None else result.age,
                 *result.updates,
                 round(entry.speed, 1),
@@ -172,23 +195,24 @@ def best_settings(folder: SweepFolder, result: Result, base: Settings) -> Settin
 def write_results(folder: SweepFolder, results: Sequence[Result], base: Settings, objective: Objective) -> None:
     """Write `results.csv`, `best.yaml` and what TensorBoard shows beside the curves of each run."""
     (folder.place / "results.csv").write_bytes(as_csv(results).encode())
-    best = best_of(results, objective)
+    best = best_of(results)
     if best is not None:
         (folder.place / "best.yaml").write_bytes(to_yaml(best_settings(folder, best, base)).encode())
     for result in results:
         if (folder.trials / result.run / "settings.yaml").is_file():
+            # TensorBoard shows the newest value of each run, so that a column has to say of how many images it is.
+            values = _plain(result.entry.values) | {COMPARED_AT: result.entry.at}
             where = folder.trials / result.run / "tensorboard" / HPARAMS
-            where.write_bytes(event_file.hparams_file(_plain(result.entry.values), [objective.metric]))
+            where.write_bytes(event_file.hparams_file(values, [objective.metric]))
 
 
-def best_of(results: Sequence[Result], objective: Objective) -> Result | None:
-    """The trial with the best value; of equal ones the first."""
-    best: Result | None = None
-    for result in results:
-        value = result.entry.value
-        if value is not None and (best is None or objective.better(value, best.entry.value or 0.0)):
-            best = result
-    return best
+def best_of(results: Sequence[Result]) -> Result | None:
+    """The best trial by `ranking`; of equal ones the first."""
+    return min(
+        (result for result in results if result.rank is not None),
+        key=lambda result: (result.rank or 0, result.entry.number),
+        default=None,
+    )
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, bool | int | float | str]:

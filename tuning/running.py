@@ -5,21 +5,22 @@ import sys
 import time
 import warnings
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ray import tune
 
+from dcgan_dist.numerals import count
 from dcgan_dist.settings import Settings
 from dcgan_dist.train import Lent
 from tuning.capacity import DRIVER_MEMORY
 from tuning.folder import Record, State, SweepFolder
 from tuning.groups import give_back
-from tuning.objective import KEY, Objective
+from tuning.objective import AT, IMAGES, KEY, Objective, Value
 from tuning.options import SweepOptions
 from tuning.results import read_results
-from tuning.scheduling import IMAGES, Stopper, make_scheduler, recall
+from tuning.scheduling import Stopper, make_scheduler, recall
 from tuning.searching import NUMBER, Chooser, GridChooser, OptunaChooser, RandomChooser, Suggestions
 from tuning.space import Space, defaults, describe, grid
 from tuning.table import Board, Entries, Entry
@@ -43,14 +44,14 @@ class Running:
         space: Space,
         objective: Objective,
         base: Settings,
-        total_images: int,
+        at: Sequence[int],
         lent: Lent,
         at_once: int,
     ) -> None:
         self._options, self._folder, self._space = options, folder, space
-        self._objective, self._base, self._total = objective, base, total_images
+        self._objective, self._base, self._at, self._total = objective, base, at, at[-1]
         self._lent, self._at_once = lent, at_once
-        self.entries = Entries(objective, total_images, options.trials)
+        self.entries = Entries(objective, self._total, options.trials)
         self.board = Board(sys.stdout, self.entries)
         self.stopped_by: int | None = None
         self.over = ""
@@ -71,7 +72,7 @@ class Running:
     def run(self) -> None:
         """Until all trials have ended, or are to."""
         options, folder = self._options, self._folder
-        known = read_results(folder, self._objective, self._total)
+        known = read_results(folder, self._objective, self._at)
         records = folder.records()
         unfinished = [record for record in records if record.state == "unfinished"]
         new = [number for number in range(options.trials) if number >= len(records)]
@@ -80,8 +81,9 @@ class Running:
             self.entries.by_number[result.entry.number] = result.entry
         if options.resume:
             ended = len(records) - len(unfinished)
-            trials = "1 trial" if len(records) == 1 else f"{len(records)} trials"
-            self.board.say(f"found {trials}: {ended} ended, {len(unfinished)} unfinished; {len(new)} new")
+            self.board.say(
+                f"found {count(len(records), 'trial')}: {ended} ended, {len(unfinished)} unfinished; {len(new)} new"
+            )
         if not unfinished and not new:
             return
         chooser = self._chooser(records)
@@ -97,7 +99,7 @@ class Running:
         suggestions = Suggestions(
             folder, chooser, defaults(self._space, self._base), unfinished, new, self._objective.mode
         )
-        shared = Shared(folder, self._base, self._objective, self._total, self._lent)
+        shared = Shared(folder, self._base, self._objective, self._at, self._lent)
         scratch = folder.place / TUNE
         scratch.delete()  # what Tune has left before
         store, path = folder.place.store
@@ -137,9 +139,9 @@ class Running:
         if not self.entries.count("failed"):
             scratch.delete()  # but for the tracebacks of trials that failed nobody needs it
 
-    def _values(self, record: Record) -> list[tuple[int, float]]:
+    def _values(self, record: Record) -> list[Value]:
         run = self._folder.trials / self._folder.run_of(record.number)
-        return values_of(run, self._objective, self._total)
+        return values_of(run, self._objective, self._at)
 
     def _chooser(self, records: list[Record]) -> Chooser:
         """That of the options, which knows what has been found."""
@@ -147,11 +149,11 @@ class Running:
             return RandomChooser(self._space, self._base.seed)
         if self._options.searcher == "grid":
             return GridChooser(grid(self._space, defaults(self._space, self._base)))
-        chooser = OptunaChooser(self._space, self._base.seed, self._objective.mode)
+        chooser = OptunaChooser(self._space, self._base.seed, self._objective.mode, self._total)
         for record in records:
-            values = self._values(record)
-            if record.state != "unfinished" and values:
-                chooser.tell(record.number, record.values, values[-1][1])
+            if record.state != "unfinished":
+                found = {value.at: value.value for value in self._values(record)}
+                chooser.tell(record.number, record.values, found)
         return chooser
 
     def _stops(self) -> bool:
@@ -160,9 +162,9 @@ class Running:
             self._tell_stop("stopping: every trial leaves a checkpoint first; once more to leave at once")
             return True
         if options.budget_minutes is not None and time.monotonic() - self._began > 60 * options.budget_minutes:
-            self.over = f"{options.budget_minutes:g} minutes"
+            self.over = f"{options.budget_minutes:g} minute{'' if options.budget_minutes == 1 else 's'}"
         if options.budget_hours is not None and self._hours() > options.budget_hours:
-            self.over = f"{options.budget_hours:g} accelerator hours"
+            self.over = f"{options.budget_hours:g} accelerator hour{'' if options.budget_hours == 1 else 's'}"
         if self.over:
             self._tell_stop(f"the budget of {self.over} is used up: every trial leaves a checkpoint")
         return bool(self.over)
@@ -197,7 +199,7 @@ class Running:
         entry.values, entry.state = dict(values), "running"
         if changed:
             # Another run, which begins where its donor was.
-            entry.images, entry.at, entry.value = 0, 0, None
+            entry.images, entry.found = 0, {}
             self._folder.write(replace(self._folder.read(number), values=dict(values)))
         self.board.say(f"trial {number} {verb} {describe(values)}")
 
@@ -208,8 +210,8 @@ class Running:
         entry.speed = result.get("speed") or entry.speed
         self._now[number] = result.get("seconds", 0.0)
         entry.seconds = self._before[number] + self._earlier[number] + self._now[number]
-        if KEY in result and int(result[IMAGES]) > entry.at:
-            entry.value, entry.at = float(result[KEY]), int(result[IMAGES])
+        if KEY in result and int(result[AT]) > entry.at:
+            entry.found[int(result[AT])] = float(result[KEY])
             self.board.say(
                 f"trial {number} at {entry.at:,} images ({100 * entry.at // self._total} %): "
                 f"{self._objective.metric} {self._objective.show(entry.value)}"

@@ -1,5 +1,6 @@
 """Which trials go on: all to their end, fewer and fewer (ASHA), or a population that copies its best ones (PBT)."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import SimpleNamespace
@@ -17,14 +18,10 @@ from ray.tune.schedulers import (
 
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.randomness import stream
-from tuning.objective import KEY, PARTS, Mode
+from tuning.objective import AT, KEY, REDUCTION, Mode, Value, marks, rungs
 from tuning.options import Kind
 from tuning.space import Space
 
-IMAGES = "images"
-"""What trials are at, in what they tell Tune: images, and not steps, since trials differ in batch size."""
-REDUCTION = 3
-"""Of so many trials one goes on, after a ninth and after a third of the run (Li et al., 2018: 3 or 4)."""
 CHANGEABLE = ("lr", "beta1", "beta2", "eps", "weight_decay")
 """Settings of the optimization that can change in mid-run: networks, batches and their order stay as they are."""
 
@@ -45,20 +42,22 @@ def make_scheduler(
 ) -> TrialScheduler:
     """Tune's scheduler of that kind; `all_at_once`: whether there is room for all trials."""
     if kind == "asha":
-        return AsyncHyperBandScheduler(
-            time_attr=IMAGES,
+        halving = Halving(
+            time_attr=AT,
             metric=KEY,
             mode=mode,
             max_t=total_images,
-            grace_period=max(1, total_images // PARTS),
+            grace_period=rungs(total_images)[0],
             reduction_factor=REDUCTION,
         )
+        halving.rungs = rungs(total_images)
+        return halving
     if kind == "pbt":
         population = Population(
-            time_attr=IMAGES,
+            time_attr=AT,
             metric=KEY,
             mode=mode,
-            perturbation_interval=max(1, total_images // PARTS),
+            perturbation_interval=marks(total_images)[0],
             hyperparam_mutations={
                 name: partial(_draw, values, stream(seed, f"mutations of {name}")) for name, values in space.items()
             },
@@ -71,8 +70,30 @@ def make_scheduler(
     return FIFOScheduler()
 
 
+class Halving(AsyncHyperBandScheduler):  # type: ignore[misc]
+    """Tune's, but a value that is of more images than a rung's never stands for a trial at that rung.
+
+    Attributes:
+        rungs: images after which trials are cut, and the end.
+    """
+
+    rungs: Sequence[int] = ()
+
+    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
+        """Tune's."""
+        if result.get(AT) not in self.rungs:
+            return str(TrialScheduler.CONTINUE)
+        return str(super().on_trial_result(tune_controller, trial, result))
+
+    def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
+        """Tune's."""
+        super().on_trial_complete(tune_controller, trial, result if result.get(AT) in self.rungs else {})
+
+
 class Population(PopulationBasedTraining):  # type: ignore[misc]
     """Tune's, for trials whose first values come from a `Searcher`: Tune itself takes only its own for that.
+
+    It compares trials where they have values at equally many images; Tune's takes the last value of each.
 
     Attributes:
         all_at_once: whether there is room for all trials.
@@ -80,14 +101,43 @@ class Population(PopulationBasedTraining):  # type: ignore[misc]
 
     all_at_once = False
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._found: dict[Trial, dict[int, float]] = {}
+        """Of each trial its values by the images at which they are compared, since it last took another's weights."""
+        self._telling: Trial | None = None
+
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
         """Tune's."""
         super().on_trial_add(SimpleNamespace(search_alg=None), trial)
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Tune's, but where all trials run at once none has to make room for one that is waiting to go on."""
+        if KEY in result:
+            self._found.setdefault(trial, {})[result[AT]] = self._metric_op * result[KEY]
+        self._telling = trial
         decision = str(super().on_trial_result(tune_controller, trial, result))
         return TrialScheduler.CONTINUE if self.all_at_once and decision == TrialScheduler.PAUSE else decision
+
+    def _quantiles(self) -> tuple[list[Trial], list[Trial]]:
+        """Tune's: the worst trials and the best ones, where the one that tells news and others have values.
+
+        One that is alone there, as the first to come is, may be the best as far as anybody knows.
+        """
+        mine = self._found.get(self._telling, {}) if self._telling else {}
+        there = {trial: values for trial, values in self._found.items() if not trial.is_finished()}
+        at = max((mark for mark in mine if sum(mark in values for values in there.values()) > 1), default=None)
+        if at is None:
+            return [], [self._telling] if self._telling else []
+        order = sorted((trial for trial in there if at in there[trial]), key=lambda trial: there[trial][at])
+        number = max(1, min(math.ceil(len(order) * self._quantile_fraction), len(order) // 2))
+        best = order[-number:]
+        return [trial for trial in order[:number] if there[trial][at] < there[best[0]][at]], best
+
+    def _exploit(self, tune_controller: Any, trial: Trial, trial_to_clone: Trial) -> None:
+        """Tune's."""
+        super()._exploit(tune_controller, trial, trial_to_clone)
+        self._found[trial] = {}
 
 
 def _draw(values: Any, random: np.random.Generator) -> object:
@@ -99,19 +149,19 @@ def _keep_within(space: Space, config: dict[str, Any]) -> dict[str, Any]:
     return config | {name: values.nearest(config[name]) for name, values in space.items()}
 
 
-def recall(scheduler: TrialScheduler, ended: Sequence[Sequence[tuple[int, float]]]) -> None:
+def recall(scheduler: TrialScheduler, ended: Sequence[Sequence[Value]]) -> None:
     """Let a new scheduler know what trials of an earlier life of the sweep had come to.
 
     Args:
-        ended: of each trial its values of the objective with their images, in order.
+        ended: of each trial its values of the objective, in order.
     """
     if not isinstance(scheduler, AsyncHyperBandScheduler):
         return
     for values in ended:
         trial = Trial("before", stub=True)
         scheduler.on_trial_add(None, trial)
-        for images, value in values:
-            scheduler.on_trial_result(None, trial, {IMAGES: images, KEY: value, "training_iteration": 1})
+        for value in values:
+            scheduler.on_trial_result(None, trial, {AT: value.at, KEY: value.value, "training_iteration": 1})
 
 
 class Stopper(tune.Stopper):  # type: ignore[misc]

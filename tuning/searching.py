@@ -3,6 +3,7 @@
 The first trial has the values that the settings have without a sweep.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
 
@@ -11,7 +12,7 @@ from ray.tune.search import Searcher
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.randomness import stream
 from tuning.folder import Record, SweepFolder
-from tuning.objective import KEY, Mode
+from tuning.objective import AT, KEY, Mode
 from tuning.space import Numbers, Space
 
 NUMBER = "number"
@@ -25,8 +26,8 @@ class Chooser(Protocol):
         """Values of a trial."""
         ...
 
-    def tell(self, number: int, values: Mapping[str, object], objective: float | None) -> None:
-        """How a trial ended; None: it has no value of the objective."""
+    def tell(self, number: int, values: Mapping[str, object], found: Mapping[int, float]) -> None:
+        """How a trial ended: its values of the objective by the images at which they are compared."""
         ...
 
 
@@ -41,7 +42,7 @@ class RandomChooser:
         random = stream(self._seed, "values of a trial", number)
         return {name: values.draw(random) for name, values in self._space.items()}
 
-    def tell(self, number: int, values: Mapping[str, object], objective: float | None) -> None:
+    def tell(self, number: int, values: Mapping[str, object], found: Mapping[int, float]) -> None:
         """Nothing is learned."""
 
 
@@ -55,20 +56,24 @@ class GridChooser:
         """See `Chooser`."""
         return dict(self._combinations[number])
 
-    def tell(self, number: int, values: Mapping[str, object], objective: float | None) -> None:
+    def tell(self, number: int, values: Mapping[str, object], found: Mapping[int, float]) -> None:
         """Nothing is learned."""
 
 
 class OptunaChooser:
-    """Optuna's tree-structured Parzen estimator; trials that run count as bad ones, so that it looks elsewhere."""
+    """Optuna's tree-structured Parzen estimator; trials that run count as bad ones, so that it looks elsewhere.
 
-    def __init__(self, space: Space, seed: int, mode: Mode) -> None:
+    A trial that was cut early is one that was pruned: Optuna takes those for worse than whole ones, and compares them
+    with each other by how far they came, and then by their values there.
+    """
+
+    def __init__(self, space: Space, seed: int, mode: Mode, total_images: int) -> None:
         """Raises `SettingsError` where Optuna is not installed."""
         require_optuna()
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        self._optuna, self._space = optuna, space
+        self._optuna, self._space, self._total = optuna, space, total_images
         self._distributions = {name: self._distribution(values) for name, values in space.items()}
         direction = "maximize" if mode == "max" else "minimize"
         sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
@@ -80,15 +85,25 @@ class OptunaChooser:
         trial = self._asked[number] = self._study.ask(self._distributions)
         return dict(trial.params)
 
-    def tell(self, number: int, values: Mapping[str, object], objective: float | None) -> None:
+    def tell(self, number: int, values: Mapping[str, object], found: Mapping[int, float]) -> None:
         """See `Chooser`; also of trials that it did not choose, if their values are among those searched."""
         asked = self._asked.pop(number, None)
         states = self._optuna.trial.TrialState
+        whole = found.get(self._total)
+        state = states.COMPLETE if whole is not None else states.PRUNED if found else states.FAIL
         if asked is not None:
-            self._study.tell(asked, objective, state=states.FAIL if objective is None else states.COMPLETE)
-        elif objective is not None and all(values_.holds(values[name]) for name, values_ in self._space.items()):
+            for images, value in sorted(found.items()):
+                asked.report(value, images)
+            self._study.tell(asked, whole, state=state)
+        elif found and all(values_.holds(values[name]) for name, values_ in self._space.items()):
             self._study.add_trial(
-                self._optuna.trial.create_trial(params=dict(values), distributions=self._distributions, value=objective)
+                self._optuna.trial.create_trial(
+                    state=state,
+                    params=dict(values),
+                    distributions=self._distributions,
+                    value=whole,
+                    intermediate_values=dict(found),
+                )
             )
 
     def _distribution(self, values: Any) -> Any:
@@ -136,6 +151,7 @@ class Suggestions(Searcher):  # type: ignore[misc]
         self._folder, self._chooser, self._first = folder, chooser, first
         self._unfinished, self._new = list(unfinished), list(new)
         self._given: dict[str, Record] = {}
+        self._found: defaultdict[str, dict[int, float]] = defaultdict(dict)
 
     def suggest(self, trial_id: str) -> dict[str, object] | Literal["FINISHED"]:
         """Values of the next trial, and its number."""
@@ -150,11 +166,18 @@ class Suggestions(Searcher):  # type: ignore[misc]
         self._given[trial_id] = record
         return {NUMBER: record.number, **record.values}
 
+    def on_trial_result(self, trial_id: str, result: Mapping[str, Any]) -> None:
+        """Take in a value."""
+        if KEY in result:
+            self._found[trial_id][int(result[AT])] = float(result[KEY])
+
     def on_trial_complete(self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False) -> None:
         """Learn from a trial's end."""
         record = self._given.pop(trial_id)
-        objective = None if error or result is None else result.get(KEY)
-        self._chooser.tell(record.number, record.values, objective)
+        if result is not None:
+            self.on_trial_result(trial_id, result)
+        found = self._found.pop(trial_id, {})
+        self._chooser.tell(record.number, record.values, {} if error else found)
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the folder's records are what a resume goes on from."""

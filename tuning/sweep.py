@@ -32,7 +32,7 @@ from dcgan_dist.room import bundles_of, require_resource, wait_for_room
 from dcgan_dist.settings import Settings, replaced, to_yaml
 from dcgan_dist.storage import place, split_addresses
 from tuning.capacity import Capacity, fit_trials, local_cpus, on_this_machine
-from tuning.objective import PARTS, Objective, parse_objective
+from tuning.objective import Objective, marks, parse_objective, require_values, rungs
 from tuning.options import SweepOptions, parse
 from tuning.space import Choice, Numbers, as_text, check_values, defaults, parse_space
 
@@ -65,12 +65,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         set_environment(options.settings)
         sweep = Sweep(options)
         if options.report:
-            sweep.report()
-            return 0
+            return 0 if sweep.report() else 1
         with connected(sweep.base, sweep.local_cpus):
             sweep.preflight()
             if options.dry_run:
                 return 0
+            sweep.open_data()
             started = True
             return sweep.run()
     except DcganDistError as error:
@@ -120,6 +120,11 @@ class Sweep:
         self.objective = parse_objective(
             options.objective, options.mode, [task.name for task in named], settings.optimization.schedule
         )
+        if self.objective.judged and settings.checkpoints.images:
+            raise SettingsError(
+                f"checkpoints.images is {settings.checkpoints.images} but a sweep that is judged by the probe has "
+                "checkpoints after each ninth of a run, which all trials are compared at: give --checkpoints.images 0"
+            )
         # The embedded data set and indexes of foreign ones are kept in the storage of the trials, once for all.
         self.base = self._base(settings, ",".join(str(task) for task in named))
         require_trackers(self.base)
@@ -128,6 +133,8 @@ class Sweep:
         self.tasks = open_tasks(self.base) if self.objective.judged else []
         actors = settings.probe.actors * settings.probe.cpus if self.objective.judged else 0.0
         self.largest = self._largest()
+        if settings.images is not None:
+            require_values(self.objective, self._slowest(), settings.images)
         self.at_once = options.at_once
         self.local_cpus: float | None = None
         if not has_address(settings):
@@ -169,8 +176,16 @@ class Sweep:
 
     def _largest(self) -> Settings:
         """Settings of a trial that takes as much of the cluster as any can."""
+        return self._most("workers.number", "workers.cpus")
+
+    def _slowest(self) -> Settings:
+        """Settings of a trial that logs as seldom as any can."""
+        return self._most("optimization.batch_size", "monitoring.steps", "monitoring.measure_images")
+
+    def _most(self, *names: str) -> Settings:
+        """Settings with the largest values of these that are searched."""
         most: dict[str, object] = {}
-        for name in ("workers.number", "workers.cpus"):
+        for name in names:
             values = self.space.get(name)
             if isinstance(values, Numbers):
                 most[name] = int(values.high) if values.whole else values.high
@@ -201,36 +216,48 @@ class Sweep:
             flush=True,
         )
 
+    def open_data(self) -> None:
+        """Index the data, or draw it: a length in epochs is one in images then.
+
+        Raises:
+            SettingsError: trials are too short for what they are compared by.
+        """
+        from dcgan_dist.data.dataset import open_index
+        from dcgan_dist.monitoring.terminal import Progress
+
+        settings = self.options.settings
+        self.index = open_index(self.base, self.shards, Progress(sys.stdout))
+        self.total = settings.images or math.ceil((settings.epochs or 0) * len(self.index))
+        require_values(self.objective, self._slowest(), self.total)
+
     def run(self) -> int:
         """Run trials until there are enough of them, or until a budget or a signal ends the sweep."""
-        from dcgan_dist.data.dataset import open_index
         from dcgan_dist.monitoring.terminal import Progress
         from dcgan_dist.train import Lent
         from tuning.judge import SharedJudge
         from tuning.running import Running
 
-        progress = Progress(sys.stdout)
-        index = open_index(self.base, self.shards, progress)
-        settings = self.options.settings
-        total = settings.images or math.ceil((settings.epochs or 0) * len(index))
-        base = self.base
-        if self.objective.judged and not base.checkpoints.images:
-            base = replace(base, checkpoints=replace(base.checkpoints, images=max(1, total // PARTS)))
+        settings, base, total = self.options.settings, self.base, self.total
+        at = marks(total)
+        judged_at = rungs(total) if self.options.scheduler == "asha" else at
+        if self.objective.judged:
+            base = replace(base, checkpoints=replace(base.checkpoints, images=at[0]))
         lent = Lent(
             SharedJudge.start(base) if self.objective.judged else None,
             self.tasks,
-            self._pictures(index, total, progress),
+            self._pictures(self.index, total, Progress(sys.stdout)),
             self.code,
+            judged_at if self.objective.judged else (),
         )
         carry_code()
         # Also of one that is resumed: it may be given more trials.
         found = {"total_images": total, "compared": asdict(self.objective)}
         self.folder.write_plan(self.options.plan() | found, to_yaml(settings))
-        running = Running(self.options, self.folder, self.space, self.objective, base, total, lent, self.at_once)
+        running = Running(self.options, self.folder, self.space, self.objective, base, at, lent, self.at_once)
         with _on_signals(running.stop):
             running.run()
-        self.report()
-        return self._ending(running)
+        valued = self.report()
+        return self._ending(running, valued)
 
     def _pictures(self, index: Index, total: int, progress: Any) -> "CachedPictures | None":
         """The data, decoded once for all trials, where it fits into memory and is the same for all of them."""
@@ -244,33 +271,41 @@ class Sweep:
             return None
         return cache_pictures(open_pictures(index, self.base), progress)
 
-    def report(self) -> None:
-        """Write tables and figures from what lies in the folder, and show the one and name the others."""
+    def report(self) -> bool:
+        """Write tables and figures from what lies in the folder, and show the one and name the others.
+
+        Returns whether any trial has a value of the objective.
+        """
         from tuning.figures import draw
-        from tuning.results import best_of, read_results, write_results
+        from tuning.ranking import remarks
+        from tuning.results import best_of, found_by, read_results, write_results
         from tuning.table import rows
 
         plan, _ = self.folder.read_plan()
         total = int(plan["total_images"])
-        results = read_results(self.folder, self.objective, total)
+        results = read_results(self.folder, self.objective, marks(total))
         write_results(self.folder, results, self.options.settings, self.objective)
-        for name, file in draw(results, self.space, self.objective, total).items():
+        for name, file in draw(results, self.space, self.objective).items():
             (self.folder.place / "figures" / name).write_bytes(file)
-        sign = -1 if self.objective.mode == "max" else 1
-        ranked = sorted(
-            (result.entry for result in results),
-            key=lambda entry: (entry.value is None, sign * (entry.value or 0.0), entry.number),
-        )
-        print("\n".join(["", *rows(ranked, self.objective, total), ""]))
+        ranked = sorted(results, key=lambda result: (result.rank is None, result.rank or 0, result.entry.number))
+        print("\n".join(["", *rows([result.entry for result in ranked], self.objective, total), ""]))
         where = shlex.quote(str(self.folder.place))
-        best = best_of(results, self.objective)
+        best = best_of(results)
         if best is not None:
             print(f"best         trial {best.entry.number}: python -m dcgan_dist.train --config {where}/best.yaml")
+            for remark in remarks(found_by(results), self.objective):
+                print(f"             {remark}")
         print(f"results      {self.folder.place / 'results.csv'}")
         print(f"figures      {self.folder.place / 'figures'}")
         print(f"curves       tensorboard --logdir {where}/trials", flush=True)
+        if best is None:
+            complain(
+                f"no trial of {self.folder.place} has a value of {self.objective.metric}, so that none is the best and "
+                "there is no best.yaml: results.csv says how each of them ended"
+            )
+        return best is not None
 
-    def _ending(self, running: Any) -> int:
+    def _ending(self, running: Any, valued: bool) -> int:
         """The command's status, with what is still to do."""
         entries = running.entries
         failed = entries.count("failed")
@@ -283,7 +318,7 @@ class Sweep:
             return 128 + int(running.stopped_by)
         if failed:
             complain(f"{failed} of {entries.trials} trials failed: results.csv has the reasons")
-        return 1 if failed else 0
+        return 0 if valued and not failed else 1
 
 
 def _absolute(path: str) -> str:

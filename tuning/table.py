@@ -10,6 +10,7 @@ from typing import TextIO
 from dcgan_dist.monitoring.terminal import duration, printable
 from tuning.folder import State
 from tuning.objective import Objective
+from tuning.ranking import ranking
 from tuning.space import describe, short_name, show
 
 LINE_S = 30.0
@@ -28,12 +29,21 @@ class Entry:
     values: Mapping[str, object]
     state: State = "unfinished"
     images: int = 0
-    value: float | None = None
-    at: int = 0
-    """Images of the checkpoint, or the point, that the value is of."""
+    found: dict[int, float] = field(default_factory=dict)
+    """Its values of the objective, by the images at which they are compared."""
     speed: float = 0.0
     seconds: float = 0.0
     reason: str = ""
+
+    @property
+    def at(self) -> int:
+        """Images at which its value is compared; 0: it has none."""
+        return max(self.found, default=0)
+
+    @property
+    def value(self) -> float | None:
+        """That at the most images."""
+        return self.found.get(self.at)
 
 
 @dataclass
@@ -46,14 +56,13 @@ class Entries:
     by_number: dict[int, Entry] = field(default_factory=dict)
 
     def best(self) -> Entry | None:
-        """The one with the best value, of equal ones the first."""
+        """The best one by `ranking`, of equal ones the first."""
         return next(iter(self.ranked()), None)
 
     def ranked(self) -> list[Entry]:
         """Those with a value, the best first."""
-        sign = -1 if self.objective.mode == "max" else 1
-        valued = [entry for entry in self.by_number.values() if entry.value is not None]
-        return sorted(valued, key=lambda entry: (sign * (entry.value or 0.0), entry.number))
+        found = {number: entry.found for number, entry in self.by_number.items()}
+        return [self.by_number[placed.number] for placed in ranking(found, self.objective)]
 
     def count(self, state: State) -> int:
         """How many are in a state."""
@@ -61,13 +70,14 @@ class Entries:
 
 
 def summary(entries: Entries, elapsed_s: float) -> str:
-    """`5 of 12 trials ended, 2 running; best 61.3 % by trial 4 (lr 0.0003, beta1 0.4)  12 min 08 s`."""
+    """`5 of 12 trials ended, 2 running; best 61.3 % at 9,000 images by trial 4 (lr 0.0003)  12 min 08 s`."""
     running = entries.count("running")
     ended = len(entries.by_number) - running - entries.count("unfinished")
     best = entries.best()
     text = f"{ended} of {entries.trials} trials ended, {running} running"
     if best is not None:
-        text += f"; best {entries.objective.show(best.value)} by trial {best.number} ({describe(best.values)})"
+        text += f"; best {entries.objective.show(best.value)} at {best.at:,} images by trial {best.number} "
+        text += f"({describe(best.values)})"
     return f"{text}  {duration(elapsed_s)}"
 
 
@@ -76,7 +86,17 @@ def rows(entries: Sequence[Entry], objective: Objective, total_images: int) -> l
     if not entries:
         return []
     names = list(entries[0].values)
-    head = ["trial", *map(short_name, names), "state", "images", "", objective.metric, "at images", "images/s", "time"]
+    head = [
+        "trial",
+        *map(short_name, names),
+        "state",
+        "images",
+        "",
+        objective.metric,
+        "compared at",
+        "images/s",
+        "time",
+    ]
     lines = [head]
     for entry in entries:
         lines.append(

@@ -5,7 +5,7 @@ news of the run no longer than a second or two.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +22,7 @@ from dcgan_dist.storage import MissingFile, Place, place
 from dcgan_dist.train import Lent
 from tuning.driving import Driving
 from tuning.folder import SweepFolder, run_name
-from tuning.objective import Objective, Reports
+from tuning.objective import Objective, Reports, Value
 from tuning.searching import NUMBER
 
 NEWS_S = 1.0
@@ -39,14 +39,14 @@ class Shared:
 
     Attributes:
         base: settings of every trial, but for those that are searched.
-        total_images: of a trial that is not cut short.
+        at: images after which trials are compared; the last of them is the length of one that is not cut short.
         lent: who judges checkpoints, where the objective is found by a probe; the data, where it fits into memory.
     """
 
     folder: SweepFolder
     base: Settings
     objective: Objective
-    total_images: int
+    at: Sequence[int]
     lent: Lent
 
 
@@ -123,13 +123,15 @@ class Trial(tune.Trainable):  # type: ignore[misc]
             theirs = flatten(from_yaml((run / "settings.yaml").read_bytes().decode(), str(run / "settings.yaml")))
             settings = replaced(settings, {name: theirs[name] for name in self._values}, str(run))
         options = Options(resume=run.name if goes_on else "", settings=settings)
-        before = values_of(run, shared.objective, shared.total_images)
-        return Driving(options, shared.lent, shared.objective, shared.total_images, before)
+        before = values_of(run, shared.objective, shared.at)
+        return Driving(options, shared.lent, shared.objective, shared.at, before)
 
 
-def values_of(run: Place, objective: Objective, total_images: int) -> list[tuple[int, float]]:
-    """Values of the objective that a run has come to, with their images, in the order of the images."""
-    reports = Reports(objective, total_images)
+def values_of(run: Place, objective: Objective, at: Sequence[int]) -> list[Value]:
+    """Values of the objective that a run has come to, in the order of the images; `at`: the marks."""
+    lines = read_points(run)
+    batch_size = lines[-1]["images"] // lines[-1]["step"] if lines else 1
+    reports = Reports(objective, at, batch_size)
     points: list[tuple[int, Mapping[str, float | None]]]
     if objective.judged:
         task = objective.metric.split("/")[1]
@@ -139,5 +141,5 @@ def values_of(run: Place, objective: Objective, total_images: int) -> list[tuple
             if found["task"] == task
         )
     else:
-        points = [(point["images"], point["values"]) for point in read_points(run)]
+        points = [(point["images"], point["values"]) for point in lines]
     return [value for images, values in points for value in reports.add(images, values)]

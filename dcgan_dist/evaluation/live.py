@@ -1,5 +1,7 @@
 """Probes beside training: a thread of the driver hands each new checkpoint to a judge, the newest first.
 
+Runs that are compared with others want those of certain images judged instead, each of them.
+
 Training never waits for it. A checkpoint that is being judged stays until that is done, and the best one stays for
 good. What comes and is pushed out while another one is being judged is skipped, and named in the run's record. Results
 are files, so that a run that is resumed judges only what has none.
@@ -33,6 +35,11 @@ POLL_S = 1.0
 """Between two looks for a new checkpoint."""
 
 
+def first_after(at: Sequence[int], images: int, batch_size: int) -> int | None:
+    """Of some numbers of images the largest that a step is the first to reach, which ends at `images`; None: none."""
+    return max((mark for mark in at if images - batch_size < mark <= images), default=None)
+
+
 class _Abandoned(Exception):
     """What is being judged is not wanted any more."""
 
@@ -53,6 +60,7 @@ class LiveProbe:
         say: Callable[[str], None],
         take: Callable[[Probed], None],
         code: Code = NO_CODE,
+        wanted: Callable[[int], bool] | None = None,
     ) -> None:
         """
         Args:
@@ -63,15 +71,18 @@ class LiveProbe:
             say: a line for people.
             take: a result for the curves.
             code: makes the run's networks, where they are a user's own.
+            wanted: says of images whether the checkpoint of that many is judged: each of them is then, in order. None:
+                the newest one is, and those before it where there is time.
         """
         self.failure = ""
-        self._run, self._judge = run, judge
+        self._run, self._judge, self._wanted = run, judge, wanted
         self._tasks = [replace(task, few=None) if task.all_labels else task for task in tasks]
         self._dtype, self._say, self._take, self._code = dtype, say, take, code
         self._seen: set[str] = set()
         self._judged: set[str] = set()
         self._unreadable: set[str] = set()
         self._recipes: set[str] = set()
+        self._held: set[str] = set()
         self._best: tuple[float, str] | None = None
         self._closing, self._abandoned = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run_thread, name="probe", daemon=True)
@@ -81,7 +92,7 @@ class LiveProbe:
         self._thread.start()
 
     def close(self, *, finish: bool) -> None:
-        """End it; `finish`: when the newest checkpoint is judged."""
+        """End it; `finish`: when the newest checkpoint is judged, or all that are wanted."""
         if not finish:
             self.abandon()
         self._closing.set()
@@ -144,9 +155,18 @@ class LiveProbe:
         ]
 
     def _choose(self, *, newest_only: bool) -> str | None:
-        """The newest checkpoint that has not been judged."""
-        there = sorted(manifests(self._run), reverse=True)
+        """The checkpoint to judge next, of those that have not been judged."""
+        found = manifests(self._run)
+        there = sorted(found, reverse=True)
         self._seen.update(there)
+        if self._wanted is not None:
+            names = [name for name in sorted(found) if self._wanted(int(found[name]["images"]))]
+            left = [name for name in names if name not in self._judged | self._unreadable]
+            for name in left:
+                if name not in self._held:
+                    self._held.add(name)
+                    mark(self._run, name, "reads")  # until it is its turn
+            return left[0] if left else None
         wanted = there[:1] if newest_only else there
         return next((name for name in wanted if name not in self._judged | self._unreadable), None)
 

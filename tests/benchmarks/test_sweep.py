@@ -6,6 +6,7 @@ from benchmarks.sweep import IMAGES, TRIALS, Turn, Whole, report
 def test_bars_say_what_was_missed() -> None:
     swept = Whole(
         images=TRIALS * IMAGES // 2,
+        best=0.9,
         values=[0.8, 0.9, *[0.7] * (TRIALS - 2)],
         states=["finished", "finished", *["cut"] * (TRIALS - 2)],
         same=False,

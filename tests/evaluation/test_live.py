@@ -13,7 +13,7 @@ import torch
 
 from dcgan_dist.checkpoint import manifests, write_checkpoint
 from dcgan_dist.evaluation.judge import PoolJudge
-from dcgan_dist.evaluation.live import LiveProbe
+from dcgan_dist.evaluation.live import LiveProbe, first_after
 from dcgan_dist.evaluation.task import Task
 from dcgan_dist.monitoring.curves import Probed
 from dcgan_dist.networks import Discriminator, initialize
@@ -67,12 +67,13 @@ def probe(run: Place, bands: Task, here: Callable[..., Any]) -> Iterator[Callabl
     """`probe()` starts one with evaluators in this process: (it, its evaluators, lines, results for the curves)."""
     begun: list[tuple[LiveProbe, Held]] = []
 
-    def start() -> tuple[LiveProbe, Held, list[str], list[Probed]]:
+    def start(wanted: Callable[[int], bool] | None = None) -> tuple[LiveProbe, Held, list[str], list[Probed]]:
         lines: list[str] = []
         taken: list[Probed] = []
         evaluators = Held(here(1))
         judge = PoolJudge(evaluators, 1, [bands])
-        live = LiveProbe(run, judge, [replace(bands, few=None)], torch.float32, lines.append, taken.append)
+        tasks = [replace(bands, few=None)]
+        live = LiveProbe(run, judge, tasks, torch.float32, lines.append, taken.append, wanted=wanted)
         live.start()
         begun.append((live, evaluators))
         return live, evaluators, lines, taken
@@ -86,6 +87,36 @@ def probe(run: Place, bands: Task, here: Callable[..., Any]) -> Iterator[Callabl
 def results(run: Place) -> dict[str, dict[str, Any]]:
     files = (run / "evaluation").files()
     return {place.name[:12]: json.loads(place.read_bytes()) for place, _ in files}
+
+
+@pytest.mark.parametrize(
+    ("images", "mark"),
+    [(640, None), (1_000, 1_000), (1_024, 1_000), (1_063, 1_000), (1_064, None), (3_050, 3_000), (9_030, 9_000)],
+)
+def test_a_checkpoint_is_of_a_mark_if_its_step_is_the_first_to_reach_it(images: int, mark: int | None) -> None:
+    assert first_after((1_000, 3_000, 9_000), images, 64) == mark
+    assert first_after((10, 20, 30), 64, 64) == 30, "a step that passes several is of the last"
+
+
+def test_all_that_are_wanted_are_judged_in_order_and_none_else(run: Place, probe: Callable[..., Any]) -> None:
+    images = SETTINGS.optimization.batch_size
+    write(run, 10)
+    live, evaluators, _, taken = probe({10 * images, 30 * images, 40 * images, 70 * images}.__contains__)
+    assert evaluators.reached.acquire(timeout=60)
+    for step in (20, 30, 40, 50):
+        write(run, step)
+    evaluators.go_on.release(1)
+    # As soon as they are seen they stay, whatever is written after them.
+    deadline = time.monotonic() + 60
+    while manifests(run)[name_of(40)].get("probe") != "reads":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    held = {name for name, manifest in manifests(run).items() if manifest.get("probe") == "reads"}
+    assert held - {name_of(10)} == {name_of(30), name_of(40)}
+    write(run, 70)
+    evaluators.go_on.release(100)
+    live.close(finish=True)
+    assert [one["step"] for one in taken] == [10, 30, 40, 70]
 
 
 def test_the_newest_is_judged_first_and_then_what_is_left(run: Place, probe: Callable[..., Any]) -> None:

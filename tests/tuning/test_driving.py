@@ -11,9 +11,11 @@ from dcgan_dist.errors import DataError, TrainingError
 from dcgan_dist.train import Lent
 from tuning import driving
 from tuning.driving import Driving
-from tuning.objective import Objective
+from tuning.objective import Objective, Value, marks
 
 OBJECTIVE = Objective("probe/rooms/accuracy", "max")
+OPTIONS = Options()
+"""With batches of 64."""
 TOTAL = 9_000
 Told = Callable[[int, Mapping[str, float]], None]
 
@@ -48,10 +50,10 @@ class Run:
 def drive(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Driving]:
     """`drive(ACT)` drives a run that does that."""
 
-    def drive(act: Callable[[Told], Any], before: list[tuple[int, float]] | None = None) -> Driving:
+    def drive(act: Callable[[Told], Any], before: list[Value] | None = None) -> Driving:
         monkeypatch.setattr(Run, "act", staticmethod(act), raising=False)
         monkeypatch.setattr(driving, "Launch", Run)
-        return Driving(Options(), Lent(), OBJECTIVE, TOTAL, before or [])
+        return Driving(OPTIONS, Lent(), OBJECTIVE, marks(TOTAL), before or [])
 
     return drive
 
@@ -70,14 +72,15 @@ def accuracy(value: float) -> dict[str, float]:
 def test_values_are_reported_as_they_come_and_the_last_one_with_the_end(drive: Callable[..., Driving]) -> None:
     def act(told: Told) -> None:
         told(1_500, {"speed/images_per_second": 100.0, "loss/generator": 1.0})
-        told(1_000, accuracy(0.5))
+        told(1_024, accuracy(0.5))
+        told(1_300, accuracy(0.9))
         told(9_024, {"speed/images_per_second": 200.0})
         told(9_024, accuracy(0.7))
 
     driven = drive(act)
     assert reports(driven) == [
-        {"images": 1_000, "objective": 0.5},
-        {"images": 9_024, "objective": 0.7, "done": True, "state": "finished", "reason": ""},
+        {"images": 1_024, "at": 1_000, "objective": 0.5},
+        {"images": 9_024, "at": 9_000, "objective": 0.7, "done": True, "state": "finished", "reason": ""},
     ]
 
 
@@ -97,7 +100,7 @@ def test_a_run_without_news_says_how_far_it_is_and_ends_when_asked(drive: Callab
 
 
 def test_what_an_earlier_life_found_is_reported_again(drive: Callable[..., Driving]) -> None:
-    driven = drive(lambda told: told(3_000, accuracy(0.6)), before=[(1_000, 0.4), (2_000, 0.5)])
+    driven = drive(lambda told: told(3_000, accuracy(0.6)), before=[Value(1_000, 1_024, 0.4), Value(2_000, 2_048, 0.5)])
     assert [one.get("objective") for one in reports(driven)] == [0.4, 0.5, 0.6, None]
 
 

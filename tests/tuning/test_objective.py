@@ -1,9 +1,23 @@
 """What trials are compared by."""
 
+import re
+from dataclasses import replace
+
 import pytest
 
 from dcgan_dist.errors import SettingsError
-from tuning.objective import LOGGED, PARTS, Objective, Reports, parse_objective
+from dcgan_dist.settings import Settings, scenes32
+from tuning.objective import (
+    LOGGED,
+    Objective,
+    Reports,
+    Value,
+    first_at,
+    marks,
+    parse_objective,
+    require_values,
+    rungs,
+)
 
 
 def test_the_probes_first_task_counts_if_nothing_else_is_said() -> None:
@@ -18,7 +32,13 @@ def test_the_probes_first_task_counts_if_nothing_else_is_said() -> None:
     [
         ("probe", "", [], "both", "objective is probe but the probe has no task: name one with --probe NAME"),
         ("probe/mnist/accuracy", "", ["cifar10"], "both", "but the probe has the tasks cifar10"),
-        ("loss/critic", "", [], "both", "objective is loss/critic but nobody logs that: use probe, or one of loss/"),
+        (
+            "loss/critic",
+            "",
+            [],
+            "both",
+            "runs do not log that (did you mean loss/discriminator?): use probe",
+        ),
         ("loss/generator", "", [], "both", "give --mode max or --mode min"),
         ("score/generated_after", "max", [], "alternate", "only with the schedule both"),
     ],
@@ -29,28 +49,108 @@ def test_wrong_objectives_get_one_sentence(given: str, mode: str, tasks: list[st
     assert told in str(error.value)
 
 
-def test_an_accuracy_counts_as_it_is_and_only_forward() -> None:
-    reports = Reports(Objective("probe/cifar10/accuracy", "max"), 9_000)
-    found = [
-        value
-        for images, accuracy in [(1_000, 0.3), (3_000, 0.5), (2_000, 0.4), (3_000, 0.5)]
-        for value in reports.add(images, {"probe/cifar10/accuracy": accuracy})
-    ]
-    assert found == [(1_000, 0.3), (3_000, 0.5)]
-    assert list(reports.add(4_000, {"loss/generator": 1.0})) == []
+def test_an_accuracy_counts_where_its_checkpoint_is_of_a_mark_and_only_forward() -> None:
+    reports = Reports(Objective("probe/cifar10/accuracy", "max"), marks(9_000), 64)
+    told = [(1_024, 0.3), (1_500, 0.9), (3_008, 0.5), (2_048, 0.4), (3_008, 0.5), (9_024, 0.6)]
+    found = [value for at, one in told for value in reports.add(at, {"probe/cifar10/accuracy": one})]
+    assert found == [Value(1_000, 1_024, 0.3), Value(3_000, 3_008, 0.5), Value(9_000, 9_024, 0.6)]
+    assert list(reports.add(9_024, {"loss/generator": 1.0})) == []
 
 
 def test_a_logged_number_is_averaged_over_a_part_of_the_run() -> None:
-    reports = Reports(Objective("loss/generator", "min"), 9_000)
+    reports = Reports(Objective("loss/generator", "min"), marks(9_000), 50)
     found = [
         value
         for images in range(250, 3_001, 250)
         for value in reports.add(images, {"loss/generator": images / 1_000, "loss/discriminator": 0.0})
     ]
-    assert [images for images, _ in found] == [1_000, 2_000, 3_000]
-    assert [value for _, value in found] == pytest.approx([0.625, 1.625, 2.625])
-    assert PARTS == 9
+    assert [(value.at, value.images) for value in found] == [(1_000, 1_000), (2_000, 2_000), (3_000, 3_000)]
+    assert [value.value for value in found] == pytest.approx([0.625, 1.625, 2.625])
     assert list(reports.add(9_000, {"loss/generator": float("nan")})) == []
+
+
+def test_a_number_that_is_logged_seldom_counts_for_the_part_in_which_it_was() -> None:
+    reports = Reports(Objective("samples/spread", "max"), marks(9_000), 50)
+    told = [(500, {}), (1_000, {}), (1_500, {"samples/spread": 0.4}), (2_000, {}), (2_500, {"samples/spread": 0.6})]
+    found = [value for images, values in told for value in reports.add(images, values)]
+    assert found == [Value(2_000, 2_000, 0.4)], "that of 2,500 images is not compared at 2,000"
+
+
+def test_trials_are_compared_after_each_ninth_and_cut_after_a_ninth_and_a_third() -> None:
+    assert marks(9_005) == (1_000, 2_000, 3_000, 4_000, 5_000, 6_000, 7_000, 8_000, 9_005)
+    assert rungs(9_005) == (1_000, 3_000, 9_005)
+    assert marks(9_000)[-2:] == (8_000, 9_000)
+    assert (marks(2), rungs(2)) == ((1, 2), (1, 2))
+    for total in (1, 5, 100, 36_000, 240_000):
+        assert set(rungs(total)) <= set(marks(total))
+
+
+def settings(batch_size: int = 64, steps: int = 10, measure_images: int = 10_000) -> Settings:
+    base = scenes32()
+    return replace(
+        base,
+        optimization=replace(base.optimization, batch_size=batch_size),
+        monitoring=replace(base.monitoring, steps=steps, measure_images=measure_images),
+    )
+
+
+@pytest.mark.parametrize(
+    ("metric", "of", "total", "give"),
+    [
+        ("samples/spread", settings(), 90_000, ""),
+        ("samples/spread", settings(), 89_000, "--monitoring.measure-images 9888, or --images 90_000 or more"),
+        (
+            "samples/spread",
+            settings(),
+            1_280,
+            "--monitoring.steps 2 --monitoring.measure-images 142, or --images 90_000 or more",
+        ),
+        ("samples/drift", settings(), 90_000, "--monitoring.measure-images 5000, or --images 180_000 or more"),
+        ("samples/drift", settings(measure_images=5_000), 90_000, ""),
+        ("loss/generator", settings(), 5_760, ""),
+        ("loss/generator", settings(batch_size=128), 5_760, "--monitoring.steps 5, or --images 11_520 or more"),
+        ("loss/generator", settings(steps=1), 500, "--images 576 or more"),
+        ("probe/rooms/accuracy", settings(), 640, ""),
+    ],
+)
+def test_trials_too_short_for_what_they_are_compared_by_are_refused(
+    metric: str, of: Settings, total: int, give: str
+) -> None:
+    objective = Objective(metric, "max")
+    if not give:
+        require_values(objective, of, total)
+        return
+    with pytest.raises(SettingsError) as error:
+        require_values(objective, of, total)
+    first = first_at(objective, of)
+    assert str(error.value) == (
+        f"objective is {metric}, which runs log first after {first:,} images, but trials of {total:,} images are "
+        f"compared from {total // 9:,} on, after each ninth: give {give}"
+    )
+
+
+@pytest.mark.parametrize("metric", ["samples/spread", "samples/drift", "loss/generator"])
+@pytest.mark.parametrize("total", [5_000, 20_000, 60_000])
+def test_what_is_to_be_given_is_enough(metric: str, total: int) -> None:
+    """The settings that the sentence names are taken, and those just short of them are not."""
+    objective = Objective(metric, "max")
+    with pytest.raises(SettingsError) as error:
+        require_values(objective, settings(batch_size=250, steps=40), total)
+    told = str(error.value)
+    given = dict(re.findall(r"--monitoring\.(steps|measure-images) (\d+)", told))
+    enough = settings(250, int(given.get("steps", 40)), int(given.get("measure-images", 10_000)))
+    require_values(objective, enough, total)
+    (images,) = re.findall(r"--images ([\d_]+)", told)
+    require_values(objective, settings(batch_size=250, steps=40), int(images))
+    with pytest.raises(SettingsError):
+        require_values(objective, settings(batch_size=250, steps=40), int(images) - 9)
+
+
+def test_a_name_that_is_nearly_one_is_told() -> None:
+    for given, meant in {"samples/spred": "samples/spread", "spread": "samples/spread", "loss/gen": ""}.items():
+        with pytest.raises(SettingsError) as error:
+            parse_objective(given, "max", [], "both")
+        assert (f"did you mean {meant}?" in str(error.value)) == bool(meant)
 
 
 def test_the_better_end_decides() -> None:

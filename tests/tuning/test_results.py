@@ -14,13 +14,14 @@ from dcgan_dist.settings import Settings, from_yaml, scenes32, to_yaml
 from dcgan_dist.storage import Place
 from tuning.figures import categories, draw
 from tuning.folder import SweepFolder
-from tuning.objective import Objective
+from tuning.objective import Objective, marks
 from tuning.results import HPARAMS, as_csv, best_of, read_results, write_results
 from tuning.space import Choice, Numbers
 
 JUDGED = Objective("probe/rooms/accuracy", "max")
 LOGGED = Objective("loss/generator", "min")
 TOTAL = 9_000
+AT = marks(TOTAL)
 BASE = replace(scenes32(), images=TOTAL, storage="runs", on_collapse="warn")
 
 
@@ -71,20 +72,25 @@ def folder(tmp_path: Path) -> SweepFolder:
         sweep.begin(number, {"optimization.lr": lr, "optimization.batch_size": batch_size})
         trial = tmp_path / "runs" / "sweep" / "trials" / f"{number:03d}"
         if number == 0:
-            write_run(trial, settings, [(1_024, 3.0), (9_024, 2.0)], [(1_024, 0.5), (8_000, 0.8)])
+            write_run(trial, settings, [(1_024, 3.0), (9_024, 2.0)], [(1_024, 0.5), (1_600, 0.9), (8_000, 0.8)])
             sweep.end(number, "finished", "", 90.0)
         elif number == 1:
-            write_run(trial, settings, [(1_024, 1.0), (3_200, 9.0)], [(1_024, 0.6)])
+            write_run(trial, settings, [(1_024, 1.0), (3_200, 9.0)], [(1_024, 0.9)])
             sweep.end(number, "cut", "", 30.0)
     return sweep
 
 
 def test_a_trial_is_a_line_with_the_age_of_what_was_judged(folder: SweepFolder) -> None:
-    rows = list(csv.DictReader(io.StringIO(as_csv(read_results(folder, JUDGED, TOTAL)))))
+    rows = list(csv.DictReader(io.StringIO(as_csv(read_results(folder, JUDGED, AT)))))
     assert [row["state"] for row in rows] == ["finished", "cut", "unfinished"]
     first, second, third = rows
     assert (first["objective"], first["checkpoint"], first["age_images"]) == ("0.8", "000000008000", "1024")
     assert (first["low"], first["high"]) == (str(0.8 - 0.01), str(0.8 + 0.01))
+    assert [(row["objective"], row["compared_images"], row["objective_images"], row["rank"]) for row in rows] == [
+        ("0.8", "8000", "8000", "1"),
+        ("0.9", "1000", "1024", "2"),
+        ("", "", "0", ""),
+    ]
     assert (first["generator_updates"], second["generator_updates"]) == ("141", "100")
     assert (second["optimization.lr"], second["optimization.batch_size"]) == ("0.001", "32")
     assert (second["images"], second["age_images"], second["seconds"]) == ("3200", "2176", "30.0")
@@ -92,23 +98,23 @@ def test_a_trial_is_a_line_with_the_age_of_what_was_judged(folder: SweepFolder) 
 
 
 def test_the_better_end_of_the_objective_says_which_is_best(folder: SweepFolder) -> None:
-    best = best_of(read_results(folder, JUDGED, TOTAL), JUDGED)
-    least = best_of(read_results(folder, LOGGED, TOTAL), LOGGED)
+    best = best_of(read_results(folder, JUDGED, AT))
+    least = best_of(read_results(folder, LOGGED, AT))
     assert best is not None
     assert least is not None
     assert (best.entry.number, best.entry.value) == (0, 0.8)
     # The mean since the last ninth of the run: of the first trial 2, of the second 9.
-    assert (least.entry.number, least.entry.value, least.bounds) == (0, 2.0, None)
+    assert (least.entry.number, least.entry.value, least.bounds) == (0, 2.0, {})
 
 
 def test_the_best_settings_are_those_of_a_run_of_its_own(folder: SweepFolder) -> None:
-    write_results(folder, read_results(folder, JUDGED, TOTAL), BASE, JUDGED)
+    write_results(folder, read_results(folder, JUDGED, AT), BASE, JUDGED)
     best = from_yaml((folder.place / "best.yaml").read_bytes().decode(), "best.yaml")
     assert best == replace(BASE, name="", storage=str(folder.place.parent))
 
 
 def test_tensorboard_shows_the_table_of_settings(folder: SweepFolder) -> None:
-    write_results(folder, read_results(folder, JUDGED, TOTAL), BASE, JUDGED)
+    write_results(folder, read_results(folder, JUDGED, AT), BASE, JUDGED)
     file = (folder.trials / "001" / "tensorboard" / HPARAMS).local_path
     events = EventAccumulator(str(file))
     events.Reload()
@@ -117,6 +123,7 @@ def test_tensorboard_shows_the_table_of_settings(folder: SweepFolder) -> None:
     values = told.session_start_info.hparams
     assert values["optimization.lr"].number_value == 1e-3
     assert values["optimization.batch_size"].number_value == 32
+    assert values["compared at images"].number_value == 1_000
     experiment = HParamsPluginData.FromString(content["_hparams_/experiment"].plugin_data.content).experiment
     assert [info.name.tag for info in experiment.metric_infos] == ["probe/rooms/accuracy"]
 
@@ -124,7 +131,7 @@ def test_tensorboard_shows_the_table_of_settings(folder: SweepFolder) -> None:
 def test_each_setting_and_each_pair_has_a_figure(folder: SweepFolder) -> None:
     space = {"optimization.lr": Numbers(1e-4, 1e-2, log=True), "optimization.batch_size": Choice((32, 64))}
     for objective in (JUDGED, LOGGED):
-        files = draw(read_results(folder, objective, TOTAL), space, objective, TOTAL)
+        files = draw(read_results(folder, objective, AT), space, objective)
         assert set(files) == {"lr.png", "batch_size.png", "lr-batch_size.png"}
         assert all(file.startswith(b"\x89PNG") for file in files.values())
 

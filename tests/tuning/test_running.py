@@ -11,7 +11,7 @@ from dcgan_dist.storage import Place
 from dcgan_dist.train import Lent
 from tuning import running
 from tuning.folder import SweepFolder
-from tuning.objective import Objective
+from tuning.objective import Objective, marks
 from tuning.options import SweepOptions
 from tuning.running import Running
 
@@ -36,7 +36,7 @@ def make(folder: SweepFolder, workers: int = 1, **options: Any) -> Running:
     settings = replace(settings, workers=replace(settings.workers, number=workers))
     objective = Objective("probe/rooms/accuracy", "max")
     given = SweepOptions(search=("lr=uniform(1e-4,1e-3)",), **options)
-    return Running(given, folder, {}, objective, settings, 9_000, Lent(), 1)
+    return Running(given, folder, {}, objective, settings, marks(9_000), Lent(), 1)
 
 
 def test_news_and_ends_are_told_and_written_down(folder: SweepFolder, capsys: pytest.CaptureFixture[str]) -> None:
@@ -44,12 +44,12 @@ def test_news_and_ends_are_told_and_written_down(folder: SweepFolder, capsys: py
     folder.begin(0, VALUES)
     sweep.begins(0, VALUES)
     sweep.hears(0, {"images": 500, "speed": 100.0, "seconds": 5.0})
-    sweep.hears(0, {"images": 1_000, "objective": 0.5, "speed": 100.0, "seconds": 10.0})
+    sweep.hears(0, {"images": 1_024, "at": 1_000, "objective": 0.5, "speed": 100.0, "seconds": 10.0})
     sweep.ends(0, VALUES, "cut", "")
     assert capsys.readouterr().out.splitlines() == [
         "trial 0 begins: lr 0.0002",
         "trial 0 at 1,000 images (11 %): probe/rooms/accuracy 50.00 %",
-        "trial 0 is cut at 1,000 images",
+        "trial 0 is cut at 1,024 images",
     ]
     record = folder.read(0)
     assert (record.state, record.seconds) == ("cut", 10.0)
@@ -62,9 +62,9 @@ def test_values_that_change_in_mid_run_are_on_record(folder: SweepFolder, capsys
     sweep = make(folder)
     folder.begin(0, VALUES)
     sweep.begins(0, VALUES)
-    sweep.hears(0, {"images": 3_000, "objective": 0.9, "seconds": 5.0})
+    sweep.hears(0, {"images": 3_000, "at": 3_000, "objective": 0.9, "seconds": 5.0})
     sweep.begins(0, {"optimization.lr": 4e-4})
-    sweep.hears(0, {"images": 2_000, "objective": 0.7, "seconds": 3.0})
+    sweep.hears(0, {"images": 2_000, "at": 2_000, "objective": 0.7, "seconds": 3.0})
     entry = sweep.entries.by_number[0]
     assert (entry.images, entry.at, entry.value) == (2_000, 2_000, 0.7)
     sweep.ends(0, {"optimization.lr": 4e-4}, "finished", "")
@@ -95,7 +95,7 @@ def test_hours_of_all_workers_end_a_sweep(folder: SweepFolder) -> None:
     assert not sweep._stops()
     sweep.hears(1, {"images": 2, "seconds": 301.0})
     assert sweep._stops()
-    assert sweep.over == "1 accelerator hours"
+    assert sweep.over == "1 accelerator hour"
 
 
 def test_a_signal_ends_a_sweep(folder: SweepFolder, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import AsyncHyperBandScheduler, PopulationBasedTraining
 
 from dcgan_dist.errors import SettingsError
+from tuning.objective import Value
 from tuning.scheduling import make_scheduler, recall, require_changeable
 from tuning.space import Choice, Numbers
 
@@ -21,9 +22,7 @@ def asha(mode: Any = "max") -> AsyncHyperBandScheduler:
 
 
 def tell(scheduler: Any, trial: Trial, images: int, value: float) -> str:
-    decision: str = scheduler.on_trial_result(
-        None, trial, {"images": images, "objective": value, "training_iteration": 1}
-    )
+    decision: str = scheduler.on_trial_result(None, trial, {"at": images, "objective": value, "training_iteration": 1})
     return decision
 
 
@@ -54,7 +53,7 @@ def test_news_without_a_value_cut_nobody() -> None:
 
 def test_a_new_scheduler_recalls_what_trials_had_come_to() -> None:
     scheduler = asha()
-    recall(scheduler, [[(1_000, value), (2_000, value)] for value in (0.5, 0.6, 0.7, 0.8)])
+    recall(scheduler, [[Value(1_000, 1_024, value), Value(2_000, 2_048, value)] for value in (0.5, 0.6, 0.7, 0.8)])
     assert tell(scheduler, new(scheduler), 1_000, 0.4) == "STOP"
     assert tell(scheduler, new(scheduler), 1_000, 0.9) == "CONTINUE"
     forgetful = asha()
@@ -72,3 +71,69 @@ def test_a_population_changes_only_what_can_change_in_mid_run() -> None:
     require_changeable(SPACE)
     with pytest.raises(SettingsError, match=r"--search optimization\.batch_size cannot change in mid-run"):
         require_changeable({**SPACE, "optimization.batch_size": Choice((32, 64))})
+
+
+def test_a_value_of_more_images_never_stands_for_a_rung() -> None:
+    scheduler = asha()
+    others = [new(scheduler) for _ in range(3)]
+    for trial, value in zip(others, (0.5, 0.6, 0.7), strict=True):
+        tell(scheduler, trial, 1_000, value)
+    late = new(scheduler)
+    assert tell(scheduler, late, 2_000, 0.1) == "CONTINUE", "nobody else is compared at 2,000"
+    assert tell(scheduler, new(scheduler), 1_000, 0.4) == "STOP"
+    assert sorted(scheduler._brackets[0]._rungs[-1][1].values()) == [0.4, 0.5, 0.6, 0.7]
+
+
+def test_equal_trials_are_not_cut_whichever_comes_first() -> None:
+    scheduler = asha()
+    trials = [new(scheduler) for _ in range(4)]
+    assert [tell(scheduler, trial, at, 0.5) for at in (1_000, 3_000) for trial in trials] == ["CONTINUE"] * 8
+
+
+class Controller:
+    """In the place of Tune's: knows the trials, and saves at once."""
+
+    def __init__(self, trials: list[Any]) -> None:
+        self._trials = trials
+
+    def get_trials(self) -> list[Any]:
+        return self._trials
+
+    def _schedule_trial_save(self, trial: Any, result: Any) -> str:
+        return f"checkpoint of {trial}"
+
+
+def test_a_population_compares_at_equally_many_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    scheduler = make_scheduler("pbt", "max", TOTAL, SPACE, 0, all_at_once=True)
+    assert isinstance(scheduler, PopulationBasedTraining)
+    exploited: list[tuple[Any, Any]] = []
+    monkeypatch.setattr(
+        PopulationBasedTraining, "_exploit", lambda self, controller, trial, donor: exploited.append((trial, donor))
+    )
+    trials = [Trial(f"trial {number}", stub=True) for number in range(2)]
+    controller = Controller(trials)
+    for trial in trials:
+        trial.config = {"optimization.lr": 2e-4, "optimization.beta1": 0.5}
+        scheduler.on_trial_add(controller, trial)
+    slow, fast = trials
+
+    def news(trial: Any, at: int, value: float) -> None:
+        scheduler.on_trial_result(controller, trial, {"at": at, "objective": value, "images": at + 24})
+
+    news(fast, 1_000, 0.3)
+    news(fast, 2_000, 0.4)
+    news(fast, 3_000, 0.5)
+    news(slow, 1_000, 0.35)
+    assert exploited == [], "it is ahead at 1,000 images, though the other has a larger value at 3,000"
+    news(fast, 4_000, 0.55)
+    assert exploited == [(fast, slow)], "behind at 1,000, where both have a value"
+    news(slow, 2_000, 0.1)
+    assert exploited == [(fast, slow)], "nobody else has a value at 2,000 with the weights that it has now"
+    news(fast, 5_000, 0.7)
+    news(slow, 5_000, 0.7)
+    assert len(exploited) == 1, "equal ones leave each other alone"
+    news(slow, 6_000, 0.6)
+    news(fast, 6_000, 0.8)
+    assert len(exploited) == 1
+    news(slow, 7_000, 0.6)
+    assert exploited[1:] == [(slow, fast)]

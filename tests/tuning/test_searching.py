@@ -66,8 +66,8 @@ def test_a_resumed_sweep_gives_what_was_unfinished_and_then_what_is_new(folder: 
 
 
 def test_optuna_looks_where_it_is_good(folder: SweepFolder) -> None:
-    chooser = OptunaChooser(SPACE, 0, "max")
-    chooser.tell(0, {"optimization.lr": 2e-4, "optimization.batch_size": 128}, -1.7)
+    chooser = OptunaChooser(SPACE, 0, "max", 900)
+    chooser.tell(0, {"optimization.lr": 2e-4, "optimization.batch_size": 128}, {900: -1.7})
     given = suggestions(folder, chooser=chooser, new=range(1, 40))
     tried = []
     for number in range(1, 40):
@@ -75,18 +75,35 @@ def test_optuna_looks_where_it_is_good(folder: SweepFolder) -> None:
         assert isinstance(values, dict)
         lr = float(str(values["optimization.lr"]))
         tried.append(lr)
-        given.on_trial_complete(str(number), {"objective": -abs(math.log10(lr) + 2)})
+        given.on_trial_complete(str(number), {"at": 900, "objective": -abs(math.log10(lr) + 2)})
     early, late = (sum(3e-3 < lr < 3e-2 for lr in part) for part in (tried[:10], tried[-10:]))
     assert late > early
     assert late >= 6
 
 
 def test_optuna_learns_from_what_others_chose_but_not_from_values_outside(folder: SweepFolder) -> None:
-    chooser = OptunaChooser(SPACE, 0, "min")
-    chooser.tell(0, {"optimization.lr": 2e-4, "optimization.batch_size": 128}, 1.0)
-    chooser.tell(1, {"optimization.lr": 2.0, "optimization.batch_size": 128}, 2.0)
-    chooser.tell(2, {"optimization.lr": 2e-4, "optimization.batch_size": 100}, 3.0)
+    chooser = OptunaChooser(SPACE, 0, "min", 900)
+    chooser.tell(0, {"optimization.lr": 2e-4, "optimization.batch_size": 128}, {900: 1.0})
+    chooser.tell(1, {"optimization.lr": 2.0, "optimization.batch_size": 128}, {900: 2.0})
+    chooser.tell(2, {"optimization.lr": 2e-4, "optimization.batch_size": 100}, {900: 3.0})
     chooser.choose(3)
-    chooser.tell(3, {}, None)
+    chooser.tell(3, {}, {})
     states = [trial.state.name for trial in chooser._study.trials]
     assert states == ["COMPLETE", "FAIL"]
+
+
+def test_optuna_hears_of_a_trial_that_was_cut_as_of_one_that_was_pruned(folder: SweepFolder) -> None:
+    """So it takes no value of few images for better than one of a whole trial."""
+    chooser = OptunaChooser(SPACE, 0, "max", 900)
+    given = suggestions(folder, chooser=chooser, new=range(3))
+    for name in "abc":
+        given.suggest(name)
+    given.on_trial_result("b", {"at": 100, "objective": 0.9, "images": 128})
+    given.on_trial_result("b", {"images": 256})
+    given.on_trial_complete("b", {"at": 300, "objective": 0.95, "images": 320})
+    given.on_trial_complete("a", {"at": 900, "objective": 0.5, "images": 960, "done": True})
+    given.on_trial_result("c", {"at": 100, "objective": 0.99, "images": 128})
+    given.on_trial_complete("c", {"at": 100, "objective": 0.99}, error=True)
+    told = {str(trial.state.name): (trial.value, trial.intermediate_values) for trial in chooser._study.trials}
+    assert told == {"COMPLETE": (0.5, {900: 0.5}), "PRUNED": (0.95, {100: 0.9, 300: 0.95}), "FAIL": (None, {})}
+    assert chooser._study.best_trial.value == 0.5

@@ -16,8 +16,11 @@ import pytest
 import torch
 
 from dcgan_dist.checkpoint import attempts, load_checkpoint, manifests
+from dcgan_dist.evaluation.live import first_after
+from dcgan_dist.monitoring.curves import read_probed
 from dcgan_dist.settings import flatten, from_yaml
 from dcgan_dist.storage import Place
+from tuning.objective import rungs
 from tuning.sweep import main
 
 TINY = [
@@ -102,7 +105,14 @@ def test_a_sweep_leaves_runs_a_table_and_settings_that_give_its_best_again(
         (result,) = (run / "evaluation").glob(f"{row['checkpoint']}-rooms-discriminator-*.json")
         assert json.loads(result.read_text())["all_labels"]["accuracy"] == float(row["objective"])
         assert (run / "tensorboard" / "events.out.tfevents.000000.hparams").is_file()
-    best = max(rows, key=lambda row: float(row["objective"]))
+    # Cut or not, the first to have gone to the end stands in front, and its value is that of the end.
+    best = next(row for row in rows if row["rank"] == "1")
+    assert (best["state"], best["compared_images"]) == ("finished", "24000")
+    assert {row["compared_images"] for row in rows} <= {str(at) for at in rungs(24_000)}
+    for row in rows:
+        judged = {found["images"] for found in read_probed(Place(str(sweep / "trials" / row["run"])))}
+        assert all(first_after(rungs(24_000), images, 64) for images in judged), "no checkpoint but those of the rungs"
+        assert int(row["objective_images"]) == max(judged)
     assert f"best         trial {best['trial']}: python -m dcgan_dist.train --config" in output
     figures = {"lr.png", "beta1.png", "lr-beta1.png"}
     assert {file.name for file in (sweep / "figures").iterdir()} == figures
@@ -240,7 +250,7 @@ def test_two_cpus_of_a_standing_cluster_are_enough_also_when_a_trial_loses_its_d
         (["--search", "lr=uniform(1,1)"], "is an empty range"),
         (
             [*LR, "--objective", "loss/critic"],
-            "objective is loss/critic but nobody logs",
+            "objective is loss/critic but runs do not log that (did you mean loss/discriminator?)",
         ),
         ([*LR, "--trials=-1"], "trials is -1 but needs at least 1"),
         ([*LR, "--searcher=grid"], "searcher is grid but optimization.lr is a range"),
@@ -253,8 +263,14 @@ def test_two_cpus_of_a_standing_cluster_are_enough_also_when_a_trial_loses_its_d
             [*LR, "--budget-minutes", "0"],
             "budget_minutes is 0.0 but needs to be above 0",
         ),
-        (["--resume", "none"], "there is no sweep in"),
-        (["--report", "none"], "there is no sweep in"),
+        (
+            [*LR, "--objective", "samples/spread", "--images", "1280"],
+            "objective is samples/spread, which runs log first after 10,000 images, but trials of 1,280 images are "
+            "compared from 142 on",
+        ),
+        ([*LR, "--checkpoints.images", "700"], "give --checkpoints.images 0"),
+        (["--resume", "none"], "runs/none, and no other one in"),
+        (["--report", "none"], "runs/none, and no other one in"),
         (["--resume", "a", "--report", "b"], "--resume and --report each name a sweep"),
     ],
 )
