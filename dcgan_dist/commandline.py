@@ -24,12 +24,25 @@ arg = tyro.conf.arg
 DEFAULT_STORAGE = Settings(images=1).storage
 AUTO = "auto"
 """What `--resume` means without a value."""
+COMMON = {
+    "--preset NAME": f"what the settings begin with: {', '.join(PRESETS)}",
+    "--data ADDRESS": "images: WebDataset shards on a disk or in an object store",
+    "--images IMAGES": "length of the run; --epochs counts passes over the data",
+    "--minutes MINUTES": "stop after so long, with a checkpoint",
+    "--batch-size IMAGES": "images of a step, over all workers",
+    "--lr RATE": "learning rate of Adam",
+    "--workers N": "workers; 2:8 for 8, and at least 2",
+    "--storage ADDRESS": "where runs lie: a folder, or an object store",
+    "--name NAME": "name of the run",
+    "--resume RUN": "go on with a run",
+}
+"""The options that most runs need, and what the help begins with."""
 _TIME = re.compile(r"-\d{8}-\d{6}$")
 
 
 @dataclass(frozen=True)
 class Options:
-    """Train a DCGAN with Ray. Settings are those of a preset; every one can be given here."""
+    """Options of the training command, beside the settings of a run."""
 
     preset: Annotated[str, arg(metavar="|".join(PRESETS))] = "scenes32"
     """What the settings begin with: rooms drawn on the spot, or one of the paper's data sets."""
@@ -147,7 +160,14 @@ def _read(arguments: Sequence[str], base: Settings) -> Options:
         arguments,
         prog="python -m dcgan_dist.train",
         default=Options(settings=with_length(base, arguments)),
+        description=_description(),
     )
+
+
+def _description() -> str:
+    width = max(map(len, COMMON))
+    rows = "\n".join(f"  {option:{width}}  {text}" for option, text in COMMON.items())
+    return f"Train a DCGAN with Ray. What most runs need:\n\n{rows}\n\nAll settings, with units and sources:"
 
 
 def name_run(settings: Settings, given: argparse.Namespace, stem: str) -> tuple[Settings, tuple[str, ...]]:

@@ -144,6 +144,19 @@ def test_a_mistake_is_told_in_one_sentence(
     assert "\n" not in str(caught.value)
 
 
+def test_help_begins_with_ten_options_that_exist_and_take_what_it_says() -> None:
+    told = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    with pytest.raises(SystemExit), contextlib.redirect_stdout(told):
+        parse(["--help"])
+    told.seek(0)
+    first, _, rest = told.read().partition("╭─")
+    common = re.findall(r"^  (--\S+) ([A-Z]+)  +\S", first, re.MULTILINE)
+    assert len(common) == 10
+    for name, value in common:
+        (line,) = [line for line in rest.splitlines() if re.match(rf"│ (.*, )?{name}[ ,]", line)]
+        assert name == "--preset" or line.strip("│ ").endswith(f" {value}")
+
+
 def test_help_explains_every_setting_and_no_group_is_longer_than_a_screen() -> None:
     told = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
     with pytest.raises(SystemExit) as caught, contextlib.redirect_stdout(told):
@@ -158,7 +171,7 @@ def test_help_explains_every_setting_and_no_group_is_longer_than_a_screen() -> N
     for group in groups:
         assert group.count("\n") <= 45
     # Every setting has a help text: its line of names is followed by one that does not begin the next setting.
-    lines = [line.strip("│ ") for line in text.splitlines()]
+    lines = [line.strip("│ ") for line in text.partition("╭─")[2].splitlines()]
     for line, following in itertools.pairwise(lines):
         if line.startswith("--"):
             assert not following.startswith("--")
