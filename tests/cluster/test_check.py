@@ -1,5 +1,6 @@
 """The cluster files are right, and what is wrong in one is found."""
 
+import gzip
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,11 @@ import yaml
 
 import cluster.check
 from cluster.check import ROOT, files, problems_of
+
+NOT_CHECKED = (
+    "not checked against KubeRay's definitions: 1 file of cluster/kuberay, since there is no $DCGAN_DIST_DATA/kuberay "
+    "(docs/cluster.md says where they come from)"
+)
 
 
 @pytest.mark.parametrize("file", files(), ids=lambda file: str(file.relative_to(ROOT)))
@@ -96,16 +102,21 @@ def test_pods_are_started_with_what_other_machines_are(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "definitions", "status", "told"),
+    ("name", "line", "definitions", "options", "status", "told"),
     [
-        ("", True, 0, "1 files, 0 problems\n"),
-        ("", False, 2, "1 files, 0 problems\nnot checked: Kubernetes files, for want of $DCGAN_DIST_DATA/kuberay\n"),
-        ("max_worker: 3\n", True, 1, "1 files, 1 problems\n"),
+        ("onprem.yaml", "", True, ["--strict"], 0, "1 file, 0 problems\n"),
+        ("onprem.yaml", "", False, ["--strict"], 0, "1 file, 0 problems\n"),
+        ("kuberay/rayjob.yaml", "", False, [], 0, f"1 file, 0 problems\n{NOT_CHECKED}\n"),
+        ("kuberay/rayjob.yaml", "", False, ["--strict"], 2, f"1 file, 0 problems\n{NOT_CHECKED}\n"),
+        ("kuberay/rayjob.yaml", "", True, [], 1, "rayjobs.yaml, or the same gzipped\n1 file, 1 problem\n"),
+        ("onprem.yaml", "max_worker: 3\n", True, [], 1, "1 file, 1 problem\n"),
     ],
 )
 def test_the_command_says_what_it_did_and_did_not(
+    name: str,
     line: str,
     definitions: bool,
+    options: list[str],
     status: int,
     told: str,
     tmp_path: Path,
@@ -114,10 +125,26 @@ def test_the_command_says_what_it_did_and_did_not(
 ) -> None:
     if definitions:
         (tmp_path / "kuberay").mkdir()
-    copy = tmp_path / "onprem.yaml"
-    copy.write_text((ROOT / "cluster" / "onprem.yaml").read_text() + line)
+    copy = tmp_path / "cluster" / name
+    copy.parent.mkdir(parents=True)
+    copy.write_text((ROOT / "cluster" / name).read_text() + line)
     monkeypatch.setenv("DCGAN_DIST_DATA", str(tmp_path))
-    monkeypatch.setattr("sys.argv", ["check.py", str(copy)])
+    monkeypatch.setattr("sys.argv", ["check.py", str(copy), *options])
     monkeypatch.chdir(ROOT)
     assert cluster.check.main() == status
     assert capsys.readouterr().out.endswith(told)
+
+
+def test_definitions_may_be_plain_or_gzipped(tmp_path: Path, shared_data: Callable[[str], Path]) -> None:
+    for file in shared_data("kuberay").glob("*.yaml.gz"):
+        (tmp_path / file.stem).write_bytes(gzip.decompress(file.read_bytes()))
+    wrong = changed("cluster/kuberay/rayjob.yaml", "  backoffLimit: 0", "  backofflimit: 0", tmp_path)
+    assert any("'backofflimit' was unexpected" in text for text in problems_of(wrong, tmp_path))
+
+
+def test_a_file_that_is_not_there_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr("sys.argv", ["check.py", str(tmp_path / "none.yaml")])
+    assert cluster.check.main() == 2
+    assert capsys.readouterr().err.startswith(f"error: {tmp_path}/none.yaml is no file")
