@@ -15,6 +15,7 @@ from dcgan_dist.arguments import read
 from dcgan_dist.checkpoint import manifests, require_same
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.extensions import named_by, require_trust
+from dcgan_dist.invocation import prog
 from dcgan_dist.runs import SETTINGS_FILE, find_run, is_run
 from dcgan_dist.settings import PRESETS, Settings, from_yaml
 from dcgan_dist.storage import MissingFile, Place, place
@@ -158,7 +159,7 @@ def _read(arguments: Sequence[str], base: Settings) -> Options:
     return read(
         Options,
         arguments,
-        prog="python -m dcgan_dist.train",
+        prog=prog("train"),
         default=Options(settings=with_length(base, arguments)),
         description=_description(),
     )

@@ -37,6 +37,7 @@ from dcgan_dist.evaluation.tasks import Named, parse_tasks
 from dcgan_dist.evaluation.tasks.neighbours import NAME as NEIGHBOURS
 from dcgan_dist.evaluation.tasks.neighbours import open_neighbours, training_shards
 from dcgan_dist.generate import Which, load_training_generator
+from dcgan_dist.invocation import prog
 from dcgan_dist.monitoring.terminal import Line
 from dcgan_dist.networks import Discriminator
 from dcgan_dist.published import SVHN, load_published
@@ -230,7 +231,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def act(line: Line) -> None:
         config = (tyro.conf.FlagCreatePairsOff,)
-        options = read(EvaluateOptions, arguments, prog="python -m dcgan_dist.evaluate", config=config)
+        options = read(EvaluateOptions, arguments, prog=prog("evaluate"), config=config)
         of = find_run(options.run, options.storage) if options.run else None
         results = evaluate(options, of, line.say)
         line.clear()

@@ -27,6 +27,7 @@ from dcgan_dist.evaluation.task import Labelled
 from dcgan_dist.evaluation.tasks.labelled import find_split, open_index, pictures
 from dcgan_dist.evaluation.tasks.neighbours import require_unseen, training_index
 from dcgan_dist.generate import Which, load_frozen
+from dcgan_dist.invocation import prog
 from dcgan_dist.monitoring.terminal import Line
 from dcgan_dist.pictures import Pixels, png
 from dcgan_dist.runs import find_run
@@ -100,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command. Returns 0, 2 for wrong input, 130 after Ctrl-C."""
 
     def act(line: Line) -> None:
-        options = read(MemorisedOptions, arguments, prog="python -m dcgan_dist.memorised")
+        options = read(MemorisedOptions, arguments, prog=prog("study memorised"))
         named = find_run(options.run, options.storage)
         run, name = named.place, named.choose(options.checkpoint)
         checkpoint = named_checkpoint(run, name, trust_code=options.trust_code)

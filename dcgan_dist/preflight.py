@@ -17,6 +17,7 @@ from dcgan_dist.arguments import read
 from dcgan_dist.cluster import connected, set_environment
 from dcgan_dist.errors import ClusterError
 from dcgan_dist.evaluation.options import status_of
+from dcgan_dist.invocation import prog
 from dcgan_dist.monitoring.terminal import Line
 from dcgan_dist.settings import Settings, WorkerSettings
 from dcgan_dist.storage import place
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command. Returns 0, 2 for wrong input and for what the doctor finds, 130 after Ctrl-C."""
 
     def act(line: Line) -> None:
-        options = read(PreflightOptions, arguments, prog="python -m dcgan_dist.preflight")
+        options = read(PreflightOptions, arguments, prog=prog("doctor"))
         settings = Settings(images=1, workers=WorkerSettings(address=options.address))
         set_environment(settings)
         with connected(settings):

@@ -21,6 +21,7 @@ from dcgan_dist.checkpoint import named_checkpoint
 from dcgan_dist.errors import DataError, DcganDistError, SettingsError, complain
 from dcgan_dist.exported import SUFFIXES, to_pt2, to_safetensors
 from dcgan_dist.generate import Which, choose_kind, load_frozen
+from dcgan_dist.invocation import prog
 from dcgan_dist.pictures import grid, png
 from dcgan_dist.runs import find_run
 from dcgan_dist.storage import Place, place
@@ -148,7 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit code, 2 for a wrong input."""
     try:
         config = (tyro.conf.FlagCreatePairsOff,)
-        options = read(SampleOptions, arguments, prog="python -m dcgan_dist.sample", config=config)
+        options = read(SampleOptions, arguments, prog=prog("sample"), config=config)
         written = sample(options, partial(print, file=sys.stderr))
     except DcganDistError as error:
         complain(error)

@@ -5,7 +5,6 @@ python -m dcgan_dist.status s3://bucket/runs/NAME
 """
 
 import json
-import shlex
 import statistics
 import sys
 import time
@@ -20,6 +19,7 @@ from dcgan_dist.arguments import read
 from dcgan_dist.checkpoint import Attempt, attempts, manifests
 from dcgan_dist.errors import CheckpointError, DcganDistError, complain
 from dcgan_dist.history import lives, totals
+from dcgan_dist.invocation import command_line, prog
 from dcgan_dist.monitoring.curves import Point, read_lines, read_points
 from dcgan_dist.monitoring.terminal import duration
 from dcgan_dist.runs import find_run
@@ -134,7 +134,7 @@ def describe(run: Place, found: Standing, now: float) -> list[str]:
 
 def _status(run: Place, found: Standing, now: float) -> str:
     status = str(found.record["status"])
-    again = f"python -m dcgan_dist.train --resume {shlex.quote(run.name)} --storage {shlex.quote(str(run.parent))}"
+    again = command_line("train", "--resume", run.name, "--storage", str(run.parent))
     if status == "finished":
         return status
     if status != "running":
@@ -159,7 +159,7 @@ def _count(number: int, thing: str) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command. Returns 0, or 2 where the folder is no run."""
     try:
-        options = read(StatusOptions, arguments, prog="python -m dcgan_dist.status")
+        options = read(StatusOptions, arguments, prog=prog("status"))
         run = find_run(options.run, options.storage).place
         print("\n".join(describe(run, read_standing(run), time.time())))
     except DcganDistError as error:

@@ -44,6 +44,7 @@ from dcgan_dist.evaluation.task import Task
 from dcgan_dist.evaluation.tasks import parse_tasks
 from dcgan_dist.extensions import Code, checksums, import_code
 from dcgan_dist.history import lives, totals
+from dcgan_dist.invocation import command_line
 from dcgan_dist.length import describe_length, run_length
 from dcgan_dist.monitoring.curves import read_lines
 from dcgan_dist.monitoring.trackers import Status, require_trackers
@@ -378,9 +379,8 @@ class Launch:
         self._require_judge()
         if supervisor.signal is None:
             return 0
-        storage = shlex.quote(settings.storage)
-        trust = " --trust-code" if self.code else ""
-        print(f"go on with: python -m dcgan_dist.train --resume {settings.name} --storage {storage}{trust}", flush=True)
+        again = ["--resume", settings.name, "--storage", settings.storage, *(["--trust-code"] if self.code else [])]
+        print(f"go on with: {command_line('train', *again)}", flush=True)
         return 128 + supervisor.signal
 
     def _is_wanted(self, images: int) -> bool:
@@ -402,7 +402,7 @@ class Launch:
             try:
                 live.close(finish=True)
             except KeyboardInterrupt:
-                monitor.say("the last checkpoint is left; judge it with python -m dcgan_dist.evaluate")
+                monitor.say(f"the last checkpoint is left; judge it with: {command_line('evaluate', str(self.run))}")
             finally:
                 live.close(finish=False)  # while Ray still runs
         else:

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from dcgan_dist.checkpoint import begin_attempt, write_checkpoint
+from dcgan_dist.invocation import command_line
 from dcgan_dist.monitoring.curves import Curves
 from dcgan_dist.settings import Settings
 from dcgan_dist.status import describe, main, read_standing
@@ -86,8 +87,8 @@ def test_a_run_without_a_sign_is_said_to_be_dead_with_the_command_that_goes_on(t
     run = place(str(tmp_path / "runs" / "a run"))
     write_run(run, tmp_path)
     assert told(run, later_s=3_600)["status"] == (
-        f"no sign for 1 h 00 min: if it is dead, go on with: python -m dcgan_dist.train --resume 'a run' "
-        f"--storage {tmp_path}/runs"
+        "no sign for 1 h 00 min: if it is dead, go on with: "
+        + command_line("train", "--resume", "a run", "--storage", f"{tmp_path}/runs")
     )
 
 

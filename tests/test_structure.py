@@ -11,6 +11,7 @@ PACKAGE = Path(dcgan_dist.__file__).parent
 TUNING = PACKAGE.parent / "tuning"
 
 LAYERS = [
+    {"__main__"},
     {"train", "preflight", "sample", "status", "evaluate", "memorised", "data.prepare"},
     {"supervisor", "doctor", "contract"},
     {"evaluation.live"},
@@ -46,7 +47,7 @@ LAYERS = [
     {"batchnorm", "randomness", "precision", "pictures", "spread", "data.images", "data.tar", "storage", "runs"},
     {"extensions", "arguments"},
     {"settings"},
-    {"errors", "numerals", "versions"},
+    {"errors", "numerals", "versions", "invocation"},
 ]
 """Commands first; a module imports from its own layer or from those below."""
 
@@ -68,6 +69,8 @@ WITHOUT_RAY = [
     "commandline",
     "storage",
     "runs",
+    "invocation",
+    "__main__",
     "checkpoint",
     "length",
     "advice",

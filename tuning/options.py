@@ -13,6 +13,7 @@ from dcgan_dist.data.embedded import EMBEDDED
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.evaluation.tasks import rooms
 from dcgan_dist.extensions import require_trust
+from dcgan_dist.invocation import prog
 from dcgan_dist.settings import PRESETS, Settings, from_yaml
 from dcgan_dist.storage import place
 from tuning.folder import SweepFolder
@@ -108,7 +109,7 @@ def parse(arguments: Sequence[str]) -> SweepOptions:
     if given.resume and given.report:
         raise SettingsError("--resume and --report each name a sweep: give one of them")
     base = with_length(preset_or_file(given.preset, given.config), arguments)
-    options = read(SweepOptions, arguments, prog="python -m tuning.sweep", default=SweepOptions(settings=base))
+    options = read(SweepOptions, arguments, prog=prog("sweep"), default=SweepOptions(settings=base))
     if options.resume or options.report:
         return _saved(replace(options, settings=_named(options.resume or options.report, options.settings)), arguments)
     require_trust(not_given(options.settings, arguments), options.trust_code, options.config)

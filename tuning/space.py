@@ -12,6 +12,7 @@ import numpy as np
 import yaml
 
 from dcgan_dist.errors import SettingsError
+from dcgan_dist.invocation import prog
 from dcgan_dist.settings import Settings, flatten, replaced
 
 FORMS = "uniform(LOW,HIGH), loguniform(LOW,HIGH), integer(LOW,HIGH) or choice(A,B,...)"
@@ -125,7 +126,7 @@ def full_name(given: str, base: Settings) -> str:
         if not fitting:
             short = [other.rpartition(".")[2] for other in known]
             close = difflib.get_close_matches(name, [*known, *short], n=1)
-            hint = f"; did you mean {close[0]}?" if close else ": see python -m dcgan_dist.train --help"
+            hint = f"; did you mean {close[0]}?" if close else f": see {prog('train')} --help"
             raise SettingsError(f"--search {given} is not a setting{hint}")
         (name,) = fitting
     if name.startswith(FIXED):

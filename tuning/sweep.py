@@ -8,7 +8,6 @@ python -m tuning.sweep --report NAME
 
 import math
 import os
-import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +25,7 @@ from dcgan_dist.data.shards import Index
 from dcgan_dist.errors import DcganDistError, SettingsError, complain
 from dcgan_dist.evaluation.tasks import parse_tasks
 from dcgan_dist.extensions import CODE_SETTINGS, Code, import_code, named_by, require_trust
+from dcgan_dist.invocation import command_line, tool_line
 from dcgan_dist.monitoring.trackers import require_trackers
 from dcgan_dist.placement import READER_CPUS, ClusterFacts, Placement, describe, gather_facts, place_workers, set_aside
 from dcgan_dist.room import bundles_of, require_resource, wait_for_room
@@ -289,15 +289,15 @@ class Sweep:
             (self.folder.place / "figures" / name).write_bytes(file)
         ranked = sorted(results, key=lambda result: (result.rank is None, result.rank or 0, result.entry.number))
         print("\n".join(["", *rows([result.entry for result in ranked], self.objective, total), ""]))
-        where = shlex.quote(str(self.folder.place))
+        where = str(self.folder.place)
         best = best_of(results)
         if best is not None:
-            print(f"best         trial {best.entry.number}: python -m dcgan_dist.train --config {where}/best.yaml")
+            print(f"best         trial {best.entry.number}: {command_line('train', '--config', f'{where}/best.yaml')}")
             for remark in remarks(found_by(results), self.objective):
                 print(f"             {remark}")
         print(f"results      {self.folder.place / 'results.csv'}")
         print(f"figures      {self.folder.place / 'figures'}")
-        print(f"curves       tensorboard --logdir {where}/trials", flush=True)
+        print(f"curves       {tool_line('tensorboard', '--logdir', f'{where}/trials')}", flush=True)
         if best is None:
             complain(
                 f"no trial of {self.folder.place} has a value of {self.objective.metric}, so that none is the best and "
@@ -310,10 +310,10 @@ class Sweep:
         entries = running.entries
         failed = entries.count("failed")
         if running.stopped_by is not None or running.over:
-            storage = shlex.quote(self.options.settings.storage)
+            settings = self.options.settings
             why = f"the budget of {running.over} is used up; " if running.over else ""
-            name = shlex.quote(self.options.settings.name)
-            print(f"{why}go on with: python -m tuning.sweep --resume {name} --storage {storage}", flush=True)
+            again = command_line("sweep", "--resume", settings.name, "--storage", settings.storage)
+            print(f"{why}go on with: {again}", flush=True)
         if running.stopped_by is not None:
             return 128 + int(running.stopped_by)
         if failed:

@@ -11,7 +11,6 @@ import hashlib
 import json
 import multiprocessing
 import os
-import shlex
 import signal
 import sys
 import threading
@@ -34,6 +33,7 @@ from dcgan_dist.data.listing import File, list_folder, passed_over
 from dcgan_dist.data.shards import Index, ShardWriter, concatenate, index_shard
 from dcgan_dist.data.splits import TEST, TRAIN, is_held_out, lay_out, parse_splits
 from dcgan_dist.errors import DataError, DcganDistError, SettingsError, complain
+from dcgan_dist.invocation import command_line, prog
 from dcgan_dist.settings import DataSettings
 from dcgan_dist.storage import MissingFile, Place, place
 
@@ -485,15 +485,14 @@ def _some(names: Sequence[str]) -> str:
 
 def next_commands(work: Work) -> list[str]:
     """Lines with what to do next, which can be pasted."""
-    shards = shlex.quote(f"{work.target}/{work.splits[0]}-*.tar")
-    size = "" if work.options.size == _OWN_SIZE else f" --networks.image-size {work.options.size}"
+    shards = f"{work.target}/{work.splits[0]}-*.tar"
+    size = [] if work.options.size == _OWN_SIZE else ["--networks.image-size", str(work.options.size)]
     lines = [
         f"look at {work.target / SHEET_FILE}",
-        f"train: python -m dcgan_dist.train --preset own64{size} --data {shards}",
+        f"train: {command_line('train', '--preset', 'own64', *size, '--data', shards)}",
     ]
     if work.classes and TRAIN in work.splits and {TEST, "val"} & set(work.splits):
-        task = shlex.quote(f"mine={work.target}")
-        lines.append(f"evaluate: python -m dcgan_dist.evaluate runs/NAME --tasks {task}")
+        lines.append(f"evaluate: {command_line('evaluate', 'NAME', '--tasks', f'mine={work.target}')}")
     return lines
 
 
@@ -531,7 +530,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit code: 1 where it failed, 2 for a wrong input, 130 where it was stopped."""
     begun = False
     try:
-        work = begin(read(Options, arguments, prog="python -m dcgan_dist.data.prepare"))
+        work = begin(read(Options, arguments, prog=prog("prepare")))
         begun = True
         for line in work.told:
             print(line, file=sys.stderr)

@@ -5,7 +5,6 @@ the run: it is told once, what was to be written is kept, and it is tried again.
 """
 
 import logging
-import shlex
 import tempfile
 import threading
 import time
@@ -20,6 +19,7 @@ import ray
 from dcgan_dist.checkpoint import keep_before
 from dcgan_dist.errors import DcganDistError
 from dcgan_dist.health import Finding, Health
+from dcgan_dist.invocation import command_line, tool_line
 from dcgan_dist.monitoring.curves import Curves, Probed, probe_metric
 from dcgan_dist.monitoring.gauges import set_gauges
 from dcgan_dist.monitoring.messages import BadImages, Message, Pictures, Scalars, Started
@@ -297,7 +297,6 @@ class Monitor:
                     logger.warning("The terminal is gone, the run goes on without it: %s", error)
 
     def _ending(self) -> list[str]:
-        run = shlex.quote(str(self._run))
         # TensorBoard reads object stores with a client of its own that it does not bring along.
         client = "" if self._run.is_local else "  (needs: pip install boto3)"
         lines = [f"run          {self._run}"]
@@ -305,7 +304,7 @@ class Monitor:
             lines.append(f"samples      {self._newest_samples}")
         if self._newest_checkpoint is not None:
             lines.append(f"checkpoint   {self._run / 'checkpoints' / self._newest_checkpoint}")
-        lines.append(f"curves       tensorboard --logdir {shlex.quote(str(self._run / 'tensorboard'))}{client}")
+        lines.append(f"curves       {tool_line('tensorboard', '--logdir', str(self._run / 'tensorboard'))}{client}")
         if self._newest_checkpoint is not None:
-            lines.append(f"more samples python -m dcgan_dist.sample {run} -n 64")
+            lines.append(f"more samples {command_line('sample', str(self._run), '-n', '64')}")
         return lines

@@ -17,6 +17,7 @@ from PIL import Image
 from dcgan_dist.data import prepare
 from dcgan_dist.data.prepare import main
 from dcgan_dist.data.shards import Index, ShardWriter, find_index
+from dcgan_dist.invocation import command_line
 from dcgan_dist.storage import Place, expand
 
 COMMAND = [sys.executable, "-m", "dcgan_dist.data.prepare"]
@@ -178,9 +179,8 @@ def test_folders_of_splits_share_one_list_of_classes(tmp_path: Path, capsys: pyt
     assert lines[1] == "train: 12 images in 3 shards: ant 3, bee 3, cat 6"
     assert lines[2] == "test: 8 images in 2 shards, 1 pictures left out: ant 2, bee 0, cat 6 (1 left out)"
     assert lines[3] == "test: no pictures of bee"
-    assert (
-        lines[-2]
-        == f"train: python -m dcgan_dist.train --preset own64 --networks.image-size 16 --data '{out}/train-*.tar'"
+    assert lines[-2] == "train: " + command_line(
+        "train", "--preset", "own64", "--networks.image-size", "16", "--data", f"{out}/train-*.tar"
     )
     assert lines[-1].endswith(f"--tasks mine={out}")
 

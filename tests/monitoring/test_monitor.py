@@ -1,6 +1,7 @@
 import io
 import json
 import shlex
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from dcgan_dist.checkpoint import manifests, write_checkpoint
+from dcgan_dist.invocation import command_line, tool_line
 from dcgan_dist.monitoring import monitor as module
 from dcgan_dist.monitoring.curves import read_points
 from dcgan_dist.monitoring.messages import Message, Pictures, Scalars, Started, WorkerInfo
@@ -121,15 +123,18 @@ def test_the_log_of_a_run(run: Place) -> None:
         f"run          {run}",
         f"samples      {run}/samples/000000640.png",
         f"checkpoint   {run}/checkpoints/000000000640",
-        f"curves       tensorboard --logdir '{run}/tensorboard'",
-        f"more samples python -m dcgan_dist.sample '{run}' -n 64",
+        f"curves       {tool_line('tensorboard', '--logdir', f'{run}/tensorboard')}",
+        f"more samples {command_line('sample', str(run), '-n', '64')}",
     ]
 
 
 def test_the_commands_at_the_end_can_be_pasted_into_a_shell(run: Place) -> None:
     lines = watch(run, Script([started(checkpoint="000000000320", step=5)]))
-    assert shlex.split(lines[-2]) == ["curves", "tensorboard", "--logdir", f"{run}/tensorboard"]
-    assert shlex.split(lines[-1])[2:] == ["python", "-m", "dcgan_dist.sample", str(run), "-n", "64"]
+    curves, samples = (shlex.split(text) for text in lines[-2:])
+    assert Path(curves[1]).is_file()
+    assert curves[2:] == ["--logdir", f"{run}/tensorboard"]
+    assert Path(samples[2]).resolve() == Path(sys.executable).resolve()
+    assert samples[3:] == ["-m", "dcgan_dist.sample", str(run), "-n", "64"]
 
 
 def test_the_run_folder_holds_curves_and_pictures(run: Place) -> None:
@@ -293,7 +298,7 @@ def test_on_an_object_store_the_curves_are_copied_up_and_continued(
     monkeypatch.setattr("tempfile.tempdir", None)
     run = s3 / "scenes32"
     lines = watch(run, Script([started(), scalars(5), scalars(10), pictures(10)]))
-    assert lines[-1] == f"curves       tensorboard --logdir {run}/tensorboard  (needs: pip install boto3)"
+    assert lines[-1].endswith(f"tensorboard --logdir {run}/tensorboard  (needs: pip install boto3)")
     assert (run / "samples").names() == ["000000640.png"]
     watch(run, Script([started(attempt=2, step=5, checkpoint="000000000320"), scalars(10, attempt=2)]))
     assert len((run / "metrics.jsonl").read_bytes().splitlines()) == 3

@@ -9,6 +9,7 @@ from dcgan_dist.evaluation.task import FewLabels, Task
 from dcgan_dist.evaluation.tasks import neighbours, rooms
 from dcgan_dist.evaluation.tasks.labelled import open_labelled
 from dcgan_dist.evaluation.tasks.svhn import FILES, open_svhn
+from dcgan_dist.invocation import prog
 from dcgan_dist.storage import Place, place
 
 DATA_VARIABLE = "DCGAN_DIST_DATA"
@@ -31,9 +32,7 @@ class Named:
         if self.name == rooms.NAME and self.folder is None:
             return rooms.open_rooms(size, seed=seed)
         if self.name == neighbours.NAME or self.folder is None:
-            raise SettingsError(
-                f"task {neighbours.NAME} judges samples and no features: give it to python -m dcgan_dist.evaluate"
-            )
+            raise SettingsError(f"task {neighbours.NAME} judges samples and no features: give it to {prog('evaluate')}")
         if self.name == "svhn" and (self.folder / FILES[0]).is_file():
             return open_svhn(self.name, self.folder, size, seed=seed)
         return open_labelled(self.name, self.folder, size, resize=resize, seed=seed, few=FEW_LABELS.get(self.name))

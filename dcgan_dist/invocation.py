@@ -1,0 +1,75 @@
+"""How our commands are called: their names, and lines that run as they are pasted into another shell."""
+
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+CONSOLE = "dcgan-dist"
+"""The console command that an installation brings along."""
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "train": ("dcgan_dist.train", "train a DCGAN, on this machine or on a cluster"),
+    "sample": ("dcgan_dist.sample", "draw pictures from a run, or export its generator"),
+    "evaluate": ("dcgan_dist.evaluate", "say how good the features of a run are"),
+    "study memorised": ("dcgan_dist.memorised", "say whether samples of a run repeat its training images"),
+    "prepare": ("dcgan_dist.data.prepare", "make shards of a folder of pictures"),
+    "sweep": ("tuning.sweep", "search settings by many runs"),
+    "status": ("dcgan_dist.status", "say where a run stands"),
+    "doctor": ("dcgan_dist.preflight --doctor", "examine the machines of a cluster"),
+}
+"""Each command with the module that `python -m` takes, and what it does."""
+
+IN_A_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
+"""What Ray sets for the processes of a job that was submitted to a cluster."""
+
+
+def prog(command: str) -> str:
+    """What a command is called in its own help."""
+    return f"{CONSOLE} {command}" if _is_console(sys.argv[0]) else f"python -m {COMMANDS[command][0]}"
+
+
+def command_line(command: str, *arguments: str) -> str:
+    """A line for a shell in this folder that gives the command again, with arguments that are quoted where needed."""
+    job = bool(os.environ.get(IN_A_JOB))
+    return written(command, arguments, sys.argv[0], sys.executable, os.getcwd(), job=job)
+
+
+def tool_line(name: str, *arguments: str) -> str:
+    """The same for a program that was installed beside this interpreter, such as `tensorboard`."""
+    beside = Path(sys.executable).parent / name
+    is_here = not os.environ.get(IN_A_JOB) and beside.is_file()
+    return shlex.join([_from(os.getcwd(), str(beside)) if is_here else name, *arguments])
+
+
+def written(command: str, arguments: Sequence[str], started: str, python: str, folder: str, *, job: bool) -> str:
+    """As `command_line`, from facts of the process.
+
+    Args:
+        started: its `sys.argv[0]`, which says whether it was started as the console command.
+        python: its interpreter; a fresh shell may find another one, or none, by that name.
+        folder: in which it works; what lies below it is written from there.
+        job: whether it is a job of a cluster: so is what is done next, and its files are of a machine there.
+    """
+    module = COMMANDS[command][0].split()
+    if job:
+        words = ["ray", "job", "submit", "--working-dir", ".", "--", "python", "-m", *module]
+    elif _is_console(started):
+        words = [_from(folder, started), *command.split()]
+    else:
+        words = [_from(folder, python) if python else "python", "-m", *module]
+    return shlex.join([*words, *arguments])
+
+
+def _is_console(started: str) -> bool:
+    return Path(started).name == CONSOLE
+
+
+def _from(folder: str, path: str) -> str:
+    """A path as it is written in a folder; a bare name would be looked for in $PATH."""
+    there, here = Path(path), Path(folder)
+    if not there.is_absolute() or not there.is_relative_to(here):
+        return path
+    short = there.relative_to(here)
+    return str(short) if len(short.parts) > 1 else f"./{short}"
