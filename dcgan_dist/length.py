@@ -4,7 +4,7 @@ from dcgan_dist.settings import PRESET_IMAGES, PRESETS, OptimizationSettings
 
 LEAST_UPDATES = 6_250
 """Updates of G that a run on a set of any size gets, unless its preset has fewer; `own64` has as many."""
-TOO_FEW_UPDATES = 1_500
+TOO_FEW_UPDATES = 1_000
 """Updates of G before which samples show little but blobs; see benchmarks/results/own_pictures.json."""
 
 

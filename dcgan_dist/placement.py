@@ -89,6 +89,15 @@ def place_workers(settings: Settings, facts: ClusterFacts) -> Placement:
     return placement
 
 
+def most_beside(placement: Placement, facts: ClusterFacts) -> int:
+    """Workers that may come to lie on one host: Ray Train puts as many together as it can."""
+    room = [
+        min(int(cpus // placement.cpus), int(gpus // placement.gpus) if placement.gpus else placement.workers)
+        for cpus, gpus in facts.hosts.values()
+    ]
+    return max(1, min(placement.workers, max(room, default=1)))
+
+
 def set_aside(facts: ClusterFacts, actors: int, cpus: float, gpus: float) -> ClusterFacts:
     """What is left for others when evaluation actors have found room, each on the host with the most of it.
 

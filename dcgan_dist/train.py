@@ -9,6 +9,7 @@ python -m dcgan_dist.train --resume NAME
 import hashlib
 import json
 import math
+import os
 import shlex
 import sys
 import time
@@ -31,13 +32,14 @@ from dcgan_dist.checkpoint import (
     require_same,
     require_same_sequence,
 )
-from dcgan_dist.cluster import connected, set_environment
+from dcgan_dist.cluster import connected, has_address, set_environment
 from dcgan_dist.commandline import Options, parse
 from dcgan_dist.contract import require_contract
 from dcgan_dist.data.embedded import EMBEDDED
 from dcgan_dist.data.plan import SEQUENCE
 from dcgan_dist.data.shards import Index
 from dcgan_dist.errors import CheckpointError, DataError, DcganDistError, SettingsError, TrainingError, complain
+from dcgan_dist.estimate import LOOK_S, Expected, FirstMinute, checkpoint_bytes, checkpoints_kept, shared_cores
 from dcgan_dist.evaluation.judge import Judge, PoolJudge
 from dcgan_dist.evaluation.live import LiveProbe, first_after
 from dcgan_dist.evaluation.task import Task
@@ -48,11 +50,13 @@ from dcgan_dist.invocation import command_line
 from dcgan_dist.length import describe_length, run_length
 from dcgan_dist.monitoring.curves import read_lines
 from dcgan_dist.monitoring.trackers import Status, require_trackers
-from dcgan_dist.placement import ClusterFacts, Placement, describe, place_workers, set_aside
+from dcgan_dist.networks import count_parameters, new_networks
+from dcgan_dist.placement import ClusterFacts, Placement, describe, most_beside, place_workers, set_aside
 from dcgan_dist.room import bundles_of, require_resource, wait_for_room
 from dcgan_dist.runs import NamedRun, find_run, is_run
 from dcgan_dist.settings import Settings, from_yaml, to_yaml
 from dcgan_dist.sharing import require_shared
+from dcgan_dist.speed import measure_speed
 from dcgan_dist.storage import MissingFile, Place, place
 from dcgan_dist.versions import versions
 
@@ -64,6 +68,8 @@ if TYPE_CHECKING:
 # Ray, and what imports it, is imported by functions of this file: its environment has to be set first, and help, wrong
 # settings and missing data are answered without the seconds that it takes.
 
+MEASURE_WAIT_S = 120.0
+"""How long a dry run waits for the speed of a worker, which may have to find room first."""
 CHECKED_IMAGES = 32
 """Images that are decoded before workers start, to see whether any of them can be."""
 PROBE_SEED = 0
@@ -85,6 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with connected(options.settings):
             launch.preflight()
             if options.dry_run:
+                launch.rehearse()
                 return 0
             launch.open_data()
             started = True
@@ -208,12 +215,13 @@ class Launch:
             left = set_aside(facts, probe.actors, probe.cpus, probe.gpus) if self.tasks else facts
             return place_workers(settings, left)
 
-        if self.options.dry_run:
-            print(to_yaml(settings), end="\n", flush=True)
         self.facts, placement = wait_for_room(
             settings, place_all, partial(bundles_of, settings), partial(print, flush=True)
         )
         print(describe(placement, self.facts), flush=True)
+        self.placement = placement
+        if not placement.gpus and not has_address(settings):
+            self._warn(shared_cores(placement.workers, len(os.sched_getaffinity(0))))
         if self.tasks:
             actors = f"{probe.actors} evaluation actor{'' if probe.actors == 1 else 's'}"
             print(f"probe: {', '.join(task.name for task in self.tasks)}, on {actors}", flush=True)
@@ -261,12 +269,62 @@ class Launch:
         cached = is_cached(settings.data.cache, len(self.index), size, images, self.facts.store_bytes)
         self.pictures = cache_pictures(shards, progress) if cached else shards
 
-    def _settle_length(self, data_images: int, image_size: int | None) -> tuple[Settings, int]:
+    def rehearse(self) -> None:
+        """Say how long the run is and what it is going to take, from some steps of one worker; nothing is written."""
+        import ray
+        from ray.exceptions import GetTimeoutError, RayTaskError
+
+        from dcgan_dist.data.dataset import count_images
+
+        placement, beside = self.placement, most_beside(self.placement, self.facts)
+        counted = count_images(self.settings, self.shards)
+        settings, images = self._settle_length(counted.images, counted.image_size, exact=counted.exact)
+        print(to_yaml(settings), flush=True)
+        task = ray.remote(measure_speed).options(num_cpus=placement.cpus, num_gpus=placement.gpus)
+        try:
+            speed = ray.get(task.remote(settings, beside, self.code), timeout=MEASURE_WAIT_S)
+        except GetTimeoutError:
+            print(f"expected: not measured, since no worker found room within {MEASURE_WAIT_S:g} s", flush=True)
+            return
+        except RayTaskError as error:
+            print(f"expected: not measured, since a step fails: {str(error.cause).splitlines()[0]}", flush=True)
+            return
+        if not placement.gpus:
+            self._warn(shared_cores(beside, speed.cores))
+        workers = f", times {placement.workers} workers" if placement.workers > 1 else ""
+        source = f"steps of {speed.step_images} images on {speed.device}, without data{workers}"
+        for line in self._expect(images, placement.workers * speed.images_per_second, source).lines():
+            print(line, flush=True)
+
+    def _expect(self, images: int, images_per_second: float, source: str) -> Expected:
+        """What so many images are going to take at that speed."""
+        settings = self.settings
+        generator, discriminator = (count_parameters(net) for net in new_networks(settings.networks, self.code))
+        optimization = settings.optimization
+        weight_bytes = 8 if optimization.precision == "fp64" else 4
+        return Expected(
+            images,
+            images_per_second,
+            source,
+            gpus=self.placement.workers * self.placement.gpus,
+            maps=max(settings.networks.generator_maps, settings.networks.discriminator_maps),
+            checkpoint_bytes=checkpoint_bytes(
+                generator, discriminator, averaged=bool(optimization.average_images), weight_bytes=weight_bytes
+            ),
+            checkpoints=checkpoints_kept(settings.checkpoints),
+        )
+
+    def _warn(self, sentence: str | None) -> None:
+        if sentence is not None and not self._is_trial:
+            print(f"warning: {sentence}", flush=True)
+
+    def _settle_length(self, data_images: int, image_size: int | None, *, exact: bool = True) -> tuple[Settings, int]:
         """Say how long the run is, and what it should be warned of.
 
         Args:
             data_images: of the data set.
             image_size: height and width of its pictures, where it is known.
+            exact: whether the number is more than a guess from the first shard.
 
         Returns:
             the settings, whose length follows from the data where nobody gave one, and that length in images.
@@ -277,9 +335,10 @@ class Launch:
             settings = self.settings = replace(settings, images=fitting, epochs=None)
         images = settings.images or math.ceil((settings.epochs or 0) * data_images)
         if not self._is_trial:
-            print(describe_length(settings.optimization, images, data_images), flush=True)
-            for sentence in warnings(settings, data_images, images, image_size, self.facts.store_bytes):
-                print(f"warning: {sentence}", flush=True)
+            guess = "" if exact else ", if the other shards are as full as the first"
+            print(f"{describe_length(settings.optimization, images, data_images)}{guess}", flush=True)
+        for sentence in warnings(settings, data_images, images, image_size, self.facts.store_bytes):
+            self._warn(sentence)
         return settings, images
 
     def _recorded(self) -> dict[str, Any] | None:
@@ -346,7 +405,20 @@ class Launch:
         )
         length = Totals(self.total_steps * settings.optimization.batch_size, len(self.index))
         terminal = open_terminal(sys.stdout, length, settings.monitoring.line_s)
-        monitor = Monitor(self.run, settings, receiver, terminal, length, self.index.names, self._told)
+
+        def say_expected(images: int, images_per_second: float) -> None:
+            source = f"measured over {LOOK_S:g} s"
+            for line in self._expect(length.images - images, images_per_second, source).lines():
+                monitor.say(line)
+
+        first_minute = FirstMinute(say_expected)
+
+        def told(images: int, values: Mapping[str, float]) -> None:
+            self._told(images, values)
+            if not self._is_trial:
+                first_minute(images, values)
+
+        monitor = Monitor(self.run, settings, receiver, terminal, length, self.index.names, told)
         monitor.start()
         if pool is not None:
             pool.say = monitor.say

@@ -86,14 +86,15 @@ def train_worker(job: Job) -> Outcome:
     context = ray.train.get_context()
     rank, workers, beside = context.get_world_rank(), context.get_world_size(), context.get_local_world_size()
     device = ray.train.torch.get_device()
-    threads = job.settings.workers.threads or max(1, len(os.sched_getaffinity(0)) // beside)
+    cores = len(os.sched_getaffinity(0))
+    threads = job.settings.workers.threads or max(1, cores // beside)
     torch.set_num_threads(threads)
 
     # Asking for the data begins the attempt, see `source.SequenceConfig`.
     shard = ray.train.get_dataset_shard(DATASET)
     attempt = attempts(job.run)[-1]
     worker = Worker(job, attempt, rank, workers, device)
-    worker.announce(_describe(device, threads))
+    worker.announce(_describe(device, threads, beside, cores))
 
     batch_size = job.settings.optimization.batch_size
     low, high = share(batch_size, rank, workers)
@@ -407,11 +408,12 @@ class Worker:
         return (step - 1) * self._batch_size // images != step * self._batch_size // images
 
 
-def _describe(device: torch.device, threads: int) -> str:
-    """For people: `cpu, 2 threads`, `cuda, NVIDIA L4`."""
+def _describe(device: torch.device, threads: int, beside: int, cores: int) -> str:
+    """For people: `cpu, 2 threads`, `cuda, NVIDIA L4`, `cpu, 1 thread, one of 4 that share 2 cores`."""
     if device.type == "cuda":
         return f"{device.type}, {torch.cuda.get_device_name(device)}"
-    return f"{device.type}, {threads} thread{'' if threads == 1 else 's'}"
+    shared = f", one of {beside} that share {cores} core{'' if cores == 1 else 's'}" if beside > cores else ""
+    return f"{device.type}, {threads} thread{'' if threads == 1 else 's'}{shared}"
 
 
 def _new_group(backend: str | None = None) -> dist.ProcessGroup:

@@ -26,11 +26,11 @@ def test_presets_are_warned_of_nothing(preset: str) -> None:
     ("changes", "facts", "sentence"),
     [
         ({}, {"images": 63}, "the run of 63 images is shorter than one step of 64"),
-        ({}, {"images": 64 * 1_499}, "too short to learn: 1,499 updates of G"),
-        ({}, {"images": 64 * 1_499}, "give --images 96000 or more"),
+        ({}, {"images": 64 * 999}, "too short to learn: 999 updates of G"),
+        ({}, {"images": 64 * 999}, "give --images 64000 or more"),
         # Twice as many images for as many updates of G.
-        ({"optimization.schedule": "alternate"}, {"images": 64 * 2_000}, "too short to learn: 1,000 updates of G"),
-        ({"optimization.schedule": "alternate"}, {"images": 64 * 2_000}, "give --images 192000 or more"),
+        ({"optimization.schedule": "alternate"}, {"images": 64 * 1_500}, "too short to learn: 750 updates of G"),
+        ({"optimization.schedule": "alternate"}, {"images": 64 * 1_500}, "give --images 128000 or more"),
         ({}, {"data_images": 63}, "batch_size is 64 but the data set has 63 images"),
         ({}, {"data_images": 199}, "the data set has only 199 images"),
         ({"optimization.batch_size": 7}, {"image_size": None}, "give --batch-size 32 or more"),
@@ -57,7 +57,7 @@ def test_what_leads_nowhere_is_told(changes: dict[str, object], facts: dict[str,
 @pytest.mark.parametrize(
     ("changes", "facts"),
     [
-        ({}, {"images": 64 * 1_500}),
+        ({}, {"images": 64 * 1_000}),
         ({}, {"data_images": 200}),
         ({"optimization.lr": 2e-3}, {}),
         ({"optimization.beta1": 0.9}, {}),

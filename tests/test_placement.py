@@ -3,7 +3,7 @@
 import pytest
 
 from dcgan_dist.errors import ClusterError
-from dcgan_dist.placement import ClusterFacts, Placement, describe, place_workers
+from dcgan_dist.placement import ClusterFacts, Placement, describe, most_beside, place_workers
 from dcgan_dist.settings import Settings, WorkerSettings
 
 
@@ -77,3 +77,18 @@ def test_what_is_missing_is_told_in_one_sentence(workers: WorkerSettings, cluste
 def test_the_preflight_is_one_line() -> None:
     told = describe(Placement(2, 1.0, 1), facts(16, gpus=2, nodes=2))
     assert told == "cluster: 2 nodes with 16 CPUs and 2 GPUs; the run takes 2 workers with 1 CPU and 1 GPU each"
+
+
+@pytest.mark.parametrize(
+    ("placement", "cluster", "most"),
+    [
+        (Placement(3, 1.0, 0), facts(4), 3),
+        (Placement(3, 1.0, 0), uneven((2, 0), (1, 0), (1, 0)), 2),
+        (Placement(3, 2.0, 0), uneven((3, 0), (3, 0), (3, 0)), 1),
+        (Placement(6, 1.0, 1), uneven((64, 2), (64, 4)), 4),
+    ],
+)
+def test_workers_may_all_come_to_lie_where_there_is_room(
+    placement: Placement, cluster: ClusterFacts, most: int
+) -> None:
+    assert most_beside(placement, cluster) == most

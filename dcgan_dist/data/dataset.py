@@ -4,6 +4,7 @@ Both are done by Ray tasks, a shard each, and kept in the run's storage, so that
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import ray
@@ -30,6 +31,41 @@ def find_shards(settings: Settings) -> list[Place]:
         shards = -(-settings.data.scenes_images // SHARD_IMAGES)
         return [folder / f"{settings.data.scenes}-{number:06d}.tar" for number in range(shards)]
     return expand(settings.data.path)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What can be said of the run's data before it is opened.
+
+    Attributes:
+        images: how many there are.
+        image_size: height and width of all of them, where it is known.
+        exact: whether the number is more than a guess from the first shard.
+    """
+
+    images: int
+    image_size: int | None
+    exact: bool
+
+
+def count_images(settings: Settings, shards: Sequence[Place]) -> Counted:
+    """How many images the run's data has; nothing is written, and Ray is not needed.
+
+    Of foreign shards without an index the first is read, and the others are taken to be as full.
+
+    Raises:
+        DataError: the first shard is no tar, or there is no image in it.
+    """
+    if settings.data.path == EMBEDDED:
+        return Counted(settings.data.scenes_images, settings.networks.image_size, exact=True)
+    index = find_index(shards)
+    if index is None:
+        try:
+            index = Index.load(place(settings.storage) / "indexes" / fingerprint(shards))
+        except MissingFile:
+            first = concatenate([index_shard(shards[0])])
+            return Counted(len(first) * len(shards), None, exact=len(shards) == 1)
+    return Counted(len(index), index.image_size, exact=True)
 
 
 def open_index(settings: Settings, shards: Sequence[Place], progress: Progress) -> Index:

@@ -1,0 +1,137 @@
+"""What a run is going to take: tables."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dcgan_dist.adversarial import AdversarialStep
+from dcgan_dist.checkpoint import write_checkpoint
+from dcgan_dist.estimate import (
+    LOOK_S,
+    SPEED,
+    Expected,
+    FirstMinute,
+    checkpoint_bytes,
+    checkpoints_kept,
+    shared_cores,
+)
+from dcgan_dist.networks import Discriminator, Generator, count_parameters, initialize
+from dcgan_dist.settings import CheckpointSettings, NetworkSettings, OptimizationSettings, Settings
+from dcgan_dist.storage import place
+
+LAPTOP = Expected(
+    images=90_000,
+    images_per_second=300,
+    source="measured over 30 s",
+    gpus=0,
+    maps=32,
+    checkpoint_bytes=37_000_000,
+    checkpoints=6,
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "lines"),
+    [
+        (
+            {},
+            [
+                "expected: 300 images/s (measured over 30 s), 5 min 00 s for 90,000 images; "
+                "checkpoints take up to 0.22 GB (6 of 37 MB)"
+            ],
+        ),
+        # 15 million images at the speed that the paper's networks have on two cores.
+        (
+            {"images": 15_165_210, "images_per_second": 14.8, "maps": 128, "checkpoint_bytes": 433_000_000},
+            [
+                "expected: 14.8 images/s (measured over 30 s), 11 d 21 h for 15,165,210 images; "
+                "checkpoints take up to 2.6 GB (6 of 0.43 GB)",
+                "warning: 11 d 21 h are too long for these processors: --preset own64 has networks for processors, or "
+                "train on GPUs",
+            ],
+        ),
+        (
+            {"images": 60_000_000},
+            [
+                "expected: 300 images/s (measured over 30 s), 2 d 08 h for 60,000,000 images; "
+                "checkpoints take up to 0.22 GB (6 of 37 MB)",
+                "warning: 2 d 08 h are too long for these processors: give fewer --images, or train on GPUs",
+            ],
+        ),
+        (
+            {"images": 60_000_000, "gpus": 4},
+            [
+                "expected: 300 images/s (measured over 30 s), 2 d 08 h for 60,000,000 images, 222 GPU hours; "
+                "checkpoints take up to 0.22 GB (6 of 37 MB)"
+            ],
+        ),
+    ],
+)
+def test_what_a_run_takes_is_told(changes: dict[str, int], lines: list[str]) -> None:
+    assert replace(LAPTOP, **changes).lines() == lines
+
+
+@pytest.mark.parametrize("average", [0, 500])
+def test_the_size_of_a_checkpoint_is_known_before_it_is_written(average: int, tmp_path: Path) -> None:
+    networks = NetworkSettings(image_size=16, generator_maps=48, discriminator_maps=24)
+    optimization = OptimizationSettings(batch_size=4, average_images=average)
+    generator, discriminator = Generator(networks), Discriminator(networks)
+    initialize(generator, 1)
+    initialize(discriminator, 1)
+    step = AdversarialStep(generator, discriminator, optimization, 10)
+    for network in (generator, discriminator):
+        for weight in network.parameters():
+            weight.grad = weight.detach().clone()
+    step.generator_optimizer.step()
+    step.discriminator_optimizer.step()
+    settings = Settings(images=40, networks=networks, optimization=optimization)
+    name = write_checkpoint(place(str(tmp_path)), step.state_dict(), settings, step=1, attempt=1, kept=False)
+    found = (tmp_path / "checkpoints" / name / "state.pt").stat().st_size
+    expected = checkpoint_bytes(count_parameters(generator), count_parameters(discriminator), averaged=bool(average))
+    assert found == pytest.approx(expected, rel=0.03)
+
+
+def test_checkpoints_of_quarters_stay_beside_the_newest() -> None:
+    assert checkpoints_kept(CheckpointSettings(keep=5)) == 8
+
+
+@pytest.mark.parametrize(
+    ("workers", "cores", "told"),
+    [
+        (2, 2, None),
+        (1, 64, None),
+        (3, 2, "3 workers share the 2 cores of a machine and are no faster than 2: give --workers 2, or add machines"),
+        (2, 1, "2 workers share the 1 core of a machine and are no faster than 1: give --workers 1, or add machines"),
+    ],
+)
+def test_workers_that_share_cores_are_told(workers: int, cores: int, told: str | None) -> None:
+    assert shared_cores(workers, cores) == told
+
+
+def test_the_first_minute_is_told_once_from_the_points_after_the_first() -> None:
+    told: list[tuple[int, float]] = []
+    now = 100.0
+    first = FirstMinute(lambda images, speed: told.append((images, speed)), clock=lambda: now)
+    first(640, {"probe/x/accuracy": 0.5})
+    for images in (640, 1_280, 5_120):
+        first(images, {SPEED: 1.0})
+    assert told == []
+    now += LOOK_S
+    first(6_640, {"loss/generator": 1.0})
+    first(6_640, {SPEED: 1.0})
+    first(9_000, {SPEED: 1.0})
+    assert told == [(6_640, 6_000 / LOOK_S)]
+
+
+def test_the_first_minute_begins_anew_where_training_is_rolled_back() -> None:
+    told: list[tuple[int, float]] = []
+    now = 0.0
+    first = FirstMinute(lambda images, speed: told.append((images, speed)), clock=lambda: now)
+    first(9_000, {SPEED: 1.0})
+    now += LOOK_S
+    first(3_000, {SPEED: 1.0})
+    assert told == []
+    now += 2 * LOOK_S
+    first(6_000, {SPEED: 1.0})
+    assert told == [(6_000, 3_000 / (2 * LOOK_S))]
