@@ -38,7 +38,7 @@ from dcgan_dist.evaluation.tasks.neighbours import NAME as NEIGHBOURS
 from dcgan_dist.evaluation.tasks.neighbours import open_neighbours, training_shards
 from dcgan_dist.generate import Which, load_training_generator
 from dcgan_dist.invocation import prog
-from dcgan_dist.monitoring.terminal import Line
+from dcgan_dist.monitoring.terminal import Line, printable
 from dcgan_dist.networks import Discriminator
 from dcgan_dist.published import SVHN, load_published
 from dcgan_dist.runs import NamedRun, find_run
@@ -236,7 +236,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         results = evaluate(options, of, line.say)
         line.clear()
         for task, of_task in results.items():
-            print(*table(task, of_task), "", sep="\n")
+            print(printable("\n".join([*table(task, of_task), ""]), sys.stdout))
         print(f"written to {results_folder(options, of.place if of else None)}")
 
     return status_of(act, "left; what is finished is kept, and the same command goes on from there")

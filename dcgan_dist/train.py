@@ -38,12 +38,14 @@ from dcgan_dist.contract import require_contract
 from dcgan_dist.data.embedded import EMBEDDED
 from dcgan_dist.data.plan import SEQUENCE
 from dcgan_dist.data.shards import Index
+from dcgan_dist.data.splits import trains_on_held_out
 from dcgan_dist.errors import CheckpointError, DataError, DcganDistError, SettingsError, TrainingError, complain
 from dcgan_dist.estimate import LOOK_S, Expected, FirstMinute, checkpoint_bytes, checkpoints_kept, shared_cores
 from dcgan_dist.evaluation.judge import Judge, PoolJudge
 from dcgan_dist.evaluation.live import LiveProbe, first_after
 from dcgan_dist.evaluation.task import Task
 from dcgan_dist.evaluation.tasks import parse_tasks
+from dcgan_dist.evaluation.tasks.neighbours import training_shards
 from dcgan_dist.extensions import Code, checksums, import_code
 from dcgan_dist.history import lives, totals
 from dcgan_dist.invocation import command_line
@@ -186,8 +188,7 @@ class Launch:
         else:
             self.code = self._lent.code
         self.shards = find_shards(self.settings)
-        trained_on = {shard.address for shard in self.shards}
-        self.tasks = [task.seen_by(trained_on) for task in open_tasks(self.settings)] if lent is None else []
+        self.tasks = open_tasks(self.settings) if lent is None else []
 
     def _find_beginning(self) -> str:
         """The run whose networks this one begins with, or began with, and its checkpoint; empty for its own."""
@@ -225,10 +226,9 @@ class Launch:
         if self.tasks:
             actors = f"{probe.actors} evaluation actor{'' if probe.actors == 1 else 's'}"
             print(f"probe: {', '.join(task.name for task in self.tasks)}, on {actors}", flush=True)
-            for task in self.tasks:
-                for note in task.notes:
-                    print(f"probe {task.name}: {note}", flush=True)
         print(f"data: {self.settings.data.path}, {len(self.shards)} shards", flush=True)
+        for sentence in doubts(self.shards, self.tasks):
+            print(f"warning: {sentence}", flush=True)
         for module in self._changed_code():
             print(
                 f"code: {module} is not what it was when the run was last started; the run goes on with what it is now"
@@ -546,7 +546,15 @@ def open_tasks(settings: Settings) -> list[Task]:
     """
     probe, size = settings.probe, settings.networks.image_size
     named = parse_tasks(probe.tasks, "--probe") if probe.tasks else []
-    return [task.open(size, resize=probe.resize, seed=PROBE_SEED) for task in named]
+    opened = [task.open(size, resize=probe.resize, seed=PROBE_SEED) for task in named]
+    trained_on = training_shards(settings)
+    return [task.seen_by(trained_on) for task in opened]
+
+
+def doubts(shards: Sequence[Place], tasks: Sequence[Task]) -> list[str]:
+    """Sentences about what makes what a run is judged by doubtful: the shards it is trained on, the tasks."""
+    mixed = trains_on_held_out([shard.name for shard in shards])
+    return [*([mixed] if mixed else []), *(f"probe {task.name}: {note}" for task in tasks for note in task.notes)]
 
 
 def _digest(index: Index) -> str:

@@ -210,8 +210,12 @@ def test_a_run_on_an_object_store_is_the_same(train: Any, s3: Place, first_run: 
 
 
 def test_settings_and_preflight_can_be_looked_at_before(train: Any, tmp_path: Path) -> None:
-    status, output = train(*TINY, f"--data={shards(tmp_path / 'data')}", "--dry-run", "--name=dry")
+    data = shards(tmp_path / "data")
+    with ShardWriter(Place(data), "test", 50) as writer:
+        writer.add(jpeg(500))
+    status, output = train(*TINY, f"--data={data}/*.tar", "--dry-run", "--name=dry")
     assert status == 0, output
+    assert "warning: shards of test are trained on together with those of train, so that they cannot judge" in output
     assert "batch_size: 16" in output
     assert "cluster: 1 node with 4 CPUs and 0 GPUs; the run takes 1 worker with 1 CPU" in output
     # A length that nobody gave is shown as it follows from the data, also among the settings. Nobody has indexed these

@@ -195,6 +195,8 @@ class Sweep:
 
     def preflight(self) -> None:
         """Say what the cluster has and what the sweep takes of it; raises `ClusterError` where that is too much."""
+        from dcgan_dist.train import doubts
+
         options, probe = self.options, self.base.probe
 
         def place_all(facts: ClusterFacts) -> tuple[Placement, Capacity]:
@@ -215,6 +217,8 @@ class Sweep:
             f"which trials go on: {options.scheduler}",
             flush=True,
         )
+        for sentence in doubts(self.shards, self.tasks):
+            print(f"warning: {sentence}", flush=True)
 
     def open_data(self) -> None:
         """Index the data, or draw it: a length in epochs is one in images then.

@@ -34,6 +34,7 @@ from dcgan_dist.data.shards import Index, ShardWriter, concatenate, index_shard
 from dcgan_dist.data.splits import TEST, TRAIN, is_held_out, lay_out, parse_splits
 from dcgan_dist.errors import DataError, DcganDistError, SettingsError, complain
 from dcgan_dist.invocation import command_line, prog
+from dcgan_dist.monitoring.terminal import printable
 from dcgan_dist.settings import DataSettings
 from dcgan_dist.storage import MissingFile, Place, place
 
@@ -238,6 +239,8 @@ def find_pictures(
         DataError: no such folder, or no pictures in it or in one of its splits.
         SettingsError: it has to be said which folders are splits.
     """
+    if folder.is_file():
+        raise DataError(f"{folder} is a file: unpack it, and give the folder that holds the pictures")
     if not folder.is_folder():
         raise DataError(f"there is no folder {folder}: give the folder that holds the pictures")
     listing = list_folder(folder)
@@ -547,7 +550,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     bad = Record.load(work.target).bad
     for name, reason in bad[:_BAD_TOLD]:
         print(f"left out: {name}: {reason}", file=sys.stderr)
-    print("\n".join([*summary(index, work, [name for name, _ in bad]), *next_commands(work)]))
+    lines = [*summary(index, work, [name for name, _ in bad]), *next_commands(work)]
+    print(printable("\n".join(lines), sys.stdout))
     return 0
 
 

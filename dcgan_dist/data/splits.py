@@ -110,6 +110,18 @@ def lay_out(names: Sequence[str], folder: str, given: Sequence[str], holdout: fl
     return Layout(splits, belongs, tuple(names_of_classes), tuple(told))
 
 
+def trains_on_held_out(shards: Iterable[str]) -> str:
+    """A sentence where shards of these names are of a training split and of one to be judged on; "" where not."""
+    splits = {re.sub(r"[-_.]?\d*\.tar$", "", name) for name in shards}
+    held_out = sorted(split for split in splits if FOLDERS.get(split.lower(), TRAIN) != TRAIN)
+    if not held_out or not any(FOLDERS.get(split.lower()) == TRAIN for split in splits):
+        return ""
+    return (
+        f"shards of {' and '.join(held_out)} are trained on together with those of {TRAIN}, so that they cannot judge "
+        f"this run any more; give .../{TRAIN}-*.tar to keep them apart"
+    )
+
+
 def is_held_out(digest: bytes, share: float) -> bool:
     """Whether a picture is one of those that are held out, by the SHA-256 of its bytes alone.
 

@@ -353,6 +353,11 @@ def _no_folder(path: Path) -> list[object]:
     return [path / "nowhere", path / "out"]
 
 
+def _archive(path: Path) -> list[object]:
+    (path / "photos.zip").write_bytes(b"PK")
+    return [path / "photos.zip", path / "out"]
+
+
 def _no_pictures(path: Path) -> list[object]:
     (path / "in").mkdir()
     (path / "in" / "notes.txt").write_text("x")
@@ -394,6 +399,7 @@ def _damaged_record(path: Path) -> list[object]:
     ("arrange", "sentence"),
     [
         (_no_folder, "there is no folder"),
+        (_archive, "photos.zip is a file: unpack it, and give the folder"),
         (_no_pictures, "passed over: 1 .txt; for example notes.txt (used are .jpg, .jpeg, .jpe, .jfif, .png"),
         (_other_content, "is not empty, it holds thesis.tex"),
         (_inside, "is in the folder of the pictures"),

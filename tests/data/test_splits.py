@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from dcgan_dist.data.splits import Layout, is_held_out, lay_out, parse_splits
+from dcgan_dist.data.splits import Layout, is_held_out, lay_out, parse_splits, trains_on_held_out
 from dcgan_dist.errors import DataError, SettingsError
 
 
@@ -123,3 +123,18 @@ def test_a_tenth_is_held_out_and_stays_so_for_larger_shares() -> None:
     assert 320 < len(some) < 480, "4 standard deviations"
     assert 890 < len(more) < 1_110
     assert set(some) < set(more)
+
+
+@pytest.mark.parametrize(
+    ("names", "held_out"),
+    [
+        ("train-000000.tar train-000001.tar", ""),
+        ("train-000000.tar test-000000.tar val-000000.tar", "test and val"),
+        ("training_0.tar validation.tar", "validation"),
+        ("test-000000.tar", ""),
+        ("train-0.tar bedrooms-0.tar", ""),
+    ],
+)
+def test_training_on_pictures_that_are_to_judge_is_told(names: str, held_out: str) -> None:
+    told = trains_on_held_out(names.split())
+    assert told.startswith(f"shards of {held_out} are trained on together") if held_out else told == ""
