@@ -105,26 +105,30 @@ def train(storage: str, preset: str, *arguments: str) -> Trained:
     return Trained(str(Path(storage) / preset), time.perf_counter() - begin)
 
 
-def draw_samples(run: str, number: int) -> Drawn:
-    """Samples of a run's newest checkpoint, by the generator that `dcgan_dist.sample` takes; uint8 [number, 32, 32, 3].
+def draw_samples(run: str, number: int, size: int = SIZE, name: str | None = None) -> Drawn:
+    """Samples of one of a run's checkpoints, by the generator that `dcgan_dist.sample` takes; uint8 [number, S, S, 3].
+
+    Args:
+        size: S, in pixels.
+        name: of the checkpoint; None: the newest.
 
     Raises:
         CheckpointError: there is no valid one.
         SettingsError: its images have another size.
     """
-    checkpoint = load_checkpoint(place(run))
-    size = checkpoint.settings.networks.image_size
-    if size != SIZE:
-        raise SettingsError(f"the images of {run} have {size} pixels but need {SIZE}: give a run of its preset")
+    checkpoint = load_checkpoint(place(run), name)
+    has = checkpoint.settings.networks.image_size
+    if has != size:
+        raise SettingsError(f"the images of {run} have {has} pixels but need {size}: give a run of its preset")
     generator = load_frozen(checkpoint, place(run).name, "auto", torch.device("cpu"))
     return Drawn(checkpoint, generator.about.kind, np.concatenate(list(generator.draw(number))))
 
 
-def read_images(data: DataSettings) -> Pixels:
-    """All images of shards, uint8 [n, 32, 32, 3]; raises `DataError` where there are none."""
+def read_images(data: DataSettings, size: int = SIZE) -> Pixels:
+    """All images of shards, uint8 [n, S, S, 3] for S = `size`; raises `DataError` where there are none."""
     index = concatenate([index_shard(shard) for shard in expand(data.path)])
-    pictures = ShardPictures(index, SIZE, data.fit, data.max_image_pixels, data.max_image_bytes)
-    images, every = np.empty((len(index), SIZE, SIZE, 3), np.uint8), np.arange(len(index))
+    pictures = ShardPictures(index, size, data.fit, data.max_image_pixels, data.max_image_bytes)
+    images, every = np.empty((len(index), size, size, 3), np.uint8), np.arange(len(index))
     bad = pictures.read(every, images, every)
     if bad.any():
         raise DataError(f"{bad.sum():,} of {len(bad):,} images of {data.path} cannot be decoded: unpack them again")

@@ -28,7 +28,7 @@ AUTO = "auto"
 COMMON = {
     "--preset NAME": f"what the settings begin with: {', '.join(PRESETS)}",
     "--data ADDRESS": "images: WebDataset shards on a disk or in an object store",
-    "--images IMAGES": "length of the run; --epochs counts passes over the data",
+    "--images IMAGES": "length of the run, else one that fits the data; --epochs counts passes",
     "--minutes MINUTES": "stop after so long, with a checkpoint",
     "--batch-size IMAGES": "images of a step, over all workers",
     "--lr RATE": "learning rate of Adam",
@@ -46,7 +46,8 @@ class Options:
     """Options of the training command, beside the settings of a run."""
 
     preset: Annotated[str, arg(metavar="|".join(PRESETS))] = "scenes32"
-    """What the settings begin with: rooms drawn on the spot, or one of the paper's data sets."""
+    """What the settings begin with: rooms drawn on the spot, pictures of your own (own64), or one of the paper's data
+    sets."""
     config: Annotated[str, arg(metavar="FILE.yaml")] = ""
     """Begin with the settings of this file instead, for example `settings.yaml` of another run."""
     resume: Annotated[str, arg(metavar="RUN")] = ""

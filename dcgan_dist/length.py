@@ -5,7 +5,8 @@ from dcgan_dist.settings import PRESET_IMAGES, PRESETS, OptimizationSettings
 LEAST_UPDATES = 6_250
 """Updates of G that a run on a set of any size gets, unless its preset has fewer; `own64` has as many."""
 TOO_FEW_UPDATES = 1_000
-"""Updates of G before which samples show little but blobs; see benchmarks/results/own_pictures.json."""
+"""Updates of G before which samples show little: with `own64` on 600 photographs of faces there were blobs after 300,
+blurs with eyes and mouths after 600, and faces after 1,250."""
 
 
 def generator_updates(optimization: OptimizationSettings, images: int) -> int:

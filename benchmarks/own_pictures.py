@@ -1,0 +1,210 @@
+"""Do pictures of one's own come to samples that show them? The commands of docs/data.md, as written, on two sets:
+
+python -m benchmarks.own_pictures --json benchmarks/results/own_pictures.json
+python -m benchmarks.own_pictures --sets faces
+python -m benchmarks.own_pictures --sets faces --made FOLDER
+
+Photographs of faces and of 200 kinds of things are unpacked into folders, prepared, trained on with `own64`, and what
+the run draws is judged beside what has to be rejected. They are expected in $DCGAN_DIST_DATA/faces and
+$DCGAN_DIST_DATA/tinyimagenet64. No picture leaves the machine: the report holds numbers alone.
+"""
+
+import shlex
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.judge import FEWEST, RULES, Reference
+from benchmarks.learning import ACCEPTED_MARGIN, REJECTED_MARGIN, draw_samples, read_images
+from benchmarks.rejects import blurred, copies_of_one, mean_image, uniform_noise, untrained
+from benchmarks.report import Bar, Cell, Report, Table, parser, publish
+from dcgan_dist.checkpoint import load_checkpoint, manifests
+from dcgan_dist.errors import DcganDistError, SettingsError, complain
+from dcgan_dist.length import generator_updates
+from dcgan_dist.pictures import Pixels
+from dcgan_dist.settings import DataSettings
+from dcgan_dist.storage import expand, place
+
+SAMPLES = 1_000
+HOLDOUT = 0.15
+"""Of the pictures: of 700, enough for the judge."""
+MOST_MINUTES = 30.0
+"""Of the training command, on two cores."""
+COMMANDS = (
+    f"-m dcgan_dist.data.prepare pictures shards --size 64 --holdout {HOLDOUT:g}",
+    "-m dcgan_dist.train --preset own64 --data shards/train-*.tar --name own",
+)
+
+
+@dataclass(frozen=True)
+class PictureSet:
+    """Photographs to try it on.
+
+    Attributes:
+        shards: where they are.
+        number: how many are used, the first; None: all.
+        what: they show.
+    """
+
+    shards: str
+    number: int | None
+    what: str
+
+
+SETS = {
+    "faces": PictureSet("$DCGAN_DIST_DATA/faces/*.tar", None, "faces, 250 pixels"),
+    "things": PictureSet("$DCGAN_DIST_DATA/tinyimagenet64/train-*.tar", 5_000, "200 kinds of things, 64 pixels"),
+}
+
+
+@dataclass(frozen=True)
+class Made:
+    """A folder in which the commands were given, and how long training took where that was here."""
+
+    folder: Path
+    seconds: float | None
+
+    @property
+    def run(self) -> str:
+        return str(self.folder / "runs" / "own")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command: 0, 1 where a command failed, 2 where data is missing; missed bars are in its table."""
+    options = parser("Train own64 on photographs by the documented commands, and judge what it draws.")
+    options.add_argument("--sets", default=",".join(SETS), metavar="NAME,...", help="of faces and things; both")
+    options.add_argument("--made", type=Path, metavar="FOLDER", help="judge what an interrupted call has left there")
+    options.add_argument("--keep", type=Path, metavar="FOLDER", help="work there, and leave everything to be looked at")
+    given = options.parse_args(arguments)
+    try:
+        names = given.sets.split(",")
+        if unknown := [name for name in names if name not in SETS]:
+            raise SettingsError(f"sets is {unknown[0]} but needs to be of {', '.join(SETS)}")
+        shards = {name: [shard.local_path for shard in expand(SETS[name].shards)] for name in names}
+        with tempfile.TemporaryDirectory(prefix="own-pictures-") as scratch:
+            made = {}
+            for name in names:
+                if given.made is not None:
+                    made[name] = Made(given.made / name, None)
+                    continue
+                folder = (given.keep or Path(scratch)) / name
+                unpack(shards[name], folder / "pictures", SETS[name].number)
+                made[name] = make(folder)
+            report = examine(made)
+    except subprocess.CalledProcessError as error:
+        complain(f"{shlex.join(error.cmd)} ended with status {error.returncode}: what it said is above")
+        return 1
+    except DcganDistError as error:
+        complain(error)
+        return 2
+    publish(report, given.json)
+    return 0
+
+
+def unpack(shards: Sequence[Path], folder: Path, number: int | None) -> int:
+    """Write the first pictures of some shards into a folder, as a user has them; how many there are."""
+    folder.mkdir(parents=True)
+    written = 0
+    for shard in shards:
+        with tarfile.open(shard) as archive:
+            for member in archive:
+                file = archive.extractfile(member) if member.name.endswith(".jpg") else None
+                if file is not None and written != number:
+                    (folder / Path(member.name).name).write_bytes(file.read())
+                    written += 1
+    return written
+
+
+def make(folder: Path) -> Made:
+    """Give the documented commands in a folder; raises `CalledProcessError` where one fails."""
+    for command in COMMANDS:
+        began = time.perf_counter()
+        subprocess.run([sys.executable, *command.split()], cwd=folder, check=True)
+    return Made(folder, time.perf_counter() - began)
+
+
+class Judged:
+    """What was found of one set."""
+
+    def __init__(self, name: str, reference: Reference) -> None:
+        self.name, self._reference = name, reference
+        self.rows: list[list[Cell]] = []
+        self.bars: list[Bar] = []
+
+    def add(self, subject: str, images: Pixels, *, accepted: bool | None) -> None:
+        """Judge images; what is to be accepted, or rejected, also gets a bar."""
+        verdict = self._reference.judge(images)
+        outcome = "accepted" if verdict.accepted else f"rejected: {', '.join(verdict.failed)}"
+        measures = [round(value, 4) for value in [*verdict.measures.values(), verdict.margin]]
+        self.rows.append([self.name, subject, *measures, outcome])
+        if accepted:
+            bar = Bar(f"{self.name}: {subject} accepted, margin", verdict.margin, at_least=ACCEPTED_MARGIN)
+        else:
+            bar = Bar(f"{self.name}: {subject} rejected, margin", verdict.margin, at_most=REJECTED_MARGIN)
+        if accepted is not None:
+            self.bars.append(bar)
+
+
+def examine(made: Mapping[str, Made], number: int = SAMPLES) -> Report:
+    """Judge each run at each of its checkpoints, by `number` samples, and what has to be rejected.
+
+    Raises:
+        CheckpointError: a run has no valid checkpoint.
+        DataError: shards are missing.
+    """
+    rows: list[list[Cell]] = []
+    runs: list[list[Cell]] = []
+    bars: list[Bar] = []
+    for name, one in made.items():
+        settings = load_checkpoint(place(one.run)).settings
+        size = settings.networks.image_size
+        real, held_out = (
+            read_images(DataSettings(path=str(one.folder / "shards" / f"{split}-*.tar")), size)
+            for split in ("train", "test")
+        )
+        # Real pictures have to pass, where there are so many that two parts of them can be compared.
+        half = len(held_out) // 2 if len(held_out) >= 2 * FEWEST else len(held_out)
+        judged = Judged(name, Reference(real, held_out[:half]))
+        *_, newest = checkpoints = list(manifests(place(one.run)))
+        for checkpoint in checkpoints:
+            drawn = draw_samples(one.run, number, size, checkpoint)
+            subject = f"own64 after {drawn.checkpoint.images:,} images, {drawn.kind} G"
+            judged.add(subject, drawn.samples, accepted=True if checkpoint == newest else None)
+        if half < len(held_out):
+            judged.add("held-out pictures", held_out[half:], accepted=True)
+        for subject, images in {
+            "uniform noise": uniform_noise(real, number),
+            "mean picture": mean_image(real, number),
+            "untrained G": untrained(settings.networks, number),
+            "blurred pictures": blurred(real, number),
+            "64 copies of one picture": copies_of_one(real),
+            "pictures learned by heart": real[:number],
+        }.items():
+            judged.add(subject, images, accepted=False)
+        rows += judged.rows
+        bars += judged.bars
+        images_shown = drawn.checkpoint.images
+        updates = generator_updates(settings.optimization, images_shown)
+        minutes = "not measured" if one.seconds is None else round(one.seconds / 60, 1)
+        runs.append([name, SETS[name].what, len(real), len(held_out), images_shown, updates, minutes])
+        if one.seconds is not None:
+            bars.append(Bar(f"{name}: minutes of training", one.seconds / 60, at_most=MOST_MINUTES))
+    columns = ["set", "shows", "trained on", "held out", "images shown", "updates of G", "training, minutes"]
+    return Report(
+        command=f"python -m benchmarks.own_pictures --sets {','.join(made)}",
+        tables={
+            "own-pictures": Table(["set", "subject", *(rule.name for rule in RULES), "margin", "verdict"], rows),
+            "own-pictures-runs": Table(columns, runs),
+        },
+        rates={f"{name}_minutes": one.seconds / 60 for name, one in made.items() if one.seconds is not None},
+        bars=bars,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

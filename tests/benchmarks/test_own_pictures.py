@@ -1,0 +1,91 @@
+import io
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import simplejpeg
+
+from benchmarks.own_pictures import Made, examine, main, unpack
+from benchmarks.report import publish
+from dcgan_dist.checkpoint import write_checkpoint
+from dcgan_dist.data.shards import ShardWriter
+from dcgan_dist.networks import Generator, initialize
+from dcgan_dist.settings import own64
+from dcgan_dist.storage import place
+
+SIZE = 16
+
+
+def pictures(number: int, seed: int) -> list[bytes]:
+    """JPEGs with a patch of some colour at some place on a ground of another."""
+    random = np.random.default_rng(seed)
+    images = np.repeat(random.integers(0, 256, (number, 1, 1, 3), np.uint8), SIZE, axis=1).repeat(SIZE, axis=2)
+    for image, (row, column) in zip(images, random.integers(0, SIZE - 6, (number, 2)), strict=True):
+        image[row : row + 6, column : column + 6] = random.integers(0, 256, 3)
+    return [simplejpeg.encode_jpeg(image, quality=95, colorsubsampling="444") for image in images]
+
+
+def made(folder: Path, train: int, test: int) -> Made:
+    """What the commands would leave, but for a G that has learned nothing, at two checkpoints."""
+    for split, number, seed in (("train", train, 0), ("test", test, 1)):
+        with ShardWriter(place(str(folder / "shards")), split, 1_000) as writer:
+            for image in pictures(number, seed):
+                writer.add(image)
+    preset = own64()
+    networks = replace(preset.networks, image_size=SIZE, generator_maps=4, discriminator_maps=4)
+    settings = replace(preset, networks=networks)
+    generator = Generator(networks)
+    initialize(generator, 3)
+    state = {"generator": generator.state_dict(), "averaged": generator.state_dict()}
+    for step in (10, 2_000):
+        write_checkpoint(place(str(folder / "runs" / "own")), state, settings, step=step, attempt=1, kept=True)
+    return Made(folder, 31 * 60.0)
+
+
+@pytest.mark.parametrize(("held_out", "real_is_judged"), [(100, False), (200, True)])
+def test_a_run_that_has_learned_nothing_misses_its_bars_for_all_to_see(
+    held_out: int, real_is_judged: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = examine({"faces": made(tmp_path, 300, held_out)}, number=128)
+    bars = {bar.name: bar.met for bar in report.bars}
+    last = "faces: own64 after 128,000 images, averaged G accepted, margin"
+    assert (bars[last], bars["faces: minutes of training"]) == (False, False)
+    assert (bars.get("faces: held-out pictures accepted, margin")) is (True if real_is_judged else None)
+    for subject in ("uniform noise", "mean picture", "untrained G", "64 copies of one picture"):
+        assert bars[f"faces: {subject} rejected, margin"], subject
+    assert bars["faces: pictures learned by heart rejected, margin"]
+    rows = report.tables["own-pictures"].rows
+    assert [row[1] for row in rows[:2]] == [
+        "own64 after 640 images, raw G",
+        "own64 after 128,000 images, averaged G",
+    ]
+    assert report.tables["own-pictures-runs"].rows[0][2:] == [300, held_out, 128_000, 2_000, 31.0]
+    publish(report, None)
+    assert "**no**" in capsys.readouterr().out
+
+
+def test_pictures_are_unpacked_as_a_user_has_them(tmp_path: Path) -> None:
+    images = pictures(5, 0)
+    with tarfile.open(tmp_path / "x.tar", "w") as archive:
+        for number, image in enumerate(images):
+            for suffix, data in ((".jpg", image), (".cls", b"3")):
+                info = tarfile.TarInfo(f"folder/{number}{suffix}")
+                info.size = len(data)
+                archive.addfile(info, io.BytesIO(data))
+    unpack([tmp_path / "x.tar"], tmp_path / "pictures", 3)
+    assert {file.name: file.read_bytes() for file in (tmp_path / "pictures").iterdir()} == {
+        f"{number}.jpg": images[number] for number in range(3)
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"), [([], "faces"), (["--sets=cats"], "sets is cats but needs to be of faces, things")]
+)
+def test_wrong_input_is_told_before_anything_is_trained(
+    arguments: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DCGAN_DIST_DATA", str(tmp_path))
+    assert main(arguments) == 2
+    assert told in capsys.readouterr().err
