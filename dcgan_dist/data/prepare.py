@@ -340,7 +340,9 @@ def _write_shards(work: Work) -> Record:
             bad.append((picture.file.name, result))
             continue
         complete = len(writer.written)
-        writer.add(result, label=picture.label, meta={"source": picture.file.name})
+        # The name lets shards that were parted from their dataset.json tell what their numbers mean.
+        named = {} if picture.label is None or not work.classes else {"class": work.classes[picture.label]}
+        writer.add(result, label=picture.label, meta={"source": picture.file.name, **named})
         if len(writer.written) > complete:
             save(number)  # all pictures before this one are in complete shards, or bad
     writer.flush()

@@ -5,11 +5,14 @@ Where there are none the shards may lie in its folders `train` and `test`.
 
 import hashlib
 import io
+import json
 from collections.abc import Sequence
+from itertools import islice
 
 import numpy as np
 from PIL import Image
 
+from dcgan_dist.data import tar
 from dcgan_dist.data.plan import Integers
 from dcgan_dist.data.reading import ShardPictures
 from dcgan_dist.data.shards import Index, concatenate, find_index, index_shard
@@ -23,6 +26,9 @@ HELD_OUT = 0.1
 """Part of the training images that chooses C."""
 CHECKED = 32
 """Images whose size is looked at before anything starts."""
+ASKED = 64
+"""Classes whose names are looked for in samples."""
+_MOST_JSON = 64 << 10
 FEWEST = 2
 """Images of a class without which it can be neither learned nor held out."""
 
@@ -102,6 +108,7 @@ def _classes(where: str, index: Index) -> Classes:
     numbers = np.unique(index.label).tolist()
     if index.classes is not None:
         return Classes(where, numbers, index.classes)
+    said = said_classes(index)
     for folder in {Place(shard).parent for shard in index.shards}:
         try:
             beside = Index.load(folder)
@@ -109,8 +116,39 @@ def _classes(where: str, index: Index) -> Classes:
             continue
         strangers = [shard for shard in index.shards if shard not in beside.shards]
         if beside.classes is not None and strangers:
-            return Classes(where, numbers, stranger=strangers[0])
-    return Classes(where, numbers)
+            return Classes(where, numbers, said=said, stranger=strangers[0])
+    return Classes(where, numbers, said=said)
+
+
+def said_classes(index: Index) -> dict[int, str]:
+    """Names of classes by number as `KEY.json` behind their first image says them, which `prepare` writes.
+
+    At most `ASKED` classes are looked at, and none where the first one says nothing.
+    """
+    numbers, first = np.unique(index.label, return_index=True)
+    said: dict[int, str] = {}
+    for which in np.unique(np.linspace(0, len(numbers) - 1, ASKED).astype(np.int64)).tolist():
+        name = _said_by(index, int(first[which]))
+        if name is None:
+            break
+        said[int(numbers[which])] = name
+    return said
+
+
+def _said_by(index: Index, sample: int) -> str | None:
+    shard, start = Place(index.shards[index.shard[sample]]), int(index.offset[sample]) - tar.BLOCK
+    length = index.shard_bytes[index.shard[sample]] - start
+    found = tar.members(lambda at, size: shard.read_range(start + at, size), length)
+    try:
+        key = next(found).name.partition(".")[0]
+        for member in islice(found, 2):
+            if member.name == f"{key}.json" and member.size <= _MOST_JSON:
+                content = json.loads(shard.read_range(start + member.offset, member.size))
+                name = content.get("class") if isinstance(content, dict) else None
+                return name if isinstance(name, str) else None
+    except (tar.TornTar, StopIteration, ValueError, RecursionError):  # others' samples may be anything
+        pass
+    return None
 
 
 def require_labels(

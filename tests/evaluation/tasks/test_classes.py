@@ -11,12 +11,14 @@ ALL, TWO = [0, 1, 2], [0, 1]
 AB, ABC, ACB = ["ant", "bee"], ["ant", "bee", "cat"], ["ant", "cat", "bee"]
 
 
-def train(numbers: list[int], names: list[str] | None = None) -> Classes:
-    return Classes("F/train-*.tar", numbers, names)
+def train(numbers: list[int], names: list[str] | None = None, said: dict[int, str] | None = None) -> Classes:
+    return Classes("F/train-*.tar", numbers, names, said or {})
 
 
-def held(numbers: list[int], names: list[str] | None = None, stranger: str = "") -> Classes:
-    return Classes("F/test-*.tar", numbers, names, stranger)
+def held(
+    numbers: list[int], names: list[str] | None = None, stranger: str = "", said: dict[int, str] | None = None
+) -> Classes:
+    return Classes("F/test-*.tar", numbers, names, said or {}, stranger)
 
 
 @pytest.mark.parametrize(
@@ -24,6 +26,9 @@ def held(numbers: list[int], names: list[str] | None = None, stranger: str = "")
     [
         (train(ALL, ABC), held(ALL, ABC), ""),
         (train(ALL), held(ALL), ""),
+        # What samples say of themselves is enough, also where no dataset.json knows them.
+        (train(ALL, ABC), held(TWO, None, "F/test-0.tar", {0: "ant", 1: "bee"}), "no test images of cat: no accuracy"),
+        (train(ALL, None, {0: "ant"}), held(ALL, None, "", {0: "ant", 2: "cat"}), ""),
         (train(ALL, ABC), held([0, 2], ABC), "no test images of bee: no accuracy is known of it"),
         (train(ALL, ABC), held([2], ABC), "no test images of ant, bee: no accuracy is known of them"),
         (train(ALL), held(TWO), "class 2, .* numbered by themselves, as 0 to 1 without a gap suggests, this"),
@@ -45,6 +50,8 @@ def test_what_cannot_be_known_is_told(first: Classes, second: Classes, note: str
         (train(TWO, AB), held(TWO, ABC), r"class 2 is no class in F/train-\*\.tar but 'cat' in F/test-"),
         (train(ALL, ABC), held(ALL), r"F/train-\*\.tar has a dataset.json that names .* F/test-.* has none"),
         (train(ALL), held(ALL, ABC), r"F/test-\*\.tar has a dataset.json that names .* F/train-.* has none"),
+        (train(ALL, ABC), held(TWO, None, "F/0.tar", {0: "ant", 1: "cat"}), r"class 1 is 'bee' in .* but 'cat'"),
+        (train(ALL, None, {1: "bee"}), held(TWO, None, "", {1: "cat"}), r"class 1 is 'bee' in .* but 'cat' in F/t"),
         (train(TWO, AB), held(TWO, None, "F/test-000000.tar"), r"beside F/test-000000\.tar .* does not know that"),
     ],
 )  # fmt: skip

@@ -10,7 +10,7 @@ from dcgan_dist.data import prepare
 from dcgan_dist.data.shards import ShardWriter, concatenate
 from dcgan_dist.errors import DataError
 from dcgan_dist.evaluation.task import FewLabels, Task
-from dcgan_dist.evaluation.tasks.labelled import open_labelled
+from dcgan_dist.evaluation.tasks.labelled import open_labelled, said_classes
 from dcgan_dist.storage import Place
 
 
@@ -129,6 +129,28 @@ def test_a_shard_that_was_put_beside_others_of_ours_is_refused(tmp_path: Path) -
     for name in ("dataset.json", "index.npz"):
         (tmp_path / name).unlink()
     assert "no test images of class 2" in opened(tmp_path).notes[0]
+
+
+def test_shards_of_two_calls_tell_their_classes_also_without_a_description(tmp_path: Path) -> None:
+    for split, names in (("train", ANIMALS), ("test", ["ant", "cat", "dog"])):
+        for name in names:
+            (tmp_path / split / name).mkdir(parents=True)
+            for picture in range(8):
+                (tmp_path / split / name / f"{picture}.jpg").write_bytes(jpeg(20 * picture))
+        options = ["--size", "16", "--processes", "1", "--split", split]
+        assert prepare.main([f"{tmp_path}/{split}", f"{tmp_path}/of-{split}", *options]) == 0
+        (tmp_path / "both").mkdir(exist_ok=True)
+        (tmp_path / f"of-{split}" / f"{split}-000000.tar").rename(tmp_path / "both" / f"{split}-000000.tar")
+    with pytest.raises(DataError, match=r"class 1 is 'bee' in .*/both/train-\*\.tar but 'cat' in .*/both/test-\*\.tar"):
+        opened(tmp_path / "both")
+
+
+def test_samples_of_others_say_nothing_of_their_classes(tmp_path: Path) -> None:
+    for number, meta in enumerate(({"class": 3}, {"label": "ant"}, None)):
+        with ShardWriter(Place(str(tmp_path)), f"s{number}", 9) as writer:
+            for label in (0, 1):
+                writer.add(jpeg(9), label=label, meta=meta)
+        assert said_classes(concatenate(writer.written)) == {}
 
 
 def test_splits_of_one_call_share_their_classes_and_what_lacks_is_told(tmp_path: Path) -> None:
