@@ -32,7 +32,7 @@ from dcgan_dist.checkpoint import (
     require_same,
     require_same_sequence,
 )
-from dcgan_dist.cluster import address_of, carry_code, connected, has_address, set_environment
+from dcgan_dist.cluster import connected, has_address, set_environment
 from dcgan_dist.commandline import Options, parse
 from dcgan_dist.contract import require_contract
 from dcgan_dist.data.embedded import EMBEDDED
@@ -90,9 +90,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         set_environment(options.settings)
         launch = Launch(options)
-        address = address_of(options.settings)
-        where = f"joining the Ray cluster at {address}" if address else "starting Ray on this machine"
-        print(where, flush=True)
         with connected(options.settings):
             launch.preflight()
             if options.dry_run:
@@ -283,7 +280,6 @@ class Launch:
         counted = count_images(self.settings, self.shards)
         settings, images = self._settle_length(counted.images, counted.image_size, exact=counted.exact)
         print(to_yaml(settings), flush=True)
-        carry_code()
         task = ray.remote(measure_speed).options(num_cpus=placement.cpus, num_gpus=placement.gpus)
         try:
             speed = ray.get(task.remote(settings, beside, self.code), timeout=MEASURE_WAIT_S)

@@ -26,7 +26,8 @@ from dcgan_dist.data.cache import CachedPictures, Gatherer
 from dcgan_dist.data.plan import share
 from dcgan_dist.data.source import DATASET
 from dcgan_dist.errors import DcganDistError
-from dcgan_dist.extensions import Code, named_by
+from dcgan_dist.extensions import Code
+from dcgan_dist.generate import Kind, choose_kind, freeze
 from dcgan_dist.monitoring.mailbox import Sender
 from dcgan_dist.monitoring.messages import WorkerInfo
 from dcgan_dist.monitoring.pulse import Pulse
@@ -49,6 +50,23 @@ WALK_POINTS, WALK_IMAGES = 9, 100
 AGREE_S = 1.0
 """A wish to stop reaches the loop at least as often, whatever a step takes: a notice may leave no more than seconds."""
 REASONS = ("", "asked to stop", "out of time")
+REGROUPS = ("notice", "resize")
+"""Wishes after which the run goes on by itself, with other workers: nobody waits for a picture."""
+FIRST_GRID_S = 20.0
+"""From a run's first step to its first grid of samples, so that one is there within the first minute."""
+
+
+def grid_is_due(images: int, batch_size: int, every: int, last: bool, waited_s: float | None) -> bool:
+    """Whether a step ends with a grid of samples.
+
+    Args:
+        images: that the run has seen, with those of this step.
+        every: images between two grids.
+        last: it is the run's last step.
+        waited_s: since the first step, while there is no grid yet.
+    """
+    passes = (images - batch_size) // every != images // every
+    return last or passes or (waited_s is not None and waited_s >= FIRST_GRID_S)
 
 
 @dataclass(frozen=True)
@@ -90,13 +108,10 @@ def train_worker(job: Job) -> Outcome:
     threads = job.settings.workers.threads or max(1, cores // beside)
     torch.set_num_threads(threads)
 
-    sender = Sender(job.mailbox)
-    if rank == 0:
-        sender.send({"kind": "event", "text": "workers are up, networks are built", "step": 0, "images": 0})
     # Asking for the data begins the attempt, see `source.SequenceConfig`.
     shard = ray.train.get_dataset_shard(DATASET)
     attempt = attempts(job.run)[-1]
-    worker = Worker(job, attempt, rank, workers, device, sender)
+    worker = Worker(job, attempt, rank, workers, device)
     worker.announce(_describe(device, threads, beside, cores))
 
     batch_size = job.settings.optimization.batch_size
@@ -174,9 +189,7 @@ class Agreement:
 class Worker:
     """One rank of the group: its networks, and the loop over its batches."""
 
-    def __init__(
-        self, job: Job, attempt: Attempt, rank: int, workers: int, device: torch.device, sender: Sender
-    ) -> None:
+    def __init__(self, job: Job, attempt: Attempt, rank: int, workers: int, device: torch.device) -> None:
         settings = job.settings
         self._job, self._settings, self._attempt = job, settings, attempt
         self._rank, self._workers, self._device = rank, workers, device
@@ -184,14 +197,14 @@ class Worker:
         self._rows = slice(*share(self._batch_size, rank, workers))
         # A group of its own, on the host: what is agreed on must not wait behind the gradients of a GPU.
         self._control = _new_group("gloo") if workers > 1 else None
-        self._sender = sender
+        self._sender = Sender(job.mailbox)
         self._pulse = Pulse(job.mailbox, attempt.number, rank, socket.gethostname(), device)
         self._agreement = Agreement(self._batch_size, self._control)
         self._saver = Saver(job.run, settings, attempt.number)
         self._audit = _open_audit(job, attempt, rank) if settings.monitoring.audit else None
         self._adversarial = self._build()
         # What code of a user's own does from step to step nobody knows, so it is not recorded.
-        self._update = replayed(self._adversarial, settings.workers.cuda_graph and not named_by(settings))
+        self._update = replayed(self._adversarial, settings.workers.cuda_graph and not job.code)
         # Samples are drawn by rank 0 alone, so they need a G that shares its statistics with nobody.
         sampler, _ = new_networks(settings.networks, job.code)
         self._sampler = sampler.to(device, self._adversarial.precision.weights).eval()
@@ -199,6 +212,10 @@ class Worker:
         self._refused: str | None = None
         self._measures: dict[str, float] = {}
         self._measured: Tensor | None = None
+        self._of_step: tuple[int, Kind, nn.Module] | None = None
+        self._began = time.monotonic()
+        # A run that goes on has its first grid already.
+        self._drawn = attempt.images > 0
 
     def _build(self) -> AdversarialStep:
         settings = self._settings
@@ -247,7 +264,7 @@ class Worker:
         """The loop. All ranks leave it at the same step."""
         settings, total = self._settings, self._job.total_steps
         points = Points(self._batch_size, self._control)
-        step, reason, began = self._attempt.step, "", time.monotonic()
+        step, reason = self._attempt.step, ""
         while step < total and not reason:
             self._pulse.at("data", step)
             try:
@@ -258,7 +275,7 @@ class Worker:
                 raise
             if step == self._attempt.step:
                 points.begin()  # reading had to start first: that says nothing of speed
-                self._tell_first(time.monotonic() - began, step)
+                self._began = time.monotonic()
             self._note(step, batch)
             self._pulse.at("step", step)
             z = latents(settings.networks, self._batch_size, settings.seed, "latents", step, self._rows)
@@ -271,8 +288,9 @@ class Worker:
             reason = REASONS[self._agreement.reach(step, self._wish())]
             if self._rank == 0:
                 self._pulse.at("checkpoint", step)
-                self._draw(step)
+                # First what must not be lost, whose writing goes on while pictures are drawn.
                 self._save_when_due(step, leaving=bool(reason))
+                self._draw(step, leaving=bool(reason) and self._pulse.stop_requested() not in REGROUPS)
         if self._rank == 0:
             while not self._saver.wait(AGREE_S):
                 self._tell_checkpoints(step)
@@ -280,11 +298,6 @@ class Worker:
         self._sender.flush(FLUSH_S)
         self._pulse.close()
         return Outcome(step, reason if step < total else "")
-
-    def _tell_first(self, waited_s: float, step: int) -> None:
-        if self._rank == 0:
-            text = f"training begins, after {waited_s:.1f} s of reading"
-            self._sender.send({"kind": "event", "text": text, "step": step, "images": step * self._batch_size})
 
     def _keep(self, step: int) -> None:
         """Write a checkpoint before this group ends for want of data: between two steps the state is whole.
@@ -355,31 +368,46 @@ class Worker:
             self._measures["samples/drift"] = drift(images, self._measured)
         self._measured = images
 
-    def _draw(self, step: int) -> None:
+    def _draw(self, step: int, *, leaving: bool) -> None:
         """Send the pictures that are due: always of the same z."""
-        monitoring, networks = self._settings.monitoring, self._settings.networks
-        last = step == self._job.total_steps
-        if last or self._passes(step, monitoring.samples_images):
-            z = latents(networks, max(monitoring.samples, self._batch_size), self._settings.seed, "samples")
-            self._send_pictures("samples", step, z, monitoring.samples)
+        settings, monitoring, total = self._settings, self._settings.monitoring, self._job.total_steps
+        images, last = step * self._batch_size, step == total
+        waited_s = None if self._drawn else time.monotonic() - self._began
+        if leaving or grid_is_due(images, self._batch_size, monitoring.samples_images, last, waited_s):
+            z = latents(settings.networks, monitoring.samples, settings.seed, "samples")
+            self._send_pictures("samples", step, z)
+            self._drawn = True
         if last or self._passes(step, monitoring.walk_images):
-            points = latents(networks, WALK_POINTS, self._settings.seed, "walk")
-            z = interpolate(points, WALK_IMAGES)
-            self._send_pictures("walk", step, z, WALK_IMAGES)
+            points = latents(settings.networks, WALK_POINTS, settings.seed, "walk")
+            self._send_pictures("walk", step, interpolate(points, WALK_IMAGES))
 
-    def _send_pictures(self, name: Literal["samples", "walk"], step: int, z: Tensor, number: int) -> None:
-        images = self._generate(z, self._adversarial.averaged or self._adversarial.bare_generator.state_dict())
+    def _send_pictures(self, name: Literal["samples", "walk"], step: int, z: Tensor) -> None:
+        kind, generator = self._frozen(step)
+        with torch.no_grad():
+            images = generator(z.to(self._device, self._adversarial.precision.weights))
         self._sender.send(
             {
                 "kind": "pictures",
                 "name": name,
                 "step": step,
                 "images": step * self._batch_size,
-                "array": to_uint8(images[:number]),
+                "generator": kind,
+                "array": to_uint8(images),
             }
         )
 
+    def _frozen(self, step: int) -> tuple[Kind, nn.Module]:
+        """What draws the pictures of a step: as `dcgan_dist.sample` would, of a checkpoint of this step."""
+        if self._of_step is None or self._of_step[0] != step:
+            settings = self._settings
+            kind = choose_kind(step * self._batch_size, settings.optimization.average_images)
+            averaged = self._adversarial.averaged if kind == "averaged" else None
+            self._sampler.load_state_dict(averaged or self._adversarial.bare_generator.state_dict())
+            self._of_step = step, kind, freeze(self._sampler, settings.networks, self._batch_size)
+        return self._of_step[1:]
+
     def _generate(self, z: Tensor, weights: Mapping[str, Tensor]) -> Tensor:
+        """Images as training sees them: batch normalization by the statistics of these z."""
         self._sampler.load_state_dict(weights)
         with torch.no_grad():
             images: Tensor = self._sampler(z.to(self._device, self._adversarial.precision.weights))

@@ -116,6 +116,7 @@ def test_a_run_ends_the_same_however_often_it_was_broken(train_command: Any) -> 
     assert process.returncode == 130, output
     assert "--resume broken" in output
     stopped = max(line["step"] for line in audit(runs / "broken"))
+    assert list((runs / "broken" / "samples").glob(f"{(stopped + 1) * BATCH:09}-*.png")), "no grid at the stop"
 
     status, output = train_command.run("--resume=broken", "--storage=runs")
     assert status == 0, output

@@ -12,7 +12,7 @@ TUNING = PACKAGE.parent / "tuning"
 
 LAYERS = [
     {"__main__"},
-    {"train", "preflight", "sample", "status", "evaluate", "memorised", "data.prepare"},
+    {"api", "train", "preflight", "sample", "status", "evaluate", "memorised", "data.prepare"},
     {"supervisor", "doctor", "contract"},
     {"evaluation.live"},
     {"evaluation.judge"},

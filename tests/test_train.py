@@ -34,23 +34,12 @@ from dcgan_dist.data.shards import ShardWriter
 from dcgan_dist.errors import DcganDistError
 from dcgan_dist.evaluation.job import ProbeJob
 from dcgan_dist.monitoring.curves import read_points
-from dcgan_dist.monitoring.metrics import describe
 from dcgan_dist.settings import Settings, from_yaml, scenes32
 from dcgan_dist.storage import Place, place
 from dcgan_dist.train import Launch, Lent, main, open_tasks
 
 pytestmark = pytest.mark.ray
 
-BEGINNING = (
-    "joining the Ray cluster at ",
-    "cluster: ",
-    "starting 2 workers",
-    "workers are up, networks are built",
-    "2 workers: ranks 0 to 1 on ",
-    "the first images are read",
-    "training begins, after ",
-)
-"""What is said before the first step, which takes half a minute on a slow machine."""
 TINY = [
     "--batch-size=16",
     "--networks.image-size=16",
@@ -183,10 +172,10 @@ def test_a_run_leaves_what_it_promises(train: Any, tmp_path: Path) -> None:
     assert record["sequence"] == SEQUENCE
     assert record["updates"] == {"generator": 40, "discriminator": 40}
     assert sorted(path.name for path in (run / "samples").iterdir()) == [
-        "000000320.png", "000000640.png", "walk-000000640.png"
+        "000000320-raw.png", "000000640-raw.png", "walk-000000640-raw.png"
     ]  # fmt: skip
-    with Image.open(run / "samples" / "000000640.png") as picture:
-        assert picture.size == (8 * 18 - 2, 8 * 18 - 2)
+    with Image.open(run / "samples" / "000000640-raw.png") as picture:
+        assert picture.size == (6 * (8 * 18 - 2), 6 * (8 * 18 - 2))
     points = read_points(Place(str(run)))
     assert [point["step"] for point in points] == list(range(5, 41, 5))
     names = {
@@ -197,11 +186,8 @@ def test_a_run_leaves_what_it_promises(train: Any, tmp_path: Path) -> None:
     # Samples are measured every 160 images, which are 10 steps; the first time there is nothing to have drifted from.
     both = {"samples/spread", "samples/drift"}
     measures = {10: {"samples/spread"}, 20: both, 30: both, 40: both}
-    assert [name for name in names | both if not describe(name)] == []
     assert all(set(point["values"]) == names | measures.get(point["step"], set()) for point in points)
     assert len(list((run / "checkpoints").iterdir())) == 4
-    lines = [line for line in output.splitlines() if line.startswith(BEGINNING)]
-    assert [line[: len(start)] for line, start in zip(lines, BEGINNING, strict=True)] == list(BEGINNING)
     for told in ("cluster: 1 node with 4 CPUs", "2 workers: ", "images 640 of 640 (100 %)", "tensorboard --logdir"):
         assert told in output, told
 
@@ -507,6 +493,8 @@ def test_the_time_limit_ends_a_run_with_a_checkpoint(train_here: Any, tmp_path: 
     assert record["status"] == "stopped"
     newest = max(path.name for path in (tmp_path / "runs" / "long" / "checkpoints").iterdir())
     assert int(newest) == record["images"] > 0
+    # What it had learned by then can be seen.
+    assert (tmp_path / "runs" / "long" / "samples" / f"{record['images']:09}-raw.png").is_file()
 
 
 class NoJudge:

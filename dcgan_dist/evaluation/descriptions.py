@@ -171,6 +171,11 @@ def of_discriminator(checkpoint: Checkpoint) -> DiscriminatorFeatures | OwnFeatu
     return _features_of(discriminator, networks, checkpoint.code)
 
 
+def features_of(discriminator: nn.Module) -> DiscriminatorFeatures | OwnFeatures:
+    """Those of a discriminator that is in this process, and stays in it; raises as `of_discriminator`."""
+    return _features_of(discriminator, NetworkSettings(), NO_CODE)
+
+
 def of_random(settings: NetworkSettings, seed: int, code: Code = NO_CODE) -> DiscriminatorFeatures | OwnFeatures:
     """Those of a discriminator with initial weights; raises as `of_discriminator`."""
     _, discriminator = build_networks(settings, seed, torch.device("cpu"), torch.float32, True, code)

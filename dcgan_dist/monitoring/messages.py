@@ -58,6 +58,8 @@ class Pictures(TypedDict):
     name: Literal["samples", "walk"]
     step: int
     images: int
+    generator: Literal["averaged", "raw"]
+    """Which one drew them (generate.py)."""
     array: npt.NDArray[np.uint8]
     """uint8 [n, S, S, 3]."""
 

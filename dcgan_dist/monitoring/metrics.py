@@ -32,8 +32,10 @@ METRICS = {
 }
 """By name; what is in capitals stands for any."""
 PICTURES = {
-    "samples": "samples of G, always of the same z",
-    "walk": "samples along a walk between points of z, which is read row by row (paper, section 6.1)",
+    "samples/raw": "samples of G, always of the same z",
+    "samples/averaged": "samples of the averaged G, always of the same z",
+    "walk/raw": "samples of G along a walk between points of z, which is read row by row (paper, section 6.1)",
+    "walk/averaged": "samples of the averaged G along a walk between points of z, which is read row by row",
 }
 TEXTS = {
     "settings": "what the run was started with, as in settings.yaml",

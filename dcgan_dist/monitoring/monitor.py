@@ -229,7 +229,6 @@ class Monitor:
         self._curves.begin(message["attempt"], message["step"], message["images"])
         for line in workers_lines(message["workers"]):
             self.say(line)
-        self.say("the first images are read")
         if message["checkpoint"] is None and before is None:
             return
         self._newest_checkpoint = message["checkpoint"]
@@ -251,13 +250,15 @@ class Monitor:
         samples = message["name"] == "samples"
         # A long walk is read row by row, as in the paper's figure 4.
         picture = grid(message["array"]) if samples else grid(message["array"], columns=WALK_COLUMNS, padding=0)
-        file = png(picture)
-        where = self._run / "samples" / f"{'' if samples else 'walk-'}{message['images']:09}.png"
+        images, kind = message["images"], message["generator"]
+        file = png(picture, f"{self._run.name} after {images:,} images, {kind} generator, fixed statistics")
+        where = self._run / "samples" / f"{'' if samples else 'walk-'}{images:09}-{kind}.png"
         self._pictures[where] = file
         if samples:
             self._newest_samples = where
-        self._curves.add_picture(message["name"], message["images"], file, picture)
-        self._trackers.picture(message["images"], message["name"], picture)
+        name = f"{message['name']}/{kind}"
+        self._curves.add_picture(name, images, file, picture)
+        self._trackers.picture(images, name, picture)
 
     def _take_bad_images(self, message: BadImages) -> None:
         before = len(self._curves.bad_images)

@@ -60,7 +60,7 @@ def test_class_folders_become_labels_with_names(tmp_path: Path, capsys: pytest.C
         pixels = np.asarray(Image.open(io.BytesIO(sample["jpg"])))
         assert pixels.shape == (16, 16, 3)
         assert np.abs(pixels.astype(int) - (number * 20 % 256, 255 - number, number)).max() <= 6
-    assert Image.open(out / "contact-sheet.png").size == (4 * 18 - 2, 3 * 18 - 2)
+    assert Image.open(out / "contact-sheet.png").size == (13 * (4 * 18 - 2), 13 * (3 * 18 - 2))
     assert "12 images of 3 classes in 3 shards" in capsys.readouterr().out
 
 

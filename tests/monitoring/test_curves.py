@@ -299,11 +299,11 @@ def test_tensorboard_shows_the_settings_of_a_run_and_what_its_numbers_say(tmp_pa
         curves = Curves(run, tmp_path, of_run)
         curves.begin(attempt, step, images=8 * step)
         curves.add(scalars(attempt, step + 10, 1.0))
-        curves.add_picture("walk", 8 * step + 80, png(np.zeros((4, 4, 3), np.uint8)), np.zeros((4, 4, 3), np.uint8))
+        curves.add_picture("walk/raw", 8 * step + 80, png(np.zeros((4, 4, 3), np.uint8)), np.zeros((4, 4, 3), np.uint8))
         curves.flush()
     events = board(run)
     assert events.SummaryMetadata(LOSS).summary_description == describe(LOSS) != ""
-    assert events.SummaryMetadata("walk").summary_description == describe("walk") != ""
+    assert events.SummaryMetadata("walk/raw").summary_description == describe("walk/raw") != ""
     assert curve(run) == [(80, 1.0), (240, 1.0)]
     shown = events.Tensors("settings")
     assert [event.step for event in shown] == [0, 160]

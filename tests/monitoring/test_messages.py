@@ -16,6 +16,7 @@ def pictures(step: int) -> Pictures:
     return {
         "kind": "pictures",
         "name": "samples",
+        "generator": "raw",
         "step": step,
         "images": 8 * step,
         "array": np.zeros((1, 32, 32, 3), np.uint8),

@@ -41,7 +41,7 @@ def test_shares_of_ranks_are_described() -> None:
         ("loss/generator", True),
         ("probe/cifar10/accuracy", True),
         ("worker/11/busy_share", True),
-        ("samples", True),
+        ("samples/averaged", True),
         ("loss/generators", False),
         ("probe/a/b/accuracy", False),
         ("worker/11/nothing", False),

@@ -80,6 +80,7 @@ def pictures(step: int, number: int = 4, walk: bool = False) -> Pictures:
     return {
         "kind": "pictures",
         "name": "walk" if walk else "samples",
+        "generator": "raw" if step < 10 else "averaged",
         "step": step,
         "images": 64 * step,
         "array": array,
@@ -115,14 +116,13 @@ def test_the_log_of_a_run(run: Place) -> None:
         f"run {run}",
         "2 workers: rank 0 on host-0 (cpu, 2 threads)",
         "           rank 1 on host-1 (cpu, 2 threads)",
-        "the first images are read",
         "images 320 of 1,280 (25 %)  epoch 0.5  loss D 1.00 G 0.50  64 images/s  waiting 1.0 %  15 s left",
         "rank 1 waits for data",
         "checkpoint 000000000640 at 640 images (0.8 s)",
         "images 640 of 1,280 (50 %)  epoch 1.0  loss D 1.00 G 0.50  64 images/s  waiting 1.0 %  10 s left",
         "images 1,280 of 1,280 (100 %)  epoch 2.0  loss D 1.00 G 0.50  64 images/s  waiting 1.0 %  0 s left",
         f"run          {run}",
-        f"samples      {run}/samples/000000640.png",
+        f"samples      {run}/samples/000000640-averaged.png",
         f"checkpoint   {run}/checkpoints/000000000640",
         f"curves       {tool_line('tensorboard', '--logdir', f'{run}/tensorboard')}",
         f"more samples {command_line('sample', str(run), '-n', '64')}",
@@ -141,27 +141,33 @@ def test_the_commands_at_the_end_can_be_pasted_into_a_shell(run: Place) -> None:
 def test_the_run_folder_holds_curves_and_pictures(run: Place) -> None:
     watch(run, Script([started(), pictures(0)], [scalars(10), pictures(10), pictures(10, number=20, walk=True)]))
     assert run.names() == ["metrics.jsonl", "samples", "tensorboard"]
-    assert (run / "samples").names() == ["000000000.png", "000000640.png", "walk-000000640.png"]
-    with Image.open((run / "samples" / "000000640.png").local_path) as samples:
-        assert samples.size == (18, 18)
-    with Image.open((run / "samples" / "walk-000000640.png").local_path) as walk:
-        assert walk.size == (80, 16)
+    assert (run / "samples").names() == [
+        "000000000-raw.png",
+        "000000640-averaged.png",
+        "walk-000000640-averaged.png",
+    ]
+    with Image.open((run / "samples" / "000000640-averaged.png").local_path) as samples:
+        assert samples.size == (50 * 18, 50 * 18)
+        assert samples.text["Description"].endswith("after 640 images, averaged generator, fixed statistics")  # type: ignore[attr-defined]
+    with Image.open((run / "samples" / "walk-000000640-averaged.png").local_path) as walk:
+        assert walk.size == (11 * 80, 11 * 16)
     events = EventAccumulator(str(run / "tensorboard"))
     events.Reload()
-    assert events.Tags()["images"] == ["samples", "walk"]
-    assert [event.step for event in events.Images("samples")] == [0, 640]
+    assert events.Tags()["images"] == ["samples/raw", "samples/averaged", "walk/averaged"]
+    assert [event.step for event in events.Images("samples/raw")] == [0]
+    assert [event.step for event in events.Images("samples/averaged")] == [640]
     assert [(event.step, event.value) for event in events.Scalars("loss/generator")] == [(640, 0.5)]
 
 
 def test_a_resumed_run_says_where_it_goes_on_and_keeps_its_points(run: Place) -> None:
     watch(run, Script([started(), pictures(0), scalars(5), scalars(10)]))
     lines = watch(run, Script([started(attempt=2, step=5, checkpoint="000000000320"), scalars(10, attempt=2)]))
-    assert lines[4] == ("goes on from checkpoint 000000000320 at 320 images (step 5, 320 images left in this epoch)")
+    assert lines[3] == ("goes on from checkpoint 000000000320 at 320 images (step 5, 320 images left in this epoch)")
     assert [(point["step"], point["attempt"]) for point in read_points(run)] == [(5, 1), (10, 2)]
     events = EventAccumulator(str(run / "tensorboard"))
     events.Reload()
     assert [event.step for event in events.Scalars("loss/generator")] == [320, 640]
-    assert [event.step for event in events.Images("samples")] == [0]
+    assert [event.step for event in events.Images("samples/raw")] == [0]
 
 
 def test_a_change_of_the_worker_group_is_one_line(run: Place) -> None:
@@ -261,7 +267,7 @@ def test_a_write_that_fails_is_told_once_and_made_up_for(run: Place) -> None:
     assert len(lines) == 2
     assert lines[0].startswith("writing pictures fails, training goes on and it is tried again: cannot write")
     assert lines[1] == "writing pictures works again"
-    assert (run / "samples").names() == ["000000320.png", "000000640.png"]
+    assert (run / "samples").names() == ["000000320-raw.png", "000000640-averaged.png"]
     assert [point["step"] for point in read_points(run)] == [5, 10]
 
 
@@ -300,7 +306,7 @@ def test_on_an_object_store_the_curves_are_copied_up_and_continued(
     run = s3 / "scenes32"
     lines = watch(run, Script([started(), scalars(5), scalars(10), pictures(10)]))
     assert lines[-1].endswith(f"tensorboard --logdir {run}/tensorboard  (needs: pip install boto3)")
-    assert (run / "samples").names() == ["000000640.png"]
+    assert (run / "samples").names() == ["000000640-averaged.png"]
     watch(run, Script([started(attempt=2, step=5, checkpoint="000000000320"), scalars(10, attempt=2)]))
     assert len((run / "metrics.jsonl").read_bytes().splitlines()) == 3
     assert [(point["step"], point["attempt"]) for point in read_points(run)] == [(5, 1), (10, 2)]

@@ -112,9 +112,13 @@ def test_wandb_has_what_a_run_logs_and_goes_on_when_it_is_resumed(run: Place, tm
     assert (found["config"]["optimization.lr"], found["config"]["monitoring.trackers"]) == (0.0031, "wandb")
     (row,) = [row for row in found["rows"] if "loss/generator" in row]
     assert (row["images"], row["loss/generator"], row["data/bad_images"]) == (320, 0.5, 0.0)
-    (shown,) = [row for row in found["rows"] if "samples/path" in row]
-    assert (shown["images"], shown["samples/width"], shown["samples/caption"]) == (640, 18, "640 images")
-    assert (folder / "files" / shown["samples/path"]).is_file()
+    (shown,) = [row for row in found["rows"] if "samples/averaged/path" in row]
+    assert (shown["images"], shown["samples/averaged/width"], shown["samples/averaged/caption"]) == (
+        640,
+        50 * 18,
+        "640 images",
+    )
+    assert (folder / "files" / shown["samples/averaged/path"]).is_file()
     assert found["summary"]["status"] == "stopped"
 
     again = started(attempt=2, step=3, checkpoint="000000000192")
