@@ -12,6 +12,7 @@ from dcgan_dist.errors import ClusterError
 from dcgan_dist.extensions import travelling
 from dcgan_dist.placement import READER_CPUS
 from dcgan_dist.settings import Settings
+from dcgan_dist.surroundings import require_ray_folder
 
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -99,6 +100,12 @@ def _require_answer(address: str) -> None:
             f"the cluster's address is {address}, which takes jobs: give the command to it by ray job submit "
             "--working-dir . -- python -m ..., or run it on this machine with RAY_ADDRESS= before it"
         )
+    if address.startswith("ray://"):
+        host = address.removeprefix("ray://").partition(":")[0] or "HOST"
+        raise ClusterError(
+            f"the cluster's address is {address}, which is that of Ray Client, by which no run can be driven: give "
+            f"{host}:6379, from a machine that reaches the cluster's own, or submit the command as a job"
+        )
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit():
         return  # "auto", or a kind of address that only Ray knows
@@ -146,6 +153,7 @@ def connected(settings: Settings, cpus: float | None = None) -> Iterator[None]:
             ray.shutdown()
         return
 
+    require_ray_folder(os.environ, os.getpid())
     cores = len(os.sched_getaffinity(0))
     # Workers compute in threads of their own and reading takes turns with them, so that Ray's count of CPUs is only a
     # count of what may run at once; a laptop with two cores runs two workers and their readers.

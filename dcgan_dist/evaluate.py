@@ -42,7 +42,7 @@ from dcgan_dist.monitoring.terminal import Line, printable
 from dcgan_dist.networks import Discriminator
 from dcgan_dist.published import SVHN, load_published
 from dcgan_dist.runs import NamedRun, find_run
-from dcgan_dist.storage import Place, place
+from dcgan_dist.storage import Place, place, require_lasting, require_writable
 
 arg = tyro.conf.arg
 
@@ -180,6 +180,9 @@ def evaluate(
     results = {job.file: None if options.again else job.read() for job in jobs}
     waiting = [job for job in jobs if results[job.file] is None]
     if waiting:
+        out = results_folder(options, run)
+        require_lasting(out, "--out")
+        require_writable(out, "--out")
         for task in tasks:
             for note in task.notes:
                 print(f"{task.name}: {note}", file=sys.stderr)

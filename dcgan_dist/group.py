@@ -19,6 +19,7 @@ from dcgan_dist.extensions import Code
 from dcgan_dist.placement import Placement
 from dcgan_dist.settings import Settings
 from dcgan_dist.storage import Place
+from dcgan_dist.surroundings import ascii_name
 from dcgan_dist.worker import Job, Outcome, train_worker
 
 
@@ -81,7 +82,7 @@ class Group:
                     num_workers=placement.workers, use_gpu=bool(placement.gpus), resources_per_worker=resources
                 ),
                 run_config=RunConfig(
-                    name=self.settings.name,
+                    name=ascii_name(self.settings.name),
                     storage_path=scratch,
                     worker_runtime_env={"env_vars": worker_environment()},
                     # Ray's own retries know neither whether there was progress nor how many workers fit by now.

@@ -32,7 +32,7 @@ from dcgan_dist.monitoring.terminal import Line
 from dcgan_dist.pictures import Pixels, png
 from dcgan_dist.runs import find_run
 from dcgan_dist.settings import Settings
-from dcgan_dist.storage import Place, place
+from dcgan_dist.storage import Place, place, require_writable
 
 arg = tyro.conf.arg
 
@@ -113,6 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "pixels": PixelFeatures(),
             "features of D": of_discriminator(checkpoint),
         }
+        require_writable(run / FOLDER, "the run's folder for results")
         with open_pool(options, line.say) as pool:
             found = look(pool, train, held_out, samples, descriptions, line.say)
         # Those of another generator are other results, and stay.

@@ -66,15 +66,16 @@ def place_workers(settings: Settings, facts: ClusterFacts) -> Placement:
     if use_gpu and facts.gpus < workers.fewest:
         raise ClusterError(
             f"the run needs {_count(workers.fewest, 'GPU')}, one for each worker, but the cluster has {facts.gpus:g}: "
-            f"use --workers {max(1, int(facts.gpus))}, add GPUs, or train on CPUs with --workers.gpu off"
+            + _advice(int(facts.gpus), "add GPUs", "train on CPUs with --workers.gpu off")
         )
+    less = ["give each less by --workers.cpus"] if workers.cpus > 1 else []
     by_cpus = int((facts.cpus - READER_CPUS) // workers.cpus)
     if by_cpus < workers.fewest:
         needed = workers.fewest * workers.cpus + READER_CPUS
         raise ClusterError(
             f"the run needs {needed:g} logical CPUs ({_count(workers.fewest, 'worker')} with {workers.cpus:g} each, "
             f"{READER_CPUS} to read data) but the cluster has {facts.cpus:g} on {_count(facts.nodes, 'node')}: "
-            f"use --workers {max(1, by_cpus)}, or add nodes"
+            + _advice(by_cpus, *less, "add nodes")
         )
     by_hosts = sum(
         min(int(cpus // workers.cpus), int(gpus) if use_gpu else workers.number) for cpus, gpus in facts.hosts.values()
@@ -83,8 +84,8 @@ def place_workers(settings: Settings, facts: ClusterFacts) -> Placement:
     if by_hosts < workers.fewest:
         raise ClusterError(
             f"the run needs room for {_count(workers.fewest, 'worker')} with {_takes(placement)} each, but the "
-            f"{_count(facts.nodes, 'node')} of the cluster have room for {by_hosts}: use --workers {max(1, by_hosts)}, "
-            "a smaller --workers.cpus, or add nodes"
+            f"{_count(facts.nodes, 'node')} of the cluster have room for {by_hosts}: "
+            + _advice(by_hosts, *less, "add nodes")
         )
     return placement
 
@@ -96,6 +97,12 @@ def most_beside(placement: Placement, facts: ClusterFacts) -> int:
         for cpus, gpus in facts.hosts.values()
     ]
     return max(1, min(placement.workers, max(room, default=1)))
+
+
+def _advice(room_for: int, *others: str) -> str:
+    """What to do where there is room for fewer workers than are needed; none is no number of workers to advise."""
+    *first, last = [*([f"use --workers {room_for}"] if room_for > 0 else []), *others]
+    return f"{', '.join(first)}, or {last}" if first else last
 
 
 def set_aside(facts: ClusterFacts, actors: int, cpus: float, gpus: float) -> ClusterFacts:

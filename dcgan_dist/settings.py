@@ -29,6 +29,8 @@ BCE = "bce"
 IMPORT_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 """`module:function`, as in `folder.file:function`."""
 TRACKERS = ("wandb", "mlflow")
+MOST_IMAGES, MOST_EPOCHS = 2**53, 1_000_000
+"""Lengths of a run that still count exactly; any other is a slip of the keys."""
 RAYS_OWN = ("CPU", "GPU", "memory", "object_store_memory")
 """Resources that are asked for in other ways."""
 
@@ -356,6 +358,13 @@ class Settings:
             f"optimization.precision is bf16 but networks of {self.networks.factory}, which networks.factory names, "
             "get and return float32: leave it out, and use torch.autocast in their forward",
         )
+        for name, value in flatten(self).items():
+            _require(
+                not isinstance(value, float) or math.isfinite(value),
+                f"{name} is {value} but needs to be a finite number",
+            )
+        _require((self.images or 0) <= MOST_IMAGES, f"images is {self.images} but needs at most {MOST_IMAGES}")
+        _require((self.epochs or 0) <= MOST_EPOCHS, f"epochs is {self.epochs} but needs at most {MOST_EPOCHS:,}")
         batch, workers = self.optimization.batch_size, self.workers.number
         _require(
             batch >= workers,

@@ -12,6 +12,7 @@ import os
 import re
 import secrets
 import shutil
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,6 +40,9 @@ _MOST_SHARDS = 1_000_000
 
 # Of a file that is not to stay in memory, as much may be there while it is written.
 UNCACHED_BYTES = 64 << 20
+
+JOB_FOLDER = "/runtime_resources/working_dir_files/"
+"""In the path of the copy of a job's working folder that Ray makes on a machine, and deletes when it needs the room."""
 
 _MAGIC = re.compile(r"[*?\[]")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
@@ -282,6 +286,51 @@ def place(address: str) -> Place:
     if scheme is None:
         return Place(os.path.abspath(os.path.expanduser(text)))
     return Place(f"{scheme[1].lower()}://{text[scheme.end() :].rstrip('/')}")
+
+
+def require_lasting(where: Place, option: str) -> None:
+    """See that what is written there stays: a job's working folder is Ray's, and goes with its cache.
+
+    Args:
+        option: that names the place, for what is said.
+
+    Raises:
+        DataError: it would not stay.
+    """
+    if where.is_local and JOB_FOLDER in f"{where}/":
+        raise DataError(
+            f"{option} is {where}, in Ray's copy of a job's working folder, which Ray deletes with all that is in it: "
+            f"give {option} a folder that all machines share, by its whole path, or an address such as "
+            "s3://BUCKET/runs"
+        )
+
+
+def require_writable(where: Place, option: str) -> None:
+    """See that files can be written in a folder, which need not exist; nothing is left there.
+
+    Args:
+        option: that names the place, for what is said.
+
+    Raises:
+        DataError: they cannot.
+    """
+    advice = "give another folder or address"
+    if not where.is_local:
+        mark = where / f".writable-{secrets.token_hex(8)}"
+        try:
+            mark.write_bytes(b"")
+            mark.delete()
+        except DataError as error:
+            raise type(error)(f"{option} is {where} but nothing can be written there: {error}; {advice}") from error
+        return
+    there = where.local_path
+    while not os.path.lexists(there):
+        there = there.parent
+    try:
+        os.rmdir(tempfile.mkdtemp(prefix=".writable-", dir=there))
+    except OSError as error:
+        why = f"{there} is a file" if there.is_file() else f"nothing can be written in {there} ({error.strerror})"
+        raise DataError(f"{option} is {where} but {why}: {advice}") from error
 
 
 def _root(address: str) -> str:

@@ -59,7 +59,8 @@ from dcgan_dist.runs import NamedRun, find_run, is_run
 from dcgan_dist.settings import Settings, from_yaml, to_yaml
 from dcgan_dist.sharing import require_shared
 from dcgan_dist.speed import measure_speed
-from dcgan_dist.storage import MissingFile, Place, place
+from dcgan_dist.storage import MissingFile, Place, place, require_lasting, require_writable
+from dcgan_dist.surroundings import interfaces, require_interfaces
 from dcgan_dist.versions import versions
 
 if TYPE_CHECKING:
@@ -90,6 +91,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         set_environment(options.settings)
         launch = Launch(options)
+        if not options.dry_run:
+            require_writable(place(options.settings.storage), "--storage")
+        if not has_address(options.settings):
+            require_interfaces(os.environ, interfaces(), gpus=False)
         with connected(options.settings):
             launch.preflight()
             if options.dry_run:
@@ -160,6 +165,7 @@ class Launch:
         from dcgan_dist.data.dataset import find_shards
 
         self.options, self.settings = options, options.settings
+        require_lasting(place(self.settings.storage), "--storage")
         self.run = place(self.settings.storage) / self.settings.name
         self.init_from: tuple[Place, str] | None = None
         self.live: LiveProbe | None = None
@@ -220,6 +226,8 @@ class Launch:
             settings, place_all, partial(bundles_of, settings), partial(print, flush=True)
         )
         print(describe(placement, self.facts), flush=True)
+        if placement.gpus and not has_address(settings):
+            require_interfaces(os.environ, interfaces(), gpus=True)
         self.placement = placement
         if not placement.gpus and not has_address(settings):
             self._warn(shared_cores(placement.workers, len(os.sched_getaffinity(0))))

@@ -65,7 +65,18 @@ def test_workers_are_placed(workers: WorkerSettings, cluster: ClusterFacts, plac
             uneven((3, 0), (3, 0), (1, 0)),
             "the run needs room for 3 workers with 2 CPUs each, but the 3 nodes of the cluster have room for 2",
         ),
-        (WorkerSettings(gpu="on"), facts(64), "the run needs 1 GPU, one for each worker, but the cluster has 0"),
+        (
+            WorkerSettings(gpu="on"),
+            facts(64),
+            "the run needs 1 GPU, one for each worker, but the cluster has 0: add GPUs, or train on CPUs with "
+            "--workers.gpu off",
+        ),
+        (
+            WorkerSettings(cpus=3),
+            facts(2),
+            "the run needs 4 logical CPUs (1 worker with 3 each, 1 to read data) but the cluster has 2 on 1 node: give "
+            "each less by --workers.cpus, or add nodes",
+        ),
     ],
 )
 def test_what_is_missing_is_told_in_one_sentence(workers: WorkerSettings, cluster: ClusterFacts, sentence: str) -> None:

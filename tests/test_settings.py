@@ -99,3 +99,23 @@ def test_flatten_names_every_setting_once() -> None:
     assert flat["optimization.batch_size"] == 128
     assert replace(Settings(images=1), seed=7) != Settings(images=1)
     assert len(flat) == len(set(flat))
+
+
+FLOATS = [name for name, value in flatten(Settings(epochs=1.0, minutes=1.0)).items() if isinstance(value, float)]
+
+
+@pytest.mark.parametrize("name", FLOATS)
+@pytest.mark.parametrize("value", [".inf", ".nan", "-.inf"])
+def test_no_number_is_infinite_or_none(name: str, value: str) -> None:
+    group, _, rest = name.rpartition(".")
+    line = f"{group}: {{{rest}: {value}}}" if group else f"{rest}: {value}"
+    length = "" if name == "epochs" else "images: 7\n"
+    with pytest.raises(SettingsError, match=rf"{rest} is -?(inf|nan) but needs"):
+        from_yaml(f"{length}{line}\n", "a file")
+
+
+def test_a_length_that_no_one_means_is_refused() -> None:
+    with pytest.raises(SettingsError, match=f"images is {2**54} but needs at most {2**53}"):
+        Settings(images=2**54)
+    with pytest.raises(SettingsError, match=r"epochs is 1e\+300 but needs at most 1,000,000"):
+        Settings(epochs=1e300)

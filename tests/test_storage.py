@@ -15,7 +15,16 @@ import pytest
 
 from dcgan_dist import storage
 from dcgan_dist.errors import DataError
-from dcgan_dist.storage import AccessRefused, MissingFile, Place, StorageFull, expand, place
+from dcgan_dist.storage import (
+    AccessRefused,
+    MissingFile,
+    Place,
+    StorageFull,
+    expand,
+    place,
+    require_lasting,
+    require_writable,
+)
 
 
 @pytest.fixture(params=["local", "s3"])
@@ -441,3 +450,39 @@ def test_empty_folder_is_told(tmp_path: Path) -> None:
 def test_address_in_a_missing_bucket_says_so(s3: Place) -> None:
     with pytest.raises(DataError, match="s3://no-such-bucket-here does not exist either"):
         expand("s3://no-such-bucket-here/a/*.tar")
+
+
+@pytest.mark.parametrize("folder", ["/etc/passwd", "/etc/passwd/runs", "/proc/runs", "/proc/1/a/b"])
+def test_a_folder_that_takes_no_files_is_told_before_anything_is_made(folder: str) -> None:
+    with pytest.raises(DataError) as caught:
+        require_writable(Place(folder), "--storage")
+    assert str(caught.value).startswith(f"--storage is {folder} but ")
+    assert str(caught.value).endswith(": give another folder or address")
+    assert "\n" not in str(caught.value)
+
+
+def test_trying_a_folder_leaves_nothing(tmp_path: Path, s3: Place) -> None:
+    require_writable(place(str(tmp_path / "a" / "b")), "--storage")
+    assert list(tmp_path.iterdir()) == []
+    require_writable(s3 / "runs", "--storage")
+    assert (s3 / "runs").names() == []
+    with pytest.raises(DataError, match="the bucket does not exist; give another folder or address"):
+        require_writable(Place("s3://nobody-has-this-bucket/runs"), "--storage")
+
+
+@pytest.mark.parametrize(
+    ("storage", "lasts"),
+    [
+        ("/tmp/ray/session_1/runtime_resources/working_dir_files/_ray_pkg_0123/runs", False),
+        ("/tmp/ray/session_1/runtime_resources/working_dir_files/_ray_pkg_0123", False),
+        ("/mnt/runs", True),
+        ("/mnt/working_dir_files/runs", True),
+        ("s3://bucket/runtime_resources/working_dir_files/a", True),
+    ],
+)
+def test_a_jobs_working_folder_keeps_nothing(storage: str, lasts: bool) -> None:
+    if lasts:
+        require_lasting(Place(storage), "--storage")
+    else:
+        with pytest.raises(DataError, match="which Ray deletes with all that is in it: give --storage a folder that"):
+            require_lasting(Place(storage), "--storage")

@@ -49,7 +49,7 @@ LAYERS = [
     {"batchnorm", "randomness", "precision", "pictures", "spread", "data.images", "data.tar", "storage", "runs"},
     {"extensions", "arguments"},
     {"settings"},
-    {"errors", "numerals", "versions", "invocation"},
+    {"errors", "numerals", "versions", "invocation", "surroundings"},
 ]
 """Commands first; a module imports from its own layer or from those below."""
 
@@ -72,6 +72,7 @@ WITHOUT_RAY = [
     "storage",
     "runs",
     "invocation",
+    "surroundings",
     "__main__",
     "checkpoint",
     "length",

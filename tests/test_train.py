@@ -35,7 +35,7 @@ from dcgan_dist.errors import DcganDistError
 from dcgan_dist.evaluation.job import ProbeJob
 from dcgan_dist.monitoring.curves import read_points
 from dcgan_dist.settings import Settings, from_yaml, scenes32
-from dcgan_dist.storage import Place, place
+from dcgan_dist.storage import JOB_FOLDER, Place, place
 from dcgan_dist.train import Launch, Lent, main, open_tasks
 
 pytestmark = pytest.mark.ray
@@ -357,6 +357,12 @@ def test_a_run_is_not_resumed_under_another_sequence(
         (["--data=data", "--probe=neighbours"], "task neighbours judges samples and no features"),
         (["--preset=lsun64"], "the environment variable DCGAN_DIST_DATA is not set"),
         (["--data=data", "--workers.address=127.0.0.1:1"], "no Ray cluster answers there"),
+        (["--data=data", "--workers.address=ray://127.0.0.1:10001"], "is that of Ray Client, by which no run can be"),
+        (["--data=data", "--storage=/etc/passwd"], "--storage is /etc/passwd but /etc/passwd is a file: give another"),
+        (["--data=data", "--storage=/proc/runs"], "--storage is /proc/runs but nothing can be written in /proc ("),
+        (["--data=data", f"--storage=/tmp/ray/a{JOB_FOLDER}_ray_pkg_0"], "which Ray deletes with all that is in it"),
+        (["--data=data", "--epochs=inf"], "epochs is inf but needs to be a finite number"),
+        (["--data=data", "--lr=nan"], "--lr is nan but needs a number"),
         (["--data=data", "--workers.address=http://127.0.0.1:8265"], "takes jobs: give the command to it by ray job"),
     ],
     ids=lambda value: value[-1] if isinstance(value, list) else "",

@@ -30,7 +30,8 @@ from dcgan_dist.monitoring.trackers import require_trackers
 from dcgan_dist.placement import READER_CPUS, ClusterFacts, Placement, describe, gather_facts, place_workers, set_aside
 from dcgan_dist.room import bundles_of, require_resource, wait_for_room
 from dcgan_dist.settings import Settings, replaced, to_yaml
-from dcgan_dist.storage import place, split_addresses
+from dcgan_dist.storage import place, require_lasting, require_writable, split_addresses
+from dcgan_dist.surroundings import interfaces, require_interfaces
 from tuning.capacity import Capacity, fit_trials, local_cpus, on_this_machine
 from tuning.objective import Objective, marks, parse_objective, require_values, rungs
 from tuning.options import SweepOptions, parse
@@ -66,6 +67,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sweep = Sweep(options)
         if options.report:
             return 0 if sweep.report() else 1
+        if not options.dry_run:
+            require_writable(place(options.settings.storage), "--storage")
+        if not has_address(sweep.base):
+            require_interfaces(os.environ, interfaces(), gpus=False)
         with connected(sweep.base, sweep.local_cpus):
             sweep.preflight()
             if options.dry_run:
@@ -97,6 +102,7 @@ class Sweep:
         from tuning.searching import require_optuna
 
         self.options, settings = options, options.settings
+        require_lasting(place(settings.storage), "--storage")
         self.folder = options.folder
         self.resumed = bool(options.resume or options.report)
         self.space = parse_space(options.search, settings)

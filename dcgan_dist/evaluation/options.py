@@ -1,5 +1,6 @@
 """What commands that compute on evaluation actors share: options, the actors that they ask for, how they end."""
 
+import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -44,6 +45,9 @@ class ActorOptions:
     def __post_init__(self) -> None:
         if self.actors < 1:
             raise SettingsError(f"actors is {self.actors} but needs at least 1")
+        for name, value in (("cpus", self.cpus), ("gpus", self.gpus), ("wait_s", self.wait_s)):
+            if not math.isfinite(value):
+                raise SettingsError(f"{name} is {value} but needs to be a finite number")
         if self.wait_s <= 0:
             raise SettingsError(f"wait_s is {self.wait_s:g} but needs to be above 0")
         if self.resource in RAYS_OWN:

@@ -7,12 +7,13 @@ from functools import cache
 from ray.util.metrics import Gauge
 
 from dcgan_dist.monitoring.metrics import describe
+from dcgan_dist.surroundings import ascii_name
 
 
 def set_gauges(run: str, values: Mapping[str, float]) -> None:
     """Set one gauge for each value, by metric name, with the run's name as tag. Needs a process that Ray runs in."""
     for name, value in values.items():
-        _gauge(name).set(value, tags={"run": run})
+        _gauge(name).set(value, tags={"run": ascii_name(run)})
 
 
 # Ray wants one object a name in a process, however many runs there are in it.
