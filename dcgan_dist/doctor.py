@@ -45,6 +45,8 @@ class Host:
         name: of the machine.
         address: its own.
         counted: GPUs that Ray gives out.
+        cpus: CPUs that Ray gives out.
+        cores: that a process may use there.
         versions: of what runs on it.
         clock_s: by how much its clock is ahead of ours, and how unsure that is.
         disk_bytes: free in Ray's folder.
@@ -57,6 +59,8 @@ class Host:
     name: str
     address: str
     counted: int = 0
+    cpus: float = 0.0
+    cores: int = 0
     versions: Mapping[str, str] = field(default_factory=dict)
     clock_s: tuple[float, float] = (0.0, 0.0)
     disk_bytes: int = 0
@@ -109,8 +113,11 @@ def describe(host: Host, width: int) -> str:
         return f"{head}  {verdict:6}  {host.failed[0]}"
     facts = ", ".join(f"{name} {host.versions[name]}" for name in ("python", "ray", "torch"))
     gpus = f"{len(host.gpus)} x {host.gpus[0]}" if host.gpus else "no GPU"
+    # Ray counts what it was told to: workers that share a core are no faster than one.
+    cores = f"{host.cores} core{'' if host.cores == 1 else 's'}"
+    cores += f" (Ray counts {host.cpus:g} CPUs)" if host.cpus != host.cores else ""
     disks = f"free: disk {host.disk_bytes / 2**30:.0f}, shm {host.shm_bytes / 2**30:.1f} GiB"
-    lines = [f"{head}  {verdict:6}  {facts}; clock {host.clock_s[0]:+.2f} s; {disks}; {gpus}"]
+    lines = [f"{head}  {verdict:6}  {facts}; clock {host.clock_s[0]:+.2f} s; {cores}; {disks}; {gpus}"]
     return "\n".join(lines + [f"{'':{width}}  {text}" for text in host.failed])
 
 
@@ -118,7 +125,7 @@ class Examiner:
     """Looks at the machine that it runs on, and from it at the others."""
 
     def look(self) -> dict[str, Any]:
-        """Versions, disks and GPUs."""
+        """Versions, cores, disks and GPUs."""
         import torch
 
         gpus: list[str] = []
@@ -129,6 +136,7 @@ class Examiner:
             "versions": own_versions(),
             "disk_bytes": shutil.disk_usage(ray._private.worker._global_node.get_session_dir_path()).free,
             "shm_bytes": shutil.disk_usage("/dev/shm").free if os.path.isdir("/dev/shm") else 0,
+            "cores": len(os.sched_getaffinity(0)),
             "gpus": gpus,
             "torch_gpus": torch.cuda.device_count(),
         }
@@ -214,7 +222,8 @@ class Doctor:
         for node in sorted(ray.nodes(), key=lambda node: str(node["NodeManagerHostname"])):
             if node["Alive"]:
                 name, address = node["NodeManagerHostname"], node["NodeManagerAddress"]
-                self.hosts.append(Host(name, address, int(node["Resources"].get("GPU", 0))))
+                has = node["Resources"]
+                self.hosts.append(Host(name, address, int(has.get("GPU", 0)), has.get("CPU", 0.0)))
                 where = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
                 actor = ray.remote(Examiner).options(num_cpus=0, scheduling_strategy=where, runtime_env=environment)
                 self._examiners[node["NodeID"]] = actor.remote()

@@ -9,8 +9,8 @@ from dcgan_dist.doctor import Host, asks_for_token, backends, describe, judge, o
 from dcgan_dist.errors import ClusterError
 
 WELL = Host(
-    "w1", "10.0.0.2", counted=2, versions=own_versions(), clock_s=(0.4, 0.2), disk_bytes=50 << 30, shm_bytes=8 << 30,
-    gpus=["NVIDIA L4", "NVIDIA L4"], torch_gpus=2,
+    "w1", "10.0.0.2", counted=2, cpus=4.0, cores=4, versions=own_versions(), clock_s=(0.4, 0.2),
+    disk_bytes=50 << 30, shm_bytes=8 << 30, gpus=["NVIDIA L4", "NVIDIA L4"], torch_gpus=2,
 )  # fmt: skip
 
 
@@ -18,7 +18,7 @@ def test_of_one_that_is_well_nothing_is_said() -> None:
     assert judge(WELL, own_versions()) == []
     line = describe(WELL, 4)
     assert line.startswith("w1    10.0.0.2         ok ")
-    assert line.endswith("clock +0.40 s; free: disk 50, shm 8.0 GiB; 2 x NVIDIA L4")
+    assert line.endswith("clock +0.40 s; 4 cores; free: disk 50, shm 8.0 GiB; 2 x NVIDIA L4")
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,11 @@ def test_of_one_that_is_well_nothing_is_said() -> None:
 def test_what_is_wrong_is_named_with_what_to_do(changed: dict[str, object], told: str) -> None:
     (found,) = judge(replace(WELL, **changed), own_versions())  # type: ignore[arg-type]
     assert found.startswith(told)
+
+
+def test_cores_stand_beside_what_ray_counts() -> None:
+    assert "; 2 cores (Ray counts 8 CPUs); " in describe(replace(WELL, cores=2, cpus=8.0), 4)
+    assert "; 1 core (Ray counts 0.5 CPUs); " in describe(replace(WELL, cores=1, cpus=0.5), 4)
 
 
 def test_a_clock_that_may_be_right_is_not_blamed() -> None:
