@@ -10,8 +10,8 @@ from dcgan_dist.settings import CheckpointSettings
 SPEED = "speed/images_per_second"
 LOOK_S = 30.0
 """How long the speed is measured before it is told: well within the first minute of training."""
-LONG_S = 2 * 24 * 3600.0
-"""A run that processors need longer for is hardly meant for them."""
+LONG_S = 6 * 3600.0
+"""A run that processors need longer for is hardly meant for them: `own64` takes two cores less than half an hour."""
 QUARTERS = 3
 """Checkpoints of quarters of a run that stay besides the newest: its last one is among those."""
 OWN_MAPS = 32

@@ -60,6 +60,13 @@ LAPTOP = Expected(
             ],
         ),
         (
+            {"images": 6_480_000},
+            [
+                "expected: 300 images/s (measured over 30 s), 6 h 00 min for 6,480,000 images; "
+                "checkpoints take up to 0.22 GB (6 of 37 MB)"
+            ],
+        ),
+        (
             {"images": 60_000_000, "gpus": 4},
             [
                 "expected: 300 images/s (measured over 30 s), 2 d 08 h for 60,000,000 images, 222 GPU hours; "
