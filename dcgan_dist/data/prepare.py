@@ -31,7 +31,7 @@ from dcgan_dist.arguments import read
 from dcgan_dist.data.images import BadImage, Fit, decode, is_ready
 from dcgan_dist.data.listing import File, list_folder, passed_over
 from dcgan_dist.data.shards import Index, ShardWriter, concatenate, index_shard
-from dcgan_dist.data.splits import TEST, TRAIN, is_held_out, lay_out, parse_splits
+from dcgan_dist.data.splits import TEST, TRAIN, counted, is_held_out, lay_out, parse_splits
 from dcgan_dist.errors import DataError, DcganDistError, SettingsError, complain
 from dcgan_dist.invocation import command_line, prog
 from dcgan_dist.monitoring.terminal import printable
@@ -218,9 +218,7 @@ def convert(work: Work) -> Index:
             name, reason = next(pair for pair in record.bad if split_of[pair[0]] == split)
             number = sum(picture.split == split for picture in work.pictures)
             of = f" of {split}" if len(work.splits) > 1 else ""
-            raise DataError(
-                f"none of the {number:,} pictures{of} in {work.source} can be used, for example {name}: {reason}"
-            )
+            raise DataError(f"none of {counted(number)}{of} in {work.source} can be used, for example {name}: {reason}")
     parts = [replace(index_shard(work.target / file), sha256=digest) for file, digest, _ in record.shards]
     index = concatenate(parts, classes=work.classes, image_size=work.options.size)
     _draw_sheet(index, work.target, work.options.size)
@@ -290,7 +288,7 @@ def _same_in_two(files: Sequence[File], split_of: Mapping[str, str], splits: Seq
         if pair[0] != pair[1]:
             found.setdefault(pair, []).append((first.name, file.name))
     return [
-        f"the same in two splits: {len(names):,} pictures of {second} are in {first} too, byte for byte, for example "
+        f"the same in two splits: {counted(len(names))} of {second} also in {first}, byte for byte, for example "
         f"{names[0][1]} and {names[0][0]}"
         for (first, second), names in found.items()
     ]
@@ -440,7 +438,7 @@ def summary(index: Index, work: Work, bad: Sequence[str]) -> list[str]:
     """
     names = work.classes or ()
     of = f" of {len(names)} classes" if names else ""
-    left_out = f"; {len(bad):,} bad pictures left out, all named in {RECORD_FILE}" if bad else ""
+    left_out = f"; {counted(len(bad))} left out as bad, all named in {RECORD_FILE}" if bad else ""
     lines = [f"{len(index):,} images{of} in {_shards(len(index.shards))} in {work.target}{left_out}"]
     split_of_shard = [_split_of_shard(Place(shard).name) for shard in index.shards]
     bad_ones = set(bad)
@@ -455,7 +453,7 @@ def summary(index: Index, work: Work, bad: Sequence[str]) -> list[str]:
         if len(work.splits) > 1 or names:
             lines.append(
                 f"{split}: {len(labels):,} images in {_shards(len(numbers))}"
-                + (f", {lost.total():,} pictures left out" if lost else "")
+                + (f", {counted(lost.total())} left out" if lost else "")
                 + _by_class(names, there, lost)
             )
         all_bad = [name for label, name in enumerate(names) if given[label] and not there[label]]

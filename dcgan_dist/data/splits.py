@@ -88,9 +88,7 @@ def lay_out(names: Sequence[str], folder: str, given: Sequence[str], holdout: fl
     if by_folder:
         outside = [name for name in names if "/" not in name or name.partition("/")[0] not in by_folder]
         if outside:
-            told.append(
-                f"left out: {len(outside):,} pictures that are not in {_folders(by_folder)}, for example {outside[0]}"
-            )
+            told.append(f"left out: {counted(len(outside))} not in {_folders(by_folder)}, for example {outside[0]}")
         inside = {name: name.partition("/") for name in names if "/" in name}
         places = {name: _Where(by_folder[top], rest) for name, (top, _, rest) in inside.items() if top in by_folder}
     else:
@@ -108,6 +106,11 @@ def lay_out(names: Sequence[str], folder: str, given: Sequence[str], holdout: fl
         return Layout(splits, {name: (where.split, None) for name, where in places.items()}, None, tuple(told))
     belongs = {name: (where.split, found[name]) for name, where in places.items()}
     return Layout(splits, belongs, tuple(names_of_classes), tuple(told))
+
+
+def counted(number: int) -> str:
+    """So many pictures, in words."""
+    return f"{number:,} picture{'' if number == 1 else 's'}"
 
 
 def trains_on_held_out(shards: Iterable[str]) -> str:
@@ -183,7 +186,7 @@ def _classes(splits: Sequence[str], places: dict[str, _Where], told: list[str]) 
     for split, names in loose.items():
         if names and any_folders:
             of = f" in {split}" if len(splits) > 1 else ""
-            told.append(f"no classes{of}: {len(names):,} pictures are in no folder of a class, for example {names[0]}")
+            told.append(f"no classes{of}: {counted(len(names))} in no folder of a class, for example {names[0]}")
     return {name: None if loose[where.split] else where.rest.partition("/")[0] for name, where in places.items()}
 
 

@@ -130,7 +130,7 @@ def test_bad_pictures_are_left_out_and_named(tmp_path: Path, capsys: pytest.Capt
     assert run(source, tmp_path / "out", "--size", 16, "--images-per-shard", 2) == 0
     told = capsys.readouterr()
     assert "6 images of 3 classes in 3 shards" in told.out
-    assert "2 bad pictures left out" in told.out
+    assert "2 pictures left out as bad" in told.out
     bad = dict(prepare.Record.load(Place(str(tmp_path / "out"))).bad)
     assert bad.keys() == {"cat/broken.jpg", "dog/text.png"}
     for name, reason in bad.items():
@@ -142,7 +142,7 @@ def test_pictures_that_are_all_bad_fail_in_one_sentence(tmp_path: Path, capsys: 
     (tmp_path / "in" / "a.jpg").write_bytes(b"nothing")
     for _ in range(2):
         assert run(tmp_path / "in", tmp_path / "out") == 1
-        assert "none of the 1 pictures in" in capsys.readouterr().err
+        assert "none of 1 picture in" in capsys.readouterr().err
 
 
 # Splits
@@ -177,7 +177,7 @@ def test_folders_of_splits_share_one_list_of_classes(tmp_path: Path, capsys: pyt
     assert sorted(digests(out)) == [f"test-00000{i}.tar" for i in (0, 1)] + [f"train-00000{i}.tar" for i in (0, 1, 2)]
     lines = told.out.splitlines()
     assert lines[1] == "train: 12 images in 3 shards: ant 3, bee 3, cat 6"
-    assert lines[2] == "test: 8 images in 2 shards, 1 pictures left out: ant 2, bee 0, cat 6 (1 left out)"
+    assert lines[2] == "test: 8 images in 2 shards, 1 picture left out: ant 2, bee 0, cat 6 (1 left out)"
     assert lines[3] == "test: no pictures of bee"
     assert lines[-2] == "train: " + command_line(
         "train", "--preset", "own64", "--networks.image-size", "16", "--data", f"{out}/train-*.tar"
@@ -223,7 +223,7 @@ def test_copies_of_a_picture_in_two_splits_are_told(tmp_path: Path, capsys: pyte
     assert run(source, tmp_path / "out", "--size", 16, "--split", "train,test") == 0
     told = capsys.readouterr().err
     assert (
-        "the same in two splits: 2 pictures of test are in train too, byte for byte, for example test/dog/again.jpg "
+        "the same in two splits: 2 pictures of test also in train, byte for byte, for example test/dog/again.jpg "
         "and train/hen/003.jpg" in told
     )
 
@@ -233,7 +233,7 @@ def test_a_split_without_a_picture_that_can_be_used_fails(tmp_path: Path, capsys
     (tmp_path / "in" / "test").mkdir()
     (tmp_path / "in" / "test" / "a.jpg").write_bytes(b"nothing")
     assert run(tmp_path / "in", tmp_path / "out", "--size", 16) == 1
-    assert "none of the 1 pictures of test in" in capsys.readouterr().err
+    assert "none of 1 picture of test in" in capsys.readouterr().err
     assert not (tmp_path / "out" / "index.npz").exists()
 
 
@@ -446,9 +446,10 @@ def test_pictures_and_shards_can_be_on_s3(tmp_path: Path, s3: Place) -> None:
     source = photos(tmp_path / "photos", 8)
     for path in source.rglob("*.*"):
         (s3 / "photos" / str(path.relative_to(source))).write_bytes(path.read_bytes())
-    options = ("--size", 16, "--images-per-shard", 5)
+    options = ("--size", 16, "--images-per-shard", 2, "--holdout", 0.4)
     assert run(f"{s3}/photos", f"{s3}/out", *options) == 0
     assert run(source, tmp_path / "out", *options) == 0
-    found = find_index(expand(f"{s3}/out"))
+    assert {name.partition("-")[0] for name in digests(tmp_path / "out")} == {"train", "test"}
+    found = find_index(expand(f"{s3}/out/*.tar"))
     assert found is not None
     assert found.sha256 == tuple(digests(tmp_path / "out").values())

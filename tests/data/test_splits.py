@@ -74,9 +74,9 @@ def test_folders_say_split_and_class(names: str, given: str, splits: str, classe
         (
             "train/a/1.jpg test/b/1.jpg more/c/1.jpg top.jpg",
             "train,test",
-            ["left out: 2 pictures that are not in train/, test/, for example more/c/1.jpg"],
+            ["left out: 2 pictures not in train/, test/, for example more/c/1.jpg"],
         ),
-        ("cats/1.jpg 2.jpg 3.jpg", "", ["no classes: 2 pictures are in no folder of a class, for example 2.jpg"]),
+        ("cats/1.jpg 2.jpg 3.jpg", "", ["no classes: 2 pictures in no folder of a class, for example 2.jpg"]),
         (
             "photos/a/1.jpg photos/b/1.jpg",
             "",
@@ -89,7 +89,7 @@ def test_folders_say_split_and_class(names: str, given: str, splits: str, classe
         (
             "train/a/1.jpg train/b/1.jpg test/1.jpg",
             "train,test",
-            ["no classes in test: 1 pictures are in no folder of a class, for example test/1.jpg"],
+            ["no classes in test: 1 picture in no folder of a class, for example test/1.jpg"],
         ),
     ],
 )
