@@ -224,7 +224,8 @@ def _neighbours(
     settings = checkpoint.settings
     asked = open_neighbours(named.folder, run, settings, resize=options.resize)
     generator, kind = load_training_generator(checkpoint, options.generator)
-    sampler = Sampler(generator, kind, settings.networks, settings.optimization.batch_size, options.seed)
+    size = settings.optimization.batch_size
+    sampler = Sampler(generator, kind, settings.networks, size, options.seed, checkpoint.code)
     about = (run.name, checkpoint.name, checkpoint.step, checkpoint.images)
     return NeighboursJob(results_folder(options, run), *about, asked, sampler)
 

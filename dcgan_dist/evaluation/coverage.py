@@ -4,15 +4,19 @@ For each image the distance to the nearest of the first n samples is taken, in p
 the images says how well n samples cover the data: lower is better, for one set of images and one n.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from dcgan_dist.adversarial import load_weights
 from dcgan_dist.evaluation.nearest import nearest
+from dcgan_dist.extensions import Code
 from dcgan_dist.generate import Kind
+from dcgan_dist.networks import new_networks
 from dcgan_dist.randomness import latents
 from dcgan_dist.settings import NetworkSettings
 
@@ -30,6 +34,7 @@ class Sampler:
         settings: its own.
         batch_size: samples of a batch.
         seed: of z, the same z as `dcgan_dist.sample` takes.
+        code: makes the generator, where it is a user's own.
     """
 
     generator: nn.Module
@@ -37,6 +42,12 @@ class Sampler:
     settings: NetworkSettings
     batch_size: int
     seed: int
+    code: Code = field(default_factory=dict)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As weights and the code that makes the network, see `descriptions.OwnFeatures`."""
+        weights = {name: value.cpu() for name, value in self.generator.state_dict().items()}
+        return _sampler, (weights, self.kind, self.settings, self.batch_size, self.seed, self.code)
 
     def to(self, device: torch.device) -> "Sampler":
         """The same, computing there."""
@@ -48,6 +59,14 @@ class Sampler:
         z = latents(self.settings, self.batch_size, self.seed, "sample", number)
         drawn: Tensor = self.generator(z.to(next(self.generator.parameters()).device))
         return drawn.flatten(1).cpu()
+
+
+def _sampler(
+    weights: Mapping[str, Tensor], kind: Kind, settings: NetworkSettings, batch_size: int, seed: int, code: Code
+) -> Sampler:
+    generator, _ = new_networks(settings, code)
+    load_weights(generator, weights, "generator")
+    return Sampler(generator.eval(), kind, settings, batch_size, seed, code)
 
 
 def nearest_sample(sampler: Sampler, images: Tensor, numbers: Sequence[int], part: int, parts: int) -> Tensor:

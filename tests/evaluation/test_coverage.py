@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from ray import cloudpickle
+from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 from dcgan_dist.evaluation import coverage
 from dcgan_dist.evaluation.coverage import Sampler, nearest_sample
-from dcgan_dist.networks import Generator, initialize
+from dcgan_dist.networks import Generator, build_networks, initialize
 from dcgan_dist.settings import NetworkSettings
 
 NUMBERS, BATCH = (5, 40, 100), 16
@@ -62,3 +65,17 @@ def test_samples_are_of_the_z_of_the_sample_command(sampler: Sampler) -> None:
     with torch.no_grad():
         expected = sampler.generator(z).flatten(1)
     assert np.array_equal(sampler.batch(2), expected)
+
+
+def test_a_sampler_of_networks_that_cannot_be_pickled_survives_a_journey() -> None:
+    def build(settings: NetworkSettings) -> tuple[nn.Module, nn.Module]:
+        linear = spectral_norm(nn.Linear(settings.latent_size, 3 * settings.image_size**2))
+        return nn.Sequential(linear, nn.BatchNorm1d(3 * settings.image_size**2)), nn.Linear(1, 1)
+
+    settings = NetworkSettings(image_size=8, latent_size=9, factory="mine:build")
+    code = {"mine:build": build}
+    generator, _ = build_networks(settings, 3, torch.device("cpu"), torch.float32, False, code)
+    sampler = Sampler(generator.eval(), "raw", settings, 6, seed=3, code=code)
+    arrived: Sampler = cloudpickle.loads(cloudpickle.dumps(sampler))
+    assert torch.equal(arrived.batch(2), sampler.batch(2))
+    assert sampler.batch(2).std() > 0
