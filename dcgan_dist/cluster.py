@@ -66,7 +66,7 @@ def set_driver_environment(settings: Settings) -> None:
 def set_environment(settings: Settings) -> None:
     """Set what Ray reads from the environment, for this process and all that it starts."""
     set_driver_environment(settings)
-    if not _address(settings) and "RAY_AUTH_MODE" not in os.environ:
+    if not address_of(settings) and "RAY_AUTH_MODE" not in os.environ:
         # Without a token anybody on the machine could run code in our name. This one lives as long as the cluster does.
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
 
@@ -86,10 +86,11 @@ def carry_code() -> None:
 
 def has_address(settings: Settings) -> bool:
     """Whether a cluster is to be joined, and none started here."""
-    return bool(_address(settings))
+    return bool(address_of(settings))
 
 
-def _address(settings: Settings) -> str:
+def address_of(settings: Settings) -> str:
+    """Of the cluster that is to be joined; empty: one is started here."""
     return settings.workers.address or os.environ.get("RAY_ADDRESS") or ""
 
 
@@ -130,7 +131,7 @@ def connected(settings: Settings, cpus: float | None = None) -> Iterator[None]:
     """
     import ray
 
-    address = _address(settings)
+    address = address_of(settings)
     if address:
         _require_answer(address)
         told = {name: os.environ[name] for name in FORWARDED if name in os.environ}

@@ -9,7 +9,7 @@ import torch
 from dcgan_dist.adversarial import AdversarialStep
 from dcgan_dist.extensions import NO_CODE, Code
 from dcgan_dist.networks import build_networks
-from dcgan_dist.precision import resolve_precision
+from dcgan_dist.precision import of_networks, resolve_precision
 from dcgan_dist.randomness import latents, stream
 from dcgan_dist.settings import Settings
 
@@ -51,9 +51,10 @@ def measure_speed(settings: Settings, beside: int, code: Code = NO_CODE) -> Spee
     if device.type == "cpu":
         images = min(images, CPU_IMAGES)
     size, layout = settings.networks.image_size, settings.optimization.channels_last
-    weights = resolve_precision(settings.optimization.precision, device).weights
+    optimization = of_networks(settings)
+    weights = resolve_precision(optimization.precision, device).weights
     networks = build_networks(settings.networks, settings.seed, device, weights, layout, code)
-    step = AdversarialStep(*networks, settings.optimization, 1 << 30, code)
+    step = AdversarialStep(*networks, optimization, 1 << 30, code)
     pixels = stream(0, "speed").integers(0, 256, (images, 3, size, size), "uint8")
     real, z = torch.from_numpy(pixels).to(device), latents(settings.networks, images, 0, "speed").to(device)
     done, began = 0, 0.0

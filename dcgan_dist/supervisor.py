@@ -88,6 +88,7 @@ class Supervisor:
         self._ended = max((rank.beat["attempt"] for rank in self._heard()), default=self._ended)
         self._wish(None)
         known = frozenset(self._facts().hosts)
+        self._monitor.say(f"starting {placement.workers} worker{'' if placement.workers == 1 else 's'}")
         life = Life(lambda: self._group.train(placement))
         while life.lasts(LOOK_S):
             try:

@@ -32,7 +32,7 @@ from dcgan_dist.checkpoint import (
     require_same,
     require_same_sequence,
 )
-from dcgan_dist.cluster import connected, has_address, set_environment
+from dcgan_dist.cluster import address_of, carry_code, connected, has_address, set_environment
 from dcgan_dist.commandline import Options, parse
 from dcgan_dist.contract import require_contract
 from dcgan_dist.data.embedded import EMBEDDED
@@ -93,8 +93,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         launch = Launch(options)
         if not options.dry_run:
             require_writable(place(options.settings.storage), "--storage")
-        if not has_address(options.settings):
+        address = address_of(options.settings)
+        if not address:
             require_interfaces(os.environ, interfaces(), gpus=False)
+        where = f"joining the Ray cluster at {address}" if address else "starting Ray on this machine"
+        print(where, flush=True)
         with connected(options.settings):
             launch.preflight()
             if options.dry_run:
@@ -288,6 +291,7 @@ class Launch:
         counted = count_images(self.settings, self.shards)
         settings, images = self._settle_length(counted.images, counted.image_size, exact=counted.exact)
         print(to_yaml(settings), flush=True)
+        carry_code()
         task = ray.remote(measure_speed).options(num_cpus=placement.cpus, num_gpus=placement.gpus)
         try:
             speed = ray.get(task.remote(settings, beside, self.code), timeout=MEASURE_WAIT_S)

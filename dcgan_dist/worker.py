@@ -26,7 +26,7 @@ from dcgan_dist.data.cache import CachedPictures, Gatherer
 from dcgan_dist.data.plan import share
 from dcgan_dist.data.source import DATASET
 from dcgan_dist.errors import DcganDistError
-from dcgan_dist.extensions import Code
+from dcgan_dist.extensions import Code, named_by
 from dcgan_dist.generate import Kind, choose_kind, freeze
 from dcgan_dist.monitoring.mailbox import Sender
 from dcgan_dist.monitoring.messages import WorkerInfo
@@ -108,10 +108,13 @@ def train_worker(job: Job) -> Outcome:
     threads = job.settings.workers.threads or max(1, cores // beside)
     torch.set_num_threads(threads)
 
+    sender = Sender(job.mailbox)
+    if rank == 0:
+        sender.send({"kind": "event", "text": "workers are up, networks are built", "step": 0, "images": 0})
     # Asking for the data begins the attempt, see `source.SequenceConfig`.
     shard = ray.train.get_dataset_shard(DATASET)
     attempt = attempts(job.run)[-1]
-    worker = Worker(job, attempt, rank, workers, device)
+    worker = Worker(job, attempt, rank, workers, device, sender)
     worker.announce(_describe(device, threads, beside, cores))
 
     batch_size = job.settings.optimization.batch_size
@@ -189,7 +192,9 @@ class Agreement:
 class Worker:
     """One rank of the group: its networks, and the loop over its batches."""
 
-    def __init__(self, job: Job, attempt: Attempt, rank: int, workers: int, device: torch.device) -> None:
+    def __init__(
+        self, job: Job, attempt: Attempt, rank: int, workers: int, device: torch.device, sender: Sender
+    ) -> None:
         settings = job.settings
         self._job, self._settings, self._attempt = job, settings, attempt
         self._rank, self._workers, self._device = rank, workers, device
@@ -197,14 +202,14 @@ class Worker:
         self._rows = slice(*share(self._batch_size, rank, workers))
         # A group of its own, on the host: what is agreed on must not wait behind the gradients of a GPU.
         self._control = _new_group("gloo") if workers > 1 else None
-        self._sender = Sender(job.mailbox)
+        self._sender = sender
         self._pulse = Pulse(job.mailbox, attempt.number, rank, socket.gethostname(), device)
         self._agreement = Agreement(self._batch_size, self._control)
         self._saver = Saver(job.run, settings, attempt.number)
         self._audit = _open_audit(job, attempt, rank) if settings.monitoring.audit else None
         self._adversarial = self._build()
         # What code of a user's own does from step to step nobody knows, so it is not recorded.
-        self._update = replayed(self._adversarial, settings.workers.cuda_graph and not job.code)
+        self._update = replayed(self._adversarial, settings.workers.cuda_graph and not named_by(settings))
         # Samples are drawn by rank 0 alone, so they need a G that shares its statistics with nobody.
         sampler, _ = new_networks(settings.networks, job.code)
         self._sampler = sampler.to(device, self._adversarial.precision.weights).eval()
@@ -264,7 +269,7 @@ class Worker:
         """The loop. All ranks leave it at the same step."""
         settings, total = self._settings, self._job.total_steps
         points = Points(self._batch_size, self._control)
-        step, reason = self._attempt.step, ""
+        step, reason, began = self._attempt.step, "", time.monotonic()
         while step < total and not reason:
             self._pulse.at("data", step)
             try:
@@ -276,6 +281,7 @@ class Worker:
             if step == self._attempt.step:
                 points.begin()  # reading had to start first: that says nothing of speed
                 self._began = time.monotonic()
+                self._tell_first(time.monotonic() - began, step)
             self._note(step, batch)
             self._pulse.at("step", step)
             z = latents(settings.networks, self._batch_size, settings.seed, "latents", step, self._rows)
@@ -298,6 +304,11 @@ class Worker:
         self._sender.flush(FLUSH_S)
         self._pulse.close()
         return Outcome(step, reason if step < total else "")
+
+    def _tell_first(self, waited_s: float, step: int) -> None:
+        if self._rank == 0:
+            text = f"training begins, after {waited_s:.1f} s of reading"
+            self._sender.send({"kind": "event", "text": text, "step": step, "images": step * self._batch_size})
 
     def _keep(self, step: int) -> None:
         """Write a checkpoint before this group ends for want of data: between two steps the state is whole.

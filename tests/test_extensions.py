@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -17,15 +18,18 @@ from dcgan_dist import evaluate, extensions, memorised, sample, train
 from dcgan_dist.adversarial import AdversarialStep
 from dcgan_dist.checkpoint import load_checkpoint, named_checkpoint, write_checkpoint
 from dcgan_dist.cluster import carry_code
+from dcgan_dist.commandline import parse
 from dcgan_dist.contract import require_contract
 from dcgan_dist.data.shards import ShardWriter
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.extensions import import_code, travelling
 from dcgan_dist.generate import load_frozen
 from dcgan_dist.networks import build_networks
-from dcgan_dist.settings import NetworkSettings, OptimizationSettings, Settings, replaced
+from dcgan_dist.settings import NetworkSettings, OptimizationSettings, Settings, replaced, to_yaml
 from dcgan_dist.storage import Place
 from tests.conftest import Call
+from tuning.options import parse as parse_sweep
+from tuning.sweep import Sweep
 
 DOCS = Path(__file__).parents[1] / "docs" / "extending.md"
 SETTINGS = Settings(
@@ -228,12 +232,43 @@ def test_code_and_what_lies_beside_it_travels_to_where_its_files_are_not(folder:
     away = folder / "away"
     away.mkdir()
     (away / "code").write_bytes(cloudpickle.dumps(code))
+    # From the driver of a sweep it goes to that of a trial, and from there to workers.
     load = (
-        "import pickle, sys; code = pickle.load(open('code', 'rb')); print(code['parts.nets:build'](8)); "
+        "import pickle, sys; from ray import cloudpickle; code = pickle.load(open('code', 'rb')); "
+        "open('code', 'wb').write(cloudpickle.dumps(code)); print(code['parts.nets:build'](8)); "
         "sys.exit('beside' in sys.modules)"
     )
-    told = subprocess.run([sys.executable, "-c", load], cwd=away, capture_output=True, text=True)
-    assert (told.returncode, told.stdout) == (0, '[4, "dcgan_dist.batchnorm"]\n'), told.stderr
+    for _ in range(2):
+        told = subprocess.run([sys.executable, "-c", load], cwd=away, capture_output=True, text=True)
+        assert (told.returncode, told.stdout) == (0, '[4, "dcgan_dist.batchnorm"]\n'), told.stderr
+
+
+def test_a_sweep_imports_and_tries_every_loss_that_its_trials_may_have(folder: Path) -> None:
+    (folder / "mine.py").write_text(BUILD)
+    plan = ["--images=12800", "--trials=2", "--objective=loss/generator", "--mode=min"]
+    search = ["--search", "optimization.loss=choice(bce,mine:loss)"]
+    assert Sweep(parse_sweep([*plan, *search])).code.keys() == {"mine:loss"}
+    (folder / "mine.py").write_text(BUILD.replace("generated - real", "(generated - real).mean()"))
+    del sys.modules["mine"]
+    assert "a loss of shape []" in refusal(lambda: Sweep(parse_sweep([*plan, *search])))
+
+
+@pytest.mark.parametrize(
+    ("parser", "options"), [(parse, []), (parse_sweep, ["--search", "lr=uniform(1e-4,1e-3)"])], ids=["train", "sweep"]
+)
+def test_code_that_a_file_names_runs_only_where_it_is_trusted(
+    folder: Path, parser: Callable[[Sequence[str]], Any], options: list[str]
+) -> None:
+    (folder / "mine.py").write_text("raise SystemExit('its code was run')")
+    (folder / "theirs.yaml").write_text(to_yaml(own("mine:build", "mine:loss")))
+    read = ["--config=theirs.yaml", *options]
+    assert "theirs.yaml says networks.factory mine:build" in refusal(lambda: parser(read))
+    # What the command line names itself it need not be told to trust.
+    given = [*read, "--networks.factory=mine:build"]
+    assert "theirs.yaml says optimization.loss mine:loss" in refusal(lambda: parser(given))
+    assert parser([*given, "--optimization.loss", "mine:loss"]).settings.networks.factory == "mine:build"
+    assert parser([*read, "--trust-code"]).settings.optimization.loss == "mine:loss"
+    assert "mine" not in sys.modules
 
 
 @pytest.fixture

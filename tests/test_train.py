@@ -34,12 +34,23 @@ from dcgan_dist.data.shards import ShardWriter
 from dcgan_dist.errors import DcganDistError
 from dcgan_dist.evaluation.job import ProbeJob
 from dcgan_dist.monitoring.curves import read_points
+from dcgan_dist.monitoring.metrics import describe
 from dcgan_dist.settings import Settings, from_yaml, scenes32
 from dcgan_dist.storage import JOB_FOLDER, Place, place
 from dcgan_dist.train import Launch, Lent, main, open_tasks
 
 pytestmark = pytest.mark.ray
 
+BEGINNING = (
+    "joining the Ray cluster at ",
+    "cluster: ",
+    "starting 2 workers",
+    "workers are up, networks are built",
+    "2 workers: ranks 0 to 1 on ",
+    "the first images are read",
+    "training begins, after ",
+)
+"""What is said before the first step, which takes half a minute on a slow machine."""
 TINY = [
     "--batch-size=16",
     "--networks.image-size=16",
@@ -186,8 +197,11 @@ def test_a_run_leaves_what_it_promises(train: Any, tmp_path: Path) -> None:
     # Samples are measured every 160 images, which are 10 steps; the first time there is nothing to have drifted from.
     both = {"samples/spread", "samples/drift"}
     measures = {10: {"samples/spread"}, 20: both, 30: both, 40: both}
+    assert [name for name in names | both if not describe(name)] == []
     assert all(set(point["values"]) == names | measures.get(point["step"], set()) for point in points)
     assert len(list((run / "checkpoints").iterdir())) == 4
+    lines = [line for line in output.splitlines() if line.startswith(BEGINNING)]
+    assert [line[: len(start)] for line, start in zip(lines, BEGINNING, strict=True)] == list(BEGINNING)
     for told in ("cluster: 1 node with 4 CPUs", "2 workers: ", "images 640 of 640 (100 %)", "tensorboard --logdir"):
         assert told in output, told
 

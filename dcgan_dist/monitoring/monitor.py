@@ -229,6 +229,7 @@ class Monitor:
         self._curves.begin(message["attempt"], message["step"], message["images"])
         for line in workers_lines(message["workers"]):
             self.say(line)
+        self.say("the first images are read")
         if message["checkpoint"] is None and before is None:
             return
         self._newest_checkpoint = message["checkpoint"]

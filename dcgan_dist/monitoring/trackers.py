@@ -110,10 +110,11 @@ class MlflowRun:
 
     def begin(self, known: str | None) -> str:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        for logger in ("mlflow", "alembic"):
-            logging.getLogger(logger).setLevel(logging.WARNING)
         import mlflow
         from mlflow.entities import Metric, Param
+
+        for logger in ("mlflow", "alembic"):  # the terminal is the monitor's
+            logging.getLogger(logger).setLevel(logging.WARNING)
 
         self._metric = Metric
         self._client = mlflow.MlflowClient()

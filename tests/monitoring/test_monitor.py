@@ -116,6 +116,7 @@ def test_the_log_of_a_run(run: Place) -> None:
         f"run {run}",
         "2 workers: rank 0 on host-0 (cpu, 2 threads)",
         "           rank 1 on host-1 (cpu, 2 threads)",
+        "the first images are read",
         "images 320 of 1,280 (25 %)  epoch 0.5  loss D 1.00 G 0.50  64 images/s  waiting 1.0 %  15 s left",
         "rank 1 waits for data",
         "checkpoint 000000000640 at 640 images (0.8 s)",
@@ -162,7 +163,7 @@ def test_the_run_folder_holds_curves_and_pictures(run: Place) -> None:
 def test_a_resumed_run_says_where_it_goes_on_and_keeps_its_points(run: Place) -> None:
     watch(run, Script([started(), pictures(0), scalars(5), scalars(10)]))
     lines = watch(run, Script([started(attempt=2, step=5, checkpoint="000000000320"), scalars(10, attempt=2)]))
-    assert lines[3] == ("goes on from checkpoint 000000000320 at 320 images (step 5, 320 images left in this epoch)")
+    assert lines[4] == ("goes on from checkpoint 000000000320 at 320 images (step 5, 320 images left in this epoch)")
     assert [(point["step"], point["attempt"]) for point in read_points(run)] == [(5, 1), (10, 2)]
     events = EventAccumulator(str(run / "tensorboard"))
     events.Reload()
