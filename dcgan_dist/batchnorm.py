@@ -118,8 +118,10 @@ def input_statistics(network: nn.Module, forward: Callable[[Tensor], object], x:
 
     def note(name: str, x: Tensor) -> None:
         dims = [d for d in range(x.dim()) if d != 1]
-        variance, mean = torch.var_mean(x.to(dict(layers)[name].bias.dtype), dims, correction=0)
-        found[name] = mean.double().cpu(), variance.double().cpu()
+        x = x.to(dict(layers)[name].bias.dtype)
+        mean = x.mean(dims, keepdim=True)
+        # torch.var_mean took ten times as long as this on a CPU (64 x 32 maps of 16 px).
+        found[name] = mean.flatten().double().cpu(), (x - mean).square().mean(dims).double().cpu()
 
     hooks = [one.register_forward_pre_hook(lambda _, given, name=name: note(name, given[0])) for name, one in layers]
     try:
