@@ -3,6 +3,7 @@
 How many losses of a kind it survives is counted here too.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Literal
@@ -21,6 +22,9 @@ Cause = Literal["process", "node", "hang"]
 # What the others of a group say of a rank that is gone; gloo has no kind of error of its own.
 _PEER_GONE = ("gloo", "connection closed", "connection reset", "nccl")
 
+_NO_INTERFACE = re.compile(r"Unable to find address for: (\S+)")
+"""What gloo says in the end."""
+
 _STARTS = ("WorkerGroupStartupTimeoutError", "WorkerGroupStartupFailedError", "WorkerHealthCheckTimeoutError")
 
 
@@ -34,6 +38,11 @@ def explain(error: BaseException, settings: Settings) -> DcganDistError | None:
             return ClusterError(
                 f"a worker ran out of GPU memory with optimization.batch_size {settings.optimization.batch_size} over "
                 f"{settings.workers.number} workers: use a smaller batch, more workers, or networks with fewer maps"
+            )
+        if isinstance(found, RuntimeError) and (match := _NO_INTERFACE.search(str(found))):
+            return ClusterError(
+                f"a machine has no network interface {match[1]}, which GLOO_SOCKET_IFNAME names where Ray was "
+                "started on it: start Ray there with another one, or without the variable"
             )
     return None
 

@@ -24,7 +24,7 @@ from dcgan_dist.generate import Which, choose_kind, load_frozen
 from dcgan_dist.invocation import prog
 from dcgan_dist.pictures import grid, png
 from dcgan_dist.runs import find_run
-from dcgan_dist.storage import Place, place
+from dcgan_dist.storage import Place, place, require_lasting
 
 arg = tyro.conf.arg
 
@@ -94,6 +94,7 @@ def sample(options: SampleOptions, say: Callable[[str], None] = lambda text: Non
             raise DataError(f"{target} exists: choose another name, or give --overwrite to replace it")
     for option, some in (("out", targets[:1]), ("export", export)):
         for target in some:
+            require_lasting(target, f"--{option}")
             _require_folder(option, target.parent)
     generator = load_frozen(checkpoint, run, options.generator, device)
     say(generator.about.caption)

@@ -300,7 +300,7 @@ def require_lasting(where: Place, option: str) -> None:
     if where.is_local and JOB_FOLDER in f"{where}/":
         raise DataError(
             f"{option} is {where}, in Ray's copy of a job's working folder, which Ray deletes with all that is in it: "
-            f"give {option} a folder that all machines share, by its whole path, or an address such as "
+            f"give a folder that all machines share, by its whole path, or an address such as "
             "s3://BUCKET/runs"
         )
 

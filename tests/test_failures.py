@@ -25,6 +25,10 @@ def test_a_gpu_that_is_too_small_is_told_in_one_sentence() -> None:
     assert "optimization.batch_size 128" in str(told)
     assert str(explain(wrapped(DataError("a shard is gone")), Settings(images=1))) == "a shard is gone"
     assert explain(wrapped(ZeroDivisionError()), Settings(images=1)) is None
+    gloo = "[enforce fail at device.cc:84] ifa != nullptr. Unable to find address for: eth9"
+    assert "no network interface eth9, which GLOO_SOCKET_IFNAME names" in str(
+        explain(wrapped(RuntimeError(gloo)), Settings(images=1))
+    )
 
 
 def in_group(*errors: Exception) -> Exception:

@@ -484,5 +484,13 @@ def test_a_jobs_working_folder_keeps_nothing(storage: str, lasts: bool) -> None:
     if lasts:
         require_lasting(Place(storage), "--storage")
     else:
-        with pytest.raises(DataError, match="which Ray deletes with all that is in it: give --storage a folder that"):
+        with pytest.raises(DataError, match="which Ray deletes with all that is in it: give a folder that all"):
             require_lasting(Place(storage), "--storage")
+
+
+def test_a_relative_storage_of_a_job_lies_in_that_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "runtime_resources" / "working_dir_files" / "_ray_pkg_0123"
+    folder.mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    with pytest.raises(DataError, match="_ray_pkg_0123/runs, in Ray's copy of a job's working folder"):
+        require_lasting(place("runs"), "--storage")

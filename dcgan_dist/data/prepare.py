@@ -36,7 +36,7 @@ from dcgan_dist.errors import DataError, DcganDistError, SettingsError, complain
 from dcgan_dist.invocation import command_line, prog
 from dcgan_dist.monitoring.terminal import printable
 from dcgan_dist.settings import DataSettings
-from dcgan_dist.storage import MissingFile, Place, place
+from dcgan_dist.storage import MissingFile, Place, place, require_lasting
 
 T = TypeVar("T")
 arg = tyro.conf.arg
@@ -172,6 +172,7 @@ def begin(options: Options) -> Work:
         DataError: there are no pictures, or they changed since the earlier call.
     """
     source, target = place(options.folder), place(options.out)
+    require_lasting(target, "the target")
     if target == source or target.address.startswith(f"{source.address.rstrip('/')}/"):
         raise SettingsError(f"the target {target} is in the folder of the pictures: choose one outside of it")
     children = target.children()

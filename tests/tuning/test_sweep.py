@@ -274,6 +274,10 @@ def test_two_cpus_of_a_standing_cluster_are_enough_also_when_a_trial_loses_its_d
         ([*LR, "--checkpoints.images", "700"], "give --checkpoints.images 0"),
         (["--resume", "none"], "runs/none, and no other one in"),
         (["--report", "none"], "runs/none, and no other one in"),
+        (
+            [*LR, "--storage=/tmp/a/runtime_resources/working_dir_files/b/runs"],
+            "which Ray deletes with all that is in it",
+        ),
         (["--resume", "a", "--report", "b"], "--resume and --report each name a sweep"),
     ],
 )
