@@ -16,6 +16,8 @@ from dcgan_dist.storage import Place, expand
 NAME = "neighbours"
 SAMPLES = (1_000, 10_000, 100_000)
 """How many samples count (published code, metrics)."""
+FEWEST = 2
+"""Images, without which no interval is known."""
 IMAGES = 10_000
 """How many images are asked at most (published code, metrics)."""
 
@@ -46,7 +48,7 @@ def open_neighbours(folder: Place | None, run: Place, settings: Settings, *, res
         resize: images of another size are fitted, and not refused.
 
     Raises:
-        DataError: images are not there, of another size, or among those that the run was trained on.
+        DataError: images are not there, too few, of another size, or among those that the run was trained on.
     """
     size = settings.networks.image_size
     if folder is None:
@@ -58,6 +60,8 @@ def open_neighbours(folder: Place | None, run: Place, settings: Settings, *, res
         if not resize:
             require_size(index, size, where)
     number = min(IMAGES, len(index))
+    if number < FEWEST:
+        raise DataError(f"{about}: there is only {number}, but the spread of distances needs at least {FEWEST} images")
     shown = replace(pictures(index, size), fit=settings.data.fit)
     return Asked(Labelled(shown, np.arange(number), np.zeros(number, np.int64)), about, digest([index]))
 

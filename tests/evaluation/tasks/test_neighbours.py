@@ -67,3 +67,9 @@ def test_images_that_the_run_was_trained_on_are_not_held_out(tmp_path: Path) -> 
     with pytest.raises(DataError, match=r"trained on .*/data/test-000000\.tar, which is to be held out: its data is"):
         greys(tmp_path, f"{tmp_path}/data/*.tar", tmp_path / "data")
     assert greys(tmp_path, f"{tmp_path}/data/train-*.tar", tmp_path / "data") == [30, 40]
+
+
+def test_a_single_image_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    write(tmp_path / "data", "test", [30])
+    with pytest.raises(DataError, match=r"images held out, test-\*\.tar: there is only 1, but the spread of distances"):
+        greys(tmp_path, "gone", tmp_path / "data")
