@@ -51,6 +51,27 @@ _SEGMENTS = frozenset((0xC4, 0xDB, 0xDD, *range(0xE0, 0xF0), 0xFE))
 _TABLES_BYTES = 1024
 
 
+# What libjpeg warns of when pixels are missing, which it makes up. Its other warnings (bytes too many before a marker,
+# an unknown revision of JFIF) leave a picture that every viewer shows.
+_MISSING = re.compile("premature end|bad Huffman code|bad arithmetic code|instead of RST", re.IGNORECASE)
+
+# How files of other kinds begin, which often have the suffix of a picture.
+_OTHERS = (
+    (0, b"GIF8", "a GIF"),
+    (0, b"BM", "a BMP"),
+    (0, b"II*\0", "a TIFF"),
+    (0, b"MM\0*", "a TIFF"),
+    (0, b"%PDF", "a PDF"),
+    (0, b"\xff\x0a", "a JPEG XL"),
+    (0, b"\0\0\0\x0cJXL ", "a JPEG XL"),
+    (0, b"\0\0\0\x0cjP  ", "a JPEG 2000"),
+    (4, b"ftypavi", "an AVIF"),
+    (4, b"ftyphei", "a HEIC"),
+    (4, b"ftypmif1", "a HEIC"),
+    (0, b"<", "a page of HTML or XML, perhaps of a download that failed"),
+)
+
+
 class BadImage(Exception):
     """The bytes are no picture that can be used; the text says why. Such files are counted, they do not stop a run."""
 
@@ -105,7 +126,9 @@ def _decode_jpeg(data: bytes, out: Pixels, fit: Fit, max_pixels: int) -> bool:
     try:
         pixels = simplejpeg.decode_jpeg(data, min_height=least, min_width=least, strict=True)
     except ValueError as error:
-        raise BadImage(f"damaged JPEG: {error}") from error
+        if _MISSING.search(str(error)):
+            raise BadImage(f"damaged JPEG: {error}") from error
+        return False  # Pillow takes what libjpeg merely warns of, and knows a file that ends early
     _put(Image.fromarray(pixels), out, fit, (width, height))
     return True
 
@@ -200,7 +223,17 @@ def _decode_by_pillow(data: bytes, max_pixels: int) -> Image.Image:
     except Exception as error:
         # On damaged files Pillow lets through whatever its parsers run into: OSError, SyntaxError, struct.error, ...
         reason = str(error).partition("<")[0].strip() or type(error).__name__
-        raise BadImage(f"cannot be decoded: {reason}") from error
+        raise BadImage(f"cannot be decoded: {_what_it_is(data) or reason}") from error
+
+
+def _what_it_is(data: bytes) -> str | None:
+    """Of a file that is another kind of picture, or none."""
+    if not data:
+        return "it is empty"
+    for at, magic, kind in _OTHERS:
+        if data[at : at + len(magic)] == magic:
+            return f"it is {kind}, and only JPEG, PNG and WebP are read"
+    return None
 
 
 def _exif(image: Image.Image) -> bytes:

@@ -45,8 +45,26 @@ class ShardPictures:
     max_bytes: int
 
     def names(self, sample: int) -> str:
-        """Of a sample, for a message."""
-        return self.index.names(sample)
+        """`SHARD: KEY.jpg` of a sample, for a message; of a bad one with why it is bad, in brackets."""
+        reason = self.fault(sample)
+        return self.index.names(sample) + (f" ({reason})" if reason else "")
+
+    def fault(self, sample: int) -> str | None:
+        """Why a sample is bad; None where it is not. Raises `DataError` where its shard has vanished."""
+        size = int(self.index.size[sample])
+        if size > self.max_bytes:
+            return f"it has {size:,} bytes, more than the {self.max_bytes:,} that are allowed"
+        data = _read(self.index.shards[self.index.shard[sample]], int(self.index.offset[sample]), size)
+        try:
+            decode(
+                data,
+                np.empty((self.image_size, self.image_size, 3), np.uint8),
+                fit=self.fit,
+                max_pixels=self.max_pixels,
+            )
+        except BadImage as error:
+            return str(error)
+        return None
 
     def read(self, samples: Integers, out: Pictures, rows: Integers) -> NDArray[np.bool_]:
         """Read and decode samples.

@@ -529,6 +529,46 @@ def test_what_is_no_picture_that_can_be_used_is_bad(data: bytes) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (encoded(smooth(32, 32), "gif"), "it is a GIF, and only JPEG, PNG and WebP are read"),
+        (encoded(smooth(32, 32), "bmp"), "it is a BMP,"),
+        (encoded(smooth(32, 32), "tiff"), "it is a TIFF,"),
+        (b"\0\0\0\x1cftypheic" + bytes(100), "it is a HEIC,"),
+        (b"<!doctype html><html>", "it is a page of HTML or XML"),
+        (b"", "it is empty"),
+        (b"hello", "cannot identify image file"),
+    ],
+)
+def test_a_file_of_another_kind_is_told_by_its_kind(data: bytes, reason: str) -> None:
+    with pytest.raises(BadImage) as caught:
+        decoded(data, 32)
+    assert str(caught.value).startswith(f"cannot be decoded: {reason}")
+
+
+@pytest.mark.parametrize("size", [32, 64, 24])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_bytes_before_the_end_of_a_jpeg_change_nothing(progressive: bool, size: int) -> None:
+    whole = encoded(smooth(64, 64), "jpeg", quality=90, progressive=progressive)
+    more = whole[:-2] + b"\0\x11\x22" * 80 + whole[-2:]
+    with Image.open(io.BytesIO(more)) as image:
+        expected = np.asarray(image.convert("RGB"))
+    assert np.abs(decoded(more, 64).astype(int) - expected).max() <= 3
+    # Where it is scaled, libjpeg may halve an ordinary one first.
+    assert np.abs(decoded(more, size).astype(int) - decoded(whole, size)).max() <= 12
+
+
+@pytest.mark.parametrize("size", [32, 64])
+def test_pixels_that_libjpeg_makes_up_are_none(size: int) -> None:
+    """Of a file that was cut, with an end put on; of bits that were flipped, where it notices."""
+    whole = encoded(smooth(64, 64), "jpeg", quality=90, subsampling=0)
+    with pytest.raises(BadImage, match="premature end of data segment"):
+        decoded(whole[: len(whole) // 2] + b"\xff\xd9", size)
+    with pytest.raises(BadImage):
+        decoded(whole[:-2], size)
+
+
 @pytest.mark.parametrize("kind", ["jpeg", "png", "webp"])
 @pytest.mark.parametrize("part", [0.1, 0.5, 0.95])
 @pytest.mark.parametrize("size", [32, 64])

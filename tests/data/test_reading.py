@@ -108,6 +108,16 @@ def test_a_file_above_the_limit_is_bad_and_not_read(tmp_path: Path) -> None:
     assert bad.any()
 
 
+def test_a_bad_picture_is_named_with_the_reason(tmp_path: Path) -> None:
+    source = write(Place(str(tmp_path)), 5, bad=frozenset({3}))
+    name = "train-000000.tar: train-0000000"
+    assert source.names(3) == f"{name}3.jpg (cannot be decoded: cannot identify image file)"
+    assert source.names(2) == f"{name}2.jpg"
+    small = ShardPictures(source.index, SIZE, "resize", 1 << 20, 9)
+    size = int(source.index.size[1])
+    assert small.names(1) == f"{name}1.jpg (it has {size} bytes, more than the 9 that are allowed)"
+
+
 def test_an_object_store_gives_the_same_as_a_disk(tmp_path: Path, s3: Place) -> None:
     wanted = np.random.default_rng(1).permutation(64).tolist()
     assert read(write(s3 / "data", 64), wanted) == read(write(Place(str(tmp_path)), 64), wanted)
