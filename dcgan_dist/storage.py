@@ -44,6 +44,12 @@ UNCACHED_BYTES = 64 << 20
 JOB_FOLDER = "/runtime_resources/working_dir_files/"
 """In the path of the copy of a job's working folder that Ray makes on a machine, and deletes when it needs the room."""
 
+# What makes names of shards unique besides numbers: a UUID, or a digest.
+_UNIQUE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?<![0-9a-z])[0-9a-f]{16,}(?![0-9a-z])", re.IGNORECASE)
+
+# Of a folder without shards, so many folders in it are looked into for some, and so many that have some are named.
+_FOLDERS_SEEN, _FOLDERS_TOLD = 20, 6
+
 _MAGIC = re.compile(r"[*?\[]")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
@@ -599,6 +605,17 @@ def _folder_shards(folder: Place, names: dict[str, FileInfo | None]) -> list[Pla
     shards = sorted(name for name, info in names.items() if info is not None and name.endswith(".tar"))
     if not shards:
         packed = next((name for name in sorted(names) if name.endswith((".tar.gz", ".tgz", ".tar.zst"))), None)
+        below = sorted(
+            name
+            for name in sorted(name for name, info in names.items() if info is None)[:_FOLDERS_SEEN]
+            if any(inner.endswith(".tar") for inner in (folder / name).names())
+        )[:_FOLDERS_TOLD]
+        if below:
+            every = f", or all with {folder}/*/*.tar" if len(below) > 1 else ""
+            raise DataError(
+                f"the folder {folder} holds no .tar, but its folder{'s' if len(below) > 1 else ''} {', '.join(below)} "
+                f"do{'' if len(below) > 1 else 'es'}: give {folder / below[0]}{every}"
+            )
         holds = (
             "is empty"
             if not names
@@ -607,15 +624,51 @@ def _folder_shards(folder: Place, names: dict[str, FileInfo | None]) -> list[Pla
             else "holds no .tar"
         )
         raise DataError(f"the folder {folder} {holds}: give a folder of WebDataset shards")
-    splits = sorted({re.sub(r"[-_.]?\d*\.tar$", "", name) for name in shards})
+    splits: dict[str, list[str]] = {}
+    for shard in shards:
+        splits.setdefault(split_of(shard), []).append(shard)
     if len(splits) > 1:
-        example = "train" if "train" in splits else splits[0]
+        example = next(split for split in ("train", "training", *splits) if split in splits)
+        told = sorted(splits)
         raise DataError(
-            f"the folder {folder} holds shards of more than one split ({', '.join(splits[:6])}"
-            f"{', ...' if len(splits) > 6 else ''}): choose one, for example {folder}/{example}-*.tar, "
+            f"the folder {folder} holds shards of more than one split ({', '.join(told[:6])}"
+            f"{', ...' if len(told) > 6 else ''}): choose one, for example {folder}/{_pattern(example, splits)}, "
             f"or take all with {folder}/*.tar"
         )
     return [folder / name for name in shards]
+
+
+def split_of(name: str) -> str:
+    """What the name of a shard says besides its number: `train` of `train-000001.tar`, `train-00000-of-00002.tar`,
+    `00000-train.tar` and `train_UUID.tar`."""
+    stem = _UNIQUE.sub("", name.removesuffix(".tar"))
+    words = [word for word in re.split(r"[-_.]+", stem) if word and not word.isdigit()]
+    if re.search(r"\d[-_.]of[-_.]\d", stem):
+        words.remove("of")
+    return re.sub(r"(?<=\D)\d+$", "", "-".join(words))
+
+
+def _pattern(split: str, splits: dict[str, list[str]]) -> str:
+    """A pattern that matches the shards of a split and no others."""
+    names = splits[split]
+    others = [name for other, found in splits.items() if other != split for name in found]
+    first, last = _common_start(names), _common_start([name[::-1] for name in names])[::-1]
+    first = first.rstrip("0123456789") or first
+    one = names if len(names) == 1 else []
+    patterns = [f"{split}-*.tar", *one, f"{first}*.tar", f"{first}[0-9]*.tar", f"*{last.lstrip('0123456789')}"]
+    for pattern in patterns:
+        matched = [name for name in (*names, *others) if fnmatch.fnmatchcase(name, pattern)]
+        if matched == names:
+            return pattern
+    return names[0]
+
+
+def _common_start(texts: list[str]) -> str:
+    first, last = min(texts), max(texts)
+    same = 0
+    while same < min(len(first), len(last)) and first[same] == last[same]:
+        same += 1
+    return first[:same]
 
 
 def _nearest(where: Place) -> str:

@@ -3,6 +3,7 @@ import errno
 import mmap
 import os
 import pickle
+import re
 import stat
 import subprocess
 import sys
@@ -415,6 +416,64 @@ def test_folder_with_several_splits_asks_for_one(folder: Place) -> None:
     _make(folder, "train-000000.tar", "train-000001.tar", "test-000000.tar")
     with pytest.raises(DataError, match=r"more than one split \(test, train\).*for example \S+/train-\*\.tar"):
         expand(folder.address)
+
+
+ONE, OTHER = "3f2504e0-4f89-11d3-9a0c-0305e82c3301", "9A2504E0-4F89-11D3-9A0C-0305E82C3302"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["train-00000-of-00002.tar", "train-00001-of-00002.tar"],
+        [f"training_{ONE}.tar", f"training_{OTHER}.tar"],
+        ["00000-train.tar", "00001-train.tar"],
+        ["train_0_0.tar", "train_0_1.tar"],
+        ["n01440764.tar", "n01443537.tar"],
+        ["train.tar"],
+        [f"part-00000-{ONE}.tar", f"part-00001-{OTHER}.tar"],
+        ["train-00112233445566778899.tar", "train-aabbccddeeff00112233.tar"],
+    ],
+)
+def test_shards_of_one_split_are_taken_whatever_makes_their_names_unique(names: list[str], tmp_path: Path) -> None:
+    _make(Place(str(tmp_path)), *names)
+    assert [shard.name for shard in expand(str(tmp_path))] == names
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "pattern"),
+    [
+        (["train-00000-of-00002.tar", "train-00001-of-00002.tar"], ["test-00000-of-00001.tar"], "train-*.tar"),
+        ([f"training_{ONE}.tar", f"training_{OTHER}.tar"], [f"validation_{ONE}.tar"], "training_*.tar"),
+        (["00000-train.tar", "00001-train.tar"], ["00000-test.tar"], "*-train.tar"),
+        (["train.tar"], ["test.tar"], "train.tar"),
+        (["train0.tar", "train1.tar"], ["train-extra-0.tar"], "train[0-9]*.tar"),
+        (["train-0.tar", "train-1.tar"], ["train-extra-0.tar"], "train-[0-9]*.tar"),
+        (["train_0.tar", "train_1.tar"], ["val_0.tar", "0.tar"], "train_*.tar"),
+    ],
+)
+def test_the_pattern_that_is_suggested_takes_one_split_and_all_of_it(
+    train: list[str], test: list[str], pattern: str, tmp_path: Path
+) -> None:
+    """Nobody trains on a test set unawares."""
+    _make(Place(str(tmp_path)), *train, *test)
+    with pytest.raises(DataError) as caught:
+        expand(str(tmp_path))
+    found = re.search(r"for example (\S+), or take all", str(caught.value))
+    assert found is not None
+    assert found[1] == f"{tmp_path}/{pattern}"
+    assert sorted(shard.name for shard in expand(found[1])) == sorted(train)
+
+
+def test_folders_of_shards_in_a_folder_are_named(tmp_path: Path) -> None:
+    here = Place(str(tmp_path))
+    _make(here / "set" / "test", "0.tar")
+    _make(here / "set" / "other", "a.txt")
+    with pytest.raises(DataError, match=r"holds no .tar, but its folder test does: give \S+/set/test$"):
+        expand(f"{here}/set")
+    _make(here / "set" / "train", "0.tar")
+    every = r"its folders test, train do: give \S+/set/test, or all with \S+/set/\*/\*\.tar$"
+    with pytest.raises(DataError, match=every):
+        expand(f"{here}/set")
 
 
 @pytest.mark.parametrize(
