@@ -166,6 +166,7 @@ class Launch:
             CheckpointError: there is nothing to resume, or it was trained with other settings.
         """
         from dcgan_dist.data.dataset import find_shards
+        from dcgan_dist.data.foreign import look_at_first
 
         self.options, self.settings = options, options.settings
         require_lasting(place(self.settings.storage), "--storage")
@@ -197,6 +198,8 @@ class Launch:
         else:
             self.code = self._lent.code
         self.shards = find_shards(self.settings)
+        if self.settings.data.path != EMBEDDED and lent is None:
+            look_at_first(self.shards, self.settings.data, self.settings.networks.image_size)
         self.tasks = open_tasks(self.settings) if lent is None else []
 
     def _find_beginning(self) -> str:
@@ -255,14 +258,14 @@ class Launch:
         settings, progress = self.settings, Progress(sys.stdout)
         require_shared(settings, self.shards, self.facts)
         self.index = open_index(settings, self.shards, progress)
-        shards = open_pictures(self.index, settings)
+        shards = self._in_shards = open_pictures(self.index, settings)
         samples = np.unique(np.linspace(0, len(self.index) - 1, CHECKED_IMAGES).astype(np.int64))
         size = settings.networks.image_size
         pixels = np.empty((len(samples), size, size, 3), np.uint8)
         if shards.read(samples, pixels, np.arange(len(samples))).all():
             raise DataError(
                 f"none of {len(samples)} images that were tried can be decoded, for example "
-                f"{self.index.names(int(samples[0]))}: look at the files, or name other shards with --data"
+                f"{shards.names(int(samples[0]))}: look at the files, or name other shards with --data"
             )
         settings, images = self._settle_length(len(self.index), self.index.image_size)
         slices = cut_slices(self.index.shard, self.index.size, settings.data.window)
@@ -430,7 +433,7 @@ class Launch:
             if not self._is_trial:
                 first_minute(images, values)
 
-        monitor = Monitor(self.run, settings, receiver, terminal, length, self.index.names, told)
+        monitor = Monitor(self.run, settings, receiver, terminal, length, self._in_shards.names, told)
         monitor.start()
         if pool is not None:
             pool.say = monitor.say
@@ -502,7 +505,7 @@ class Launch:
             )
         bad, limit = monitor.bad_samples, self.settings.data.max_bad_fraction * len(self.index)
         if len(bad) > limit:
-            names = ", ".join(self.index.names(sample) for sample in sorted(bad)[:3])
+            names = ", ".join(self._in_shards.names(sample) for sample in sorted(bad)[:3])
             raise DataError(
                 f"{len(bad):,} of {len(self.index):,} images cannot be decoded, more than data.max_bad_fraction "
                 f"{self.settings.data.max_bad_fraction:g} allows; the first are {names}: mend them, or raise it"

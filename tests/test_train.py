@@ -9,6 +9,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import tarfile
 import threading
 import time
 import zlib
@@ -359,6 +360,7 @@ def test_a_run_is_not_resumed_under_another_sequence(
     [
         (["--data=nowhere/*.tar"], "nowhere"),
         (["--data=empty"], "empty"),
+        (["--data=photos", "--dry-run"], "photos holds pictures, such as a.jpg, and no shards: make some of them by"),
         (
             ["--batch-size=2", "--workers=3"],
             "optimization.batch_size is 2 but needs at least 1 image for each of 3 workers",
@@ -387,6 +389,8 @@ def test_wrong_input_is_told_in_one_sentence_with_status_2(
 ) -> None:
     monkeypatch.delenv("DCGAN_DIST_DATA", raising=False)
     (tmp_path / "empty").mkdir()
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.jpg").write_bytes(jpeg(1))
     (tmp_path / "runs" / "no run" / "else").mkdir(parents=True)
     status, output, errors = call(main, *tiny_but(arguments), *arguments)
     assert (status, sentence in one_sentence(output + errors)) == (2, True), output + errors
@@ -397,7 +401,10 @@ def test_wrong_input_is_told_in_one_sentence_with_status_2(
     [
         (["--data=no-images/x.tar"], "there is no image in"),
         (["--data=text/x.tar"], "x.tar is not a tar: it begins with b'hello"),
-        (["--data=corrupt"], "none of 32 images that were tried can be decoded, for example train-000000.tar: train-"),
+        (
+            ["--data=corrupt"],
+            "corrupt/train-000000.tar can be decoded, for example train-000000.tar: train-00000000.jpg (cannot be",
+        ),
         (
             ["--data=data", "--workers.wait_s=0.1", "--workers=4"],
             "the run needs 5 logical CPUs (4 workers with 1 each, 1 to read data) but",
@@ -440,6 +447,38 @@ def test_bad_images_are_filled_counted_and_named(train_here: Any, tmp_path: Path
     )
     run = next((tmp_path / "runs").glob("scenes32-*"))
     assert read_points(Place(str(run)))[-1]["values"]["data/bad_images"] == 2
+
+
+def test_what_is_passed_over_is_told_every_time_and_bad_images_with_the_reason(train_here: Any, tmp_path: Path) -> None:
+    """Also where the index was kept: of the second run, it comes from the storage."""
+    (tmp_path / "data").mkdir()
+    gif = io.BytesIO()
+    Image.new("RGB", (16, 16)).save(gif, "gif")
+    names = {f"clip_{i // 10}.{i % 10}.jpg" if i % 7 == 3 else f"clip{i}.jpg": jpeg(i) for i in range(130)}
+    for shard in range(2):
+        with tarfile.open(tmp_path / "data" / f"train-{shard:05d}-of-00003.tar", "w") as writer:
+            for i, (name, data) in enumerate(names.items()):
+                body = gif.getvalue() if (shard, i) == (0, 0) else data
+                member = tarfile.TarInfo(f"{shard}{name}")
+                member.size = len(body)
+                writer.addfile(member, io.BytesIO(body))
+    (tmp_path / "data" / "train-00002-of-00003.tar").write_bytes(bytes(10240))
+    line = (
+        "passed over: 38 members with more than one dot, for example train-00000-of-00003.tar: 0clip_0.3.jpg; 1 shard "
+        "without any file, train-00002-of-00003.tar ("
+    )
+    for more in (["--name=one", "--images=16"], ["--name=two", "--epochs=1", "--monitoring.audit"]):
+        status, output = train_here(*TINY, "--data=data", *more)
+        assert status == 0, output
+        assert output.count(line) == 1, output
+    assert "the last one is train-00000-of-00003.tar: 0clip0.jpg (cannot be decoded: it is a GIF, and only" in output
+    shown = []
+    [audit] = (tmp_path / "runs" / "two" / "audit").iterdir()
+    for text in audit.read_text().splitlines():
+        shown += json.loads(text)["samples"]
+    # 222 images in batches of 16: the last batch begins the next epoch.
+    assert sorted(shown[:222]) == list(range(222))
+    assert len(shown) == 224
 
 
 def test_too_many_bad_images_end_the_run_with_their_names(train_here: Any, tmp_path: Path) -> None:

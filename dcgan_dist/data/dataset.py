@@ -9,12 +9,13 @@ from typing import Any
 
 import ray
 
+from dcgan_dist.data import foreign
 from dcgan_dist.data.embedded import EMBEDDED, embedded_folder, embedded_image
 from dcgan_dist.data.scenes import Kind
 from dcgan_dist.data.shards import Index, ShardIndex, ShardWriter, concatenate, find_index, fingerprint, index_shard
 from dcgan_dist.data.tasks import Progress, wait_for
 from dcgan_dist.settings import Settings
-from dcgan_dist.storage import MissingFile, Place, expand, place
+from dcgan_dist.storage import MissingFile, Place, place
 
 SHARD_IMAGES = 1_250
 """Of the embedded data set."""
@@ -24,13 +25,13 @@ def find_shards(settings: Settings) -> list[Place]:
     """Where the shards of the run lie, or will lie once they are drawn.
 
     Raises:
-        DataError: nothing is there.
+        DataError: nothing is there, or no shards are.
     """
     if settings.data.path == EMBEDDED:
         folder = embedded_folder(settings)
         shards = -(-settings.data.scenes_images // SHARD_IMAGES)
         return [folder / f"{settings.data.scenes}-{number:06d}.tar" for number in range(shards)]
-    return expand(settings.data.path)
+    return foreign.find(settings.data.path)
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,8 @@ def count_images(settings: Settings, shards: Sequence[Place]) -> Counted:
 def open_index(settings: Settings, shards: Sequence[Place], progress: Progress) -> Index:
     """The index of the run's data; made, and kept in the storage, where there is none yet. Needs Ray.
 
+    What was passed over in the shards, and which of them are torn, is told every time.
+
     Raises:
         DataError: a shard is no tar, or there is no image in any of them.
     """
@@ -80,18 +83,20 @@ def open_index(settings: Settings, shards: Sequence[Place], progress: Progress) 
             return Index.load(folder)
         except MissingFile:
             return _draw_scenes(settings, folder, len(shards), progress)
-    index = find_index(shards)
-    if index is not None:
-        return index
+    index = find_index(shards) or _index_foreign(settings, shards, progress)
+    for line in index.told:
+        progress(line, 0, 0)
+    return index
+
+
+def _index_foreign(settings: Settings, shards: Sequence[Place], progress: Progress) -> Index:
+    """The index of shards that bring none."""
     folder = place(settings.storage) / "indexes" / fingerprint(shards)
     try:
         return Index.load(folder)
     except MissingFile:
         pass
     parts = _by_tasks("indexing shards", ray.remote(index_shard), [(shard,) for shard in shards], progress)
-    for part in parts:
-        if part.torn is not None:
-            progress(part.torn, 0, 0)
     index = concatenate(parts)
     index.save(folder)
     return index

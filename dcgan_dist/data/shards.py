@@ -1,18 +1,22 @@
 """WebDataset shards: where every image lies in them, and how they are written; no Ray.
 
 A shard is a tar of samples; a sample is the neighbouring files of one key: `KEY.jpg` (or jpeg, png, webp), `KEY.cls`
-with a class number, `KEY.json`. A key ends at the first dot of the file's name, as webdataset has it. Beside shards of
-ours lie `dataset.json`, which describes them, and `index.npz`, so that nobody needs to read their headers again.
+with a class number, `KEY.json`. A key ends at the first dot of the file's name, as webdataset has it, and has one
+image: its first. What is passed over by these rules is counted and goes with the index, to be told by whoever uses it.
+Beside shards of ours lie `dataset.json`, which describes them, and `index.npz`, so that nobody needs to read their
+headers again.
 """
 
 import hashlib
 import io
 import json
 import re
+import shlex
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from tokenize import TokenError
 from types import TracebackType
 from typing import Any, Self
@@ -28,6 +32,21 @@ from dcgan_dist.storage import MissingFile, Place
 FORMAT = "dcgan-dist shards 1"
 DATASET_FILE = "dataset.json"
 INDEX_FILE = "index.npz"
+
+RULES = 2
+"""Version of the rules by which members of a shard are images. An index of foreign shards that was kept is used only
+if it follows them; it grows when any shard may get another index, unless by `SUFFIXES`. 1: all images of a key, and
+nothing was counted."""
+
+DOTS = ("member with more than one dot", "members with more than one dot")
+SECOND = ("further image of a key", "further images of a key")
+LINK = ("link to another file", "links to other files")
+WITHOUT_IMAGE = ("key without an image", "keys without an image")
+WITHOUT_KEY = ("member without a suffix", "members without a suffix")
+NO_CLASS = ("KEY.cls that holds no class number", "KEY.cls that hold no class number")
+EMPTY = ("shard without any file", "shards without any file")
+Kind = tuple[str, str]
+"""What was passed over, for one of them and for several."""
 
 # Bytes fetched at once while headers are read: on a disk little more than is needed, on an object store so many that
 # the transfer takes longer than the request.
@@ -50,6 +69,10 @@ _FORGED = (
 )
 
 _META = re.compile(r"__[^/]*__($|/)")
+_ARCHIVES = (".tar", ".tar.gz", ".tgz", ".zip")
+_MOST_TORN = 5
+_MOST_LOOKED_AT = 1_000
+_EMPTY_BYTES = 1 << 20
 _LABEL = re.compile(rb"\s*([0-9]{1,10})\s*")
 
 
@@ -64,6 +87,8 @@ class ShardIndex:
         size: int64 [n], bytes of it.
         label: int32 [n], its class number, -1 where there is none.
         torn: a sentence where the shard ends or breaks early; its samples before that are here.
+        passed: of each kind of thing that was passed over, in the order in which they came, how many there are and the
+            first one by name.
         sha256: of the whole shard where we wrote it, else empty.
     """
 
@@ -73,6 +98,7 @@ class ShardIndex:
     size: NDArray[np.int64]
     label: NDArray[np.int32]
     torn: str | None = None
+    passed: tuple[tuple[Kind, int, str], ...] = ()
     sha256: str = ""
 
     def __len__(self) -> int:
@@ -93,6 +119,7 @@ class Index:
         classes: names of the classes by number, where they are known.
         image_size: height and width of all images in pixels, where it is known.
         sha256: of the shards where we wrote them, else empty.
+        told: lines for people: what was passed over, and which shards are torn.
     """
 
     shards: tuple[str, ...]
@@ -104,6 +131,7 @@ class Index:
     classes: tuple[str, ...] | None = None
     image_size: int | None = None
     sha256: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.offset)
@@ -131,6 +159,7 @@ class Index:
             classes=self.classes,
             image_size=self.image_size,
             sha256=tuple(self.sha256[i] for i in chosen),
+            told=self.told,
         )
 
     def _is_inside(self) -> bool:
@@ -154,6 +183,7 @@ class Index:
             "image_size": self.image_size,
             "classes": self.classes,
             "images_per_class": np.bincount(labelled).tolist() if len(labelled) else None,
+            "told": self.told,
             "index": {"file": INDEX_FILE, "sha256": hashlib.sha256(arrays.getvalue()).hexdigest()},
             "shards": [
                 {"file": file, "images": int(count), "bytes": length, "sha256": digest}
@@ -186,6 +216,7 @@ class Index:
                 classes=None if classes is None else tuple(map(str, classes)),
                 image_size=description["image_size"],
                 sha256=tuple(entry["sha256"] for entry in entries),
+                told=tuple(map(str, description.get("told", ()))),
             )
             if not all(column.shape == (images,) for column in columns.values()):
                 raise ValueError("its arrays differ in length")
@@ -203,11 +234,16 @@ def concatenate(
 ) -> Index:
     """One index from those of the shards; raises `DataError` where there is no image in any of them."""
     counts = [len(part) for part in parts]
+    passed = passed_over(parts)
     if not sum(counts):
-        raise DataError(
-            f"there is no image in {', '.join(part.shard for part in parts[:2])}{', ...' if len(parts) > 2 else ''}: "
-            f"files named KEY.{', KEY.'.join(SUFFIXES)} are images"
-        )
+        some = f"{', '.join(part.shard for part in parts[:2])}{', ...' if len(parts) > 2 else ''}"
+        raise DataError(f"there is no image in {some}: {_tar_of_tars(parts) or passed or f'no files at all; {_RULE}'}")
+    torn = [part.torn for part in parts if part.torn is not None]
+    told = torn[:_MOST_TORN]
+    if len(torn) > len(told):
+        told.append(f"{len(torn) - len(told):,} more shards are torn")
+    if passed:
+        told.append(f"passed over: {passed}")
     return Index(
         shards=tuple(part.shard for part in parts),
         shard_bytes=tuple(part.shard_bytes for part in parts),
@@ -218,7 +254,47 @@ def concatenate(
         classes=None if classes is None else tuple(classes),
         image_size=image_size,
         sha256=tuple(part.sha256 for part in parts),
+        told=tuple(told),
     )
+
+
+_RULE = (
+    f"an image is KEY.{', KEY.'.join(SUFFIXES[:-1])} or KEY.{SUFFIXES[-1]}: a key ends at the first dot of the name, "
+    "and has one image"
+)
+
+
+def passed_over(parts: Sequence[ShardIndex]) -> str:
+    """What was passed over in shards: how many of each kind, with an example, and the rule; "" where nothing was."""
+    counts: dict[Kind, int] = {}
+    examples: dict[Kind, str] = {}
+    for part in parts:
+        for kind, number, example in part.passed:
+            counts[kind] = counts.get(kind, 0) + number
+            shard = Place(part.shard).name
+            examples.setdefault(kind, f"{shard}: {_shown(example)}" if example else shard)
+    told = [
+        f"{number:,} {kind[number != 1]}, {'for example ' if number != 1 else ''}{examples[kind]}"
+        for kind, number in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    ]
+    return f"{'; '.join(told)} ({_RULE})" if told else ""
+
+
+def _tar_of_tars(parts: Sequence[ShardIndex]) -> str | None:
+    for part in parts:
+        for _, _, example in part.passed:
+            if example.lower().endswith(_ARCHIVES):
+                shard, folder = shlex.quote(part.shard), shlex.quote(Place(part.shard).name.partition(".")[0])
+                return (
+                    f"it holds archives, such as {_shown(example)}, as that of ImageNet does: unpack it by "
+                    f"mkdir {folder} && tar -xf {shard} -C {folder}, and give --data {folder}"
+                )
+    return None
+
+
+def _shown(name: str) -> str:
+    """A name from a shard as it can be printed."""
+    return ascii(name)[1:-1][:120]
 
 
 def find_index(shards: Sequence[Place]) -> Index | None:
@@ -245,9 +321,10 @@ def find_index(shards: Sequence[Place]) -> Index | None:
 
 
 def fingerprint(shards: Sequence[Place]) -> str:
-    """Stands for these shards as they are now: 16 hex digits that change with any address, size or version."""
+    """Stands for the index of these shards as they are now: 16 hex digits that change with any address, size or
+    version, and with the rules by which shards are read."""
     folders: dict[Place, dict[str, Any]] = {}
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(json.dumps([RULES, SUFFIXES]).encode())
     for shard in shards:
         if shard.parent not in folders:
             folders[shard.parent] = shard.parent.children()
@@ -262,31 +339,65 @@ def index_shard(shard: Place) -> ShardIndex:
     """Find the images of a shard by reading its headers (and class numbers) only.
 
     Raises `DataError` where it is no tar at all, `MissingFile` where it is not there. A `KEY.cls` that holds no number
-    from 0 to 2**31 - 1 counts as none.
+    from 0 to 2**31 - 1 counts as none. An
+    empty one, as writers leave it that got no samples, has no images.
     """
     window = _Window(shard)
     first = window.read(0, tar.BLOCK)
-    if not tar.is_header(first):
-        raise DataError(f"{shard} is not a tar: {_what_it_is(first, window.length)}")
     rows: list[tuple[int, int]] = []
     labels: list[int] = []  # of the samples before this one
+    passed: dict[Kind, tuple[int, str]] = {}
     torn = None
+
+    def pass_over(kind: Kind, name: str) -> None:
+        number, example = passed.get(kind, (0, name))
+        passed[kind] = number + 1, example
+
     key, label = "", -1
+    told = True  # whether the key has an image, or something of it was passed over; there is no key yet
+    first_member = ""
     try:
-        for member in tar.members(window.read, window.length):
-            folder, slash, base = member.name.rpartition("/")
+        if _is_empty(window, first):
+            pass_over(EMPTY, "")
+            found: Iterator[tar.Member] = iter(())
+        elif not tar.is_header(first):
+            raise DataError(f"{shard} is not a tar: {_what_it_is(first)}")
+        else:
+            found = tar.members(window.read, window.length)
+        for member in found:
+            name = member.name
+            folder, slash, base = name.rpartition("/")
             stem, dot, suffix = base.partition(".")
-            if not stem or not dot or _META.match(member.name):
+            if not stem or not dot or _META.match(name):
+                if not dot and not _META.match(name):
+                    pass_over(WITHOUT_KEY, name)
                 continue
             if folder + slash + stem != key:
+                if not told:
+                    pass_over(WITHOUT_IMAGE, first_member)
                 labels += [label] * (len(rows) - len(labels))
-                key, label = folder + slash + stem, -1
+                key, label, told, first_member = folder + slash + stem, -1, False, name
             suffix = suffix.lower()
-            if suffix in SUFFIXES:
-                rows.append((member.offset, member.size))
-            elif suffix == "cls" and member.size <= 32:
-                match = _LABEL.fullmatch(window.read(member.offset, member.size))
+            if member.is_link:
+                if suffix.rpartition(".")[2] in SUFFIXES:
+                    pass_over(LINK, name)
+                    told = True
+            elif suffix in SUFFIXES:
+                if len(rows) == len(labels):
+                    rows.append((member.offset, member.size))
+                    told = True
+                else:
+                    pass_over(SECOND, name)
+            elif suffix == "cls":
+                match = _LABEL.fullmatch(window.read(member.offset, member.size)) if member.size <= 32 else None
                 label = int(match[1]) if match and int(match[1]) < 2**31 else -1
+                if label < 0:
+                    pass_over(NO_CLASS, name)
+            elif "." in suffix and suffix.rpartition(".")[2] in SUFFIXES:
+                pass_over(DOTS, name)
+                told = True
+        if not told:
+            pass_over(WITHOUT_IMAGE, first_member)
     except tar.TornTar as error:
         if label < 0 and any(known >= 0 for known in labels):
             del rows[len(labels) :]  # the label of the last sample is what was torn off
@@ -300,7 +411,34 @@ def index_shard(shard: Place) -> ShardIndex:
         size=table[:, 1].copy(),
         label=np.array(labels, dtype=np.int32),
         torn=torn,
+        passed=tuple((kind, number, example) for kind, (number, example) in passed.items()),
     )
+
+
+def first_images(shard: Place, most: int, max_bytes: int) -> Iterator[tuple[str, bytes]]:
+    """Name and file of the first images of a shard, as `index_shard` finds them; larger files are left out.
+
+    At most so many members are looked at as make no difference to whoever waits. Raises what `index_shard` raises.
+    """
+    window = _Window(shard)
+    first = window.read(0, tar.BLOCK)
+    if _is_empty(window, first):
+        return
+    if not tar.is_header(first):
+        raise DataError(f"{shard} is not a tar: {_what_it_is(first)}")
+    found = 0
+    try:
+        for member in islice(tar.members(window.read, window.length), _MOST_LOOKED_AT):
+            stem, _, suffix = member.name.rpartition("/")[2].partition(".")
+            if not stem or _META.match(member.name) or member.is_link or suffix.lower() not in SUFFIXES:
+                continue
+            if member.size <= max_bytes:
+                yield _shown(member.name), shard.read_range(member.offset, member.size)
+            found += 1
+            if found == most:
+                return
+    except tar.TornTar:
+        return  # the index tells it
 
 
 @dataclass
@@ -406,14 +544,17 @@ class _Window:
         return self._data[at : at + size]
 
 
-def _what_it_is(first: bytes, length: int) -> str:
-    if not length:
-        return "it is empty"
+def _is_empty(window: _Window, first: bytes) -> bool:
+    """Whether a file is an archive without files, as a writer leaves it that was closed before the first one."""
+    return not first.strip(b"\0") and window.length <= _EMPTY_BYTES and not window.read(0, window.length).strip(b"\0")
+
+
+def _what_it_is(first: bytes) -> str:
     for magic, name in _MAGIC.items():
         if first.startswith(magic):
             return f"it is compressed by {name}; decompress it, so that single images can be read from it"
     if not any(first):
-        return "it begins with zeros, as an archive without files or a download that never began"
+        return "it begins with zeros, as a download that never began"
     return f"it begins with {first[:16]!r}"
 
 

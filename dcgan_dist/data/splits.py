@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from dcgan_dist.errors import DataError, SettingsError
+from dcgan_dist.storage import split_of
 
 TRAIN, TEST = "train", "test"
 
@@ -115,7 +116,7 @@ def counted(number: int) -> str:
 
 def trains_on_held_out(shards: Iterable[str]) -> str:
     """A sentence where shards of these names are of a training split and of one to be judged on; "" where not."""
-    splits = {re.sub(r"[-_.]?\d*\.tar$", "", name) for name in shards}
+    splits = {word for name in shards for word in split_of(name).split("-")}
     held_out = sorted(split for split in splits if FOLDERS.get(split.lower(), TRAIN) != TRAIN)
     if not held_out or not any(FOLDERS.get(split.lower()) == TRAIN for split in splits):
         return ""

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import os
+import subprocess
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 import webdataset
 from PIL import Image
 
+from dcgan_dist.data.images import SUFFIXES
 from dcgan_dist.data.shards import (
     DATASET_FILE,
     INDEX_FILE,
@@ -96,13 +98,13 @@ def test_images_are_told_by_their_ending_in_any_case_as_webdataset_splits_names(
 def test_label_belongs_to_the_key_whether_it_comes_before_or_after_the_image(tmp_path: Path) -> None:
     files = [("a.cls", b"1"), ("a.jpg", b"A"), ("b.jpg", b"B"), ("b.json", b"{}"), ("b.cls", b" 2\n")]
     files += [("c.jpg", b"C"), ("x/c.cls", b"9"), ("d.jpg", b"D"), ("d.png", b"E"), ("d.cls", b"4")]
-    assert index_shard(tar_of(tmp_path / "a.tar", files)).label.tolist() == [1, 2, -1, 4, 4]
+    assert index_shard(tar_of(tmp_path / "a.tar", files)).label.tolist() == [1, 2, -1, 4]
 
 
-def test_last_of_several_labels_is_that_of_all_images_of_the_key(tmp_path: Path) -> None:
+def test_last_of_several_labels_is_that_of_the_key(tmp_path: Path) -> None:
     files = [("a.cls", b"1"), ("a.jpg", b"A"), ("a.cls", b"2"), ("a.png", b"B"), ("b.jpg", b"C"), ("b.cls", b"3")]
     files += [("b.cls", b"none")]
-    assert index_shard(tar_of(tmp_path / "a.tar", files)).label.tolist() == [2, 2, -1]
+    assert index_shard(tar_of(tmp_path / "a.tar", files)).label.tolist() == [2, -1]
 
 
 @pytest.mark.parametrize("content", [b"dog", b"", b"-1", b"1.0", b"2147483648", b"99999999999", b"\xff", b"1" * 40])
@@ -132,6 +134,112 @@ def test_shard_on_s3_gives_the_same_index(s3: Place, tmp_path: Path) -> None:
 
 def test_shard_without_images_has_an_empty_index(tmp_path: Path) -> None:
     assert len(index_shard(tar_of(tmp_path / "a.tar", [("a.txt", b"A")]))) == 0
+
+
+# What is passed over
+
+
+A, B = picture(1), picture(2)
+
+
+@pytest.mark.parametrize(
+    ("files", "images", "line"),
+    [
+        (
+            [("clip_0.5_007.jpg", A), ("clip_1.jpg", B), ("clip_0.6_008.JPEG", A)],
+            [B],
+            "2 members with more than one dot, for example a.tar: clip_0.5_007.jpg",
+        ),
+        (
+            [("x.jpg", A), ("x.png", B), ("y.png", A), ("y.jpg", B)],
+            [A, A],
+            "2 further images of a key, for example a.tar: x.png",
+        ),
+        ([("x.jpg", A), ("x.jpg", B)], [A], "1 further image of a key, a.tar: x.jpg"),
+        ([("x.jpg", A), ("x.seg.png", B)], [A], "1 member with more than one dot, a.tar: x.seg.png"),
+        (
+            [("x.tiff", A), ("y.jpg", B), ("z.bmp", A), ("z.cls", b"3")],
+            [B],
+            "2 keys without an image, for example a.tar: x.tiff",
+        ),
+        ([("x.jpg", A), ("y.jpg", B), ("x.cls", b"1")], [A, B], "1 key without an image, a.tar: x.cls"),
+        ([("x.jpg", A), ("README", B)], [A], "1 member without a suffix, a.tar: README"),
+        ([("x.jpg", A), ("x.cls", b"dog")], [A], "1 KEY.cls that holds no class number, a.tar: x.cls"),
+        ([("x.jpg", A), ("a\n\x1b[31m.gif", B)], [A], "1 key without an image, a.tar: a\\n\\x1b[31m.gif"),
+    ],
+)
+def test_what_is_passed_over_is_counted_and_told_with_an_example(
+    files: list[tuple[str, bytes]], images: list[bytes], line: str, tmp_path: Path
+) -> None:
+    part = index_shard(tar_of(tmp_path / "a.tar", files))
+    assert bodies(part) == images
+    suffixes = f"KEY.{', KEY.'.join(SUFFIXES[:-1])} or KEY.webp"
+    rule = f"(an image is {suffixes}: a key ends at the first dot of the name, and has one image)"
+    assert concatenate([part]).told == (f"passed over: {line} {rule}",)
+
+
+def test_annotations_and_hidden_files_are_no_loss(tmp_path: Path) -> None:
+    files = [("x.jpg", A), ("x.json", b"{}"), ("x.txt", b"a dog"), ("x.cls", b"4"), ("._x.jpg", b"?")]
+    files += [("__MACOSX/x.jpg", b"?"), ("__meta__/y.jpg", b"?"), ("y.seg.npy", b"?"), ("y.jpg", B)]
+    assert concatenate([index_shard(tar_of(tmp_path / "a.tar", files[:-3] + files[-2:]))]).told == ()
+
+
+@pytest.mark.parametrize("links", [["--hard"], []])
+def test_pictures_that_are_links_are_told(links: list[str], tmp_path: Path) -> None:
+    """GNU tar writes the second name of a file as a link."""
+    (tmp_path / "x.jpg").write_bytes(A)
+    for name in ("y.jpg", "z.jpg"):
+        if links:
+            os.link(tmp_path / "x.jpg", tmp_path / name)
+        else:
+            (tmp_path / name).symlink_to("x.jpg")
+    subprocess.run(["tar", "-C", tmp_path, "-cf", tmp_path / "a.tar", "x.jpg", "y.jpg", "z.jpg"], check=True)
+    part = index_shard(here(tmp_path, "a.tar"))
+    assert bodies(part) == [A]
+    assert "passed over: 2 links to other files, for example a.tar: y.jpg (" in concatenate([part]).told[0]
+
+
+@pytest.mark.parametrize("content", [b"", bytes(1024), bytes(10240)])
+def test_a_shard_without_files_among_others_is_told(content: bytes, tmp_path: Path) -> None:
+    tar_of(tmp_path / "0.tar", [("x.jpg", A)])
+    (tmp_path / "1.tar").write_bytes(content)
+    tar_of(tmp_path / "2.tar", [("x.jpg", B), ("y.gif", B), ("z.gif", B)])
+    index = concatenate([index_shard(shard) for shard in expand(str(tmp_path))])
+    assert index.shard.tolist() == [0, 2]
+    assert (
+        "passed over: 2 keys without an image, for example 2.tar: y.gif; 1 shard without any file, 1.tar ("
+        in index.told[0]
+    )
+    with pytest.raises(DataError, match=r"no image in \S+1\.tar: 1 shard without any file, 1\.tar \(an image is KEY"):
+        concatenate([index_shard(here(tmp_path, "1.tar"))])
+
+
+def test_where_there_is_no_image_a_member_and_the_rule_are_named(tmp_path: Path) -> None:
+    files = [(f"sample{i}.{kind}", A) for i in range(3) for kind in ("input.jpg", "outputs.txt")]
+    with pytest.raises(DataError) as caught:
+        concatenate([index_shard(tar_of(tmp_path / "a.tar", files))])
+    assert "3 members with more than one dot, for example a.tar: sample0.input.jpg (an image is KEY.jpg" in str(
+        caught.value
+    )
+
+
+def test_a_tar_of_tars_is_told_how_to_unpack(tmp_path: Path) -> None:
+    shard = tar_of(tmp_path / "ILSVRC2012 train.tar", [("n01440764.tar", A), ("n01443537.tar", B)])
+    with pytest.raises(DataError) as caught:
+        concatenate([index_shard(shard)])
+    folder = "'ILSVRC2012 train'"
+    command = f"mkdir {folder} && tar -xf '{shard}' -C {folder}, and give --data {folder}"
+    assert command in str(caught.value)
+
+
+def test_many_torn_shards_are_told_in_few_lines(tmp_path: Path) -> None:
+    shards = [tar_of(tmp_path / f"{i}.tar", [("x.jpg", A)]) for i in range(9)]
+    for shard in shards:
+        shard.local_path.write_bytes(shard.read_bytes()[:1500])
+    told = concatenate([index_shard(shard) for shard in shards]).told
+    assert len(told) == 6
+    assert told[0].startswith(f"{shards[0]} is torn: ")
+    assert told[5] == "4 more shards are torn"
 
 
 # Torn and wrong files
@@ -172,9 +280,8 @@ def test_damaged_header_ends_the_shard_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"", "it is empty"),
         (b"hello, I am a text\n" * 100, "it begins with b'hello, I am a te'"),
-        (bytes(10240), "it begins with zeros"),
+        (bytes((1 << 20) + 512), "it begins with zeros"),
         (gzip.compress(bytes(10240), mtime=0), "it is compressed by gzip; decompress it"),
         (b"\x28\xb5\x2f\xfd" + bytes(600), "compressed by zstd"),
         (b"PK\x03\x04" + bytes(600), "compressed by zip"),
@@ -289,7 +396,7 @@ def same(one: Index, other: Index) -> bool:
         and getattr(one, name).dtype == getattr(other, name).dtype
         for name in ("shard", "offset", "size", "label")
     )
-    plain = ("shards", "shard_bytes", "classes", "image_size", "sha256")
+    plain = ("shards", "shard_bytes", "classes", "image_size", "sha256", "told")
     return columns and all(getattr(one, name) == getattr(other, name) for name in plain)
 
 
@@ -471,3 +578,12 @@ def test_shared_cifar10_has_its_counts(shared_data: Callable[[str], Path]) -> No
     assert find_index(shards) is None
     index = concatenate([index_shard(shard) for shard in shards])
     assert np.bincount(index.label).tolist() == [1000] * 10
+
+
+def test_an_index_of_other_rules_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shards = [tar_of(tmp_path / "a.tar", [("x.jpg", A)])]
+    found = {fingerprint(shards)}
+    monkeypatch.setattr("dcgan_dist.data.shards.RULES", 1)
+    found.add(fingerprint(shards))
+    monkeypatch.setattr("dcgan_dist.data.shards.SUFFIXES", ("jpg",))
+    assert len(found | {fingerprint(shards)}) == 3

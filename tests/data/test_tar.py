@@ -78,8 +78,9 @@ def test_archive_of_gnu_tar_is_read(tmp_path: Path) -> None:
         for name in expected:
             (tmp_path / name).write_bytes(b"picture")
         subprocess.run(["tar", "-C", tmp_path, f"--format={kind}", "-cf", tmp_path / "a.tar", "sub"], check=True)
-        found = {member.name: member.size for member in listed((tmp_path / "a.tar").read_bytes())}
-        assert found == {"sub/z.cls": 1, **expected}
+        found = listed((tmp_path / "a.tar").read_bytes())
+        assert {member.name: member.size for member in found} == {"sub/link.jpg": 0, "sub/z.cls": 1, **expected}
+        assert [member.name for member in found if member.is_link] == ["sub/link.jpg"]
 
 
 def test_size_in_base_256_is_read() -> None:
@@ -176,7 +177,9 @@ def test_name_ends_at_a_nul() -> None:
 @pytest.mark.parametrize("kind", [b"1", b"2", b"3", b"4", b"5", b"6"])
 def test_links_devices_and_folders_have_no_body_whatever_they_declare(kind: bytes) -> None:
     link = forged(at_124=b"77777777777\0", at_156=kind)[:512]
-    assert [member.name for member in listed(link + archive({"a.jpg": b"1"}))] == ["a.jpg"]
+    *before, last = listed(link + archive({"b.jpg": b"1"}))
+    assert last == Member("b.jpg", 1024, 1)
+    assert before == ([Member("a.jpg", 512, 0, is_link=True)] if kind in b"12" else [])
 
 
 def test_folder_of_an_old_archive_is_told_by_its_name() -> None:

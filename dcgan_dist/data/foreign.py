@@ -1,0 +1,144 @@
+"""What it is that somebody gives as data and that is no shards, and what will read it; no Ray.
+
+All of it is looked at before Ray starts: names first, then the first images of the first shard that has some.
+"""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from dcgan_dist.data.images import SUFFIXES, BadImage, decode
+from dcgan_dist.data.listing import suffix_of
+from dcgan_dist.data.shards import first_images
+from dcgan_dist.errors import DataError
+from dcgan_dist.invocation import command_line
+from dcgan_dist.settings import DataSettings
+from dcgan_dist.storage import Place, expand, place, split_addresses
+
+LOOKED_AT = 32
+"""Images at the beginning of the data that are decoded before Ray starts."""
+_FOLDERS_SEEN, _SHARDS_SEEN = 20, 8
+
+_KINDS = (
+    (r"(data|lock)\.mdb", "an LMDB, as LSUN comes as", "export its values, which are picture files, to a folder"),
+    (r".*\.(zip|7z|rar)", "an archive", "unpack it to a folder, for example by unzip {file} -d FOLDER"),
+    (r".*\.(tar\.(gz|bz2|xz|zst)|tgz)", "a compressed tar", "unpack it to a folder by tar -xf {file} -C FOLDER"),
+    (
+        r".*\.parquet",
+        "Parquet, as Hugging Face keeps data sets",
+        "write its pictures to a folder by its datasets library",
+    ),
+    (r".*\.arrow", "Arrow, as Hugging Face keeps data sets", "write its pictures to a folder by its datasets library"),
+    (r".*\.tfrecords?(-.*)?", "TFRecord", "write its pictures to a folder by TensorFlow"),
+    (r".*\.np[yz]", "arrays of NumPy", "write its pictures to a folder, as PNG by Pillow"),
+    (r".*\.mat", "arrays of MATLAB", "write its pictures to a folder, as PNG by Pillow"),
+    (r".*\.(h5|hdf5)", "HDF5", "write its pictures to a folder, as PNG by Pillow"),
+    (r"(data|test)_batch(_\d)?(\.bin)?|batches\.meta(\.txt)?", "CIFAR's own format", "write its pictures to a folder"),
+    (r".*\.(pkl|pickle)", "a pickle, which is not read since it can run code", "write its pictures to a folder"),
+    (r".*-ubyte(\.gz)?", "MNIST's own format", "write its pictures to a folder, as PNG by Pillow"),
+)
+"""Names of files, what they are, and how a folder of pictures comes of them."""
+
+
+def find(addresses: str) -> list[Place]:
+    """The shards that addresses mean, as `expand` finds them; nothing is opened.
+
+    Raises:
+        DataError: an address means nothing, or something that is no shard, with what makes shards of it.
+    """
+    for address in split_addresses(addresses):
+        where = place(address)
+        if where.exists() and (sentence := explain(where)):
+            raise DataError(sentence)
+    try:
+        return expand(addresses)
+    except DataError as error:
+        for address in split_addresses(addresses):
+            where = place(address)
+            if _is_picture(where.name) and (sentence := explain(where.parent)):
+                raise DataError(sentence) from error
+        raise
+
+
+def explain(where: Place) -> str | None:
+    """A sentence about what is there instead of shards and how it becomes some; None where that is not known.
+
+    Args:
+        where: a file or a folder that exists.
+    """
+    if not where.is_folder():
+        return _explain_file(where, where.name)
+    children = where.children()
+    files = sorted(name for name, info in children.items() if info is not None and not name.startswith("."))
+    if any(name.endswith(".tar") for name in files):
+        return None
+    for name in files:
+        if sentence := _explain_file(where, name):
+            return sentence
+    folders = sorted(name for name, info in children.items() if info is None and not name.startswith("."))
+    for folder in folders[:_FOLDERS_SEEN]:
+        inside = (where / folder).names()
+        if any(name.endswith(".tar") for name in inside):
+            return None
+        if any(_is_picture(name) for name in inside):
+            return _prepare(where, f"the folder {where} holds pictures in folders, such as {folder}, and no shards")
+        for below in inside[:_FOLDERS_SEEN]:
+            if any(_is_picture(name) for name in (where / folder / below).names()):
+                what = f"the folder {where} holds pictures in folders, such as {folder}/{below}, and no shards"
+                return _prepare(where, what)
+    return None
+
+
+def _explain_file(where: Place, name: str) -> str | None:
+    """Of a file in a folder, or of `where` itself if it has that name."""
+    if _is_picture(name):
+        folder = where.parent if where.name == name else where
+        return _prepare(folder, f"the folder {folder} holds pictures, such as {name}, and no shards")
+    for pattern, what, advice in _KINDS:
+        if re.fullmatch(pattern, name, re.IGNORECASE):
+            file = where if where.name == name else where / name
+            return (
+                f"{file} is {what}, which nothing here reads: {advice.format(file=file)}, then make shards of that by "
+                f"{command_line('prepare', 'FOLDER', 'shards')} and give --data 'shards/train-*.tar'"
+            )
+    return None
+
+
+def _prepare(folder: Place, what: str) -> str:
+    return (
+        f"{what}: make some of them by {command_line('prepare', str(folder), 'shards')}, then give "
+        "--data 'shards/train-*.tar'"
+    )
+
+
+def _is_picture(name: str) -> bool:
+    return not name.startswith(".") and suffix_of(name).removeprefix(".") in SUFFIXES
+
+
+def look_at_first(shards: Sequence[Place], data: DataSettings, size: int) -> None:
+    """See that the first shard with images is one, and that some of its first images can be decoded.
+
+    Args:
+        data: limits of pictures, and how they are fitted.
+        size: height and width to which they are brought, in pixels.
+
+    Raises:
+        DataError: a shard before it is no tar, or none of its first images can be used.
+    """
+    out = np.empty((size, size, 3), np.uint8)
+    for shard in shards[:_SHARDS_SEEN]:
+        reason = ""
+        found = 0
+        for name, image in first_images(shard, LOOKED_AT, data.max_image_bytes):
+            found += 1
+            try:
+                decode(image, out, fit=data.fit, max_pixels=data.max_image_pixels)
+                return
+            except BadImage as error:
+                reason = reason or f"{shard.name}: {name} ({error})"
+        if found:
+            raise DataError(
+                f"none of the first {found:,} images of {shard} can be decoded, for example {reason}: look at the "
+                "files, or name other shards with --data"
+            )

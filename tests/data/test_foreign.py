@@ -1,0 +1,109 @@
+"""What is no shards is named with what will read it, before anything starts."""
+
+import io
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import simplejpeg
+
+from dcgan_dist.data.foreign import explain, find, look_at_first
+from dcgan_dist.errors import DataError
+from dcgan_dist.settings import DataSettings
+from dcgan_dist.storage import Place
+
+PICTURE = simplejpeg.encode_jpeg(np.full((16, 16, 3), 90, np.uint8))
+
+
+def put(folder: Path, *names: str, data: bytes = PICTURE) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    return folder
+
+
+def tar_of(path: Path, files: dict[str, bytes]) -> Place:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w") as writer:
+        for name, body in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(body)
+            writer.addfile(member, io.BytesIO(body))
+    return Place(str(path))
+
+
+@pytest.mark.parametrize(
+    "names", [["a.jpg", "b.PNG"], ["cat/a.jfif", "dog/b.webp"], ["train/cat/a.jpeg", "test/cat/b.jpeg"]]
+)
+def test_a_folder_of_pictures_is_given_the_command_that_makes_shards(names: list[str], tmp_path: Path) -> None:
+    folder = put(tmp_path / "my photos", *names)
+    with pytest.raises(DataError) as caught:
+        find(str(folder))
+    assert f"{folder} holds pictures" in str(caught.value)
+    assert f"dcgan_dist.data.prepare '{folder}' shards, then give --data 'shards/train-*.tar'" in str(caught.value)
+
+
+@pytest.mark.parametrize("address", ["a.jpg", "*.jpg"])
+def test_so_are_pictures_themselves(address: str, tmp_path: Path) -> None:
+    folder = put(tmp_path / "photos", "a.jpg", "b.jpg")
+    with pytest.raises(DataError, match=r"dcgan_dist\.data\.prepare \S+/photos shards"):
+        find(f"{folder}/{address}")
+
+
+@pytest.mark.parametrize(
+    ("names", "given", "what"),
+    [
+        (["bedroom_train_lmdb/data.mdb", "bedroom_train_lmdb/lock.mdb"], "bedroom_train_lmdb", "is an LMDB"),
+        (
+            ["pets.zip"],
+            "pets.zip",
+            "is an archive, which nothing here reads: unpack it to a folder, for example by unzip ",
+        ),
+        (["set/pets.zip"], "set", "is an archive"),
+        (["set.tar.gz"], "set.tar.gz", "is a compressed tar"),
+        (["set/train-00000-of-00009.parquet"], "set", "is Parquet"),
+        (["set/data-00000-of-00001.arrow"], "set", "is Arrow"),
+        (["set/train.tfrecord-00000-of-00002"], "set", "is TFRecord"),
+        (["x.npz"], "x.npz", "is arrays of NumPy"),
+        (["train_32x32.mat"], "train_32x32.mat", "is arrays of MATLAB"),
+        (["cifar-10-batches-py/data_batch_1"], "cifar-10-batches-py", "is CIFAR's own format"),
+        (["train-images-idx3-ubyte.gz"], "train-images-idx3-ubyte.gz", "is MNIST's own format"),
+        (["faces.h5"], "faces.h5", "is HDF5"),
+    ],
+)
+def test_other_formats_are_named_with_the_way_to_shards(
+    names: list[str], given: str, what: str, tmp_path: Path
+) -> None:
+    put(tmp_path, *names, data=b"?")
+    with pytest.raises(DataError) as caught:
+        find(str(tmp_path / given))
+    told = str(caught.value)
+    assert what in told
+    assert "which nothing here reads: " in told
+    assert "dcgan_dist.data.prepare FOLDER shards and give --data 'shards/train-*.tar'" in told
+    assert "\n" not in told
+
+
+def test_shards_are_left_alone_whatever_lies_beside_them(tmp_path: Path) -> None:
+    shard = tar_of(tmp_path / "train-000000.tar", {"a.jpg": PICTURE})
+    put(tmp_path, "contact-sheet.png", "a.zip", "more/a.jpg")
+    assert find(str(tmp_path)) == [shard]
+    assert explain(Place(str(tmp_path))) is None
+
+
+def test_the_first_images_are_looked_at(tmp_path: Path) -> None:
+    data = DataSettings(max_image_bytes=5_000)
+    empty = tar_of(tmp_path / "0.tar", {})
+    good = tar_of(tmp_path / "1.tar", {"README": b"", "a.cls": b"1", "a.jpg": b"GIF89a", "b.jpg": PICTURE})
+    bad = tar_of(tmp_path / "2.tar", {f"{i}.jpg": b"GIF89a" for i in range(3)} | {"x.jpg": bytes(6_000)})
+    text = Place(str(put(tmp_path, "3.tar", data=b"hello" * 200) / "3.tar"))
+    look_at_first([empty, good, text], data, 16)
+    with pytest.raises(DataError) as caught:
+        look_at_first([empty, bad, good], data, 16)
+    told = (
+        f"none of the first 3 images of {bad} can be decoded, for example 2.tar: 0.jpg (cannot be decoded: it is a GIF,"
+    )
+    assert told in str(caught.value)
+    with pytest.raises(DataError, match=r"3\.tar is not a tar: it begins with b'hello"):
+        look_at_first([empty, text], data, 16)
