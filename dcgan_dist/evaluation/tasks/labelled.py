@@ -82,7 +82,7 @@ def open_labelled(
         held_out,
         seed,
         few=few,
-        notes=(*notes, *(["there are no test-*.tar: judged on val-*.tar"] if instead else [])),
+        notes=(*notes, *(["there are no test-*.tar: judged on val-*.tar"] if instead else []), *train.told, *test.told),
         test_shards=test.shards,
     )
 

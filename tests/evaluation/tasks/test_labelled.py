@@ -187,3 +187,13 @@ def test_test_images_that_a_run_was_trained_on_are_told(folder: Path) -> None:
     assert task.seen_by({f"{folder}/train-000000.tar"}) is task
     (note,) = task.seen_by({f"{folder}/test-000000.tar", f"{folder}/train-000000.tar"}).notes
     assert note.startswith(f"the run was trained on 1 of the 1 shards of test images, for example {folder}/test-000000")
+
+
+def test_what_is_passed_over_in_either_split_is_told(folder: Path) -> None:
+    (folder / "train-000007.tar").write_bytes(bytes(10240))
+    (folder / "test-000003.tar").write_bytes(b"")
+    told = opened(folder).notes
+    assert [note.partition(" (")[0] for note in told] == [
+        "passed over: 1 shard without any file, train-000007.tar",
+        "passed over: 1 shard without any file, test-000003.tar",
+    ]
