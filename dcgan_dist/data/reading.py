@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Literal
 
 import numpy as np
@@ -83,14 +83,16 @@ class ShardPictures:
         bad = self.index.size[samples] > self.max_bytes
         order = np.argsort(samples, kind="stable")
         order = order[~bad[order]]
+        chosen = samples[order]
+        # Numbers of Python's own: those of NumPy cost as much to compute with as the header of a JPEG to parse.
+        columns = order, rows[order], self.index.offset[chosen], self.index.size[chosen]
+        files = zip(*(column.tolist() for column in columns), strict=True)
         for wanted, data, start in self._ranges(samples, order):
-            chosen = samples[wanted]
-            first = self.index.offset[chosen] - start
-            # Numbers of Python's own: those of NumPy cost as much to compute with as the header of a JPEG to parse.
-            bounds = zip(first.tolist(), (first + self.index.size[chosen]).tolist(), strict=True)
-            for i, row, (low, high) in zip(wanted.tolist(), rows[wanted].tolist(), bounds, strict=True):
+            for i, row, offset, size in islice(files, len(wanted)):
                 try:
-                    decode(data[low:high], out[row], fit=self.fit, max_pixels=self.max_pixels)
+                    decode(
+                        data[offset - start : offset - start + size], out[row], fit=self.fit, max_pixels=self.max_pixels
+                    )
                 except BadImage:
                     bad[i] = True
         return bad
