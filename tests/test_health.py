@@ -62,3 +62,18 @@ def test_what_a_lost_attempt_measured_does_not_count() -> None:
     # It goes on from a checkpoint at 2,000, and differs.
     for at in range(3_000, 60_000, EVERY):
         assert health.add(at, healthy(at)) is None
+
+
+def test_the_scale_of_another_loss_says_nothing_of_who_wins() -> None:
+    """G's hinge loss is as large as D's logits; all other rules are of samples, or of numbers that are none."""
+
+    def told(loss: str, wrong: dict[str, float]) -> list[str]:
+        health = Health(loss)
+        found = (health.add(at, healthy(at) | wrong) for at in range(EVERY, 100_000, EVERY))
+        return [one.reason for one in found if one is not None]
+
+    won = {"loss/generator": 40.0, "score/real": 0.99}
+    assert told("bce", won) == ["D wins"]
+    assert told("mine:hinge", won) == []
+    assert told("mine:hinge", won | {"samples/spread": 0.1}) == ["G repeats itself"]
+    assert told("mine:hinge", won | {"loss/generator": float("nan")}) == ["not a number"]

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from dcgan_dist.precision import BF16, FP32, FP64, Precision, resolve_precision
+from dcgan_dist.precision import BF16, FP32, FP64, Precision, of_networks, resolve_precision
+from dcgan_dist.settings import Settings, replaced
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
 
@@ -25,3 +26,16 @@ def test_auto_is_bf16_on_a_gpu_with_matrix_units_for_it(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: generation)
     assert resolve_precision("auto", GPU) is meaning
+
+
+@pytest.mark.parametrize(
+    ("factory", "given", "used"),
+    [("", "auto", "auto"), ("", "bf16", "bf16"), ("mine:build", "auto", "fp32"), ("mine:build", "fp64", "fp64")],
+)
+def test_own_networks_are_never_given_bf16(factory: str, given: str, used: str) -> None:
+    settings = replaced(
+        Settings(images=1),
+        {"networks.factory": factory, "optimization.precision": given, "optimization.lr": 3e-3},
+        "test",
+    )
+    assert (of_networks(settings).precision, of_networks(settings).lr) == (used, 3e-3)
