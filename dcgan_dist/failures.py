@@ -5,15 +5,26 @@ How many losses of a kind it survives is counted here too.
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 import torch
-from ray.exceptions import RayError, RayTaskError
+from ray.exceptions import (
+    ActorDiedError,
+    ActorUnavailableError,
+    NodeDiedError,
+    ObjectLostError,
+    OutOfMemoryError,
+    RayActorError,
+    RayError,
+    RayTaskError,
+    WorkerCrashedError,
+)
 from ray.train import WorkerGroupError
 from torch.distributed import DistError
 
 from dcgan_dist.errors import ClusterError, DcganDistError
+from dcgan_dist.numerals import count
 from dcgan_dist.settings import Settings, WorkerSettings
 
 Cause = Literal["process", "node", "hang"]
@@ -47,24 +58,72 @@ def explain(error: BaseException, settings: Settings) -> DcganDistError | None:
     return None
 
 
-def loss(error: BaseException) -> str | None:
+def loss(error: BaseException, hosts: Mapping[int, str] | None = None) -> str | None:
     """In some words, which part of the cluster was lost, where that is what `error` comes of; else None.
 
     A process that ends takes the group with it: what its peers raise then, and in which order, is chance.
+
+    Args:
+        hosts: of the ranks of the group, as far as they are known.
     """
-    found = list(causes(error))
-    for cause in found:
-        if isinstance(cause, RayError) and not isinstance(cause, RayTaskError):
-            return _first_sentence(cause)
-    for cause in found:
+    for who, cause in _lost(error, hosts or {}):
+        return _in_words(cause, who)
+    everything = list(causes(error))
+    for cause in everything:
         if isinstance(cause, DistError) or (
             isinstance(cause, RuntimeError) and any(word in str(cause).lower() for word in _PEER_GONE)
         ):
             return f"the connection between workers broke ({_first_sentence(cause)})"
-    for cause in found:
+    for cause in everything:
         if type(cause).__name__ in _STARTS:
             return f"the workers could not be started ({_first_sentence(cause)})"
     return None
+
+
+def _lost(error: BaseException, hosts: Mapping[int, str]) -> Iterator[tuple[str, RayError]]:
+    """What Ray tells to be lost, and who that is, what is known best first.
+
+    What a rank's own task raised is of a process that it waited for; else it is the rank itself.
+    """
+    groups = [cause for cause in causes(error) if isinstance(cause, WorkerGroupError)]
+    ranks = [one for group in groups for one in sorted(group.worker_failures.items())]
+    for own in (True, False):
+        for rank, failure in ranks:
+            who = f"the worker of rank {rank}" + (f" on {hosts[rank]}" if rank in hosts else "")
+            if isinstance(failure, RayTaskError) != own:
+                yield from ((who if own else f"a process that {who} needs", cause) for cause in _of_ray(failure))
+    yield from (("a process of the run", cause) for cause in _of_ray(error))
+
+
+def _of_ray(error: BaseException) -> list[RayError]:
+    return [cause for cause in causes(error) if isinstance(cause, RayError) and not isinstance(cause, RayTaskError)]
+
+
+def _in_words(error: RayError, who: str) -> str:
+    """What became of it."""
+    if isinstance(error, OutOfMemoryError):
+        return f"{who} was ended by Ray, since its machine ran out of memory: use fewer workers on each machine"
+    if isinstance(error, NodeDiedError):
+        return f"the machine of {who} is gone ({_ending_of(error)})"
+    if isinstance(error, ActorUnavailableError):
+        return f"{who} cannot be reached any more ({_ending_of(error)})"
+    if isinstance(error, RayActorError | WorkerCrashedError):
+        ending = _ending_of(error)
+        return f"{who} died" + (f" ({ending})" if ending else ": it was killed, or crashed")
+    if isinstance(error, ObjectLostError):
+        return f"data that {who} needed was lost with a machine or a process ({_first_sentence(error)})"
+    return f"{who} was lost ({_first_sentence(error)})"
+
+
+def _ending_of(error: RayError) -> str:
+    """What Ray says of how a process ended, without its advice; "" where it says nothing."""
+    text = str(error)
+    if match := re.search(r"Worker exit detail: (.+?)(?:\. |\.?$)", text, re.MULTILINE):
+        return "" if "connection error" in match[1] else match[1]  # Ray saw no more than that it was gone
+    fields = r"(class_name|actor_id|pid|name|namespace|ip): "
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    plain = [line for line in lines if line != ActorDiedError.BASE_ERROR_MSG and not re.match(fields, line)]
+    return plain[0].rstrip(".") if plain else ""
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
@@ -118,6 +177,6 @@ class Budgets:
         if number <= most:
             return None
         return (
-            f"{what} {number} time{'' if number == 1 else 's'} in a row without a new checkpoint between, "
+            f"{what} {count(number, 'time')} in a row without a new checkpoint between, "
             f"more than workers.{name} {most} allows"
         )

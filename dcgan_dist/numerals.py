@@ -8,9 +8,10 @@ _SUFFIXED = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*([kKmMgG])")
 _FACTORS = {"k": 10**3, "m": 10**6, "g": 10**9}
 
 
-def count(number: int, noun: str, plural: str = "") -> str:
-    """`1 shard`, `2 shards`, `1,024 shards`; `plural` where that is not the noun with an s."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+def count(number: float, noun: str, plural: str = "") -> str:
+    """`1 shard`, `2 shards`, `1,024 shards`, `0.5 CPUs`; `plural` where that is not the noun with an s."""
+    written = f"{int(number):,}" if float(number).is_integer() else f"{number:g}"
+    return f"{written} {noun if number == 1 else plural or noun + 's'}"
 
 
 def whole(text: str) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from dcgan_dist.errors import ClusterError
+from dcgan_dist.numerals import count
 from dcgan_dist.settings import Settings
 
 
@@ -65,7 +66,7 @@ def place_workers(settings: Settings, facts: ClusterFacts) -> Placement:
     workers, use_gpu = settings.workers, takes_gpus(settings, facts)
     if use_gpu and facts.gpus < workers.fewest:
         raise ClusterError(
-            f"the run needs {_count(workers.fewest, 'GPU')}, one for each worker, but the cluster has {facts.gpus:g}: "
+            f"the run needs {count(workers.fewest, 'GPU')}, one for each worker, but the cluster has {facts.gpus:g}: "
             + _advice(int(facts.gpus), "add GPUs", "train on CPUs with --workers.gpu off")
         )
     less = ["give each less by --workers.cpus"] if workers.cpus > 1 else []
@@ -73,8 +74,8 @@ def place_workers(settings: Settings, facts: ClusterFacts) -> Placement:
     if by_cpus < workers.fewest:
         needed = workers.fewest * workers.cpus + READER_CPUS
         raise ClusterError(
-            f"the run needs {needed:g} logical CPUs ({_count(workers.fewest, 'worker')} with {workers.cpus:g} each, "
-            f"{READER_CPUS} to read data) but the cluster has {facts.cpus:g} on {_count(facts.nodes, 'node')}: "
+            f"the run needs {needed:g} logical CPUs ({count(workers.fewest, 'worker')} with {workers.cpus:g} each, "
+            f"{READER_CPUS} to read data) but the cluster has {facts.cpus:g} on {count(facts.nodes, 'node')}: "
             + _advice(by_cpus, *less, "add nodes")
         )
     by_hosts = sum(
@@ -83,8 +84,8 @@ def place_workers(settings: Settings, facts: ClusterFacts) -> Placement:
     placement = Placement(min(workers.number, by_cpus, by_hosts), workers.cpus, int(use_gpu))
     if by_hosts < workers.fewest:
         raise ClusterError(
-            f"the run needs room for {_count(workers.fewest, 'worker')} with {_takes(placement)} each, but the "
-            f"{_count(facts.nodes, 'node')} of the cluster have room for {by_hosts}: "
+            f"the run needs room for {count(workers.fewest, 'worker')} with {_takes(placement)} each, but the "
+            f"{count(facts.nodes, 'node')} of the cluster have room for {by_hosts}: "
             + _advice(by_hosts, *less, "add nodes")
         )
     return placement
@@ -121,7 +122,7 @@ def set_aside(facts: ClusterFacts, actors: int, cpus: float, gpus: float) -> Clu
         fitting = [name for name, (has_cpus, has_gpus) in hosts.items() if has_cpus >= cpus and has_gpus >= gpus]
         if not fitting:
             raise ClusterError(
-                f"{_count(actors, 'evaluation actor')} with {_count(cpus, 'CPU')} and {_count(gpus, 'GPU')} each need "
+                f"{count(actors, 'evaluation actor')} with {count(cpus, 'CPU')} and {count(gpus, 'GPU')} each need "
                 f"more than the cluster has free, which is room for {actor}: use fewer, or give each less"
             )
         most = max(fitting, key=lambda name: hosts[name])
@@ -143,13 +144,13 @@ def without(facts: ClusterFacts, held: Mapping[str, tuple[float, float]]) -> Clu
 
 def describe(placement: Placement, facts: ClusterFacts) -> str:
     """One line for people: what the cluster has and what the run takes of it."""
-    has = f"{_count(facts.nodes, 'node')} with {_count(facts.cpus, 'CPU')} and {_count(facts.gpus, 'GPU')}"
-    takes = f"{_count(placement.workers, 'worker')} with {_takes(placement)}"
+    has = f"{count(facts.nodes, 'node')} with {count(facts.cpus, 'CPU')} and {count(facts.gpus, 'GPU')}"
+    takes = f"{count(placement.workers, 'worker')} with {_takes(placement)}"
     return f"cluster: {has}; the run takes {takes}{' each' if placement.workers > 1 else ''}"
 
 
 def _takes(placement: Placement) -> str:
-    return _count(placement.cpus, "CPU") + (f" and {_count(placement.gpus, 'GPU')}" if placement.gpus else "")
+    return count(placement.cpus, "CPU") + (f" and {count(placement.gpus, 'GPU')}" if placement.gpus else "")
 
 
 def gather_facts(*, free: bool = False) -> ClusterFacts:
@@ -198,7 +199,3 @@ def _answers(host: str, port: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def _count(number: float, thing: str) -> str:
-    return f"{number:g} {thing}{'' if number == 1 else 's'}"

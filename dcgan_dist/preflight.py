@@ -19,6 +19,7 @@ from dcgan_dist.errors import ClusterError
 from dcgan_dist.evaluation.options import status_of
 from dcgan_dist.invocation import prog
 from dcgan_dist.monitoring.terminal import Line
+from dcgan_dist.numerals import count
 from dcgan_dist.settings import Settings, WorkerSettings
 from dcgan_dist.storage import place
 
@@ -61,8 +62,9 @@ def _list() -> None:
     for node in sorted(nodes, key=lambda node: str(node["NodeManagerHostname"])):
         has = node["Resources"]
         print(
-            f"{node['NodeManagerHostname']:{width}}  {node['NodeManagerAddress']:15}  {has.get('CPU', 0):g} CPUs, "
-            f"{has.get('GPU', 0):g} GPUs, object store {has.get('object_store_memory', 0) / 2**30:.1f} GiB"
+            f"{node['NodeManagerHostname']:{width}}  {node['NodeManagerAddress']:15}  "
+            f"{count(has.get('CPU', 0), 'CPU')}, {count(has.get('GPU', 0), 'GPU')}, "
+            f"object store {has.get('object_store_memory', 0) / 2**30:.1f} GiB"
         )
 
 

@@ -22,6 +22,7 @@ from dcgan_dist.errors import DataError, DcganDistError, SettingsError, complain
 from dcgan_dist.exported import SUFFIXES, to_pt2, to_safetensors
 from dcgan_dist.generate import Which, choose_kind, load_frozen
 from dcgan_dist.invocation import prog
+from dcgan_dist.numerals import count
 from dcgan_dist.pictures import grid, png
 from dcgan_dist.runs import find_run
 from dcgan_dist.storage import Place, place, require_lasting
@@ -156,7 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complain(error)
         return 2
     if len(written) > 2:
-        print(f"{len(written)} files in {written[0].parent}")
+        print(f"{count(len(written), 'file')} in {written[0].parent}")
     else:
         print(*written, sep="\n")
     return 0

@@ -21,7 +21,8 @@ from dcgan_dist.errors import CheckpointError, DcganDistError, complain
 from dcgan_dist.history import lives, totals
 from dcgan_dist.invocation import command_line, prog
 from dcgan_dist.monitoring.curves import Point, read_lines, read_points
-from dcgan_dist.monitoring.terminal import duration
+from dcgan_dist.monitoring.terminal import duration, epochs_of
+from dcgan_dist.numerals import count
 from dcgan_dist.runs import find_run
 from dcgan_dist.storage import MissingFile, Place
 
@@ -88,7 +89,6 @@ def describe(run: Place, found: Standing, now: float) -> list[str]:
     record, points = found.record, found.points
     images = points[-1]["images"] if points else record["images"]
     step = points[-1]["step"] if points else record["step"]
-    done, left = divmod(images, record["epoch_images"])
     lines = [
         ("run", str(run)),
         ("status", _status(run, found, now)),
@@ -97,7 +97,7 @@ def describe(run: Place, found: Standing, now: float) -> list[str]:
             f"{images:,} of {record['total_images']:,} ({100 * images // record['total_images']} %), "
             f"step {step:,} of {record['total_steps']:,}",
         ),
-        ("epoch", f"{done + 1:,}, {record['epoch_images'] - left:,} images left in it"),
+        ("epoch", _epoch(images, record)),
     ]
     recent = points[-RECENT_POINTS:]
     if speeds := [speed for speed in _values(recent, "speed/images_per_second") if speed > 0]:
@@ -115,21 +115,31 @@ def describe(run: Place, found: Standing, now: float) -> list[str]:
         lines.append(
             (
                 "attempts",
-                f"{sums['attempts']}, the newest with {_count(found.attempts[-1].workers, 'worker')}; "
-                f"{_count(int(sums['steps_rolled_back']), 'step')} rolled back; "
-                f"{duration(sums['seconds_starting'] + sums['seconds_redone'])} lost by starting and doing again",
+                f"{sums['attempts']}, the newest with {count(found.attempts[-1].workers, 'worker')}; "
+                f"{count(int(sums['steps_rolled_back']), 'step')} rolled back; "
+                f"overhead: {duration(sums['seconds_starting'])} starting up, "
+                f"{duration(sums['seconds_redone'])} repeating lost steps",
             )
         )
     if found.checkpoints:
         name = max(found.checkpoints)
-        text = f"{name} at {found.checkpoints[name]['images']:,} images; whole: {len(found.checkpoints)}"
+        text = f"{name} at {found.checkpoints[name]['images']:,} images; complete: {len(found.checkpoints)}"
     else:
         text = "none yet"
-    lines.append(("checkpoint", text + (f"; torn: {', '.join(found.torn)}" if found.torn else "")))
+    lines.append(("checkpoint", text + (f"; incomplete: {', '.join(found.torn)}" if found.torn else "")))
     if bad := {sample for line in found.lines for sample in line.get("bad_images", [])}:
         lines.append(("bad images", f"{len(bad):,}"))
     lines += [("health", point["health"]) for point in points if "health" in point]
     return [f"{name:<12} {text}" for name, text in lines]
+
+
+def _epoch(images: int, record: Mapping[str, Any]) -> str:
+    """Which pass over the data a run is in: `3 of 5, 400 images left in it`; `5 of 5, done`."""
+    total = epochs_of(record["total_images"], record["epoch_images"], record["total_images"] // record["total_steps"])
+    done, into = divmod(images, record["epoch_images"])
+    if images >= record["total_images"] or done >= total:
+        return f"{total:.3g} of {total:.3g}, done"
+    return f"{done + 1:,} of {total:.3g}, {count(record['epoch_images'] - into, 'image')} left in it"
 
 
 def _status(run: Place, found: Standing, now: float) -> str:
@@ -138,22 +148,18 @@ def _status(run: Place, found: Standing, now: float) -> str:
     if status == "finished":
         return status
     if status != "running":
-        return f"{status}; go on with: {again}"
+        return f"{status}; resume with: {again}"
     signs = [attempt.started for attempt in found.attempts] + [point["time"] for point in found.lines[-1:]]
     if not signs:
         return "starting"
     silent_s = now - max(signs)
     if silent_s < SILENT_S:
         return f"running, last sign {duration(silent_s)} ago"
-    return f"no sign for {duration(silent_s)}: if it is dead, go on with: {again}"
+    return f"no sign for {duration(silent_s)}: if it is dead, resume it with: {again}"
 
 
 def _values(points: Sequence[Point], name: str) -> list[float]:
     return [value for point in points if (value := point["values"].get(name)) is not None]
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

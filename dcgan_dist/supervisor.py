@@ -19,6 +19,7 @@ from dcgan_dist.monitoring.mailbox import Receiver
 from dcgan_dist.monitoring.messages import Wish
 from dcgan_dist.monitoring.monitor import Monitor
 from dcgan_dist.monitoring.watchdog import Heard, describe, stuck
+from dcgan_dist.numerals import count
 from dcgan_dist.placement import ClusterFacts, Placement, any_gone, gather_facts, leaving_nodes, place_workers, without
 from dcgan_dist.room import Patience, asking, worker_bundles
 from dcgan_dist.settings import Settings
@@ -156,7 +157,7 @@ class Supervisor:
         known = explain(error, self._settings)
         if known is not None:
             raise known from error
-        lost = self._given_up[1] if self._given_up else loss(error)
+        lost = self._given_up[1] if self._given_up else loss(error, self._monitor.hosts)
         if lost is None:
             raise error
         if self._signal is not None:
@@ -230,4 +231,4 @@ def _fitting(settings: Settings, facts: ClusterFacts) -> int:
 
 
 def _nodes(number: int) -> str:
-    return f"{number} node{'' if number == 1 else 's'}"
+    return count(number, "node")

@@ -53,6 +53,7 @@ from dcgan_dist.length import describe_length, run_length
 from dcgan_dist.monitoring.curves import read_lines
 from dcgan_dist.monitoring.trackers import Status, require_trackers
 from dcgan_dist.networks import count_parameters, new_networks
+from dcgan_dist.numerals import count
 from dcgan_dist.placement import ClusterFacts, Placement, describe, most_beside, place_workers, set_aside
 from dcgan_dist.room import bundles_of, require_resource, wait_for_room
 from dcgan_dist.runs import NamedRun, find_run, is_run
@@ -81,7 +82,7 @@ PROBE_SEED = 0
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command. Returns 0 when the run is done, 1 when it failed, 2 for wrong input, 130 or 143 after a signal."""
-    started = False
+    started, launch = False, None
     try:
         options = parse(sys.argv[1:] if arguments is None else arguments)
         for note in options.notes:
@@ -110,14 +111,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.starts_or_goes_on:
             print(done)
             return 0
-        print(f"error: {done}; give a larger --images to train it further", file=sys.stderr)
+        complain(f"{done}; give a larger --images to train it further")
         return 2
     except DcganDistError as error:
         complain(error)
         return 1 if started else 2
     except KeyboardInterrupt:
-        print("left without a checkpoint of the last steps", file=sys.stderr)
+        print(_left(launch if started else None), file=sys.stderr)
         return 130
+
+
+def _left(launch: "Launch | None") -> str:
+    """What is said where Ctrl-C ended the command at once."""
+    if launch is None:
+        return "stopped before training began: nothing of this run is kept; the same command starts it again"
+    newest = newest_manifest(launch.run)
+    if newest is None:
+        return f"stopped without a checkpoint: --resume {launch.settings.name} starts training from the beginning"
+    return (
+        f"stopped without a new checkpoint: --resume {launch.settings.name} resumes from the one at "
+        f"{newest['images']:,} images"
+    )
 
 
 class RunDone(DcganDistError):
@@ -238,9 +252,9 @@ class Launch:
         if not placement.gpus and not has_address(settings):
             self._warn(shared_cores(placement.workers, len(os.sched_getaffinity(0))))
         if self.tasks:
-            actors = f"{probe.actors} evaluation actor{'' if probe.actors == 1 else 's'}"
+            actors = count(probe.actors, "evaluation actor")
             print(f"probe: {', '.join(task.name for task in self.tasks)}, on {actors}", flush=True)
-        print(f"data: {self.settings.data.path}, {len(self.shards)} shards", flush=True)
+        print(f"data: {self.settings.data.path}, {count(len(self.shards), 'shard')}", flush=True)
         for sentence in doubts(self.shards, self.tasks):
             print(f"warning: {sentence}", flush=True)
         for module in self._changed_code():
@@ -418,7 +432,8 @@ class Launch:
             self.init_from,
             self.code,
         )
-        length = Totals(self.total_steps * settings.optimization.batch_size, len(self.index))
+        batch_size = settings.optimization.batch_size
+        length = Totals(self.total_steps * batch_size, len(self.index), batch_size)
         terminal = open_terminal(sys.stdout, length, settings.monitoring.line_s)
 
         def say_expected(images: int, images_per_second: float) -> None:
@@ -449,14 +464,16 @@ class Launch:
             supervisor.stop()
         try:
             outcome = Outcome(self.total_steps, "") if self._trained else supervisor.run()
-        except BaseException:
+        except BaseException as error:
+            # A second Ctrl-C leaves at once, which is a user's wish and no failure.
+            ended: Status = "stopped" if isinstance(error, KeyboardInterrupt) else "failed"
             if self.live is not None:
                 self.live.close(finish=False)
-            monitor.close("failed")
+            monitor.close(ended)
             newest = newest_manifest(self.run)
             # What the run ended with is told, not that the record of it could not be written either.
             with suppress(DcganDistError):
-                self._record("failed", newest["step"] if newest else 0)
+                self._record(ended, newest["step"] if newest else 0)
             raise
         if self.live is not None:
             self._finish(self.live, monitor, wanted=supervisor.signal is None)
@@ -467,7 +484,7 @@ class Launch:
         if supervisor.signal is None:
             return 0
         again = ["--resume", settings.name, "--storage", settings.storage, *(["--trust-code"] if self.code else [])]
-        print(f"go on with: {command_line('train', *again)}", flush=True)
+        print(f"resume with: {command_line('train', *again)}", flush=True)
         return 128 + supervisor.signal
 
     def _is_wanted(self, images: int) -> bool:

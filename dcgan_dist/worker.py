@@ -32,6 +32,7 @@ from dcgan_dist.monitoring.mailbox import Sender
 from dcgan_dist.monitoring.messages import WorkerInfo
 from dcgan_dist.monitoring.pulse import Pulse
 from dcgan_dist.networks import build_networks, new_networks
+from dcgan_dist.numerals import count
 from dcgan_dist.pictures import interpolate, to_uint8
 from dcgan_dist.precision import of_networks, resolve_precision
 from dcgan_dist.randomness import latents
@@ -462,8 +463,8 @@ def _describe(device: torch.device, threads: int, beside: int, cores: int) -> st
     """For people: `cpu, 2 threads`, `cuda, NVIDIA L4`, `cpu, 1 thread, one of 4 that share 2 cores`."""
     if device.type == "cuda":
         return f"{device.type}, {torch.cuda.get_device_name(device)}"
-    shared = f", one of {beside} that share {cores} core{'' if cores == 1 else 's'}" if beside > cores else ""
-    return f"{device.type}, {threads} thread{'' if threads == 1 else 's'}{shared}"
+    shared = f", one of {beside} that share {count(cores, 'core')}" if beside > cores else ""
+    return f"{device.type}, {count(threads, 'thread')}{shared}"
 
 
 def _new_group(backend: str | None = None) -> dist.ProcessGroup:

@@ -14,6 +14,7 @@ def test_one_is_one_and_all_others_are_many() -> None:
         "2 shards",
         "4,096 shards",
     ]
+    assert [count(number, "CPU") for number in (1.0, 0.5, 2.0)] == ["1 CPU", "0.5 CPUs", "2 CPUs"]
     assert [count(number, "class", "classes") for number in (1, 3)] == ["1 class", "3 classes"]
 
 

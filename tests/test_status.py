@@ -11,7 +11,7 @@ from dcgan_dist.checkpoint import begin_attempt, write_checkpoint
 from dcgan_dist.invocation import command_line
 from dcgan_dist.monitoring.curves import Curves
 from dcgan_dist.settings import Settings
-from dcgan_dist.status import describe, main, read_standing
+from dcgan_dist.status import _epoch, describe, main, read_standing
 from dcgan_dist.storage import Place, place
 
 SETTINGS = Settings(images=6_400)
@@ -70,15 +70,15 @@ def test_a_run_that_goes_on(storage: str, request: pytest.FixtureRequest, tmp_pa
     write_run(run, tmp_path)
     (run / "checkpoints" / "000000002560" / "state.pt").write_bytes(b"torn")
     lines = told(run)
-    assert lines.pop("attempts").startswith("2, the newest with 1 worker; 10 steps rolled back; ")
+    assert lines.pop("attempts").startswith("2, the newest with 1 worker; 10 steps rolled back; overhead: ")
     assert lines == {
         "run": str(run),
         "status": "running, last sign 3 s ago",
         "images": "3,200 of 6,400 (50 %), step 25 of 50",
-        "epoch": "2, 800 images left in it",
+        "epoch": "2 of 3.2, 800 images left in it",
         "speed": "320 images/s, waiting 2.0 %, 10 s to go at that speed",
         "loss": "D 1.25  G 0.50",
-        "checkpoint": "000000001280 at 1,280 images; whole: 1; torn: 000000002560",
+        "checkpoint": "000000001280 at 1,280 images; complete: 1; incomplete: 000000002560",
         "bad images": "2",
     }
 
@@ -87,7 +87,7 @@ def test_a_run_without_a_sign_is_said_to_be_dead_with_the_command_that_goes_on(t
     run = place(str(tmp_path / "runs" / "a run"))
     write_run(run, tmp_path)
     assert told(run, later_s=3_600)["status"] == (
-        "no sign for 1 h 00 min: if it is dead, go on with: "
+        "no sign for 1 h 00 min: if it is dead, resume it with: "
         + command_line("train", "--resume", "a run", "--storage", f"{tmp_path}/runs")
     )
 
@@ -97,6 +97,27 @@ def test_a_run_that_has_ended(status: str, tmp_path: Path) -> None:
     run = place(str(tmp_path / "runs" / "run"))
     write_run(run, tmp_path, status=status)
     assert told(run, later_s=3_600)["status"].partition(";")[0] == status
+
+
+@pytest.mark.parametrize(
+    ("images", "total_images", "total_steps", "told"),
+    [
+        (0, 10_048, 157, "1 of 5, 2,000 images left in it"),
+        (5_999, 10_048, 157, "3 of 5, 1 image left in it"),
+        (6_000, 10_048, 157, "4 of 5, 2,000 images left in it"),
+        (10_048, 10_048, 157, "5 of 5, done"),
+        (10_020, 10_048, 157, "5 of 5, done"),
+        (9_984, 9_984, 156, "4.99 of 4.99, done"),
+        (3_584, 3_584, 56, "1.79 of 1.79, done"),
+        (1_280, 1_280, 20, "0.64 of 0.64, done"),
+        (640, 1_280, 20, "1 of 0.64, 1,360 images left in it"),
+    ],
+)
+def test_a_run_that_is_done_is_in_no_epoch_that_never_was(
+    images: int, total_images: int, total_steps: int, told: str
+) -> None:
+    record = {"total_images": total_images, "total_steps": total_steps, "epoch_images": 2_000}
+    assert _epoch(images, record) == told
 
 
 def test_a_run_is_named_as_a_user_likes(call: Any, tmp_path: Path) -> None:

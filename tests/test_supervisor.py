@@ -220,8 +220,8 @@ def test_a_run_goes_on_while_machines_come_and_go(nodes: Nodes, start: Callable[
     lost = [reached[attempt.number - 1] - attempt.step for attempt in begun[1:]]
     assert [lost[0], lost[2], lost[3]] == [0, 0, 0], output
     assert 0 < lost[1] < 2 * BETWEEN
-    assert "with 3 workers, 2 before, nothing rolled back" in output
-    assert "with 1 worker, 3 before, " in output
+    assert "with 3 workers, 2 before; nothing rolled back" in output
+    assert "with 1 worker, 3 before; " in output
     assert "(raylet)" not in output
     assert "lost: " in output
     assert "notice: 1 node of this run will go" in output

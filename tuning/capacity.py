@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from dcgan_dist.errors import ClusterError
+from dcgan_dist.numerals import count
 from dcgan_dist.placement import READER_CPUS, ClusterFacts, place_workers, takes_gpus
 from dcgan_dist.settings import Settings
 
@@ -44,8 +45,9 @@ def fit_trials(settings: Settings, facts: ClusterFacts, wanted: int, cap: int) -
     most = max(cap, wanted)
     while fitting < most and _take(hosts, workers.cpus, needs_gpu, workers.number):
         fitting += 1
-    takes = f"{workers.number} x {workers.cpus:g} CPUs{' and a GPU' if use_gpu else ''} + {READER_CPUS} to read"
-    has = f"{facts.cpus:g} CPUs" + (f" and {facts.gpus:g} GPUs" if use_gpu else "")
+    each = f"{count(workers.cpus, 'CPU')}{' and a GPU' if use_gpu else ''}"
+    takes = f"{count(workers.number, 'worker')} of {each}, and {count(READER_CPUS, 'CPU')} to read data"
+    has = count(facts.cpus, "CPU") + (f" and {count(facts.gpus, 'GPU')}" if use_gpu else "")
     if not fitting:
         raise ClusterError(
             f"no trial fits: it takes {takes}, and evaluation leaves {has}: use fewer --workers, a smaller "

@@ -162,9 +162,9 @@ class Running:
             self._tell_stop("stopping: every trial leaves a checkpoint first; once more to leave at once")
             return True
         if options.budget_minutes is not None and time.monotonic() - self._began > 60 * options.budget_minutes:
-            self.over = f"{options.budget_minutes:g} minute{'' if options.budget_minutes == 1 else 's'}"
+            self.over = count(options.budget_minutes, "minute")
         if options.budget_hours is not None and self._hours() > options.budget_hours:
-            self.over = f"{options.budget_hours:g} accelerator hour{'' if options.budget_hours == 1 else 's'}"
+            self.over = count(options.budget_hours, "accelerator hour")
         if self.over:
             self._tell_stop(f"the budget of {self.over} is used up: every trial leaves a checkpoint")
         return bool(self.over)
@@ -226,7 +226,7 @@ class Running:
 
     def lost(self, number: int) -> None:
         """A trial's driver was lost; Tune starts another one."""
-        self.board.say(f"trial {number}: its driver is lost; it goes on from its newest checkpoint")
+        self.board.say(f"trial {number}: its driver was lost; it resumes from its newest checkpoint")
 
     def _end(self, entry: Entry, state: State, reason: str) -> None:
         seconds = self._now.pop(entry.number, 0.0) + self._earlier.pop(entry.number, 0.0)

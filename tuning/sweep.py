@@ -323,7 +323,7 @@ class Sweep:
             settings = self.options.settings
             why = f"the budget of {running.over} is used up; " if running.over else ""
             again = command_line("sweep", "--resume", settings.name, "--storage", settings.storage)
-            print(f"{why}go on with: {again}", flush=True)
+            print(f"{why}resume with: {again}", flush=True)
         if running.stopped_by is not None:
             return 128 + int(running.stopped_by)
         if failed:

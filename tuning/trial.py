@@ -98,6 +98,9 @@ class Trial(tune.Trainable):  # type: ignore[misc]
         found = load_checkpoint(place(checkpoint), donor["checkpoint"])
         settings = self._settings(run.name)
         write_checkpoint(run, found.state, settings, step=found.step, attempt=0, kept=True)
+        # What it says of the data and of their sequence holds for whoever goes on from that checkpoint.
+        with suppress(MissingFile):
+            (run / "run.json").write_bytes((folder.trials / donor["run"] / "run.json").read_bytes())
         (run / BRANCH).write_bytes(json.dumps(branch, indent=1).encode())
         (run / "settings.yaml").write_bytes(to_yaml(settings).encode())
 

@@ -83,6 +83,7 @@ class LiveProbe:
         self._unreadable: set[str] = set()
         self._recipes: set[str] = set()
         self._held: set[str] = set()
+        self._looked_s = 0.0
         self._best: tuple[float, str] | None = None
         self._closing, self._abandoned = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run_thread, name="probe", daemon=True)
@@ -111,8 +112,11 @@ class LiveProbe:
         }
 
     def _go_on(self) -> None:
+        """Is called again and again while a judge works: what comes meanwhile and is wanted must not be pushed out."""
         if self._abandoned.is_set():
             raise _Abandoned
+        if self._wanted is not None and time.monotonic() - self._looked_s > POLL_S:
+            self._look()
 
     def _run_thread(self) -> None:
         try:
@@ -156,19 +160,22 @@ class LiveProbe:
 
     def _choose(self, *, newest_only: bool) -> str | None:
         """The checkpoint to judge next, of those that have not been judged."""
-        found = manifests(self._run)
-        there = sorted(found, reverse=True)
-        self._seen.update(there)
+        there = sorted(self._look(), reverse=True)
         if self._wanted is not None:
-            names = [name for name in sorted(found) if self._wanted(int(found[name]["images"]))]
-            left = [name for name in names if name not in self._judged | self._unreadable]
-            for name in left:
-                if name not in self._held:
-                    self._held.add(name)
-                    mark(self._run, name, "reads")  # until it is its turn
-            return left[0] if left else None
+            return min(self._held - self._judged - self._unreadable, default=None)
         wanted = there[:1] if newest_only else there
         return next((name for name in wanted if name not in self._judged | self._unreadable), None)
+
+    def _look(self) -> Mapping[str, Any]:
+        """The checkpoints that are there; those that are wanted stay until it is their turn."""
+        found = manifests(self._run)
+        self._looked_s = time.monotonic()
+        self._seen.update(found)
+        for name in found.keys() - self._held if self._wanted is not None else ():
+            if self._wanted is not None and self._wanted(int(found[name]["images"])):
+                self._held.add(name)
+                mark(self._run, name, "reads")
+        return found
 
     def _judge_checkpoint(self, name: str) -> None:
         mark(self._run, name, "reads")

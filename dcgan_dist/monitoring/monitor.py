@@ -27,6 +27,7 @@ from dcgan_dist.monitoring.ranks import Ranks
 from dcgan_dist.monitoring.terminal import Terminal, Totals, workers_lines
 from dcgan_dist.monitoring.trackers import Status, Trackers
 from dcgan_dist.monitoring.watchdog import Heard
+from dcgan_dist.numerals import count
 from dcgan_dist.pictures import grid, png
 from dcgan_dist.settings import Settings
 from dcgan_dist.storage import Place
@@ -116,6 +117,11 @@ class Monitor:
     def nodes(self) -> frozenset[str]:
         """Those on which the newest worker group runs, as Ray calls them."""
         return frozenset(worker["node"] for worker in self._group["workers"]) if self._group else frozenset()
+
+    @property
+    def hosts(self) -> dict[int, str]:
+        """Where each rank of the newest worker group runs."""
+        return {worker["rank"]: worker["host"] for worker in self._group["workers"]} if self._group else {}
 
     def hear(self, ranks: Sequence[Heard]) -> None:
         """Take in signs of life: what they come to goes with the next point of the curves, and a slow rank is named."""
@@ -236,15 +242,14 @@ class Monitor:
         epoch = self._totals.images_per_epoch
         begins = f"checkpoint {message['checkpoint']}" if message["checkpoint"] else "the start"
         text = (
-            f"goes on from {begins} at {message['images']:,} images (step {message['step']:,}, "
+            f"resuming from {begins} at {message['images']:,} images (step {message['step']:,}; "
             f"{epoch - message['images'] % epoch:,} images left in this epoch)"
         )
         if before is not None:
             # Steps since the last point of the curves are lost as well, but nobody told of them.
             lost, self._newest_images = max(0, self._newest_images - message["images"]), message["images"]
-            workers = len(message["workers"])
-            text += f" with {workers} worker{'' if workers == 1 else 's'}, {len(before['workers'])} before, "
-            text += f"{lost:,} images rolled back" if lost else "nothing rolled back"
+            text += f" with {count(len(message['workers']), 'worker')}, {len(before['workers'])} before; "
+            text += f"{count(lost, 'image')} rolled back" if lost else "nothing rolled back"
         self.say(text)
 
     def _take_pictures(self, message: Pictures) -> None:

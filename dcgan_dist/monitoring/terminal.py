@@ -13,6 +13,7 @@ from typing import NoReturn, Protocol, TextIO
 from tqdm import tqdm
 
 from dcgan_dist.monitoring.messages import Scalars, WorkerInfo
+from dcgan_dist.numerals import count
 
 SMOOTHED_POINTS = 20
 """Points that a bar shows the means of: from one alone, the time left would jump about."""
@@ -23,10 +24,22 @@ BAR_COLUMNS = 17
 
 @dataclass(frozen=True)
 class Totals:
-    """Length of a run in images, and of one pass over the data in images."""
+    """Length of a run in images, of one pass over the data in images, and of a step."""
 
     images: int
     images_per_epoch: int
+    batch_size: int = 1
+
+    @property
+    def epochs(self) -> float:
+        """See `epochs_of`."""
+        return epochs_of(self.images, self.images_per_epoch, self.batch_size)
+
+
+def epochs_of(images: int, images_per_epoch: int, batch_size: int) -> float:
+    """Passes over the data of a run: a whole number of them also where its last step goes some images into the next."""
+    whole, over = divmod(images, images_per_epoch)
+    return float(whole) if whole and over < batch_size else images / images_per_epoch
 
 
 class Terminal(Protocol):
@@ -149,7 +162,7 @@ def summarise(points: Sequence[Scalars], totals: Totals) -> Summary:
         return [point["values"][name] for point in points if name in point["values"]]
 
     images = points[-1]["images"]
-    details = [f"epoch {images / totals.images_per_epoch:.1f}"]
+    details = [f"epoch {min(images / totals.images_per_epoch, totals.epochs):.1f}"]
     losses = [(short, values(f"loss/{name}")) for short, name in (("D", "discriminator"), ("G", "generator"))]
     if known := [f"{short} {statistics.fmean(mean):.2f}" for short, mean in losses if mean]:
         details.append(" ".join(["loss", *known]))
@@ -196,7 +209,7 @@ def workers_lines(workers: Sequence[WorkerInfo]) -> list[str]:
             groups[-1].append(worker)
         else:
             groups.append([worker])
-    head = f"{len(workers)} worker{'s' if len(workers) > 1 else ''}: "
+    head = f"{count(len(workers), 'worker')}: "
     lines = []
     for group in groups:
         first, last_rank = group[0], group[-1]["rank"]

@@ -62,6 +62,15 @@ def test_a_log_gets_a_line_at_once_and_then_one_every_line_s() -> None:
     ]
 
 
+def test_the_last_step_of_a_run_is_in_no_epoch_that_never_was() -> None:
+    stream = io.StringIO()
+    terminal = LogTerminal(stream, Totals(images=10_112, images_per_epoch=1_000, batch_size=128), 10.0, Clock())
+    terminal.progress([point(10_112)])
+    assert "  epoch 10.0  " in stream.getvalue()
+    assert Totals(images=5_504, images_per_epoch=1_000, batch_size=128).epochs == pytest.approx(5.504)
+    assert Totals(images=640, images_per_epoch=1_000, batch_size=128).epochs == pytest.approx(0.64)
+
+
 def test_points_that_were_told_are_not_told_again_at_the_end() -> None:
     stream = io.StringIO()
     terminal = LogTerminal(stream, TOTALS, 10.0, Clock())

@@ -55,13 +55,16 @@ def test_trials_fit_with_their_readers_beside_the_evaluators(
 def test_no_more_run_at_once_than_there_are() -> None:
     found = fit_trials(settings(), cluster((200.0, 0.0)), 0, 12)
     assert found.at_once == 12
-    assert found.sentence == "12 at once, each with 1 x 1 CPUs + 1 to read, of 200 CPUs that evaluation leaves"
+    assert (
+        found.sentence
+        == "12 at once, each with 1 worker of 1 CPU, and 1 CPU to read data, of 200 CPUs that evaluation leaves"
+    )
 
 
 def test_a_trial_that_fits_nowhere_is_told_before_anything_starts() -> None:
     with pytest.raises(ClusterError, match="the run needs room for 2 workers"):
         fit_trials(settings(2, 5.0), cluster((4.0, 0.0), (8.0, 0.0)), 0, 10)
-    with pytest.raises(ClusterError, match="no trial fits: it takes 2 x 4 CPUs"):
+    with pytest.raises(ClusterError, match="no trial fits: it takes 2 workers of 4 CPUs"):
         fit_trials(settings(2, 4.0), cluster((4.0, 0.0), (4.0, 0.0), (0.5, 0.0), (0.5, 0.0)), 0, 10)
 
 

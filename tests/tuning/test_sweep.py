@@ -155,7 +155,7 @@ def test_a_stopped_and_a_killed_sweep_repeat_no_trial_and_lose_none(sweep_comman
     process.terminate()
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 143, output
-    assert re.search(r"go on with: \S*python -m tuning.sweep --resume sweep --storage runs", output)
+    assert re.search(r"resume with: \S*python -m tuning.sweep --resume sweep --storage runs", output)
     assert state(0) == "unfinished"
     stopped = max(manifests(trials[0]))
 
@@ -231,8 +231,11 @@ def test_two_cpus_of_a_standing_cluster_are_enough_also_when_a_trial_loses_its_d
             os.kill(pid, signal.SIGKILL)
         output, _ = process.communicate(timeout=280)
     assert process.returncode == 0, output
-    assert "trials: 2, 1 at once, each with 1 x 1 CPUs + 1 to read, of 2 CPUs that evaluation leaves" in output
-    assert "trial 0: its driver is lost; it goes on from its newest checkpoint" in output
+    assert (
+        "trials: 2, 1 at once, each with 1 worker of 1 CPU, and 1 CPU to read data, of 2 CPUs that evaluation leaves"
+        in output
+    )
+    assert "trial 0: its driver was lost; it resumes from its newest checkpoint" in output
     # Its workers were still there: the next ones found room, since what they held was given back.
     assert [life.checkpoint is not None for life in attempts(first)] == [False, True]
     rows = list(csv.DictReader((sweep / "results.csv").open()))
