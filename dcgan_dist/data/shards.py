@@ -372,17 +372,19 @@ def index_shard(shard: Place) -> ShardIndex:
                 if not dot and not _META.match(name):
                     pass_over(WITHOUT_KEY, name)
                 continue
+            if member.is_link:
+                # It has no body, so it takes no part: files of a key may stand on both sides of it.
+                if suffix.lower().rpartition(".")[2] in SUFFIXES:
+                    pass_over(LINK, name)
+                    told = told or folder + slash + stem == key
+                continue
             if folder + slash + stem != key:
                 if not told:
                     pass_over(WITHOUT_IMAGE, first_member)
                 labels += [label] * (len(rows) - len(labels))
                 key, label, told, first_member = folder + slash + stem, -1, False, name
             suffix = suffix.lower()
-            if member.is_link:
-                if suffix.rpartition(".")[2] in SUFFIXES:
-                    pass_over(LINK, name)
-                    told = True
-            elif suffix in SUFFIXES:
+            if suffix in SUFFIXES:
                 if len(rows) == len(labels):
                     rows.append((member.offset, member.size))
                     told = True

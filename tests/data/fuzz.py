@@ -161,7 +161,7 @@ def main(folder: Path, first: int, end: int) -> None:
     (folder / "mutated.tar").write_bytes(crowd())
     _, bad, labels, _ = read(folder / "mutated.tar", chunk=False)
     assert bad.all()
-    assert labels == [7] * 20_000
+    assert labels == [7]
     signal.alarm(0)
     print(json.dumps({"growth_bytes": peak_memory() - before, "mutations": mutations, "outcomes": outcomes}))
 

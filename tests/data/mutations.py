@@ -255,8 +255,9 @@ def shuffle(rng: Random, files: Sequence[File]) -> Case:
 
 
 def repeat(rng: Random, files: Sequence[File]) -> Case:
+    """Some samples are there twice, neighbouring: a key has one image."""
     chosen = sorted([*EVERY, *rng.integers(SAMPLES, size=4).tolist()])
-    return Case(joined([file for sample in chosen for file in files if file.sample == sample]), found=tuple(chosen))
+    return Case(joined([file for sample in chosen for file in files if file.sample == sample]), found=EVERY)
 
 
 HOSTILE_IMAGES = (
@@ -296,10 +297,13 @@ def hostile_name(rng: Random, files: Sequence[File]) -> Case:
 
 
 def one_name(rng: Random, files: Sequence[File]) -> Case:
-    """All images have the same name."""
+    """All images have the same name; where nothing is between them they are of one key, which has one image."""
     how = ("plain", "gnu", "pax")[int(rng.integers(3))]
     raw = [renamed(file, b"same.jpg", how) if file.is_image else file.raw for file in files]
-    return Case(b"".join(raw) + tar.END, found=EVERY, labels=False)
+    found = tuple(
+        file.sample for i, file in enumerate(files) if file.is_image and not (i > 0 and files[i - 1].is_image)
+    )
+    return Case(b"".join(raw) + tar.END, found=found, labels=False)
 
 
 LYING_SIZES = (

@@ -199,6 +199,20 @@ def test_pictures_that_are_links_are_told(links: list[str], tmp_path: Path) -> N
     assert "passed over: 2 links to other files, for example a.tar: y.jpg (" in concatenate([part]).told[0]
 
 
+def test_a_link_parts_no_files_of_a_key(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "a.tar", "w") as writer:
+        for name, body in (("x.jpg", A), ("y.jpg", None), ("x.cls", b"4")):
+            info = tarfile.TarInfo(name)
+            if body is None:
+                info.type, info.linkname = tarfile.LNKTYPE, "x.jpg"
+            else:
+                info.size = len(body)
+            writer.addfile(info, None if body is None else io.BytesIO(body))
+    part = index_shard(here(tmp_path, "a.tar"))
+    assert part.label.tolist() == [4]
+    assert "passed over: 1 link to another file, a.tar: y.jpg (" in concatenate([part]).told[0]
+
+
 @pytest.mark.parametrize("content", [b"", bytes(1024), bytes(10240)])
 def test_a_shard_without_files_among_others_is_told(content: bytes, tmp_path: Path) -> None:
     tar_of(tmp_path / "0.tar", [("x.jpg", A)])
