@@ -10,7 +10,7 @@ import numpy as np
 
 from dcgan_dist.data.images import SUFFIXES, BadImage, decode
 from dcgan_dist.data.listing import suffix_of
-from dcgan_dist.data.shards import first_images
+from dcgan_dist.data.shards import concatenate, first_images, index_shard
 from dcgan_dist.errors import DataError
 from dcgan_dist.invocation import command_line
 from dcgan_dist.settings import DataSettings
@@ -124,7 +124,7 @@ def look_at_first(shards: Sequence[Place], data: DataSettings, size: int) -> Non
         size: height and width to which they are brought, in pixels.
 
     Raises:
-        DataError: a shard before it is no tar, or none of its first images can be used.
+        DataError: a shard before it is no tar, or none of its first images can be used; or there is no image at all.
     """
     out = np.empty((size, size, 3), np.uint8)
     for shard in shards[:_SHARDS_SEEN]:
@@ -142,3 +142,5 @@ def look_at_first(shards: Sequence[Place], data: DataSettings, size: int) -> Non
                 f"none of the first {found:,} images of {shard} can be decoded, for example {reason}: look at the "
                 "files, or name other shards with --data"
             )
+    if len(shards) <= _SHARDS_SEEN:
+        concatenate([index_shard(shard) for shard in shards])

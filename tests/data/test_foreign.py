@@ -107,3 +107,6 @@ def test_the_first_images_are_looked_at(tmp_path: Path) -> None:
     assert told in str(caught.value)
     with pytest.raises(DataError, match=r"3\.tar is not a tar: it begins with b'hello"):
         look_at_first([empty, text], data, 16)
+    dotted = tar_of(tmp_path / "4.tar", {"sample0.input.jpg": PICTURE})
+    with pytest.raises(DataError, match=r"no image in .* 1 member with more than one dot, 4\.tar: sample0\.input\.jpg"):
+        look_at_first([empty, dotted], data, 16)
