@@ -108,7 +108,7 @@ CASES: list[tuple[str, str, str]] = [
     ("sweep", "--report nosuch", "there is no sweep in"),
     ("sweep", "--resume done", "there is no sweep in"),
     # Data that is none.
-    ("train", "--data photos", "photos holds no .tar"),
+    ("train", "--data photos", "photos holds pictures, such as a.png, and no shards: make some of them by"),
     ("train", "--data nosuch/*.tar", "matches no shards"),
     ("prepare", "nosuch out", "nosuch"),
     ("prepare", "photos photos/out", "is in the folder of the pictures"),
