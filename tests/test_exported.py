@@ -93,3 +93,22 @@ def test_a_file_that_is_damaged_or_foreign_gets_a_sentence(
     with pytest.raises(CheckpointError, match=sentence) as failure:
         load_safetensors(place(str(tmp_path / "g.safetensors")))
     assert str(failure.value).startswith(f"{tmp_path}/g.safetensors ")
+
+
+def test_a_network_of_a_users_own_is_exported_as_a_program_alone(frozen: FrozenGenerator, tmp_path: Path) -> None:
+    class Own(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = frozen.network
+
+        def forward(self, z: torch.Tensor) -> torch.Tensor:
+            images: torch.Tensor = self.inner(z).flip(3)
+            return images
+
+    own = FrozenGenerator(Own(), frozen.about)
+    with pytest.raises(CheckpointError, match=r"the generator of mine is none of dcgan-dist's.*: export it as \.pt2"):
+        to_safetensors(own)
+    (tmp_path / "own.pt2").write_bytes(to_pt2(own))
+    z = frozen.latents(3)
+    program = torch.export.load(tmp_path / "own.pt2").module()
+    torch.testing.assert_close(program(z), frozen(z).flip(3), rtol=0, atol=1e-6)
