@@ -353,7 +353,7 @@ class Launch:
         Args:
             data_images: of the data set.
             image_size: height and width of its pictures, where it is known.
-            exact: whether the number is more than a guess from the first shard.
+            exact: whether the number is more than a guess from the largest shard.
 
         Returns:
             the settings, whose length follows from the data where nobody gave one, and that length in images.
@@ -364,7 +364,7 @@ class Launch:
             settings = self.settings = replace(settings, images=fitting, epochs=None)
         images = settings.images or math.ceil((settings.epochs or 0) * data_images)
         if not self._is_trial:
-            guess = "" if exact else ", if the other shards are as full as the first"
+            guess = "" if exact else ", if the other shards are like the largest"
             print(f"{describe_length(settings.optimization, images, data_images)}{guess}", flush=True)
         for sentence in warnings(settings, data_images, images, image_size, self.facts.store_bytes):
             self._warn(sentence)

@@ -41,7 +41,7 @@ class Counted:
     Attributes:
         images: how many there are.
         image_size: height and width of all of them, where it is known.
-        exact: whether the number is more than a guess from the first shard.
+        exact: whether the number is more than a guess from the largest shard.
     """
 
     images: int
@@ -52,10 +52,10 @@ class Counted:
 def count_images(settings: Settings, shards: Sequence[Place]) -> Counted:
     """How many images the run's data has; nothing is written, and Ray is not needed.
 
-    Of foreign shards without an index the first is read, and the others are taken to be as full.
+    Of foreign shards without an index the largest is read, and the others are taken to have as many images a byte.
 
     Raises:
-        DataError: the first shard is no tar, or there is no image in it.
+        DataError: the largest shard is no tar, or there is no image in it.
     """
     if settings.data.path == EMBEDDED:
         return Counted(settings.data.scenes_images, settings.networks.image_size, exact=True)
@@ -64,8 +64,12 @@ def count_images(settings: Settings, shards: Sequence[Place]) -> Counted:
         try:
             index = Index.load(place(settings.storage) / "indexes" / fingerprint(shards))
         except MissingFile:
-            first = concatenate([index_shard(shards[0])])
-            return Counted(len(first) * len(shards), None, exact=len(shards) == 1)
+            children = {folder: folder.children() for folder in {shard.parent for shard in shards}}
+            infos = [children[shard.parent].get(shard.name) for shard in shards]
+            sizes = [info.size if info is not None else 0 for info in infos]
+            largest = max(range(len(shards)), key=sizes.__getitem__)
+            read = len(concatenate([index_shard(shards[largest])]))
+            return Counted(round(read * sum(sizes) / sizes[largest]), None, exact=len(shards) == 1)
     return Counted(len(index), index.image_size, exact=True)
 
 
