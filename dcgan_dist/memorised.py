@@ -78,6 +78,8 @@ def training_images(run: Place, settings: Settings, data: str, number: int) -> t
     if data:
         train, test = (open_index(find_split(place(data), split)) for split in ("train", "test"))
         require_unseen(test, settings)
+        for line in dict.fromkeys([*train.told, *test.told]):
+            print(line, file=sys.stderr)
         others = _unlabelled(test, size, settings)
         held_out = others.read(np.arange(min(number, len(test))))
         return _unlabelled(train, size, settings), held_out

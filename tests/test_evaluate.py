@@ -128,7 +128,7 @@ def test_how_near_samples_come_to_images_is_told_for_each_number_of_samples(fold
             ["run/checkpoints/000000000640", "--tasks", "mine=mine", "--checkpoint", "best"],
             "--checkpoint is best but the run is given as its checkpoint 000000000640",
         ),
-        (["run", "--tasks", "mine=mine", "--checkpoint", "7"], "is torn: it lacks a file"),
+        (["run", "--tasks", "mine=mine", "--checkpoint", "7"], "has no checkpoint 7: it has 000000000640"),
         (["run", "--tasks", "mine=mine", "--actors", "0"], "actors is 0 but needs at least 1"),
         (
             ["run", "--tasks", "mine=mine", "--resource", "GPU"],

@@ -188,6 +188,7 @@ class NeighboursJob(Job):
         distances = torch.stack(parts).amin(0).double()
         errors = distances.std(1) / len(images) ** 0.5
         return {
+            **({"notes": list(self.asked.notes)} if self.asked.notes else {}),
             "validation_images": len(images),
             "distances": [
                 {"samples": samples, "mean": mean, "low": mean - Z * error, "high": mean + Z * error}

@@ -42,8 +42,9 @@ TABLES: Mapping[str, tuple[str, Sequence[Published]]] = {"cifar10": ("400", CIFA
 
 def table(task: str, results: Sequence[Mapping[str, Any]]) -> list[str]:
     """Lines for people: results on one task, and what the paper says."""
+    notes = [f"note: {note}" for note in dict.fromkeys(note for result in results for note in result.get("notes", ()))]
     if "distances" in results[0]:
-        return [line for result in results for line in _distances(result)]
+        return [*(line for result in results for line in _distances(result)), *notes]
     title = f"{task}: classifiers on frozen features"
     few, published = TABLES.get(task, ("", ()))
     of_few = next((result["few_labels"]["per_class"] for result in results if "few_labels" in result), few)
@@ -65,8 +66,7 @@ def table(task: str, results: Sequence[Mapping[str, Any]]) -> list[str]:
     widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
     kept = [column for column, width in enumerate(widths) if width]
     lines = ["  ".join(_aligned(row[column], widths[column], column) for column in kept).rstrip() for row in rows]
-    notes = dict.fromkeys(note for result in results for note in result.get("notes", ()))
-    return [title, *lines, *(f"note: {note}" for note in notes)]
+    return [title, *lines, *notes]
 
 
 def _distances(result: Mapping[str, Any]) -> list[str]:

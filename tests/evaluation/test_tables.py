@@ -53,6 +53,7 @@ def test_distances_to_samples_have_a_line_for_each_number_of_samples() -> None:
     }
     of_average = about | {"recipe": {"images": "held out", "generator": "averaged"}}
     assert "at 640 images, averaged generator; " in table("neighbours", [of_average | {"distances": found}])[0]
+    assert table("neighbours", [about | {"distances": found, "notes": ["torn"]}])[-1] == "note: torn"
     lines = table("neighbours", [about | {"distances": found}])
     assert "at 640 images, raw generator; " in lines[0]
     assert lines[0].startswith("neighbours: mean distance of 50 images (held out) to the nearest sample of run at 640 ")

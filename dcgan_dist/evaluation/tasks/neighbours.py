@@ -30,11 +30,13 @@ class Asked:
         images: at most `IMAGES`; classes do not matter.
         about: what they are, for the record.
         data: what tells them from other images.
+        notes: what was passed over where they were looked for.
     """
 
     images: Labelled
     about: str
     data: str
+    notes: tuple[str, ...] = ()
 
 
 def open_neighbours(folder: Place | None, run: Place, settings: Settings, *, resize: bool) -> Asked:
@@ -63,7 +65,7 @@ def open_neighbours(folder: Place | None, run: Place, settings: Settings, *, res
     if number < FEWEST:
         raise DataError(f"{about}: there is only {number}, but the spread of distances needs at least {FEWEST} images")
     shown = replace(pictures(index, size), fit=settings.data.fit)
-    return Asked(Labelled(shown, np.arange(number), np.zeros(number, np.int64)), about, digest([index]))
+    return Asked(Labelled(shown, np.arange(number), np.zeros(number, np.int64)), about, digest([index]), index.told)
 
 
 def training_index(run: Place, settings: Settings) -> Index:

@@ -73,3 +73,15 @@ def test_a_single_image_is_refused_before_anything_starts(tmp_path: Path) -> Non
     write(tmp_path / "data", "test", [30])
     with pytest.raises(DataError, match=r"images held out, test-\*\.tar: there is only 1, but the spread of distances"):
         greys(tmp_path, "gone", tmp_path / "data")
+
+
+def test_what_is_torn_in_shards_is_told(tmp_path: Path) -> None:
+    write(tmp_path / "data", "test", [30, 40, 50])
+    for name in ("dataset.json", "index.npz"):
+        (tmp_path / "data" / name).unlink()
+    shard = tmp_path / "data" / "test-000000.tar"
+    shard.write_bytes(shard.read_bytes()[:-1500])
+    asked = open_neighbours(Place(str(tmp_path / "data")), Place(str(tmp_path)), settings("gone"), resize=False)
+    assert len(asked.images) == 2
+    assert len(asked.notes) == 1
+    assert "test-000000.tar is torn" in asked.notes[0]
