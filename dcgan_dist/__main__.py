@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from dcgan_dist import __version__
+from dcgan_dist.errors import complain
 from dcgan_dist.invocation import COMMANDS, CONSOLE
 
 
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     name = next((name for name in COMMANDS if given[: len(name.split())] == name.split()), None)
     if name is None:
-        print(f"error: {unknown(given)}", file=sys.stderr)
+        complain(unknown(given))
         return 2
     module, *options = COMMANDS[name][0].split()
     try:

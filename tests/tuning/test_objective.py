@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from dcgan_dist.errors import SettingsError
+from dcgan_dist.monitoring.metrics import METRICS
 from dcgan_dist.settings import Settings, scenes32
 from tuning.objective import (
     LOGGED,
@@ -158,3 +159,8 @@ def test_the_better_end_decides() -> None:
     assert Objective("loss/generator", "min").better(1, 2)
     assert not Objective("loss/generator", "min").better(float("nan"), 2)
     assert all(mode in {"max", "min", None} for mode in LOGGED.values())
+
+
+def test_what_can_be_compared_is_what_runs_log() -> None:
+    kinds = ("probe/", "worker/", "data/")  # of tasks and ranks, or of no trial's making
+    assert LOGGED.keys() == {name for name in METRICS if not name.startswith(kinds)}
