@@ -12,7 +12,7 @@ from dcgan_dist.errors import ClusterError
 from dcgan_dist.extensions import travelling
 from dcgan_dist.placement import READER_CPUS
 from dcgan_dist.settings import Settings
-from dcgan_dist.surroundings import require_ray_folder
+from dcgan_dist.surroundings import require_ray_folder, token_from
 
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -117,6 +117,46 @@ def _require_answer(address: str) -> None:
             f"workers.address is {address} but no Ray cluster answers there ({error}): start one with "
             "ray start --head, or leave the address out"
         ) from error
+    _require_token(address)
+
+
+def _require_token(address: str) -> None:
+    """See that the cluster takes the token of this process: else Ray tries for half a minute, or ends the process."""
+    from ray._raylet import GcsClient  # type: ignore[attr-defined]
+    from ray.exceptions import AuthenticationError, RpcError
+
+    source = token_from(os.environ)
+    # As Ray does it, but before this process asks for the first time.
+    if source:
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+    asked = os.environ.get("RAY_AUTH_MODE", "").lower() == "token"
+    if not asked or source:
+        try:
+            with _without_stderr():
+                GcsClient(address=address).internal_kv_exists(b"", b"", timeout=ANSWER_S)
+            return
+        except (RpcError, RuntimeError, ConnectionError):
+            return  # ray.init tells what else is wrong
+        except AuthenticationError:
+            pass
+    has = f"that of {source} is another one" if asked and source else "this shell has none"
+    raise ClusterError(
+        f"the cluster at {address} asks for a token but {has}: put the cluster's own into a file, and export "
+        "RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH=FILE (cluster/client.env does that)"
+    )
+
+
+@contextmanager
+def _without_stderr() -> Iterator[None]:
+    """Ray's core writes lines of its own there, which no setting of Python's reaches."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 @contextmanager

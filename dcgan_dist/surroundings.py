@@ -87,6 +87,15 @@ def missing_nccl(value: str, there: Sequence[str]) -> str:
     return "" if found else value.removeprefix("=")
 
 
+def token_from(environment: Mapping[str, str]) -> str:
+    """Where Ray finds the token of a cluster; empty: nowhere."""
+    if environment.get("RAY_AUTH_TOKEN"):
+        return "RAY_AUTH_TOKEN"
+    named = environment.get("RAY_AUTH_TOKEN_PATH")
+    file = Path(named or Path(environment.get("HOME") or "~").expanduser() / ".ray" / "auth_token")
+    return str(file) if file.is_file() else ""
+
+
 def ascii_name(name: str) -> str:
     """A name as Ray's metrics can bear it, which take ASCII alone: other characters as in a URL."""
     return quote(name, safe=string.punctuation + " ")

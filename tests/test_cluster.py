@@ -19,6 +19,15 @@ settings = Settings(images=1)
 set_environment(settings)
 with connected(settings):
     import ray
+    import subprocess
+
+    address = ray.get_runtime_context().gcs_address
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
+    wrong = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 32}
+    for given in ({}, {"RAY_AUTH_MODE": "token", "HOME": "/nowhere"}, wrong, {"RAY_AUTH_MODE": "disabled"}):
+        command = [sys.executable, "-m", "dcgan_dist.preflight", "--address", address]
+        done = subprocess.run(command, env=ours | given, capture_output=True, text=True, timeout=60)
+        print(done.returncode, done.stderr.replace(address, "HERE").strip().replace("\\n", "|"))
 
     # Longer than a part of a log may be, from a worker.
     print_much = ray.remote(lambda: [print("x" * 1_000_000, flush=True) for _ in range(40)])
@@ -28,6 +37,9 @@ with connected(settings):
     print(sum(parts), os.environ["RAY_AUTH_MODE"], session.exists())
 print(session.exists())
 """
+
+
+WRONG = "that of RAY_AUTH_TOKEN is another one"
 
 
 def test_its_logs_are_bounded_it_asks_for_a_token_and_nothing_of_it_stays() -> None:
@@ -42,6 +54,10 @@ def test_its_logs_are_bounded_it_asks_for_a_token_and_nothing_of_it_stays() -> N
             check=True,
             timeout=120,
         )
-    (written, mode, there), (left,) = (line.split() for line in done.stdout.splitlines())
+    *refused, numbers, left = done.stdout.splitlines()
+    written, mode, there = numbers.split()
+    for line, has in zip(refused, ["this shell has none"] * 2 + [WRONG, "this shell has none"], strict=True):
+        assert line.startswith(f"2 error: the cluster at HERE asks for a token but {has}: put the cluster's own into")
+        assert "|" not in line
     assert 0 < int(written) <= 2 * (16 << 20) + 2_000_000
     assert (mode, there, left) == ("token", "True", "False")

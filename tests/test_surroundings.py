@@ -12,6 +12,7 @@ from dcgan_dist.surroundings import (
     missing_nccl,
     require_interfaces,
     require_ray_folder,
+    token_from,
 )
 
 THERE = ["lo", "ens5", "ens6", "docker0"]
@@ -99,3 +100,13 @@ def test_an_interface_that_is_not_there_is_told_with_those_that_are() -> None:
 )
 def test_names_are_ascii_for_rays_metrics(name: str, shown: str) -> None:
     assert ascii_name(name) == shown
+
+
+def test_a_token_is_looked_for_where_ray_does(tmp_path: Path) -> None:
+    assert token_from({"HOME": str(tmp_path)}) == ""
+    file = tmp_path / ".ray" / "auth_token"
+    file.parent.mkdir()
+    file.touch()
+    assert token_from({"HOME": str(tmp_path)}) == str(file)
+    assert token_from({"HOME": str(tmp_path), "RAY_AUTH_TOKEN_PATH": str(tmp_path / "no file")}) == ""
+    assert token_from({"HOME": str(tmp_path), "RAY_AUTH_TOKEN": "abc"}) == "RAY_AUTH_TOKEN"
