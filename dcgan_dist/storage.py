@@ -14,7 +14,7 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -611,10 +611,11 @@ def _folder_shards(folder: Place, names: dict[str, FileInfo | None]) -> list[Pla
             if any(inner.endswith(".tar") for inner in (folder / name).names())
         )[:_FOLDERS_TOLD]
         if below:
-            every = f", or all with {folder}/*/*.tar" if len(below) > 1 else ""
+            example, alone = _to_train_on(below)
+            every = f", or all with {folder}/*/*.tar" if len(below) > 1 and not alone else ""
             raise DataError(
                 f"the folder {folder} holds no .tar, but its folder{'s' if len(below) > 1 else ''} {', '.join(below)} "
-                f"do{'' if len(below) > 1 else 'es'}: give {folder / below[0]}{every}"
+                f"do{'' if len(below) > 1 else 'es'}: give {folder / example}{every}"
             )
         holds = (
             "is empty"
@@ -628,14 +629,20 @@ def _folder_shards(folder: Place, names: dict[str, FileInfo | None]) -> list[Pla
     for shard in shards:
         splits.setdefault(split_of(shard), []).append(shard)
     if len(splits) > 1:
-        example = next(split for split in ("train", "training", *splits) if split in splits)
+        example, alone = _to_train_on(list(splits))
         told = sorted(splits)
+        every = "" if alone else f", or take all with {folder}/*.tar"
         raise DataError(
             f"the folder {folder} holds shards of more than one split ({', '.join(told[:6])}"
-            f"{', ...' if len(told) > 6 else ''}): choose one, for example {folder}/{_pattern(example, splits)}, "
-            f"or take all with {folder}/*.tar"
+            f"{', ...' if len(told) > 6 else ''}): choose one, for example {folder}/{_pattern(example, splits)}{every}"
         )
     return [folder / name for name in shards]
+
+
+def _to_train_on(names: Sequence[str]) -> tuple[str, bool]:
+    """Which of several splits to suggest, and whether it alone: the others may be there to evaluate on."""
+    train = [name for name in ("train", "training") if name in names]
+    return (train or names)[0], bool(train)
 
 
 def split_of(name: str) -> str:

@@ -458,7 +458,7 @@ def test_the_pattern_that_is_suggested_takes_one_split_and_all_of_it(
     _make(Place(str(tmp_path)), *train, *test)
     with pytest.raises(DataError) as caught:
         expand(str(tmp_path))
-    found = re.search(r"for example (\S+), or take all", str(caught.value))
+    found = re.search(r"for example (\S+)$", str(caught.value))
     assert found is not None
     assert found[1] == f"{tmp_path}/{pattern}"
     assert sorted(shard.name for shard in expand(found[1])) == sorted(train)
@@ -470,10 +470,19 @@ def test_folders_of_shards_in_a_folder_are_named(tmp_path: Path) -> None:
     _make(here / "set" / "other", "a.txt")
     with pytest.raises(DataError, match=r"holds no .tar, but its folder test does: give \S+/set/test$"):
         expand(f"{here}/set")
-    _make(here / "set" / "train", "0.tar")
-    every = r"its folders test, train do: give \S+/set/test, or all with \S+/set/\*/\*\.tar$"
+    _make(here / "set" / "rest", "0.tar")
+    every = r"its folders rest, test do: give \S+/set/rest, or all with \S+/set/\*/\*\.tar$"
     with pytest.raises(DataError, match=every):
         expand(f"{here}/set")
+    _make(here / "set" / "train", "0.tar")
+    with pytest.raises(DataError, match=r"its folders rest, test, train do: give \S+/set/train$"):
+        expand(f"{here}/set")
+
+
+def test_all_shards_of_a_folder_are_suggested_only_where_none_is_there_to_train_on(tmp_path: Path) -> None:
+    _make(Place(str(tmp_path)), "cats-0.tar", "dogs-0.tar")
+    with pytest.raises(DataError, match=r"for example \S+/cats-\*\.tar, or take all with \S+/\*\.tar$"):
+        expand(str(tmp_path))
 
 
 @pytest.mark.parametrize(
