@@ -9,7 +9,7 @@ walks, samples and exported files are all of this one network.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 import torch
 from torch import Tensor, nn
@@ -93,6 +93,10 @@ class FrozenGenerator(nn.Module):
         super().__init__()
         self.network, self.about = network, about
         self.eval().requires_grad_(False)
+
+    def train(self, mode: bool = True) -> Self:
+        """Nothing but eval mode: in training mode the layers would use and change the statistics of the batch."""
+        return super().train(False)
 
     def forward(self, z: Tensor) -> Tensor:
         """Latent vectors `[n, latent_size]` -> images `[n, 3, S, S]` in [-1, 1], in the dtype of z."""

@@ -12,7 +12,15 @@ from torch import Tensor, nn
 from dcgan_dist.batchnorm import EPS
 from dcgan_dist.checkpoint import Checkpoint
 from dcgan_dist.errors import CheckpointError
-from dcgan_dist.generate import BATCHES, choose_kind, freeze, load_frozen, load_training_generator
+from dcgan_dist.generate import (
+    BATCHES,
+    About,
+    FrozenGenerator,
+    choose_kind,
+    freeze,
+    load_frozen,
+    load_training_generator,
+)
 from dcgan_dist.networks import Generator, Layer, initialize
 from dcgan_dist.randomness import latents
 from dcgan_dist.settings import NetworkSettings, OptimizationSettings, Settings
@@ -92,6 +100,17 @@ def test_a_sample_depends_on_its_z_alone(settings: dict[str, Any]) -> None:
     torch.testing.assert_close(alone, every, rtol=0, atol=1e-12)
     # No image is grey.
     assert every.flatten(1).std(1).min() > 0.01 * every.std()
+
+
+def test_training_mode_changes_nothing() -> None:
+    generator, networks = generator_of(seed=3)
+    frozen = FrozenGenerator(freeze(generator, networks, BATCH), About("run", "00", 0, "raw", networks, BATCH, ""))
+    z = frozen.latents(5)
+    before = frozen(z)
+    # A module that contains it passes the mode on.
+    nn.ModuleList([frozen]).train()
+    assert torch.equal(frozen(z), before)
+    assert torch.equal(frozen(z), before), "no statistics were changed either"
 
 
 def test_the_statistics_depend_on_the_weights_alone() -> None:
