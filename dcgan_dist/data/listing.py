@@ -127,7 +127,8 @@ def passed_over(passed: Iterable[tuple[str, str]]) -> str:
         others = counts[_KINDS_TOLD:]
         told.append(f"{sum(number for _, number in others):,} of {len(others):,} other kinds")
     # A suffix that nobody expected to be left out tells more than a hidden file.
-    example = next((name for name, kind in found if kind == counts[0][0]), found[0][0])
+    shown = next((kind for kind, _ in counts if kind != HIDDEN), HIDDEN)
+    example = next(name for name, kind in found if kind == shown)
     more = (
         "; convert the other pictures to JPEG or PNG to use them" if CONVERTIBLE & {kind for _, kind in found} else ""
     )

@@ -136,6 +136,12 @@ def test_one_line_counts_kinds_and_names_one_of_the_most_frequent() -> None:
     assert "1 .07, 4 of 4 other kinds; for example a.00" in passed_over(many)
 
 
+def test_a_hidden_file_is_the_example_only_where_nothing_else_is() -> None:
+    hidden = [(".a", "hidden"), (".b", "hidden")]
+    assert "2 hidden, 1 .heic; for example c.heic" in passed_over([*hidden, ("c.heic", ".heic")])
+    assert "2 hidden; for example .a" in passed_over(hidden)
+
+
 def test_sizes_are_those_of_the_files(tmp_path: Path) -> None:
     write(tmp_path, "a.jpg")
     (tmp_path / "b.jpg").symlink_to(tmp_path / "a.jpg")
