@@ -23,7 +23,7 @@ from benchmarks.report import Bar, Cell, Report, Table, parser, publish
 from benchmarks.scene_attributes import SIZE, AttributeClassifier, draw_rooms, furthest
 from dcgan_dist.checkpoint import Checkpoint, load_checkpoint, manifests
 from dcgan_dist.data.embedded import SEED as SCENES_SEED
-from dcgan_dist.errors import DcganDistError, SettingsError
+from dcgan_dist.errors import DcganDistError, SettingsError, complain
 from dcgan_dist.generate import Kind, choose_kind, load_frozen, load_training_generator
 from dcgan_dist.pictures import Pixels, to_uint8
 from dcgan_dist.storage import Place, place
@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"training ended with status {error.returncode}: what it said is above", file=sys.stderr)
         return 1
     except DcganDistError as error:
-        print(error, file=sys.stderr)
+        complain(error)
         return 2
     publish(report, given.json)
     return 0

@@ -69,7 +69,9 @@ def test_a_run_that_is_not_done_is_refused(run: Place, classifier: AttributeClas
 
 def test_a_run_that_is_not_there_is_said_in_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--run", str(tmp_path)]) == 2
-    assert "has no checkpoint at" in capsys.readouterr().err
+    errors = capsys.readouterr().err
+    assert errors.startswith("error: ")
+    assert "has no checkpoint at" in errors
 
 
 def test_the_committed_report_meets_all_its_bars() -> None:
