@@ -99,7 +99,7 @@ CASES: list[tuple[str, str, str]] = [
     ("train", "--resume nosuch", "nosuch"),
     ("train", "--resume", "--resume"),
     ("sample", "runs/nosuch", "nosuch"),
-    ("sample", "runs/done --checkpoint 9999", "9999"),
+    ("sample", "runs/done --checkpoint 9999", "has no checkpoint 9999: "),
     ("sample", "photos", "photos"),
     ("status", "photos", "photos"),
     ("evaluate", "runs/nosuch --tasks rooms", "nosuch"),
