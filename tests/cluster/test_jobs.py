@@ -54,7 +54,13 @@ def get(lab: Onprem, path: str) -> Any:
 
 
 def test_jobs_are_submitted_as_the_first_page_says() -> None:
-    assert f"```bash\n. cluster/client.env\n{SUBMIT} dcgan_dist.train " in (ROOT / "README.md").read_text()
+    page = (ROOT / "README.md").read_text().partition("## More machines")[2].partition("\n## ")[0]
+    commands = re.search(r"```bash\n(.*?)```", page, re.DOTALL)
+    assert commands is not None
+    token, _up, tunnel, submit = commands[1].replace("\\\n", "").splitlines()
+    assert token == ". cluster/client.env"
+    assert tunnel.startswith("ray dashboard cluster.yaml &")
+    assert submit.startswith(f"{SUBMIT} dcgan_dist.train ")
 
 
 def test_a_run_of_several_machines_lies_in_the_object_store(lab: Onprem, trained: str) -> None:
