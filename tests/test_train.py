@@ -301,7 +301,7 @@ def test_a_run_without_a_checkpoint_begins_again_with_the_networks_that_it_began
     text = (first / "settings.yaml").read_text()
     (run / "settings.yaml").write_text(text.replace("name: first", "name: second"))
     begun_with = f"{first}/checkpoints/000000000160"
-    (run / "run.json").write_text(json.dumps({"init_from": begun_with}))
+    (run / "run.json").write_text(json.dumps({"init_from": begun_with, "sequence": SEQUENCE}))
     with contextlib.chdir(tmp_path):
         assert Launch(parse(["--resume=second"])).init_from == (place("runs/first"), "000000000160")
         assert Launch(parse(["--resume=second", "--init-from=first"])).init_from is not None
