@@ -389,7 +389,7 @@ class Launch:
             )
 
     def _changed_code(self) -> list[str]:
-        """Modules of the user's own that are not what they were in the life before."""
+        """Modules of the user's own that are not what they were in the attempt before."""
         if not self.options.resume:
             return []
         try:

@@ -140,7 +140,8 @@ def _said_by(index: Index, sample: int) -> str | None:
     length = index.shard_bytes[index.shard[sample]] - start
     found = tar.members(lambda at, size: shard.read_range(start + at, size), length)
     try:
-        key = next(found).name.partition(".")[0]
+        folder, slash, base = next(found).name.rpartition("/")
+        key = folder + slash + base.partition(".")[0]  # a folder may have dots in its name, as in `./KEY.jpg`
         for member in islice(found, 2):
             if member.name == f"{key}.json" and member.size <= _MOST_JSON:
                 content = json.loads(shard.read_range(start + member.offset, member.size))

@@ -1,5 +1,8 @@
 """A task from labelled shards: what is read, and what is refused before anything starts."""
 
+import io
+import json
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +10,7 @@ import pytest
 import simplejpeg
 
 from dcgan_dist.data import prepare
-from dcgan_dist.data.shards import ShardWriter, concatenate
+from dcgan_dist.data.shards import ShardWriter, concatenate, index_shard
 from dcgan_dist.errors import DataError
 from dcgan_dist.evaluation.task import FewLabels, Task
 from dcgan_dist.evaluation.tasks.labelled import open_labelled, said_classes
@@ -151,6 +154,19 @@ def test_samples_of_others_say_nothing_of_their_classes(tmp_path: Path) -> None:
             for label in (0, 1):
                 writer.add(jpeg(9), label=label, meta=meta)
         assert said_classes(concatenate(writer.written)) == {}
+
+
+@pytest.mark.parametrize("folder", ["", "./", "set.v2/"])
+def test_classes_are_named_in_shards_that_others_packed_too(folder: str, tmp_path: Path) -> None:
+    shard = tmp_path / "train-0.tar"
+    with tarfile.open(shard, "w", format=tarfile.USTAR_FORMAT) as packed:
+        for label, name in enumerate(("cat", "dog")):
+            meta = json.dumps({"class": name}).encode()
+            for suffix, data in (("jpg", jpeg(9)), ("cls", str(label).encode()), ("json", meta)):
+                member = tarfile.TarInfo(f"{folder}k{label}.{suffix}")
+                member.size = len(data)
+                packed.addfile(member, io.BytesIO(data))
+    assert said_classes(concatenate([index_shard(Place(str(shard)))])) == {0: "cat", 1: "dog"}
 
 
 def test_splits_of_one_call_share_their_classes_and_what_lacks_is_told(tmp_path: Path) -> None:
