@@ -232,7 +232,13 @@ def preset_or_file(preset: str, config: str) -> Settings:
     if config:
         file = place(config)
         file = file / SETTINGS_FILE if file.is_folder() else file
-        return from_yaml(file.read_bytes().decode(errors="replace"), str(file))
+        try:
+            text = file.read_bytes().decode(errors="replace")
+        except MissingFile as error:
+            raise SettingsError(
+                f"--config is {config} but there is no {file}: give a file of settings, such as RUN/{SETTINGS_FILE}"
+            ) from error
+        return from_yaml(text, str(file))
     if preset and preset not in PRESETS:
         raise SettingsError(f"preset is {preset} but needs to be one of {', '.join(PRESETS)}")
     return PRESETS[preset or "scenes32"]()

@@ -109,8 +109,7 @@ def _nothing(sentence: str, where: Place, folder: Place) -> str:
     if close:
         return f"{sentence}; did you mean {folder / close[0]}?"
     if not runs:
-        return f"{sentence}, and there are no runs in {folder}"
+        return f"{sentence}, and there are no runs in {folder}: give the folder of a run"
     some = ", ".join(runs[-MOST_NAMES:])
-    return f"{sentence}; {folder} has {some}" + (
-        f" and {len(runs) - MOST_NAMES} more" if len(runs) > MOST_NAMES else ""
-    )
+    more = f" and {len(runs) - MOST_NAMES} more" if len(runs) > MOST_NAMES else ""
+    return f"{sentence}: give one of the runs in {folder}, which are {some}{more}"

@@ -107,7 +107,7 @@ def test_a_run_on_the_embedded_data_set_needs_no_data_named(folder: Path) -> Non
         (["runs/run", "-n", "10"], "number is 10 but needs at least 100"),
         (["runs/run", "--threads", "-1"], "threads is -1 but needs at least 0"),
         (["nobody"], "there is no run nobody: neither"),
-        (["runs/quite-another"], "is not the folder of a run; "),
+        (["runs/quite-another"], "is not the folder of a run: give one of the runs in "),
         (["runs/run"], "dataset.json"),
         (["runs/run", "--data", "nowhere"], "nowhere"),
     ],

@@ -45,11 +45,11 @@ CASES: list[tuple[str, str, str]] = [
     ("train", "--images -5", "images is -5 but needs at least 1"),
     ("train", "--images=", "--images is '' but needs a whole number"),
     ("train", "--images 1e400", "--images is 1e400 but needs a whole number"),
-    ("train", "--epochs inf", "epochs is inf"),
+    ("train", "--epochs inf", "epochs is inf but needs"),
     ("train", "--epochs nan", "--epochs is nan but needs a number"),
     ("train", "--lr 0,0004", "--lr is 0,0004 but needs a number: write 0.0004"),
-    ("train", "--lr inf", "optimization.lr is inf"),
-    ("train", "--lr -1", "optimization.lr is -1"),
+    ("train", "--lr inf", "optimization.lr is inf but needs"),
+    ("train", "--lr -1", "optimization.lr is -1.0 but needs to be above 0"),
     ("train", "--beta1 1.5", "optimization.beta1 is 1.5 but needs to be at least 0 and below 1"),
     ("train", "--batch-size 64k", "--batch-size is 64k but needs a whole number: write 64000"),
     ("train", "--workers two", "--workers is two but needs a whole number"),
@@ -85,7 +85,7 @@ CASES: list[tuple[str, str, str]] = [
     ("dcgan-dist", "sample runs/done --exprot g.safetensors", "did you mean --export?"),
     # Presets, files and settings.
     ("train", "--preset scenes23", "preset is scenes23 but needs to be one of scenes32"),
-    ("train", "--config nosuch.yaml", "nosuch.yaml"),
+    ("train", "--config nosuch.yaml", "/nosuch.yaml: give a file of settings, such as RUN/settings.yaml"),
     ("train", "--config wrong.yaml", "optimization.beta3 is not a setting; did you mean optimization.beta2?"),
     ("train", "--config list.yaml", "holds no settings"),
     ("train", "--config photos/a.png", "is not YAML"),
@@ -93,26 +93,34 @@ CASES: list[tuple[str, str, str]] = [
     ("train", "--preset cifar32 --config wrong.yaml", "give one of them"),
     ("train", "--name a/b", "name is 'a/b' but needs to be a plain folder name"),
     ("train", "--name ..", "name is '..'"),
-    ("train", "--storage /proc/runs", "/proc/runs"),
+    (
+        "train",
+        "--storage /proc/runs",
+        "but nothing can be written in /proc (No such file or directory): give another folder",
+    ),
     # Runs that there are not, or that there are already.
     ("train", "--name done", "runs/done exists"),
-    ("train", "--resume nosuch", "nosuch"),
-    ("train", "--resume", "--resume"),
-    ("sample", "runs/nosuch", "nosuch"),
+    ("train", "--resume nosuch", "is the folder of one: give one of the runs in "),
+    ("train", "--resume", "--resume names no run: give one, as in --resume NAME"),
+    ("sample", "runs/nosuch", "/nosuch is not the folder of a run: give one of the runs in "),
     ("sample", "runs/done --checkpoint 9999", "has no checkpoint 9999: "),
-    ("sample", "photos", "photos"),
-    ("status", "photos", "photos"),
-    ("evaluate", "runs/nosuch --tasks rooms", "nosuch"),
+    ("sample", "photos", "is the folder of one: give one of the runs in "),
+    ("status", "photos", "/runs, which are done"),
+    ("evaluate", "runs/nosuch --tasks rooms", "/nosuch is not the folder of a run: give one of the runs in "),
     ("sweep", "--report nosuch", "there is no sweep in"),
     ("sweep", "--resume done", "there is no sweep in"),
     # Data that is none.
     ("train", "--data photos", "photos holds pictures, such as a.png, and no shards: make some of them by"),
-    ("train", "--data photos/a.png", "a.png"),
-    ("train", "--data data.zip", "data.zip"),
+    ("train", "--data photos/a.png", "holds pictures, such as a.png, and no shards: make some of them by"),
+    (
+        "train",
+        "--data data.zip",
+        "data.zip is an archive, which nothing here reads: unpack it to a folder, for example by unzip",
+    ),
     ("train", "--data nosuch/*.tar", "matches no shards"),
-    ("prepare", "nosuch out", "nosuch"),
+    ("prepare", "nosuch out", "/nosuch: give the folder that holds the pictures"),
     ("prepare", "photos photos/out", "is in the folder of the pictures"),
-    ("prepare", "nothing out", "nothing"),
+    ("prepare", "nothing out", "/nothing; it is empty: give a folder of JPEG, PNG or WebP files"),
     # Sweeps.
     ("sweep", "--search lrr=uniform(0,1)", "--search lrr is not a setting; did you mean lr?"),
     ("sweep", "--search lr=uniform(1,0)", "is an empty range"),
@@ -173,3 +181,5 @@ def test_there_are_sixty() -> None:
     assert len(CASES) >= 60
     assert len({case[:2] for case in CASES}) == len(CASES)
     assert {case[0] for case in CASES} == COMMANDS.keys()
+    for _, arguments, told in CASES:
+        assert told not in arguments, "any sentence that repeats the arguments would do"

@@ -245,7 +245,9 @@ def find_pictures(
     listing = list_folder(folder)
     passed = passed_over(listing.passed)
     if not listing.pictures:
-        raise DataError(f"there are no pictures in {folder}; {passed or 'it is empty'}")
+        raise DataError(
+            f"there are no pictures in {folder}; {passed or 'it is empty: give a folder of JPEG, PNG or WebP files'}"
+        )
     names = [file.name for file in listing.pictures]
     layout = lay_out(names, str(folder), parse_splits(options.split), options.holdout)
     told = [*layout.told, *([passed] if passed else [])]
