@@ -125,16 +125,30 @@ def _resumed(arguments: Sequence[str], given: argparse.Namespace) -> Options:
 
 
 def _going_on(arguments: Sequence[str], given: argparse.Namespace, run: Place, storage: str) -> Options:
-    """Options of a run that is there: its own settings, and those given that change nothing of what it computes."""
+    """Options of a run that is there: its own settings, and those given that change nothing of what it computes.
+
+    A file of settings is given as a whole, with its length, workers and so on; a preset has a length of its own only
+    for a run that begins.
+    """
     saved = from_yaml((run / SETTINGS_FILE).read_bytes().decode(errors="replace"), str(run / SETTINGS_FILE))
     options = _read(arguments, saved)
-    settings = replace(options.settings, name=run.name, storage=storage)
-    require_trust(not_given(settings, arguments), options.trust_code, str(run / SETTINGS_FILE))
-    require_same(saved, settings, run)
+    require_same(saved, replace(options.settings, name=run.name, storage=storage), run)
     if given.preset or given.config:
         source = f"--preset {given.preset}" if given.preset else f"--config {given.config}"
-        require_same(saved, _read(arguments, preset_or_file(given.preset, given.config)).settings, run, source)
-    return replace(options, resume=run.name, settings=settings, is_done=is_done(_record(run), saved, settings))
+        sourced = _read(arguments, preset_or_file(given.preset, given.config))
+        require_same(saved, sourced.settings, run, source)
+        options = sourced if given.config else options
+    settings = replace(options.settings, name=run.name, storage=storage)
+    require_trust(not_given(settings, arguments), options.trust_code, str(run / SETTINGS_FILE))
+    notes = []
+    if given.config and not length_given(arguments) and _length(settings) != _length(saved):
+        notes.append(f"length: {_length(settings)} as in {given.config}, in place of {_length(saved)}")
+    done = is_done(_record(run), saved, settings)
+    return replace(options, resume=run.name, settings=settings, is_done=done, notes=tuple(notes))
+
+
+def _length(settings: Settings) -> str:
+    return f"{settings.epochs:g} epochs" if settings.images is None else f"{settings.images:,} images"
 
 
 def is_done(record: Mapping[str, object], saved: Settings, now: Settings) -> bool:

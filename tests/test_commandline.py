@@ -7,6 +7,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -234,6 +235,42 @@ def test_what_changes_nothing_may_be_given_beside_it() -> None:
     # The length is the run's own where it is not given: a preset's would train it for longer.
     assert parse([*LINE[:-2], "--resume"]).settings.images == 500
     assert parse(["--resume", "mine", *LINE]).resume == "mine"
+
+
+@pytest.mark.parametrize("resume", [["--name=mine", "--resume"], ["--resume=mine"]])
+@pytest.mark.parametrize(
+    ("changed", "more", "length", "done", "notes"),
+    [
+        ({}, [], (500, None), True, ()),
+        ({"images": 900}, [], (900, None), False, ("length: 900 images as in f.yaml, in place of 500 images",)),
+        (
+            {"images": None, "epochs": 2.5},
+            [],
+            (None, 2.5),
+            False,
+            ("length: 2.5 epochs as in f.yaml, in place of 500 images",),
+        ),
+        ({"images": 900}, ["--images=500"], (500, None), True, ()),
+        ({"images": 900}, ["--epochs=3"], (None, 3.0), False, ()),
+    ],
+)
+def test_a_file_of_settings_beside_it_says_how_long_the_run_is(
+    changed: dict[str, Any],
+    more: list[str],
+    length: tuple[int | None, float | None],
+    done: bool,
+    notes: tuple[str, ...],
+    resume: list[str],
+    kept: Path,
+) -> None:
+    (kept / "run.json").write_text('{"status": "finished"}')
+    settings = parse(LINE).settings
+    workers = replace(settings.workers, number=3)
+    Path("f.yaml").write_text(to_yaml(replace(settings, name="other", workers=workers, **changed)))
+    options = parse(["--config=f.yaml", "--storage=kept", *resume, *more])
+    assert (options.resume, options.settings.name, options.is_done, options.notes) == ("mine", "mine", done, notes)
+    assert (options.settings.images, options.settings.epochs) == length
+    assert options.settings.workers.number == 3
 
 
 @pytest.mark.usefixtures("kept")
