@@ -7,11 +7,11 @@ images as the learning check does: of the raw and of the averaged generator, wit
 fixed ones (dcgan_dist/generate.py).
 """
 
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -19,11 +19,11 @@ import torch
 
 from benchmarks.judge import RULES, Reference, Verdict
 from benchmarks.learning import HELD_OUT_SEED, train
-from benchmarks.report import Bar, Cell, Report, Table, parser, publish
+from benchmarks.report import Bar, Cell, Report, Table, finish, parser
 from benchmarks.scene_attributes import SIZE, AttributeClassifier, draw_rooms, furthest
 from dcgan_dist.checkpoint import Checkpoint, load_checkpoint, manifests
 from dcgan_dist.data.embedded import SEED as SCENES_SEED
-from dcgan_dist.errors import DcganDistError, SettingsError, complain
+from dcgan_dist.errors import SettingsError
 from dcgan_dist.generate import Kind, choose_kind, load_frozen, load_training_generator
 from dcgan_dist.pictures import Pixels, to_uint8
 from dcgan_dist.storage import Place, place
@@ -58,23 +58,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser("Judge samples of a run's generators with both kinds of statistics.")
     options.add_argument("--run", metavar="RUN", help="judge this run of scenes32 in place of a new one")
     given = options.parse_args(arguments)
-    try:
-        with tempfile.TemporaryDirectory(prefix="generators-") as storage:
-            run = given.run
-            if run is None:
-                often = ("--checkpoints.images", str(EVERY), "--checkpoints.keep", str(1_000))
-                run = train(storage, "scenes32", *often).folder
-            # What is missing is seen before the classifier takes its time.
-            find_checkpoints(place(run), WANTED)
-            report = examine(place(run), AttributeClassifier.learn(), given=given.run is not None)
-    except subprocess.CalledProcessError as error:
-        print(f"training ended with status {error.returncode}: what it said is above", file=sys.stderr)
-        return 1
-    except DcganDistError as error:
-        complain(error)
-        return 2
-    publish(report, given.json)
-    return 0
+    return finish(partial(find, given.run), given.json)
+
+
+def find(given: str | None) -> Report:
+    """Judge the generators of a run of scenes32, or train one."""
+    with tempfile.TemporaryDirectory(prefix="generators-") as storage:
+        run = given
+        if run is None:
+            often = ("--checkpoints.images", str(EVERY), "--checkpoints.keep", str(1_000))
+            run = train(storage, "scenes32", *often).folder
+        # What is missing is seen before the classifier takes its time.
+        find_checkpoints(place(run), WANTED)
+        return examine(place(run), AttributeClassifier.learn(), given=given is not None)
 
 
 def examine(

@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,13 +22,13 @@ import torch
 
 from benchmarks.judge import RULES, Reference, Verdict
 from benchmarks.rejects import rejects
-from benchmarks.report import Bar, Cell, Report, Table, parser, publish
+from benchmarks.report import Bar, Cell, Report, Table, finish, parser
 from benchmarks.scene_attributes import ATTRIBUTES, REAL_RATES, SIZE, AttributeClassifier, draw_rooms, furthest
 from dcgan_dist.checkpoint import Checkpoint, load_checkpoint
 from dcgan_dist.data.embedded import SEED as SCENES_SEED
 from dcgan_dist.data.reading import ShardPictures
 from dcgan_dist.data.shards import concatenate, index_shard
-from dcgan_dist.errors import DataError, DcganDistError, SettingsError, complain
+from dcgan_dist.errors import DataError, SettingsError
 from dcgan_dist.generate import Kind, load_frozen
 from dcgan_dist.pictures import Pixels
 from dcgan_dist.settings import DataSettings, cifar32
@@ -76,25 +77,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.add_argument("--scenes-run", metavar="RUN", help="judge this run of scenes32 in place of a new one")
     options.add_argument("--cifar-run", metavar="RUN", help="judge this run of cifar32 in place of a new one")
     given = options.parse_args(arguments)
-    try:
-        # Before the training, since it is quick to see that data is missing.
-        cifar_real, cifar_held_out = read_images(cifar32().data), read_images(DataSettings(path=CIFAR_TEST))
-        with tempfile.TemporaryDirectory(prefix="learning-") as storage:
-            scenes = Trained(given.scenes_run, None) if given.scenes_run else train(storage, "scenes32")
-            cifar = (
-                Trained(given.cifar_run, None)
-                if given.cifar_run
-                else train(storage, "cifar32", "--epochs", str(CIFAR_EPOCHS))
-            )
-            report = examine(scenes, cifar, cifar_real, cifar_held_out, AttributeClassifier.learn())
-    except subprocess.CalledProcessError as error:
-        complain(f"training ended with status {error.returncode}: what it said is above")
-        return 1
-    except DcganDistError as error:
-        complain(error)
-        return 2
-    publish(report, given.json)
-    return 0
+    return finish(partial(find, given.scenes_run, given.cifar_run), given.json)
+
+
+def find(scenes_run: str | None, cifar_run: str | None) -> Report:
+    """Judge a run of each preset: the one that is given, or a new one."""
+    # Before the training, since it is quick to see that data is missing.
+    cifar_real, cifar_held_out = read_images(cifar32().data), read_images(DataSettings(path=CIFAR_TEST))
+    with tempfile.TemporaryDirectory(prefix="learning-") as storage:
+        scenes = Trained(scenes_run, None) if scenes_run else train(storage, "scenes32")
+        cifar = Trained(cifar_run, None) if cifar_run else train(storage, "cifar32", "--epochs", str(CIFAR_EPOCHS))
+        return examine(scenes, cifar, cifar_real, cifar_held_out, AttributeClassifier.learn())
 
 
 def train(storage: str, preset: str, *arguments: str) -> Trained:

@@ -9,7 +9,6 @@ the run draws is judged beside what has to be rejected. They are expected in $DC
 $DCGAN_DIST_DATA/tinyimagenet64. No picture leaves the machine: the report holds numbers alone.
 """
 
-import shlex
 import subprocess
 import sys
 import tarfile
@@ -17,14 +16,15 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from benchmarks.judge import FEWEST, RULES, Reference
 from benchmarks.learning import ACCEPTED_MARGIN, REJECTED_MARGIN, draw_samples, read_images
 from benchmarks.rejects import blurred, copies_of_one, mean_image, uniform_noise, untrained
-from benchmarks.report import Bar, Cell, Report, Table, parser, publish
+from benchmarks.report import Bar, Cell, Report, Table, finish, parser
 from dcgan_dist.checkpoint import load_checkpoint, manifests
-from dcgan_dist.errors import DcganDistError, SettingsError, complain
+from dcgan_dist.errors import DataError, SettingsError
 from dcgan_dist.length import generator_updates
 from dcgan_dist.pictures import Pixels
 from dcgan_dist.settings import DataSettings
@@ -81,33 +81,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.add_argument("--made", type=Path, metavar="FOLDER", help="judge what an interrupted call has left there")
     options.add_argument("--keep", type=Path, metavar="FOLDER", help="work there, and leave everything to be looked at")
     given = options.parse_args(arguments)
-    try:
-        names = given.sets.split(",")
-        if unknown := [name for name in names if name not in SETS]:
-            raise SettingsError(f"sets is {unknown[0]} but needs to be of {', '.join(SETS)}")
-        shards = {name: [shard.local_path for shard in expand(SETS[name].shards)] for name in names}
-        with tempfile.TemporaryDirectory(prefix="own-pictures-") as scratch:
-            made = {}
-            for name in names:
-                if given.made is not None:
-                    made[name] = Made(given.made / name, None)
-                    continue
-                folder = (given.keep or Path(scratch)) / name
-                unpack(shards[name], folder / "pictures", SETS[name].number)
-                made[name] = make(folder)
-            report = examine(made)
-    except subprocess.CalledProcessError as error:
-        complain(f"{shlex.join(error.cmd)} ended with status {error.returncode}: what it said is above")
-        return 1
-    except DcganDistError as error:
-        complain(error)
-        return 2
-    publish(report, given.json)
-    return 0
+    return finish(partial(find, given.sets.split(","), given.made, given.keep), given.json)
+
+
+def find(names: Sequence[str], made: Path | None, keep: Path | None) -> Report:
+    """Judge what the commands leave of each set: in a folder `made` already, else in `keep`, else in one that goes.
+
+    Raises:
+        SettingsError: there is no such set, or its pictures are in `keep` already.
+        DataError: its shards are missing, or two of its pictures have the same name.
+        CalledProcessError: a command failed.
+    """
+    if unknown := [name for name in names if name not in SETS]:
+        raise SettingsError(f"sets is {unknown[0]} but needs to be of {', '.join(SETS)}")
+    if made is not None:
+        return examine({name: Made(made / name, None) for name in names})
+    shards = {name: [shard.local_path for shard in expand(SETS[name].shards)] for name in names}
+    with tempfile.TemporaryDirectory(prefix="own-pictures-") as scratch:
+        folders = {name: (keep or Path(scratch)) / name for name in names}
+        for folder in folders.values():
+            if folder.exists():
+                raise SettingsError(f"keep is {keep} but {folder} exists: give another folder, or judge it by --made")
+        for name, folder in folders.items():
+            unpack(shards[name], folder / "pictures", SETS[name].number)
+        return examine({name: make(folder) for name, folder in folders.items()})
 
 
 def unpack(shards: Sequence[Path], folder: Path, number: int | None) -> int:
-    """Write the first pictures of some shards into a folder, as a user has them; how many there are."""
+    """Write the first pictures of some shards into a folder, as a user has them; how many there are.
+
+    Raises:
+        DataError: two of them have the same name, of which a folder can hold only one.
+    """
     folder.mkdir(parents=True)
     written = 0
     for shard in shards:
@@ -115,7 +120,10 @@ def unpack(shards: Sequence[Path], folder: Path, number: int | None) -> int:
             for member in archive:
                 file = archive.extractfile(member) if member.name.endswith(".jpg") else None
                 if file is not None and written != number:
-                    (folder / Path(member.name).name).write_bytes(file.read())
+                    target = folder / Path(member.name).name
+                    if target.exists():
+                        raise DataError(f"{shard} holds {member.name}, and {folder} a picture of that name already")
+                    target.write_bytes(file.read())
                     written += 1
     return written
 

@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import platform
+import shlex
 import statistics
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
+from dcgan_dist.errors import DcganDistError, complain
 
 Cell = str | int | float
 PACKAGES = ("torch", "ray", "numpy", "dcgan-dist")
@@ -110,6 +113,24 @@ def publish(report: Report, file: Path | None) -> None:
         print(f"\n{bars_markdown(content)}")
     if file is not None:
         write(file, content)
+
+
+def finish(find: Callable[[], Report], file: Path | None) -> int:
+    """The end of a benchmark that gives commands of ours: publish what `find` returns.
+
+    Returns:
+        the status: 0; 1 where a command failed, 2 where data, runs or options are wrong, which a sentence names.
+    """
+    try:
+        report = find()
+    except subprocess.CalledProcessError as error:
+        complain(f"{shlex.join(map(str, error.cmd))} ended with status {error.returncode}: what it said is above")
+        return 1
+    except DcganDistError as error:
+        complain(error)
+        return 2
+    publish(report, file)
+    return 0
 
 
 def write(file: Path, content: Mapping[str, Any]) -> None:

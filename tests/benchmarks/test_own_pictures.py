@@ -1,4 +1,5 @@
 import io
+import json
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from benchmarks.own_pictures import Made, examine, main, unpack
 from benchmarks.report import publish
 from dcgan_dist.checkpoint import write_checkpoint
 from dcgan_dist.data.shards import ShardWriter
+from dcgan_dist.errors import DataError
 from dcgan_dist.networks import Generator, initialize
 from dcgan_dist.settings import own64
 from dcgan_dist.storage import place
@@ -80,8 +82,44 @@ def test_pictures_are_unpacked_as_a_user_has_them(tmp_path: Path) -> None:
     }
 
 
+def test_no_picture_takes_the_place_of_another_of_its_name(tmp_path: Path) -> None:
+    for name, image in zip("ab", pictures(2, 0), strict=True):
+        with tarfile.open(tmp_path / f"{name}.tar", "w") as archive:
+            info = tarfile.TarInfo(f"{name}/1.jpg")
+            info.size = len(image)
+            archive.addfile(info, io.BytesIO(image))
+    with pytest.raises(DataError, match=r"b\.tar holds b/1\.jpg, and .*pictures a picture of that name already"):
+        unpack([tmp_path / "a.tar", tmp_path / "b.tar"], tmp_path / "pictures", 7)
+
+
+def test_what_is_made_already_is_judged_without_the_pictures_it_is_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("DCGAN_DIST_DATA", raising=False)
+    made(tmp_path / "things", 300, 100)
+    assert main(["--sets=things", f"--made={tmp_path}", f"--json={tmp_path}/report.json"]) == 0
+    (row,) = json.loads((tmp_path / "report.json").read_text())["tables"]["own-pictures-runs"]["rows"]
+    assert row == ["things", "200 kinds of things, 64 pixels", 300, 100, 128_000, 2_000, "not measured"]
+    assert main(["--sets=faces", f"--made={tmp_path}"]) == 2
+    errors = capsys.readouterr().err
+    assert (f"{tmp_path}/faces" in errors, "DCGAN_DIST_DATA" in errors) == (True, False)
+
+
+def test_what_was_kept_is_not_written_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DCGAN_DIST_DATA", str(tmp_path))
+    made(tmp_path / "kept" / "faces", 30, 10)
+    (tmp_path / "faces").mkdir()
+    (tmp_path / "faces" / "a.tar").write_bytes(bytes(1024))
+    there = sorted(tmp_path.rglob("*"))
+    assert main(["--sets=faces", f"--keep={tmp_path}/kept"]) == 2
+    assert "kept/faces exists: give another folder, or judge it by --made" in capsys.readouterr().err
+    assert sorted(tmp_path.rglob("*")) == there
+
+
 @pytest.mark.parametrize(
-    ("arguments", "told"), [([], "faces"), (["--sets=cats"], "sets is cats but needs to be of faces, things")]
+    ("arguments", "told"), [([], "faces/*.tar"), (["--sets=cats"], "sets is cats but needs to be of faces, things")]
 )
 def test_wrong_input_is_told_before_anything_is_trained(
     arguments: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -1,10 +1,25 @@
 import json
 import math
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from benchmarks.report import Bar, Report, Table, conditions, interleave, machine, medians, publish, ratio, write
+from benchmarks.report import (
+    Bar,
+    Report,
+    Table,
+    conditions,
+    finish,
+    interleave,
+    machine,
+    medians,
+    publish,
+    ratio,
+    write,
+)
+from dcgan_dist.errors import DataError
 
 REPORT = Report(
     command="python -m benchmarks.example",
@@ -98,3 +113,37 @@ def test_a_table_puts_numbers_right_and_escapes_bars() -> None:
         "| x\\|y | 1,000,000 |",
         "| z | 0.123 |",
     ]
+
+
+def raising(error: Exception) -> Callable[[], Report]:
+    def find() -> Report:
+        raise error
+
+    return find
+
+
+@pytest.mark.parametrize(
+    ("find", "status", "told"),
+    [
+        (lambda: REPORT, 0, ""),
+        (raising(DataError("a.tar is torn")), 2, "error: a.tar is torn\n"),
+        (
+            raising(subprocess.CalledProcessError(7, ["train", "--name", "a b"])),
+            1,
+            "error: train --name 'a b' ended with status 7: what it said is above\n",
+        ),
+    ],
+)
+def test_a_benchmark_ends_with_its_report_or_a_sentence(
+    find: Callable[[], Report], status: int, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert finish(find, tmp_path / "report.json") == status
+    output, errors = capsys.readouterr()
+    assert errors == told
+    assert ("ours over theirs" in (tmp_path / "report.json").read_text()) if status == 0 else output == ""
+    assert (tmp_path / "report.json").exists() == (status == 0)
+
+
+def test_a_defect_keeps_its_traceback(tmp_path: Path) -> None:
+    with pytest.raises(KeyError):
+        finish(raising(KeyError("nobody")), tmp_path / "report.json")
