@@ -1,6 +1,5 @@
 """What a run is going to take: time, GPU hours, storage; and whether workers share cores. Pure."""
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -89,27 +88,31 @@ def shared_cores(workers: int, cores: int) -> str | None:
 class FirstMinute:
     """Tells once what a run is going to take, from the speed of its first points."""
 
-    def __init__(self, tell: Callable[[int, float], None], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, tell: Callable[[int, float, float], None]) -> None:
         """
         Args:
-            tell: is given the images so far, and images per second.
-            clock: seconds.
+            tell: is given the images so far, images per second, and over how many seconds they were measured.
         """
-        self._tell, self._clock = tell, clock
-        self._first: tuple[int, float] | None = None
+        self._tell = tell
+        self._newest: int | None = None
+        self._images, self._seconds = 0, 0.0
         self._told = False
 
     def __call__(self, images: int, values: Mapping[str, float]) -> None:
         """Take a point of the curves; those without a speed are passed over."""
         if self._told or SPEED not in values:
             return
-        now = self._clock()
-        if self._first is None or images <= self._first[0]:
-            # The first point is left out: threads and memory settle in it.
-            self._first = images, now
-        elif now - self._first[1] >= LOOK_S:
+        before, self._newest = self._newest, images
+        if before is None or images <= before:
+            # The first point is left out, also after a rollback: threads and memory settle in it.
+            self._images, self._seconds = 0, 0.0
+            return
+        # What a point took by its own account: the time in which a group is started again does not count.
+        self._images += images - before
+        self._seconds += (images - before) / values[SPEED]
+        if self._seconds >= LOOK_S:
             self._told = True
-            self._tell(images, (images - self._first[0]) / (now - self._first[1]))
+            self._tell(images, self._images / self._seconds, self._seconds)
 
 
 def _three(number: float) -> str:

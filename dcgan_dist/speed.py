@@ -36,18 +36,19 @@ class Speed:
     cores: int
 
 
-def measure_speed(settings: Settings, beside: int, code: Code = NO_CODE) -> Speed:
+def measure_speed(settings: Settings, workers: int, beside: int, code: Code = NO_CODE) -> Speed:
     """Measure the steps of one worker for some seconds, in the process that calls, and on its GPU where it has one.
 
     Args:
         settings: of the run.
+        workers: that share a batch: as many as found room, which may be fewer than the settings wish.
         beside: workers on a machine, itself included: it takes its part of the cores.
         code: networks and loss of the user's own.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     cores = len(os.sched_getaffinity(0))
     torch.set_num_threads(settings.workers.threads or max(1, cores // beside))
-    images = max(2, settings.optimization.batch_size // settings.workers.number)
+    images = max(2, settings.optimization.batch_size // workers)
     if device.type == "cpu":
         images = min(images, CPU_IMAGES)
     size, layout = settings.networks.image_size, settings.optimization.channels_last

@@ -40,7 +40,7 @@ from dcgan_dist.data.plan import SEQUENCE
 from dcgan_dist.data.shards import Index
 from dcgan_dist.data.splits import trains_on_held_out
 from dcgan_dist.errors import CheckpointError, DataError, DcganDistError, SettingsError, TrainingError, complain
-from dcgan_dist.estimate import LOOK_S, Expected, FirstMinute, checkpoint_bytes, checkpoints_kept, shared_cores
+from dcgan_dist.estimate import Expected, FirstMinute, checkpoint_bytes, checkpoints_kept, shared_cores
 from dcgan_dist.evaluation.judge import Judge, PoolJudge
 from dcgan_dist.evaluation.live import LiveProbe, first_after
 from dcgan_dist.evaluation.task import Task
@@ -311,7 +311,7 @@ class Launch:
         carry_code()
         task = ray.remote(measure_speed).options(num_cpus=placement.cpus, num_gpus=placement.gpus)
         try:
-            speed = ray.get(task.remote(settings, beside, self.code), timeout=MEASURE_WAIT_S)
+            speed = ray.get(task.remote(settings, placement.workers, beside, self.code), timeout=MEASURE_WAIT_S)
         except GetTimeoutError:
             print(f"expected: not measured, since no worker found room within {MEASURE_WAIT_S:g} s", flush=True)
             return
@@ -436,8 +436,8 @@ class Launch:
         length = Totals(self.total_steps * batch_size, len(self.index), batch_size)
         terminal = open_terminal(sys.stdout, length, settings.monitoring.line_s)
 
-        def say_expected(images: int, images_per_second: float) -> None:
-            source = f"measured over {LOOK_S:g} s"
+        def say_expected(images: int, images_per_second: float, seconds: float) -> None:
+            source = f"measured over {seconds:.0f} s"
             for line in self._expect(length.images - images, images_per_second, source).lines():
                 monitor.say(line)
 

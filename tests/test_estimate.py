@@ -8,7 +8,6 @@ import pytest
 from dcgan_dist.adversarial import AdversarialStep
 from dcgan_dist.checkpoint import write_checkpoint
 from dcgan_dist.estimate import (
-    LOOK_S,
     SPEED,
     Expected,
     FirstMinute,
@@ -116,29 +115,24 @@ def test_workers_that_share_cores_are_told(workers: int, cores: int, told: str |
     assert shared_cores(workers, cores) == told
 
 
-def test_the_first_minute_is_told_once_from_the_points_after_the_first() -> None:
-    told: list[tuple[int, float]] = []
-    now = 100.0
-    first = FirstMinute(lambda images, speed: told.append((images, speed)), clock=lambda: now)
-    first(640, {"probe/x/accuracy": 0.5})
-    for images in (640, 1_280, 5_120):
-        first(images, {SPEED: 1.0})
-    assert told == []
-    now += LOOK_S
-    first(6_640, {"loss/generator": 1.0})
-    first(6_640, {SPEED: 1.0})
-    first(9_000, {SPEED: 1.0})
-    assert told == [(6_640, 6_000 / LOOK_S)]
-
-
-def test_the_first_minute_begins_anew_where_training_is_rolled_back() -> None:
-    told: list[tuple[int, float]] = []
-    now = 0.0
-    first = FirstMinute(lambda images, speed: told.append((images, speed)), clock=lambda: now)
-    first(9_000, {SPEED: 1.0})
-    now += LOOK_S
-    first(3_000, {SPEED: 1.0})
-    assert told == []
-    now += 2 * LOOK_S
-    first(6_000, {SPEED: 1.0})
-    assert told == [(6_000, 3_000 / (2 * LOOK_S))]
+@pytest.mark.parametrize(
+    ("points", "told"),
+    [
+        # The first point is left out, and only those with a speed count.
+        ([(640, 1), (1_280, 80), (6_640, 400)], []),
+        ([(640, 1), (1_280, 80), (1_300, None), (6_640, 100), (9_000, 1)], [(6_640, 6_000 / 61.6, 61.6)]),
+        # Long points: the seconds are those that were measured.
+        ([(640, 1), (3_640, 50), (9_000, 1)], [(3_640, 50, 60)]),
+        # Rolled back, also to less than all and more than nothing: what is done again has nothing to do with before.
+        ([(9_000, 500), (3_000, 500), (6_000, 50)], [(6_000, 50, 60)]),
+        ([(600, 500), (9_000, 500), (3_000, 10), (6_000, 50)], [(6_000, 50, 60)]),
+    ],
+)
+def test_the_first_minute_is_told_once_from_the_points_after_the_first(
+    points: list[tuple[int, float | None]], told: list[tuple[int, float, float]]
+) -> None:
+    found: list[tuple[int, float, float]] = []
+    first = FirstMinute(lambda *values: found.append(values))
+    for images, speed in points:
+        first(images, {"loss/generator": 1.0} if speed is None else {SPEED: float(speed)})
+    assert found == [pytest.approx(values) for values in told]

@@ -18,11 +18,12 @@ def test_steps_of_one_worker_are_measured(
         images=1,
         networks=NetworkSettings(image_size=16, generator_maps=4, discriminator_maps=4),
         optimization=OptimizationSettings(batch_size=batch_size, schedule="alternate"),
-        workers=WorkerSettings(number=workers),
+        # As many as found room share the batch, not as many as are wished for.
+        workers=WorkerSettings(number=workers + 1, at_least=1),
     )
     before = torch.get_num_threads()
     try:
-        speed = measure_speed(settings, beside=1_000)
+        speed = measure_speed(settings, workers, beside=1_000)
         assert torch.get_num_threads() == 1
     finally:
         torch.set_num_threads(before)
