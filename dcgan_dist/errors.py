@@ -23,7 +23,7 @@ class CheckpointError(DcganDistError):
 
 
 class TrainingError(DcganDistError):
-    """Training went wrong, and the user wished to stop then."""
+    """A step failed in a dry run, or training went wrong and the user wished to stop then."""
 
 
 class ClusterError(DcganDistError):

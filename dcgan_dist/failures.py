@@ -23,7 +23,7 @@ from ray.exceptions import (
 from ray.train import WorkerGroupError
 from torch.distributed import DistError
 
-from dcgan_dist.errors import ClusterError, DcganDistError
+from dcgan_dist.errors import ClusterError, DcganDistError, TrainingError
 from dcgan_dist.numerals import count
 from dcgan_dist.settings import Settings, WorkerSettings
 
@@ -56,6 +56,12 @@ def explain(error: BaseException, settings: Settings) -> DcganDistError | None:
                 "started on it: start Ray there with another one, or without the variable"
             )
     return None
+
+
+def of_a_step(error: BaseException, settings: Settings) -> TrainingError:
+    """What a step came to that was tried with these settings, before any training."""
+    known = explain(error, settings) or loss(error) or _first_sentence(next(causes(error), error))
+    return TrainingError(f"a step with these settings fails, as it would in the run: {known}")
 
 
 def loss(error: BaseException, hosts: Mapping[int, str] | None = None) -> str | None:

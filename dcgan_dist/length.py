@@ -1,6 +1,10 @@
 """How long a run has to be: from its preset and the number of images that it is given. Pure."""
 
-from dcgan_dist.settings import PRESET_IMAGES, PRESETS, OptimizationSettings
+import math
+from dataclasses import replace
+
+from dcgan_dist.data.embedded import EMBEDDED
+from dcgan_dist.settings import PRESET_IMAGES, PRESETS, OptimizationSettings, Settings
 
 LEAST_UPDATES = 6_250
 """Updates of G that a run on a set of any size gets, unless its preset has fewer; `own64` has as many."""
@@ -35,6 +39,21 @@ def run_length(preset: str, optimization: OptimizationSettings, data_images: int
     own = meant.images or 0
     updates = min(LEAST_UPDATES, generator_updates(meant.optimization, own))
     return max(-(-own * data_images // PRESET_IMAGES[preset]), images_for(optimization, updates))
+
+
+def fit_length(settings: Settings, preset: str, data_images: int) -> tuple[Settings, int]:
+    """The settings with the length that follows from the data where nobody gave one, and that length in images.
+
+    Args:
+        settings: of a run.
+        preset: whose length fits itself to the data; empty: the length is given. The rooms that are drawn on the spot
+            are what their preset is meant for.
+        data_images: at least 1.
+    """
+    if preset and settings.data.path != EMBEDDED:
+        fitting = run_length(preset, settings.optimization, data_images)
+        settings = replace(settings, images=fitting, epochs=None)
+    return settings, settings.images or math.ceil((settings.epochs or 0) * data_images)
 
 
 def describe_length(optimization: OptimizationSettings, images: int, data_images: int) -> str:

@@ -8,7 +8,6 @@ python -m dcgan_dist.train --resume NAME
 
 import hashlib
 import json
-import math
 import os
 import shlex
 import sys
@@ -49,7 +48,7 @@ from dcgan_dist.evaluation.tasks.neighbours import training_shards
 from dcgan_dist.extensions import Code, checksums, import_code
 from dcgan_dist.history import lives, totals
 from dcgan_dist.invocation import command_line
-from dcgan_dist.length import describe_length, run_length
+from dcgan_dist.length import describe_length, fit_length
 from dcgan_dist.monitoring.curves import read_lines
 from dcgan_dist.monitoring.trackers import Status, require_trackers
 from dcgan_dist.networks import count_parameters, new_networks
@@ -115,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except DcganDistError as error:
         complain(error)
-        return 1 if started else 2
+        return 1 if started or isinstance(error, TrainingError) else 2
     except KeyboardInterrupt:
         print(_left(launch if started else None), file=sys.stderr)
         return 130
@@ -298,11 +297,17 @@ class Launch:
         self.pictures = cache_pictures(shards, progress) if cached else shards
 
     def rehearse(self) -> None:
-        """Say how long the run is and what it is going to take, from some steps of one worker; nothing is written."""
+        """Say how long the run is and what it is going to take, from some steps of one worker; nothing is written.
+
+        Raises:
+            DataError: the shards cannot be read.
+            TrainingError: a step fails.
+        """
         import ray
-        from ray.exceptions import GetTimeoutError, RayTaskError
+        from ray.exceptions import GetTimeoutError, RayError
 
         from dcgan_dist.data.dataset import count_images
+        from dcgan_dist.failures import of_a_step
 
         placement, beside = self.placement, most_beside(self.placement, self.facts)
         counted = count_images(self.settings, self.shards)
@@ -315,9 +320,8 @@ class Launch:
         except GetTimeoutError:
             print(f"expected: not measured, since no worker found room within {MEASURE_WAIT_S:g} s", flush=True)
             return
-        except RayTaskError as error:
-            print(f"expected: not measured, since a step fails: {str(error.cause).splitlines()[0]}", flush=True)
-            return
+        except RayError as error:
+            raise of_a_step(error, settings) from error
         if not placement.gpus:
             self._warn(shared_cores(beside, speed.cores))
         workers = f", times {placement.workers} workers" if placement.workers > 1 else ""
@@ -358,11 +362,8 @@ class Launch:
         Returns:
             the settings, whose length follows from the data where nobody gave one, and that length in images.
         """
+        self.settings, images = fit_length(self.settings, self.options.length_of, data_images)
         settings = self.settings
-        if self.options.length_of and settings.data.path != EMBEDDED:
-            fitting = run_length(self.options.length_of, settings.optimization, data_images)
-            settings = self.settings = replace(settings, images=fitting, epochs=None)
-        images = settings.images or math.ceil((settings.epochs or 0) * data_images)
         if not self._is_trial:
             guess = "" if exact else ", if the other shards are like the largest"
             print(f"{describe_length(settings.optimization, images, data_images)}{guess}", flush=True)

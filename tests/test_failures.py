@@ -7,7 +7,7 @@ from ray.exceptions import ActorDiedError, NodeDiedError, OutOfMemoryError, RayT
 from ray.train import WorkerGroupError
 
 from dcgan_dist.errors import ClusterError, DataError
-from dcgan_dist.failures import Budgets, explain, loss
+from dcgan_dist.failures import Budgets, explain, loss, of_a_step
 from dcgan_dist.settings import Settings, WorkerSettings
 
 
@@ -108,6 +108,29 @@ def test_a_failure_that_a_user_can_mend_goes_before_the_loss_that_it_caused() ->
 def test_what_ray_adds_to_a_sentence_is_left_out() -> None:
     error = in_group(in_worker(DataError("a shard is gone: put it back\nFailed to apply UDF transform")))
     assert str(explain(error, Settings(images=1))) == "a shard is gone: put it back"
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (in_worker(ZeroDivisionError()), "ZeroDivisionError"),
+        (in_worker(ValueError("\n")), "ValueError"),
+        (in_worker(ValueError("shapes differ\nof many")), "ValueError: shapes differ"),
+        (in_worker(ValueError("shapes differ")).as_instanceof_cause(), "ValueError: shapes differ"),
+        (in_worker(DataError("a shard is gone")), "a shard is gone"),
+        (ActorDiedError(), "a process of the run died: it was killed, or crashed"),
+        (
+            in_worker(torch.OutOfMemoryError("CUDA out of memory")),
+            "a worker ran out of GPU memory with optimization.batch_size 128 over 1 workers: use a smaller batch, "
+            "more workers, or networks with fewer maps",
+        ),
+    ],
+)
+def test_a_step_that_was_tried_and_fails_is_one_sentence(error: Exception, words: str) -> None:
+    assert (
+        str(of_a_step(error, Settings(images=1)))
+        == f"a step with these settings fails, as it would in the run: {words}"
+    )
 
 
 def test_losses_count_in_a_row_and_a_new_checkpoint_ends_the_row() -> None:

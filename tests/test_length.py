@@ -1,16 +1,20 @@
 """How long a run is: tables."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from dcgan_dist.length import (
     LEAST_UPDATES,
     TOO_FEW_UPDATES,
     describe_length,
+    fit_length,
     generator_updates,
     images_for,
     run_length,
 )
-from dcgan_dist.settings import PRESET_IMAGES, PRESETS, OptimizationSettings
+from dcgan_dist.settings import PRESET_IMAGES, PRESETS, DataSettings, OptimizationSettings
 
 OWN = PRESETS["own64"]().optimization
 ALTERNATE = OptimizationSettings(schedule="alternate", batch_size=50)
@@ -66,6 +70,28 @@ def test_a_length_follows_from_the_data(
     preset: str, optimization: OptimizationSettings, data_images: int, images: int
 ) -> None:
     assert run_length(preset, optimization, data_images) == images
+
+
+@pytest.mark.parametrize(
+    ("path", "given", "preset", "images"),
+    [
+        ("mine/*.tar", {"images": 700}, "own64", 400_000),
+        ("mine/*.tar", {"images": None, "epochs": 3.0}, "own64", 400_000),
+        # Somebody gave it.
+        ("mine/*.tar", {"images": 700}, "", 700),
+        ("mine/*.tar", {"images": None, "epochs": 1.5}, "", 3_002),
+        # Rooms are drawn for their preset.
+        ("scenes", {"images": 700}, "scenes32", 700),
+    ],
+)
+def test_a_length_fits_the_data_where_nobody_gave_one(
+    path: str, given: dict[str, Any], preset: str, images: int
+) -> None:
+    settings = replace(PRESETS["own64"](), data=DataSettings(path=path), **given)
+    fitted, found = fit_length(settings, preset, 2_001)
+    assert found == images
+    if fitted != settings:
+        assert (fitted.images, fitted.epochs) == (images, None)
 
 
 @pytest.mark.parametrize("preset", PRESETS)

@@ -244,6 +244,20 @@ def test_settings_and_preflight_can_be_looked_at_before(train: Any, tmp_path: Pa
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_dry_run_whose_step_fails_is_a_failure(
+    train_here: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*arguments: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(dcgan_dist.train, "measure_speed", fails)
+    status, output = train_here(*TINY, f"--data={shards(tmp_path / 'data')}", "--dry-run", "--name=dry")
+    assert status == 1, output
+    assert one_sentence(output) == (
+        "error: a step with these settings fails, as it would in the run: ZeroDivisionError"
+    )
+
+
 @pytest.mark.parametrize(
     ("length", "steps", "told"),
     [

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from dcgan_dist.arguments import read
-from dcgan_dist.commandline import look_ahead, name_run, not_given, preset_or_file, spread, with_length
+from dcgan_dist.commandline import length_given, look_ahead, name_run, not_given, preset_or_file, spread, with_length
 from dcgan_dist.data.embedded import EMBEDDED
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.evaluation.tasks import rooms
@@ -68,6 +68,8 @@ class SweepOptions:
     """Import networks and losses that files name, where they are none of ours: that runs their code."""
     dry_run: bool = False
     """Say what would run, and leave."""
+    length_of: tyro.conf.Suppress[tyro.conf.Fixed[str]] = ""
+    """Preset whose length fits itself to the data; empty: the length is given."""
     settings: Annotated[Settings, arg(name="")] = field(default_factory=PRESETS["scenes32"])
     notes: Annotated[tuple[str, ...], tyro.conf.Suppress] = ()
 
@@ -91,7 +93,7 @@ class SweepOptions:
         return {
             name: value
             for name, value in ((item.name, getattr(self, item.name)) for item in fields(self))
-            if name not in {"settings", "notes", "resume", "report", "trust_code", "dry_run", "config"}
+            if name not in {"settings", "notes", "resume", "report", "trust_code", "dry_run", "config", "length_of"}
         }
 
 
@@ -115,6 +117,8 @@ def parse(arguments: Sequence[str]) -> SweepOptions:
     require_trust(not_given(options.settings, arguments), options.trust_code, options.config)
     settings, notes = name_run(options.settings, given, "sweep")
     options = replace(options, notes=notes)
+    if not (given.config or length_given(arguments)):
+        options = replace(options, length_of=options.preset)
     if settings.minutes is not None:
         raise SettingsError(
             "minutes would end trials after different numbers of images: give --images for each trial, and "

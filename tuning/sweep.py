@@ -6,7 +6,6 @@ python -m tuning.sweep --resume NAME
 python -m tuning.sweep --report NAME
 """
 
-import math
 import os
 import signal
 import sys
@@ -18,6 +17,7 @@ from itertools import product
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from dcgan_dist.advice import warnings
 from dcgan_dist.cluster import carry_code, connected, has_address, set_environment
 from dcgan_dist.contract import require_contract
 from dcgan_dist.data.embedded import EMBEDDED
@@ -26,6 +26,7 @@ from dcgan_dist.errors import DcganDistError, SettingsError, complain
 from dcgan_dist.evaluation.tasks import parse_tasks
 from dcgan_dist.extensions import CODE_SETTINGS, Code, import_code, named_by, require_trust
 from dcgan_dist.invocation import command_line, tool_line
+from dcgan_dist.length import describe_length, fit_length
 from dcgan_dist.monitoring.trackers import require_trackers
 from dcgan_dist.placement import READER_CPUS, ClusterFacts, Placement, describe, gather_facts, place_workers, set_aside
 from dcgan_dist.room import bundles_of, require_resource, wait_for_room
@@ -74,6 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with connected(sweep.base, sweep.local_cpus):
             sweep.preflight()
             if options.dry_run:
+                sweep.rehearse()
                 return 0
             sweep.open_data()
             started = True
@@ -139,7 +141,7 @@ class Sweep:
         self.tasks = open_tasks(self.base) if self.objective.judged else []
         actors = settings.probe.actors * settings.probe.cpus if self.objective.judged else 0.0
         self.largest = self._largest()
-        if settings.images is not None:
+        if settings.images is not None and (not options.length_of or settings.data.path == EMBEDDED):
             require_values(self.objective, self._slowest(), settings.images)
         self.at_once = options.at_once
         self.local_cpus: float | None = None
@@ -214,7 +216,7 @@ class Sweep:
         facts, (placement, capacity) = wait_for_room(
             self.largest, place_all, partial(bundles_of, self.largest), partial(print, flush=True)
         )
-        self.at_once = capacity.at_once
+        self.at_once, self.facts = capacity.at_once, facts
         print(describe(placement, facts), flush=True)
         print(f"trials: {options.trials}, {capacity.sentence}", flush=True)
         print(f"search: {', '.join(f'{name}={form}' for name, form in as_text(self.space).items())}", flush=True)
@@ -227,17 +229,53 @@ class Sweep:
             print(f"warning: {sentence}", flush=True)
 
     def open_data(self) -> None:
-        """Index the data, or draw it: a length in epochs is one in images then.
+        """Index the data, or draw it; settle how long trials are.
 
         Raises:
-            SettingsError: trials are too short for what they are compared by.
+            SettingsError: they are too short for what they are compared by.
         """
         from dcgan_dist.data.dataset import open_index
         from dcgan_dist.monitoring.terminal import Progress
 
-        settings = self.options.settings
         self.index = open_index(self.base, self.shards, Progress(sys.stdout))
-        self.total = settings.images or math.ceil((settings.epochs or 0) * len(self.index))
+        self.settle_length(len(self.index), self.index.image_size, self.facts.store_bytes)
+
+    def rehearse(self) -> None:
+        """Say how long trials are; nothing is written.
+
+        Raises:
+            DataError: the shards cannot be read.
+            SettingsError: trials are too short for what they are compared by.
+        """
+        from dcgan_dist.data.dataset import count_images
+
+        counted = count_images(self.base, self.shards)
+        self.settle_length(counted.images, counted.image_size, self.facts.store_bytes, exact=counted.exact)
+
+    def settle_length(
+        self, data_images: int, image_size: int | None, store_bytes: float | None, *, exact: bool = True
+    ) -> None:
+        """Say how long each trial is and what all of them should be warned of, once for the sweep.
+
+        Args:
+            data_images: of the data set.
+            image_size: height and width of its pictures, where it is known.
+            store_bytes: object store of the smallest node, where it is known.
+            exact: whether the number is more than a guess from the largest shard.
+
+        Raises:
+            SettingsError: trials are too short for what they are compared by.
+        """
+        options = self.options
+        settings, self.total = fit_length(options.settings, options.length_of, data_images)
+        self.options = replace(options, settings=settings)
+        self.base = replace(self.base, images=settings.images, epochs=settings.epochs)
+        guess = "" if exact else ", if the other shards are like the largest"
+        print(f"each trial: {describe_length(settings.optimization, self.total, data_images)}{guess}", flush=True)
+        # Of those that differ, the largest batch makes the fewest updates of so many images.
+        fewest = self._most("optimization.batch_size")
+        for sentence in warnings(fewest, data_images, self.total, image_size, store_bytes):
+            print(f"warning: each trial: {sentence}", flush=True)
         require_values(self.objective, self._slowest(), self.total)
 
     def run(self) -> int:

@@ -47,3 +47,24 @@ def test_a_sweep_is_named_by_its_name_or_its_folder(given: list[str], folder: Pa
     options = parse([text.format(folder=folder) for text in given])
     assert (options.settings.name, options.trials) == ("found", 3)
     assert options.folder.place == place("kept/found")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "preset"),
+    [
+        ([], "scenes32"),
+        (["--preset=own64", "--data=x"], "own64"),
+        (["--preset=own64", "--images=500"], ""),
+        (["--preset=own64", "--epochs", "2"], ""),
+        (["--config=kept/settings.yaml", "--data=x"], ""),
+    ],
+)
+def test_a_length_that_nobody_gives_is_that_of_a_preset(arguments: list[str], preset: str, folder: Path) -> None:
+    (folder / "kept").mkdir()
+    (folder / "kept" / "settings.yaml").write_text(to_yaml(replace(scenes32(), name="mine", storage="kept")))
+    options = parse([*SEARCH, "--name=new", *arguments])
+    assert options.length_of == preset
+    # A sweep that goes on has the length that it was begun with.
+    options.folder.write_plan(options.plan(), to_yaml(replace(options.settings, images=777, epochs=None)))
+    again = parse(["--resume=new", f"--storage={options.settings.storage}"])
+    assert (again.length_of, again.settings.images) == ("", 777)

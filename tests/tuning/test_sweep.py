@@ -17,12 +17,14 @@ import pytest
 import torch
 
 from dcgan_dist.checkpoint import attempts, load_checkpoint, manifests
+from dcgan_dist.data.shards import ShardWriter
 from dcgan_dist.evaluation.live import first_after
 from dcgan_dist.monitoring.curves import read_probed
 from dcgan_dist.settings import flatten, from_yaml
 from dcgan_dist.storage import Place
 from tuning.objective import rungs
-from tuning.sweep import main
+from tuning.options import parse
+from tuning.sweep import Sweep, main
 
 TINY = [
     "--storage=runs",
@@ -295,6 +297,61 @@ def test_wrong_sweeps_get_one_sentence_and_leave_nothing(
     assert errors.count("\n") == 1
     assert output == ""
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "images", "lines"),
+    [
+        # The preset's five passes are meant for a set of 3 million: 5,000 of these would be seven steps.
+        (
+            ["--preset=lsun64"],
+            1_600_000,
+            ["each trial: length: 1,600,000 images, 1.6e+03 passes over 1,000, 6,250 updates of G"],
+        ),
+        # The largest batch makes the fewest updates.
+        (
+            ["--preset=own64", "--images=50000", "batch_size=choice(128,16)"],
+            50_000,
+            [
+                "each trial: length: 50,000 images, 50 passes over 1,000, 782 updates of G, if the other shards are "
+                "like the largest",
+                "warning: each trial: the run is too short to learn: 391 updates of G, and before 1,000 samples show "
+                "noise or blobs; give --images 128000 or more",
+            ],
+        ),
+    ],
+)
+def test_how_long_trials_are_follows_from_the_data_and_is_told_once(
+    options: list[str],
+    images: int,
+    lines: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with ShardWriter(Place(str(tmp_path)), "train", 5) as writer:
+        for number in range(7):
+            writer.add(f"not looked at: {number}".encode())
+    searched = [text for text in options if not text.startswith("--")]
+    given = [text for text in options if text.startswith("--")]
+    sweep = Sweep(
+        parse(
+            [
+                *given,
+                *SEARCH,
+                *searched,
+                "--name=new",
+                "--data=train-*.tar",
+                "--objective=samples/spread",
+                "--monitoring.measure-images=500",
+            ]
+        )
+    )
+    sweep.settle_length(1_000, 64, None, exact=not searched)
+    told = capsys.readouterr().out.splitlines()
+    assert told[:1] + [line for line in told if "too short" in line] == lines
+    assert (sweep.options.settings.images, sweep.base.images, sweep.total) == (images, images, images)
 
 
 def test_a_sweep_that_is_there_is_not_overwritten_nor_changed(call: Any, tmp_path: Path) -> None:
