@@ -4,10 +4,28 @@ Anything else that is raised is a defect of ours and keeps its traceback.
 """
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class DcganDistError(Exception):
-    """Parent of all failures whose text is meant for the user."""
+    """Parent of all failures whose text is meant for the user.
+
+    Attributes:
+        status: exit status of a command that ends with it: 2 for wrong input, 1 for what fails later.
+    """
+
+    status = 2
+
+
+@contextmanager
+def at_work() -> Iterator[None]:
+    """What fails within the block is no wrong input any more: the exit status is 1."""
+    try:
+        yield
+    except DcganDistError as error:
+        error.status = 1
+        raise
 
 
 class SettingsError(DcganDistError):
@@ -24,6 +42,8 @@ class CheckpointError(DcganDistError):
 
 class TrainingError(DcganDistError):
     """A step failed in a dry run, or training went wrong and the user wished to stop then."""
+
+    status = 1
 
 
 class ClusterError(DcganDistError):

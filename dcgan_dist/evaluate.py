@@ -231,7 +231,7 @@ def _neighbours(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command. Returns 0, 2 for wrong input, 130 after Ctrl-C."""
+    """The command. Returns 0, 2 for wrong input, 1 for what fails later, 130 after Ctrl-C."""
 
     def act(line: Line) -> None:
         config = (tyro.conf.FlagCreatePairsOff,)

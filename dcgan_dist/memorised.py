@@ -18,7 +18,7 @@ from dcgan_dist.arguments import read
 from dcgan_dist.checkpoint import named_checkpoint
 from dcgan_dist.data.embedded import EMBEDDED, embedded_image
 from dcgan_dist.data.shards import Index
-from dcgan_dist.errors import SettingsError
+from dcgan_dist.errors import SettingsError, at_work
 from dcgan_dist.evaluation.descriptions import Description, PixelFeatures, of_discriminator
 from dcgan_dist.evaluation.job import FOLDER
 from dcgan_dist.evaluation.memorisation import lines, look, record
@@ -100,7 +100,7 @@ def _unlabelled(index: Index, size: int, settings: Settings) -> Labelled:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command. Returns 0, 2 for wrong input, 130 after Ctrl-C."""
+    """The command. Returns 0, 2 for wrong input, 1 for what fails later, 130 after Ctrl-C."""
 
     def act(line: Line) -> None:
         options = read(MemorisedOptions, arguments, prog=prog("study memorised"))
@@ -121,8 +121,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Those of another generator are other results, and stay.
         name = f"{checkpoint.name}-memorised-{generator.about.kind}"
         file, sheet = (run / FOLDER / f"{name}.{kind}" for kind in ("json", "png"))
-        file.write_bytes(record(found, generator.about, options.seed))
-        sheet.write_bytes(png(found.sheet, f"closest pairs, sample and training image; {generator.about.caption}"))
+        with at_work():
+            file.write_bytes(record(found, generator.about, options.seed))
+            sheet.write_bytes(png(found.sheet, f"closest pairs, sample and training image; {generator.about.caption}"))
         line.clear()
         print(
             *lines(found.result),

@@ -15,7 +15,7 @@ import tyro
 
 from dcgan_dist.arguments import read
 from dcgan_dist.cluster import connected, set_environment
-from dcgan_dist.errors import ClusterError
+from dcgan_dist.errors import ClusterError, at_work
 from dcgan_dist.evaluation.options import status_of
 from dcgan_dist.invocation import prog
 from dcgan_dist.monitoring.terminal import Line
@@ -39,7 +39,7 @@ class PreflightOptions:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command. Returns 0, 2 for wrong input and for what the doctor finds, 130 after Ctrl-C."""
+    """The command. Returns 0, 2 for wrong input, 1 for what the doctor finds, 130 after Ctrl-C."""
 
     def act(line: Line) -> None:
         options = read(PreflightOptions, arguments, prog=prog("doctor"))
@@ -47,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         set_environment(settings)
         with connected(settings):
             if options.doctor:
-                _examine(options.storage, line)
+                with at_work():
+                    _examine(options.storage, line)
             else:
                 _list()
 

@@ -18,7 +18,7 @@ import tyro
 
 from dcgan_dist.arguments import read
 from dcgan_dist.checkpoint import named_checkpoint
-from dcgan_dist.errors import DataError, DcganDistError, SettingsError, complain
+from dcgan_dist.errors import DataError, DcganDistError, SettingsError, at_work, complain
 from dcgan_dist.exported import SUFFIXES, to_pt2, to_safetensors
 from dcgan_dist.generate import Which, choose_kind, load_frozen
 from dcgan_dist.invocation import prog
@@ -99,14 +99,15 @@ def sample(options: SampleOptions, say: Callable[[str], None] = lambda text: Non
             _require_folder(option, target.parent)
     generator = load_frozen(checkpoint, run, options.generator, device)
     say(generator.about.caption)
-    if targets:
-        images = generator.draw(options.number, options.seed)
-        pictures = chain.from_iterable(images) if options.single else [grid(np.concatenate(list(images)))]
-        for target, picture in zip(targets, pictures, strict=True):
-            target.write_bytes(png(picture, f"{generator.about.caption}, seed {options.seed}"))
-    for target in export:
-        write = to_safetensors if target.name.endswith(".safetensors") else to_pt2
-        target.write_bytes(write(generator))
+    with at_work():
+        if targets:
+            images = generator.draw(options.number, options.seed)
+            pictures = chain.from_iterable(images) if options.single else [grid(np.concatenate(list(images)))]
+            for target, picture in zip(targets, pictures, strict=True):
+                target.write_bytes(png(picture, f"{generator.about.caption}, seed {options.seed}"))
+        for target in export:
+            write = to_safetensors if target.name.endswith(".safetensors") else to_pt2
+            target.write_bytes(write(generator))
     return [*targets, *export]
 
 
@@ -148,14 +149,14 @@ def _device(name: str) -> torch.device:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; returns its exit code, 2 for a wrong input."""
+    """The command; returns its exit status: 2 for wrong input, 1 where it failed later."""
     try:
         config = (tyro.conf.FlagCreatePairsOff,)
         options = read(SampleOptions, arguments, prog=prog("sample"), config=config)
         written = sample(options, partial(print, file=sys.stderr))
     except DcganDistError as error:
         complain(error)
-        return 2
+        return error.status
     if len(written) > 2:
         print(f"{count(len(written), 'file')} in {written[0].parent}")
     else:

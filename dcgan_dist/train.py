@@ -114,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except DcganDistError as error:
         complain(error)
-        return 1 if started or isinstance(error, TrainingError) else 2
+        return 1 if started else error.status
     except KeyboardInterrupt:
         print(_left(launch if started else None), file=sys.stderr)
         return 130

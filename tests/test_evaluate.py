@@ -1,5 +1,6 @@
 """The command over evaluation/, as a user gives it."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -15,6 +16,7 @@ import simplejpeg
 from dcgan_dist.checkpoint import write_checkpoint
 from dcgan_dist.data.shards import ShardWriter
 from dcgan_dist.evaluate import main
+from dcgan_dist.evaluation import options
 from dcgan_dist.networks import Discriminator, Generator, initialize
 from dcgan_dist.settings import scenes32
 from dcgan_dist.storage import Place
@@ -165,3 +167,19 @@ def assert_told(folder: Path, sentence: str, status: int, output: str, errors: s
     assert sentence in errors
     assert len(errors.strip().splitlines()) == 1
     assert not (folder / "run" / "evaluation").exists()
+
+
+def test_a_task_whose_images_cannot_be_decoded_fails_late(
+    folder: Path, call: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ShardWriter(Place(str(folder / "bad")), "train", 150) as writer:
+        for label in (0, 1) * 20:
+            writer.add(b"no picture", label=label)
+    (folder / "mine" / "test-000000.tar").rename(folder / "bad" / "test-000000.tar")
+    # This process is connected already.
+    monkeypatch.setattr(options, "connected", lambda settings: contextlib.nullcontext())
+    monkeypatch.chdir(folder)
+    status, output, errors = call(main, "run", "--tasks", "mine=bad", "--cpus", "0.5")
+    assert (status, output) == (1, "")
+    assert errors.splitlines()[-1].startswith("error: ")
+    assert "train-000000.tar" in errors.splitlines()[-1]

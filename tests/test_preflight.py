@@ -1,10 +1,13 @@
 """The command that says what a cluster has, and what is wrong with it."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dcgan_dist import preflight
+from dcgan_dist.errors import ClusterError
 from dcgan_dist.preflight import main
 
 
@@ -23,3 +26,13 @@ def test_an_address_where_nobody_answers_is_told(call: Any) -> None:
     status, output, errors = call(main, "--doctor", "--address", "127.0.0.1:1")
     assert (status, output) == (2, "")
     assert errors.startswith("error: workers.address is 127.0.0.1:1 but no Ray cluster answers there")
+
+
+def test_what_the_doctor_finds_is_no_wrong_input(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def examine(storage: str, line: object) -> None:
+        raise ClusterError(f"something is wrong with a and {storage}: see above")
+
+    monkeypatch.setattr(preflight, "connected", lambda settings: nullcontext())
+    monkeypatch.setattr(preflight, "_examine", examine)
+    status, output, errors = call(main, "--doctor", "--storage", "kept")
+    assert (status, output, errors) == (1, "", "error: something is wrong with a and kept: see above\n")

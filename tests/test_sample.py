@@ -188,6 +188,16 @@ def test_a_wrong_input_gets_one_sentence(
     assert not Path("/no-such-folder").exists()
 
 
+def test_a_picture_that_cannot_be_written_is_no_wrong_input(
+    sample: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("new/000001.png").mkdir(parents=True)
+    assert sample("-n", "3", "--single", "--out", "new", "--overwrite") == 1
+    errors = capsys.readouterr().err.splitlines()
+    assert errors[-1].startswith(f"error: cannot write {Path.cwd()}/new/000001.png")
+    assert sum(line.startswith("error: ") for line in errors) == 1
+
+
 def test_one_folder_in_another_is_made(sample: Callable[..., int]) -> None:
     assert sample("-n", "2", "--single", "--out", "new") == 0
     assert sample("--out", "other/a.png") == 0

@@ -10,7 +10,7 @@ from typing import Annotated
 import tyro
 
 from dcgan_dist.cluster import connected, has_address, set_environment
-from dcgan_dist.errors import DcganDistError, SettingsError, complain
+from dcgan_dist.errors import DcganDistError, SettingsError, at_work, complain
 from dcgan_dist.evaluation.evaluator import Evaluators
 from dcgan_dist.monitoring.terminal import Line
 from dcgan_dist.placement import gather_facts, set_aside
@@ -83,12 +83,13 @@ def open_pool(options: ActorOptions, say: Callable[[str], None]) -> Iterator[Eva
             set_aside(gather_facts(free=True), actors, cpus, gpus)  # what was started here has all that it ever will
         pool = Pool(actors, cpus, gpus, options.threads, options.resource)
         pool.say = say
-        yield pool
+        with at_work():
+            yield pool
         pool.close()
 
 
 def status_of(act: Callable[[Line], None], left: str) -> int:
-    """Do what a command does: its status is 0, 2 for wrong input, 130 after Ctrl-C.
+    """Do what a command does: its status is 0, 2 for wrong input, 1 for what fails later, 130 after Ctrl-C.
 
     Args:
         act: is given the line that says what is being done.
@@ -100,7 +101,7 @@ def status_of(act: Callable[[Line], None], left: str) -> int:
     except DcganDistError as error:
         line.clear()
         complain(error)
-        return 2
+        return error.status
     except KeyboardInterrupt:
         line.clear()
         print(left, file=sys.stderr)
