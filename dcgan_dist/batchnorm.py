@@ -19,7 +19,9 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.nn.modules.batchnorm import _BatchNorm as _TorchBatchNorm
 
+NO_LAYERS = "no layers of batch normalization"
 EPS = 1e-8
 """Added to the variance (published code; the default of PyTorch is 1e-5)."""
 
@@ -157,6 +159,22 @@ def with_statistics(network: nn.Module, statistics: Statistics) -> nn.Module:
 
 def _normalising(network: nn.Module) -> list[tuple[str, BatchNorm]]:
     return [(name, module) for name, module in network.named_modules() if isinstance(module, BatchNorm)]
+
+
+def describe_statistics(network: nn.Module, *, ours: str, of_batch: str) -> str:
+    """By what statistics the layers of a network in eval mode normalize, in words.
+
+    Args:
+        ours: said of `BatchNorm`, whose statistics whoever uses the network chooses.
+        of_batch: said of PyTorch's layers that keep no running statistics.
+    """
+    found: list[str] = []
+    for module in network.modules():
+        if isinstance(module, BatchNorm):
+            found.append(ours)
+        elif isinstance(module, _TorchBatchNorm):
+            found.append(of_batch if module.running_mean is None else "running statistics of the training batches")
+    return " and ".join(dict.fromkeys(found)) or NO_LAYERS
 
 
 class _Parts(torch.autograd.Function):

@@ -17,9 +17,10 @@ from torch import Tensor, nn
 from dcgan_dist.adversarial import load_weights
 from dcgan_dist.batchnorm import (
     EPS,
-    BatchNorm,
+    NO_LAYERS,
     Statistics,
     average_of_batches,
+    describe_statistics,
     input_statistics,
     with_statistics,
 )
@@ -128,11 +129,14 @@ class FrozenGenerator(nn.Module):
             yield latents(self.about.networks, size, seed, "sample", batch)
 
 
-def describe_statistics(generator: nn.Module, batch_size: int) -> str:
-    """The statistics that `freeze` fixes in a generator, in words."""
-    if any(isinstance(module, BatchNorm) for module in generator.modules()):
-        return f"batch normalization by fixed statistics of {BATCHES} batches of {batch_size} z"
-    return "no statistics of batches"
+def describe_frozen(generator: nn.Module, batch_size: int) -> str:
+    """By what statistics a generator draws once `freeze` has fixed those of our layers, in words."""
+    found = describe_statistics(
+        generator,
+        ours=f"fixed statistics of {BATCHES} batches of {batch_size} z",
+        of_batch=f"statistics of each batch of {batch_size} samples",
+    )
+    return found if found == NO_LAYERS else f"batch normalization by {found}"
 
 
 def load_training_generator(checkpoint: Checkpoint, wanted: Which = "auto") -> tuple[nn.Module, Kind]:
@@ -161,7 +165,7 @@ def load_frozen(checkpoint: Checkpoint, run: str, wanted: Which, device: torch.d
     generator, kind = load_training_generator(checkpoint, wanted)
     settings = checkpoint.settings
     size = settings.optimization.batch_size
-    statistics = describe_statistics(generator, size)
+    statistics = describe_frozen(generator, size)
     about = About(run, checkpoint.name, checkpoint.images, kind, settings.networks, size, statistics)
     return FrozenGenerator(freeze(generator.to(device), settings.networks, size), about)
 

@@ -9,14 +9,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dcgan_dist.batchnorm import EPS
+from dcgan_dist.batchnorm import EPS, BatchNorm
 from dcgan_dist.checkpoint import Checkpoint
 from dcgan_dist.errors import CheckpointError
+from dcgan_dist.evaluation.coverage import Sampler
 from dcgan_dist.generate import (
     BATCHES,
     About,
     FrozenGenerator,
     choose_kind,
+    describe_frozen,
     freeze,
     load_frozen,
     load_training_generator,
@@ -168,6 +170,53 @@ def test_what_draws_is_said() -> None:
     assert not torch.equal(early(z), late(z))
     raw, _ = load_training_generator(checkpoint(480, averaged=True), "raw")
     assert torch.equal(early(z), freeze(raw, early.about.networks, BATCH)(z))
+
+
+class Normalised(nn.Module):
+    """One layer of batch normalization of each of these kinds."""
+
+    def __init__(self, *norms: nn.Module) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList(norms)
+
+
+OURS, THEIRS = BatchNorm(4), nn.BatchNorm2d(4)
+WITHOUT_RUNNING = nn.BatchNorm2d(4, track_running_stats=False)
+RUNNING = "running statistics of the training batches"
+
+
+@pytest.mark.parametrize(
+    ("norms", "frozen", "of_each_batch"),
+    [
+        ([OURS], "fixed statistics of 32 batches of 12 z", "of each batch of 12 samples, as in the published code"),
+        ([THEIRS], RUNNING, RUNNING),
+        ([nn.BatchNorm1d(3)], RUNNING, RUNNING),
+        ([WITHOUT_RUNNING], "statistics of each batch of 12 samples", "of each batch of 12 samples"),
+        (
+            [THEIRS, OURS, nn.BatchNorm2d(2)],
+            f"{RUNNING} and fixed statistics of 32 batches of 12 z",
+            f"{RUNNING} and of each batch of 12 samples, as in the published code",
+        ),
+        ([nn.GroupNorm(2, 4), nn.InstanceNorm2d(4)], None, "no layers of batch normalization"),
+    ],
+    ids=["ours", "PyTorch's", "of vectors", "without running ones", "both", "others"],
+)
+def test_what_layers_of_any_kind_normalize_by_is_said_as_it_is(
+    norms: list[nn.Module], frozen: str | None, of_each_batch: str
+) -> None:
+    network = Normalised(*norms)
+    said = "no layers of batch normalization" if frozen is None else f"batch normalization by {frozen}"
+    assert describe_frozen(network, BATCH) == said
+    assert Sampler(network, "raw", NetworkSettings(), BATCH, seed=0).statistics == of_each_batch
+
+
+def test_running_statistics_are_what_a_network_of_a_users_own_draws_by() -> None:
+    norm = nn.BatchNorm1d(5)
+    own = nn.Sequential(nn.Linear(7, 5), norm)
+    with torch.no_grad():
+        own(latents(NetworkSettings(latent_size=7), 40, 1, "some"))  # as training does
+    frozen = freeze(own.eval(), NetworkSettings(latent_size=7), BATCH)
+    assert torch.equal(frozen[1].running_var, norm.running_var)  # type: ignore[index]
 
 
 def test_an_average_that_was_not_kept_is_not_replaced_by_something_else() -> None:

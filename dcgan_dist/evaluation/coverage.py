@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from dcgan_dist.adversarial import load_weights
+from dcgan_dist.batchnorm import describe_statistics
 from dcgan_dist.evaluation.nearest import nearest
 from dcgan_dist.extensions import Code
 from dcgan_dist.generate import Kind
@@ -26,7 +27,7 @@ TOGETHER = 32
 
 @dataclass(frozen=True, eq=False)
 class Sampler:
-    """Draws samples in whole batches, whose statistics batch normalization uses: the published measure did so.
+    """Draws samples in whole batches, whose statistics our batch normalization uses: the published measure did so.
 
     Attributes:
         generator: that draws; its statistics are not fixed.
@@ -48,6 +49,12 @@ class Sampler:
         """As weights and the code that makes the network, see `descriptions.OwnFeatures`."""
         weights = {name: value.cpu() for name, value in self.generator.state_dict().items()}
         return _sampler, (weights, self.kind, self.settings, self.batch_size, self.seed, self.code)
+
+    @property
+    def statistics(self) -> str:
+        """By what statistics the generator normalizes, for the record."""
+        each = f"of each batch of {self.batch_size} samples"
+        return describe_statistics(self.generator, ours=f"{each}, as in the published code", of_batch=each)
 
     def to(self, device: torch.device) -> "Sampler":
         """The same, computing there."""

@@ -14,10 +14,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dcgan_dist.adversarial import load_weights
-from dcgan_dist.batchnorm import Statistics, average, average_of_batches, input_statistics, with_statistics
+from dcgan_dist.batchnorm import (
+    Statistics,
+    average,
+    average_of_batches,
+    describe_statistics,
+    input_statistics,
+    with_statistics,
+)
 from dcgan_dist.checkpoint import Checkpoint
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.evaluation.features import GRID, batch_statistics, features, to_float, widths
+from dcgan_dist.evaluation.task import STATISTICS_BATCH
 from dcgan_dist.extensions import NO_CODE, Code
 from dcgan_dist.networks import Discriminator, build_networks, new_networks
 from dcgan_dist.pictures import Pixels
@@ -69,7 +77,7 @@ class DiscriminatorFeatures:
     def recipe(self) -> dict[str, Any]:
         return {
             "maps": widths(self.discriminator),
-            "statistics": "means and biased variances of batches of 128 training images, averaged",
+            "statistics": _statistics(self.discriminator),
             "pooling": "largest of each cell of a grid of 4 x 4",
         }
 
@@ -120,7 +128,7 @@ class OwnFeatures:
         return {
             "factory": self.networks.factory,
             "maps": shapes,
-            "statistics": "means and biased variances of batches of 128 training images, averaged",
+            "statistics": _statistics(self.discriminator),
             "pooling": "largest of each cell of a grid of 4 x 4",
         }
 
@@ -198,6 +206,14 @@ def _features_of(
         return DiscriminatorFeatures(_laid_out(discriminator))
     require_maps(discriminator, networks.factory)
     return OwnFeatures(_laid_out(discriminator).eval(), networks, code)
+
+
+def _statistics(discriminator: nn.Module) -> str:
+    return describe_statistics(
+        discriminator,
+        ours=f"means and biased variances of batches of {STATISTICS_BATCH} training images, averaged",
+        of_batch="of whatever images are computed together",
+    )
 
 
 def _laid_out(network: Network) -> Network:

@@ -172,7 +172,7 @@ class NeighboursJob(Job):
             "number": len(self.asked.images),
             "samples": list(neighbours.SAMPLES),
             "generator": self.sampler.kind,
-            "statistics": f"of each batch of {self.sampler.batch_size} samples, as in the published code",
+            "statistics": self.sampler.statistics,
             "batch_size": self.sampler.batch_size,
             "seed": self.sampler.seed,
             "distance": "Euclidean, pixels from -1 to 1",

@@ -48,6 +48,10 @@ def test_features_of_an_image_depend_on_it_alone_and_survive_a_journey() -> None
     description = of_random(SETTINGS, 3, CODE)
     assert isinstance(description, OwnFeatures)
     assert description.recipe["maps"] == [[5, 6, 6], [2, 3, 3]]
+    assert description.recipe["statistics"] == (
+        "means and biased variances of batches of 128 training images, averaged and running statistics of the training "
+        "batches"
+    )
     parts = [description.gather([images[:20]]), pickle.loads(pickle.dumps(description)).gather([images[20:40]])]
     ready = description.combine(parts)
     found = ready.features(images)
@@ -55,6 +59,11 @@ def test_features_of_an_image_depend_on_it_alone_and_survive_a_journey() -> None
     torch.testing.assert_close(ready.features(images[7:8]), found[7:8], rtol=0, atol=1e-6)
     torch.testing.assert_close(pickle.loads(pickle.dumps(ready)).features(images), found, rtol=0, atol=0)
     assert found.std(0).min() > 0
+
+
+def test_a_discriminator_without_batch_normalization_is_not_said_to_have_statistics() -> None:
+    networks = NetworkSettings(image_size=16, discriminator_maps=3, batchnorm="nowhere")
+    assert of_random(networks, 0).recipe["statistics"] == "no layers of batch normalization"
 
 
 def test_a_discriminator_without_maps_is_told() -> None:
