@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from dcgan_dist.checkpoint import manifests, require_same
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.extensions import named_by, require_trust
 from dcgan_dist.invocation import prog
+from dcgan_dist.record import find_record
 from dcgan_dist.runs import SETTINGS_FILE, find_run, is_run
 from dcgan_dist.settings import PRESETS, Settings, from_yaml
 from dcgan_dist.storage import MissingFile, Place, place
@@ -143,7 +143,7 @@ def _going_on(arguments: Sequence[str], given: argparse.Namespace, run: Place, s
     notes = []
     if given.config and not length_given(arguments) and _length(settings) != _length(saved):
         notes.append(f"length: {_length(settings)} as in {given.config}, in place of {_length(saved)}")
-    done = is_done(_record(run), saved, settings)
+    done = is_done(find_record(run) or {}, saved, settings)
     return replace(options, resume=run.name, settings=settings, is_done=done, notes=tuple(notes))
 
 
@@ -160,14 +160,6 @@ def is_done(record: Mapping[str, object], saved: Settings, now: Settings) -> boo
         now: those that it would go on with.
     """
     return record.get("status") == "finished" and (now.images, now.epochs) == (saved.images, saved.epochs)
-
-
-def _record(run: Place) -> Mapping[str, object]:
-    try:
-        record = json.loads((run / "run.json").read_bytes())
-    except (MissingFile, ValueError):
-        return {}
-    return record if isinstance(record, dict) else {}
 
 
 def _read(arguments: Sequence[str], base: Settings) -> Options:

@@ -17,6 +17,7 @@ import tyro
 
 from dcgan_dist.arguments import read
 from dcgan_dist.checkpoint import Checkpoint, named_checkpoint
+from dcgan_dist.data.trained_on import TrainedOn, find_trained_on
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.evaluation.baselines.kmeans import KMeansFeatures, require_faiss
 from dcgan_dist.evaluation.classifiers import Linear, Nearest
@@ -35,7 +36,7 @@ from dcgan_dist.evaluation.tables import table
 from dcgan_dist.evaluation.task import Task
 from dcgan_dist.evaluation.tasks import Named, parse_tasks
 from dcgan_dist.evaluation.tasks.neighbours import NAME as NEIGHBOURS
-from dcgan_dist.evaluation.tasks.neighbours import open_neighbours, training_shards
+from dcgan_dist.evaluation.tasks.neighbours import open_neighbours
 from dcgan_dist.generate import Which, load_training_generator
 from dcgan_dist.invocation import prog
 from dcgan_dist.monitoring.terminal import Line, printable
@@ -166,12 +167,12 @@ def evaluate(
     checkpoint = (
         named_checkpoint(of.place, of.choose(options.checkpoint), trust_code=options.trust_code) if of else None
     )
-    trained_on = training_shards(checkpoint.settings) if checkpoint else ()
+    trained_on = find_trained_on(run, checkpoint.settings) if run and checkpoint else TrainedOn()
     jobs: list[Job] = []
     tasks: list[Task] = []
     for named in parse_tasks(options.tasks):
         if named.name == NEIGHBOURS:
-            jobs.append(_neighbours(named, options, run, checkpoint))
+            jobs.append(_neighbours(named, options, run, checkpoint, trained_on))
             continue
         size = checkpoint.settings.networks.image_size if checkpoint else options.size
         task = named.open(size, resize=options.resize, seed=options.seed).seen_by(trained_on)
@@ -216,13 +217,13 @@ def _probes(task: Task, options: EvaluateOptions, run: Place | None, checkpoint:
 
 
 def _neighbours(
-    named: Named, options: EvaluateOptions, run: Place | None, checkpoint: Checkpoint | None
+    named: Named, options: EvaluateOptions, run: Place | None, checkpoint: Checkpoint | None, trained_on: TrainedOn
 ) -> NeighboursJob:
     """Distances to samples of the run's generator; raises `SettingsError` without a run."""
     if run is None or checkpoint is None:
         raise SettingsError(f"task {NEIGHBOURS} draws samples of a run: give its folder")
     settings = checkpoint.settings
-    asked = open_neighbours(named.folder, run, settings, resize=options.resize)
+    asked = open_neighbours(named.folder, run, settings, trained_on, resize=options.resize)
     generator, kind = load_training_generator(checkpoint, options.generator)
     size = settings.optimization.batch_size
     sampler = Sampler(generator, kind, settings.networks, size, options.seed, checkpoint.code)

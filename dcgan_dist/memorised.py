@@ -18,13 +18,15 @@ from dcgan_dist.arguments import read
 from dcgan_dist.checkpoint import named_checkpoint
 from dcgan_dist.data.embedded import EMBEDDED, embedded_image
 from dcgan_dist.data.shards import Index
-from dcgan_dist.errors import SettingsError, at_work
+from dcgan_dist.data.trained_on import find_trained_on
+from dcgan_dist.errors import DataError, SettingsError, at_work
 from dcgan_dist.evaluation.descriptions import Description, PixelFeatures, of_discriminator
 from dcgan_dist.evaluation.job import FOLDER
-from dcgan_dist.evaluation.memorisation import lines, look, record
+from dcgan_dist.evaluation.memorisation import lines, look, recipe, record
 from dcgan_dist.evaluation.options import ActorOptions, open_pool, status_of
+from dcgan_dist.evaluation.results import recipe_sha256
 from dcgan_dist.evaluation.task import Labelled
-from dcgan_dist.evaluation.tasks.labelled import find_split, open_index, pictures
+from dcgan_dist.evaluation.tasks.labelled import digest, find_split, open_index, pictures
 from dcgan_dist.evaluation.tasks.neighbours import require_unseen, training_index
 from dcgan_dist.generate import Which, load_frozen
 from dcgan_dist.invocation import prog
@@ -67,22 +69,50 @@ class MemorisedOptions(ActorOptions):
         super().__post_init__()
 
 
-def training_images(run: Place, settings: Settings, data: str, number: int) -> tuple[Labelled, Pixels]:
-    """What a run was trained on, and at most so many images that it was not: uint8 [m, S, S, 3].
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """What samples are compared with.
+
+    Attributes:
+        train: what the run was trained on.
+        held_out: uint8 [m, S, S, 3], images that it was not trained on.
+        data: what tells both from other images.
+        notes: lines about what is doubtful in them.
+    """
+
+    train: Labelled
+    held_out: Pixels
+    data: str
+    notes: tuple[str, ...] = ()
+
+
+def training_images(run: Place, settings: Settings, data: str, number: int) -> Compared:
+    """What a run was trained on, and at most so many images that it was not.
 
     Raises:
-        DataError: images are not there, or those that are held out are among what the run was trained on.
+        DataError: images are not there, are not those that the run was trained on, or those that are held out are.
         SettingsError: it has to be said where they are.
     """
     size = settings.networks.image_size
+    trained_on = find_trained_on(run, settings)
     if data:
         train, test = (open_index(find_split(place(data), split)) for split in ("train", "test"))
-        require_unseen(test, settings)
-        for line in dict.fromkeys([*train.told, *test.told]):
-            print(line, file=sys.stderr)
+        is_own = trained_on.is_own(train)
+        if is_own is False:
+            theirs = (
+                "leave --data out, since it drew its own"
+                if settings.data.path == EMBEDDED
+                else f"give the folder that holds those of {settings.data.path} as train-*.tar"
+            )
+            raise DataError(
+                f"the shards train-*.tar of {data} are not those that {run} was trained on, so that copies of its "
+                f"training images would not be found: {theirs}"
+            )
+        doubt = [] if is_own else [f"nothing says whether {run} was trained on the images of {data}/train-*.tar"]
+        notes = dict.fromkeys([*doubt, *require_unseen(test, settings, trained_on), *train.told, *test.told])
         others = _unlabelled(test, size, settings)
         held_out = others.read(np.arange(min(number, len(test))))
-        return _unlabelled(train, size, settings), held_out
+        return Compared(_unlabelled(train, size, settings), held_out, digest((train, test)), tuple(notes))
     if settings.data.path != EMBEDDED:
         raise SettingsError(
             f"{run} was trained on {settings.data.path}: give --data FOLDER with those images as train-*.tar, and "
@@ -90,8 +120,12 @@ def training_images(run: Place, settings: Settings, data: str, number: int) -> t
         )
     first = settings.data.scenes_images
     more = (embedded_image(settings.data.scenes, size, first + i)[0] for i in range(number))
-    train = training_index(run, settings)
-    return _unlabelled(train, size, settings), np.stack([simplejpeg.decode_jpeg(jpeg) for jpeg in more])
+    train, doubts = training_index(run, settings, trained_on)
+    if trained_on.before:
+        other = next(iter(trained_on.before))
+        doubts = [*doubts, f"scenes that are held out may have been trained on before this run began, as {other} was"]
+    held_out = np.stack([simplejpeg.decode_jpeg(jpeg) for jpeg in more])
+    return Compared(_unlabelled(train, size, settings), held_out, digest([train]), tuple(doubts))
 
 
 def _unlabelled(index: Index, size: int, settings: Settings) -> Labelled:
@@ -107,7 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         named = find_run(options.run, options.storage)
         run, name = named.place, named.choose(options.checkpoint)
         checkpoint = named_checkpoint(run, name, trust_code=options.trust_code)
-        train, held_out = training_images(run, checkpoint.settings, options.data, options.number)
+        compared = training_images(run, checkpoint.settings, options.data, options.number)
         line.say("drawing samples")
         generator = load_frozen(checkpoint, run.name, options.generator, torch.device("cpu"))
         samples = np.concatenate(list(generator.draw(options.number, options.seed)))
@@ -117,16 +151,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         }
         require_writable(run / FOLDER, "the run's folder for results")
         with open_pool(options, line.say) as pool:
-            found = look(pool, train, held_out, samples, descriptions, line.say)
-        # Those of another generator are other results, and stay.
-        name = f"{checkpoint.name}-memorised-{generator.about.kind}"
+            found = look(pool, compared.train, compared.held_out, samples, descriptions, line.say)
+        asked = recipe(generator.about, options.number, options.seed, compared.data)
+        # Results of another generator, of other samples or images are other results, and stay.
+        name = f"{checkpoint.name}-memorised-{generator.about.kind}-{recipe_sha256(asked)[:8]}"
         file, sheet = (run / FOLDER / f"{name}.{kind}" for kind in ("json", "png"))
         with at_work():
-            file.write_bytes(record(found, generator.about, options.seed))
+            file.write_bytes(record(found, generator.about, asked, compared.notes))
             sheet.write_bytes(png(found.sheet, f"closest pairs, sample and training image; {generator.about.caption}"))
         line.clear()
         print(
             *lines(found.result),
+            *(f"note: {note}" for note in compared.notes),
             f"samples of {generator.about.caption}",
             f"closest pairs, sample and training image: {sheet}",
             sep="\n",

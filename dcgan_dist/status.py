@@ -4,7 +4,6 @@ python -m dcgan_dist.status NAME
 python -m dcgan_dist.status s3://bucket/runs/NAME
 """
 
-import json
 import statistics
 import sys
 import time
@@ -17,14 +16,15 @@ import tyro
 from dcgan_dist import checkpoint
 from dcgan_dist.arguments import read
 from dcgan_dist.checkpoint import Attempt, attempts, manifests
-from dcgan_dist.errors import CheckpointError, DcganDistError, complain
+from dcgan_dist.errors import DcganDistError, complain
 from dcgan_dist.history import lives, totals
 from dcgan_dist.invocation import command_line, prog
 from dcgan_dist.monitoring.curves import Point, read_lines, read_points
 from dcgan_dist.monitoring.terminal import duration, epochs_of
 from dcgan_dist.numerals import count
+from dcgan_dist.record import read_record
 from dcgan_dist.runs import find_run
-from dcgan_dist.storage import MissingFile, Place
+from dcgan_dist.storage import Place
 
 arg = tyro.conf.arg
 
@@ -71,14 +71,7 @@ def read_standing(run: Place) -> Standing:
     Raises:
         CheckpointError: it is none.
     """
-    try:
-        record = json.loads((run / "run.json").read_bytes())
-    except MissingFile as error:
-        raise CheckpointError(f"{run} holds no run.json yet: nothing has been trained there") from error
-    except ValueError as error:
-        raise CheckpointError(
-            f"{run / 'run.json'} is damaged: put a whole one back, or the run cannot be resumed"
-        ) from error
+    record = read_record(run)
     whole = manifests(run)
     torn = [name for name in checkpoint.folder(run).names() if name not in whole]
     return Standing(record, read_lines(run), read_points(run), attempts(run), whole, torn)

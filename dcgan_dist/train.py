@@ -6,7 +6,6 @@ python -m dcgan_dist.train --preset lsun64 --data "s3://bucket/lsun/*.tar" --sto
 python -m dcgan_dist.train --resume NAME
 """
 
-import hashlib
 import json
 import os
 import shlex
@@ -36,15 +35,15 @@ from dcgan_dist.commandline import Options, parse
 from dcgan_dist.contract import require_contract
 from dcgan_dist.data.embedded import EMBEDDED
 from dcgan_dist.data.plan import SEQUENCE
-from dcgan_dist.data.shards import Index
+from dcgan_dist.data.shards import Index, layout_sha256
 from dcgan_dist.data.splits import trains_on_held_out
+from dcgan_dist.data.trained_on import FIELD, TrainedOn, contents, from_record, inherited
 from dcgan_dist.errors import CheckpointError, DataError, DcganDistError, SettingsError, TrainingError, complain
 from dcgan_dist.estimate import Expected, FirstMinute, checkpoint_bytes, checkpoints_kept, shared_cores
 from dcgan_dist.evaluation.judge import Judge, PoolJudge
 from dcgan_dist.evaluation.live import LiveProbe, first_after
 from dcgan_dist.evaluation.task import Task
 from dcgan_dist.evaluation.tasks import parse_tasks
-from dcgan_dist.evaluation.tasks.neighbours import training_shards
 from dcgan_dist.extensions import Code, checksums, import_code
 from dcgan_dist.history import lives, totals
 from dcgan_dist.invocation import command_line
@@ -54,12 +53,13 @@ from dcgan_dist.monitoring.trackers import Status, require_trackers
 from dcgan_dist.networks import count_parameters, new_networks
 from dcgan_dist.numerals import count
 from dcgan_dist.placement import ClusterFacts, Placement, describe, most_beside, place_workers, set_aside
+from dcgan_dist.record import RECORD_FILE, find_record
 from dcgan_dist.room import bundles_of, require_resource, wait_for_room
 from dcgan_dist.runs import NamedRun, find_run, is_run
 from dcgan_dist.settings import Settings, from_yaml, to_yaml
 from dcgan_dist.sharing import require_shared
 from dcgan_dist.speed import measure_speed
-from dcgan_dist.storage import MissingFile, Place, place, require_lasting, require_writable
+from dcgan_dist.storage import Place, place, require_lasting, require_writable
 from dcgan_dist.surroundings import interfaces, require_interfaces
 from dcgan_dist.versions import versions
 
@@ -191,10 +191,11 @@ class Launch:
         self._trained = False
         self._supervisor: Supervisor | None = None
         self._stopped = False
+        self._recorded = find_record(self.run) if options.resume else None
         if options.resume:
             saved = from_yaml((self.run / "settings.yaml").read_bytes().decode(), str(self.run / "settings.yaml"))
             require_same(saved, self.settings, self.run)
-            require_same_sequence(self.run, self._recorded())
+            require_same_sequence(self.run, self._recorded)
         elif self.run.names():
             go_on = f"go on with it by --resume {shlex.quote(self.settings.name)}, or " if is_run(self.run) else ""
             raise SettingsError(f"name is {self.settings.name} but {self.run} exists: {go_on}choose another name")
@@ -213,17 +214,14 @@ class Launch:
         self.shards = find_shards(self.settings)
         if self.settings.data.path != EMBEDDED and lent is None:
             look_at_first(self.shards, self.settings.data, self.settings.networks.image_size)
-        self.tasks = open_tasks(self.settings) if lent is None else []
+        # Those of the embedded data set may have yet to be drawn.
+        self._trained_on = self._all_trained_on([] if self.settings.data.path == EMBEDDED else self.shards)
+        self.tasks = open_tasks(self.settings, self._trained_on) if lent is None else []
 
     def _find_beginning(self) -> str:
         """The run whose networks this one begins with, or began with, and its checkpoint; empty for its own."""
         given = self.options.init_from
-        try:
-            recorded = (
-                json.loads((self.run / "run.json").read_bytes()).get("init_from") if self.options.resume else None
-            )
-        except (MissingFile, ValueError):
-            recorded = None  # it was stopped before it was written
+        recorded = (self._recorded or {}).get("init_from")  # without one it was stopped before it was written
         if recorded is None:
             return given
         if given and (not recorded or find_run(given, self.settings.storage).place != find_run(recorded).place):
@@ -271,6 +269,8 @@ class Launch:
         settings, progress = self.settings, Progress(sys.stdout)
         require_shared(settings, self.shards, self.facts)
         self.index = open_index(settings, self.shards, progress)
+        if settings.data.path == EMBEDDED:
+            self._trained_on = self._all_trained_on(self.shards)
         shards = self._in_shards = open_pictures(self.index, settings)
         samples = np.unique(np.linspace(0, len(self.index) - 1, CHECKED_IMAGES).astype(np.int64))
         size = settings.networks.image_size
@@ -371,32 +371,26 @@ class Launch:
             self._warn(sentence)
         return settings, images
 
-    def _recorded(self) -> dict[str, Any] | None:
-        """What `run.json` says of the run that is resumed; None where it is missing or damaged."""
-        try:
-            record = json.loads((self.run / "run.json").read_bytes())
-        except (MissingFile, ValueError):
-            return None
-        return record if isinstance(record, dict) else None
-
     def _require_same_data(self) -> None:
         """The position in the sequence means nothing for other images."""
-        record = self._recorded()
-        # Without one there are no checkpoints either: it was stopped before any training.
-        if record is not None and record.get("data_sha256") != _digest(self.index):
+        # Without a record there are no checkpoints either: it was stopped before any training.
+        if self._recorded is not None and self._recorded.get("data_sha256") != layout_sha256(self.index):
             raise DataError(
                 f"the shards of {self.settings.data.path} are not those that {self.run} was trained on: put those "
                 "back, or start a run of another name with --init-from"
             )
 
+    def _all_trained_on(self, shards: Sequence[Place]) -> TrainedOn:
+        """What the networks are trained on: these shards, and what they were trained on before."""
+        own = TrainedOn(contents(shard.address for shard in shards))
+        earlier = from_record(self._recorded)
+        if earlier is not None:
+            return own.after(earlier)
+        return own.after(inherited(self._begun_with)) if self._begun_with else own
+
     def _changed_code(self) -> list[str]:
         """Modules of the user's own that are not what they were in the attempt before."""
-        if not self.options.resume:
-            return []
-        try:
-            before = json.loads((self.run / "run.json").read_bytes())["code"]
-        except (MissingFile, ValueError, KeyError):
-            return []
+        before = (self._recorded or {}).get("code", {})
         return [name for name, checksum in checksums().items() if before.get(name, checksum) != checksum]
 
     def train(self) -> int:
@@ -471,9 +465,9 @@ class Launch:
             if self.live is not None:
                 self.live.close(finish=False)
             monitor.close(ended)
-            newest = newest_manifest(self.run)
             # What the run ended with is told, not that the record of it could not be written either.
             with suppress(DcganDistError):
+                newest = newest_manifest(self.run)
                 self._record(ended, newest["step"] if newest else 0)
             raise
         if self.live is not None:
@@ -545,7 +539,8 @@ class Launch:
             "total_steps": self.total_steps,
             "total_images": self.total_steps * settings.optimization.batch_size,
             "epoch_images": len(self.index),
-            "data_sha256": _digest(self.index),
+            "data_sha256": layout_sha256(self.index),
+            FIELD: self._trained_on.record(),
             "init_from": self._begun_with,
             "sequence": SEQUENCE,
             "step": step,
@@ -559,7 +554,7 @@ class Launch:
             **({"code": checksums()} if self.code else {}),
             "versions": versions("torch", "ray", "numpy", "pyarrow"),
         }
-        (self.run / "run.json").write_bytes(json.dumps(record, indent=1).encode())
+        (self.run / RECORD_FILE).write_bytes(json.dumps(record, indent=1).encode())
 
 
 def open_pictures(index: Index, settings: Settings) -> "ShardPictures":
@@ -570,8 +565,11 @@ def open_pictures(index: Index, settings: Settings) -> "ShardPictures":
     return ShardPictures(index, size, data.fit, data.max_image_pixels, data.max_image_bytes)
 
 
-def open_tasks(settings: Settings) -> list[Task]:
+def open_tasks(settings: Settings, trained_on: TrainedOn | None) -> list[Task]:
     """What the checkpoints of a run are judged on.
+
+    Args:
+        trained_on: what the run is trained on; tasks whose test images are among that say so. None: nobody asks them.
 
     Raises:
         SettingsError: a task that nobody knows.
@@ -580,22 +578,13 @@ def open_tasks(settings: Settings) -> list[Task]:
     probe, size = settings.probe, settings.networks.image_size
     named = parse_tasks(probe.tasks, "--probe") if probe.tasks else []
     opened = [task.open(size, resize=probe.resize, seed=PROBE_SEED) for task in named]
-    trained_on = training_shards(settings)
-    return [task.seen_by(trained_on) for task in opened]
+    return opened if trained_on is None else [task.seen_by(trained_on) for task in opened]
 
 
 def doubts(shards: Sequence[Place], tasks: Sequence[Task]) -> list[str]:
     """Sentences about what makes what a run is judged by doubtful: the shards it is trained on, the tasks."""
     mixed = trains_on_held_out([shard.name for shard in shards])
     return [*([mixed] if mixed else []), *(f"probe {task.name}: {note}" for task in tasks for note in task.notes)]
-
-
-def _digest(index: Index) -> str:
-    """Changes with the number, order, places and sizes of the images, but not with the address of their shards."""
-    digest = hashlib.sha256()
-    for column in (index.shard, index.offset, index.size):
-        digest.update(column.tobytes())
-    return digest.hexdigest()
 
 
 def _networks_of(named: NamedRun, settings: Settings) -> tuple[Place, str]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -14,12 +15,15 @@ import simplejpeg
 from PIL import Image
 
 from dcgan_dist.checkpoint import write_checkpoint
+from dcgan_dist.data.embedded import embedded_folder
 from dcgan_dist.data.scenes import draw
-from dcgan_dist.data.shards import ShardWriter
-from dcgan_dist.memorised import main
+from dcgan_dist.data.shards import ShardWriter, concatenate
+from dcgan_dist.data.trained_on import FIELD, TrainedOn, contents
+from dcgan_dist.errors import DataError
+from dcgan_dist.memorised import main, training_images
 from dcgan_dist.networks import Discriminator, Generator, initialize
-from dcgan_dist.settings import scenes32
-from dcgan_dist.storage import Place
+from dcgan_dist.settings import Settings, scenes32
+from dcgan_dist.storage import Place, expand
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("standing_cluster")]
 
@@ -66,18 +70,25 @@ def memorised(folder: Path, *arguments: str) -> tuple[int, str, str]:
 def test_what_is_found_is_said_and_written_with_a_sheet_of_pairs(folder: Path) -> None:
     status, output, errors = memorised(folder, "runs/run", "--data", "shards", "-n", "120", "--actors", "2")
     assert status == 0, errors
+    (file,) = (folder / "runs" / "run" / "evaluation").glob("*.json")
+    assert file.name.startswith("000000000640-memorised-raw-")
     assert output.startswith("memorised: 120 samples against 120 images held out")
     assert output.count("no sign of copies") == 2
-    result = json.loads((folder / "runs" / "run" / "evaluation" / "000000000640-memorised-raw.json").read_text())
+    result = json.loads(file.read_text())
     assert (result["samples"], result["held_out_images"], result["training_images"]) == (120, 120, SCENES)
     assert set(result["by"]) == {"pixels", "features of D"}
     # Of another generator, or by other statistics, it would be another result.
+    assert file.stem.endswith(result["recipe_sha256"][:8])
     assert (result["generator"], result["statistics"]) == (
         "raw",
         "batch normalization by fixed statistics of 32 batches of 64 z",
     )
     assert "raw generator" in output
-    with Image.open(folder / "runs" / "run" / "evaluation" / "000000000640-memorised-raw.png") as sheet:
+    # The run has no record: nobody knows whether these are its training images.
+    doubt = f"nothing says whether {folder}/runs/run was trained on the images of shards/train-*.tar"
+    assert doubt in result["notes"]
+    assert f"note: {doubt}" in output
+    with Image.open(file.with_suffix(".png")) as sheet:
         # Enlarged, so that a person sees it.
         assert sheet.size == (6 * (8 * 18 - 2), 6 * (8 * 18 - 2))
         # Each sample stands beside its training image.
@@ -88,9 +99,6 @@ def test_what_is_found_is_said_and_written_with_a_sheet_of_pairs(folder: Path) -
 
 
 def test_a_run_on_the_embedded_data_set_needs_no_data_named(folder: Path) -> None:
-    from dcgan_dist.data.embedded import embedded_folder
-    from dcgan_dist.data.shards import concatenate
-
     where = embedded_folder(replace(SETTINGS, storage=str(folder / "runs")))
     with ShardWriter(where, "rooms", SCENES) as writer:
         for index in range(SCENES):
@@ -99,6 +107,53 @@ def test_a_run_on_the_embedded_data_set_needs_no_data_named(folder: Path) -> Non
     status, output, errors = memorised(folder, "run", "-n", "100")
     assert status == 0, errors
     assert "100 samples against 100 images held out" in output
+
+
+def on_shards(folder: Path, *splits: str) -> tuple[Place, Settings]:
+    """That run as if it had been trained on the shards of these splits."""
+    run = Place(str(folder / "runs" / "run"))
+    trained = contents(shard.address for split in splits for shard in expand(f"{folder}/shards/{split}-*.tar"))
+    (run / "run.json").write_bytes(json.dumps({FIELD: TrainedOn(trained).record()}).encode())
+    return run, replace(SETTINGS, data=replace(SETTINGS.data, path="shards/train-*.tar"))
+
+
+def test_the_images_of_the_run_are_taken_wherever_they_lie(folder: Path) -> None:
+    run, settings = on_shards(folder, "train")
+    (folder / "shards").rename(folder / "moved")
+    compared = training_images(run, settings, f"{folder}/moved", 110)
+    assert (len(compared.train), len(compared.held_out), compared.notes) == (SCENES, 110, ())
+
+
+def test_images_that_are_not_those_of_the_run_are_refused(folder: Path) -> None:
+    run, settings = on_shards(folder, "train")
+    (folder / "shards" / "train-000001.tar").rename(folder / "shards" / "other-000001.tar")
+    with pytest.raises(
+        DataError, match=r"train-\*.tar of .*/shards are not those that .*/runs/run was trained on, so "
+    ):
+        training_images(run, settings, f"{folder}/shards", 110)
+    with pytest.raises(DataError, match="leave --data out, since it drew its own"):
+        training_images(run, SETTINGS, f"{folder}/shards", 110)
+
+
+def test_so_are_held_out_images_that_it_was_trained_on(folder: Path) -> None:
+    shutil.copy(folder / "shards" / "test-000000.tar", folder / "shards" / "train-000002.tar")
+    run, settings = on_shards(folder, "train")
+    with pytest.raises(DataError, match=r"on .*/train-000002.tar, of which .*/test-000000.tar is a copy that is to be"):
+        training_images(run, settings, f"{folder}/shards", 110)
+
+
+def test_scenes_that_were_trained_on_before_the_run_began_are_a_doubt(folder: Path) -> None:
+    settings = replace(SETTINGS, storage=str(folder / "runs"))
+    with ShardWriter(embedded_folder(settings), "rooms", SCENES) as writer:
+        for index in range(SCENES):
+            writer.add(jpeg(index))
+    concatenate(writer.written, image_size=16).save(embedded_folder(settings))
+    run, _ = on_shards(folder)
+    own = TrainedOn(contents([writer.written[0].shard]), {"/first/rooms-000000.tar": "ab"})
+    (run / "run.json").write_bytes(json.dumps({FIELD: own.record()}).encode())
+    assert training_images(run, settings, "", 100).notes == (
+        "scenes that are held out may have been trained on before this run began, as /first/rooms-000000.tar was",
+    )
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import simplejpeg
 
 from dcgan_dist.checkpoint import attempts, manifests
 from dcgan_dist.data.shards import ShardWriter
+from dcgan_dist.data.trained_on import contents
 from dcgan_dist.monitoring.curves import read_probed
 from dcgan_dist.storage import Place
 
@@ -104,7 +105,10 @@ def test_what_is_killed_while_it_judges_is_done_once_all_the_same(
         name: one["all_labels"]["accuracy"] for name, one in after.items()
     }
     assert re.search(rf"probe bands of checkpoint {IMAGES:012d}: [0-9.]+ % \(±[0-9.]+\), in \d+ s", output)
-    record = json.loads((folder / "run.json").read_text())["probe"]
+    about = json.loads((folder / "run.json").read_text())
+    (drawn,) = (tmp_path / "runs" / "data").glob("*/*.tar")
+    assert about["trained_on"] == {"shards": contents([str(drawn)])}, "known though it was drawn after the beginning"
+    record = about["probe"]
     best = {name: one["all_labels"]["accuracy"] for name, one in after.items() if name in manifests(run)}
     assert record["best"]["accuracy"] == max(best.values()) == best[record["best"]["checkpoint"]]
     assert not set(record["skipped"]) & set(after)

@@ -32,7 +32,8 @@ from dcgan_dist.checkpoint import attempts
 from dcgan_dist.commandline import Options, parse
 from dcgan_dist.data.plan import SEQUENCE
 from dcgan_dist.data.shards import ShardWriter
-from dcgan_dist.errors import DcganDistError
+from dcgan_dist.data.trained_on import contents
+from dcgan_dist.errors import DataError, DcganDistError
 from dcgan_dist.evaluation.job import ProbeJob
 from dcgan_dist.monitoring.curves import read_points
 from dcgan_dist.monitoring.metrics import describe
@@ -288,9 +289,10 @@ def test_the_length_follows_from_the_pictures_where_nobody_gives_one(
 
 
 @pytest.mark.usefixtures("after_first_run")
-def test_networks_of_another_run_are_a_beginning(train_here: Any, tmp_path: Path) -> None:
+def test_networks_of_another_run_are_a_beginning(train_here: Any, first_run: Path, tmp_path: Path) -> None:
     # Nothing is learnt at such a rate, so what comes out is what went in.
-    more = ["--data=data", "--init-from=runs/first"]
+    more = ["--data=other", "--init-from=runs/first"]
+    shards(tmp_path / "other", images=40)
     status, output = train_here(*TINY, *more, "--images=16", "--name=second", "--lr=1e-30")
     assert status == 0, output
     states = [
@@ -306,6 +308,12 @@ def test_networks_of_another_run_are_a_beginning(train_here: Any, tmp_path: Path
     assert one_sentence(output).startswith("error: the networks of ")
     record = json.loads((tmp_path / "runs" / "second" / "run.json").read_text())
     assert record["init_from"] == f"{tmp_path}/runs/first/checkpoints/000000000160"
+    # Its networks have seen the images of both runs; the folders stand there by their whole addresses.
+    data = [f"{first_run}/data/train-{number:06}.tar" for number in range(3)]
+    assert record["trained_on"] == {
+        "shards": contents([f"{tmp_path}/other/train-000000.tar"]),
+        "before": contents(data),
+    }
 
 
 @pytest.mark.usefixtures("after_first_run")
@@ -587,11 +595,13 @@ class NoJudge:
 def trial(settings: Settings, *, resume: bool) -> tuple[Launch, NoJudge]:
     """A run in this process, as a sweep drives it."""
     judge = NoJudge()
-    tasks = open_tasks(replace(scenes32(), probe=replace(scenes32().probe, tasks="rooms")))
+    tasks = open_tasks(replace(scenes32(), probe=replace(scenes32().probe, tasks="rooms")), None)
     return Launch(Options(resume=settings.name if resume else "", settings=settings), Lent(judge, tasks)), judge
 
 
-def test_a_trial_ends_where_nobody_can_judge_it(after_first_run: None, tmp_path: Path) -> None:
+def test_a_trial_ends_where_nobody_can_judge_it(
+    after_first_run: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     text = (tmp_path / "runs" / "first" / "settings.yaml").read_text()
     settings = replace(
         from_yaml(text, "first"),
@@ -604,10 +614,14 @@ def test_a_trial_ends_where_nobody_can_judge_it(after_first_run: None, tmp_path:
     launch, _ = trial(settings, resume=False)
     launch.preflight()
     launch.open_data()
+
+    def refuse(run: Place) -> None:
+        raise DataError("the store is away")
+
+    monkeypatch.setattr(dcgan_dist.train, "newest_manifest", refuse)
+    # What it ended with is told also where the store fails at the same time.
     with pytest.raises(DcganDistError, match="its checkpoints cannot be judged: no features are left"):
         launch.train()
-    record = json.loads((tmp_path / "runs" / "trial" / "run.json").read_text())
-    assert record["status"] == "failed"
 
 
 def test_a_trial_that_is_trained_is_only_judged(

@@ -24,7 +24,7 @@ class _JudgeActor:
     def __init__(self, settings: Settings) -> None:
         probe = settings.probe
         self._pool = Pool(probe.actors, probe.cpus, probe.gpus, probe.threads, probe.resource)
-        self._judge = PoolJudge(self._pool, probe.actors, open_tasks(settings))
+        self._judge = PoolJudge(self._pool, probe.actors, open_tasks(settings, None))
 
     def held(self) -> dict[str, tuple[float, float]]:
         """CPUs and GPUs that the pool holds, by node."""

@@ -22,6 +22,7 @@ from dcgan_dist.cluster import carry_code, connected, has_address, set_environme
 from dcgan_dist.contract import require_contract
 from dcgan_dist.data.embedded import EMBEDDED
 from dcgan_dist.data.shards import Index
+from dcgan_dist.data.trained_on import TrainedOn, contents
 from dcgan_dist.errors import DcganDistError, SettingsError, complain
 from dcgan_dist.evaluation.tasks import parse_tasks
 from dcgan_dist.extensions import CODE_SETTINGS, Code, import_code, named_by, require_trust
@@ -138,7 +139,8 @@ class Sweep:
         require_trackers(self.base)
         self.code = self._import_code()
         self.shards = find_shards(self.base)
-        self.tasks = open_tasks(self.base) if self.objective.judged else []
+        shards = [] if self.base.data.path == EMBEDDED else [shard.address for shard in self.shards]
+        self.tasks = open_tasks(self.base, TrainedOn(contents(shards))) if self.objective.judged else []
         actors = settings.probe.actors * settings.probe.cpus if self.objective.judged else 0.0
         self.largest = self._largest()
         if settings.images is not None and (not options.length_of or settings.data.path == EMBEDDED):

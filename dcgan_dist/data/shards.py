@@ -320,6 +320,14 @@ def find_index(shards: Sequence[Place]) -> Index | None:
     return index
 
 
+def layout_sha256(index: Index) -> str:
+    """Changes with the number, order, places and sizes of the images, but not with the address of their shards."""
+    digest = hashlib.sha256()
+    for column in (index.shard, index.offset, index.size):
+        digest.update(column.tobytes())
+    return digest.hexdigest()
+
+
 def fingerprint(shards: Sequence[Place]) -> str:
     """Stands for the index of these shards as they are now: 16 hex digits that change with any address, size or
     version, and with the rules by which shards are read."""

@@ -17,7 +17,7 @@ from dcgan_dist.evaluation.coverage import Sampler
 from dcgan_dist.evaluation.descriptions import Description
 from dcgan_dist.evaluation.evaluator import Evaluators
 from dcgan_dist.evaluation.probe import probe, recipe
-from dcgan_dist.evaluation.results import encode
+from dcgan_dist.evaluation.results import encode, recipe_sha256
 from dcgan_dist.evaluation.task import Task
 from dcgan_dist.evaluation.tasks import neighbours
 from dcgan_dist.evaluation.tasks.neighbours import Asked
@@ -71,7 +71,7 @@ class Job(ABC):
     @property
     def recipe_sha256(self) -> str:
         """Of the recipe, as hexadecimal digits."""
-        return hashlib.sha256(json.dumps(self.recipe, sort_keys=True).encode()).hexdigest()
+        return recipe_sha256(self.recipe)
 
     @property
     def file(self) -> Place:

@@ -153,7 +153,7 @@ class LiveProbe:
             result
             for result in results
             if result is not None
-            and result["features_of"] == FEATURES  # random ones have the same recipe
+            and result.get("features_of") == FEATURES  # random ones have the same recipe, `memorised` has none
             and (result["task"], result["checkpoint"]) not in told
             and result["checkpoint"] <= newest  # what comes after it is of a lineage that has ended
         ]

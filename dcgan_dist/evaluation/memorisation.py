@@ -1,7 +1,7 @@
 """The training images that are nearest to samples of a generator, and whether the samples repeat them; no Ray."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from dcgan_dist.evaluation.descriptions import Description
 from dcgan_dist.evaluation.evaluator import Evaluators
 from dcgan_dist.evaluation.nearest import merge
 from dcgan_dist.evaluation.probe import load
-from dcgan_dist.evaluation.results import encode
+from dcgan_dist.evaluation.results import encode, recipe_sha256
 from dcgan_dist.evaluation.task import ArrayPictures, Labelled, Task
 from dcgan_dist.generate import About
 from dcgan_dist.pictures import Pixels, grid
@@ -79,12 +79,30 @@ def look(
     return Found({**counts, "data_checksum": checksum, "by": result}, grid(pairs, columns=8))
 
 
-def record(found: Found, about: About, seed: int) -> bytes:
-    """The result's file."""
-    of = {"task": "memorised", "run": about.run, "checkpoint": about.checkpoint, "images": about.images}
-    by = {"generator": about.kind, "statistics": about.statistics, "seed": seed}
-    written = {"written": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
-    return encode({**of, **by, **found.result, **written}, f"memorised on run {about.run}")
+def recipe(about: About, number: int, seed: int, data: str) -> dict[str, Any]:
+    """All that a result depends on but the checkpoint.
+
+    Args:
+        about: what draws the samples.
+        number: how many, and at most how many images that are held out.
+        seed: of z.
+        data: what tells the images from others.
+    """
+    by = {"generator": about.kind, "statistics": about.statistics}
+    return {"task": "memorised", **by, "number": number, "seed": seed, "data": data}
+
+
+def record(found: Found, about: About, asked: Mapping[str, Any], notes: Sequence[str] = ()) -> bytes:
+    """The result's file.
+
+    Args:
+        asked: its recipe.
+        notes: lines about what makes it doubtful.
+    """
+    of = {"run": about.run, "checkpoint": about.checkpoint, "images": about.images}
+    doubts = {"notes": list(notes)} if notes else {}
+    written = {"recipe_sha256": recipe_sha256(asked), "written": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+    return encode({**asked, **of, **found.result, **doubts, **written}, f"memorised on run {about.run}")
 
 
 def lines(result: Mapping[str, Any]) -> list[str]:

@@ -1,5 +1,6 @@
 """Results as JSON that any reader takes: what is not known is null; NaN and infinity, which JSON lacks, are refused."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -26,6 +27,11 @@ def encode(result: Mapping[str, Any], about: str) -> bytes:
             f"the result of {about} holds a number that is not finite, so that it is not written: the networks have "
             "probably diverged; take an earlier checkpoint"
         ) from error
+
+
+def recipe_sha256(recipe: Mapping[str, Any]) -> str:
+    """Of a recipe, as hexadecimal digits."""
+    return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
 
 
 def accuracy_by_class(counts: NDArray[np.int64]) -> list[float | None]:

@@ -1,13 +1,14 @@
 """What features are judged on: labelled images, those to learn from and those to be judged by; no Ray."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dcgan_dist.data.plan import Integers
+from dcgan_dist.data.trained_on import TrainedOn
 from dcgan_dist.errors import DataError
 from dcgan_dist.pictures import Pixels
 from dcgan_dist.randomness import stream
@@ -132,7 +133,8 @@ class Task:
         all_labels: whether a classifier learns from all training images.
         few: with few labels.
         notes: lines about what makes its results doubtful.
-        test_shards: addresses of the shards that the test images lie in, if they lie in some.
+        test_shards: content of the shards that the test images lie in, by address (`data.trained_on.contents`), if
+            they lie in some.
     """
 
     name: str
@@ -146,17 +148,22 @@ class Task:
     all_labels: bool = True
     few: FewLabels | None = None
     notes: tuple[str, ...] = ()
-    test_shards: tuple[str, ...] = ()
+    test_shards: Mapping[str, str] = field(default_factory=dict)
 
-    def seen_by(self, trained_on: Collection[str]) -> "Task":
-        """This task for a network trained on shards with these addresses: with a note where it has seen test images."""
-        both = [shard for shard in self.test_shards if shard in trained_on]
-        if not both:
+    def seen_by(self, trained_on: TrainedOn) -> "Task":
+        """This task for networks trained on that: with a note where they have seen test images, or may have."""
+        both = trained_on.seen(self.test_shards)
+        if both:
+            address, theirs = next(iter(both.items()))
+            copy = "" if theirs == address else f", a copy of {theirs}"
+            note = (
+                f"the run was trained on {len(both):,} of the {len(self.test_shards):,} shards of test images, for "
+                f"example {address}{copy}: it is not judged on images that it has not seen; train on train-*.tar alone"
+            )
+        elif self.test_shards and trained_on.unknown:
+            note = f"it is not known whether the run was trained on these test images: {trained_on.unknown}"
+        else:
             return self
-        note = (
-            f"the run was trained on {len(both):,} of the {len(self.test_shards):,} shards of test images, for example "
-            f"{both[0]}: it is not judged on images that it has not seen; train on train-*.tar alone"
-        )
         return replace(self, notes=(*self.notes, note))
 
 

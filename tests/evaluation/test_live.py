@@ -121,6 +121,8 @@ def test_all_that_are_wanted_are_judged_in_order_and_none_else(run: Place, probe
 
 def test_the_newest_is_judged_first_and_then_what_is_left(run: Place, probe: Callable[..., Any]) -> None:
     write(run, 10)
+    # Of another command, whose results are of another kind.
+    (run / "evaluation" / "000000000640-memorised-raw-12345678.json").write_bytes(b'{"recipe_sha256": "12345678"}')
     live, evaluators, lines, taken = probe()
     assert evaluators.reached.acquire(timeout=60)
     for step in (20, 30, 40):

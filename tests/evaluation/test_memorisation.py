@@ -1,6 +1,8 @@
 """A generator that replays training images is found out, one that draws new ones is not."""
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,8 +10,10 @@ import pytest
 
 from dcgan_dist.data.scenes import draw
 from dcgan_dist.evaluation.descriptions import PixelFeatures, of_random
-from dcgan_dist.evaluation.memorisation import lines, look
+from dcgan_dist.evaluation.memorisation import Found, lines, look, recipe, record
+from dcgan_dist.evaluation.results import recipe_sha256
 from dcgan_dist.evaluation.task import ArrayPictures, Labelled
+from dcgan_dist.generate import About
 from dcgan_dist.pictures import Pixels
 from dcgan_dist.settings import NetworkSettings
 
@@ -67,6 +71,23 @@ def test_training_images_that_are_replayed_are_copies(
         assert all(rows[pair["sample"]] == pair["training_image"] for pair in one["closest"])
     assert found.sheet.shape == (SHEET, SHEET, 3)
     assert "copies of training images" in lines(found.result)[1]
+
+
+def test_other_questions_have_results_of_their_own() -> None:
+    about = About("run", "000000000640", 640, "raw", NetworkSettings(), 64, "fixed statistics")
+    asked = [
+        recipe(about, 500, 3, "these"),
+        recipe(replace(about, kind="averaged"), 500, 3, "these"),
+        recipe(replace(about, statistics="others"), 500, 3, "these"),
+        recipe(about, 400, 3, "these"),
+        recipe(about, 500, 4, "these"),
+        recipe(about, 500, 3, "those"),
+    ]
+    assert len({recipe_sha256(one) for one in asked}) == len(asked)
+    found = Found({"samples": 500}, np.zeros((1, 1, 3), np.uint8))
+    result = json.loads(record(found, about, asked[0], ["torn"]))
+    assert {name: result[name] for name in asked[0]} == asked[0]
+    assert (result["recipe_sha256"], result["notes"]) == (recipe_sha256(asked[0]), ["torn"])
 
 
 def test_the_number_of_parts_changes_nothing(here: Callable[..., Any], train: Labelled, held_out: Pixels) -> None:

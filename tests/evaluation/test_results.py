@@ -24,4 +24,4 @@ def test_what_json_lacks_is_refused_in_a_sentence(value: object) -> None:
         encode({"accuracy": value}, "pixels on task mine")
     found = Found({"by": {"pixels": {"median_distance": value}}}, np.zeros((8, 8, 3), np.uint8))
     with pytest.raises(DataError, match="memorised on run first"):
-        record(found, About("first", "000000064", 64, "raw", NetworkSettings(), 8, "fixed"), seed=3)
+        record(found, About("first", "000000064", 64, "raw", NetworkSettings(), 8, "fixed"), {"seed": 3})

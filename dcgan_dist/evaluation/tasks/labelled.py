@@ -16,6 +16,7 @@ from dcgan_dist.data import tar
 from dcgan_dist.data.plan import Integers
 from dcgan_dist.data.reading import ShardPictures
 from dcgan_dist.data.shards import Index, concatenate, find_index, index_shard
+from dcgan_dist.data.trained_on import contents
 from dcgan_dist.errors import DataError
 from dcgan_dist.evaluation.task import FewLabels, Labelled, Task, order
 from dcgan_dist.evaluation.tasks.classes import Classes, compare_classes
@@ -83,7 +84,7 @@ def open_labelled(
         seed,
         few=few,
         notes=(*notes, *(["there are no test-*.tar: judged on val-*.tar"] if instead else []), *train.told, *test.told),
-        test_shards=test.shards,
+        test_shards=contents(test.shards),
     )
 
 
@@ -177,7 +178,11 @@ def require_labels(
 
 def open_index(addresses: str) -> Index:
     """The index of the shards that addresses name; read from their headers where none lies beside them."""
-    shards = expand(addresses)
+    return index_of(expand(addresses))
+
+
+def index_of(shards: Sequence[Place]) -> Index:
+    """The index of shards, as `open_index` finds it."""
     return find_index(shards) or concatenate([index_shard(shard) for shard in shards])
 
 

@@ -1,17 +1,17 @@
 """The images of the task `neighbours`: those that samples are compared with (published code, metrics)."""
 
-from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from dcgan_dist.data.embedded import EMBEDDED, embedded_folder
 from dcgan_dist.data.shards import Index
+from dcgan_dist.data.trained_on import TrainedOn, contents
 from dcgan_dist.errors import DataError
 from dcgan_dist.evaluation.task import Labelled
-from dcgan_dist.evaluation.tasks.labelled import digest, find_split, open_index, pictures, require_size
+from dcgan_dist.evaluation.tasks.labelled import digest, find_split, index_of, open_index, pictures, require_size
 from dcgan_dist.settings import Settings
-from dcgan_dist.storage import Place, expand
+from dcgan_dist.storage import Place
 
 NAME = "neighbours"
 SAMPLES = (1_000, 10_000, 100_000)
@@ -30,7 +30,7 @@ class Asked:
         images: at most `IMAGES`; classes do not matter.
         about: what they are, for the record.
         data: what tells them from other images.
-        notes: what was passed over where they were looked for.
+        notes: what is doubtful in them, and what was passed over where they were looked for.
     """
 
     images: Labelled
@@ -39,7 +39,9 @@ class Asked:
     notes: tuple[str, ...] = ()
 
 
-def open_neighbours(folder: Place | None, run: Place, settings: Settings, *, resize: bool) -> Asked:
+def open_neighbours(
+    folder: Place | None, run: Place, settings: Settings, trained_on: TrainedOn, *, resize: bool
+) -> Asked:
     """Find the images.
 
     Args:
@@ -47,6 +49,7 @@ def open_neighbours(folder: Place | None, run: Place, settings: Settings, *, res
             in the published loop for faces.
         run: its folder.
         settings: of the run.
+        trained_on: what it was trained on.
         resize: images of another size are fitted, and not refused.
 
     Raises:
@@ -54,42 +57,63 @@ def open_neighbours(folder: Place | None, run: Place, settings: Settings, *, res
     """
     size = settings.networks.image_size
     if folder is None:
-        index, about = training_index(run, settings), "the first images that the run was trained on"
+        about = "the first images that the run was trained on"
+        index, notes = training_index(run, settings, trained_on)
     else:
         where = find_split(folder, "test")
         index, about = open_index(where), "images held out, test-*.tar"
-        require_unseen(index, settings)
+        notes = require_unseen(index, settings, trained_on)
         if not resize:
             require_size(index, size, where)
     number = min(IMAGES, len(index))
     if number < FEWEST:
         raise DataError(f"{about}: there is only {number}, but the spread of distances needs at least {FEWEST} images")
     shown = replace(pictures(index, size), fit=settings.data.fit)
-    return Asked(Labelled(shown, np.arange(number), np.zeros(number, np.int64)), about, digest([index]), index.told)
+    images = Labelled(shown, np.arange(number), np.zeros(number, np.int64))
+    return Asked(images, about, digest([index]), (*notes, *index.told))
 
 
-def training_index(run: Place, settings: Settings) -> Index:
-    """The index of what a run was trained on; raises `DataError` where it is not there any more."""
-    if settings.data.path != EMBEDDED:
-        return open_index(settings.data.path)
-    return Index.load(embedded_folder(replace(settings, storage=str(run.parent))))
+def training_index(run: Place, settings: Settings, trained_on: TrainedOn) -> tuple[Index, list[str]]:
+    """The index of what a run was trained on, and lines about what is doubtful in it.
 
+    It is looked for where it was then, else where the run's settings lead to now.
 
-def training_shards(settings: Settings) -> Collection[str]:
-    """Addresses of the shards that a run was trained on, as far as they are still there; none where it drew its own."""
-    if settings.data.path == EMBEDDED:
-        return ()
-    try:
-        return {shard.address for shard in expand(settings.data.path)}
-    except DataError:  # what is gone cannot be what is judged on now
-        return ()
-
-
-def require_unseen(held_out: Index, settings: Settings) -> None:
-    """See that a run was not trained on images that are said to be held out; raises `DataError`."""
-    both = sorted(set(held_out.shards) & set(training_shards(settings)))
-    if both:
+    Raises:
+        DataError: it is not there any more, or is other data now.
+    """
+    shards = [Place(address) for address in trained_on.shards]
+    if shards and all(shard.is_file() for shard in shards):
+        index = index_of(shards)
+    elif settings.data.path == EMBEDDED:
+        index = Index.load(embedded_folder(replace(settings, storage=str(run.parent))))
+    else:
+        index = open_index(settings.data.path)
+    is_own = trained_on.is_own(index)
+    if is_own is False:
         raise DataError(
-            f"the run was trained on {both[0]}, which is to be held out: its data is {settings.data.path}; train on "
-            "train-*.tar alone, or give images that it has not seen"
+            f"{index.shards[0]} and what is beside it are not the images that {run} was trained on: put those back, or "
+            f"give {NAME}=FOLDER with other ones"
         )
+    return index, [] if is_own else [f"nothing says whether {index.shards[0]} is what {run} was trained on"]
+
+
+def require_unseen(held_out: Index, settings: Settings, trained_on: TrainedOn) -> list[str]:
+    """See that a run was not trained on images that are said to be held out.
+
+    Returns:
+        a line where that cannot be known.
+
+    Raises:
+        DataError: it was.
+    """
+    both = trained_on.seen(contents(held_out.shards))
+    if both:
+        address, theirs = next(iter(both.items()))
+        what = f"{theirs}, which is" if theirs == address else f"{theirs}, of which {address} is a copy that is"
+        raise DataError(
+            f"the run was trained on {what} to be held out: its data is {settings.data.path}; train on train-*.tar "
+            "alone, or give images that it has not seen"
+        )
+    if trained_on.unknown:
+        return [f"it is not known whether the run was trained on images that are held out: {trained_on.unknown}"]
+    return []

@@ -11,6 +11,7 @@ import simplejpeg
 
 from dcgan_dist.data import prepare
 from dcgan_dist.data.shards import ShardWriter, concatenate, index_shard
+from dcgan_dist.data.trained_on import TrainedOn, contents
 from dcgan_dist.errors import DataError
 from dcgan_dist.evaluation.task import FewLabels, Task
 from dcgan_dist.evaluation.tasks.labelled import open_labelled, said_classes
@@ -113,7 +114,7 @@ def test_splits_of_two_calls_are_judged_where_their_classes_are_the_same(tmp_pat
     write_named(tmp_path / "test", "photos", ANIMALS, [0, 2, 2, 1])
     task = opened(tmp_path)
     assert (len(task.train), len(task.test), task.classes, task.notes) == (30, 4, 3, ())
-    assert task.test_shards == (f"{tmp_path}/test/photos-000000.tar",)
+    assert list(task.test_shards) == [f"{tmp_path}/test/photos-000000.tar"]
 
 
 def test_splits_of_two_calls_with_other_classes_are_refused(tmp_path: Path) -> None:
@@ -200,9 +201,19 @@ def test_validation_images_judge_where_there_are_no_test_images(tmp_path: Path) 
 
 def test_test_images_that_a_run_was_trained_on_are_told(folder: Path) -> None:
     task = opened(folder)
-    assert task.seen_by({f"{folder}/train-000000.tar"}) is task
-    (note,) = task.seen_by({f"{folder}/test-000000.tar", f"{folder}/train-000000.tar"}).notes
+    train, test = (contents([f"{folder}/{split}-000000.tar"]) for split in ("train", "test"))
+    assert task.seen_by(TrainedOn(train)) is task
+    (note,) = task.seen_by(TrainedOn(train | test)).notes
     assert note.startswith(f"the run was trained on 1 of the 1 shards of test images, for example {folder}/test-000000")
+    # A copy of them elsewhere, or what the networks were trained on before this run, is no less seen.
+    (copy,) = test.values()
+    (note,) = task.seen_by(TrainedOn(train, before={"s3://there/all-3.tar": copy})).notes
+    assert f"for example {folder}/test-000000.tar, a copy of s3://there/all-3.tar: it is not judged on" in note
+
+
+def test_where_it_is_not_known_what_a_run_was_trained_on_that_is_told(folder: Path) -> None:
+    (note,) = opened(folder).seen_by(TrainedOn(unknown="its record is lost")).notes
+    assert note == "it is not known whether the run was trained on these test images: its record is lost"
 
 
 def test_what_is_passed_over_in_either_split_is_told(folder: Path) -> None:

@@ -1,5 +1,7 @@
 """Which images samples are compared with."""
 
+import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,10 +10,12 @@ import pytest
 import simplejpeg
 
 from dcgan_dist.data.embedded import embedded_folder
-from dcgan_dist.data.shards import ShardWriter, concatenate
+from dcgan_dist.data.shards import ShardWriter, concatenate, layout_sha256
+from dcgan_dist.data.trained_on import FIELD, TrainedOn, contents, find_trained_on
 from dcgan_dist.errors import DataError
 from dcgan_dist.evaluation.tasks import neighbours
-from dcgan_dist.evaluation.tasks.neighbours import open_neighbours
+from dcgan_dist.evaluation.tasks.labelled import index_of
+from dcgan_dist.evaluation.tasks.neighbours import Asked, open_neighbours
 from dcgan_dist.settings import Settings, scenes32
 from dcgan_dist.storage import Place
 
@@ -29,11 +33,23 @@ def write(folder: Path, prefix: str, values: list[int], size: int = 16) -> None:
     concatenate(writer.written, image_size=size).save(Place(str(folder)))
 
 
+def opened(folder: Path, path: str, given: Path | None) -> Asked:
+    run, of = Place(str(folder / "run")), settings(path)
+    return open_neighbours(Place(str(given)) if given else None, run, of, find_trained_on(run, of), resize=False)
+
+
 def greys(folder: Path, path: str, given: Path | None) -> list[int]:
-    asked = open_neighbours(
-        Place(str(given)) if given else None, Place(str(folder / "run")), settings(path), resize=False
-    )
+    asked = opened(folder, path, given)
     return [int(image.mean()) for image in asked.images.read(np.arange(len(asked.images)))]
+
+
+def record(folder: Path, *shards: str) -> None:
+    """What a run says that was trained on these."""
+    index = index_of([Place(shard) for shard in shards])
+    (folder / "run").mkdir(exist_ok=True)
+    (folder / "run" / "run.json").write_text(
+        json.dumps({"data_sha256": layout_sha256(index), FIELD: TrainedOn(contents(shards)).record()})
+    )
 
 
 def test_they_are_the_first_that_the_run_was_trained_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,6 +85,48 @@ def test_images_that_the_run_was_trained_on_are_not_held_out(tmp_path: Path) -> 
     assert greys(tmp_path, f"{tmp_path}/data/train-*.tar", tmp_path / "data") == [30, 40]
 
 
+def test_wherever_the_command_is_given_and_whatever_a_copy_of_them_is_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "data", "all", [10, 20])
+    write(tmp_path / "other", "test", [30, 40])
+    record(tmp_path, f"{tmp_path}/data/all-000000.tar")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert greys(tmp_path, "data", None) == [10, 20], "the run's --data was relative to another folder"
+    assert greys(tmp_path, "data", tmp_path / "other") == [30, 40]
+    assert opened(tmp_path, "data", tmp_path / "other").notes == ()
+    shutil.copy(tmp_path / "data" / "all-000000.tar", tmp_path / "elsewhere" / "test-7.tar")
+    # Not even the shards that it was trained on need to be there any more.
+    (tmp_path / "data").rename(tmp_path / "gone")
+    with pytest.raises(DataError, match=r"on .*/data/all-000000.tar, of which .*/test-7.tar is a copy that is to be"):
+        greys(tmp_path, "data", tmp_path / "elsewhere")
+
+
+def test_where_nobody_knows_what_a_run_was_trained_on_the_result_says_so(tmp_path: Path) -> None:
+    write(tmp_path / "data", "test", [30, 40])
+    (note,) = opened(tmp_path, "gone/*.tar", tmp_path / "data").notes
+    assert note == (
+        f"it is not known whether the run was trained on images that are held out: {tmp_path}/run holds no run.json "
+        "yet, and gone/*.tar is not found from here"
+    )
+
+
+def test_other_images_in_the_place_of_those_that_the_run_was_trained_on_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "data", "train", [10, 20])
+    record(tmp_path, f"{tmp_path}/data/train-000000.tar")
+    write(tmp_path / "other" / "data", "train", [50, 60])
+    (tmp_path / "data").rename(tmp_path / "moved")
+    monkeypatch.chdir(tmp_path / "other")
+    with pytest.raises(DataError, match=r"/other/data/train-000000.tar and what is beside it are not the images that"):
+        greys(tmp_path, "data", None)
+    (tmp_path / "other" / "data").rename(tmp_path / "other" / "away")
+    (tmp_path / "moved").rename(tmp_path / "other" / "data")
+    assert greys(tmp_path, "data", None) == [10, 20], "they may have been moved"
+
+
 def test_a_single_image_is_refused_before_anything_starts(tmp_path: Path) -> None:
     write(tmp_path / "data", "test", [30])
     with pytest.raises(DataError, match=r"images held out, test-\*\.tar: there is only 1, but the spread of distances"):
@@ -81,7 +139,7 @@ def test_what_is_torn_in_shards_is_told(tmp_path: Path) -> None:
         (tmp_path / "data" / name).unlink()
     shard = tmp_path / "data" / "test-000000.tar"
     shard.write_bytes(shard.read_bytes()[:-1500])
-    asked = open_neighbours(Place(str(tmp_path / "data")), Place(str(tmp_path)), settings("gone"), resize=False)
+    asked = opened(tmp_path, "gone", tmp_path / "data")
     assert len(asked.images) == 2
-    assert len(asked.notes) == 1
-    assert "test-000000.tar is torn" in asked.notes[0]
+    assert len(asked.notes) == 2
+    assert "test-000000.tar is torn" in asked.notes[1]
