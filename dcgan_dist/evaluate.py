@@ -184,9 +184,8 @@ def evaluate(
         out = results_folder(options, run)
         require_lasting(out, "--out")
         require_writable(out, "--out")
-        for task in tasks:
-            for note in task.notes:
-                print(f"{task.name}: {note}", file=sys.stderr)
+        for task_name, note in dict.fromkeys((job.names[0], note) for job in jobs for note in job.notes):
+            print(f"{task_name}: {note}", file=sys.stderr)
         with open_pool(options, say) as pool:
             names = {job.names[0] for job in waiting}
             needed = [task for task in tasks if task.name in names]

@@ -15,6 +15,7 @@ import simplejpeg
 
 from dcgan_dist.checkpoint import write_checkpoint
 from dcgan_dist.data.shards import ShardWriter
+from dcgan_dist.data.trained_on import FIELD, contents
 from dcgan_dist.evaluate import main
 from dcgan_dist.evaluation import options
 from dcgan_dist.networks import Discriminator, Generator, initialize
@@ -57,7 +58,7 @@ def evaluate(folder: Path, *arguments: str) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
-def test_results_are_written_and_what_is_there_is_not_computed_again(folder: Path) -> None:
+def test_results_are_written_and_what_is_there_is_not_computed_again(folder: Path, call: Any) -> None:
     command = [
         "run",
         "--tasks",
@@ -91,6 +92,16 @@ def test_results_are_written_and_what_is_there_is_not_computed_again(folder: Pat
     assert status == 0, errors
     assert [file.stat().st_mtime_ns for file in files][1:] == times[1:]
     new = json.loads(files[0].read_text())
+
+    # By now it is known that the run was trained on the test images: results of before say so when they are read.
+    seen = {"shards": contents([f"{folder}/mine/test-000000.tar"])}
+    (folder / "run" / "run.json").write_text(json.dumps({FIELD: seen}))
+    times = [file.stat().st_mtime_ns for file in files]
+    status, output, errors = call(main, *command)
+    assert (status, errors) == (0, "")
+    assert "note: the run was trained on 1 of the 1 shards of test images, for example " in output
+    assert [file.stat().st_mtime_ns for file in files] == times
+    assert "notes" not in new
     assert new["all_labels"]["accuracy"] == pytest.approx(results[0]["all_labels"]["accuracy"], abs=0.011)
 
 

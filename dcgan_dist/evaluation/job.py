@@ -58,6 +58,11 @@ class Job(ABC):
     def recipe(self) -> dict[str, Any]:
         """All that the result depends on but the checkpoint and the images' content."""
 
+    @property
+    @abstractmethod
+    def notes(self) -> tuple[str, ...]:
+        """Lines about what makes the result doubtful, as far as it is known now."""
+
     @abstractmethod
     def find(self, evaluators: Evaluators, checksums: Mapping[str, str], say: Callable[[str], None]) -> dict[str, Any]:
         """What is found, with the checksum of the images.
@@ -80,8 +85,14 @@ class Job(ABC):
         return self.folder / f"{'-'.join(part for part in parts if part)}.json"
 
     def read(self) -> dict[str, Any] | None:
-        """The result, where it is there and whole."""
-        return read_result(self.file)
+        """The result, where it is there and whole; with the notes of today, since more may be known of its data now."""
+        found = read_result(self.file)
+        if found is None:
+            return None
+        return {name: value for name, value in found.items() if name != "notes"} | self._noted()
+
+    def _noted(self) -> dict[str, Any]:
+        return {"notes": list(self.notes)} if self.notes else {}
 
     def compute(
         self, evaluators: Evaluators, checksums: Mapping[str, str], actors: int, say: Callable[[str], None]
@@ -99,6 +110,7 @@ class Job(ABC):
             "step": self.step,
             "images": self.images,
             "features_of": of,
+            **self._noted(),
             **self.find(evaluators, checksums, partial(_about, say, f"{task}, {of}")),
             "recipe": self.recipe,
             "recipe_sha256": self.recipe_sha256,
@@ -137,6 +149,11 @@ class ProbeJob(Job):
     def recipe(self) -> dict[str, Any]:
         """See `Job`."""
         return recipe(self.task, self.description, self.dtype, self.classifiers)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """See `Job`."""
+        return self.task.notes
 
     def find(self, evaluators: Evaluators, checksums: Mapping[str, str], say: Callable[[str], None]) -> dict[str, Any]:
         """See `Job`."""
@@ -178,6 +195,11 @@ class NeighboursJob(Job):
             "distance": "Euclidean, pixels from -1 to 1",
         }
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """See `Job`."""
+        return self.asked.notes
+
     def find(self, evaluators: Evaluators, checksums: Mapping[str, str], say: Callable[[str], None]) -> dict[str, Any]:
         """See `Job`."""
         began = time.perf_counter()
@@ -188,7 +210,6 @@ class NeighboursJob(Job):
         distances = torch.stack(parts).amin(0).double()
         errors = distances.std(1) / len(images) ** 0.5
         return {
-            **({"notes": list(self.asked.notes)} if self.asked.notes else {}),
             "validation_images": len(images),
             "distances": [
                 {"samples": samples, "mean": mean, "low": mean - Z * error, "high": mean + Z * error}

@@ -66,7 +66,6 @@ def probe(
         "train_images": len(task.train),
         "test_images": len(task.test),
         "classes": task.classes,
-        **({"notes": list(task.notes)} if task.notes else {}),
     }
     learned, held_out = np.split(np.arange(len(task.train)), [len(task.train) - task.held_out])
     classifiers.begin(evaluators, task, features, learned)

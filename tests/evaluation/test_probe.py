@@ -51,11 +51,10 @@ def test_a_class_without_test_images_has_no_accuracy_and_the_result_is_json(
 ) -> None:
     places = np.flatnonzero(bands.test.labels != 1)
     without = replace(bands.test, samples=bands.test.samples[places], labels=bands.test.labels[places])
-    result = judged(here, replace(bands, test=without, few=None, notes=("class 1 is not there",)))
+    result = judged(here, replace(bands, test=without, few=None))
     by_class = result["all_labels"]["accuracy_by_class"]
     assert [one is None for one in by_class] == [False, True, False]
     assert json.loads(encode(result, "it"))["all_labels"]["accuracy_by_class"] == by_class
-    assert result["notes"] == ["class 1 is not there"]
 
 
 def test_features_that_are_not_finite_are_told_before_anything_is_learned(
