@@ -14,7 +14,7 @@ import re
 import shlex
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from tokenize import TokenError
@@ -33,10 +33,10 @@ FORMAT = "dcgan-dist shards 1"
 DATASET_FILE = "dataset.json"
 INDEX_FILE = "index.npz"
 
-RULES = 2
+RULES = 3
 """Version of the rules by which members of a shard are images. An index of foreign shards that was kept is used only
 if it follows them; it grows when any shard may get another index, unless by `SUFFIXES`. 1: all images of a key, and
-nothing was counted."""
+nothing was counted. 2: what was passed over was counted over all shards, not for each."""
 
 DOTS = ("member with more than one dot", "members with more than one dot")
 SECOND = ("further image of a key", "further images of a key")
@@ -47,6 +47,8 @@ NO_CLASS = ("KEY.cls that holds no class number", "KEY.cls that hold no class nu
 EMPTY = ("shard without any file", "shards without any file")
 Kind = tuple[str, str]
 """What was passed over, for one of them and for several."""
+Passed = tuple[tuple[Kind, int, str], ...]
+"""Of a shard: of each kind how many, and the first one by name."""
 
 # Bytes fetched at once while headers are read: on a disk little more than is needed, on an object store so many that
 # the transfer takes longer than the request.
@@ -98,7 +100,7 @@ class ShardIndex:
     size: NDArray[np.int64]
     label: NDArray[np.int32]
     torn: str | None = None
-    passed: tuple[tuple[Kind, int, str], ...] = ()
+    passed: Passed = ()
     sha256: str = ""
 
     def __len__(self) -> int:
@@ -119,7 +121,8 @@ class Index:
         classes: names of the classes by number, where they are known.
         image_size: height and width of all images in pixels, where it is known.
         sha256: of the shards where we wrote them, else empty.
-        told: lines for people: what was passed over, and which shards are torn.
+        torn: of each shard a sentence where it ends or breaks early, else None; empty: of none.
+        passed: of each shard what was passed over, as in `ShardIndex`; empty: of none.
     """
 
     shards: tuple[str, ...]
@@ -131,7 +134,19 @@ class Index:
     classes: tuple[str, ...] | None = None
     image_size: int | None = None
     sha256: tuple[str, ...] = ()
-    told: tuple[str, ...] = ()
+    torn: tuple[str | None, ...] = ()
+    passed: tuple[Passed, ...] = ()
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """Lines for people: which shards are torn, and what was passed over."""
+        torn = [sentence for sentence in self.torn if sentence is not None]
+        lines = torn[:_MOST_TORN]
+        if len(torn) > len(lines):
+            lines.append(f"{len(torn) - len(lines):,} more shards are torn")
+        if passed := passed_over(zip(self.shards, self.passed, strict=False)):
+            lines.append(f"passed over: {passed}")
+        return tuple(lines)
 
     def __len__(self) -> int:
         return len(self.offset)
@@ -159,7 +174,8 @@ class Index:
             classes=self.classes,
             image_size=self.image_size,
             sha256=tuple(self.sha256[i] for i in chosen),
-            told=self.told,
+            torn=tuple(self.torn[i] for i in chosen) if self.torn else (),
+            passed=tuple(self.passed[i] for i in chosen) if self.passed else (),
         )
 
     def _is_inside(self) -> bool:
@@ -175,6 +191,7 @@ class Index:
         folder.make_folder()
         (folder / INDEX_FILE).write_bytes(arrays.getvalue())
         files = [Place(shard).name if Place(shard).parent == folder else shard for shard in self.shards]
+        torn, passed = self.torn or [None] * len(files), self.passed or [()] * len(files)
         images = np.bincount(self.shard, minlength=len(self.shards))
         labelled = self.label[self.label >= 0]
         description = {
@@ -183,11 +200,14 @@ class Index:
             "image_size": self.image_size,
             "classes": self.classes,
             "images_per_class": np.bincount(labelled).tolist() if len(labelled) else None,
-            "told": self.told,
             "index": {"file": INDEX_FILE, "sha256": hashlib.sha256(arrays.getvalue()).hexdigest()},
             "shards": [
                 {"file": file, "images": int(count), "bytes": length, "sha256": digest}
-                for file, count, length, digest in zip(files, images, self.shard_bytes, self.sha256, strict=True)
+                | ({"torn": sentence} if sentence is not None else {})
+                | ({"passed": things} if things else {})
+                for file, count, length, digest, sentence, things in zip(
+                    files, images, self.shard_bytes, self.sha256, torn, passed, strict=True
+                )
             ],
         }
         (folder / DATASET_FILE).write_bytes(json.dumps(description, indent=1).encode() + b"\n")
@@ -216,7 +236,8 @@ class Index:
                 classes=None if classes is None else tuple(map(str, classes)),
                 image_size=description["image_size"],
                 sha256=tuple(entry["sha256"] for entry in entries),
-                told=tuple(map(str, description.get("told", ()))),
+                torn=tuple(None if "torn" not in entry else str(entry["torn"]) for entry in entries),
+                passed=tuple(_passed(entry.get("passed", ())) for entry in entries),
             )
             if not all(column.shape == (images,) for column in columns.values()):
                 raise ValueError("its arrays differ in length")
@@ -234,16 +255,10 @@ def concatenate(
 ) -> Index:
     """One index from those of the shards; raises `DataError` where there is no image in any of them."""
     counts = [len(part) for part in parts]
-    passed = passed_over(parts)
     if not sum(counts):
+        passed = passed_over((part.shard, part.passed) for part in parts)
         some = f"{', '.join(part.shard for part in parts[:2])}{', ...' if len(parts) > 2 else ''}"
         raise DataError(f"there is no image in {some}: {_tar_of_tars(parts) or passed or f'no files at all; {_RULE}'}")
-    torn = [part.torn for part in parts if part.torn is not None]
-    told = torn[:_MOST_TORN]
-    if len(torn) > len(told):
-        told.append(f"{len(torn) - len(told):,} more shards are torn")
-    if passed:
-        told.append(f"passed over: {passed}")
     return Index(
         shards=tuple(part.shard for part in parts),
         shard_bytes=tuple(part.shard_bytes for part in parts),
@@ -254,7 +269,8 @@ def concatenate(
         classes=None if classes is None else tuple(classes),
         image_size=image_size,
         sha256=tuple(part.sha256 for part in parts),
-        told=tuple(told),
+        torn=tuple(part.torn for part in parts),
+        passed=tuple(part.passed for part in parts),
     )
 
 
@@ -264,14 +280,18 @@ _RULE = (
 )
 
 
-def passed_over(parts: Sequence[ShardIndex]) -> str:
-    """What was passed over in shards: how many of each kind, with an example, and the rule; "" where nothing was."""
+def passed_over(shards: Iterable[tuple[str, Passed]]) -> str:
+    """What was passed over in shards: how many of each kind, with an example, and the rule; "" where nothing was.
+
+    Args:
+        shards: address, and what was passed over, of each.
+    """
     counts: dict[Kind, int] = {}
     examples: dict[Kind, str] = {}
-    for part in parts:
-        for kind, number, example in part.passed:
+    for address, passed in shards:
+        for kind, number, example in passed:
             counts[kind] = counts.get(kind, 0) + number
-            shard = Place(part.shard).name
+            shard = Place(address).name
             examples.setdefault(kind, f"{shard}: {_shown(example)}" if example else shard)
     told = [
         f"{number:,} {kind[number != 1]}, {'for example ' if number != 1 else ''}{examples[kind]}"
@@ -575,6 +595,11 @@ def _description(folder: Place) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return description if isinstance(description, dict) and description.get("format") == FORMAT else None
+
+
+def _passed(entry: Any) -> Passed:
+    """What was passed over in a shard, as its entry in `dataset.json` has it."""
+    return tuple(((str(one), str(several)), int(number), str(example)) for (one, several), number, example in entry)
 
 
 def _beside(folder: Place, file: str) -> str:

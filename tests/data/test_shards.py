@@ -256,6 +256,21 @@ def test_many_torn_shards_are_told_in_few_lines(tmp_path: Path) -> None:
     assert told[5] == "4 more shards are torn"
 
 
+def test_of_some_shards_only_what_is_about_them_is_told(tmp_path: Path) -> None:
+    a = tar_of(tmp_path / "a.tar", [("x.jpg", A), ("y.1.jpg", B), ("z.2.jpg", B)])
+    b, c = (tar_of(tmp_path / name, [("x.jpg", A), ("y.1.jpg", B)]) for name in ("b.tar", "c.tar"))
+    b.local_path.write_bytes(b.read_bytes()[:1500])
+    made = concatenate([index_shard(shard) for shard in (a, b, c)])
+    made.save(here(tmp_path))
+    for index in (made, Index.load(here(tmp_path))):
+        assert [line.partition(" (")[0] for line in index.select([c.address, a.address]).told] == [
+            "passed over: 3 members with more than one dot, for example c.tar: y.1.jpg"
+        ]
+        (line,) = index.select([b.address]).told
+        assert line.startswith(f"{b} is torn: ")
+        assert len(index.told) == 2
+
+
 # Torn and wrong files
 
 
