@@ -1,6 +1,7 @@
 """A run's record, `run.json`: how all commands read it, and what they say where it is missing or damaged."""
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 from dcgan_dist.errors import CheckpointError
@@ -13,8 +14,11 @@ class NoRecord(CheckpointError):
     """There is no record, or none that can be read."""
 
 
-def read_record(run: Place) -> dict[str, Any]:
+def read_record(run: Place, needed: Collection[str] = ()) -> dict[str, Any]:
     """What `run.json` of a run says.
+
+    Args:
+        needed: what has to stand in it.
 
     Raises:
         NoRecord: it is missing or damaged.
@@ -27,7 +31,7 @@ def read_record(run: Place) -> dict[str, Any]:
         raise NoRecord(f"{run} holds no {RECORD_FILE} yet: nothing has been trained there") from error
     except (ValueError, RecursionError) as error:
         raise NoRecord(_damaged(file)) from error
-    if not isinstance(record, dict):
+    if not isinstance(record, dict) or any(name not in record for name in needed):
         raise NoRecord(_damaged(file))
     return record
 

@@ -30,6 +30,8 @@ arg = tyro.conf.arg
 
 SILENT_S = 150.0
 """Without a sign for so long a run is taken for dead: curves reach an object store once a minute."""
+NEEDED = ("status", "images", "step", "total_images", "total_steps", "epoch_images")
+"""Of `run.json`."""
 RECENT_POINTS = 20
 """Points that speed and losses are means of."""
 
@@ -71,7 +73,7 @@ def read_standing(run: Place) -> Standing:
     Raises:
         CheckpointError: it is none.
     """
-    record = read_record(run)
+    record = read_record(run, NEEDED)
     whole = manifests(run)
     torn = [name for name in checkpoint.folder(run).names() if name not in whole]
     return Standing(record, read_lines(run), read_points(run), attempts(run), whole, torn)

@@ -32,3 +32,10 @@ def test_one_that_is_none_is_told_in_one_sentence(content: bytes | None, sentenc
     with pytest.raises(NoRecord, match=sentence):
         read_record(Place(str(tmp_path)))
     assert find_record(Place(str(tmp_path))) is None
+
+
+def test_one_that_lacks_what_is_needed_is_damaged(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(json.dumps({"status": "stopped"}))
+    assert read_record(Place(str(tmp_path)), ["status"]) == {"status": "stopped"}
+    with pytest.raises(NoRecord, match="is damaged"):
+        read_record(Place(str(tmp_path)), ["status", "step"])

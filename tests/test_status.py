@@ -144,6 +144,7 @@ def test_a_folder_that_is_no_run_is_one_sentence(tmp_path: Path, capsys: pytest.
     (tmp_path / "settings.yaml").touch()
     assert main([str(tmp_path)]) == 2
     assert capsys.readouterr().err == f"error: {tmp_path} holds no run.json yet: nothing has been trained there\n"
-    (tmp_path / "run.json").write_text("{")
-    assert main([str(tmp_path)]) == 2
-    assert "is damaged" in capsys.readouterr().err
+    for damaged in ("{", json.dumps({"status": "finished"})):
+        (tmp_path / "run.json").write_text(damaged)
+        assert main([str(tmp_path)]) == 2
+        assert "is damaged" in capsys.readouterr().err

@@ -13,11 +13,11 @@ from typing import Any
 
 from dcgan_dist.data.embedded import EMBEDDED
 from dcgan_dist.data.shards import Index, concatenate, find_index, fingerprint, index_shard, layout_sha256
-from dcgan_dist.errors import CheckpointError, DataError
+from dcgan_dist.errors import DataError, DcganDistError
 from dcgan_dist.record import NoRecord, find_record, read_record
 from dcgan_dist.runs import SETTINGS_FILE, find_run
 from dcgan_dist.settings import Settings, from_yaml
-from dcgan_dist.storage import MissingFile, Place, expand
+from dcgan_dist.storage import Place, expand
 
 FIELD = "trained_on"
 """Of `run.json`."""
@@ -114,9 +114,13 @@ class TrainedOn:
 def from_record(record: Mapping[str, Any] | None) -> TrainedOn | None:
     """What a run's record says; None where it says nothing, as those of older versions."""
     found = record.get(FIELD) if record is not None else None
-    if record is None or not isinstance(found, dict) or not isinstance(found.get("shards"), dict):
+    if record is None or not isinstance(found, dict):
         return None
-    shards, before = ({str(a): str(d) for a, d in found.get(name, {}).items()} for name in ("shards", "before"))
+    tables = [found.get("shards"), found.get("before", {})]
+    of_text = [{str(a): str(d) for a, d in table.items()} for table in tables if isinstance(table, dict)]
+    if len(of_text) < len(tables):
+        return None
+    shards, before = of_text
     return TrainedOn(shards, before, str(found.get("unknown", "")), True, str(record.get("data_sha256", "")))
 
 
@@ -153,8 +157,8 @@ def inherited(begun_with: str) -> TrainedOn:
         run = find_run(begun_with).place
         settings = from_yaml((run / SETTINGS_FILE).read_bytes().decode(), str(run / SETTINGS_FILE))
         found = find_trained_on(run, settings)
-    except (CheckpointError, MissingFile):
-        return TrainedOn(unknown=f"it began with the networks of {begun_with}, which is not there any more")
+    except DcganDistError:  # it is gone, damaged, or in a store that cannot be reached from here
+        return TrainedOn(unknown=f"it began with the networks of {begun_with}, which cannot be read from here")
     unknown = f"it began with the networks of {run}, and {found.unknown}" if found.unknown else ""
     return TrainedOn({}, {**found.before, **found.shards}, unknown)
 
@@ -166,7 +170,7 @@ def _unrecorded(run: Place, settings: Settings, record: Mapping[str, Any], why: 
         return TrainedOn(layout=layout)  # it drew them for itself
     try:
         shards = expand(settings.data.path)
-        index = _index(shards, run) if layout else None
+        index = kept_index(shards, run.parent) if layout else None
     except DataError:
         return TrainedOn(unknown=f"{why}, and {settings.data.path} is not found from here", layout=layout)
     if index is not None and layout_sha256(index) != layout:
@@ -174,12 +178,12 @@ def _unrecorded(run: Place, settings: Settings, record: Mapping[str, Any], why: 
     return TrainedOn(contents(shard.address for shard in shards), {}, "" if layout else why, layout=layout)
 
 
-def _index(shards: Sequence[Place], run: Place) -> Index:
-    """The index of shards: what lies beside them, else what was kept in the run's storage, else from their headers."""
+def kept_index(shards: Sequence[Place], storage: Place) -> Index:
+    """The index of shards: what lies beside them, else what a run has left in its storage, else from their headers."""
     found = find_index(shards)
     if found is not None:
         return found
     try:
-        return Index.load(run.parent / "indexes" / fingerprint(shards))
+        return Index.load(storage / "indexes" / fingerprint(shards))
     except DataError:
         return concatenate([index_shard(shard) for shard in shards])

@@ -69,7 +69,7 @@ def test_a_record_is_read_as_it_was_written() -> None:
     given = TrainedOn({"/a/2.tar": "two", "/a/1.tar": "one"}, {"/b/1.tar": "three"}, "its record was lost", True, "ab")
     assert from_record(json.loads(json.dumps({FIELD: given.record(), "data_sha256": "ab"}))) == given
     assert TrainedOn({"/a": "one"}).record() == {"shards": {"/a": "one"}}
-    for record in (None, {}, {FIELD: 3}, {FIELD: {"shards": ["/a"]}}):
+    for record in (None, {}, {FIELD: 3}, {FIELD: {"shards": ["/a"]}}, {FIELD: {"shards": {}, "before": 1}}):
         assert from_record(record) is None
 
 
@@ -130,7 +130,7 @@ def test_a_run_has_seen_what_the_networks_had_seen_that_it_began_with(tmp_path: 
     assert find_trained_on(second, settings("scenes")).before == {**first.before, **first.shards}
     shutil.rmtree(tmp_path / "runs" / "first")
     assert find_trained_on(second, settings("scenes")).unknown == (
-        f"it began with the networks of {begun_with}, which is not there any more"
+        f"it began with the networks of {begun_with}, which cannot be read from here"
     )
     # What is not known of those is not known of this one.
     old = run_on(tmp_path / "runs" / "old", "gone/*.tar", status="finished")

@@ -178,11 +178,7 @@ def require_labels(
 
 def open_index(addresses: str) -> Index:
     """The index of the shards that addresses name; read from their headers where none lies beside them."""
-    return index_of(expand(addresses))
-
-
-def index_of(shards: Sequence[Place]) -> Index:
-    """The index of shards, as `open_index` finds it."""
+    shards = expand(addresses)
     return find_index(shards) or concatenate([index_shard(shard) for shard in shards])
 
 

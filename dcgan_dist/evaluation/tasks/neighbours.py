@@ -6,12 +6,12 @@ import numpy as np
 
 from dcgan_dist.data.embedded import EMBEDDED, embedded_folder
 from dcgan_dist.data.shards import Index
-from dcgan_dist.data.trained_on import TrainedOn, contents
+from dcgan_dist.data.trained_on import TrainedOn, contents, kept_index
 from dcgan_dist.errors import DataError
 from dcgan_dist.evaluation.task import Labelled
-from dcgan_dist.evaluation.tasks.labelled import digest, find_split, index_of, open_index, pictures, require_size
+from dcgan_dist.evaluation.tasks.labelled import digest, find_split, open_index, pictures, require_size
 from dcgan_dist.settings import Settings
-from dcgan_dist.storage import Place
+from dcgan_dist.storage import Place, expand
 
 NAME = "neighbours"
 SAMPLES = (1_000, 10_000, 100_000)
@@ -83,11 +83,11 @@ def training_index(run: Place, settings: Settings, trained_on: TrainedOn) -> tup
     """
     shards = [Place(address) for address in trained_on.shards]
     if shards and all(shard.is_file() for shard in shards):
-        index = index_of(shards)
+        index = kept_index(shards, run.parent)
     elif settings.data.path == EMBEDDED:
         index = Index.load(embedded_folder(replace(settings, storage=str(run.parent))))
     else:
-        index = open_index(settings.data.path)
+        index = kept_index(expand(settings.data.path), run.parent)
     is_own = trained_on.is_own(index)
     if is_own is False:
         raise DataError(

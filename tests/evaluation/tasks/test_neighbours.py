@@ -14,7 +14,7 @@ from dcgan_dist.data.shards import ShardWriter, concatenate, layout_sha256
 from dcgan_dist.data.trained_on import FIELD, TrainedOn, contents, find_trained_on
 from dcgan_dist.errors import DataError
 from dcgan_dist.evaluation.tasks import neighbours
-from dcgan_dist.evaluation.tasks.labelled import index_of
+from dcgan_dist.evaluation.tasks.labelled import open_index
 from dcgan_dist.evaluation.tasks.neighbours import Asked, open_neighbours
 from dcgan_dist.settings import Settings, scenes32
 from dcgan_dist.storage import Place
@@ -45,7 +45,7 @@ def greys(folder: Path, path: str, given: Path | None) -> list[int]:
 
 def record(folder: Path, *shards: str) -> None:
     """What a run says that was trained on these."""
-    index = index_of([Place(shard) for shard in shards])
+    index = open_index(",".join(shards))
     (folder / "run").mkdir(exist_ok=True)
     (folder / "run" / "run.json").write_text(
         json.dumps({"data_sha256": layout_sha256(index), FIELD: TrainedOn(contents(shards)).record()})
