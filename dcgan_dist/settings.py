@@ -30,9 +30,9 @@ IMPORT_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 """`module:function`, as in `folder.file:function`."""
 TRACKERS = ("wandb", "mlflow")
 MOST_IMAGES, MOST_EPOCHS = 2**53, 1_000_000
-"""Lengths of a run that still count exactly; any other is a slip of the keys."""
+"""The longest runs that are accepted: larger numbers of images are not counted exactly, and are typing errors."""
 RAYS_OWN = ("CPU", "GPU", "memory", "object_store_memory")
-"""Resources that are asked for in other ways."""
+"""Resources of Ray that have settings of their own."""
 
 
 def _require(condition: bool, sentence: str) -> None:
@@ -52,21 +52,22 @@ class DataSettings:
     scenes_images: Annotated[int, arg(metavar="IMAGES")] = 20_000
     """How many images of the embedded data set are drawn."""
     fit: Literal["resize", "crop"] = "resize"
-    """How an image of another size is fitted: `resize` scales its shorter side, then crops the centre (paper, section
-    4.3); `crop` cuts the centre without scaling (published code, faces)."""
+    """How an image of another size is fitted: `resize` scales its shorter side, then crops the center (paper, section
+    4.3); `crop` crops the center without scaling (published code, faces)."""
     window: Annotated[int, arg(metavar="IMAGES")] = 4_096
-    """Least size of a chunk: images of an epoch are shuffled within windows of about that size."""
+    """Shuffle window, and the smallest chunk that is read: an epoch's images are shuffled within windows of about this
+    size."""
     cache: Literal["auto", "on", "off"] = "auto"
-    """Keep decoded images in Ray's object store. `auto`: where they take a quarter of it at most and are read more than
+    """Keep decoded images in Ray's object store. `auto`: if they take at most a quarter of it and are read more than
     once."""
     cpus: Annotated[float, arg(metavar="CPUS")] = 0.0
-    """Logical CPUs that reading takes at most; 0: all that are free."""
+    """Most logical CPUs that reading may use; 0: all that are free."""
     max_bad_fraction: Annotated[float, arg(metavar="FRACTION")] = 0.01
-    """The run stops when more than this part of the images cannot be decoded."""
+    """The run stops if more than this fraction of the images cannot be decoded."""
     max_image_pixels: Annotated[int, arg(metavar="PIXELS")] = 64_000_000
-    """A picture that declares more pixels is bad, and is not decoded."""
+    """An image that declares more pixels counts as bad and is not decoded."""
     max_image_bytes: Annotated[int, arg(metavar="BYTES")] = 64 << 20
-    """A picture whose file is larger is bad, and is not read."""
+    """An image whose file is larger counts as bad and is not read."""
 
     def __post_init__(self) -> None:
         _require(bool(self.path.strip()), "data.path is empty but needs an address, for example scenes or folder/*.tar")
@@ -89,26 +90,27 @@ class NetworkSettings:
     """Structure of generator and discriminator."""
 
     structure: Literal["5x5", "3x3"] = "5x5"
-    """`5x5`: every convolution 5x5 with stride 2 (paper, figure 1); `3x3`: two 3x3 convolutions a size, one of them
-    with stride 2 (published code, imagenet)."""
+    """`5x5`: every convolution is 5x5 with stride 2 (paper, figure 1); `3x3`: two 3x3 convolutions per resolution, one
+    of them with stride 2 (published code, imagenet)."""
     image_size: Annotated[int, arg(metavar="PIXELS")] = 64
     """Height and width of an image: a power of two from 8 to 256."""
     generator_maps: Annotated[int, arg(metavar="MAPS")] = 128
-    """Base maps of G: feature maps of its last hidden layer (`ngf` in the published code)."""
+    """Width of G: feature maps of its last hidden layer (`ngf` in the published code)."""
     discriminator_maps: Annotated[int, arg(metavar="MAPS")] = 128
-    """Base maps of D: feature maps of its first layer (`ndf` in the published code)."""
+    """Width of D: feature maps of its first layer (`ndf` in the published code)."""
     latent_size: Annotated[int, arg(metavar="NUMBERS")] = 100
     """Length of the latent vector z (paper, figure 1)."""
     latent: Literal["uniform", "normal"] = "uniform"
     """Distribution of z: uniform on [-1, 1] (paper, figure 1), or standard normal (published SVHN model)."""
     head: Literal["flattened", "average"] = "flattened"
-    """How D's last maps become one logit: all of them weighed (paper, section 3), or their global average."""
+    """How D's last feature maps become one logit: a linear layer on the flattened maps (paper, section 3), or on their
+    global average."""
     batchnorm: Literal["prescribed", "everywhere", "nowhere"] = "prescribed"
-    """`prescribed`: in all layers but G's output and D's input (paper, section 3)."""
+    """Which layers have batch normalization. `prescribed`: all but G's output and D's input (paper, section 3)."""
     batchnorm_over: Literal["global", "worker"] = "global"
-    """Statistics over the whole batch of a step, as on one device, or over each worker's own share."""
+    """Batch statistics over the global batch, as on one device, or over each worker's share of it."""
     factory: Annotated[str, arg(metavar="MODULE:FUNCTION")] = ""
-    """Networks of your own: a function that makes both from these settings (docs/extending.md). Empty: the paper's."""
+    """Your own networks: a function that builds both from these settings (docs/extending.md). Empty: the paper's."""
 
     def __post_init__(self) -> None:
         size = self.image_size
@@ -130,29 +132,31 @@ class OptimizationSettings:
     """How both networks learn."""
 
     batch_size: Annotated[int, arg(aliases=("--batch-size",), metavar="IMAGES")] = 128
-    """Images of a step, over all workers (paper, section 4)."""
+    """Global batch size: images per step, over all workers (paper, section 4)."""
     lr: Annotated[float, arg(aliases=("--lr",), metavar="RATE")] = 2e-4
     """Learning rate of Adam (paper, section 4)."""
     beta1: Annotated[float, arg(aliases=("--beta1",), metavar="FRACTION")] = 0.5
-    """Decay of Adam's first moment (paper, section 4)."""
+    """Decay rate of Adam's first moment (paper, section 4)."""
     beta2: Annotated[float, arg(metavar="FRACTION")] = 0.999
-    """Decay of Adam's second moment (published code)."""
+    """Decay rate of Adam's second moment (published code)."""
     eps: Annotated[float, arg(metavar="NUMBER")] = 1e-8
-    """Added to the root of Adam's second moment (published code)."""
+    """Added to the square root of Adam's second moment (published code)."""
     weight_decay: Annotated[float, arg(metavar="RATE")] = 0.0
     """L2 penalty, added to the gradient before Adam's moments (published code, faces: 1e-5)."""
     schedule: Literal["both", "alternate"] = "both"
-    """A step updates D and then G on the same batch, or, as the published loop does, one of them in turn, G first."""
+    """`both`: each step updates D, then G, on the same batch. `alternate`: steps update G and D in turn, G first
+    (published code)."""
     loss: Annotated[str, arg(metavar="bce|MODULE:FUNCTION")] = BCE
-    """`bce`: binary cross-entropy (paper, section 2), or a loss of your own (docs/extending.md)."""
+    """`bce`: binary cross-entropy (paper, section 2); or your own loss (docs/extending.md)."""
     decay: Annotated[float, arg(metavar="FRACTION")] = 0.0
-    """Last part of the run over which the learning rate falls to 0 in a line (0.5: the second half)."""
+    """Fraction of the run, at its end, over which the learning rate falls linearly to 0 (0.5: the second half)."""
     average_images: Annotated[int, arg(metavar="IMAGES")] = 0
-    """Half-life of the averaged G that is kept beside G; 0 keeps none."""
+    """Half-life of the exponential moving average of G's weights; 0: no average is kept."""
     precision: Literal["auto", "fp32", "bf16", "fp64"] = "auto"
-    """Of convolutions; weights and optimizers stay in fp32. `auto`: bf16 on GPUs and on CPUs with AMX, else fp32."""
+    """Precision of the convolutions; weights and optimizers stay in fp32. `auto`: bf16 on GPUs and on CPUs with AMX,
+    else fp32."""
     channels_last: bool = True
-    """Memory layout of images and maps."""
+    """Store images and feature maps in the channels-last memory layout."""
 
     def __post_init__(self) -> None:
         _require(self.batch_size >= 2, f"optimization.batch_size is {self.batch_size} but needs at least 2 images")
@@ -176,33 +180,34 @@ class WorkerSettings:
     """What the run takes of the cluster."""
 
     number: Annotated[int, arg(aliases=("--workers",), metavar="N")] = 1
-    """Train workers, each with a GPU where there are GPUs. `--workers 2:8`: 8, and at least 2."""
+    """Training workers, each with a GPU if there are any. `--workers 2:8`: up to 8, at least 2."""
     at_least: Annotated[int | None, arg(metavar="N")] = None
-    """With fewer machines the run goes on with as few workers as this, and takes more when machines come; none: all."""
+    """Fewest workers: with fewer machines the run continues with as few as this, and adds workers when machines come.
+    None: it needs all of them."""
     gpu: Literal["auto", "on", "off"] = "auto"
-    """`auto`: GPUs where the cluster has any."""
+    """Train on GPUs. `auto`: if the cluster has any."""
     cpus: Annotated[float, arg(metavar="CPUS")] = 1.0
-    """Logical CPUs that Ray sets aside for a worker."""
+    """Logical CPUs that Ray reserves for each worker."""
     threads: Annotated[int, arg(metavar="THREADS")] = 0
-    """Threads of a worker's tensor operations; 0: the cores of its host over the workers on it."""
+    """PyTorch threads per worker; 0: the cores of its host divided by the workers on it."""
     cuda_graph: bool = True
-    """A worker that trains alone on a GPU records its step once and replays it, which spares the GPU the wait for
-    launches; several workers launch each kernel."""
+    """Capture the training step as a CUDA graph and replay it, which saves the time of kernel launches. Only a single
+    worker on a GPU does so."""
     address: Annotated[str, arg(metavar="HOST:PORT")] = ""
-    """Ray cluster to join; empty: `$RAY_ADDRESS`, else one started for this run on this machine."""
+    """Ray cluster to join; empty: `$RAY_ADDRESS`, or if that is unset, one started on this machine for this run."""
     wait_s: Annotated[float, arg(metavar="SECONDS")] = 60.0
-    """How long to wait for machines that are still to come, and for workers to start, before the run gives up. Those
-    that an autoscaler is starting are waited for longer."""
+    """How long to wait for missing machines, and for workers to start, before the run gives up. Machines that an
+    autoscaler is starting get longer."""
     return_s: Annotated[float, arg(metavar="SECONDS")] = 1800.0
-    """How long to wait for machines to come back when too few are left to go on."""
+    """How long to wait for machines to return when too few are left to continue."""
     hang_s: Annotated[float, arg(metavar="SECONDS")] = 300.0
-    """A group in which no rank gets on for so long is ended and started again from its newest checkpoint."""
+    """If no rank makes progress for this long, the worker group is restarted from its newest checkpoint."""
     max_failures: Annotated[int, arg(metavar="N")] = 3
-    """Losses of worker processes in a row, with no new checkpoint between them, that the run survives."""
+    """How many losses of worker processes in a row, without a new checkpoint in between, the run survives."""
     max_nodes_lost: Annotated[int, arg(metavar="N")] = 20
-    """The same for machines that are lost without notice."""
+    """The same for machines lost without notice."""
     max_hangs: Annotated[int, arg(metavar="N")] = 3
-    """The same for groups that were ended since no rank got on."""
+    """The same for restarts because no rank made progress (see hang_s)."""
 
     def __post_init__(self) -> None:
         _require(self.number >= 1, f"workers.number is {self.number} but needs at least 1")
@@ -220,22 +225,22 @@ class WorkerSettings:
 
     @property
     def fewest(self) -> int:
-        """Workers without which the run cannot go on."""
+        """The fewest workers that the run can continue with."""
         return self.number if self.at_least is None else self.at_least
 
 
 @dataclass(frozen=True)
 class CheckpointSettings:
-    """When the state of the run is saved, and what is kept."""
+    """When checkpoints are written, and which are kept."""
 
     minutes: Annotated[float, arg(metavar="MINUTES")] = 10.0
-    """Time between two checkpoints; one more is written at each quarter of the run and at its end."""
+    """Time between checkpoints; others are written at each quarter of the run and at its end."""
     images: Annotated[int, arg(metavar="IMAGES")] = 0
-    """Images between two checkpoints, besides; 0: time alone decides."""
+    """Also write a checkpoint each time this many images have been seen; 0: go by time alone."""
     keep: Annotated[int, arg(metavar="N")] = 3
-    """How many of the newest are kept; those of the quarters stay as well."""
+    """How many of the newest checkpoints are kept, in addition to those at the quarters."""
     patience_s: Annotated[float, arg(metavar="SECONDS")] = 300.0
-    """How long a storage that refuses checkpoints is tried again before the run ends."""
+    """How long to retry when the storage refuses a checkpoint, before the run ends."""
 
     def __post_init__(self) -> None:
         _require(self.minutes > 0, f"checkpoints.minutes is {self.minutes} but needs to be above 0")
@@ -246,24 +251,26 @@ class CheckpointSettings:
 
 @dataclass(frozen=True)
 class MonitoringSettings:
-    """What is written down while the run goes on."""
+    """What is recorded during the run."""
 
     steps: Annotated[int, arg(metavar="STEPS")] = 10
-    """Steps over which a point of the curves is averaged; a stop is agreed on as often."""
+    """Steps that each point of the curves averages over."""
     line_s: Annotated[float, arg(metavar="SECONDS")] = 10.0
-    """Time between two lines of a job's log."""
+    """Time between two progress lines in a job's log."""
     samples_images: Annotated[int, arg(metavar="IMAGES")] = 50_000
-    """Images between two grids of samples from the same z."""
+    """Images between sample grids, which are all drawn from the same z."""
     samples: Annotated[int, arg(metavar="N")] = 64
     """Samples in a grid."""
     walk_images: Annotated[int, arg(metavar="IMAGES")] = 250_000
-    """Images between two strips that walk between points of z (paper, section 6.1)."""
+    """Images between walks: strips of images along a path through z (paper, section 6.1)."""
     measure_images: Annotated[int, arg(metavar="IMAGES")] = 10_000
-    """Images between two measures of how samples from the same z differ, from each other and from the last time."""
+    """Images between measurements of samples/spread and samples/drift: how samples of a fixed set of z differ from each
+    other, and from the last measurement."""
     trackers: Annotated[str, arg(metavar="wandb,mlflow")] = ""
-    """Trackers of experiments that are given the same, by the settings of their own in the environment; empty: none."""
+    """Experiment trackers that also get curves and samples; their own environment variables configure them. Empty:
+    none."""
     audit: bool = False
-    """Write down which samples every worker used in every step, in `RUN/audit/ATTEMPT-RANK.jsonl` (local storage)."""
+    """Record which samples each worker used in each step, in `RUN/audit/ATTEMPT-RANK.jsonl` (local storage only)."""
 
     def __post_init__(self) -> None:
         _require(
@@ -280,26 +287,26 @@ class MonitoringSettings:
 
 @dataclass(frozen=True)
 class ProbeSettings:
-    """Linear classifiers on D's features, by actors of their own while training goes on."""
+    """Probes: linear classifiers on D's frozen features, evaluated by separate actors during training."""
 
     tasks: Annotated[str, arg(aliases=("--probe",), metavar="NAME[=FOLDER],...")] = ""
-    """What each new checkpoint is judged on: folders with labelled `train-*.tar` and `test-*.tar`; without one,
-    $DCGAN_DIST_DATA/NAME. The best by the first of them is kept. Empty: none."""
+    """Tasks that each new checkpoint is evaluated on: folders with labeled `train-*.tar` and `test-*.tar`; without
+    FOLDER, $DCGAN_DIST_DATA/NAME. The checkpoint with the best accuracy on the first task is kept. Empty: none."""
     actors: Annotated[int, arg(metavar="N")] = 1
-    """Evaluation actors, which share the images."""
+    """Evaluation actors, which divide the images among them."""
     cpus: Annotated[float, arg(metavar="CPUS")] = 1.0
-    """Logical CPUs that Ray sets aside for each."""
+    """Logical CPUs that Ray reserves for each actor."""
     gpus: Annotated[float, arg(metavar="GPUS")] = 0.0
-    """GPUs of each; may be a fraction."""
+    """GPUs per actor; may be a fraction."""
     resource: Annotated[str, arg(metavar="RESOURCE")] = ""
-    """Ray's name for what each takes one of, so that machines that offer it are used, and brought by an autoscaler:
-    `evaluator` in the cluster files. Empty: `evaluator` where the cluster offers it already."""
+    """Custom Ray resource of which each actor takes one, so that it runs on machines that offer it, and an autoscaler
+    starts such machines: `evaluator` in the cluster files. Empty: `evaluator` if the cluster already offers it."""
     threads: Annotated[int, arg(metavar="THREADS")] = 1
-    """Threads of each one's tensor operations; 0: the cores of its host over the actors."""
+    """PyTorch threads per actor; 0: the cores of its host divided by the actors."""
     half: bool = False
-    """Keep features as float16, in half the memory."""
+    """Store features as float16, in half the memory."""
     resize: bool = False
-    """Fit images that are of another size than the networks'."""
+    """Resize images whose size differs from that of the networks."""
 
     def __post_init__(self) -> None:
         _require(self.actors >= 1, f"probe.actors is {self.actors} but needs at least 1")
@@ -308,29 +315,30 @@ class ProbeSettings:
         _require(self.threads >= 0, f"probe.threads is {self.threads} but needs at least 0")
         _require(
             self.resource not in RAYS_OWN,
-            f"probe.resource is {self.resource} but needs to be one that machines offer by --resources; "
-            "probe.cpus and probe.gpus are for the others",
+            f"probe.resource is {self.resource} but needs to be one that machines offer by --resources; use probe.cpus "
+            "for CPUs, probe.gpus for GPUs",
         )
 
 
 @dataclass(frozen=True)
 class Settings:
-    """A run: where it is kept, how long it lasts."""
+    """A run: where it is stored, how long it lasts."""
 
     name: Annotated[str, arg(metavar="NAME")] = ""
-    """Of the run's folder STORAGE/NAME; empty: the preset and the time of the start."""
+    """Name of the run, whose folder is STORAGE/NAME; empty: the preset and the time of the start."""
     storage: Annotated[str, arg(metavar="ADDRESS")] = "runs"
-    """Where runs, drawn data and indexes are kept: a folder that all machines share, or an object store (`s3://...`)."""
+    """Where runs, drawn data and indexes are stored: a folder that all machines share, or an object store
+    (`s3://...`)."""
     seed: Annotated[int, arg(metavar="NUMBER")] = 42
-    """Of weights, z and the order of images (published code: 42)."""
+    """Random seed of the weights, z and the order of the images (published code: 42)."""
     images: Annotated[int | None, arg(metavar="IMAGES")] = None
-    """Length of the run in images; give this or epochs."""
+    """Length of the run in images; give either this or epochs."""
     epochs: Annotated[float | None, arg(metavar="EPOCHS")] = None
-    """Length of the run in passes over the data."""
+    """Length of the run in epochs, passes over the data."""
     minutes: Annotated[float | None, arg(metavar="MINUTES")] = None
-    """The run stops after this time even if it is not done."""
+    """The run stops after this time, with a checkpoint, even if it is not finished."""
     on_collapse: Literal["warn", "stop"] = "warn"
-    """What to do where training goes wrong: say so, or also stop with a checkpoint."""
+    """What to do if training goes wrong: warn, or also stop with a checkpoint."""
     data: DataSettings = field(default_factory=DataSettings)
     networks: NetworkSettings = field(default_factory=NetworkSettings)
     optimization: OptimizationSettings = field(default_factory=OptimizationSettings)
@@ -355,8 +363,8 @@ class Settings:
         _require(0 <= self.seed < 2**63, f"seed is {self.seed} but needs to be from 0 to 2**63 - 1")
         _require(
             not self.networks.factory or self.optimization.precision != "bf16",
-            f"optimization.precision is bf16 but networks of {self.networks.factory}, which networks.factory names, "
-            "get and return float32: leave it out, and use torch.autocast in their forward",
+            f"optimization.precision is bf16 but networks from networks.factory ({self.networks.factory}) take and "
+            "return float32: leave it out, and use torch.autocast in their forward",
         )
         for name, value in flatten(self).items():
             _require(
@@ -378,8 +386,8 @@ class Settings:
 
 
 def scenes32() -> Settings:
-    """Rooms drawn on the spot, sized for a laptop's processor: all of our own. A smaller batch and a larger step than
-    the paper's learn these scenes in fewer images."""
+    """Rooms drawn on the spot, sized for a laptop's CPU; not from the paper. A smaller batch and a higher learning rate
+    than the paper's learn these scenes in fewer images."""
     return Settings(
         images=240_000,
         networks=NetworkSettings(image_size=32, generator_maps=32, discriminator_maps=32),
@@ -390,9 +398,9 @@ def scenes32() -> Settings:
 
 
 def own64() -> Settings:
-    """Pictures of your own at 64 pixels, sized for two cores: all of our own. With a quarter of the paper's maps a step
-    takes a sixteenth of its operations. A learning rate that falls in the second half lets G settle where pictures are
-    of many kinds: at a constant one it swings between textures, and its average is blurred."""
+    """Your own pictures at 64 pixels, sized for two cores; not from the paper. With a quarter of the paper's feature
+    maps a step takes a sixteenth of the operations. The learning rate falls in the second half, so that G settles on
+    pictures of many kinds: at a constant rate it swings between textures, and its average is blurred."""
     return Settings(
         images=400_000,
         data=DataSettings(path="shards/train-*.tar"),
@@ -414,7 +422,7 @@ def lsun64() -> Settings:
 
 
 def faces64() -> Settings:
-    """Faces at 64 pixels, cut from the centre without scaling: 25 passes over 350,000 (published code, faces)."""
+    """Faces at 64 pixels, cropped from the center without scaling: 25 passes over 350,000 (published code, faces)."""
     return Settings(
         images=8_750_000,
         data=DataSettings(path="$DCGAN_DIST_DATA/faces/*.tar", fit="crop"),
@@ -434,8 +442,8 @@ def imagenet32() -> Settings:
 
 
 def svhn32() -> Settings:
-    """SVHN at 32 pixels: structure, z, lr, batch and 200 passes as the name of the published model tells. Over which
-    images is not published: here the 73,257 of the training split (Netzer et al., 2011), without the extra ones."""
+    """SVHN at 32 pixels: structure, z, lr, batch size and 200 passes are in the name of the published model. Which
+    images it saw is not published: here the 73,257 of the training split (Netzer et al., 2011), without the extra."""
     return Settings(
         images=14_651_400,
         data=DataSettings(path="$DCGAN_DIST_DATA/svhn/train-*.tar"),
@@ -445,8 +453,8 @@ def svhn32() -> Settings:
 
 
 def cifar32() -> Settings:
-    """CIFAR-10 at 32 pixels: structure of the SVHN model; widths, and 50 passes over its 50,000 training images, of our
-    own."""
+    """CIFAR-10 at 32 pixels: the structure of the SVHN model; the widths and the length, 50 passes over the 50,000
+    training images, are ours."""
     return Settings(
         images=2_500_000,
         data=DataSettings(path="$DCGAN_DIST_DATA/cifar10/train-*.tar"),
@@ -466,8 +474,8 @@ PRESET_IMAGES: dict[str, int] = {
     "svhn32": 73_257,
     "cifar32": 50_000,
 }
-"""Images of the data set that the length of a preset is meant for; sources stand with the presets. `own64` is meant for
-any: this is the largest set of which its length shows each image once."""
+"""Images of the data set that a preset's length is meant for; the presets name the sources. `own64` is meant for a data
+set of any size: this is the largest one of which it shows each image once."""
 
 
 def flatten(settings: Settings) -> dict[str, object]:
@@ -486,7 +494,7 @@ def replaced(settings: Settings, changes: Mapping[str, object], source: str) -> 
     """Settings with other values, by dotted names.
 
     Raises:
-        SettingsError: naming `source` and what is unknown, of a wrong type or impossible.
+        SettingsError: names `source` and what is unknown, of the wrong type or impossible.
     """
     content = dataclasses.asdict(settings)
     for name, value in changes.items():
@@ -501,10 +509,10 @@ def to_yaml(settings: Settings) -> str:
 
 
 def from_yaml(text: str, source: str) -> Settings:
-    """Settings from the text of a YAML file; what it leaves out has its default.
+    """Settings from the text of a YAML file; what it leaves out keeps its default.
 
     Raises:
-        SettingsError: naming `source` and the dotted name of what is unknown, of a wrong type or impossible.
+        SettingsError: names `source` and the dotted name of what is unknown, of the wrong type or impossible.
     """
     try:
         content = yaml.safe_load(text)
