@@ -34,7 +34,7 @@ POLL_S = 0.1
 Probe = Literal["reads", "best"]
 """Why a checkpoint stays for a probe's sake."""
 MOST_NAMES = 5
-"""Checkpoints that are listed where the one that was named is not there."""
+"""How many checkpoints are listed if the one that was named does not exist."""
 STATE, SETTINGS, MANIFEST = "state.pt", "settings.yaml", "MANIFEST.json"
 
 
@@ -62,7 +62,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One life of the worker group. Source and workers read this, and nothing else, to know where they begin.
+    """One life of the worker group. Data source and workers learn from this alone where they begin.
 
     Attributes:
         number: counts from 1 in a run.
@@ -245,7 +245,7 @@ def load_checkpoint(run: Place, name: str | None = None) -> Checkpoint:
     if name is None:
         newest = newest_checkpoint(run)
         if newest is None:
-            raise CheckpointError(f"{run} holds no checkpoint that can be read: is it the folder of a run?")
+            raise CheckpointError(f"{run} holds no readable checkpoint: is it the folder of a run?")
         return newest
     place = folder(run) / name
     if not place.names():
@@ -272,7 +272,7 @@ def load_checkpoint(run: Place, name: str | None = None) -> Checkpoint:
 
 def _there(names: Sequence[str]) -> str:
     if not names:
-        return "it has none at all yet"
+        return "it has none yet"
     before = f"{len(names) - MOST_NAMES} older ones and " if len(names) > MOST_NAMES else ""
     return f"it has {before}{', '.join(names[-MOST_NAMES:])}"
 
@@ -456,7 +456,7 @@ def attempts(run: Place) -> list[Attempt]:
 
 
 def require_same_sequence(run: Place, record: Mapping[str, Any] | None) -> None:
-    """Refuse to go on with a run whose position in the sequence means other images by now.
+    """Refuse to resume a run if its position in the sequence now stands for other images.
 
     Args:
         record: what its `run.json` says; None where that is missing or cannot be read.
@@ -466,19 +466,20 @@ def require_same_sequence(run: Place, record: Mapping[str, Any] | None) -> None:
             and nothing says what data they were trained on.
     """
     written = manifests(run)
-    again = f"start a run of another name with --init-from {run}"
+    again = f"start a new run with --init-from {run}"
     if record is None:
         if written:
             raise CheckpointError(
-                f"{run} has checkpoints but no run.json that can be read, which says what images they were trained on: "
-                f"put it back, or {again}"
+                f"{run} has checkpoints but no readable run.json, which records what images they were trained "
+                f"on: restore it, or {again}"
             )
         return
     versions = {found.get("sequence", 1) for found in (record, *written.values())}
     if other := versions - {SEQUENCE}:
         raise CheckpointError(
-            f"{run} was trained on version {', '.join(map(str, other))} of the sequence of images but this is version "
-            f"{SEQUENCE}, where its position means other images: go on with the dcgan-dist that began it, or {again}"
+            f"{run} was trained on version {', '.join(map(str, other))} of the sequence of images but this is "
+            f"version {SEQUENCE}, in which its position stands for other images: resume it with the dcgan-dist "
+            f"that started it, or {again}"
         )
 
 
@@ -519,8 +520,8 @@ def require_same(saved: Settings, given: Settings, run: Place, source: str = "")
     old, new = flatten(saved)[names[0]], flatten(given)[names[0]]
     more = f" (and {_and_others(names[1:])})" if names[1:] else ""
     raise CheckpointError(
-        f"{run} was trained with {names[0]} {old} and cannot go on with {new}{more}: leave {source or f'--{names[0]}'} "
-        "out, or start a run of another name with --init-from"
+        f"{run} was trained with {names[0]} {old} and cannot be resumed with {new}{more}: leave "
+        f"{source or f'--{names[0]}'} out, or start a new run with --init-from"
     )
 
 

@@ -24,20 +24,20 @@ arg = tyro.conf.arg
 
 DEFAULT_STORAGE = Settings(images=1).storage
 AUTO = "auto"
-"""What `--resume` means without a value."""
+"""Value of `--resume` when it is given without one."""
 COMMON = {
-    "--preset NAME": f"what the settings begin with: {', '.join(PRESETS)}",
+    "--preset NAME": f"the settings to start from: {', '.join(PRESETS)}",
     "--data ADDRESS": "images: WebDataset shards on a disk or in an object store",
-    "--images IMAGES": "length of the run, else one that fits the data; --epochs counts passes",
-    "--minutes MINUTES": "stop after so long, with a checkpoint",
-    "--batch-size IMAGES": "images of a step, over all workers",
+    "--images IMAGES": "length of the run; without it, one that suits the data; --epochs counts passes",
+    "--minutes MINUTES": "stop after this time, with a checkpoint",
+    "--batch-size IMAGES": "images per step, over all workers",
     "--lr RATE": "learning rate of Adam",
-    "--workers N": "workers; 2:8 for 8, and at least 2",
-    "--storage ADDRESS": "where runs lie: a folder, or an object store",
+    "--workers N": "training workers; 2:8 for up to 8, at least 2",
+    "--storage ADDRESS": "where runs are stored: a folder, or an object store",
     "--name NAME": "name of the run",
-    "--resume RUN": "go on with a run",
+    "--resume RUN": "resume a run",
 }
-"""The options that most runs need, and what the help begins with."""
+"""The options that most runs need; the help begins with them."""
 _TIME = re.compile(r"-\d{8}-\d{6}$")
 
 
@@ -46,22 +46,21 @@ class Options:
     """Options of the training command, beside the settings of a run."""
 
     preset: Annotated[str, arg(metavar="|".join(PRESETS))] = "scenes32"
-    """What the settings begin with: rooms drawn on the spot, pictures of your own (own64), or one of the paper's data
-    sets."""
+    """The settings to start from: drawn rooms, your own pictures (own64), or one of the paper's data sets."""
     config: Annotated[str, arg(metavar="FILE.yaml")] = ""
-    """Begin with the settings of this file instead, for example `settings.yaml` of another run."""
+    """Start from the settings in this file instead, such as another run's `settings.yaml`."""
     resume: Annotated[str, arg(metavar="RUN")] = ""
-    """Go on with this run, by its name in the storage or its folder, with its settings. Without a value, beside --name:
-    start the run of that name, or go on with it where it is there; one that is done is left as it is."""
+    """Resume this run, given by name or folder, with its settings. Without a value, beside --name: start that run,
+    or resume it if it exists; a finished one is left as it is."""
     init_from: Annotated[str, arg(metavar="RUN")] = ""
-    """Begin with the networks of another run: of its newest checkpoint, or of the one whose folder is given."""
+    """Start from the networks of another run's newest checkpoint, or of the checkpoint given by its folder."""
     trust_code: bool = False
-    """Import networks and loss that a file of settings names, where they are none of ours: that runs their code. What
-    this command line names is imported anyhow."""
+    """Import your own networks and loss that a settings file names, which runs their code. Those that this command
+    line names are imported in any case."""
     dry_run: bool = False
-    """Print the settings, what the cluster lacks and what to expect, and leave."""
+    """Print the settings, what the cluster lacks and what to expect, then exit."""
     length_of: tyro.conf.Suppress[tyro.conf.Fixed[str]] = ""
-    """Preset whose length fits itself to the data; empty: the length is given."""
+    """Preset whose length is adapted to the data; empty: the length is given."""
     settings: Annotated[Settings, arg(name="")] = dataclasses.field(default_factory=PRESETS["scenes32"])
     starts_or_goes_on: Annotated[bool, tyro.conf.Suppress] = False
     is_done: Annotated[bool, tyro.conf.Suppress] = False
@@ -69,7 +68,7 @@ class Options:
 
 
 def parse(arguments: Sequence[str]) -> Options:
-    """Options from the command line: `resume` is the name of the run that is gone on with, empty for one that begins.
+    """Options from the command line; `resume` is the name of the run to resume, or empty for a new run.
 
     Raises:
         SettingsError: a setting is unknown, of a wrong type, or impossible.
@@ -78,7 +77,7 @@ def parse(arguments: Sequence[str]) -> Options:
     arguments = spread(with_bare_resume(arguments))
     given = look_ahead(arguments, "--preset", "--config", "--resume", "--storage", "--name")
     if given.preset and given.config:
-        raise SettingsError("--preset and --config each say what the settings begin with: give one of them")
+        raise SettingsError("--preset and --config both choose the settings to start from: give one of them")
     if given.resume and not (given.resume == AUTO and (given.name or given.config)):
         return _resumed(arguments, given)
     options = _read(arguments, preset_or_file(given.preset, given.config))
@@ -95,17 +94,15 @@ def parse(arguments: Sequence[str]) -> Options:
     run = place(settings.storage) / settings.name
     begins = replace(options, resume="", starts_or_goes_on=True)
     if not (run / SETTINGS_FILE).is_file():
-        return replace(begins, notes=(f"there is no run {run} yet: it begins",))
+        return replace(begins, notes=(f"{run} does not exist yet: starting a new run",))
     return replace(_going_on(arguments, given, run, settings.storage), starts_or_goes_on=True)
 
 
-NAMELESS = (
-    "--resume names no run: give one, as in --resume NAME, or a --name beside it, whose run is started or gone on with"
-)
+NAMELESS = "--resume names no run: give one, as in --resume NAME, or add --name NAME to start that run or resume it"
 
 
 def _resumed(arguments: Sequence[str], given: argparse.Namespace) -> Options:
-    """Options of a run that has to be there."""
+    """Options of a run that must exist."""
     storage = given.storage or DEFAULT_STORAGE
     if given.resume == AUTO and not is_run(place(storage) / AUTO):
         raise SettingsError(NAMELESS)
@@ -115,8 +112,8 @@ def _resumed(arguments: Sequence[str], given: argparse.Namespace) -> Options:
         raise SettingsError(f"there is no run to resume in {run}: it has no {SETTINGS_FILE}")
     if found.checkpoint is not None and found.checkpoint != max(manifests(run), default=""):
         raise SettingsError(
-            f"--resume is {given.resume}, but a run goes on from its newest checkpoint: give {run}, or begin a run of "
-            f"another name with --init-from {given.resume}"
+            f"--resume is {given.resume}, but a run is resumed from its newest checkpoint: give {run}, or start "
+            f"a new run with --init-from {given.resume}"
         )
     for option, value, theirs in (("--name", given.name, run.name), ("--storage", given.storage, str(run.parent))):
         if value and (value != theirs if option == "--name" else str(place(value)) != theirs):
@@ -125,10 +122,10 @@ def _resumed(arguments: Sequence[str], given: argparse.Namespace) -> Options:
 
 
 def _going_on(arguments: Sequence[str], given: argparse.Namespace, run: Place, storage: str) -> Options:
-    """Options of a run that is there: its own settings, and those given that change nothing of what it computes.
+    """Options of an existing run: its own settings, and those given that do not change what it computes.
 
-    A file of settings is given as a whole, with its length, workers and so on; a preset has a length of its own only
-    for a run that begins.
+    A settings file counts as a whole, with its length, workers and so on; the length of a preset is for new runs
+    only.
     """
     saved = from_yaml((run / SETTINGS_FILE).read_bytes().decode(errors="replace"), str(run / SETTINGS_FILE))
     options = _read(arguments, saved)
@@ -179,10 +176,10 @@ def _description() -> str:
 
 
 def name_run(settings: Settings, given: argparse.Namespace, stem: str) -> tuple[Settings, tuple[str, ...]]:
-    """Settings of a run that begins, with a name; and what is to be said of that.
+    """Settings of a new run, with a name, and what to tell the user about that name.
 
-    A name that is given is taken as it is. One that a file of settings holds is often that of a run that is there,
-    which the file comes from: then the new run is called like it, with the time of its start.
+    A name that was given is used as it is. The name in a settings file is often that of an existing run, from which
+    the file comes: then the new run gets the same name with the time of its start.
 
     Args:
         given: `name` and `config`, as texts, and `storage`.
@@ -195,7 +192,7 @@ def name_run(settings: Settings, given: argparse.Namespace, stem: str) -> tuple[
     if old and (given.name or not (place(settings.storage) / old).names()):
         return settings, ()
     name = f"{_TIME.sub('', old) or stem}-{datetime.now():%Y%m%d-%H%M%S}"
-    note = f"{given.config} holds the name {old}, which is taken: the name of this one is {name}"
+    note = f"{given.config} has the name {old}, which is taken: this run is called {name}"
     return replace(settings, name=name), (note,) if old else ()
 
 
@@ -209,7 +206,7 @@ def with_bare_resume(arguments: Sequence[str]) -> list[str]:
 
 
 def look_ahead(arguments: Sequence[str], *names: str) -> argparse.Namespace:
-    """Some options before all are parsed: what the settings begin with has to be known, since their help shows it."""
+    """Options that are needed before the others are parsed: the help shows the defaults of the preset or file."""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     for name in names:
         first.add_argument(name, default="", nargs="?", const="")
@@ -218,7 +215,7 @@ def look_ahead(arguments: Sequence[str], *names: str) -> argparse.Namespace:
 
 
 def not_given(settings: Settings, arguments: Sequence[str]) -> dict[str, str]:
-    """Import paths that the settings name, and not the command line; by the setting's dotted name."""
+    """Import paths that the settings file names, and not the command line, by the setting's dotted name."""
     given = vars(look_ahead(arguments, *(f"--{setting}" for setting in named_by(settings))))
     return {setting: path for setting, path in named_by(settings).items() if given[setting] != path}
 
@@ -230,7 +227,7 @@ def _hyphened(option: str) -> str:
 
 
 def preset_or_file(preset: str, config: str) -> Settings:
-    """What the settings begin with: those of a file, else those of a preset, else those of the first preset.
+    """The settings to start from: those of a file, else of a preset, else of the first preset.
 
     Raises:
         SettingsError: there is no such preset, or the file holds what is no setting.
@@ -256,7 +253,7 @@ def length_given(arguments: Sequence[str]) -> set[str]:
 
 
 def with_length(base: Settings, arguments: Sequence[str]) -> Settings:
-    """The settings that arguments are read over: a length that is given takes the place of the other kind of length."""
+    """The settings that the arguments override; a length that is given replaces the other kind of length."""
     flags = length_given(arguments)
     if "--epochs" in flags and "--images" not in flags:
         return replace(base, images=None, epochs=base.epochs or 1.0)
@@ -280,5 +277,5 @@ def _spread(arguments: Sequence[str]) -> Iterator[list[str]]:
             continue
         least, colon, most = value.partition(":")
         if colon and not (least.isdigit() and most.isdigit()):
-            raise SettingsError(f"workers is {value} but needs to be a number, or two as in 2:8")
+            raise SettingsError(f"workers is {value} but needs to be a number, or a range such as 2:8")
         yield [f"{name}={most}", f"--workers.at-least={least}"] if colon else [f"{name}={value}"]

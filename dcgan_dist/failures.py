@@ -52,8 +52,8 @@ def explain(error: BaseException, settings: Settings) -> DcganDistError | None:
             )
         if isinstance(found, RuntimeError) and (match := _NO_INTERFACE.search(str(found))):
             return ClusterError(
-                f"a machine has no network interface {match[1]}, which GLOO_SOCKET_IFNAME names where Ray was "
-                "started on it: start Ray there with another one, or without the variable"
+                f"a machine has no network interface {match[1]}, which GLOO_SOCKET_IFNAME named when Ray was "
+                "started there: restart Ray there with another one, or without the variable"
             )
     return None
 
@@ -108,7 +108,7 @@ def _of_ray(error: BaseException) -> list[RayError]:
 def _in_words(error: RayError, who: str) -> str:
     """What became of it."""
     if isinstance(error, OutOfMemoryError):
-        return f"{who} was ended by Ray, since its machine ran out of memory: use fewer workers on each machine"
+        return f"{who} was killed by Ray, because its machine ran out of memory: use fewer workers per machine"
     if isinstance(error, NodeDiedError):
         return f"the machine of {who} is gone ({_ending_of(error)})"
     if isinstance(error, ActorUnavailableError):
@@ -183,6 +183,6 @@ class Budgets:
         if number <= most:
             return None
         return (
-            f"{what} {count(number, 'time')} in a row without a new checkpoint between, "
-            f"more than workers.{name} {most} allows"
+            f"{what} {count(number, 'time')} in a row without a new checkpoint in between, more than "
+            f"workers.{name} {most} allows"
         )

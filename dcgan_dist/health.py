@@ -80,7 +80,8 @@ class Health:
         drifts = self._series("samples/drift")
         if len(drifts) >= DRIFTS and min(drifts) > OSCILLATING_DRIFT:
             words = (
-                f"samples of the same z move by {min(drifts):.0%} of what unrelated ones are apart from look to look"
+                f"samples of the same z move by {min(drifts):.0%} of the distance between unrelated ones from "
+                "one measurement to the next"
             )
             return Finding("samples oscillate", onset, images, words)
         losses, scores = self._series("loss/generator"), self._series("score/real")

@@ -1,4 +1,4 @@
-"""How our commands are called: their names, and lines that run as they are pasted into another shell."""
+"""How our commands are called: their names, and lines that can be pasted into another shell."""
 
 import os
 import shlex
@@ -11,15 +11,15 @@ CONSOLE = "dcgan-dist"
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("dcgan_dist.train", "train a DCGAN, on this machine or on a cluster"),
-    "sample": ("dcgan_dist.sample", "draw pictures from a run, or export its generator"),
-    "evaluate": ("dcgan_dist.evaluate", "say how good the features of a run are"),
-    "study memorised": ("dcgan_dist.memorised", "say whether samples of a run repeat its training images"),
-    "prepare": ("dcgan_dist.data.prepare", "make shards of a folder of pictures"),
-    "sweep": ("tuning.sweep", "search settings by many runs"),
-    "status": ("dcgan_dist.status", "say where a run stands"),
-    "doctor": ("dcgan_dist.preflight --doctor", "examine the machines of a cluster"),
+    "sample": ("dcgan_dist.sample", "draw samples from a run, or export its generator"),
+    "evaluate": ("dcgan_dist.evaluate", "evaluate the features of a run's discriminator"),
+    "study memorised": ("dcgan_dist.memorised", "check whether a run's samples repeat its training images"),
+    "prepare": ("dcgan_dist.data.prepare", "turn a folder of pictures into shards"),
+    "sweep": ("tuning.sweep", "search for good settings, with many runs"),
+    "status": ("dcgan_dist.status", "show the state of a run"),
+    "doctor": ("dcgan_dist.preflight --doctor", "check the machines of a cluster"),
 }
-"""Each command with the module that `python -m` takes, and what it does."""
+"""Each command: the module that `python -m` takes, and what it does."""
 
 IN_A_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 """What Ray sets for the processes of a job that was submitted to a cluster."""
@@ -31,7 +31,7 @@ def prog(command: str) -> str:
 
 
 def command_line(command: str, *arguments: str) -> str:
-    """A line for a shell in this folder that gives the command again, with arguments that are quoted where needed."""
+    """A shell line that runs the command from this folder, with arguments quoted where needed."""
     job = bool(os.environ.get(IN_A_JOB))
     return written(command, arguments, sys.argv[0], sys.executable, os.getcwd(), job=job)
 

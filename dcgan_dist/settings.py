@@ -327,8 +327,7 @@ class Settings:
     name: Annotated[str, arg(metavar="NAME")] = ""
     """Name of the run, whose folder is STORAGE/NAME; empty: the preset and the time of the start."""
     storage: Annotated[str, arg(metavar="ADDRESS")] = "runs"
-    """Where runs, drawn data and indexes are stored: a folder that all machines share, or an object store
-    (`s3://...`)."""
+    """Where runs, drawn data and indexes are stored: a folder that all machines share, or a store (`s3://...`)."""
     seed: Annotated[int, arg(metavar="NUMBER")] = 42
     """Random seed of the weights, z and the order of the images (published code: 42)."""
     images: Annotated[int | None, arg(metavar="IMAGES")] = None
@@ -336,7 +335,7 @@ class Settings:
     epochs: Annotated[float | None, arg(metavar="EPOCHS")] = None
     """Length of the run in epochs, passes over the data."""
     minutes: Annotated[float | None, arg(metavar="MINUTES")] = None
-    """The run stops after this time, with a checkpoint, even if it is not finished."""
+    """Stop after this time, with a checkpoint, even if the run is not finished."""
     on_collapse: Literal["warn", "stop"] = "warn"
     """What to do if training goes wrong: warn, or also stop with a checkpoint."""
     data: DataSettings = field(default_factory=DataSettings)

@@ -1,4 +1,4 @@
-"""Where a run stands, from its folder alone, also while it runs and on object storage:
+"""The state of a run, read from its folder alone, also while it runs and on object storage:
 
 python -m dcgan_dist.status NAME
 python -m dcgan_dist.status s3://bucket/runs/NAME
@@ -38,12 +38,12 @@ RECENT_POINTS = 20
 
 @dataclass(frozen=True)
 class StatusOptions:
-    """Say where a run stands."""
+    """Show the state of a run: progress, speed, checkpoints, and what interruptions cost."""
 
     run: Annotated[str, tyro.conf.Positional, arg(metavar="RUN")]
-    """The run: its name in the storage, or its folder on a disk or in an object store."""
+    """The run: its name in the storage, or the address of its folder on a disk or in an object store."""
     storage: Annotated[str, arg(metavar="ADDRESS")] = "runs"
-    """Where a run lies that is given by its name."""
+    """Where to look for a run that is given by name."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def describe(run: Place, found: Standing, now: float) -> list[str]:
         speed = statistics.harmonic_mean(speeds)
         waits = statistics.fmean(_values(recent, "speed/wait_share"))
         left_s = max(0, record["total_images"] - images) / speed
-        rest = f", {duration(left_s)} to go at that speed" if left_s else ""
+        rest = f", {duration(left_s)} to go at this speed" if left_s else ""
         lines.append(("speed", f"{speed:,.0f} images/s, waiting {100 * waits:.1f} %{rest}"))
         names = [("D", "loss/discriminator"), ("G", "loss/generator")]
         losses = [f"{short} {statistics.fmean(mean):.2f}" for short, name in names if (mean := _values(recent, name))]
@@ -149,8 +149,8 @@ def _status(run: Place, found: Standing, now: float) -> str:
         return "starting"
     silent_s = now - max(signs)
     if silent_s < SILENT_S:
-        return f"running, last sign {duration(silent_s)} ago"
-    return f"no sign for {duration(silent_s)}: if it is dead, resume it with: {again}"
+        return f"running, last sign of life {duration(silent_s)} ago"
+    return f"no sign of life for {duration(silent_s)}: if it is dead, resume it with: {again}"
 
 
 def _values(points: Sequence[Point], name: str) -> list[float]:

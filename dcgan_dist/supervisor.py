@@ -28,7 +28,7 @@ from dcgan_dist.worker import Outcome
 LOOK_S = 0.5
 """Between two looks at the group and at the cluster."""
 STOP = signal.SIGTERM
-"""What a run that is to end is told, where nothing else is said."""
+"""Reason given to a run that is to end, if no other is known."""
 SETTLE_S = 5.0
 """How long after a group's end the machines that it held may take to be free again."""
 
@@ -125,13 +125,17 @@ class Supervisor:
         """Why the group is to end with a checkpoint: a node of its own is about to go, or new ones have come."""
         going = leaving_nodes() & self._monitor.nodes
         if going:
-            self._monitor.say(f"notice: {_nodes(len(going))} of this run will go; a checkpoint is written first")
+            self._monitor.say(
+                f"notice: {_nodes(len(going))} of this run will be taken away; a checkpoint is written first"
+            )
             return "notice"
         facts = self._facts()
         new = facts.hosts.keys() - known
         # What is free says little: read tasks hold a CPU also while they wait to hand on what they have read.
         if new and _fitting(self._settings, facts) > placement.workers:
-            self._monitor.say(f"{_nodes(len(new))} more: a checkpoint is written, and more workers start from it")
+            self._monitor.say(
+                f"{_nodes(len(new))} more: a checkpoint is written, and training continues from it with more workers"
+            )
             return "resize"
         return ""
 
@@ -143,7 +147,7 @@ class Supervisor:
         rank = stuck(ranks, limit_s)
         if rank is None:
             return None
-        reason = f"{describe(rank)}; nobody got on for {limit_s:g} s, which is workers.hang_s"
+        reason = f"{describe(rank)}; no rank made progress for {limit_s:g} s, which is workers.hang_s"
         self._monitor.say(f"stuck: {reason}")
         return rank.beat["attempt"], reason
 
@@ -161,14 +165,14 @@ class Supervisor:
         if lost is None:
             raise error
         if self._signal is not None:
-            raise ClusterError(f"the workers were lost while they stopped ({lost}): resume the run") from error
+            raise ClusterError(f"the workers were lost while they were stopping ({lost}): resume the run") from error
         gone = any_gone(self._monitor.nodes & nodes)
         newest = newest_manifest(self._group.run)
         over = self._budgets.take(
             "hang" if self._given_up else "node" if gone else "process", newest["step"] if newest else 0
         )
         if over is not None:
-            raise ClusterError(f"{over}; the last time: {lost}") from error
+            raise ClusterError(f"{over}; the last loss: {lost}") from error
         self._monitor.say(f"lost: {lost}")
 
     def _wait_for_room(self, wait_s: float) -> Placement:
@@ -219,7 +223,7 @@ class Supervisor:
             raise KeyboardInterrupt
         self.stop(number)
         # A signal comes in the middle of anything, also of the monitor's lock: the line is said by another thread.
-        line = "stopping: a checkpoint is written first; once more to leave at once"
+        line = "stopping: a checkpoint is written first; press Ctrl-C again to stop at once"
         threading.Thread(target=self._monitor.say, args=(line,), name="stop").start()
 
 

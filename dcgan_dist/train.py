@@ -80,14 +80,15 @@ PROBE_SEED = 0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command. Returns 0 when the run is done, 1 when it failed, 2 for wrong input, 130 or 143 after a signal."""
+    """The command. Returns 0 when the run has finished, 1 when it failed, 2 for wrong input, 130 or 143 after a
+    signal."""
     started, launch = False, None
     try:
         options = parse(sys.argv[1:] if arguments is None else arguments)
         for note in options.notes:
             print(note, flush=True)
         if options.starts_or_goes_on and options.is_done:
-            print(f"{place(options.settings.storage) / options.settings.name} is done")
+            print(f"{place(options.settings.storage) / options.settings.name} is finished")
             return 0
         set_environment(options.settings)
         launch = Launch(options)
@@ -121,12 +122,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _left(launch: "Launch | None") -> str:
-    """What is said where Ctrl-C ended the command at once."""
+    """What to print when Ctrl-C ended the command at once."""
     if launch is None:
-        return "stopped before training began: nothing of this run is kept; the same command starts it again"
+        return "stopped before training began; nothing was saved, and the same command starts the run again"
     newest = newest_manifest(launch.run)
     if newest is None:
-        return f"stopped without a checkpoint: --resume {launch.settings.name} starts training from the beginning"
+        return (
+            f"stopped before the first checkpoint: --resume {launch.settings.name} starts training from the beginning"
+        )
     return (
         f"stopped without a new checkpoint: --resume {launch.settings.name} resumes from the one at "
         f"{newest['images']:,} images"
@@ -134,7 +137,7 @@ def _left(launch: "Launch | None") -> str:
 
 
 class RunDone(DcganDistError):
-    """The run that is to be gone on with has been trained to its end."""
+    """The run to be resumed has already been trained to its end."""
 
 
 @dataclass(frozen=True)
@@ -197,14 +200,16 @@ class Launch:
             require_same(saved, self.settings, self.run)
             require_same_sequence(self.run, self._recorded)
         elif self.run.names():
-            go_on = f"go on with it by --resume {shlex.quote(self.settings.name)}, or " if is_run(self.run) else ""
+            go_on = f"resume it with --resume {shlex.quote(self.settings.name)}, or " if is_run(self.run) else ""
             raise SettingsError(f"name is {self.settings.name} but {self.run} exists: {go_on}choose another name")
         self._begun_with = self._find_beginning()
         if self._begun_with and not (options.resume and newest_manifest(self.run)):
             self.init_from = _networks_of(find_run(self._begun_with, self.settings.storage), self.settings)
             self._begun_with = str(folder(self.init_from[0]) / self.init_from[1])
         if self.settings.monitoring.audit and not self.run.is_local:
-            raise SettingsError(f"monitoring.audit needs a storage on a disk, but storage is {self.settings.storage}")
+            raise SettingsError(
+                f"monitoring.audit needs storage on a local disk, but storage is {self.settings.storage}"
+            )
         require_trackers(self.settings)
         if self._lent.code is None:
             self.code = import_code(self.settings)
@@ -225,8 +230,10 @@ class Launch:
         if recorded is None:
             return given
         if given and (not recorded or find_run(given, self.settings.storage).place != find_run(recorded).place):
-            theirs = f"the networks of {recorded}" if recorded else "networks of its own"
-            raise SettingsError(f"--init-from is {given} but {self.run} was begun with {theirs}: leave --init-from out")
+            theirs = f"the networks of {recorded}" if recorded else "newly initialized networks"
+            raise SettingsError(
+                f"--init-from is {given} but {self.run} was started with {theirs}: leave --init-from out"
+            )
         return str(recorded)
 
     def preflight(self) -> None:
@@ -255,9 +262,7 @@ class Launch:
         for sentence in doubts(self.shards, self.tasks):
             print(f"warning: {sentence}", flush=True)
         for module in self._changed_code():
-            print(
-                f"code: {module} is not what it was when the run was last started; the run goes on with what it is now"
-            )
+            print(f"code: {module} has changed since the run was last started; the run continues with the new version")
 
     def open_data(self) -> None:
         """Index the data, or draw it; decode a few images; lay out the sequence."""
@@ -277,8 +282,8 @@ class Launch:
         pixels = np.empty((len(samples), size, size, 3), np.uint8)
         if shards.read(samples, pixels, np.arange(len(samples))).all():
             raise DataError(
-                f"none of {len(samples)} images that were tried can be decoded, for example "
-                f"{shards.names(int(samples[0]))}: look at the files, or name other shards with --data"
+                f"none of the {len(samples)} images tried can be decoded, for example "
+                f"{shards.names(int(samples[0]))}: check the files, or choose other shards with --data"
             )
         settings, images = self._settle_length(len(self.index), self.index.image_size)
         slices = cut_slices(self.index.shard, self.index.size, settings.data.window)
@@ -289,7 +294,7 @@ class Launch:
             self._require_same_data()
         self._trained = newest is not None and newest.step >= self.total_steps
         if newest is not None and self._trained and not self._is_trial:
-            raise RunDone(f"{self.run} is done: it has {newest.images:,} images")
+            raise RunDone(f"{self.run} is finished: it has seen {newest.images:,} images")
         if self._lent.pictures is not None:
             self.pictures: ShardPictures | CachedPictures = self._lent.pictures
             return
@@ -318,7 +323,7 @@ class Launch:
         try:
             speed = ray.get(task.remote(settings, placement.workers, beside, self.code), timeout=MEASURE_WAIT_S)
         except GetTimeoutError:
-            print(f"expected: not measured, since no worker found room within {MEASURE_WAIT_S:g} s", flush=True)
+            print(f"expected: not measured, because no worker could be placed within {MEASURE_WAIT_S:g} s", flush=True)
             return
         except RayError as error:
             raise of_a_step(error, settings) from error
@@ -376,8 +381,8 @@ class Launch:
         # Without a record there are no checkpoints either: it was stopped before any training.
         if self._recorded is not None and self._recorded.get("data_sha256") != layout_sha256(self.index):
             raise DataError(
-                f"the shards of {self.settings.data.path} are not those that {self.run} was trained on: put those "
-                "back, or start a run of another name with --init-from"
+                f"the shards of {self.settings.data.path} are not those that {self.run} was trained on: restore "
+                "those, or start a new run with --init-from"
             )
 
     def _all_trained_on(self, shards: Sequence[Place]) -> TrainedOn:
@@ -497,11 +502,14 @@ class Launch:
     def _finish(self, live: LiveProbe, monitor: Any, *, wanted: bool) -> None:
         """Let the newest checkpoint be judged, unless the user does not want to wait for it."""
         if wanted:
-            monitor.say("training is done; the last checkpoint is being judged (Ctrl-C leaves it)")
+            monitor.say("training has finished; the probe is evaluating the last checkpoint (Ctrl-C skips it)")
             try:
                 live.close(finish=True)
             except KeyboardInterrupt:
-                monitor.say(f"the last checkpoint is left; judge it with: {command_line('evaluate', str(self.run))}")
+                monitor.say(
+                    "the last checkpoint was not evaluated; evaluate it with: "
+                    f"{command_line('evaluate', str(self.run))}"
+                )
             finally:
                 live.close(finish=False)  # while Ray still runs
         else:
@@ -512,21 +520,22 @@ class Launch:
         self._require_judge()
         if monitor.findings and self.settings.on_collapse == "stop":
             raise TrainingError(
-                f"{monitor.findings[0]}; the run stops since on_collapse is stop: start one of another name with other "
-                "settings, or resume it with --on-collapse warn"
+                f"{monitor.findings[0]}; the run stops because on_collapse is stop: start a new run with other "
+                "settings, or resume this one with --on-collapse warn"
             )
         bad, limit = monitor.bad_samples, self.settings.data.max_bad_fraction * len(self.index)
         if len(bad) > limit:
             names = ", ".join(self._in_shards.names(sample) for sample in sorted(bad)[:3])
             raise DataError(
                 f"{len(bad):,} of {len(self.index):,} images cannot be decoded, more than data.max_bad_fraction "
-                f"{self.settings.data.max_bad_fraction:g} allows; the first are {names}: mend them, or raise it"
+                f"{self.settings.data.max_bad_fraction:g} allows; the first are {names}: repair them, or "
+                "raise it"
             )
 
     def _require_judge(self) -> None:
         """What is trained for its accuracies ends where none can be found any more."""
         if self._lent.judge is not None and self.live is not None and self.live.failure:
-            raise DcganDistError(f"its checkpoints cannot be judged: {self.live.failure}")
+            raise DcganDistError(f"its checkpoints cannot be evaluated: {self.live.failure}")
 
     def _record(self, status: str, step: int = 0) -> None:
         """Write `run.json`: what the run is, how it stands, what its attempts did, with which versions."""

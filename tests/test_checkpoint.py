@@ -146,7 +146,7 @@ def test_code_in_a_checkpoint_is_not_run(run: Place) -> None:
 
 def test_no_checkpoint_is_an_error_that_names_the_run(run: Place) -> None:
     assert newest_checkpoint(run) is None
-    with pytest.raises(CheckpointError, match="holds no checkpoint that can be read"):
+    with pytest.raises(CheckpointError, match="holds no readable checkpoint"):
         load_checkpoint(run)
 
 
@@ -298,7 +298,7 @@ def test_an_attempt_begins_with_the_newest_whole_checkpoint(run: Place) -> None:
     ],
 )
 def test_settings_that_would_make_it_another_run_are_refused(other: Settings, name: str) -> None:
-    with pytest.raises(CheckpointError, match=f"was trained with {name} .* and cannot go on with"):
+    with pytest.raises(CheckpointError, match=f"was trained with {name} .* and cannot be resumed with"):
         require_same(SETTINGS, other, Place("/run"))
 
 

@@ -124,7 +124,10 @@ def test_a_resumed_run_begins_with_its_own_settings(tmp_path: Path) -> None:
         (["--preset", "mnist"], "preset is mnist but needs to be one of scenes32, own64, lsun64"),
         (["--preset", "svhn32", "--config", "x"], "give one of them"),
         (["--resume", "nobody"], "there is no run nobody"),
-        (["--resume"], "--resume names no run: give one, as in --resume NAME, or a --name beside it"),
+        (
+            ["--resume"],
+            "--resume names no run: give one, as in --resume NAME, or add --name NAME to start that run or resume it",
+        ),
         (["--resume", "--images", "7"], "--resume names no run"),
         (["--resume=auto"], "--resume names no run"),
         (["--images", "1", "--epochs", "1"], "images and epochs are both given"),
@@ -188,8 +191,8 @@ def test_two_numbers_of_workers_are_the_fewest_and_the_most(text: list[str]) -> 
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("2:", "workers is 2: but needs to be a number, or two as in 2:8"),
-        ("a:b", "workers is a:b but needs to be a number, or two as in 2:8"),
+        ("2:", "workers is 2: but needs to be a number, or a range such as 2:8"),
+        ("a:b", "workers is a:b but needs to be a number, or a range such as 2:8"),
         ("8:2", "workers.at_least is 8 but needs to be from 1 to workers.number, which is 2"),
     ],
 )
@@ -219,7 +222,7 @@ def test_one_line_starts_a_run_and_goes_on_with_it(tmp_path: Path, monkeypatch: 
     monkeypatch.chdir(tmp_path)
     begun = parse([*LINE, "--resume"])
     assert (begun.resume, begun.settings) == ("", parse(LINE).settings)
-    assert begun.notes == (f"there is no run {tmp_path}/kept/mine yet: it begins",)
+    assert begun.notes == (f"{tmp_path}/kept/mine does not exist yet: starting a new run",)
     (tmp_path / "kept" / "mine").mkdir(parents=True)
     (tmp_path / "kept" / "mine" / "settings.yaml").write_text(to_yaml(begun.settings))
     for again in ([*LINE, "--resume"], ["--resume", *LINE], [*LINE, "--resume", "auto"], [*LINE, "--resume=auto"]):
@@ -279,15 +282,15 @@ def test_a_file_of_settings_beside_it_says_how_long_the_run_is(
     [
         (
             ["--preset=svhn32", "--name=mine", "--storage=kept", "--resume"],
-            "/kept/mine was trained with data.path $DCGAN_DIST_DATA/cifar10/train-*.tar and cannot go on with "
+            "/kept/mine was trained with data.path $DCGAN_DIST_DATA/cifar10/train-*.tar and cannot be resumed with "
             "$DCGAN_DIST_DATA/svhn/train-*.tar (and networks.latent, optimization.batch_size, optimization.lr and 1 "
             "more differ): leave --preset svhn32 out, or start",
         ),
         (
             [*LINE, "--resume", "--beta1=0.7"],
-            "optimization.beta1 0.5 and cannot go on with 0.7: leave --optimization.beta1 out",
+            "optimization.beta1 0.5 and cannot be resumed with 0.7: leave --optimization.beta1 out",
         ),
-        ([*LINE, "--resume", "--seed=6"], "seed 42 and cannot go on with 6: leave --seed out"),
+        ([*LINE, "--resume", "--seed=6"], "seed 42 and cannot be resumed with 6: leave --seed out"),
         (["--resume=mine", "--storage=kept", "--preset=svhn32"], "leave --preset svhn32 out"),
     ],
 )
@@ -311,7 +314,7 @@ def test_a_run_to_resume_is_named_by_name_folder_or_newest_checkpoint(text: str,
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--resume=kept/mine/checkpoints/000000000256"], "a run goes on from its newest checkpoint: give "),
+        (["--resume=kept/mine/checkpoints/000000000256"], "a run is resumed from its newest checkpoint: give "),
         (["--resume=kept/mine", "--name=yours"], "--name is yours but --resume names "),
         (["--resume=kept/mine", "--storage=elsewhere"], "--storage is elsewhere but --resume names "),
     ],
@@ -361,9 +364,7 @@ def test_settings_of_a_run_that_is_there_make_one_of_another_name(file: str, kep
     file = file.format(storage=kept.parent)
     options = parse(["--config", file, "--seed", "7"])
     assert re.fullmatch(r"mine-\d{8}-\d{6}", options.settings.name)
-    assert options.notes == (
-        f"{file} holds the name mine, which is taken: the name of this one is {options.settings.name}",
-    )
+    assert options.notes == (f"{file} has the name mine, which is taken: this run is called {options.settings.name}",)
     assert (options.settings.seed, options.settings.optimization.lr, options.settings.storage) == (7, 3e-4, "kept")
     # A name that is given is obeyed, also where it is taken: then the run is refused.
     assert parse(["--config", file, "--name", "mine"]).settings.name == "mine"

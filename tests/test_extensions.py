@@ -370,4 +370,4 @@ def test_a_run_with_own_networks_and_loss_goes_all_the_way(standing_cluster: Non
     (folder / "mine.py").write_text(example() + "# another one\n")
     status, told = run(train.main, "--resume=own", "--images=144", "--trust-code", "--probe.tasks=")
     assert status == 0, told
-    assert "code: mine is not what it was when the run was last started" in told
+    assert "code: mine has changed since the run was last started" in told

@@ -27,7 +27,7 @@ def test_a_gpu_that_is_too_small_is_told_in_one_sentence() -> None:
     assert str(explain(wrapped(DataError("a shard is gone")), Settings(images=1))) == "a shard is gone"
     assert explain(wrapped(ZeroDivisionError()), Settings(images=1)) is None
     gloo = "[enforce fail at device.cc:84] ifa != nullptr. Unable to find address for: eth9"
-    assert "no network interface eth9, which GLOO_SOCKET_IFNAME names" in str(
+    assert "no network interface eth9, which GLOO_SOCKET_IFNAME named" in str(
         explain(wrapped(RuntimeError(gloo)), Settings(images=1))
     )
 
@@ -72,8 +72,8 @@ PEER = RuntimeError("[../gloo/transport/tcp/pair.cc:553] Connection closed by pe
         ),
         (
             in_group(OutOfMemoryError("Task was killed due to the node running low on memory.")),
-            "the worker of rank 0 on host-a was ended by Ray, since its machine ran out of memory: use fewer workers "
-            "on each machine",
+            "the worker of rank 0 on host-a was killed by Ray, because its machine ran out of memory: use "
+            "fewer workers per machine",
         ),
         # The data of a rank comes from an actor that was lost with its node.
         (
@@ -137,7 +137,8 @@ def test_losses_count_in_a_row_and_a_new_checkpoint_ends_the_row() -> None:
     budgets = Budgets(WorkerSettings(max_failures=2))
     assert [budgets.take("process", step) for step in (0, 0, 10, 10, 20, 20)] == [None] * 6
     assert budgets.take("process", 20) == (
-        "workers were lost 3 times in a row without a new checkpoint between, more than workers.max_failures 2 allows"
+        "workers were lost 3 times in a row without a new checkpoint in between, more than "
+        "workers.max_failures 2 allows"
     )
 
 

@@ -73,10 +73,10 @@ def test_a_run_that_goes_on(storage: str, request: pytest.FixtureRequest, tmp_pa
     assert lines.pop("attempts").startswith("2, the newest with 1 worker; 10 steps rolled back; overhead: ")
     assert lines == {
         "run": str(run),
-        "status": "running, last sign 3 s ago",
+        "status": "running, last sign of life 3 s ago",
         "images": "3,200 of 6,400 (50 %), step 25 of 50",
         "epoch": "2 of 3.2, 800 images left in it",
-        "speed": "320 images/s, waiting 2.0 %, 10 s to go at that speed",
+        "speed": "320 images/s, waiting 2.0 %, 10 s to go at this speed",
         "loss": "D 1.25  G 0.50",
         "checkpoint": "000000001280 at 1,280 images; complete: 1; incomplete: 000000002560",
         "bad images": "2",
@@ -87,7 +87,7 @@ def test_a_run_without_a_sign_is_said_to_be_dead_with_the_command_that_goes_on(t
     run = place(str(tmp_path / "runs" / "a run"))
     write_run(run, tmp_path)
     assert told(run, later_s=3_600)["status"] == (
-        "no sign for 1 h 00 min: if it is dead, resume it with: "
+        "no sign of life for 1 h 00 min: if it is dead, resume it with: "
         + command_line("train", "--resume", "a run", "--storage", f"{tmp_path}/runs")
     )
 

@@ -328,9 +328,11 @@ def test_a_run_without_a_checkpoint_begins_again_with_the_networks_that_it_began
         assert Launch(parse(["--resume=second"])).init_from == (place("runs/first"), "000000000160")
         assert Launch(parse(["--resume=second", "--init-from=first"])).init_from is not None
         shutil.copytree(first, tmp_path / "runs" / "third")
-        with pytest.raises(DcganDistError, match=r"was begun with the networks of .*/first/.*: leave --init-from out"):
+        with pytest.raises(
+            DcganDistError, match=r"was started with the networks of .*/first/.*: leave --init-from out"
+        ):
             Launch(parse(["--resume=second", "--init-from=third"]))
-        with pytest.raises(DcganDistError, match="was begun with networks of its own: leave --init-from out"):
+        with pytest.raises(DcganDistError, match="was started with newly initialized networks: leave --init-from out"):
             Launch(parse(["--resume=third", "--init-from=first", "--images=320"]))
         # What it began with may be gone once it has a checkpoint of its own.
         shutil.copytree(first / "checkpoints", run / "checkpoints")
@@ -342,9 +344,9 @@ def test_a_run_without_a_checkpoint_begins_again_with_the_networks_that_it_began
 def test_one_line_for_job_managers_leaves_a_run_that_is_done(call: Any, train_here: Any, tmp_path: Path) -> None:
     line = [*TINY, "--data=data", "--name=first", "--resume"]
     before = (tmp_path / "runs" / "first" / "run.json").read_bytes()
-    assert call(main, *line, "--images=160") == (0, f"{tmp_path}/runs/first is done\n", "")
+    assert call(main, *line, "--images=160") == (0, f"{tmp_path}/runs/first is finished\n", "")
     status, output = train_here(*line, "--images=100")
-    assert (status, output.splitlines()[-1]) == (0, f"{tmp_path}/runs/first is done: it has 160 images")
+    assert (status, output.splitlines()[-1]) == (0, f"{tmp_path}/runs/first is finished: it has seen 160 images")
     assert (tmp_path / "runs" / "first" / "run.json").read_bytes() == before
 
 
@@ -390,9 +392,9 @@ def test_a_run_is_not_resumed_under_another_sequence(
             ["--batch-size=2", "--workers=3"],
             "optimization.batch_size is 2 but needs at least 1 image for each of 3 workers",
         ),
-        (["--data=data", "--name=first"], "runs/first exists: go on with it by --resume first, or choose another name"),
+        (["--data=data", "--name=first"], "runs/first exists: resume it with --resume first, or choose another name"),
         (["--data=data", "--name=no run"], "runs/no run exists: choose another name"),
-        (["--resume=first", "--lr=0.5"], "was trained with optimization.lr 0.0004 and cannot go on with 0.5"),
+        (["--resume=first", "--lr=0.5"], "was trained with optimization.lr 0.0004 and cannot be resumed with 0.5"),
         (["--data=data", "--probe=nobody"], "task nobody needs its data: give --probe nobody=FOLDER"),
         (["--data=data", "--probe=data=data"], "data/test-*.tar matches no shards"),
         (["--data=data", "--probe=neighbours"], "task neighbours judges samples and no features"),
@@ -438,7 +440,7 @@ def test_wrong_input_is_told_in_one_sentence_with_status_2(
             ["--data=data", "--workers.wait_s=0.1", "--workers.gpu=on"],
             "the run needs 1 GPU, one for each worker, but the cluster has 0",
         ),
-        (["--resume=first"], "is done: it has 160 images; give a larger --images"),
+        (["--resume=first"], "is finished: it has seen 160 images; give a larger --images"),
     ],
     ids=lambda value: value[-1] if isinstance(value, list) else "",
 )
@@ -620,7 +622,7 @@ def test_a_trial_ends_where_nobody_can_judge_it(
 
     monkeypatch.setattr(dcgan_dist.train, "newest_manifest", refuse)
     # What it ended with is told also where the store fails at the same time.
-    with pytest.raises(DcganDistError, match="its checkpoints cannot be judged: no features are left"):
+    with pytest.raises(DcganDistError, match="its checkpoints cannot be evaluated: no features are left"):
         launch.train()
 
 

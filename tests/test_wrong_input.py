@@ -54,7 +54,7 @@ CASES: list[tuple[str, str, str]] = [
     ("train", "--batch-size 64k", "--batch-size is 64k but needs a whole number: write 64000"),
     ("train", "--workers two", "--workers is two but needs a whole number"),
     ("train", "--workers 8:2", "workers.at_least is 8 but needs to be from 1 to workers.number, which is 2"),
-    ("train", "--workers 2:x", "workers is 2:x but needs to be a number, or two as in 2:8"),
+    ("train", "--workers 2:x", "workers is 2:x but needs to be a number, or a range such as 2:8"),
     ("train", "--networks.image-size 48", "networks.image_size is 48 but needs to be a power of two"),
     ("train", "--seed -1", "seed is -1 but needs to be from 0"),
     ("train", "--minutes 0", "minutes is 0.0 but needs to be above 0"),

@@ -27,7 +27,7 @@ def test_settings_of_a_run_that_is_there_make_a_sweep_of_another_name(folder: Pa
     assert re.fullmatch(r"mine-\d{8}-\d{6}", options.settings.name)
     assert (options.settings.seed, options.settings.storage) == (8, "kept")
     assert options.notes == (
-        f"kept/mine/settings.yaml holds the name mine, which is taken: the name of this one is {options.settings.name}",
+        f"kept/mine/settings.yaml has the name mine, which is taken: this run is called {options.settings.name}",
     )
     assert re.fullmatch(r"sweep-\d{8}-\d{6}", parse(SEARCH).settings.name)
 
