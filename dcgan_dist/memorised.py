@@ -105,10 +105,10 @@ def training_images(run: Place, settings: Settings, data: str, number: int) -> C
                 else f"give the folder that holds those of {settings.data.path} as train-*.tar"
             )
             raise DataError(
-                f"the shards train-*.tar of {data} are not those that {run} was trained on, so that copies of its "
+                f"the shards train-*.tar of {data} are not the ones that {run} was trained on, so copies of its "
                 f"training images would not be found: {theirs}"
             )
-        doubt = [] if is_own else [f"nothing says whether {run} was trained on the images of {data}/train-*.tar"]
+        doubt = [] if is_own else [f"it is not known whether {run} was trained on {data}/train-*.tar"]
         notes = dict.fromkeys([*doubt, *require_unseen(test, settings, trained_on), *train.told, *test.told])
         others = _unlabelled(test, size, settings)
         held_out = others.read(np.arange(min(number, len(test))))
@@ -123,7 +123,10 @@ def training_images(run: Place, settings: Settings, data: str, number: int) -> C
     train, doubts = training_index(run, settings, trained_on)
     if trained_on.before:
         other = next(iter(trained_on.before))
-        doubts = [*doubts, f"scenes that are held out may have been trained on before this run began, as {other} was"]
+        doubts = [
+            *doubts,
+            f"held-out scenes may have been trained on by a run that this one began with, as {other} was",
+        ]
     held_out = np.stack([simplejpeg.decode_jpeg(jpeg) for jpeg in more])
     return Compared(_unlabelled(train, size, settings), held_out, digest([train]), tuple(doubts))
 

@@ -85,7 +85,7 @@ def test_what_is_found_is_said_and_written_with_a_sheet_of_pairs(folder: Path) -
     )
     assert "raw generator" in output
     # The run has no record: nobody knows whether these are its training images.
-    doubt = f"nothing says whether {folder}/runs/run was trained on the images of shards/train-*.tar"
+    doubt = f"it is not known whether {folder}/runs/run was trained on shards/train-*.tar"
     assert doubt in result["notes"]
     assert f"note: {doubt}" in output
     with Image.open(file.with_suffix(".png")) as sheet:
@@ -127,9 +127,7 @@ def test_the_images_of_the_run_are_taken_wherever_they_lie(folder: Path) -> None
 def test_images_that_are_not_those_of_the_run_are_refused(folder: Path) -> None:
     run, settings = on_shards(folder, "train")
     (folder / "shards" / "train-000001.tar").rename(folder / "shards" / "other-000001.tar")
-    with pytest.raises(
-        DataError, match=r"train-\*.tar of .*/shards are not those that .*/runs/run was trained on, so "
-    ):
+    with pytest.raises(DataError, match=r"train-\*.tar of .*/shards are not the ones that .*/run was trained on, so "):
         training_images(run, settings, f"{folder}/shards", 110)
     with pytest.raises(DataError, match="leave --data out, since it drew its own"):
         training_images(run, SETTINGS, f"{folder}/shards", 110)
@@ -138,7 +136,7 @@ def test_images_that_are_not_those_of_the_run_are_refused(folder: Path) -> None:
 def test_so_are_held_out_images_that_it_was_trained_on(folder: Path) -> None:
     shutil.copy(folder / "shards" / "test-000000.tar", folder / "shards" / "train-000002.tar")
     run, settings = on_shards(folder, "train")
-    with pytest.raises(DataError, match=r"on .*/train-000002.tar, of which .*/test-000000.tar is a copy that is to be"):
+    with pytest.raises(DataError, match=r"on .*/train-000002.tar \(here as its copy .*/test-000000.tar\), which is to"):
         training_images(run, settings, f"{folder}/shards", 110)
 
 
@@ -152,7 +150,7 @@ def test_scenes_that_were_trained_on_before_the_run_began_are_a_doubt(folder: Pa
     own = TrainedOn(contents([writer.written[0].shard]), {"/first/rooms-000000.tar": "ab"})
     (run / "run.json").write_bytes(json.dumps({FIELD: own.record()}).encode())
     assert training_images(run, settings, "", 100).notes == (
-        "scenes that are held out may have been trained on before this run began, as /first/rooms-000000.tar was",
+        "held-out scenes may have been trained on by a run that this one began with, as /first/rooms-000000.tar was",
     )
 
 

@@ -142,7 +142,9 @@ def find_trained_on(run: Place, settings: Settings) -> TrainedOn:
         recorded = from_record(record)
         if recorded is not None:
             return recorded
-        found = _unrecorded(run, settings, record, f"run.json of {run} is of an older version, which did not say it")
+        found = _unrecorded(
+            run, settings, record, f"run.json of {run} is of an older version, without the training shards"
+        )
     began = (find_record(run) or {}).get("init_from")
     return found.after(inherited(str(began))) if began else found
 
@@ -158,8 +160,8 @@ def inherited(begun_with: str) -> TrainedOn:
         settings = from_yaml((run / SETTINGS_FILE).read_bytes().decode(), str(run / SETTINGS_FILE))
         found = find_trained_on(run, settings)
     except DcganDistError:  # it is gone, damaged, or in a store that cannot be reached from here
-        return TrainedOn(unknown=f"it began with the networks of {begun_with}, which cannot be read from here")
-    unknown = f"it began with the networks of {run}, and {found.unknown}" if found.unknown else ""
+        return TrainedOn(unknown=f"the run began with the networks of {begun_with}, which cannot be read from here")
+    unknown = f"the run began with the networks of {run}, and {found.unknown}" if found.unknown else ""
     return TrainedOn({}, {**found.before, **found.shards}, unknown)
 
 
@@ -174,7 +176,7 @@ def _unrecorded(run: Place, settings: Settings, record: Mapping[str, Any], why: 
     except DataError:
         return TrainedOn(unknown=f"{why}, and {settings.data.path} is not found from here", layout=layout)
     if index is not None and layout_sha256(index) != layout:
-        return TrainedOn(unknown=f"{why}, and {settings.data.path} is other data here", layout=layout)
+        return TrainedOn(unknown=f"{why}, and {settings.data.path} holds other data here", layout=layout)
     return TrainedOn(contents(shard.address for shard in shards), {}, "" if layout else why, layout=layout)
 
 

@@ -103,13 +103,13 @@ def test_an_older_run_is_known_where_its_data_is_still_what_it_was(
     run = run_on(tmp_path / "runs" / "old", "data", data_sha256=layout_sha256(open_index("data")))
     found = find_trained_on(run, settings("data"))
     assert (found.shards, found.unknown) == (contents(shards), "")
-    why = f"run.json of {run} is of an older version, which did not say it, and data is"
+    why = f"run.json of {run} is of an older version, without the training shards, and data"
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    assert find_trained_on(run, settings("data")).unknown == f"{why} not found from here"
+    assert find_trained_on(run, settings("data")).unknown == f"{why} is not found from here"
     write(tmp_path / "elsewhere" / "data", "train", [10, 20, 30], index=index)
     found = find_trained_on(run, settings("data"))
-    assert (found.shards, found.unknown) == ({}, f"{why} other data here")
+    assert (found.shards, found.unknown) == ({}, f"{why} holds other data here")
 
 
 def test_without_a_record_what_the_settings_lead_to_is_compared_and_the_doubt_is_said(tmp_path: Path) -> None:
@@ -130,12 +130,12 @@ def test_a_run_has_seen_what_the_networks_had_seen_that_it_began_with(tmp_path: 
     assert find_trained_on(second, settings("scenes")).before == {**first.before, **first.shards}
     shutil.rmtree(tmp_path / "runs" / "first")
     assert find_trained_on(second, settings("scenes")).unknown == (
-        f"it began with the networks of {begun_with}, which cannot be read from here"
+        f"the run began with the networks of {begun_with}, which cannot be read from here"
     )
     # What is not known of those is not known of this one.
     old = run_on(tmp_path / "runs" / "old", "gone/*.tar", status="finished")
     third = run_on(tmp_path / "runs" / "third", "scenes", init_from=str(old))
     assert find_trained_on(third, settings("scenes")).unknown == (
-        f"it began with the networks of {old}, and run.json of {old} is of an older version, which did not say it, and "
-        "gone/*.tar is not found from here"
+        f"the run began with the networks of {old}, and run.json of {old} is of an older version, without the training "
+        "shards, and gone/*.tar is not found from here"
     )

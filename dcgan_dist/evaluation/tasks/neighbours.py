@@ -91,10 +91,10 @@ def training_index(run: Place, settings: Settings, trained_on: TrainedOn) -> tup
     is_own = trained_on.is_own(index)
     if is_own is False:
         raise DataError(
-            f"{index.shards[0]} and what is beside it are not the images that {run} was trained on: put those back, or "
-            f"give {NAME}=FOLDER with other ones"
+            f"{index.shards[0]} and the shards beside it are not the training images of {run}: put those back, or give "
+            f"{NAME}=FOLDER with test-*.tar in it"
         )
-    return index, [] if is_own else [f"nothing says whether {index.shards[0]} is what {run} was trained on"]
+    return index, [] if is_own else [f"it is not known whether {run} was trained on {index.shards[0]}"]
 
 
 def require_unseen(held_out: Index, settings: Settings, trained_on: TrainedOn) -> list[str]:
@@ -109,11 +109,11 @@ def require_unseen(held_out: Index, settings: Settings, trained_on: TrainedOn) -
     both = trained_on.seen(contents(held_out.shards))
     if both:
         address, theirs = next(iter(both.items()))
-        what = f"{theirs}, which is" if theirs == address else f"{theirs}, of which {address} is a copy that is"
+        copy = "" if theirs == address else f" (here as its copy {address})"
         raise DataError(
-            f"the run was trained on {what} to be held out: its data is {settings.data.path}; train on train-*.tar "
-            "alone, or give images that it has not seen"
+            f"the run was trained on {theirs}{copy}, which is to be held out: its data is {settings.data.path}; train "
+            "on train-*.tar alone, or give images that it has not seen"
         )
     if trained_on.unknown:
-        return [f"it is not known whether the run was trained on images that are held out: {trained_on.unknown}"]
+        return [f"it is not known whether the run was trained on the held-out images: {trained_on.unknown}"]
     return []

@@ -99,7 +99,9 @@ def test_wherever_the_command_is_given_and_whatever_a_copy_of_them_is_called(
     shutil.copy(tmp_path / "data" / "all-000000.tar", tmp_path / "elsewhere" / "test-7.tar")
     # Not even the shards that it was trained on need to be there any more.
     (tmp_path / "data").rename(tmp_path / "gone")
-    with pytest.raises(DataError, match=r"on .*/data/all-000000.tar, of which .*/test-7.tar is a copy that is to be"):
+    with pytest.raises(
+        DataError, match=r"on .*/all-000000.tar \(here as its copy .*/test-7.tar\), which is to be held"
+    ):
         greys(tmp_path, "data", tmp_path / "elsewhere")
 
 
@@ -107,7 +109,7 @@ def test_where_nobody_knows_what_a_run_was_trained_on_the_result_says_so(tmp_pat
     write(tmp_path / "data", "test", [30, 40])
     (note,) = opened(tmp_path, "gone/*.tar", tmp_path / "data").notes
     assert note == (
-        f"it is not known whether the run was trained on images that are held out: {tmp_path}/run holds no run.json "
+        f"it is not known whether the run was trained on the held-out images: {tmp_path}/run holds no run.json "
         "yet, and gone/*.tar is not found from here"
     )
 
@@ -120,7 +122,7 @@ def test_other_images_in_the_place_of_those_that_the_run_was_trained_on_are_refu
     write(tmp_path / "other" / "data", "train", [50, 60])
     (tmp_path / "data").rename(tmp_path / "moved")
     monkeypatch.chdir(tmp_path / "other")
-    with pytest.raises(DataError, match=r"/other/data/train-000000.tar and what is beside it are not the images that"):
+    with pytest.raises(DataError, match=r"/other/data/train-000000.tar and the shards beside it are not the training"):
         greys(tmp_path, "data", None)
     (tmp_path / "other" / "data").rename(tmp_path / "other" / "away")
     (tmp_path / "moved").rename(tmp_path / "other" / "data")
