@@ -4,7 +4,7 @@ All of it is looked at before Ray starts: names first, then the first images of 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -14,11 +14,13 @@ from dcgan_dist.data.shards import concatenate, first_images, index_shard
 from dcgan_dist.errors import DataError
 from dcgan_dist.invocation import command_line
 from dcgan_dist.settings import DataSettings
-from dcgan_dist.storage import Place, expand, place, split_addresses
+from dcgan_dist.storage import FileInfo, Place, expand, place, split_addresses
 
 LOOKED_AT = 32
-"""Images at the beginning of the data that are decoded before Ray starts."""
+"""Images at the beginning of a shard that are decoded before Ray starts, where all before them are bad; of fewer shards
+than are looked at, more."""
 _FOLDERS_SEEN, _SHARDS_SEEN = 20, 8
+_IN_FOLDERS = "pictures in folders"
 
 _KINDS = (
     (r"(data|lock)\.mdb", "an LMDB, as LSUN comes as", "export its values, which are picture files, to a folder"),
@@ -64,30 +66,61 @@ def find(addresses: str) -> list[Place]:
 def explain(where: Place) -> str | None:
     """A sentence about what is there instead of shards and how it becomes some; None where that is not known.
 
+    Of a folder that holds several kinds of data the one with the most bytes is meant: labels, statistics or a picture
+    of some samples may lie beside it.
+
     Args:
         where: a file or a folder that exists.
     """
     if not where.is_folder():
         return _explain_file(where, where.name)
     children = where.children()
-    files = sorted(name for name, info in children.items() if info is not None and not name.startswith("."))
-    if any(name.endswith(".tar") for name in files):
+    files = sorted((name, info.size) for name, info in children.items() if info is not None and not _is_hidden(name))
+    if any(name.endswith(".tar") for name, _ in files):
         return None
-    for name in files:
+    sizes: dict[str, int] = {}
+    sentences: dict[str, str] = {}
+    for name, size in files:
         if sentence := _explain_file(where, name):
-            return sentence
-    folders = sorted(name for name, info in children.items() if info is None and not name.startswith("."))
+            kind = _kind(name)
+            sizes[kind] = sizes.get(kind, 0) + size
+            sentences.setdefault(kind, sentence)
+    folders = [name for name, info in sorted(children.items()) if info is None and not _is_hidden(name)]
     for folder in folders[:_FOLDERS_SEEN]:
-        inside = (where / folder).names()
+        inside = (where / folder).children()
         if any(name.endswith(".tar") for name in inside):
             return None
-        if any(_is_picture(name) for name in inside):
-            return _prepare(where, f"the folder {where} holds pictures in folders, such as {folder}, and no shards")
-        for below in inside[:_FOLDERS_SEEN]:
-            if any(_is_picture(name) for name in (where / folder / below).names()):
-                what = f"the folder {where} holds pictures in folders, such as {folder}/{below}, and no shards"
-                return _prepare(where, what)
-    return None
+        size, example = _pictures_below(where / folder, inside)
+        if example is not None:
+            # The other folders are taken to be like it.
+            sizes[_IN_FOLDERS] = size * len(folders)
+            example = f"{folder}/{example}".rstrip("/")
+            what = f"the folder {where} holds pictures in folders, such as {example}, and no shards"
+            sentences[_IN_FOLDERS] = _prepare(where, what)
+            break
+    return sentences[max(sizes, key=sizes.__getitem__)] if sizes else None
+
+
+def _pictures_below(folder: Place, children: Mapping[str, FileInfo | None]) -> tuple[int, str | None]:
+    """Bytes of the pictures in a folder, or else about so many in its folders; the first of these with some, or ""."""
+    here = _pictures(children)
+    if here:
+        return sum(here), ""
+    below = [name for name, info in sorted(children.items()) if info is None and not _is_hidden(name)]
+    for name in below[:_FOLDERS_SEEN]:
+        if inside := _pictures((folder / name).children()):
+            return sum(inside) * len(below), name
+    return 0, None
+
+
+def _pictures(children: Mapping[str, FileInfo | None]) -> list[int]:
+    """Sizes of the pictures among them, in bytes."""
+    return [info.size for name, info in children.items() if info is not None and _is_picture(name)]
+
+
+def _kind(name: str) -> str:
+    """What a file of that name is, as far as it can be told."""
+    return next((what for pattern, what, _ in _KINDS if re.fullmatch(pattern, name, re.IGNORECASE)), "a picture")
 
 
 def _explain_file(where: Place, name: str) -> str | None:
@@ -112,35 +145,46 @@ def _prepare(folder: Place, what: str) -> str:
     )
 
 
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".")
+
+
 def _is_picture(name: str) -> bool:
-    return not name.startswith(".") and suffix_of(name).removeprefix(".") in SUFFIXES
+    return not _is_hidden(name) and suffix_of(name).removeprefix(".") in SUFFIXES
 
 
 def look_at_first(shards: Sequence[Place], data: DataSettings, size: int) -> None:
-    """See that the first shard with images is one, and that some of its first images can be decoded.
+    """See that shards are tars, and that one of their first images can be decoded: of a few, spread over all.
 
     Args:
         data: limits of pictures, and how they are fitted.
         size: height and width to which they are brought, in pixels.
 
     Raises:
-        DataError: a shard before it is no tar, or none of its first images can be used; or there is no image at all.
+        DataError: a shard is no tar, and none before it has an image that can be used; or none of the images that are
+            tried can be; or there is no image at all.
     """
     out = np.empty((size, size, 3), np.uint8)
-    for shard in shards[:_SHARDS_SEEN]:
-        reason = ""
-        found = 0
-        for name, image in first_images(shard, LOOKED_AT, data.max_image_bytes):
-            found += 1
+    spread = sorted({round(number) for number in np.linspace(0, len(shards) - 1, _SHARDS_SEEN)})
+    of_each = LOOKED_AT * _SHARDS_SEEN // len(spread)
+    tried, reason = 0, ""
+    for shard in (shards[number] for number in spread):
+        for name, image in first_images(shard, of_each, data.max_image_bytes):
+            tried += 1
             try:
                 decode(image, out, fit=data.fit, max_pixels=data.max_image_pixels)
                 return
             except BadImage as error:
                 reason = reason or f"{shard.name}: {name} ({error})"
-        if found:
-            raise DataError(
-                f"none of the first {found:,} images of {shard} can be decoded, for example {reason}: look at the "
-                "files, or name other shards with --data"
-            )
+    if tried:
+        some = (
+            f"the first ones of {len(spread)} of {len(shards)} shards"
+            if len(shards) > 1
+            else f"the first ones of {shards[0]}"
+        )
+        raise DataError(
+            f"none of {tried:,} images that were tried, {some}, can be decoded, for example {reason}: look at the "
+            "files, or name other shards with --data"
+        )
     if len(shards) <= _SHARDS_SEEN:
         concatenate([index_shard(shard) for shard in shards])

@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field, replace
+from types import FrameType
 from typing import Annotated, TypeVar
 
 import numpy as np
@@ -533,7 +534,16 @@ def _draw_sheet(index: Index, target: Place, size: int) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; returns its exit code: 1 where it failed, 2 for a wrong input, 130 where it was stopped."""
+    """The command; returns its exit status: 1 where it failed, 2 for wrong input, 130 or 143 after a signal."""
+    stopped_by = signal.SIGINT
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal stopped_by
+        stopped_by = signal.Signals(number)
+        raise KeyboardInterrupt
+
+    # So that `kill` also lets the last shard be and ends the processes that decode.
+    before = signal.signal(signal.SIGTERM, stop)
     begun = False
     try:
         work = begin(read(Options, arguments, prog=prog("prepare")))
@@ -549,7 +559,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         goes_on = "the same command goes on from the last complete shard" if begun else "nothing has been written yet"
         print(f"stopped; {goes_on}", file=sys.stderr)
-        return 130
+        return 128 + stopped_by
+    finally:
+        signal.signal(signal.SIGTERM, before)
     bad = Record.load(work.target).bad
     for name, reason in bad[:_BAD_TOLD]:
         print(f"left out: {name}: {reason}", file=sys.stderr)
@@ -559,6 +571,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    # So that `kill` also lets the last shard be and ends the processes that decode.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main())

@@ -92,6 +92,49 @@ def test_shards_are_left_alone_whatever_lies_beside_them(tmp_path: Path) -> None
     assert explain(Place(str(tmp_path))) is None
 
 
+@pytest.mark.parametrize(
+    ("files", "what"),
+    [
+        # What lies beside the data is smaller: statistics, labels, a sheet of samples.
+        ({"stats.npz": 700, "train/cat/a.jpg": 400, "train/dog/b.jpg": 400}, "in folders, such as train/cat,"),
+        ({"contact-sheet.png": 300, "train/a.jpg": 400}, "in folders, such as train,"),
+        ({"sheet.png": 500, "labels.mat": 9, "a/1.jpg": 200, "b/1.jpg": 200, "c/1.jpg": 200}, "in folders, such as a,"),
+        ({"1.jpg": 300, "2.jpg": 300, "labels.mat": 500}, "holds pictures, such as 1.jpg, and no shards"),
+        # And so may a picture beside what is no picture.
+        ({"data.mdb": 9_000, "lock.mdb": 10, "a-look.png": 500, "some/1.jpg": 80}, "data.mdb is an LMDB"),
+        ({"a-look.png": 500, "test.zip": 700, "train.zip": 900}, "test.zip is an archive"),
+        ({"a-look.png": 500, "train-0.parquet": 300, "train-1.parquet": 300}, "train-0.parquet is Parquet"),
+    ],
+)
+def test_the_data_is_what_there_is_most_of(files: dict[str, int], what: str, tmp_path: Path) -> None:
+    for name, size in files.items():
+        put(tmp_path, name, data=bytes(size))
+    told = explain(Place(str(tmp_path)))
+    assert told is not None
+    assert what in told
+
+
+def test_shards_in_folders_are_no_other_data(tmp_path: Path) -> None:
+    tar_of(tmp_path / "train" / "train-000000.tar", {"a.jpg": PICTURE})
+    put(tmp_path, "contact-sheet.png", "x.npz")
+    assert explain(Place(str(tmp_path))) is None
+    with pytest.raises(DataError, match=r"holds no \.tar, but its folder train does: give .*/train"):
+        find(str(tmp_path))
+
+
+def test_a_set_is_not_refused_for_the_bad_images_it_begins_with(tmp_path: Path) -> None:
+    bad = {f"{i:04}.jpg": b"GIF89a" for i in range(100)}
+    alone = tar_of(tmp_path / "alone.tar", bad | {"z.jpg": PICTURE})
+    look_at_first([alone], DataSettings(), 16)
+    shards = [tar_of(tmp_path / f"{i:02}.tar", bad) for i in range(29)]
+    with pytest.raises(DataError, match=r"none of 256 images that were tried, the first ones of 8 of 29 shards, can"):
+        look_at_first(shards, DataSettings(), 16)
+    look_at_first([*shards, alone, tar_of(tmp_path / "last.tar", {"a.jpg": PICTURE})], DataSettings(), 16)
+    many = tar_of(tmp_path / "many.tar", {f"{i:04}.jpg": b"GIF89a" for i in range(300)})
+    with pytest.raises(DataError, match=r"none of 256 images that were tried, the first ones of .*/many\.tar, can be"):
+        look_at_first([many], DataSettings(), 16)
+
+
 def test_the_first_images_are_looked_at(tmp_path: Path) -> None:
     data = DataSettings(max_image_bytes=5_000)
     empty = tar_of(tmp_path / "0.tar", {})
@@ -99,12 +142,14 @@ def test_the_first_images_are_looked_at(tmp_path: Path) -> None:
     bad = tar_of(tmp_path / "2.tar", {f"{i}.jpg": b"GIF89a" for i in range(3)} | {"x.jpg": bytes(6_000)})
     text = Place(str(put(tmp_path, "3.tar", data=b"hello" * 200) / "3.tar"))
     look_at_first([empty, good, text], data, 16)
+    look_at_first([empty, bad, good], data, 16)
     with pytest.raises(DataError) as caught:
-        look_at_first([empty, bad, good], data, 16)
-    told = (
-        f"none of the first 3 images of {bad} can be decoded, for example 2.tar: 0.jpg (cannot be decoded: it is a GIF,"
+        look_at_first([empty, bad], data, 16)
+    assert str(caught.value).startswith(
+        "none of 3 images that were tried, the first ones of 2 of 2 shards, can be decoded, for example 2.tar: 0.jpg "
+        "(cannot be decoded: it is a GIF,"
     )
-    assert told in str(caught.value)
+    assert str(caught.value).endswith("): look at the files, or name other shards with --data")
     with pytest.raises(DataError, match=r"3\.tar is not a tar: it begins with b'hello"):
         look_at_first([empty, text], data, 16)
     dotted = tar_of(tmp_path / "4.tar", {"sample0.input.jpg": PICTURE})

@@ -309,11 +309,21 @@ def test_call_that_is_done_already_changes_nothing(tmp_path: Path) -> None:
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_signal_ends_the_command_and_its_processes(tmp_path: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("form", "number", "status"),
+    [
+        (COMMAND, signal.SIGINT, 130),
+        (COMMAND, signal.SIGKILL, -9),
+        # As the console command.
+        ([sys.executable, "-m", "dcgan_dist", "prepare"], signal.SIGTERM, 143),
+    ],
+)
+def test_signal_ends_the_command_and_its_processes(
+    tmp_path: Path, form: list[str], number: signal.Signals, status: int
+) -> None:
     source = photos(tmp_path / "photos", 400, size=300)
     command = subprocess.Popen(
-        [*COMMAND, source, tmp_path / "out", "--size", "256", "--images-per-shard", "40", "--processes", "2"],
+        [*form, source, tmp_path / "out", "--size", "256", "--images-per-shard", "40", "--processes", "2"],
         stderr=subprocess.PIPE,
         start_new_session=True,
         # Where tests run in the background, SIGINT is ignored by them, and by all that they start.
@@ -324,8 +334,9 @@ def test_signal_ends_the_command_and_its_processes(tmp_path: Path, number: signa
     assert command.poll() is None, "it was done before it could be stopped"
     command.send_signal(number)
     _, told = command.communicate()
-    assert command.returncode == (-9 if number == signal.SIGKILL else 130)
+    assert command.returncode == status
     assert b"Traceback" not in told
+    assert (b"the same command goes on from the last complete shard" in told) == (status > 0)
     deadline = time.monotonic() + 60
     while _group_lives(command.pid) and time.monotonic() < deadline:
         time.sleep(0.02)
