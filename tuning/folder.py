@@ -56,6 +56,10 @@ class SweepFolder:
         """Whether anything is there."""
         return bool(self.place.names())
 
+    def is_begun(self) -> bool:
+        """Whether it is a sweep's: before its plan is written, only data that was drawn for it may be there."""
+        return (self.place / "sweep.json").is_file()
+
     def write_plan(self, plan: Mapping[str, Any], settings: str) -> None:
         """Write down what was asked for; `settings` is YAML."""
         (self.place / "settings.yaml").write_bytes(settings.encode())

@@ -1,5 +1,6 @@
 """The command line of a sweep, checked before anything starts."""
 
+import argparse
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -8,13 +9,23 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from dcgan_dist.arguments import read
-from dcgan_dist.commandline import length_given, look_ahead, name_run, not_given, preset_or_file, spread, with_length
+from dcgan_dist.commandline import (
+    AUTO,
+    length_given,
+    look_ahead,
+    name_run,
+    not_given,
+    preset_or_file,
+    spread,
+    with_bare_resume,
+    with_length,
+)
 from dcgan_dist.data.embedded import EMBEDDED
-from dcgan_dist.errors import SettingsError
+from dcgan_dist.errors import CheckpointError, SettingsError
 from dcgan_dist.evaluation.tasks import rooms
 from dcgan_dist.extensions import require_trust
 from dcgan_dist.invocation import prog
-from dcgan_dist.settings import PRESETS, Settings, from_yaml
+from dcgan_dist.settings import PRESETS, Settings, flatten, from_yaml
 from dcgan_dist.storage import place
 from tuning.folder import SweepFolder
 from tuning.space import defaults, grid, parse_space
@@ -28,6 +39,11 @@ TRIALS = 10
 """Of a sweep that is no grid, where nothing is said."""
 FREE_ON_RESUME = ("trials", "at_once", "budget_minutes", "budget_hours")
 """Options that may be given together with --resume."""
+FIXED = ("search", "searcher", "scheduler", "objective", "mode")
+"""Options, beside the settings, that make a sweep what it is."""
+_OF_THE_CALL = frozenset(
+    {"settings", "notes", "resume", "report", "trust_code", "dry_run", "config", "length_of", "starts_or_resumes"}
+)
 
 
 @dataclass(frozen=True)
@@ -61,7 +77,8 @@ class SweepOptions:
     budget_hours: Annotated[float | None, arg(metavar="HOURS")] = None
     """It stops when its workers have taken so many accelerator hours (of processors, where there are no GPUs)."""
     resume: Annotated[str, arg(metavar="NAME")] = ""
-    """Go on with this sweep, by its name in the storage or its folder."""
+    """Resume this sweep, by its name in the storage or its folder. Without a value, beside --name: start the sweep of
+    that name, or resume it where it is there."""
     report: Annotated[str, arg(metavar="NAME")] = ""
     """Make tables and figures of this sweep again, and leave."""
     trust_code: bool = False
@@ -72,6 +89,7 @@ class SweepOptions:
     """Preset whose length fits itself to the data; empty: the length is given."""
     settings: Annotated[Settings, arg(name="")] = field(default_factory=PRESETS["scenes32"])
     notes: Annotated[tuple[str, ...], tyro.conf.Suppress] = ()
+    starts_or_resumes: Annotated[bool, tyro.conf.Suppress] = False
 
     def __post_init__(self) -> None:
         if self.trials < 0:
@@ -93,7 +111,7 @@ class SweepOptions:
         return {
             name: value
             for name, value in ((item.name, getattr(self, item.name)) for item in fields(self))
-            if name not in {"settings", "notes", "resume", "report", "trust_code", "dry_run", "config", "length_of"}
+            if name not in _OF_THE_CALL
         }
 
 
@@ -102,9 +120,9 @@ def parse(arguments: Sequence[str]) -> SweepOptions:
 
     Raises:
         SettingsError: an option is unknown, of a wrong type, or impossible.
-        CheckpointError: there is no sweep to resume.
+        CheckpointError: there is no sweep to resume, or what is given would make it another one.
     """
-    arguments = spread(arguments)
+    arguments = spread(with_bare_resume(arguments))
     given = look_ahead(arguments, "--preset", "--config", "--resume", "--report", "--storage", "--name")
     if given.preset and given.config:
         raise SettingsError("--preset and --config each say what the settings begin with: give one of them")
@@ -112,8 +130,26 @@ def parse(arguments: Sequence[str]) -> SweepOptions:
         raise SettingsError("--resume and --report each name a sweep: give one of them")
     base = with_length(preset_or_file(given.preset, given.config), arguments)
     options = read(SweepOptions, arguments, prog=prog("sweep"), default=SweepOptions(settings=base))
-    if options.resume or options.report:
-        return _saved(replace(options, settings=_named(options.resume or options.report, options.settings)), arguments)
+    starts_or_resumes = given.resume == AUTO and bool(given.name)
+    if options.report or (options.resume and not starts_or_resumes):
+        options = replace(options, settings=_named(options.resume or options.report, options.settings))
+        if options.resume == AUTO and not options.folder.is_begun():
+            raise SettingsError(
+                "--resume names no sweep: give one, as in --resume NAME, or a --name beside it, whose sweep is started "
+                "or resumed"
+            )
+        return _saved(options, arguments)
+    options = _new(options, given, arguments)
+    if not starts_or_resumes:
+        return options
+    options = replace(options, resume="", starts_or_resumes=True)
+    if not options.folder.is_begun():
+        return replace(options, notes=(f"there is no sweep {options.folder.place} yet: it starts",))
+    return _same(options, arguments)
+
+
+def _new(options: SweepOptions, given: argparse.Namespace, arguments: Sequence[str]) -> SweepOptions:
+    """Options of a sweep that starts, with its name and what it has by default."""
     require_trust(not_given(options.settings, arguments), options.trust_code, options.config)
     settings, notes = name_run(options.settings, given, "sweep")
     options = replace(options, notes=notes)
@@ -164,6 +200,41 @@ def _saved(options: SweepOptions, arguments: Sequence[str]) -> SweepOptions:
             f"--{min(flags - allowed).replace('_', '-')} cannot be given with a sweep that is there, which has its "
             f"own: leave it out; only {', '.join('--' + name.replace('_', '-') for name in FREE_ON_RESUME)} can"
         )
+    return _restored(options, flags)
+
+
+def _same(options: SweepOptions, arguments: Sequence[str]) -> SweepOptions:
+    """Options of a sweep that is there, from a command line that would start the same one.
+
+    Raises:
+        CheckpointError: it would start another one.
+    """
+    plan, text = options.folder.read_plan()
+    saved = from_yaml(text, str(options.folder.place / "settings.yaml"))
+    # The length that follows from the data is known only once that is indexed.
+    ours = replace(options.settings, name=saved.name, storage=saved.storage)
+    if options.length_of:
+        ours = replace(ours, images=saved.images, epochs=saved.epochs)
+    old = {name: _text(plan[name]) for name in FIXED} | {name: str(value) for name, value in flatten(saved).items()}
+    new = {name: _text(getattr(options, name)) for name in FIXED}
+    new |= {name: str(value) for name, value in flatten(ours).items()}
+    differ = [name for name in old if old[name] != new[name]]
+    if differ:
+        more = f" (and {', '.join(differ[1:4])}{' and others' if differ[4:] else ''})" if differ[1:] else ""
+        raise CheckpointError(
+            f"the sweep {options.folder.place} was started with {differ[0]} {old[differ[0]]} and cannot be resumed "
+            f"with {new[differ[0]]}{more}: give what it was started with, or start a sweep of another name"
+        )
+    flags = {text.partition("=")[0].lstrip("-").replace("-", "_") for text in arguments if text.startswith("--")}
+    return replace(_restored(replace(options, resume=options.settings.name), flags), starts_or_resumes=True)
+
+
+def _text(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _restored(options: SweepOptions, flags: set[str]) -> SweepOptions:
+    """Options as the sweep's folder has them, but for those among the flags that may be others now."""
     plan, settings = options.folder.read_plan()
     plan = {name: value for name, value in plan.items() if name in {item.name for item in fields(SweepOptions)}}
     now = {name: getattr(options, name) for name in FREE_ON_RESUME if name in flags}

@@ -116,7 +116,8 @@ class Sweep:
         if options.searcher == "optuna":
             require_optuna()
         require_matplotlib()
-        if not self.resumed and self.folder.exists():
+        drawing = options.starts_or_resumes and set(self.folder.place.names()) <= {"trials"}
+        if not self.resumed and self.folder.exists() and not drawing:
             raise SettingsError(
                 f"name is {settings.name} but {self.folder.place} exists: go on with it by --resume {settings.name}, "
                 "or choose another name"

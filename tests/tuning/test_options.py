@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from dcgan_dist.errors import CheckpointError, SettingsError
 from dcgan_dist.settings import scenes32, to_yaml
 from dcgan_dist.storage import place
 from tuning.options import parse
+from tuning.sweep import Sweep
 
 SEARCH = ["--search", "lr=uniform(1e-4,1e-3)"]
 
@@ -68,3 +70,62 @@ def test_a_length_that_nobody_gives_is_that_of_a_preset(arguments: list[str], pr
     options.folder.write_plan(options.plan(), to_yaml(replace(options.settings, images=777, epochs=None)))
     again = parse(["--resume=new", f"--storage={options.settings.storage}"])
     assert (again.length_of, again.settings.images) == ("", 777)
+
+
+LINE = ["--preset=svhn32", *SEARCH, "beta1=uniform(0,0.7)", "--name=new", "--storage=kept", "--seed=8", "--trials=4"]
+
+
+def test_one_line_starts_a_sweep_and_resumes_it(folder: Path) -> None:
+    begun = parse([*LINE, "--resume"])
+    assert (begun.resume, begun.starts_or_resumes, begun.length_of) == ("", True, "svhn32")
+    assert begun.notes == (f"there is no sweep {folder}/kept/new yet: it starts",)
+    assert replace(begun, notes=(), starts_or_resumes=False) == parse(LINE)
+    # The length was found from the data.
+    begun.folder.write_plan(begun.plan(), to_yaml(replace(begun.settings, images=777, epochs=None)))
+    for again in ([*LINE, "--resume"], ["--resume", *LINE], [*LINE, "--resume=auto"]):
+        options = parse(again)
+        assert (options.resume, options.settings.images, options.length_of) == ("new", 777, "")
+        assert (options.trials, options.settings.seed, options.search) == (4, 8, begun.search)
+        assert options.settings.optimization == begun.settings.optimization
+        assert options.notes == ()
+    assert parse([*LINE[:-1], "--trials=9", "--at-once=2", "--resume"]).trials == 9
+    assert parse([*LINE[:-1], "--resume"]).trials == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--lr=3e-4"], "was started with optimization.lr 0.0005 and cannot be resumed with 0.0003: give what it was"),
+        (["--scheduler=none"], "was started with scheduler asha and cannot be resumed with none: give what it was"),
+        (["--images=900"], "was started with images 777 and cannot be resumed with 900: give what it was started with"),
+        (["--search", "lr=uniform(1e-4,1e-2)"], "was started with search lr=uniform(1e-4,1e-3) beta1=uniform(0,0.7)"),
+        (
+            ["--beta1=0.4", "--seed=9"],
+            "started with seed 8 and cannot be resumed with 9 (and optimization.beta1): give",
+        ),
+    ],
+)
+def test_one_line_that_would_start_another_sweep_is_refused(arguments: list[str], told: str) -> None:
+    begun = parse(LINE)
+    begun.folder.write_plan(begun.plan(), to_yaml(replace(begun.settings, images=777, epochs=None)))
+    with pytest.raises(CheckpointError) as caught:
+        parse([*LINE, "--resume", *arguments])
+    assert told in str(caught.value)
+
+
+def test_resume_without_a_name_is_told() -> None:
+    with pytest.raises(
+        SettingsError, match=r"--resume names no sweep: give one, as in --resume NAME, or a --name besid"
+    ):
+        parse(["--resume", "--trials=4"])
+
+
+def test_a_sweep_that_ended_while_its_data_was_drawn_starts_by_the_same_line(folder: Path) -> None:
+    line = [*SEARCH, "--name=new", "--storage=kept", "--objective=samples/spread"]
+    (folder / "kept" / "new" / "trials" / "data").mkdir(parents=True)
+    assert not Sweep(parse([*line, "--resume"])).resumed
+    with pytest.raises(SettingsError, match=r"name is new but .*/kept/new exists"):
+        Sweep(parse(line))
+    (folder / "kept" / "new" / "notes").touch()
+    with pytest.raises(SettingsError, match=r"name is new but .*/kept/new exists"):
+        Sweep(parse([*line, "--resume"]))
