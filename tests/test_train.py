@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -37,8 +38,10 @@ from dcgan_dist.errors import DataError, DcganDistError
 from dcgan_dist.evaluation.job import ProbeJob
 from dcgan_dist.monitoring.curves import read_points
 from dcgan_dist.monitoring.metrics import describe
+from dcgan_dist.monitoring.terminal import Progress
 from dcgan_dist.settings import Settings, from_yaml, scenes32
 from dcgan_dist.storage import JOB_FOLDER, Place, place
+from dcgan_dist.supervisor import Supervisor
 from dcgan_dist.train import Launch, Lent, main, open_tasks
 
 pytestmark = pytest.mark.ray
@@ -243,6 +246,50 @@ def test_settings_and_preflight_can_be_looked_at_before(train: Any, tmp_path: Pa
     assert "images: 60000" in output
     assert re.search(r"expected: [\d.,]+ images/s \(steps of 16 images on CPU, without data\), .* for 60,000", output)
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.fixture
+def ctrl_c() -> Iterator[Callable[[], None]]:
+    """Ctrl-C for this process, also where tests run in the background and SIGINT is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield partial(os.kill, os.getpid(), signal.SIGINT)
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_while_data_is_drawn_leaves_no_run_and_no_half_of_the_data(
+    train_here: Any, ctrl_c: Callable[[], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def drawn(self: object, what: str, done: int, total: int) -> None:
+        assert what == "drawing 300 rooms"
+        ctrl_c()
+
+    monkeypatch.setattr(Progress, "__call__", drawn)
+    status, output = train_here(*TINY, "--data.scenes-images=300", "--images=160", "--name=drawn")
+    assert status == 130, output
+    assert output.splitlines()[-1] == (
+        "stopped before training began: nothing of this run is kept; the same command starts it again"
+    )
+    assert "Traceback" not in output
+    assert not (tmp_path / "runs" / "drawn").exists()
+    assert list((tmp_path / "runs").rglob("dataset.json")) == []
+
+
+def test_ctrl_c_twice_is_a_wish_and_no_failure(
+    train_here: Any, ctrl_c: Callable[[], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(self: Supervisor) -> None:
+        with self._on_signals():
+            ctrl_c()
+            assert self.signal == signal.SIGINT, "the first one asks for a checkpoint"
+            ctrl_c()
+        raise AssertionError("the second one leaves at once")
+
+    monkeypatch.setattr(Supervisor, "run", run)
+    status, output = train_here(*TINY, f"--data={shards(tmp_path / 'data')}", "--images=160", "--name=twice")
+    assert status == 130, output
+    assert "stopped without a checkpoint: --resume twice starts training from the beginning" in output.splitlines()
+    assert ("failed" in output, "Traceback" in output) == (False, False)
+    assert json.loads((tmp_path / "runs" / "twice" / "run.json").read_text())["status"] == "stopped"
 
 
 def test_a_dry_run_whose_step_fails_is_a_failure(
