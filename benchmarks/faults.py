@@ -299,7 +299,7 @@ def refuse_curves(run: Run, draws: random.Random, number: int) -> float:
     folder = run.folder / "tensorboard"
     filler = fill_disk(folder)
     at = time.monotonic()
-    run.wait("the monitor to say so", lambda: run.said().count("fails, training goes on") > number)
+    run.wait("the monitor to say so", lambda: run.said().count("fails; training continues") > number)
     run.wait("the end of the refusal", lambda: time.monotonic() > at + WATCHED_S)
     filler.unlink()
     run.wait("the monitor to go on", lambda: run.said().count("works again") > number)

@@ -37,7 +37,7 @@ def warnings(
     found = []
     if images < batch:
         found.append(
-            f"the run of {images:,} images is shorter than one step of {batch:,}: it makes a single step; "
+            f"the run of {images:,} images is shorter than one step of {batch:,}, so it takes a single step; "
             f"give --images {images_for(optimization, TOO_FEW_UPDATES):,} or more"
         )
     elif updates < TOO_FEW_UPDATES:
@@ -52,8 +52,8 @@ def warnings(
         )
     elif data_images < FEW_PICTURES:
         found.append(
-            f"the data set has only {data_images:,} images: D soon knows them by heart, and samples repeat them; give "
-            "some thousands"
+            f"the data set has only {data_images:,} images: D soon memorizes them, and samples repeat them; "
+            "give a few thousand"
         )
     if batch < SMALL_BATCH:
         found.append(
@@ -66,11 +66,11 @@ def warnings(
             "high already): give --lr 2e-4"
         )
     if optimization.lr < LOW_RATE:
-        found.append(f"optimization.lr is {optimization.lr:g}, with which weights hardly change: give --lr 2e-4")
+        found.append(f"optimization.lr is {optimization.lr:g}, at which the weights hardly change: give --lr 2e-4")
     if optimization.beta1 > HIGH_BETA1:
         found.append(
-            f"optimization.beta1 is {optimization.beta1:g}, with which training oscillates (paper: 0.9 does already): "
-            "give --beta1 0.5"
+            f"optimization.beta1 is {optimization.beta1:g}, at which training oscillates (paper: it does at "
+            "0.9): give --beta1 0.5"
         )
     if updates >= TOO_FEW_UPDATES and optimization.average_images > AVERAGE_SHARE * images:
         found.append(

@@ -1,6 +1,6 @@
-"""What is wrong with the machines of a cluster: each is looked at by itself, and tried against all others.
+"""What is wrong with the machines of a cluster: each is checked by itself, and against all others.
 
-Nothing is repaired. What fails says what was tried and what came of it, so that it can be tried again by hand.
+Nothing is repaired. A failure says what was tried and what happened, so that it can be tried again manually.
 """
 
 import os
@@ -83,12 +83,12 @@ def judge(host: Host, ours: Mapping[str, str]) -> list[str]:
             found.append(f"{name} is {theirs} there and {version} here: install the same")
     ahead, unsure = host.clock_s
     if abs(ahead) - unsure > CLOCK_S:
-        found.append(f"its clock is {ahead:+.1f} s off: let it keep time (chrony, systemd-timesyncd)")
+        found.append(f"its clock is {ahead:+.1f} s off: synchronize it (chrony, systemd-timesyncd)")
     if host.disk_bytes < LEAST_DISK:
         found.append(f"Ray's folder has {host.disk_bytes / 2**30:.1f} GiB free: give it {LEAST_DISK >> 30} (df)")
     if host.shm_bytes < LEAST_SHM:
         found.append(
-            f"/dev/shm has {host.shm_bytes / 2**30:.2f} GiB free and Ray would keep images on a disk: give it "
+            f"/dev/shm has {host.shm_bytes / 2**30:.2f} GiB free and Ray would put images on a disk: give it "
             f"{LEAST_SHM >> 30} (df)"
         )
     if len(host.gpus) < host.counted:
@@ -250,7 +250,7 @@ class Doctor:
         for backend in () if apart else ("gloo", "nccl"):
             self._all_reduce(backend)
         if apart:
-            self.reduced.append("all-reduce: not tried, since not all machines reach each other")
+            self.reduced.append("all-reduce: not tested, because not all machines reach each other")
         ours = own_versions()
         for host in self.hosts:
             if host.versions:
@@ -357,7 +357,7 @@ def asks_for_token(address: str) -> bool:
             timeout=ANSWER_S,
         )
     except subprocess.TimeoutExpired as error:
-        raise ClusterError(f"who has no token got no answer from {address} within {ANSWER_S:g} s") from error
+        raise ClusterError(f"a client without a token got no answer from {address} within {ANSWER_S:g} s") from error
     if done.returncode and "AuthenticationError" not in done.stderr:
         raise ClusterError(
             f"who has no token cannot ask {address}: {(done.stderr.strip() or 'it ended').splitlines()[-1]}"

@@ -50,41 +50,41 @@ arg = tyro.conf.arg
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateOptions(ActorOptions):
-    """Train classifiers on frozen features of a run's discriminator, and say how often they are right; or say how near
+    """Train classifiers on frozen features of a run's discriminator and report their accuracy, or measure how close
     samples of its generator come to the data."""
 
     run: Annotated[str, tyro.conf.Positional, arg(metavar="RUN")] = ""
     """The run: its name in the storage, its folder on a disk or in an object store, or one of its checkpoints; not
     needed for features that are no run's."""
     storage: Annotated[str, arg(metavar="ADDRESS")] = "runs"
-    """Where a run lies that is given by its name."""
+    """Where to look for a run that is given by name."""
     tasks: Annotated[str, arg(metavar="NAME[=FOLDER],...")] = "cifar10"
-    """What to judge on: folders with labelled `train-*.tar` and `test-*.tar`, for `svhn` also with its .mat files;
-    without one, $DCGAN_DIST_DATA/NAME. `neighbours`: distances of the images that the run was trained on, or of the
-    `test-*.tar` of a folder, to 1,000, 10,000 and 100,000 samples."""
+    """What to evaluate on: folders with labeled `train-*.tar` and `test-*.tar`, for `svhn` also one with its .mat
+    files; without FOLDER, $DCGAN_DIST_DATA/NAME. `neighbours`: distances from the images that the run was trained
+    on, or from the `test-*.tar` of a folder, to the nearest of 1,000, 10,000 and 100,000 samples."""
     features: Annotated[str, arg(metavar="NAME,...")] = "discriminator"
-    """Whose: `discriminator` of the run; `random`, which is the same network with initial weights; `pixels`;
-    `published-svhn` and `published-imagenet`, the authors' (the first four layers of the latter); `kmeans1600` and
-    other numbers (paper, table 1); `knn`, pixels by nearest neighbours in place of linear classifiers."""
+    """Features to compare: `discriminator` of the run; `random`, the same network with initial weights; `pixels`;
+    `published-svhn` and `published-imagenet`, the authors' (of the latter the first four layers); `kmeans1600` and
+    other numbers (paper, table 1); `knn`, nearest neighbors of the pixels instead of a linear classifier."""
     published: Annotated[str, arg(metavar="FOLDER")] = "$DCGAN_DIST_DATA/published"
-    """Where the authors' weights lie."""
+    """Folder of the authors' published weights."""
     out: Annotated[str, arg(metavar="FOLDER")] = ""
-    """Where results go; empty: RUN/evaluation, or `evaluation` in this folder without a run."""
+    """Folder for the results; empty: RUN/evaluation, or `evaluation` in the current folder if there is no run."""
     size: Annotated[int, arg(metavar="PIXELS")] = 32
-    """Height and width of the images without a run; those of a run's networks are its own."""
+    """Height and width of the images if there is no run; a run has its own."""
     checkpoint: Annotated[str, arg(metavar="NAME")] = ""
-    """Name of a folder in RUN/checkpoints, `latest`, or `best`: the one that the run's probe chose. Empty: the one that
-    RUN names, else the latest."""
+    """Name of a folder in RUN/checkpoints, `latest`, or `best`, the one with the best probe accuracy. Empty: the one
+    that RUN names, otherwise the latest."""
     generator: Which = "auto"
-    """Which generator draws the samples of `neighbours`, as of `dcgan_dist.sample`."""
+    """Which generator draws the samples for `neighbours`: see `dcgan_dist.sample`."""
     half: bool = False
-    """Keep features as float16, in half the memory."""
+    """Store features as float16, in half the memory."""
     resize: bool = False
-    """Fit images that are of another size than the networks'."""
+    """Resize images whose size differs from that of the networks."""
     seed: Annotated[int, arg(metavar="NUMBER")] = 0
-    """Of the order of the images, of the draws, of random networks, and of samples."""
+    """Random seed of the order of the images, the draws of few labels, random networks, and samples."""
     again: bool = False
-    """Compute results that are there already."""
+    """Compute results again that already exist."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -93,7 +93,7 @@ class EvaluateOptions(ActorOptions):
                 known = ", ".join([*FEATURES, "kmeans1600"])
                 raise SettingsError(f"features is {self.features!r} but needs names of {known}")
             if name in OF_A_RUN and not self.run:
-                raise SettingsError(f"features {name} are those of a run: give its folder")
+                raise SettingsError(f"features {name} are made by a run's network: give the run's folder")
 
 
 @dataclass(frozen=True)
@@ -243,7 +243,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(printable("\n".join([*table(task, of_task), ""]), sys.stdout))
         print(f"written to {results_folder(options, of.place if of else None)}")
 
-    return status_of(act, "left; what is finished is kept, and the same command goes on from there")
+    return status_of(act, "stopped; finished results are kept, and the same command continues from there")
 
 
 if __name__ == "__main__":

@@ -44,24 +44,25 @@ FEWEST = 100
 
 @dataclass(frozen=True, kw_only=True)
 class MemorisedOptions(ActorOptions):
-    """Compare samples of a run's generator, and images that it has not seen, with all its training images."""
+    """Check whether a run's samples repeat its training images, by comparing them with images that the run has not
+    seen."""
 
     run: Annotated[str, tyro.conf.Positional, arg(metavar="RUN")]
     """The run: its name in the storage, its folder on a disk or in an object store, or one of its checkpoints."""
     storage: Annotated[str, arg(metavar="ADDRESS")] = "runs"
-    """Where a run lies that is given by its name."""
+    """Where to look for a run that is given by name."""
     data: Annotated[str, arg(metavar="FOLDER")] = ""
     """Where the run's training images lie as `train-*.tar`, and images that it has not seen as `test-*.tar`. A run on
     the embedded data set does not need it: more scenes are drawn."""
     number: Annotated[int, arg(aliases=("-n",), metavar="N")] = 1_000
-    """How many samples, and at most how many images that are held out."""
+    """Number of samples, and the most held-out images that are compared with them."""
     seed: Annotated[int, arg(metavar="NUMBER")] = 0
     """Of z."""
     checkpoint: Annotated[str, arg(metavar="NAME")] = ""
-    """Name of a folder in RUN/checkpoints, `latest`, or `best`: the one that the run's probe chose. Empty: the one that
-    RUN names, else the latest."""
+    """Name of a folder in RUN/checkpoints, `latest`, or `best`, the one with the best probe accuracy. Empty: the one
+    that RUN names, otherwise the latest."""
     generator: Which = "auto"
-    """Which generator draws, as of `dcgan_dist.sample`."""
+    """Which generator draws the samples: see `dcgan_dist.sample`."""
 
     def __post_init__(self) -> None:
         if self.number < FEWEST:

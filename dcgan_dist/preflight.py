@@ -28,14 +28,14 @@ arg = tyro.conf.arg
 
 @dataclass(frozen=True, kw_only=True)
 class PreflightOptions:
-    """Say what a cluster has, and examine its machines."""
+    """Show what a cluster has, and check its machines."""
 
     doctor: bool = False
-    """Examine each machine: versions, clock, connections to all others, disks, GPUs, the token, an all-reduce."""
+    """Check each machine: versions, clock, connections to all others, disks, GPUs, the token, an all-reduce."""
     storage: Annotated[str, arg(metavar="ADDRESS")] = ""
-    """Of runs: every machine writes there, and reads what the others have written."""
+    """Storage of runs: every machine writes there, and reads what the others have written."""
     address: Annotated[str, arg(metavar="HOST:PORT")] = ""
-    """Ray cluster to join; empty: `$RAY_ADDRESS`, else one started on this machine."""
+    """Ray cluster to join; empty: `$RAY_ADDRESS`, or if that is unset, one started on this machine."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -91,14 +91,14 @@ def _examine(storage: str, line: Line) -> None:
         print(describe(host, width))
     for reduced in doctor.reduced:
         print(reduced)
-    print(f"storage: {storage}" if storage else "storage: not tried, name it by --storage")
+    print(f"storage: {storage}" if storage else "storage: not tested, name it with --storage")
     asks = asks_for_token(ray.get_runtime_context().gcs_address)
-    print("token: asked for" if asks else "token: NOT asked for, whoever reaches the cluster can run code on it")
+    print("token: required" if asks else "token: NOT required, anyone who can reach the cluster can run code on it")
     failed = [host.name for host in doctor.hosts if host.failed]
     if failed:
         raise ClusterError(f"something is wrong with {', '.join(failed)}: see above")
     if not asks:
-        raise ClusterError("the cluster asks for no token: start Ray with RAY_AUTH_MODE=token on all machines")
+        raise ClusterError("the cluster requires no token: start Ray with RAY_AUTH_MODE=token on all machines")
 
 
 if __name__ == "__main__":

@@ -45,4 +45,4 @@ def find_record(run: Place) -> dict[str, Any] | None:
 
 
 def _damaged(file: Place) -> str:
-    return f"{file} is damaged: put a whole one back, or the run cannot be resumed"
+    return f"{file} is damaged: restore an intact copy, otherwise the run cannot be resumed"

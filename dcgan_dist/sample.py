@@ -32,35 +32,37 @@ arg = tyro.conf.arg
 
 @dataclass(frozen=True)
 class SampleOptions:
-    """Draw images with the generator of a run: the same images for the same checkpoint and seed."""
+    """Draw samples from a run's generator; a checkpoint and a seed always give the same images."""
 
     run: Annotated[str, tyro.conf.Positional, arg(metavar="RUN")]
     """The run: its name in the storage, its folder on a disk or in an object store, or one of its checkpoints."""
     storage: Annotated[str, arg(metavar="ADDRESS")] = "runs"
-    """Where a run lies that is given by its name."""
+    """Where to look for a run that is given by name."""
     number: Annotated[int, arg(aliases=("-n",), metavar="N")] = 64
-    """How many images; 0: none, which makes sense with --export."""
+    """How many images; 0: none, for use with --export."""
     seed: Annotated[int, arg(metavar="NUMBER")] = 0
     """Of z."""
     single: bool = False
-    """A file for each image, in place of one picture of all."""
+    """Write one file per image, instead of one grid of all."""
     out: Annotated[str, arg(metavar="FILE.png|FOLDER")] = ""
-    """Where to: a PNG file, or a folder with --single; empty: named after run, images, generator and seed, in this
-    folder."""
+    """Output: a PNG file, or a folder with --single; empty: in the current folder, named after run, images,
+    generator and seed."""
     checkpoint: Annotated[str, arg(metavar="NAME")] = ""
-    """Name of a folder in RUN/checkpoints, `latest`, or `best`: the one that the run's probe chose. Empty: the one that
-    RUN names, else the latest."""
+    """Name of a folder in RUN/checkpoints, `latest`, or `best`, the one with the best probe accuracy. Empty: the one
+    that RUN names, otherwise the latest."""
     generator: Which = "auto"
-    """`raw`: G as it is trained; `averaged`: the average that a run keeps with --optimization.average-images; `auto`:
-    the averaged one where the run keeps it and has gone on for 4 of its half-lives, before that the raw one."""
+    """`raw`: G as it is trained; `averaged`: the moving average of its weights, kept with
+    --optimization.average-images; `auto`: the averaged one once the run has trained for 4 of its half-lives, before
+    that (or without one) the raw one."""
     export: Annotated[str, arg(metavar="FILE.safetensors|FILE.pt2")] = ""
-    """Write the generator there, for plain PyTorch (docs/api.md), with fixed statistics of batch normalization."""
+    """Write the generator to this file, for plain PyTorch (docs/api.md), with fixed batch normalization statistics."""
     trust_code: bool = False
-    """Import the networks that the run's settings name, where they are none of ours: that runs their code."""
+    """Import your own networks that the run's settings name, which runs their code."""
     overwrite: bool = False
     """Replace files that exist."""
     device: Annotated[str, arg(metavar="DEVICE")] = "auto"
-    """`cpu`, `cuda`, `cuda:1`; `auto`: a GPU if there is one. Pictures may differ between devices in the last bit."""
+    """`cpu`, `cuda`, `cuda:1`; `auto`: a GPU if there is one. Images from different devices may differ in the last
+    bit."""
 
     def __post_init__(self) -> None:
         if self.number < 0:

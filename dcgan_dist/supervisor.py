@@ -223,7 +223,7 @@ class Supervisor:
             raise KeyboardInterrupt
         self.stop(number)
         # A signal comes in the middle of anything, also of the monitor's lock: the line is said by another thread.
-        line = "stopping: a checkpoint is written first; press Ctrl-C again to stop at once"
+        line = "stopping: a checkpoint is written first; interrupt again to stop at once"
         threading.Thread(target=self._monitor.say, args=(line,), name="stop").start()
 
 

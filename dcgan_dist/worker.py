@@ -441,7 +441,7 @@ class Worker:
         refused, before = self._saver.refused, self._refused
         self._refused = refused
         if refused is not None and before is None:
-            text = f"no checkpoint can be written, training goes on and it is tried again: {refused}"
+            text = f"no checkpoint can be written; training continues, and writing is retried: {refused}"
             self._sender.send({"kind": "event", "text": text, "step": now, "images": now * self._batch_size})
         for name, step, seconds in self._saver.written():
             self._sender.send(

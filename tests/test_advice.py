@@ -36,7 +36,7 @@ def test_presets_are_warned_of_nothing(preset: str) -> None:
         ({"optimization.batch_size": 7}, {"image_size": None}, "give --batch-size 32 or more"),
         ({"optimization.lr": 1e9}, {}, "optimization.lr is 1e+09"),
         ({"optimization.lr": 2.1e-3}, {}, "optimization.lr is 0.0021"),
-        ({"optimization.lr": 1e-30}, {}, "optimization.lr is 1e-30, with which weights hardly change"),
+        ({"optimization.lr": 1e-30}, {}, "optimization.lr is 1e-30, at which the weights hardly change"),
         ({"optimization.beta1": 0.99}, {}, "optimization.beta1 is 0.99"),
         ({"optimization.average_images": 100_001}, {}, "average_images is 100,001 in a run of 400,000"),
         ({}, {"image_size": 32}, "pictures of 32 pixels, which are enlarged to networks.image_size 64"),

@@ -134,7 +134,7 @@ def test_how_near_samples_come_to_images_is_told_for_each_number_of_samples(fold
         ),
         (["--tasks", "neighbours=mine", "--features", "pixels"], "neighbours draws samples of a run: give its folder"),
         (["run", "--tasks", "neighbours=absent"], "task neighbours is none that is known: there is no folder"),
-        (["--tasks", "mine=mine"], "features discriminator are those of a run: give its folder"),
+        (["--tasks", "mine=mine"], "features discriminator are made by a run's network: give the run's folder"),
         (["--tasks", "mine=mine", "--features", "published-svhn", "--resize"], "svhn/G.npz is missing"),
         (["run", "--tasks", "mine=mine", "--features", "published-svhn"], "are made for images of 32 x 32 pixels"),
         (

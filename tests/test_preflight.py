@@ -18,7 +18,7 @@ def test_a_machine_is_examined_and_listed(tmp_path: Path, train_command: Any) ->
     lines = output.splitlines()
     assert status == 0, output
     assert " ok " in lines[-3]
-    assert lines[-2:] == ["storage: runs", "token: asked for"]
+    assert lines[-2:] == ["storage: runs", "token: required"]
     assert list((tmp_path / "runs").iterdir()) == []
 
 

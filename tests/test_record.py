@@ -18,7 +18,7 @@ def test_a_record_is_what_was_written(tmp_path: Path) -> None:
     ("content", "sentence"),
     [
         (None, "holds no run.json yet: nothing has been trained there"),
-        (b'{"status": "fini', "run.json is damaged: put a whole one back"),
+        (b'{"status": "fini', "run.json is damaged: restore an intact copy"),
         (b"\xff\xfe{}", "run.json is damaged"),
         (b"[" * 100_000, "run.json is damaged"),
         (b'["finished"]', "run.json is damaged"),

@@ -48,45 +48,46 @@ _OF_THE_CALL = frozenset(
 
 @dataclass(frozen=True)
 class SweepOptions:
-    """Search settings of the training job with Ray Tune. Any setting that is not searched can be given as there."""
+    """Search settings of the training job with Ray Tune. All other settings of the training command can be given as
+    well."""
 
     preset: Annotated[str, arg(metavar="|".join(PRESETS))] = "scenes32"
-    """What the settings begin with."""
+    """The settings to start from."""
     config: Annotated[str, arg(metavar="FILE.yaml")] = ""
-    """Begin with the settings of this file instead."""
+    """Start from the settings in this file instead."""
     search: Annotated[tuple[str, ...], arg(metavar="NAME=FORM")] = ()
     """Settings to search, by dotted or short name, and their values: uniform(LOW,HIGH), loguniform(LOW,HIGH),
     integer(LOW,HIGH), choice(A,B,...). Several are separated by spaces."""
     trials: Annotated[int, arg(metavar="N")] = 0
-    """How many trials there are; 0: all of a grid, else 10. The first one has the values that the settings have without
-    a sweep."""
+    """How many trials; 0: all of a grid, otherwise 10. The first one has the values that the settings have without a
+    sweep."""
     searcher: Literal["random", "optuna", "grid"] = "random"
-    """Where values come from: drawn by the seed, proposed by Optuna from what has been found, or every combination of
-    the choices."""
+    """How values are chosen: drawn at random by the seed, proposed by Optuna from the results so far, or every
+    combination of the choices."""
     scheduler: Kind = "asha"
-    """Which trials go on: `none`: all to their end; `asha`: a third after a ninth of the run, of those a third after a
-    third of it; `pbt`: bad ones go on from a copy of a good one, with other values."""
+    """Which trials continue. `none`: all to their end; `asha`: the best third after a ninth of the run, and the best
+    third of those after a third of it; `pbt`: bad trials continue from a copy of a good one, with other values."""
     objective: Annotated[str, arg(metavar="probe|METRIC")] = "probe"
-    """What is compared: the accuracy of the probe's first task, or a number that runs log."""
+    """What is compared: the probe's accuracy on its first task, or a metric that runs log."""
     mode: Literal["", "max", "min"] = ""
-    """Its better end; needed where it does not go without saying."""
+    """Whether higher or lower values are better; needed for metrics for which that is not known."""
     at_once: Annotated[int, arg(metavar="N")] = 0
-    """Trials at a time; 0: as many as the cluster has room for."""
+    """Trials that run at once; 0: as many as the cluster has room for."""
     budget_minutes: Annotated[float | None, arg(metavar="MINUTES")] = None
-    """The sweep stops after this time; it can be resumed."""
+    """Stop the sweep after this time; it can be resumed."""
     budget_hours: Annotated[float | None, arg(metavar="HOURS")] = None
-    """It stops when its workers have taken so many accelerator hours (of processors, where there are no GPUs)."""
+    """Stop it when its workers have used this many accelerator hours (CPU hours if there are no GPUs)."""
     resume: Annotated[str, arg(metavar="NAME")] = ""
     """Resume this sweep, by its name in the storage or its folder. Without a value, beside --name: start the sweep of
     that name, or resume it where it is there."""
     report: Annotated[str, arg(metavar="NAME")] = ""
-    """Make tables and figures of this sweep again, and leave."""
+    """Write the tables and figures of this sweep again, then exit."""
     trust_code: bool = False
-    """Import networks and losses that files name, where they are none of ours: that runs their code."""
+    """Import your own networks and losses that files name, which runs their code."""
     dry_run: bool = False
-    """Say what would run, and leave."""
+    """Print what would run, then exit."""
     length_of: tyro.conf.Suppress[tyro.conf.Fixed[str]] = ""
-    """Preset whose length fits itself to the data; empty: the length is given."""
+    """Preset whose length is adapted to the data; empty: the length is given."""
     settings: Annotated[Settings, arg(name="")] = field(default_factory=PRESETS["scenes32"])
     notes: Annotated[tuple[str, ...], tyro.conf.Suppress] = ()
     starts_or_resumes: Annotated[bool, tyro.conf.Suppress] = False
@@ -125,9 +126,9 @@ def parse(arguments: Sequence[str]) -> SweepOptions:
     arguments = spread(with_bare_resume(arguments))
     given = look_ahead(arguments, "--preset", "--config", "--resume", "--report", "--storage", "--name")
     if given.preset and given.config:
-        raise SettingsError("--preset and --config each say what the settings begin with: give one of them")
+        raise SettingsError("--preset and --config both choose the settings to start from: give one of them")
     if given.resume and given.report:
-        raise SettingsError("--resume and --report each name a sweep: give one of them")
+        raise SettingsError("--resume and --report both name a sweep: give one of them")
     base = with_length(preset_or_file(given.preset, given.config), arguments)
     options = read(SweepOptions, arguments, prog=prog("sweep"), default=SweepOptions(settings=base))
     starts_or_resumes = given.resume == AUTO and bool(given.name)
@@ -157,8 +158,8 @@ def _new(options: SweepOptions, given: argparse.Namespace, arguments: Sequence[s
         options = replace(options, length_of=options.preset)
     if settings.minutes is not None:
         raise SettingsError(
-            "minutes would end trials after different numbers of images: give --images for each trial, and "
-            "--budget-minutes for the sweep"
+            "minutes would end trials after different numbers of images: give --images for the length of each "
+            "trial, and --budget-minutes for the sweep"
         )
     if options.objective.startswith("probe") and not settings.probe.tasks:
         tasks = rooms.NAME if _shows_rooms(settings) else PROBES.get(options.preset, "")

@@ -159,14 +159,14 @@ class Running:
     def _stops(self) -> bool:
         options = self._options
         if self.stopped_by is not None:
-            self._tell_stop("stopping: every trial leaves a checkpoint first; once more to leave at once")
+            self._tell_stop("stopping: every trial writes a checkpoint first; interrupt again to stop at once")
             return True
         if options.budget_minutes is not None and time.monotonic() - self._began > 60 * options.budget_minutes:
             self.over = count(options.budget_minutes, "minute")
         if options.budget_hours is not None and self._hours() > options.budget_hours:
             self.over = count(options.budget_hours, "accelerator hour")
         if self.over:
-            self._tell_stop(f"the budget of {self.over} is used up: every trial leaves a checkpoint")
+            self._tell_stop(f"the budget of {self.over} is used up: every trial writes a checkpoint")
         return bool(self.over)
 
     def _tell_stop(self, text: str) -> None:
@@ -193,7 +193,7 @@ class Running:
         if entry is None:
             entry = self.entries.by_number[number] = Entry(number, dict(values))
         changed = dict(values) != dict(entry.values)
-        verb = "goes on with" if changed else "goes on:" if entry.images else "begins:"
+        verb = "continues with" if changed else "continues:" if entry.images else "begins:"
         self._before.setdefault(number, entry.seconds)
         self._earlier[number] += self._now.pop(number, 0.0)
         entry.values, entry.state = dict(values), "running"

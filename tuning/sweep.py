@@ -85,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complain(error)
         return 1 if started else 2
     except KeyboardInterrupt:
-        print("left; trials go on from their newest checkpoints when the sweep is resumed", file=sys.stderr)
+        print("stopped; trials continue from their newest checkpoints when the sweep is resumed", file=sys.stderr)
         return 130
 
 
@@ -119,8 +119,8 @@ class Sweep:
         drawing = options.starts_or_resumes and set(self.folder.place.names()) <= {"trials"}
         if not self.resumed and self.folder.exists() and not drawing:
             raise SettingsError(
-                f"name is {settings.name} but {self.folder.place} exists: go on with it by --resume {settings.name}, "
-                "or choose another name"
+                f"name is {settings.name} but {self.folder.place} exists: resume it with --resume "
+                f"{settings.name}, or choose another name"
             )
         if options.report:
             plan, _ = self.folder.read_plan()
@@ -225,7 +225,7 @@ class Sweep:
         print(f"search: {', '.join(f'{name}={form}' for name, form in as_text(self.space).items())}", flush=True)
         print(
             f"objective: {self.objective.metric}, the {self.objective.mode}imum; values: {options.searcher}; "
-            f"which trials go on: {options.scheduler}",
+            f"scheduler: {options.scheduler}",
             flush=True,
         )
         for sentence in doubts(self.shards, self.tasks):
@@ -351,8 +351,8 @@ class Sweep:
         print(f"curves       {tool_line('tensorboard', '--logdir', f'{where}/trials')}", flush=True)
         if best is None:
             complain(
-                f"no trial of {self.folder.place} has a value of {self.objective.metric}, so that none is the best and "
-                "there is no best.yaml: results.csv says how each of them ended"
+                f"no trial of {self.folder.place} has a value of {self.objective.metric}, so there is no best "
+                "trial and no best.yaml: results.csv says how each of them ended"
             )
         return best is not None
 

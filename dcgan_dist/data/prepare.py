@@ -63,27 +63,30 @@ class Options:
     """
 
     folder: Annotated[tyro.conf.Positional[str], arg(metavar="FOLDER")]
-    """Where the pictures are; where all are in subfolders, the first one's name is their class."""
+    """Folder of the pictures; if all are in subfolders, the name of the first subfolder on the way is a picture's
+    class."""
     out: Annotated[tyro.conf.Positional[str], arg(metavar="OUT")]
-    """Where the shards go: an empty or new folder, or one that an interrupted call has left."""
+    """Folder for the shards: an empty or new one, or the one of an interrupted call."""
     size: Annotated[int, arg(metavar="PIXELS")] = 64
     """Height and width of an image: a power of two from 8 to 256."""
     fit: Fit = "resize"
-    """`resize` scales the shorter side, then crops the centre; `crop` cuts the centre without scaling."""
+    """`resize` scales the shorter side, then crops the center; `crop` crops the center without scaling."""
     split: Annotated[str, arg(metavar="NAME[,NAME]")] = ""
-    """First part of the shards' names. Several, as in `train,test`: these folders in FOLDER are the splits, and their
-    subfolders the classes. Empty: `train`, or the folders `train`, `val` and `test` where FOLDER holds nothing else."""
+    """Name of the split, with which the shards' names begin. Several, as in `train,test`: these folders in FOLDER
+    are the splits, and their subfolders the classes. Empty: `train`, or the folders `train`, `val` and `test` if
+    FOLDER holds nothing else."""
     holdout: Annotated[float, arg(metavar="SHARE")] = 0.0
-    """Share of the pictures that become the split `test`, chosen by their bytes alone: a picture stays where it is when
-    others are added, and copies of a picture stay together."""
+    """Fraction of the pictures that become the split `test`. Their bytes alone decide: a picture keeps its split
+    when others are added, and copies of a picture stay together."""
     images_per_shard: Annotated[int, arg(metavar="IMAGES")] = 5_000
-    """Images in a shard; the last has what is left."""
+    """Images per shard; the last one has the rest."""
     seed: Annotated[int, arg(metavar="NUMBER")] = 0
-    """Of the order of the images."""
+    """Random seed of the order of the images."""
     quality: Annotated[int, arg(metavar="1..100")] = 95
-    """Of the JPEGs that are written, without loss in colour resolution; a JPEG that has the size is kept as it is."""
+    """Quality of the JPEGs that are written, without chroma subsampling; a JPEG that already has the size is copied
+    as it is."""
     processes: Annotated[int, arg(metavar="N")] = 0
-    """How many decode at once; 0: one a core."""
+    """Processes that decode pictures; 0: one per core."""
 
     def __post_init__(self) -> None:
         def need(condition: bool, name: str, rule: str) -> None:
@@ -136,14 +139,14 @@ class Record:
         try:
             content = json.loads((folder / RECORD_FILE).read_bytes())
             if content.pop("format") != FORMAT:
-                raise ValueError("it is of another version of this program, or of none")
+                raise ValueError("another version of this program wrote it, or none did")
             content["shards"] = tuple((str(file), str(digest), int(n)) for file, digest, n in content["shards"])
             content["bad"] = tuple((str(name), str(reason)) for name, reason in content["bad"])
             return Record(**content)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(
-                f"{folder / RECORD_FILE} cannot be gone on from ({error}): choose another target, or delete {folder} "
-                "and begin anew"
+                f"cannot continue from {folder / RECORD_FILE} ({error}): choose another target, or delete "
+                f"{folder} and start again"
             ) from error
 
 
@@ -197,13 +200,13 @@ def _earlier(target: Place, wanted: Record) -> Record:
     for name, value in wanted.arguments.items():
         if record.arguments.get(name) != value:
             raise SettingsError(
-                f"{name} is {value!r} but {target} was begun with {record.arguments.get(name)!r}: give that, or choose "
-                "another target"
+                f"{name} is {value!r} but {target} was started with {record.arguments.get(name)!r}: give that, "
+                "or choose another target"
             )
     if (record.listing, record.pictures) != (wanted.listing, wanted.pictures):
         raise DataError(
-            f"the pictures changed since {target} was begun ({record.pictures:,} then, {wanted.pictures:,} now): "
-            "choose another target"
+            f"the pictures have changed since {target} was started ({record.pictures:,} then, "
+            f"{wanted.pictures:,} now): choose another target"
         )
     return record
 
@@ -371,8 +374,8 @@ def _convert_all(pictures: Sequence[Picture], options: Options) -> Iterator[byte
             yield from under_way.popleft().result()
     except BrokenProcessPool as error:
         raise DataError(
-            "a process that decodes pictures was ended from outside, perhaps for want of memory: call again with fewer "
-            "--processes to go on"
+            "a process that decodes pictures was killed, perhaps because memory ran out: run the command again "
+            "with fewer --processes to continue"
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
@@ -422,7 +425,7 @@ def _read(file: File) -> bytes | str:
     try:
         return file.place.read_bytes() or "is empty"
     except MissingFile:
-        return "is not there: a link to nothing, or removed meanwhile"
+        return "is not there: a broken link, or removed meanwhile"
     except DataError as error:
         # What a disk says is of this file; what a store says may be of all.
         if not file.place.is_local:
@@ -557,7 +560,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complain(error)
         return 1 if begun else 2
     except KeyboardInterrupt:
-        goes_on = "the same command goes on from the last complete shard" if begun else "nothing has been written yet"
+        goes_on = (
+            "the same command continues after the last complete shard" if begun else "nothing has been written yet"
+        )
         print(f"stopped; {goes_on}", file=sys.stderr)
         return 128 + stopped_by
     finally:

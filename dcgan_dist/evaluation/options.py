@@ -25,22 +25,23 @@ class ActorOptions:
     """Evaluation actors of a command."""
 
     trust_code: bool = False
-    """Import the networks that the run's settings name, where they are none of ours: that runs their code."""
+    """Import your own networks that the run's settings name, which runs their code."""
     actors: Annotated[int, arg(metavar="N")] = 1
-    """Evaluation actors, which share the images."""
+    """Evaluation actors, which divide the images among them."""
     cpus: Annotated[float, arg(metavar="CPUS")] = 1.0
-    """Logical CPUs that Ray sets aside for each."""
+    """Logical CPUs that Ray reserves for each actor."""
     gpus: Annotated[float, arg(metavar="GPUS")] = 0.0
-    """GPUs of each; may be a fraction."""
+    """GPUs per actor; may be a fraction."""
     resource: Annotated[str, arg(metavar="RESOURCE")] = ""
-    """Ray's name for what each takes one of, so that machines that offer it are used, and brought by an autoscaler:
-    `evaluator` in the cluster files. Empty: `evaluator` where the cluster offers it already."""
+    """Custom Ray resource of which each actor takes one, so that it runs on machines that offer it, and an
+    autoscaler starts such machines: `evaluator` in the cluster files. Empty: `evaluator` if the cluster already
+    offers it."""
     threads: Annotated[int, arg(metavar="THREADS")] = 0
-    """Threads of each one's tensor operations; 0: the cores of its host over the actors."""
+    """PyTorch threads per actor; 0: the cores of its host divided by the actors."""
     address: Annotated[str, arg(metavar="HOST:PORT")] = ""
-    """Ray cluster to join; empty: `$RAY_ADDRESS`, else one started on this machine."""
+    """Ray cluster to join; empty: `$RAY_ADDRESS`, or if that is unset, one started on this machine."""
     wait_s: Annotated[float, arg(metavar="SECONDS")] = 60.0
-    """How long to wait for machines of that cluster, where it has too few; longer while some are being started."""
+    """How long to wait if that cluster has too few machines; longer while some are being started."""
 
     def __post_init__(self) -> None:
         if self.actors < 1:
@@ -52,8 +53,8 @@ class ActorOptions:
             raise SettingsError(f"wait_s is {self.wait_s:g} but needs to be above 0")
         if self.resource in RAYS_OWN:
             raise SettingsError(
-                f"resource is {self.resource} but needs to be one that machines offer by --resources; cpus and gpus "
-                "are for the others"
+                f"resource is {self.resource} but needs to be one that machines offer by --resources; use cpus "
+                "for CPUs, gpus for GPUs"
             )
         for name, value in (("cpus", self.cpus), ("gpus", self.gpus), ("threads", self.threads)):
             if value < 0:

@@ -90,8 +90,8 @@ class Pool:
             if patience.is_over():
                 self.close()
                 raise ClusterError(
-                    f"{number} evaluation actors found no room within {patience.waited_s:.0f} s: something else has "
-                    "the cluster's CPUs or GPUs; wait for it, or use fewer actors"
+                    f"{number} evaluation actors could not be placed within {patience.waited_s:.0f} s: others "
+                    "are using the cluster's CPUs or GPUs; wait for them, or use fewer actors"
                 )
         self._nodes: list[str] = ray.get(nodes)
 
@@ -154,7 +154,7 @@ class Pool:
     def _replace(self, part: int) -> None:
         """A new actor in the place of one that has died, in the state in which that one was."""
         self.replaced += 1
-        self.say(f"evaluation actor {part} has died; another one does its part")
+        self.say(f"evaluation actor {part} has died; a new one takes over its images")
         actor = self._actors[part] = self._start(part)
         for name, arguments in self._in_force:
             getattr(actor, name).remote(*arguments)  # an actor takes its calls in order

@@ -11,24 +11,24 @@ METRICS = {
     "score/generated_after": "mean sigmoid of D's logits of generated images, after D's update",
     "gradient/discriminator": "Euclidean norm of the gradient over all weights of D",
     "gradient/generator": "Euclidean norm of the gradient over all weights of G",
-    "speed/images_per_second": "real images that were trained on in a second, over all workers",
-    "speed/wait_share": "share of the time that went into waiting for data",
+    "speed/images_per_second": "real images trained on per second, over all workers",
+    "speed/wait_share": "share of the time spent waiting for data",
     "data/bad_images": "how many different images could not be decoded so far",
     "samples/spread": "how far samples of a fixed set of z lie from their mean image, over the same for the real "
     "images of that step: near 0, G repeats itself",
-    "samples/drift": "how far samples of the same z have moved since the last look, `monitoring.measure_images` "
-    "before, over how far unrelated ones lie apart",
-    "probe/TASK/accuracy": "of a linear classifier on D's features, at the images of the checkpoint; in "
-    "`metrics.jsonl` as lines of their own",
-    "worker/RANK/data_share": "share of the minute before in which the rank waited for data",
-    "worker/RANK/step_share": "share of the minute before that the rank spent in steps",
-    "worker/RANK/checkpoint_share": "share of the minute before that the rank spent on drawing samples and on copying "
-    "weights for checkpoints",
-    "worker/RANK/busy_share": "share of the minute before in which the rank's thread computed, and did not sleep until "
-    "others came (Linux)",
-    "worker/RANK/memory_gib": "GiB of memory of the rank's own, without the object store",
-    "worker/RANK/machine_memory_share": "share of its machine's memory that is in use, by whomever",
-    "worker/RANK/gpu_memory_share": "share of its GPU's memory that is in use, by whomever",
+    "samples/drift": "how far samples of the same z have moved since the last measurement, "
+    "`monitoring.measure_images` before, relative to the distance between unrelated samples",
+    "probe/TASK/accuracy": "accuracy of a linear classifier on D's features, at the images of the checkpoint; in "
+    "`metrics.jsonl` on lines of its own",
+    "worker/RANK/data_share": "share of the last minute that the rank spent waiting for data",
+    "worker/RANK/step_share": "share of the last minute that the rank spent in steps",
+    "worker/RANK/checkpoint_share": "share of the last minute that the rank spent drawing samples and copying weights "
+    "for checkpoints",
+    "worker/RANK/busy_share": "share of the last minute in which the rank's thread computed, rather than slept until "
+    "others arrived (Linux)",
+    "worker/RANK/memory_gib": "memory of the rank itself in GiB, without the object store",
+    "worker/RANK/machine_memory_share": "share of its machine's memory in use by all processes",
+    "worker/RANK/gpu_memory_share": "share of its GPU's memory in use by all processes",
 }
 """By name; what is in capitals stands for any."""
 PICTURES = {
@@ -39,7 +39,7 @@ PICTURES = {
 }
 TEXTS = {
     "settings": "what the run was started with, as in settings.yaml",
-    "health": "what goes wrong with training since then",
+    "health": "what has gone wrong with training, and since when",
 }
 _ALL = METRICS | PICTURES | TEXTS
 

@@ -286,7 +286,7 @@ class Monitor:
         except Exception as error:
             if what not in self._failing:
                 self._failing.add(what)
-                self.say(f"{what} fails, training goes on and it is tried again: {error}")
+                self.say(f"{what} fails; training continues, and it is retried: {error}")
                 if not isinstance(error, OSError | DcganDistError):
                     logger.exception("%s fails", what)  # a defect of ours keeps its traceback
         else:
@@ -302,7 +302,7 @@ class Monitor:
             except (OSError, ValueError) as error:
                 if "terminal" not in self._failing:
                     self._failing.add("terminal")
-                    logger.warning("The terminal is gone, the run goes on without it: %s", error)
+                    logger.warning("The terminal is gone; the run continues without it: %s", error)
 
     def _ending(self) -> list[str]:
         # TensorBoard reads object stores with a client of its own that it does not bring along.

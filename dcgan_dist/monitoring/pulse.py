@@ -78,7 +78,7 @@ class Pulse:
                 continue
             self._stop = self._stop or wish["stop"]
             if wish["abandon"] == self._attempt:
-                logger.error("The driver has given this worker group up.")
+                logger.error("The driver has given up this worker group.")
                 os._exit(ABANDONED)
 
     def _beat(self) -> Beat:

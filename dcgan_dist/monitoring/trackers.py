@@ -266,7 +266,7 @@ class _Sink:
         except Full:
             if not self._full:
                 self._full = True
-                self._say(f"{self._name} is too slow: what it has no time for is not sent there")
+                self._say(f"{self._name} is too slow; what it cannot take in time is not sent there")
 
     def finish(self, status: Status) -> None:
         """Let the tracker's run end, when all is done that was put."""
@@ -278,14 +278,14 @@ class _Sink:
         """Wait for that."""
         self._thread.join(max(0.0, wait_s))
         if self._thread.is_alive():
-            self._say(f"{self._name} has not taken everything within {END_S:.0f} s and is left")
+            self._say(f"{self._name} has not taken everything within {END_S:.0f} s; the rest is not sent")
 
     def _loop(self) -> None:
         try:
             self._remember(self._tracker.begin(self._known))
         except Exception as error:
             self._dead = True
-            self._say(f"{self._name} cannot begin, training goes on without it: {_told(error)}")
+            self._say(f"{self._name} cannot start; training continues without it: {_told(error)}")
             return
         while (act := self._queue.get()) is not None:
             try:
@@ -293,11 +293,11 @@ class _Sink:
             except Exception as error:
                 if not self._failing:
                     self._failing = True
-                    self._say(f"{self._name} fails, training goes on: {_told(error)}")
+                    self._say(f"{self._name} fails; training continues: {_told(error)}")
             else:
                 if self._failing:
                     self._failing = False
-                    self._say(f"{self._name} works again; what came meanwhile is not there")
+                    self._say(f"{self._name} works again; what came in the meantime is missing there")
 
 
 def _told(error: Exception) -> str:

@@ -124,7 +124,7 @@ def test_the_doctor_names_what_is_wrong(lab: Onprem) -> None:
     assert re.findall(r"^(\w+) +\S+ +FAILED ", told, re.MULTILINE) == [HEAD, *WORKERS], output
     assert re.findall(r"^ +connect to (\w+) .+: open all ports between", told, re.MULTILINE) == [other, one], output
     assert told.count("name one that all machines share") == 3 * 2
-    assert "all-reduce: not tried, since not all machines reach each other" in told
+    assert "all-reduce: not tested, because not all machines reach each other" in told
     assert "error: something is wrong with head, w1, w2: see above" in told
 
 

@@ -73,7 +73,7 @@ def walk_and_lose_a_host(folder: Path) -> None:
         assert status == 0, output
         assert re.findall(r"^(\w+) +\S+ +ok ", output, re.MULTILINE) == [HEAD, *WORKERS]
         assert "all-reduce of 4 MiB over 3 machines by gloo: " in output
-        assert "token: asked for" in output
+        assert "token: required" in output
 
         log, run = folder / "second.txt", lab.runs / "second"
         settings = (

@@ -249,7 +249,7 @@ def test_what_is_passed_over_or_bad_is_told_with_its_reason(tmp_path: Path, caps
     told = capsys.readouterr()
     assert "passed over: 2 .gif, 1 .tiff; for example cat/anim.gif (used are" in told.err
     for line in (
-        "left out: owl/dead.jpg: is not there: a link to nothing, or removed meanwhile",
+        "left out: owl/dead.jpg: is not there: a broken link, or removed meanwhile",
         "left out: dog/empty.jpg: is empty",
         "left out: dog/itself.png: cannot be read: Too many levels of symbolic links",
     ):
@@ -289,7 +289,7 @@ def test_interrupted_call_goes_on_and_ends_with_the_same_bytes(
     with monkeypatch.context() as patch:
         patch.setattr(ShardWriter, "flush", interrupted)
         assert run(*arguments) == 130
-    assert "the same command goes on" in capsys.readouterr().err
+    assert "the same command continues" in capsys.readouterr().err
     assert len(digests(tmp_path / "out")) == stop_at - 1
     assert find_index([Place(str(tmp_path / "out" / "train-000000.tar"))]) is None
     # A shard of which the record did not hear any more, as after a loss of power, is written again.
@@ -336,7 +336,7 @@ def test_signal_ends_the_command_and_its_processes(
     _, told = command.communicate()
     assert command.returncode == status
     assert b"Traceback" not in told
-    assert (b"the same command goes on from the last complete shard" in told) == (status > 0)
+    assert (b"the same command continues from the last complete shard" in told) == (status > 0)
     deadline = time.monotonic() + 60
     while _group_lives(command.pid) and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -415,8 +415,11 @@ def _damaged_record(path: Path) -> list[object]:
         (_other_content, "is not empty, it holds thesis.tex"),
         (_inside, "is in the folder of the pictures"),
         (_other_size, "size is 16 but"),
-        (_other_pictures, "the pictures changed since"),
-        (_damaged_record, "prepare.json cannot be gone on from (it is of another version of this program, or of none)"),
+        (_other_pictures, "the pictures have changed since"),
+        (
+            _damaged_record,
+            "prepare.json (another version of this program wrote it, or none did): choose another target",
+        ),
         (lambda path: [path, path / "out", "--size", 20], "size is 20 but needs to be a power of two"),
         (lambda path: [path, path / "out", "--quality", 0], "quality is 0 but needs to be from 1 to 100"),
         (lambda path: [path, path / "out", "--images-per-shard", 0], "images_per_shard is 0 but needs"),

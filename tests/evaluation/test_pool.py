@@ -173,6 +173,6 @@ def test_where_no_machines_are_for_evaluation_actors_take_cpus_of_any() -> None:
 
 def test_actors_that_find_no_room_are_told_of_in_time() -> None:
     holder = Pool(1, cpus=3, gpus=0, threads=1)
-    with pytest.raises(ClusterError, match=r"2 evaluation actors found no room within \d+ s"):
+    with pytest.raises(ClusterError, match=r"2 evaluation actors could not be placed within \d+ s"):
         Pool(2, cpus=1, gpus=0, threads=1, wait_s=1)
     holder.close()

@@ -266,7 +266,7 @@ def test_a_write_that_fails_is_told_once_and_made_up_for(run: Place) -> None:
     script = Script([started()], block, [pictures(5), scalars(5)], [pictures(10), scalars(10)], obstacle.unlink)
     lines = [line for line in watch(run, script) if "writing pictures" in line]
     assert len(lines) == 2
-    assert lines[0].startswith("writing pictures fails, training goes on and it is tried again: cannot write")
+    assert lines[0].startswith("writing pictures fails; training continues, and it is retried: cannot write")
     assert lines[1] == "writing pictures works again"
     assert (run / "samples").names() == ["000000320-raw.png", "000000640-averaged.png"]
     assert [point["step"] for point in read_points(run)] == [5, 10]
@@ -287,7 +287,7 @@ def test_a_defect_in_one_message_spares_the_others(run: Place, caplog: pytest.Lo
     broken = pictures(5)
     broken["array"] = np.zeros((0,), np.uint8)
     lines = watch(run, Script([started(), broken, scalars(5)]))
-    assert next(line for line in lines if "fails" in line).startswith("taking in pictures fails, training goes on")
+    assert next(line for line in lines if "fails" in line).startswith("taking in pictures fails; training continues")
     assert [point["step"] for point in read_points(run)] == [5]
     assert caplog.records[0].exc_info is not None
 

@@ -217,10 +217,10 @@ def test_a_tracker_that_fails_is_told_once_and_gets_what_comes_later(run: Place)
     given.picture(320, "samples", np.zeros((4, 6, 3), np.uint8))
     given.close("stopped")
     assert told == [
-        "wandb fails, training goes on: ConnectionError: no route to host",
-        "wandb works again; what came meanwhile is not there",
-        "wandb fails, training goes on: ConnectionError: no route to host",
-        "wandb works again; what came meanwhile is not there",
+        "wandb fails; training continues: ConnectionError: no route to host",
+        "wandb works again; what came in the meantime is missing there",
+        "wandb fails; training continues: ConnectionError: no route to host",
+        "wandb works again; what came in the meantime is missing there",
     ]
     assert [what[1] for what in made.given if what[0] == "numbers"] == [192, 256]
     assert made.given[-2:] == [("picture", 320, "samples", (4, 6, 3)), ("end", "stopped")]
@@ -235,7 +235,7 @@ def test_a_tracker_that_cannot_begin_is_left_out(run: Place) -> None:
     given = opened(run, Made(wrong), told)
     given.numbers(64, {"loss/generator": 0.5})
     given.close("finished")
-    assert told == ["wandb cannot begin, training goes on without it: PermissionError: who are you?"]
+    assert told == ["wandb cannot start; training continues without it: PermissionError: who are you?"]
     assert not (run / "trackers.json").exists()
 
 
@@ -250,8 +250,8 @@ def test_a_tracker_that_hangs_holds_up_nothing(run: Place, monkeypatch: pytest.M
     given.close("finished")
     free.set()
     assert told == [
-        "wandb is too slow: what it has no time for is not sent there",
-        "wandb has not taken everything within 0 s and is left",
+        "wandb is too slow; what it cannot take in time is not sent there",
+        "wandb has not taken everything within 0 s; the rest is not sent",
     ]
 
 

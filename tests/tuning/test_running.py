@@ -70,7 +70,7 @@ def test_values_that_change_in_mid_run_are_on_record(folder: SweepFolder, capsys
     sweep.ends(0, {"optimization.lr": 4e-4}, "finished", "")
     assert folder.read(0).seconds == 8.0
     assert folder.read(0).values == {"optimization.lr": 4e-4}
-    assert "trial 0 goes on with lr 0.0004" in capsys.readouterr().out
+    assert "trial 0 continues with lr 0.0004" in capsys.readouterr().out
 
 
 def test_minutes_end_a_sweep(folder: SweepFolder, now: list[float]) -> None:
@@ -104,5 +104,5 @@ def test_a_signal_ends_a_sweep(folder: SweepFolder, capsys: pytest.CaptureFixtur
     sweep.stop(15)
     assert sweep._stops()
     assert sweep._stops()
-    assert capsys.readouterr().out.count("stopping: every trial leaves a checkpoint first") == 1
+    assert capsys.readouterr().out.count("stopping: every trial writes a checkpoint first") == 1
     assert sweep.stopped_by == 15

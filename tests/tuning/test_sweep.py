@@ -264,7 +264,7 @@ def test_two_cpus_of_a_standing_cluster_are_enough_also_when_a_trial_loses_its_d
         ([*LR, "--searcher=grid"], "searcher is grid but optimization.lr is a range"),
         (["--search", "lr=choice(1e-4,4e-4)", "--searcher=grid", "--trials=3"], "the grid has 2 combinations"),
         (["--search", "batch_size=choice(32,64)", "--scheduler", "pbt"], "cannot change in mid-run"),
-        ([*LR, "--minutes", "3"], "give --images for each trial, and --budget-minutes"),
+        ([*LR, "--minutes", "3"], "give --images for the length of each trial, and --budget-minutes"),
         ([*LR, "--preset", "lsun64"], "objective is probe but the probe has no task"),
         ([*LR, "--probe", "mnist"], "task mnist needs its data"),
         (
@@ -283,7 +283,7 @@ def test_two_cpus_of_a_standing_cluster_are_enough_also_when_a_trial_loses_its_d
             [*LR, "--storage=/tmp/a/runtime_resources/working_dir_files/b/runs"],
             "which Ray deletes with all that is in it",
         ),
-        (["--resume", "a", "--report", "b"], "--resume and --report each name a sweep"),
+        (["--resume", "a", "--report", "b"], "--resume and --report both name a sweep"),
     ],
 )
 def test_wrong_sweeps_get_one_sentence_and_leave_nothing(
@@ -359,7 +359,7 @@ def test_a_sweep_that_is_there_is_not_overwritten_nor_changed(call: Any, tmp_pat
     (tmp_path / "runs" / "old" / "notes").write_text("mine")
     status, _, errors = call(main, "--name=old", *SEARCH)
     assert status == 2
-    assert "exists: go on with it by --resume old, or choose another name" in errors
+    assert "exists: resume it with --resume old, or choose another name" in errors
     status, _, errors = call(main, "--resume=old", "--lr=1e-3")
     assert status == 2
     assert "--lr cannot be given with a sweep that is there" in errors
