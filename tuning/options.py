@@ -79,7 +79,7 @@ class SweepOptions:
     """Stop it when its workers have used this many accelerator hours (CPU hours if there are no GPUs)."""
     resume: Annotated[str, arg(metavar="NAME")] = ""
     """Resume this sweep, by its name in the storage or its folder. Without a value, beside --name: start the sweep of
-    that name, or resume it where it is there."""
+    that name, or resume it if it exists."""
     report: Annotated[str, arg(metavar="NAME")] = ""
     """Write the tables and figures of this sweep again, then exit."""
     trust_code: bool = False
