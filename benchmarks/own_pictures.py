@@ -9,11 +9,11 @@ the run draws is judged beside what has to be rejected. They are expected in $DC
 $DCGAN_DIST_DATA/tinyimagenet64. No picture leaves the machine: the report holds numbers alone.
 """
 
+import json
 import subprocess
 import sys
 import tarfile
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -28,7 +28,7 @@ from dcgan_dist.errors import DataError, SettingsError
 from dcgan_dist.length import generator_updates
 from dcgan_dist.pictures import Pixels
 from dcgan_dist.settings import DataSettings
-from dcgan_dist.storage import expand, place
+from dcgan_dist.storage import Place, expand, place
 
 SAMPLES = 1_000
 HOLDOUT = 0.15
@@ -64,14 +64,18 @@ SETS = {
 
 @dataclass(frozen=True)
 class Made:
-    """A folder in which the commands were given, and how long training took where that was here."""
+    """A folder in which the commands were given."""
 
     folder: Path
-    seconds: float | None
 
     @property
-    def run(self) -> str:
-        return str(self.folder / "runs" / "own")
+    def run(self) -> Place:
+        return place(str(self.folder / "runs" / "own"))
+
+    def minutes(self) -> float:
+        """How long the run took, as its record says: starts, and steps that were lost and done again, are in it."""
+        record = json.loads((self.run / "run.json").read_bytes())
+        return sum(float(record[f"seconds_{part}"]) for part in ("training", "starting", "redone")) / 60
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -95,7 +99,7 @@ def find(names: Sequence[str], made: Path | None, keep: Path | None) -> Report:
     if unknown := [name for name in names if name not in SETS]:
         raise SettingsError(f"sets is {unknown[0]} but needs to be of {', '.join(SETS)}")
     if made is not None:
-        return examine({name: Made(made / name, None) for name in names})
+        return examine({name: Made(made / name) for name in names})
     shards = {name: [shard.local_path for shard in expand(SETS[name].shards)] for name in names}
     with tempfile.TemporaryDirectory(prefix="own-pictures-") as scratch:
         folders = {name: (keep or Path(scratch)) / name for name in names}
@@ -131,9 +135,8 @@ def unpack(shards: Sequence[Path], folder: Path, number: int | None) -> int:
 def make(folder: Path) -> Made:
     """Give the documented commands in a folder; raises `CalledProcessError` where one fails."""
     for command in COMMANDS:
-        began = time.perf_counter()
         subprocess.run([sys.executable, *command.split()], cwd=folder, check=True)
-    return Made(folder, time.perf_counter() - began)
+    return Made(folder)
 
 
 class Judged:
@@ -169,7 +172,7 @@ def examine(made: Mapping[str, Made], number: int = SAMPLES) -> Report:
     runs: list[list[Cell]] = []
     bars: list[Bar] = []
     for name, one in made.items():
-        settings = load_checkpoint(place(one.run)).settings
+        settings = load_checkpoint(one.run).settings
         size = settings.networks.image_size
         real, held_out = (
             read_images(DataSettings(path=str(one.folder / "shards" / f"{split}-*.tar")), size)
@@ -178,9 +181,9 @@ def examine(made: Mapping[str, Made], number: int = SAMPLES) -> Report:
         # Real pictures have to pass, where there are so many that two parts of them can be compared.
         half = len(held_out) // 2 if len(held_out) >= 2 * FEWEST else len(held_out)
         judged = Judged(name, Reference(real, held_out[:half]))
-        *_, newest = checkpoints = list(manifests(place(one.run)))
+        *_, newest = checkpoints = list(manifests(one.run))
         for checkpoint in checkpoints:
-            drawn = draw_samples(one.run, number, size, checkpoint)
+            drawn = draw_samples(str(one.run), number, size, checkpoint)
             subject = f"own64 after {drawn.checkpoint.images:,} images, {drawn.kind} G"
             judged.add(subject, drawn.samples, accepted=True if checkpoint == newest else None)
         if half < len(held_out):
@@ -198,10 +201,9 @@ def examine(made: Mapping[str, Made], number: int = SAMPLES) -> Report:
         bars += judged.bars
         images_shown = drawn.checkpoint.images
         updates = generator_updates(settings.optimization, images_shown)
-        minutes = "not measured" if one.seconds is None else round(one.seconds / 60, 1)
+        minutes = round(one.minutes(), 1)
         runs.append([name, SETS[name].what, len(real), len(held_out), images_shown, updates, minutes])
-        if one.seconds is not None:
-            bars.append(Bar(f"{name}: minutes of training", one.seconds / 60, at_most=MOST_MINUTES))
+        bars.append(Bar(f"{name}: minutes of training", minutes, at_most=MOST_MINUTES))
     columns = ["set", "shows", "trained on", "held out", "images shown", "updates of G", "training, minutes"]
     return Report(
         command=f"python -m benchmarks.own_pictures --sets {','.join(made)}",
@@ -209,7 +211,7 @@ def examine(made: Mapping[str, Made], number: int = SAMPLES) -> Report:
             "own-pictures": Table(["set", "subject", *(rule.name for rule in RULES), "margin", "verdict"], rows),
             "own-pictures-runs": Table(columns, runs),
         },
-        rates={f"{name}_minutes": one.seconds / 60 for name, one in made.items() if one.seconds is not None},
+        rates={f"{name}_minutes": one.minutes() for name, one in made.items()},
         bars=bars,
     )
 
