@@ -132,6 +132,8 @@ def _unknown(tokens: Sequence[str], arguments: Sequence[str], known: Sequence[st
     plain = name.lstrip("-")
     if short.get(plain, name) != name:
         return f"{name} is not an option; did you mean {short[plain]}?"
+    if words := [option for last, option in short.items() if plain in last.split("-")]:
+        return f"{name} is not an option; did you mean {' or '.join(words)}?"
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.75) or [
         short[found] for found in difflib.get_close_matches(plain, short, n=1, cutoff=0.75)
     ]

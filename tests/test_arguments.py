@@ -22,6 +22,10 @@ class Part:
     """A rate."""
     depth: int = 3
     """A depth."""
+    maps_of_d: int = 5
+    """Maps."""
+    maps_of_g: int = 5
+    """Maps."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ def test_numbers_are_taken_as_people_write_them() -> None:
         (["here", "--part.rate", "fast"], "--part.rate is fast but needs a number, such as 0.0002 or 2e-4"),
         (["here", "--part.dpeth", "3"], "--part.dpeth is not an option; did you mean --part.depth?"),
         (["here", "--depth", "3"], "--depth is not an option; did you mean --part.depth?"),
+        (["here", "--maps", "3"], "--maps is not an option; did you mean --part.maps-of-d or --part.maps-of-g?"),
         (["here", "--zzz"], "--zzz is not an option: see some command --help"),
         (["here", "there"], "there is one argument too many: see some command --help"),
         (["here", "images=3"], "images=3 is one argument too many; did you mean --images=3?"),

@@ -499,10 +499,10 @@ def next_commands(work: Work) -> list[str]:
     size = [] if work.options.size == _OWN_SIZE else ["--networks.image-size", str(work.options.size)]
     lines = [
         f"look at {work.target / SHEET_FILE}",
-        f"train: {command_line('train', '--preset', 'own64', *size, '--data', shards)}",
+        f"train: {command_line('train', '--preset', 'own64', *size, '--data', shards, '--name', 'mine')}",
     ]
     if work.classes and TRAIN in work.splits and {TEST, "val"} & set(work.splits):
-        lines.append(f"evaluate: {command_line('evaluate', 'NAME', '--tasks', f'mine={work.target}')}")
+        lines.append(f"evaluate: {command_line('evaluate', 'mine', '--tasks', f'pictures={work.target}')}")
     return lines
 
 
@@ -553,8 +553,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         begun = True
         for line in work.told:
             print(line, file=sys.stderr)
-        if work.record.done:
-            print(f"going on after {work.record.done:,} of {work.record.pictures:,} pictures", file=sys.stderr)
+        if work.record.done == work.record.pictures:
+            print(f"all {work.record.pictures:,} pictures have been converted before; nothing is left", file=sys.stderr)
+        elif work.record.done:
+            print(f"continuing after {work.record.done:,} of {work.record.pictures:,} pictures", file=sys.stderr)
         index = convert(work)
     except DcganDistError as error:
         complain(error)

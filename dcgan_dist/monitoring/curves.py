@@ -65,14 +65,17 @@ def probe_metric(task: str) -> str:
     return f"probe/{task}/accuracy"
 
 
+_LEARNED = ("seed", "images", "epochs", "data.", "networks.", "optimization.")
+_ONLY_RUN = ("data.cache", "data.cpus", "data.max_", "optimization.channels_last")
+"""Of these groups, what changes how a run is run, and not what it learns."""
+
+
 def hyperparameters(settings: Settings) -> dict[str, event_file.Hyperparameter]:
-    """Settings that say what a run learns, and how; none of those by which it is only run."""
-    flat = flatten(settings)
-    groups = ("seed", "images", "epochs", "data.", "networks.", "optimization.")
+    """Settings that determine what a run learns; none of those that only change how it is run."""
     return {
         name: value
-        for name, value in flat.items()
-        if name.startswith(groups) and isinstance(value, event_file.Hyperparameter)
+        for name, value in flatten(settings).items()
+        if name.startswith(_LEARNED) and not name.startswith(_ONLY_RUN) and isinstance(value, event_file.Hyperparameter)
     }
 
 

@@ -180,9 +180,9 @@ def test_folders_of_splits_share_one_list_of_classes(tmp_path: Path, capsys: pyt
     assert lines[2] == "test: 8 images in 2 shards, 1 picture left out: ant 2, bee 0, cat 6 (1 left out)"
     assert lines[3] == "test: no pictures of bee"
     assert lines[-2] == "train: " + command_line(
-        "train", "--preset", "own64", "--networks.image-size", "16", "--data", f"{out}/train-*.tar"
+        "train", "--preset", "own64", "--networks.image-size", "16", "--data", f"{out}/train-*.tar", "--name", "mine"
     )
-    assert lines[-1].endswith(f"--tasks mine={out}")
+    assert lines[-1] == "evaluate: " + command_line("evaluate", "mine", "--tasks", f"pictures={out}")
 
 
 def test_what_is_held_out_stays_so_when_pictures_come_and_go_or_are_renamed(
@@ -296,16 +296,19 @@ def test_interrupted_call_goes_on_and_ends_with_the_same_bytes(
     left_behind = sorted(digests(tmp_path / "whole"), key=lambda name: name.startswith("test"))[stop_at - 1]
     (tmp_path / "out" / left_behind).write_bytes(b"left behind")
     assert run(*arguments) == 0
+    assert ("continuing after " in capsys.readouterr().err) == (stop_at > 1)
     assert digests(tmp_path / "out") == digests(tmp_path / "whole")
     for name in ("dataset.json", "index.npz", "prepare.json", "contact-sheet.png"):
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
-def test_call_that_is_done_already_changes_nothing(tmp_path: Path) -> None:
+def test_call_that_is_done_already_changes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = photos(tmp_path / "photos", 5)
     assert run(source, tmp_path / "out", "--size", 16) == 0
     before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    assert "nothing is left" not in capsys.readouterr().err
     assert run(source, tmp_path / "out", "--size", 16) == 0
+    assert "all 5 pictures have been converted before; nothing is left" in capsys.readouterr().err
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
 
 
@@ -336,7 +339,7 @@ def test_signal_ends_the_command_and_its_processes(
     _, told = command.communicate()
     assert command.returncode == status
     assert b"Traceback" not in told
-    assert (b"the same command continues from the last complete shard" in told) == (status > 0)
+    assert (b"the same command continues after the last complete shard" in told) == (status > 0)
     deadline = time.monotonic() + 60
     while _group_lives(command.pid) and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -313,7 +313,7 @@ def test_tensorboard_shows_the_settings_of_a_run_and_what_its_numbers_say(tmp_pa
     values = HParamsPluginData.FromString(content).session_start_info.hparams
     assert values["optimization.lr"].number_value == 0.003
     assert values["networks.latent"].string_value == "uniform"
-    assert not {"name", "storage", "workers.number"} & set(values)
+    assert not {"name", "storage", "workers.number", "data.cpus", "data.max_image_bytes"} & set(values)
     content = events.SummaryMetadata("_hparams_/experiment").plugin_data.content
     compared = [one.name.tag for one in HParamsPluginData.FromString(content).experiment.metric_infos]
     assert LOSS in compared
