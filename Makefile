@@ -68,6 +68,7 @@ bench: env  ## measure again: DATA=FOLDER holds shards of 64-pixel JPEGs as trai
 	$(BIN)/python -m benchmarks.ingest --data $(DATA) --json benchmarks/results/ingest.json
 	$(BIN)/python -m benchmarks.step --data $(DATA) --json benchmarks/results/step.json
 	$(BIN)/python -m benchmarks.learning --json benchmarks/results/learning.json
+	$(BIN)/python -m benchmarks.first_run --json benchmarks/results/first_run.json
 	$(BIN)/python -m benchmarks.render
 
 clean:  ## remove the environment and what tools left, but no runs
