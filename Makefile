@@ -57,8 +57,8 @@ test-cluster: env  ## run a cluster on hosts made of namespaces, and break them 
 	$(BIN)/python -m benchmarks.host_faults --json benchmarks/results/host_faults.json
 	$(BIN)/python -m benchmarks.render
 
-check-cluster-files: env  ## check the files that make clusters, without any cloud
-	$(BIN)/python cluster/check.py
+check-cluster-files: env  ## check the files that make clusters, without any cloud (ARGS=--strict: KubeRay must be there)
+	$(BIN)/python cluster/check.py $(ARGS)
 
 docs: env  ## render the tables of README and docs from benchmarks/results
 	$(BIN)/python -m benchmarks.render

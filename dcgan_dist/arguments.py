@@ -56,9 +56,13 @@ def read(
         with events.on_parse_error(lambda event: _refuse(event, given, command)):
             return command(args=given)
     except BrokenPipeError:
-        # Who reads the help has seen enough, as by `| head`. Python would complain once more where it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_output()
         sys.exit(0)
+
+
+def drop_output() -> None:
+    """Print nothing any more, since the reader has seen enough, as by `| head`: Python would complain at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _refuse(event: events.ParseErrorEvent, arguments: Sequence[str], command: Callable[..., object]) -> None:

@@ -101,15 +101,16 @@ def sample(options: SampleOptions, say: Callable[[str], None] = lambda text: Non
             _require_folder(option, target.parent)
     generator = load_frozen(checkpoint, run, options.generator, device)
     say(generator.about.caption)
+    # First, since a format may not hold the user's own networks, which is wrong input.
+    exported = [(to_safetensors if target.name.endswith(".safetensors") else to_pt2)(generator) for target in export]
     with at_work():
         if targets:
             images = generator.draw(options.number, options.seed)
             pictures = chain.from_iterable(images) if options.single else [grid(np.concatenate(list(images)))]
             for target, picture in zip(targets, pictures, strict=True):
                 target.write_bytes(png(picture, f"{generator.about.caption}, seed {options.seed}"))
-        for target in export:
-            write = to_safetensors if target.name.endswith(".safetensors") else to_pt2
-            target.write_bytes(write(generator))
+        for target, content in zip(export, exported, strict=True):
+            target.write_bytes(content)
     return [*targets, *export]
 
 

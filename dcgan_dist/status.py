@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import tyro
 
 from dcgan_dist import checkpoint
-from dcgan_dist.arguments import read
+from dcgan_dist.arguments import drop_output, read
 from dcgan_dist.checkpoint import Attempt, attempts, manifests
 from dcgan_dist.errors import DcganDistError, complain
 from dcgan_dist.history import lives, totals
@@ -162,7 +162,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = read(StatusOptions, arguments, prog=prog("status"))
         run = find_run(options.run, options.storage).place
-        print("\n".join(describe(run, read_standing(run), time.time())))
+        print("\n".join(describe(run, read_standing(run), time.time())), flush=True)
+    except BrokenPipeError:
+        drop_output()
     except DcganDistError as error:
         complain(error)
         return 2

@@ -314,7 +314,7 @@ def test_workers_length_and_monitoring_may_change() -> None:
         ({"sequence": 1}, {"sequence": 2}, "version 1 of the sequence"),
         ({"sequence": 2}, {}, "version 1 of the sequence"),
         ({"sequence": 3}, {"sequence": 3}, "version 3 of the sequence"),
-        (None, {"sequence": 2}, "has checkpoints but no run.json that can be read"),
+        (None, {"sequence": 2}, "has checkpoints but no readable run.json"),
         ({}, None, "version 1 of the sequence"),
         ({"sequence": 2}, {"sequence": 2}, None),
         ({"sequence": 2}, None, None),

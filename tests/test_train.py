@@ -267,7 +267,7 @@ def test_ctrl_c_while_data_is_drawn_leaves_no_run_and_no_half_of_the_data(
     status, output = train_here(*TINY, "--data.scenes-images=300", "--images=160", "--name=drawn")
     assert status == 130, output
     assert output.splitlines()[-1] == (
-        "stopped before training began: nothing of this run is kept; the same command starts it again"
+        "stopped before training began; nothing was saved, and the same command starts the run again"
     )
     assert "Traceback" not in output
     assert not (tmp_path / "runs" / "drawn").exists()
@@ -287,7 +287,9 @@ def test_ctrl_c_twice_is_a_wish_and_no_failure(
     monkeypatch.setattr(Supervisor, "run", run)
     status, output = train_here(*TINY, f"--data={shards(tmp_path / 'data')}", "--images=160", "--name=twice")
     assert status == 130, output
-    assert "stopped without a checkpoint: --resume twice starts training from the beginning" in output.splitlines()
+    assert (
+        "stopped before the first checkpoint: --resume twice starts training from the beginning" in output.splitlines()
+    )
     assert ("failed" in output, "Traceback" in output) == (False, False)
     assert json.loads((tmp_path / "runs" / "twice" / "run.json").read_text())["status"] == "stopped"
 
@@ -410,7 +412,7 @@ def test_a_run_is_not_resumed_on_other_images(train_here: Any, tmp_path: Path) -
     ("record", "sentence"),
     [
         (lambda record: record.pop("sequence") and json.dumps(record), "was trained on version 1 of the sequence"),
-        (lambda record: json.dumps(record)[:-9], "no run.json that can be read"),
+        (lambda record: json.dumps(record)[:-9], "no readable run.json"),
     ],
     ids=["older", "torn"],
 )
@@ -477,7 +479,8 @@ def test_wrong_input_is_told_in_one_sentence_with_status_2(
         (["--data=text/x.tar"], "x.tar is not a tar: it begins with b'hello"),
         (
             ["--data=corrupt"],
-            "corrupt/train-000000.tar can be decoded, for example train-000000.tar: train-00000000.jpg (cannot be",
+            "none of 128 images that were tried, the first ones of 3 of 3 shards, can be decoded, for example "
+            "train-000000.tar: train-00000000.jpg (cannot be",
         ),
         (
             ["--data=data", "--workers.wait_s=0.1", "--workers=4"],
