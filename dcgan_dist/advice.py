@@ -42,8 +42,8 @@ def warnings(
         )
     elif updates < TOO_FEW_UPDATES:
         found.append(
-            f"the run is too short to learn: {updates:,} updates of G, and before {TOO_FEW_UPDATES:,} samples "
-            f"show noise or blobs; give --images {images_for(optimization, TOO_FEW_UPDATES)} or more"
+            f"the run is too short to learn: it has {updates:,} updates of G, and samples are noise or blobs until "
+            f"about {TOO_FEW_UPDATES:,}; give --images {images_for(optimization, TOO_FEW_UPDATES)} or more"
         )
     if batch > data_images:
         found.append(

@@ -94,6 +94,12 @@ def address_of(settings: Settings) -> str:
     return settings.workers.address or os.environ.get("RAY_ADDRESS") or ""
 
 
+def describe_connecting(settings: Settings) -> str:
+    """What `connected` does first, for people: it takes seconds, and a minute on a busy machine."""
+    address = address_of(settings)
+    return f"joining the Ray cluster at {address}" if address else "starting Ray on this machine"
+
+
 def _require_answer(address: str) -> None:
     """See that somebody listens at HOST:PORT: Ray itself tries for minutes, and then ends the process."""
     if address.startswith(("http://", "https://")):
@@ -167,7 +173,7 @@ def connected(settings: Settings, cpus: float | None = None) -> Iterator[None]:
         cpus: logical CPUs of one that is started here; none: as many as a run with these settings needs.
 
     Raises:
-        ClusterError: there is no cluster at the address.
+        ClusterError: there is no cluster at the address, or none can be started here.
     """
     import ray
 
@@ -202,14 +208,22 @@ def connected(settings: Settings, cpus: float | None = None) -> Iterator[None]:
         cpus = settings.workers.number * settings.workers.cpus + max(READER_CPUS, cores)
         if settings.probe.tasks:
             cpus += settings.probe.actors * settings.probe.cpus
-    ray.init(
-        address="local",
-        num_cpus=int(-(-cpus // 1)),
-        namespace="dcgan-dist",
-        include_dashboard=False,
-        log_to_driver=False,
-        configure_logging=False,
-    )
+    try:
+        ray.init(
+            address="local",
+            num_cpus=int(-(-cpus // 1)),
+            namespace="dcgan-dist",
+            include_dashboard=False,
+            log_to_driver=False,
+            configure_logging=False,
+        )
+    except Exception as error:  # of no class of its own where its processes are too slow
+        ray.shutdown()
+        reason = str(error).partition("\n")[0]
+        raise ClusterError(
+            f"Ray did not start on this machine ({reason}): if the machine is busy or short of memory, close other "
+            "programs, and run the command again"
+        ) from error
     session = Path(ray._private.worker._global_node.get_session_dir_path())
     try:
         yield

@@ -49,8 +49,8 @@ class Expected:
         hours = f", {self.gpus * self.seconds / 3600:,.3g} GPU hours" if self.gpus else ""
         told = [
             f"expected: {_three(self.images_per_second)} images/s ({self.source}), {duration(self.seconds)} for "
-            f"{self.images:,} images{hours}; checkpoints take up to {_size(self.checkpoints * self.checkpoint_bytes)} "
-            f"({self.checkpoints} of {_size(self.checkpoint_bytes)})"
+            f"{self.images:,} images{hours}; up to {self.checkpoints} checkpoints of {_size(self.checkpoint_bytes)}, "
+            f"{_size(self.checkpoints * self.checkpoint_bytes)} in all"
         ]
         if not self.gpus and self.seconds > LONG_S:
             way = "--preset own64 has networks for processors" if self.maps > OWN_MAPS else "give fewer --images"

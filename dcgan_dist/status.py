@@ -82,8 +82,10 @@ def read_standing(run: Place) -> Standing:
 def describe(run: Place, found: Standing, now: float) -> list[str]:
     """Lines for people; `now` in seconds since 1970."""
     record, points = found.record, found.points
-    images = points[-1]["images"] if points else record["images"]
-    step = points[-1]["step"] if points else record["step"]
+    runs = record["status"] == "running"
+    # Once it has ended the record says where it is resumed: curves end before the last checkpoint, or behind it.
+    newest = points[-1] if points and runs else record
+    images, step = newest["images"], newest["step"]
     lines = [
         ("run", str(run)),
         ("status", _status(run, found, now)),
@@ -99,7 +101,7 @@ def describe(run: Place, found: Standing, now: float) -> list[str]:
         speed = statistics.harmonic_mean(speeds)
         waits = statistics.fmean(_values(recent, "speed/wait_share"))
         left_s = max(0, record["total_images"] - images) / speed
-        rest = f", {duration(left_s)} to go at this speed" if left_s else ""
+        rest = f", {duration(left_s)} {'to go at this speed' if runs else 'more at that speed'}" if left_s else ""
         lines.append(("speed", f"{speed:,.0f} images/s, waiting {100 * waits:.1f} %{rest}"))
         names = [("D", "loss/discriminator"), ("G", "loss/generator")]
         losses = [f"{short} {statistics.fmean(mean):.2f}" for short, name in names if (mean := _values(recent, name))]

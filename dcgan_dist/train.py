@@ -30,7 +30,7 @@ from dcgan_dist.checkpoint import (
     require_same,
     require_same_sequence,
 )
-from dcgan_dist.cluster import address_of, carry_code, connected, has_address, set_environment
+from dcgan_dist.cluster import carry_code, connected, describe_connecting, has_address, set_environment
 from dcgan_dist.commandline import Options, parse
 from dcgan_dist.contract import require_contract
 from dcgan_dist.data.embedded import EMBEDDED
@@ -94,11 +94,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         launch = Launch(options)
         if not options.dry_run:
             require_writable(place(options.settings.storage), "--storage")
-        address = address_of(options.settings)
-        if not address:
+        if not has_address(options.settings):
             require_interfaces(os.environ, interfaces(), gpus=False)
-        where = f"joining the Ray cluster at {address}" if address else "starting Ray on this machine"
-        print(where, flush=True)
+        print(describe_connecting(options.settings), flush=True)
         with connected(options.settings):
             launch.preflight()
             if options.dry_run:

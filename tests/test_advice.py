@@ -26,10 +26,10 @@ def test_presets_are_warned_of_nothing(preset: str) -> None:
     ("changes", "facts", "sentence"),
     [
         ({}, {"images": 63}, "the run of 63 images is shorter than one step of 64"),
-        ({}, {"images": 64 * 999}, "too short to learn: 999 updates of G"),
+        ({}, {"images": 64 * 999}, "too short to learn: it has 999 updates of G"),
         ({}, {"images": 64 * 999}, "give --images 64000 or more"),
         # Twice as many images for as many updates of G.
-        ({"optimization.schedule": "alternate"}, {"images": 64 * 1_500}, "too short to learn: 750 updates of G"),
+        ({"optimization.schedule": "alternate"}, {"images": 64 * 1_500}, "too short to learn: it has 750 updates of G"),
         ({"optimization.schedule": "alternate"}, {"images": 64 * 1_500}, "give --images 128000 or more"),
         ({}, {"data_images": 63}, "batch_size is 64 but the data set has 63 images"),
         ({}, {"data_images": 199}, "the data set has only 199 images"),

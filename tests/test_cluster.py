@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from dcgan_dist.cluster import connected, describe_connecting
+from dcgan_dist.errors import ClusterError
+from dcgan_dist.settings import Settings
+
 pytestmark = pytest.mark.ray
 
 PROGRAM = """
@@ -61,3 +65,24 @@ def test_its_logs_are_bounded_it_asks_for_a_token_and_nothing_of_it_stays() -> N
         assert "|" not in line
     assert 0 < int(written) <= 2 * (16 << 20) + 2_000_000
     assert (mode, there, left) == ("token", "True", "False")
+
+
+def test_one_that_does_not_start_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    def too_slow(**options: object) -> None:
+        raise Exception("The current node timed out during startup. It may be\noverloaded.")  # as Ray does
+
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(ray, "init", too_slow)
+    settings = Settings(images=1)
+    assert describe_connecting(settings) == "starting Ray on this machine"
+    sentence = r"did not start .*timed out during startup.*close other programs"
+    with pytest.raises(ClusterError, match=sentence) as raised, connected(settings):
+        raise AssertionError("nobody is connected")
+    assert "\n" not in str(raised.value)
+
+
+def test_that_one_is_joined_is_said_with_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "192.0.2.7:6379")
+    assert describe_connecting(Settings(images=1)) == "joining the Ray cluster at 192.0.2.7:6379"

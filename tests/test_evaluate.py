@@ -127,13 +127,13 @@ def test_how_near_samples_come_to_images_is_told_for_each_number_of_samples(fold
     [
         (["nowhere"], "there is no run nowhere: neither "),
         (["run", "--tasks", "nobody"], "task nobody needs its data: give --tasks nobody=FOLDER"),
-        (["run", "--tasks", "mine=absent"], "task mine is none that is known: there is no folder"),
+        (["run", "--tasks", "mine=absent"], "task mine needs its data but there is no folder"),
         (
             ["run", "--tasks", "mine=mine", "--features", "best"],
             "needs names of discriminator, random, pixels, knn, published-svhn",
         ),
         (["--tasks", "neighbours=mine", "--features", "pixels"], "neighbours draws samples of a run: give its folder"),
-        (["run", "--tasks", "neighbours=absent"], "task neighbours is none that is known: there is no folder"),
+        (["run", "--tasks", "neighbours=absent"], "task neighbours needs its data but there is no folder"),
         (["--tasks", "mine=mine"], "features discriminator are made by a run's network: give the run's folder"),
         (["--tasks", "mine=mine", "--features", "published-svhn", "--resize"], "svhn/G.npz is missing"),
         (["run", "--tasks", "mine=mine", "--features", "published-svhn"], "are made for images of 32 x 32 pixels"),
@@ -167,7 +167,8 @@ def test_wrong_input_is_told_in_one_sentence_with_status_2(
 )
 def test_so_is_a_pool_that_is_larger_than_the_cluster(arguments: list[str], sentence: str, folder: Path) -> None:
     status, output, errors = evaluate(folder, "run", "--tasks", "mine=mine", "--wait-s", "0.1", *arguments)
-    waiting, _, last = errors.partition("\n")
+    joining, waiting, last = errors.split("\n", 2)
+    assert joining.startswith("joining the Ray cluster at ")
     assert waiting.startswith("waiting for machines, at most 0.1 s unless some are being started: ")
     assert_told(folder, sentence, status, output, last)
 

@@ -1,6 +1,8 @@
 """Where a run stands, told from folders written by hand and from a real one."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -95,8 +97,23 @@ def test_a_run_without_a_sign_is_said_to_be_dead_with_the_command_that_goes_on(t
 @pytest.mark.parametrize("status", ["finished", "stopped", "failed"])
 def test_a_run_that_has_ended(status: str, tmp_path: Path) -> None:
     run = place(str(tmp_path / "runs" / "run"))
-    write_run(run, tmp_path, status=status)
-    assert told(run, later_s=3_600)["status"].partition(";")[0] == status
+    # Its last checkpoint lies behind the last point of the curves, which is of step 25.
+    write_run(run, tmp_path, status=status, step=27, images=3_456)
+    lines = told(run, later_s=3_600)
+    assert lines["status"].partition(";")[0] == status
+    assert lines["images"] == "3,456 of 6,400 (54 %), step 27 of 50"
+    assert lines["epoch"] == "2 of 3.2, 544 images left in it"
+    assert lines["speed"] == "320 images/s, waiting 2.0 %, 9 s more at that speed"
+
+
+def test_status_says_nothing_more_to_a_reader_who_has_left(tmp_path: Path) -> None:
+    write_run(place(str(tmp_path / "run")), tmp_path)
+    command = [sys.executable, "-m", "dcgan_dist.status", str(tmp_path / "run")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.close()  # as `head` does once it has its lines
+    _, error = process.communicate(timeout=60)
+    assert (process.returncode, error) == (0, b"")
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from dcgan_dist.advice import warnings
-from dcgan_dist.cluster import carry_code, connected, has_address, set_environment
+from dcgan_dist.cluster import carry_code, connected, describe_connecting, has_address, set_environment
 from dcgan_dist.contract import require_contract
 from dcgan_dist.data.embedded import EMBEDDED
 from dcgan_dist.data.shards import Index
@@ -73,6 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             require_writable(place(options.settings.storage), "--storage")
         if not has_address(sweep.base):
             require_interfaces(os.environ, interfaces(), gpus=False)
+        print(describe_connecting(sweep.base), flush=True)
         with connected(sweep.base, sweep.local_cpus):
             sweep.preflight()
             if options.dry_run:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import tyro
 
-from dcgan_dist.cluster import connected, has_address, set_environment
+from dcgan_dist.cluster import connected, describe_connecting, has_address, set_environment
 from dcgan_dist.errors import DcganDistError, SettingsError, at_work, complain
 from dcgan_dist.evaluation.evaluator import Evaluators
 from dcgan_dist.monitoring.terminal import Line
@@ -75,6 +75,7 @@ def open_pool(options: ActorOptions, say: Callable[[str], None]) -> Iterator[Eva
     workers = WorkerSettings(number=actors, cpus=max(cpus, 0.01), address=options.address, wait_s=options.wait_s)
     settings = Settings(images=1, workers=workers)
     set_environment(settings)
+    print(describe_connecting(settings), file=sys.stderr, flush=True)
     with connected(settings):
         from dcgan_dist.evaluation.pool import Pool  # Ray's environment is set by now
 

@@ -130,7 +130,8 @@ class LiveTerminal:
         self._points += points
         summary = summarise(self._points, self._totals)
         room = os.get_terminal_size(self._stream.fileno()).columns - BAR_COLUMNS
-        description = fitting([summary.left, *summary.details, summary.images], room)
+        epoch, *details = summary.details
+        description = fitting([summary.left, summary.images, *details, epoch], room)
         self._bar = self._bar or self._make_bar()
         self._bar.n = points[-1]["images"]
         self._bar.set_description_str(description)

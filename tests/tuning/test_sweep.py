@@ -315,8 +315,8 @@ def test_wrong_sweeps_get_one_sentence_and_leave_nothing(
             [
                 "each trial: length: 50,000 images, 50 passes over 1,000, 782 updates of G, if the other shards are "
                 "like the largest",
-                "warning: each trial: the run is too short to learn: 391 updates of G, and before 1,000 samples show "
-                "noise or blobs; give --images 128000 or more",
+                "warning: each trial: the run is too short to learn: it has 391 updates of G, and samples are noise or "
+                "blobs until about 1,000; give --images 128000 or more",
             ],
         ),
     ],

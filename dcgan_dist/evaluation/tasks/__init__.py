@@ -70,7 +70,7 @@ def _find(name: str, folder: str, option: str) -> Place:
     where = place(folder)
     if not where.is_folder():
         raise SettingsError(
-            f"task {name} is none that is known: there is no folder {where}; give {option} {name}=FOLDER with "
-            "train-*.tar and test-*.tar in it"
+            f"task {name} needs its data but there is no folder {where}: give {option} {name}=FOLDER, a folder with "
+            "train-*.tar and test-*.tar"
         )
     return where

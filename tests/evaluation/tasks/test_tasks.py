@@ -32,7 +32,7 @@ def test_neighbours_are_no_labelled_task() -> None:
         ("", "needs names, as in cifar10, or NAME=FOLDER"),
         ("cifar10,", "needs names"),
         ("mine=", "needs names"),
-        ("nobody", "task nobody is none that is known: there is no folder"),
+        ("nobody", "task nobody needs its data but there is no folder"),
         ("a=.,a=.", "task a is given twice"),
         ("neighbours,neighbours", "task neighbours is given twice"),
     ],
