@@ -53,8 +53,11 @@ def read(
     if default is not None:
         command = partial(command, default=default)
     try:
-        with events.on_parse_error(lambda event: _refuse(event, given, command)):
-            return command(args=given)
+        try:
+            with events.on_parse_error(lambda event: _refuse(event, given, command)):
+                return command(args=given)
+        finally:
+            sys.stdout.flush()  # a short help lies in a buffer until now
     except BrokenPipeError:
         drop_output()
         sys.exit(0)

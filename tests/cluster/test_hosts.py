@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -125,7 +126,14 @@ with Hosts("other"):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 @pytest.mark.usefixtures("namespaces")
 def test_nothing_is_left_of_who_was_ended(number: signal.Signals) -> None:
-    maker = subprocess.Popen([sys.executable, "-c", MAKE], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    maker = subprocess.Popen(
+        [sys.executable, "-c", MAKE],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        # Where tests run in the background, SIGINT is ignored by them, and by all that they start.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    )
     assert maker.stdout is not None
     with maker.stdout as told:
         assert told.readline() == b"made\n"

@@ -83,7 +83,7 @@ def test_a_pipe_and_a_name_that_is_not_utf8_are_passed_over(tmp_path: Path) -> N
 @pytest.fixture
 def somebody() -> Iterator[Path]:
     """A folder in which this process is a user who may not do everything, also where tests are run by root."""
-    folder = Path(tempfile.mkdtemp())  # those of pytest are not for other users
+    folder = Path(tempfile.mkdtemp(dir="/tmp"))  # those of pytest are not for other users, nor is every TMPDIR
     folder.chmod(0o755)
     before = os.geteuid()
     try:
