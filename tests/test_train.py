@@ -312,8 +312,8 @@ def test_a_dry_run_whose_step_fails_is_a_failure(
     ("length", "steps", "told"),
     [
         ([], 12_500, "length: 200,000 images, 1.56e+03 passes over 128, 6,250 updates of G"),
-        (["--images=161"], 11, "warning: the run is too short to learn: 6 updates of G"),
-        (["--epochs=0.5"], 4, "warning: the run is too short to learn: 2 updates of G"),
+        (["--images=161"], 11, "warning: the run is too short to learn: it has 6 updates of G"),
+        (["--epochs=0.5"], 4, "warning: the run is too short to learn: it has 2 updates of G"),
     ],
 )
 def test_the_length_follows_from_the_pictures_where_nobody_gives_one(
