@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any
 
 import tyro
@@ -149,6 +150,9 @@ def _status(run: Place, found: Standing, now: float) -> str:
     signs = [attempt.started for attempt in found.attempts] + [point["time"] for point in found.lines[-1:]]
     if not signs:
         return "starting"
+    # A command that resumes the run writes the record before its workers are up.
+    if written := found.record.get("written"):
+        signs.append(datetime.fromisoformat(written).timestamp())
     silent_s = now - max(signs)
     if silent_s < SILENT_S:
         return f"running, last sign of life {duration(silent_s)} ago"

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,15 @@ def test_a_run_without_a_sign_is_said_to_be_dead_with_the_command_that_goes_on(t
         "no sign of life for 1 h 00 min: if it is dead, resume it with: "
         + command_line("train", "--resume", "a run", "--storage", f"{tmp_path}/runs")
     )
+
+
+def test_a_run_that_is_being_resumed_is_not_said_to_be_dead(tmp_path: Path) -> None:
+    run = place(str(tmp_path / "runs" / "a run"))
+    write_run(run, tmp_path)
+    resumed = read_standing(run).lines[-1]["time"] + 3_590
+    written = datetime.fromtimestamp(resumed, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    (run / "run.json").write_bytes(json.dumps(RECORD | {"written": written}).encode())
+    assert told(run, later_s=3_600)["status"].startswith("running, last sign of life 1")
 
 
 @pytest.mark.parametrize("status", ["finished", "stopped", "failed"])
