@@ -224,7 +224,7 @@ def test_a_run_goes_on_while_machines_come_and_go(nodes: Nodes, start: Callable[
     assert "with 1 worker, 3 before; " in output
     assert "(raylet)" not in output
     assert "lost: " in output
-    assert "notice: 1 node of this run will go" in output
+    assert "notice: 1 node of this run will be taken away" in output
 
     samples, steps = run.surviving(), reached[5]
     expected = (rows.sample.tolist() for rows in run.plan().rows(0))
