@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.report import Bar, Cell, Report, Table, finish, parser
+from dcgan_dist.errors import DataError
 
 COMMAND = "-m dcgan_dist.train --name first"
 BEGINS = "training begins"
@@ -33,7 +34,12 @@ def main() -> int:
 
 
 def find(folder: Path) -> Report:
-    """Give the command in a folder and watch it; raises `CalledProcessError` where it fails."""
+    """Give the command in a folder and watch it.
+
+    Raises:
+        CalledProcessError: it failed.
+        DataError: it did not say that training begins, or left no samples.
+    """
     began = time.perf_counter()
     command = [sys.executable, *COMMAND.split()]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
@@ -45,8 +51,10 @@ def find(folder: Path) -> Report:
         begins = echo(process.stdout)
     ended = time.perf_counter()
     thread.join()
-    if process.returncode or begins is None or not grid:
+    if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)
+    if begins is None or not grid:
+        raise DataError(f"{COMMAND} ended well, but did not say that {BEGINS}, or left no samples")
     return report(begins - began, grid[0] - began, ended - began)
 
 

@@ -9,7 +9,6 @@ the run draws is judged beside what has to be rejected. They are expected in $DC
 $DCGAN_DIST_DATA/tinyimagenet64. No picture leaves the machine: the report holds numbers alone.
 """
 
-import json
 import subprocess
 import sys
 import tarfile
@@ -27,6 +26,7 @@ from dcgan_dist.checkpoint import load_checkpoint, manifests
 from dcgan_dist.errors import DataError, SettingsError
 from dcgan_dist.length import generator_updates
 from dcgan_dist.pictures import Pixels
+from dcgan_dist.record import read_record
 from dcgan_dist.settings import DataSettings
 from dcgan_dist.storage import Place, expand, place
 
@@ -73,9 +73,14 @@ class Made:
         return place(str(self.folder / "runs" / "own"))
 
     def minutes(self) -> float:
-        """How long the run took, as its record says: starts, and steps that were lost and done again, are in it."""
-        record = json.loads((self.run / "run.json").read_bytes())
-        return sum(float(record[f"seconds_{part}"]) for part in ("training", "starting", "redone")) / 60
+        """How long the run took, with starts and with steps that were lost and done again.
+
+        Raises:
+            CheckpointError: its record is missing or damaged.
+        """
+        parts = ("seconds_training", "seconds_starting", "seconds_redone")
+        record = read_record(self.run, parts)
+        return sum(float(record[part]) for part in parts) / 60
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
