@@ -12,7 +12,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -38,6 +38,7 @@ from dcgan_dist.data.plan import SEQUENCE
 from dcgan_dist.data.shards import Index, layout_sha256
 from dcgan_dist.data.splits import trains_on_held_out
 from dcgan_dist.data.trained_on import FIELD, TrainedOn, contents, from_record, inherited
+from dcgan_dist.driver import LOCK_FILE, require_no_driver, sole_driver
 from dcgan_dist.errors import CheckpointError, DataError, DcganDistError, SettingsError, TrainingError, complain
 from dcgan_dist.estimate import Expected, FirstMinute, checkpoint_bytes, checkpoints_kept, shared_cores
 from dcgan_dist.evaluation.judge import Judge, PoolJudge
@@ -177,7 +178,7 @@ class Launch:
         Raises:
             SettingsError: the name is taken; networks or loss of the user's own cannot be used.
             DataError: the data is not there.
-            CheckpointError: there is nothing to resume, or it was trained with other settings.
+            CheckpointError: there is nothing to resume, or it was trained with other settings, or is being trained.
         """
         from dcgan_dist.data.dataset import find_shards
         from dcgan_dist.data.foreign import look_at_first
@@ -197,9 +198,10 @@ class Launch:
             saved = from_yaml((self.run / "settings.yaml").read_bytes().decode(), str(self.run / "settings.yaml"))
             require_same(saved, self.settings, self.run)
             require_same_sequence(self.run, self._recorded)
-        elif self.run.names():
-            go_on = f"resume it with --resume {shlex.quote(self.settings.name)}, or " if is_run(self.run) else ""
-            raise SettingsError(f"name is {self.settings.name} but {self.run} exists: {go_on}choose another name")
+            if not self._is_trial and not options.dry_run:
+                require_no_driver(self.run)
+        elif set(self.run.names()) - {LOCK_FILE}:
+            raise self._taken()
         self._begun_with = self._find_beginning()
         if self._begun_with and not (options.resume and newest_manifest(self.run)):
             self.init_from = _networks_of(find_run(self._begun_with, self.settings.storage), self.settings)
@@ -220,6 +222,11 @@ class Launch:
         # Those of the embedded data set may have yet to be drawn.
         self._trained_on = self._all_trained_on([] if self.settings.data.path == EMBEDDED else self.shards)
         self.tasks = open_tasks(self.settings, self._trained_on) if lent is None else []
+
+    def _taken(self) -> SettingsError:
+        """The run is to be a new one, but there is something of its name."""
+        go_on = f"resume it with --resume {shlex.quote(self.settings.name)}, or " if is_run(self.run) else ""
+        return SettingsError(f"name is {self.settings.name} but {self.run} exists: {go_on}choose another name")
 
     def _find_beginning(self) -> str:
         """The run whose networks this one begins with, or began with, and its checkpoint; empty for its own."""
@@ -397,7 +404,19 @@ class Launch:
         return [name for name, checksum in checksums().items() if before.get(name, checksum) != checksum]
 
     def train(self) -> int:
-        """Train to the end, or until a signal, the time limit or a failure; returns the command's status."""
+        """Train to the end, or until a signal, the time limit or a failure; returns the command's status.
+
+        Raises:
+            CheckpointError: another command has begun to train the run meanwhile.
+            SettingsError: another one has begun a run of that name.
+        """
+        # Of trials a sweep takes care, which may start one again while its lost driver is still ending.
+        with nullcontext() if self._is_trial else sole_driver(self.run):
+            if not self.options.resume and is_run(self.run):
+                raise self._taken()
+            return self._train()
+
+    def _train(self) -> int:
         import ray
 
         from dcgan_dist.data.source import Reading

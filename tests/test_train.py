@@ -34,7 +34,8 @@ from dcgan_dist.commandline import Options, parse
 from dcgan_dist.data.plan import SEQUENCE
 from dcgan_dist.data.shards import ShardWriter
 from dcgan_dist.data.trained_on import contents
-from dcgan_dist.errors import DataError, DcganDistError
+from dcgan_dist.driver import LOCK_FILE, sole_driver
+from dcgan_dist.errors import CheckpointError, DataError, DcganDistError, SettingsError
 from dcgan_dist.evaluation.job import ProbeJob
 from dcgan_dist.monitoring.curves import read_points
 from dcgan_dist.monitoring.metrics import describe
@@ -397,6 +398,33 @@ def test_one_line_for_job_managers_leaves_a_run_that_is_done(call: Any, train_he
     status, output = train_here(*line, "--images=100")
     assert (status, output.splitlines()[-1]) == (0, f"{tmp_path}/runs/first is finished: it has seen 160 images")
     assert (tmp_path / "runs" / "first" / "run.json").read_bytes() == before
+
+
+@pytest.mark.usefixtures("after_first_run")
+def test_a_run_has_one_driver_at_a_time(call: Any, tmp_path: Path) -> None:
+    run = place(str(tmp_path / "runs" / "first"))
+    with sole_driver(run):
+        status, output, errors = call(main, "--resume=first", "--images=320")
+        assert (status, output) == (2, "")
+        assert f"{run} is being trained by process {os.getpid()} on" in one_sentence(errors)
+        with contextlib.chdir(tmp_path):
+            Launch(parse(["--resume=first", "--images=320", "--dry-run"]))
+    with contextlib.chdir(tmp_path):
+        late = Launch(parse(["--resume=first", "--images=320"]))
+        new = Launch(parse(["--data=data", "--name=new"]))
+    with sole_driver(run), pytest.raises(CheckpointError, match="first is being trained by"):
+        late.train()
+    # Both were found to be free; then somebody else was faster.
+    (tmp_path / "runs" / "new").mkdir()
+    (tmp_path / "runs" / "new" / "settings.yaml").write_text("theirs")
+    with pytest.raises(SettingsError, match=r"name is new but .*runs/new exists: resume it with --resume new, or"):
+        new.train()
+    assert (tmp_path / "runs" / "new" / "settings.yaml").read_text() == "theirs"
+    # Killed between its lock and its first file, a run is still a new one.
+    (tmp_path / "runs" / "locked").mkdir()
+    (tmp_path / "runs" / "locked" / LOCK_FILE).touch()
+    with contextlib.chdir(tmp_path):
+        Launch(parse(["--data=data", "--name=locked", "--resume"]))
 
 
 @pytest.mark.usefixtures("after_first_run")

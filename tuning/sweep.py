@@ -23,6 +23,7 @@ from dcgan_dist.contract import require_contract
 from dcgan_dist.data.embedded import EMBEDDED
 from dcgan_dist.data.shards import Index
 from dcgan_dist.data.trained_on import TrainedOn, contents
+from dcgan_dist.driver import LOCK_FILE, require_no_driver, sole_driver
 from dcgan_dist.errors import DcganDistError, SettingsError, complain
 from dcgan_dist.evaluation.tasks import parse_tasks
 from dcgan_dist.extensions import CODE_SETTINGS, Code, import_code, named_by, require_trust
@@ -117,12 +118,11 @@ class Sweep:
         if options.searcher == "optuna":
             require_optuna()
         require_matplotlib()
-        drawing = options.starts_or_resumes and set(self.folder.place.names()) <= {"trials"}
+        if self.resumed and not options.report:
+            require_no_driver(self.folder.place)
+        drawing = options.starts_or_resumes and set(self.folder.place.names()) <= {"trials", LOCK_FILE}
         if not self.resumed and self.folder.exists() and not drawing:
-            raise SettingsError(
-                f"name is {settings.name} but {self.folder.place} exists: resume it with --resume "
-                f"{settings.name}, or choose another name"
-            )
+            raise self._taken()
         if options.report:
             plan, _ = self.folder.read_plan()
             self.objective = Objective(**plan["compared"])
@@ -153,6 +153,13 @@ class Sweep:
             cores = len(os.sched_getaffinity(0))
             self.at_once = on_this_machine(self.largest, cores, options.at_once, options.trials, actors)
             self.local_cpus = local_cpus(self.largest, self.at_once, actors)
+
+    def _taken(self) -> SettingsError:
+        """The sweep is to be a new one, but there is something of its name."""
+        name = self.options.settings.name
+        return SettingsError(
+            f"name is {name} but {self.folder.place} exists: resume it with --resume {name}, or choose another name"
+        )
 
     def _base(self, settings: Settings, tasks: str) -> Settings:
         """Settings that all trials share; `tasks` of the probe with their folders."""
@@ -283,7 +290,18 @@ class Sweep:
         require_values(self.objective, self._slowest(), self.total)
 
     def run(self) -> int:
-        """Run trials until there are enough of them, or until a budget or a signal ends the sweep."""
+        """Run trials until there are enough of them, or until a budget or a signal ends the sweep.
+
+        Raises:
+            CheckpointError: another command runs them.
+            SettingsError: another one has begun a sweep of that name.
+        """
+        with sole_driver(self.folder.place):
+            if not self.resumed and self.folder.is_begun():
+                raise self._taken()
+            return self._run()
+
+    def _run(self) -> int:
         from dcgan_dist.monitoring.terminal import Progress
         from dcgan_dist.train import Lent
         from tuning.judge import SharedJudge

@@ -1,11 +1,13 @@
 """The command line of a sweep: how it and its folder are named."""
 
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from dcgan_dist.driver import sole_driver
 from dcgan_dist.errors import CheckpointError, SettingsError
 from dcgan_dist.settings import scenes32, to_yaml
 from dcgan_dist.storage import place
@@ -118,6 +120,23 @@ def test_resume_without_a_name_is_told() -> None:
         SettingsError, match=r"--resume names no sweep: give one, as in --resume NAME, or a --name besid"
     ):
         parse(["--resume", "--trials=4"])
+
+
+def test_a_sweep_has_one_driver_at_a_time(folder: Path) -> None:
+    line = [*SEARCH, "--name=new", "--storage=kept", "--objective=samples/spread"]
+    late = Sweep(parse(line))
+    begun = parse(line)
+    begun.folder.write_plan(begun.plan(), to_yaml(replace(begun.settings, images=99_999, epochs=None)))
+    again = Sweep(parse(["--resume=new", "--storage=kept"]))
+    with sole_driver(begun.folder.place):
+        with pytest.raises(CheckpointError, match=rf"kept/new is being trained by process {os.getpid()} on"):
+            Sweep(parse(["--resume=new", "--storage=kept"]))
+        with pytest.raises(CheckpointError, match="kept/new is being trained by process"):
+            again.run()
+        Sweep(parse(["--report=new", "--storage=kept"]))
+    # Its name was free when it was looked at.
+    with pytest.raises(SettingsError, match=r"name is new but .*kept/new exists: resume it with --resume new"):
+        late.run()
 
 
 def test_a_sweep_that_ended_while_its_data_was_drawn_starts_by_the_same_line(folder: Path) -> None:

@@ -1,0 +1,66 @@
+"""One driver at a time: what a command trains, a run or a sweep, no other command goes on with meanwhile.
+
+The driver holds a lock on a file of the folder, which the kernel takes back however the process ends, so that nothing
+has to be cleaned up after a kill. Object stores have no locks, and some file systems none that other machines see:
+there an older driver notices by the next attempt that it has been replaced, and writes no more checkpoints.
+"""
+
+import fcntl
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from dcgan_dist.errors import CheckpointError, DataError
+from dcgan_dist.storage import Place
+
+LOCK_FILE = "driver.lock"
+"""It stays when the driver has ended: not its presence counts, but whether it is locked."""
+
+
+@contextmanager
+def sole_driver(folder: Place) -> Iterator[None]:
+    """Be the only driver of a run's or a sweep's folder within the block.
+
+    Raises:
+        CheckpointError: another process drives it.
+        DataError: nothing can be written there.
+    """
+    if not folder.is_local:
+        yield
+        return
+    folder.make_folder()
+    lock = (folder / LOCK_FILE).local_path
+    try:
+        file = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise DataError(f"{lock} cannot be written: {error.strerror}") from error
+    try:
+        _lock(file, folder)
+        os.ftruncate(file, 0)
+        os.pwrite(file, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(file)
+
+
+def require_no_driver(folder: Place) -> None:
+    """See that nobody drives what is to be resumed; nothing is written. Raises `CheckpointError` otherwise."""
+    lock = folder / LOCK_FILE
+    if folder.is_local and lock.is_file() and os.access(lock.local_path, os.R_OK | os.W_OK):
+        with lock.local_path.open("r+") as file:
+            _lock(file.fileno(), folder)
+
+
+def _lock(file: int, folder: Place) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.pread(file, 200, 0).decode(errors="replace").strip() or "another process"
+        raise CheckpointError(
+            f"{folder} is being trained by {holder}: wait until that has ended, or stop it first (one Ctrl-C, or "
+            "SIGTERM, lets it write a checkpoint)"
+        ) from None
+    except OSError:
+        # A file system without locks: attempts alone tell drivers apart.
+        return
