@@ -44,8 +44,11 @@ class Expected:
         """Until the run is done."""
         return self.images / self.images_per_second
 
-    def lines(self) -> list[str]:
-        """For people: what it takes, and a warning where that is too much for processors."""
+    def lines(self, least_s: float = 0.0) -> list[str]:
+        """For people: what it takes, and a warning where that is too much for processors; nothing for less than
+        `least_s` seconds."""
+        if self.seconds < least_s:
+            return []
         hours = f", {self.gpus * self.seconds / 3600:,.3g} GPU hours" if self.gpus else ""
         told = [
             f"expected: {_three(self.images_per_second)} images/s ({self.source}), {duration(self.seconds)} for "

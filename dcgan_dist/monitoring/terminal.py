@@ -5,7 +5,7 @@ import os
 import statistics
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NoReturn, Protocol, TextIO
@@ -97,14 +97,15 @@ class LogTerminal:
             self._line()
 
     def close(self) -> None:
-        """A line over the points that have none yet."""
+        """A line over the points that have none yet; no time is left any more."""
         if self._points:
-            self._line()
+            self._line(ended=True)
 
-    def _line(self) -> None:
+    def _line(self, *, ended: bool = False) -> None:
         summary = summarise(self._points, self._totals)
         self._points = []
-        self.say("  ".join([f"images {summary.images} ({summary.percent} %)", *summary.details, summary.left]))
+        left = [] if ended else [summary.left]
+        self.say("  ".join([f"images {summary.images} ({summary.percent} %)", *summary.details.values(), *left]))
 
 
 class LiveTerminal:
@@ -128,19 +129,24 @@ class LiveTerminal:
     def progress(self, points: Sequence[Scalars]) -> None:
         """Redraw the bar; the first call shows it."""
         self._points += points
-        summary = summarise(self._points, self._totals)
-        room = os.get_terminal_size(self._stream.fileno()).columns - BAR_COLUMNS
-        epoch, *details = summary.details
-        description = fitting([summary.left, summary.images, *details, epoch], room)
         self._bar = self._bar or self._make_bar()
         self._bar.n = points[-1]["images"]
-        self._bar.set_description_str(description)
+        self._describe(self._bar)
 
     def close(self) -> None:
-        """Leave the bar's last state on the terminal."""
+        """Leave the bar's last state on the terminal, without a time that is left."""
         if self._bar is not None:
+            self._describe(self._bar, ended=True)
             self._bar.close()
             self._bar = None
+
+    def _describe(self, bar: "tqdm[NoReturn]", *, ended: bool = False) -> None:
+        summary = summarise(self._points, self._totals)
+        room = os.get_terminal_size(self._stream.fileno()).columns - BAR_COLUMNS
+        # In the order in which a narrow terminal can do without them, from the end.
+        details = [summary.details[name] for name in ("loss", "speed", "epoch", "waiting") if name in summary.details]
+        left = [] if ended else [summary.left]
+        bar.set_description_str(fitting([*left, summary.images, *details], room))
 
 
 @dataclass(frozen=True)
@@ -150,8 +156,8 @@ class Summary:
     images: str
     """`120,320 of 320,000`"""
     percent: int
-    details: list[str]
-    """Losses, speed, wait share, epoch: those that the points hold."""
+    details: Mapping[str, str]
+    """Of epoch, loss, speed and waiting those that the points hold."""
     left: str
     """`1 min 08 s left`"""
 
@@ -163,17 +169,17 @@ def summarise(points: Sequence[Scalars], totals: Totals) -> Summary:
         return [point["values"][name] for point in points if name in point["values"]]
 
     images = points[-1]["images"]
-    details = [f"epoch {min(images / totals.images_per_epoch, totals.epochs):.1f}"]
+    details = {"epoch": f"epoch {min(images / totals.images_per_epoch, totals.epochs):.1f}"}
     losses = [(short, values(f"loss/{name}")) for short, name in (("D", "discriminator"), ("G", "generator"))]
     if known := [f"{short} {statistics.fmean(mean):.2f}" for short, mean in losses if mean]:
-        details.append(" ".join(["loss", *known]))
+        details["loss"] = " ".join(["loss", *known])
     left = "time left unknown"
     if speeds := [speed for speed in values("speed/images_per_second") if speed > 0]:
         speed = statistics.harmonic_mean(speeds)
-        details.append(f"{speed:,.0f} images/s")
+        details["speed"] = f"{speed:,.0f} images/s"
         left = f"{duration(max(0, totals.images - images) / speed)} left"
     if waits := values("speed/wait_share"):
-        details.append(f"waiting {100 * statistics.fmean(waits):.1f} %")
+        details["waiting"] = f"waiting {100 * statistics.fmean(waits):.1f} %"
     return Summary(f"{images:,} of {totals.images:,}", 100 * images // totals.images, details, left)
 
 

@@ -58,7 +58,8 @@ def test_a_log_gets_a_line_at_once_and_then_one_every_line_s() -> None:
         # 2,400 images/s: as long as at 2,000 and at 3,000 for the same number of images each.
         "images 120,320 of 320,000 (37 %)  epoch 6.0  loss D 0.90 G 1.31  2,400 images/s  waiting 0.8 %  "
         "1 min 23 s left",
-        "images 320,000 of 320,000 (100 %)  epoch 16.0  loss D 0.92 G 1.31  2,950 images/s  waiting 0.8 %  0 s left",
+        # The run has ended, here or anywhere else: no time is left.
+        "images 320,000 of 320,000 (100 %)  epoch 16.0  loss D 0.92 G 1.31  2,950 images/s  waiting 0.8 %",
     ]
 
 
@@ -106,8 +107,9 @@ def test_a_terminal_gets_a_live_bar_with_lines_above_it() -> None:
     os.close(controller)
     assert output.index("header") < output.index("25 %|") < output.index("checkpoint written") < output.index("50 %|")
     assert output.index("50 %|") < output.index("the end")
-    # 80 columns have room for this much, and no part of a line is cut.
-    assert re.search(r"\| 54 s left  160,000 of 320,000  loss D 0\.92 G 1\.31 *\r", output)
+    # 80 columns have room for this much, and no part of a line is cut. The last state has no time that is left.
+    assert re.search(r"\| 1 min 21 s left  80,000 of 320,000  loss D 0\.92 G 1\.31 *\r", output)
+    assert re.search(r"\| 160,000 of 320,000  loss D 0\.92 G 1\.31  2,950 images/s *\r*\n", output)
     assert " 0 %|" not in output
     # A carriage return without a new line goes back to the start of the line: that is what makes the bar live.
     assert re.search(r"\r[^\n]*25 %\|", output)
