@@ -83,13 +83,16 @@ def read_standing(run: Place) -> Standing:
 def describe(run: Place, found: Standing, now: float) -> list[str]:
     """Lines for people; `now` in seconds since 1970."""
     record, points = found.record, found.points
-    runs = record["status"] == "running"
-    # Once it has ended the record says where it is resumed: curves end before the last checkpoint, or behind it.
-    newest = points[-1] if points and runs else record
+    silent_s = _silence(found, now) if record["status"] == "running" else None
+    runs = silent_s is not None and silent_s < SILENT_S
+    # A run that has ended is resumed where its record says, one that was killed at its newest checkpoint: curves end
+    # before that, or behind it.
+    resumed = record if silent_s is None else found.checkpoints[max(found.checkpoints)] if found.checkpoints else record
+    newest = points[-1] if points and runs else resumed
     images, step = newest["images"], newest["step"]
     lines = [
         ("run", str(run)),
-        ("status", _status(run, found, now)),
+        ("status", _status(run, str(record["status"]), silent_s)),
         (
             "images",
             f"{images:,} of {record['total_images']:,} ({100 * images // record['total_images']} %), "
@@ -140,22 +143,24 @@ def _epoch(images: int, record: Mapping[str, Any]) -> str:
     return f"{done + 1:,} of {total:.3g}, {count(record['epoch_images'] - into, 'image')} left in it"
 
 
-def _status(run: Place, found: Standing, now: float) -> str:
-    status = str(found.record["status"])
+def _silence(found: Standing, now: float) -> float:
+    """Seconds since the last sign of life; 0 where there has been none, since it has only just begun."""
+    signs = [attempt.started for attempt in found.attempts] + [point["time"] for point in found.lines[-1:]]
+    # A command that resumes the run writes the record before its workers are up.
+    if signs and (written := found.record.get("written")):
+        signs.append(datetime.fromisoformat(written).timestamp())
+    return now - max(signs) if signs else 0.0
+
+
+def _status(run: Place, status: str, silent_s: float | None) -> str:
+    """For people; `silent_s` is None where the record says that it has ended."""
     again = command_line("train", "--resume", run.name, "--storage", str(run.parent))
     if status == "finished":
         return status
-    if status != "running":
+    if silent_s is None:
         return f"{status}; resume with: {again}"
-    signs = [attempt.started for attempt in found.attempts] + [point["time"] for point in found.lines[-1:]]
-    if not signs:
-        return "starting"
-    # A command that resumes the run writes the record before its workers are up.
-    if written := found.record.get("written"):
-        signs.append(datetime.fromisoformat(written).timestamp())
-    silent_s = now - max(signs)
     if silent_s < SILENT_S:
-        return f"running, last sign of life {duration(silent_s)} ago"
+        return f"running, last sign of life {duration(silent_s)} ago" if silent_s else "starting"
     return f"no sign of life for {duration(silent_s)}: if it is dead, resume it with: {again}"
 
 

@@ -89,10 +89,17 @@ def test_a_run_that_goes_on(storage: str, request: pytest.FixtureRequest, tmp_pa
 def test_a_run_without_a_sign_is_said_to_be_dead_with_the_command_that_goes_on(tmp_path: Path) -> None:
     run = place(str(tmp_path / "runs" / "a run"))
     write_run(run, tmp_path)
-    assert told(run, later_s=3_600)["status"] == (
+    lines = told(run, later_s=3_600)
+    assert lines["status"] == (
         "no sign of life for 1 h 00 min: if it is dead, resume it with: "
         + command_line("train", "--resume", "a run", "--storage", f"{tmp_path}/runs")
     )
+    # It goes on where its newest checkpoint is, which the images behind that are lost with.
+    assert lines["images"] == "1,280 of 6,400 (20 %), step 10 of 50"
+    assert lines["epoch"] == "1 of 3.2, 720 images left in it"
+    assert lines["speed"].endswith("16 s more at that speed")
+    (run / "checkpoints").delete()
+    assert told(run, later_s=3_600)["images"] == "0 of 6,400 (0 %), step 0 of 50"
 
 
 def test_a_run_that_is_being_resumed_is_not_said_to_be_dead(tmp_path: Path) -> None:
