@@ -14,7 +14,7 @@ from typing import Annotated
 import tyro
 
 from dcgan_dist.arguments import read
-from dcgan_dist.cluster import connected, set_environment
+from dcgan_dist.cluster import connected, describe_connecting, has_address, set_environment
 from dcgan_dist.errors import ClusterError, at_work
 from dcgan_dist.evaluation.options import status_of
 from dcgan_dist.invocation import prog
@@ -45,10 +45,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = read(PreflightOptions, arguments, prog=prog("doctor"))
         settings = Settings(images=1, workers=WorkerSettings(address=options.address))
         set_environment(settings)
+        if options.doctor:
+            print(describe_connecting(settings), flush=True)
         with connected(settings):
             if options.doctor:
                 with at_work():
-                    _examine(options.storage, line)
+                    _examine(options.storage, line, ours=not has_address(settings))
             else:
                 _list()
 
@@ -69,8 +71,11 @@ def _list() -> None:
         )
 
 
-def _examine(storage: str, line: Line) -> None:
+def _examine(storage: str, line: Line, *, ours: bool) -> None:
     """Print what was found.
+
+    Args:
+        ours: whether this Ray was started by the command, with a token that nobody else has.
 
     Raises:
         ClusterError: something failed.
@@ -93,7 +98,10 @@ def _examine(storage: str, line: Line) -> None:
         print(reduced)
     print(f"storage: {storage}" if storage else "storage: not tested, name it with --storage")
     asks = asks_for_token(ray.get_runtime_context().gcs_address)
-    print("token: required" if asks else "token: NOT required, anyone who can reach the cluster can run code on it")
+    if ours and asks:
+        print("cluster: none; this Ray was started for the check (name a cluster with --address or $RAY_ADDRESS)")
+    else:
+        print("token: required" if asks else "token: NOT required, anyone who can reach the cluster can run code on it")
     failed = [host.name for host in doctor.hosts if host.failed]
     if failed:
         raise ClusterError(f"something is wrong with {', '.join(failed)}: see above")
