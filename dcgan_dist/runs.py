@@ -64,7 +64,7 @@ def find_run(text: str, storage: str = "runs") -> NamedRun:
     by_name, here = place(storage) / bare, place(f"./{bare}")
     found = [named for where in dict.fromkeys((by_name, here)) if (named := _run_at(where)) is not None]
     if not found:
-        looked = f"{by_name} is no run" if by_name == here else f"neither {by_name} nor {here} is the folder of one"
+        looked = f"{by_name} is no run" if by_name == here else f"neither {by_name} nor {here} is a run's folder"
         raise CheckpointError(_nothing(f"there is no run {bare}: {looked}", by_name, by_name.parent))
     if len(found) > 1:
         raise CheckpointError(
@@ -112,4 +112,4 @@ def _nothing(sentence: str, where: Place, folder: Place) -> str:
         return f"{sentence}, and there are no runs in {folder}: give the folder of a run"
     some = ", ".join(runs[-MOST_NAMES:])
     more = f" and {len(runs) - MOST_NAMES} more" if len(runs) > MOST_NAMES else ""
-    return f"{sentence}: give one of the runs in {folder}, which are {some}{more}"
+    return f"{sentence}; the runs in {folder} are {some}{more}"

@@ -160,7 +160,7 @@ def test_scenes_that_were_trained_on_before_the_run_began_are_a_doubt(folder: Pa
         (["runs/run", "-n", "10"], "number is 10 but needs at least 100"),
         (["runs/run", "--threads", "-1"], "threads is -1 but needs at least 0"),
         (["nobody"], "there is no run nobody: neither"),
-        (["runs/quite-another"], "is not the folder of a run: give one of the runs in "),
+        (["runs/quite-another"], "is not the folder of a run; the runs in "),
         (["runs/run"], "dataset.json"),
         (["runs/run", "--data", "nowhere"], "nowhere"),
     ],

@@ -78,7 +78,7 @@ def test_so_is_one_in_an_object_store(s3: Place) -> None:
     [
         ("firts", "mine/first?"),
         ("mine/firts", "did you mean"),
-        ("quite-another", "mine, which are bare, first, no checkpoint yet"),
+        ("quite-another", "mine are bare, first, no checkpoint yet"),
         ("elsewhere/first", "elsewhere: give the folder of a run"),
         ("mine/something", "mine/something is not the folder of a run"),
         ("search", "mine/search is a sweep: give one of its runs, which are in"),

@@ -100,13 +100,13 @@ CASES: list[tuple[str, str, str]] = [
     ),
     # Runs that there are not, or that there are already.
     ("train", "--name done", "runs/done exists"),
-    ("train", "--resume nosuch", "is the folder of one: give one of the runs in "),
+    ("train", "--resume nosuch", "is a run's folder; the runs in "),
     ("train", "--resume", "--resume names no run: give one, as in --resume NAME"),
-    ("sample", "runs/nosuch", "/nosuch is not the folder of a run: give one of the runs in "),
+    ("sample", "runs/nosuch", "/nosuch is not the folder of a run; the runs in "),
     ("sample", "runs/done --checkpoint 9999", "has no checkpoint 9999: "),
-    ("sample", "photos", "is the folder of one: give one of the runs in "),
-    ("status", "photos", "/runs, which are done"),
-    ("evaluate", "runs/nosuch --tasks rooms", "/nosuch is not the folder of a run: give one of the runs in "),
+    ("sample", "photos", "is a run's folder; the runs in "),
+    ("status", "photos", "/runs are done"),
+    ("evaluate", "runs/nosuch --tasks rooms", "/nosuch is not the folder of a run; the runs in "),
     ("sweep", "--report nosuch", "there is no sweep in"),
     ("sweep", "--resume done", "there is no sweep in"),
     # Data that is none.

@@ -121,8 +121,8 @@ def trains_on_held_out(shards: Iterable[str]) -> str:
     if not held_out or not any(FOLDERS.get(split.lower()) == TRAIN for split in splits):
         return ""
     return (
-        f"shards of {' and '.join(held_out)} are trained on together with those of {TRAIN}, so that they cannot judge "
-        f"this run any more; give .../{TRAIN}-*.tar to keep them apart"
+        f"the data includes shards of {' and '.join(held_out)} besides those of {TRAIN}, so the run cannot be "
+        f"evaluated on them as held-out images; give .../{TRAIN}-*.tar to keep them out of training"
     )
 
 

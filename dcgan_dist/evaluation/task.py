@@ -158,7 +158,8 @@ class Task:
             copy = "" if theirs == address else f", a copy of {theirs}"
             note = (
                 f"the run was trained on {len(both):,} of the {len(self.test_shards):,} shards of test images, for "
-                f"example {address}{copy}: it is not judged on images that it has not seen; train on train-*.tar alone"
+                f"example {address}{copy}: its accuracy on them is not that on unseen images; "
+                "train on train-*.tar alone"
             )
         elif self.test_shards and trained_on.unknown:
             note = f"it is not known whether the run was trained on these test images: {trained_on.unknown}"

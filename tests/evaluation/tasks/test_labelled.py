@@ -208,7 +208,7 @@ def test_test_images_that_a_run_was_trained_on_are_told(folder: Path) -> None:
     # A copy of them elsewhere, or what the networks were trained on before this run, is no less seen.
     (copy,) = test.values()
     (note,) = task.seen_by(TrainedOn(train, before={"s3://there/all-3.tar": copy})).notes
-    assert f"for example {folder}/test-000000.tar, a copy of s3://there/all-3.tar: it is not judged on" in note
+    assert f"{folder}/test-000000.tar, a copy of s3://there/all-3.tar: its accuracy on them is not that on" in note
 
 
 def test_where_it_is_not_known_what_a_run_was_trained_on_that_is_told(folder: Path) -> None:
