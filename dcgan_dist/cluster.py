@@ -12,7 +12,7 @@ from dcgan_dist.errors import ClusterError
 from dcgan_dist.extensions import travelling
 from dcgan_dist.placement import READER_CPUS
 from dcgan_dist.settings import Settings
-from dcgan_dist.surroundings import require_ray_folder, token_from
+from dcgan_dist.surroundings import local_cores, require_ray_folder, token_from
 
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -201,7 +201,7 @@ def connected(settings: Settings, cpus: float | None = None) -> Iterator[None]:
         return
 
     require_ray_folder(os.environ, os.getpid())
-    cores = len(os.sched_getaffinity(0))
+    cores = local_cores()
     # Workers compute in threads of their own and reading takes turns with them, so that Ray's count of CPUs is only a
     # count of what may run at once; a laptop with two cores runs two workers and their readers.
     if cpus is None:

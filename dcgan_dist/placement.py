@@ -22,6 +22,7 @@ class ClusterFacts:
         gpus: GPUs that Ray may give out.
         store_bytes: object store of the smallest node.
         hosts: CPUs and GPUs of each node, by Ray's name for it: a worker has both on the same one.
+        free: whether these are only the CPUs and GPUs that nobody uses at the moment.
     """
 
     nodes: int
@@ -29,6 +30,7 @@ class ClusterFacts:
     gpus: float
     store_bytes: float
     hosts: Mapping[str, tuple[float, float]]
+    free: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,10 +66,11 @@ def place_workers(settings: Settings, facts: ClusterFacts) -> Placement:
         ClusterError: the cluster has too little, with what is missing in one line.
     """
     workers, use_gpu = settings.workers, takes_gpus(settings, facts)
+    free, others = (" free", ["wait until other jobs have ended"]) if facts.free else ("", [])
     if use_gpu and facts.gpus < workers.fewest:
         raise ClusterError(
-            f"the run needs {count(workers.fewest, 'GPU')}, one for each worker, but the cluster has {facts.gpus:g}: "
-            + _advice(int(facts.gpus), "add GPUs", "train on CPUs with --workers.gpu off")
+            f"the run needs {count(workers.fewest, 'GPU')}, one for each worker, but the cluster has {facts.gpus:g}"
+            f"{free}: " + _advice(int(facts.gpus), *others, "add GPUs", "train on CPUs with --workers.gpu off")
         )
     less = ["give each less by --workers.cpus"] if workers.cpus > 1 else []
     by_cpus = int((facts.cpus - READER_CPUS) // workers.cpus)
@@ -75,8 +78,8 @@ def place_workers(settings: Settings, facts: ClusterFacts) -> Placement:
         needed = workers.fewest * workers.cpus + READER_CPUS
         raise ClusterError(
             f"the run needs {needed:g} logical CPUs ({count(workers.fewest, 'worker')} with {workers.cpus:g} each, "
-            f"{READER_CPUS} to read data) but the cluster has {facts.cpus:g} on {count(facts.nodes, 'node')}: "
-            + _advice(by_cpus, *less, "add nodes")
+            f"{READER_CPUS} to read data) but the cluster has {facts.cpus:g}{free} on "
+            f"{count(facts.nodes, 'node')}: " + _advice(by_cpus, *less, *others, "add nodes")
         )
     by_hosts = sum(
         min(int(cpus // workers.cpus), int(gpus) if use_gpu else workers.number) for cpus, gpus in facts.hosts.values()
@@ -85,8 +88,8 @@ def place_workers(settings: Settings, facts: ClusterFacts) -> Placement:
     if by_hosts < workers.fewest:
         raise ClusterError(
             f"the run needs room for {count(workers.fewest, 'worker')} with {_takes(placement)} each, but the "
-            f"{count(facts.nodes, 'node')} of the cluster have room for {by_hosts}: "
-            + _advice(by_hosts, *less, "add nodes")
+            f"{count(facts.nodes, 'node')} of the cluster have room for {by_hosts}{' now' if free else ''}: "
+            + _advice(by_hosts, *less, *others, "add nodes")
         )
     return placement
 
@@ -142,9 +145,18 @@ def without(facts: ClusterFacts, held: Mapping[str, tuple[float, float]]) -> Clu
     return replace(facts, cpus=sums[0], gpus=sums[1], hosts=hosts)
 
 
-def describe(placement: Placement, facts: ClusterFacts) -> str:
-    """One line for people: what the cluster has and what the run takes of it."""
-    has = f"{count(facts.nodes, 'node')} with {count(facts.cpus, 'CPU')} and {count(facts.gpus, 'GPU')}"
+def describe(placement: Placement, facts: ClusterFacts, cores: int | None = None) -> str:
+    """One line for people: what the cluster has and what the run takes of it.
+
+    Args:
+        cores: of this machine, where the cluster is a Ray that was started here, which counts as many CPUs as the run
+            needs, of which reading hardly uses one; None: of any other.
+    """
+    if cores is not None:
+        cpus = f"{count(facts.cpus, 'logical CPU')} on {count(cores, 'core')}"
+        has = f"this machine with {cpus} and {count(facts.gpus, 'GPU')}"
+    else:
+        has = f"{count(facts.nodes, 'node')} with {count(facts.cpus, 'CPU')} and {count(facts.gpus, 'GPU')}"
     takes = f"{count(placement.workers, 'worker')} with {_takes(placement)}"
     return f"cluster: {has}; the run takes {takes}{' each' if placement.workers > 1 else ''}"
 
@@ -173,6 +185,7 @@ def gather_facts(*, free: bool = False) -> ClusterFacts:
         gpus=float(sum(gpus for _, gpus in hosts.values())),
         store_bytes=min((node.get("object_store_memory", 0.0) for node in nodes.values()), default=0.0),
         hosts=hosts,
+        free=free,
     )
 
 

@@ -1,6 +1,5 @@
 """How fast a worker is: some steps on images of noise, measured before a run. Plain PyTorch."""
 
-import os
 import time
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from dcgan_dist.networks import build_networks
 from dcgan_dist.precision import of_networks, resolve_precision
 from dcgan_dist.randomness import latents, stream
 from dcgan_dist.settings import Settings
+from dcgan_dist.surroundings import local_cores
 
 MEASURE_S = 3.0
 CPU_IMAGES = 16
@@ -46,7 +46,7 @@ def measure_speed(settings: Settings, workers: int, beside: int, code: Code = NO
         code: networks and loss of the user's own.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    cores = len(os.sched_getaffinity(0))
+    cores = local_cores()
     torch.set_num_threads(settings.workers.threads or max(1, cores // beside))
     images = max(2, settings.optimization.batch_size // workers)
     if device.type == "cpu":

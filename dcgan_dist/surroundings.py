@@ -44,6 +44,11 @@ def require_ray_folder(environment: Mapping[str, str], pid: int) -> None:
         ) from error
 
 
+def local_cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
 def interfaces() -> list[str]:
     """Names of this machine's network interfaces."""
     return [name for _, name in socket.if_nameindex()]

@@ -61,7 +61,7 @@ from dcgan_dist.settings import Settings, from_yaml, to_yaml
 from dcgan_dist.sharing import require_shared
 from dcgan_dist.speed import measure_speed
 from dcgan_dist.storage import Place, place, require_lasting, require_writable
-from dcgan_dist.surroundings import interfaces, require_interfaces
+from dcgan_dist.surroundings import interfaces, local_cores, require_interfaces
 from dcgan_dist.versions import versions
 
 if TYPE_CHECKING:
@@ -254,12 +254,12 @@ class Launch:
         self.facts, placement = wait_for_room(
             settings, place_all, partial(bundles_of, settings), partial(print, flush=True)
         )
-        print(describe(placement, self.facts), flush=True)
+        print(describe(placement, self.facts, None if has_address(settings) else local_cores()), flush=True)
         if placement.gpus and not has_address(settings):
             require_interfaces(os.environ, interfaces(), gpus=True)
         self.placement = placement
         if not placement.gpus and not has_address(settings):
-            self._warn(shared_cores(placement.workers, len(os.sched_getaffinity(0))))
+            self._warn(shared_cores(placement.workers, local_cores()))
         if self.tasks:
             actors = count(probe.actors, "evaluation actor")
             print(f"probe: {', '.join(task.name for task in self.tasks)}, on {actors}", flush=True)
@@ -455,7 +455,7 @@ class Launch:
 
         def say_expected(images: int, images_per_second: float, seconds: float) -> None:
             source = f"measured over {seconds:.0f} s"
-            for line in self._expect(length.images - images, images_per_second, source).lines():
+            for line in self._expect(length.images - images, images_per_second, source).lines(least_s=seconds):
                 monitor.say(line)
 
         first_minute = FirstMinute(say_expected)

@@ -1,7 +1,6 @@
 """What each Train worker runs: the loop, told in order. The only file that calls `ray.train` in a worker."""
 
 import json
-import os
 import socket
 import time
 from collections.abc import Iterator, Mapping
@@ -40,6 +39,7 @@ from dcgan_dist.replay import replayed
 from dcgan_dist.settings import Settings
 from dcgan_dist.spread import drift, spread
 from dcgan_dist.storage import Place
+from dcgan_dist.surroundings import local_cores
 
 FLUSH_S = 10.0
 """How long a worker that is done waits for the driver to take its last messages."""
@@ -105,7 +105,7 @@ def train_worker(job: Job) -> Outcome:
     context = ray.train.get_context()
     rank, workers, beside = context.get_world_rank(), context.get_world_size(), context.get_local_world_size()
     device = ray.train.torch.get_device()
-    cores = len(os.sched_getaffinity(0))
+    cores = local_cores()
     threads = job.settings.workers.threads or max(1, cores // beside)
     torch.set_num_threads(threads)
 

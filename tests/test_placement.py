@@ -1,5 +1,7 @@
 """What a run may take of a cluster: a table."""
 
+from dataclasses import replace
+
 import pytest
 
 from dcgan_dist.errors import ClusterError
@@ -83,6 +85,42 @@ def test_what_is_missing_is_told_in_one_sentence(workers: WorkerSettings, cluste
     with pytest.raises(ClusterError) as caught:
         place_workers(Settings(images=1, workers=workers), cluster)
     assert str(caught.value).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("workers", "cluster", "sentence"),
+    [
+        (
+            WorkerSettings(number=2),
+            facts(2),
+            "to read data) but the cluster has 2 free on 1 node: use --workers 1, wait until other jobs have ended, or "
+            "add nodes",
+        ),
+        (
+            WorkerSettings(number=3, gpu="on"),
+            facts(64, gpus=2),
+            "one for each worker, but the cluster has 2 free: use --workers 2, wait until other jobs have ended, "
+            "add GPUs, or train on CPUs with --workers.gpu off",
+        ),
+        (
+            WorkerSettings(number=3, cpus=2),
+            uneven((3, 0), (3, 0), (1, 0)),
+            "the 3 nodes of the cluster have room for 2 now: use --workers 2, give each less by --workers.cpus, wait "
+            "until other jobs have ended, or add nodes",
+        ),
+    ],
+)
+def test_what_others_hold_is_told_apart_from_what_is_missing(
+    workers: WorkerSettings, cluster: ClusterFacts, sentence: str
+) -> None:
+    with pytest.raises(ClusterError) as caught:
+        place_workers(Settings(images=1, workers=workers), replace(cluster, free=True))
+    assert str(caught.value).endswith(sentence)
+
+
+def test_a_ray_of_our_own_is_told_with_the_cores_that_it_counts_as_more_cpus() -> None:
+    told = describe(Placement(1, 2.0, 0), facts(3), cores=2)
+    assert told == "cluster: this machine with 3 logical CPUs on 2 cores and 0 GPUs; the run takes 1 worker with 2 CPUs"
 
 
 def test_the_preflight_is_one_line() -> None:

@@ -34,7 +34,7 @@ from dcgan_dist.placement import READER_CPUS, ClusterFacts, Placement, describe,
 from dcgan_dist.room import bundles_of, require_resource, wait_for_room
 from dcgan_dist.settings import Settings, replaced, to_yaml
 from dcgan_dist.storage import place, require_lasting, require_writable, split_addresses
-from dcgan_dist.surroundings import interfaces, require_interfaces
+from dcgan_dist.surroundings import interfaces, local_cores, require_interfaces
 from tuning.capacity import Capacity, fit_trials, local_cpus, on_this_machine
 from tuning.objective import Objective, marks, parse_objective, require_values, rungs
 from tuning.options import SweepOptions, parse
@@ -150,8 +150,7 @@ class Sweep:
         self.at_once = options.at_once
         self.local_cpus: float | None = None
         if not has_address(settings):
-            cores = len(os.sched_getaffinity(0))
-            self.at_once = on_this_machine(self.largest, cores, options.at_once, options.trials, actors)
+            self.at_once = on_this_machine(self.largest, local_cores(), options.at_once, options.trials, actors)
             self.local_cpus = local_cpus(self.largest, self.at_once, actors)
 
     def _taken(self) -> SettingsError:
@@ -228,7 +227,7 @@ class Sweep:
             self.largest, place_all, partial(bundles_of, self.largest), partial(print, flush=True)
         )
         self.at_once, self.facts = capacity.at_once, facts
-        print(describe(placement, facts), flush=True)
+        print(describe(placement, facts, None if has_address(self.base) else local_cores()), flush=True)
         print(f"trials: {options.trials}, {capacity.sentence}", flush=True)
         print(f"search: {', '.join(f'{name}={form}' for name, form in as_text(self.space).items())}", flush=True)
         print(

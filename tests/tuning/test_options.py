@@ -2,7 +2,7 @@
 
 import os
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -126,7 +126,8 @@ def test_a_sweep_has_one_driver_at_a_time(folder: Path) -> None:
     line = [*SEARCH, "--name=new", "--storage=kept", "--objective=samples/spread"]
     late = Sweep(parse(line))
     begun = parse(line)
-    begun.folder.write_plan(begun.plan(), to_yaml(replace(begun.settings, images=99_999, epochs=None)))
+    plan = begun.plan() | {"total_images": 99_999, "compared": asdict(late.objective)}
+    begun.folder.write_plan(plan, to_yaml(replace(begun.settings, images=99_999, epochs=None)))
     again = Sweep(parse(["--resume=new", "--storage=kept"]))
     with sole_driver(begun.folder.place):
         with pytest.raises(CheckpointError, match=rf"kept/new is being trained by process {os.getpid()} on"):
