@@ -135,9 +135,8 @@ def test_wrong_input_is_told_before_anything_is_trained(
 
 def test_the_committed_report_accepts_what_both_sets_lead_to() -> None:
     content = json.loads((RESULTS / "own_pictures.json").read_text())
-    missed = [bar["name"] for bar in content["bars"] if not bar["met"]]
-    # Why it took longer than half an hour stands beside the table.
-    assert missed == ["faces: minutes of training"]
+    assert [bar["name"] for bar in content["bars"] if not bar["met"]] == []
+    assert {"faces: minutes of training", "things: minutes of training"} <= {bar["name"] for bar in content["bars"]}
     accepted = [row[0] for row in content["tables"]["own-pictures"]["rows"] if row[-1] == "accepted"]
     assert {"faces", "things"} <= set(accepted)
     assert {row[0]: row[4] for row in content["tables"]["own-pictures-runs"]["rows"]} == {

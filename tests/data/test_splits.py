@@ -140,4 +140,6 @@ def test_a_tenth_is_held_out_and_stays_so_for_larger_shares() -> None:
 )
 def test_training_on_pictures_that_are_to_judge_is_told(names: str, held_out: str) -> None:
     told = trains_on_held_out(names.split())
-    assert told.startswith(f"the data includes shards of {held_out} besides those of train,") if held_out else told == ""
+    assert (
+        told.startswith(f"the data includes shards of {held_out} besides those of train,") if held_out else told == ""
+    )
