@@ -96,6 +96,9 @@ def test_what_is_killed_while_it_judges_is_done_once_all_the_same(
 
     status, output = train_command.run("--resume=run", "--storage=runs")
     assert status == 0, output
+    assert re.search(
+        r"^cluster: this machine with \d+ logical CPUs on \d+ cores? and 0 GPUs; the run takes", output, re.M
+    )
     after = results(folder)
     assert {name: after[name]["mtime"] for name in before} == {name: one["mtime"] for name, one in before.items()}
     assert {second, f"{IMAGES:012d}"} <= set(after)
