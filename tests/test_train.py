@@ -182,7 +182,7 @@ def test_a_run_leaves_what_it_promises(train: Any, tmp_path: Path) -> None:
     assert status == 0, output
     run = tmp_path / "runs" / "whole"
     assert {path.name for path in run.iterdir()} == {
-        "attempts", "checkpoints", "metrics.jsonl", "run.json", "samples", "settings.yaml", "tensorboard"
+        "attempts", "checkpoints", LOCK_FILE, "metrics.jsonl", "run.json", "samples", "settings.yaml", "tensorboard"
     }  # fmt: skip
     record = json.loads((run / "run.json").read_text())
     assert (record["status"], record["images"], record["step"]) == ("finished", 640, 40)
