@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks.processes import GaveUpError, Home, Run
 from benchmarks.report import Bar, Report, Table, parser, publish
-from dcgan_dist.monitoring.curves import read_points
+from dcgan_dist.monitoring.sinks.curves import read_points
 from dcgan_dist.storage import Place
 
 TURNS = 3

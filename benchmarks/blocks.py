@@ -23,11 +23,11 @@ import ray
 import simplejpeg
 
 from benchmarks.report import Cell, Report, Table, parser, publish
-from dcgan_dist.data.cache import cache_pictures
-from dcgan_dist.data.plan import Plan, cut_slices
-from dcgan_dist.data.reading import ShardPictures
-from dcgan_dist.data.shards import ShardWriter, concatenate
-from dcgan_dist.data.source import Part, Reading, split
+from dcgan_dist.data.shards.shards import ShardWriter, concatenate
+from dcgan_dist.data.streaming.cache import cache_pictures
+from dcgan_dist.data.streaming.chunk_reader import ShardPictures
+from dcgan_dist.data.streaming.plan import Plan, cut_slices
+from dcgan_dist.data.streaming.source import Part, Reading, split
 from dcgan_dist.storage import Place
 
 WORKERS = (1, 2, 4, 8)

@@ -18,8 +18,8 @@ from pathlib import Path
 import torch
 
 from benchmarks.report import Bar, Report, Table, parser, publish
-from dcgan_dist.checkpoint import load_checkpoint
-from dcgan_dist.monitoring.curves import read_points
+from dcgan_dist.monitoring.sinks.curves import read_points
+from dcgan_dist.run_folder.checkpoint import load_checkpoint
 from dcgan_dist.storage import Place
 
 PRESET, BATCH = "lsun64", 16

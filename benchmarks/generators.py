@@ -4,7 +4,7 @@ python -m benchmarks.generators --json benchmarks/results/generators.json
 
 Trains `scenes32` with a checkpoint every 5,000 images, unless a run is given, and judges samples at early and late
 images as the learning check does: of the raw and of the averaged generator, with the statistics of each batch and with
-fixed ones (dcgan_dist/generate.py).
+fixed ones (dcgan_dist/model/generate.py).
 """
 
 import sys
@@ -21,11 +21,11 @@ from benchmarks.judge import RULES, Reference, Verdict
 from benchmarks.learning import HELD_OUT_SEED, train
 from benchmarks.report import Bar, Cell, Report, Table, finish, parser
 from benchmarks.scene_attributes import SIZE, AttributeClassifier, draw_rooms, furthest
-from dcgan_dist.checkpoint import Checkpoint, load_checkpoint, manifests
-from dcgan_dist.data.embedded import SEED as SCENES_SEED
+from dcgan_dist.data.scenes.builtin import SEED as SCENES_SEED
 from dcgan_dist.errors import SettingsError
-from dcgan_dist.generate import Kind, choose_kind, load_frozen, load_training_generator
-from dcgan_dist.pictures import Pixels, to_uint8
+from dcgan_dist.model.generate import Kind, choose_kind, load_frozen, load_training_generator
+from dcgan_dist.model.pixels import Pixels, to_uint8
+from dcgan_dist.run_folder.checkpoint import Checkpoint, load_checkpoint, manifests
 from dcgan_dist.storage import Place, place
 
 SAMPLES = 1_000

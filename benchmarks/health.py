@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.report import Bar, Cell, Report, Table, parser, publish
-from dcgan_dist.health import Finding, Health
-from dcgan_dist.monitoring.curves import Point, read_points
+from dcgan_dist.monitoring.collapse import Finding, Health
+from dcgan_dist.monitoring.sinks.curves import Point, read_points
 from dcgan_dist.storage import place
 
 SEEDS = (1, 2, 3)

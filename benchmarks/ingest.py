@@ -25,11 +25,11 @@ import torch
 from PIL import Image
 
 from benchmarks.report import Bar, Report, Table, interleave, medians, parser, publish, ratio
-from dcgan_dist.data.cache import CachedPictures, Gatherer, cache_pictures
-from dcgan_dist.data.images import decode
-from dcgan_dist.data.plan import Plan, cut_slices
-from dcgan_dist.data.reading import ShardPictures
-from dcgan_dist.data.shards import Index, concatenate, index_shard
+from dcgan_dist.data.image_decoding import decode
+from dcgan_dist.data.shards.shards import Index, concatenate, index_shard
+from dcgan_dist.data.streaming.cache import CachedPictures, Gatherer, cache_pictures
+from dcgan_dist.data.streaming.chunk_reader import ShardPictures
+from dcgan_dist.data.streaming.plan import Plan, cut_slices
 from dcgan_dist.storage import Place
 
 SIZE, BATCH, WINDOW, PROCESSES = 64, 128, 4_096, 2
@@ -93,7 +93,7 @@ def plan_of(index: Index) -> Plan:
 
 def consume(shard: Any, steps: int, cached: CachedPictures | None) -> tuple[float, list[float]]:
     """In a process of Ray's: seconds to the first batch, and the wait for each batch after it."""
-    from dcgan_dist.data.batches import batches
+    from dcgan_dist.data.streaming.batches import batches
 
     gather = None if cached is None else Gatherer(cached)
     start = time.perf_counter()
@@ -122,7 +122,7 @@ class Ours:
     def __call__(self) -> float:
         import ray
 
-        from dcgan_dist.data.source import Reading, part_of, split
+        from dcgan_dist.data.streaming.source import Reading, part_of, split
 
         index = self.setting.index
         plan = plan_of(index)

@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dcgan_dist.pictures import Pixels
-from dcgan_dist.randomness import stream
+from dcgan_dist.model.pixels import Pixels
+from dcgan_dist.model.randomness import stream
 
 Matrix = NDArray[np.float32]
 

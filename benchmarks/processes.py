@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from benchmarks.lineage import SampleLog
-from dcgan_dist.checkpoint import manifests
+from dcgan_dist.run_folder.checkpoint import manifests
 from dcgan_dist.storage import Place
 
 ROOT = Path(__file__).parent.parent

@@ -1,4 +1,4 @@
-"""What it brings on a GPU to record the adversarial step and replay it (`dcgan_dist/replay.py`).
+"""What it brings on a GPU to record the adversarial step and replay it (`dcgan_dist/model/cuda_graph.py`).
 
 python -m benchmarks.replay --data FOLDER [--json benchmarks/results/replay.json]
 
@@ -20,9 +20,9 @@ from torch import Tensor
 from benchmarks.plain import PlainLoop
 from benchmarks.report import Bar, Cell, Report, Table, parser, publish
 from benchmarks.step import Case, job, load_images, step_flops
-from dcgan_dist.adversarial import AdversarialStep
-from dcgan_dist.networks import build_networks
-from dcgan_dist.replay import replayed
+from dcgan_dist.model.adversarial_step import AdversarialStep
+from dcgan_dist.model.cuda_graph import replayed
+from dcgan_dist.model.dcgan import build_networks
 from dcgan_dist.settings import PRESETS, Settings
 
 SIZES = (("lsun64", (16, 32, 64, 128, 256, 512, 1024)), ("scenes32", (128,)), ("imagenet32", (128,)))

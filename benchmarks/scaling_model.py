@@ -23,8 +23,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.report import Cell, Report, Table, parser, publish
-from dcgan_dist.batchnorm import BatchNorm
-from dcgan_dist.networks import build_networks, count_parameters
+from dcgan_dist.model.batchnorm import BatchNorm
+from dcgan_dist.model.dcgan import build_networks, count_parameters
 from dcgan_dist.settings import Settings, lsun64
 
 RESULTS = Path(__file__).parent / "results"
@@ -191,7 +191,7 @@ def cost(job: Job, machine: Machine, measured: Measured, workers: int, batch: in
     if workers > batch:
         raise ValueError(f"{workers} workers cannot share {batch} images")
     mine = batch / workers
-    # A worker that is alone replays its step, see `dcgan_dist/replay.py`.
+    # A worker that is alone replays its step, see `dcgan_dist/model/cuda_graph.py`.
     launching = machine.launch_s * job.launches if workers > 1 else 0.0
     compute = max(launching, mine * job.flops / (machine.tflops * 1e12))
     # A ring: each sends 2 (n - 1) / n of all, which is all of it by 2 workers, where `wire` was measured.

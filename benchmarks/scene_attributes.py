@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from dcgan_dist.data.scenes import draw
 from dcgan_dist.data.scenes.rooms import BED_RATE, DOOR_RATE, WINDOW_RATE
-from dcgan_dist.pictures import Pixels
-from dcgan_dist.randomness import stream
+from dcgan_dist.model.pixels import Pixels
+from dcgan_dist.model.randomness import stream
 
 REAL_RATES = {"bed": BED_RATE, "window": WINDOW_RATE, "door": DOOR_RATE}
 """Share of the rooms that show each, as the drawing has it."""

@@ -25,10 +25,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.plain import PlainLoop
 from benchmarks.report import Bar, Report, Table, interleave, medians, parser, publish, ratio
-from dcgan_dist.data.reading import ShardPictures
 from dcgan_dist.data.scenes import draw
-from dcgan_dist.data.shards import concatenate, index_shard
-from dcgan_dist.networks import build_networks
+from dcgan_dist.data.shards.shards import concatenate, index_shard
+from dcgan_dist.data.streaming.chunk_reader import ShardPictures
+from dcgan_dist.model.dcgan import build_networks
 from dcgan_dist.settings import PRESETS, NetworkSettings
 from dcgan_dist.storage import expand
 
@@ -156,7 +156,7 @@ def matrix_rate(dtype: torch.dtype) -> float:
 
 def report(data: str, rounds: int) -> Report:
     """Measure all cases."""
-    from dcgan_dist.precision import resolve_precision
+    from dcgan_dist.model.precision import resolve_precision
 
     best = resolve_precision("auto", torch.device("cpu"))
     fp32_rate, best_rate = matrix_rate(torch.float32), matrix_rate(best.compute)

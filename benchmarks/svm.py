@@ -20,13 +20,13 @@ from sklearn.linear_model import SGDClassifier
 from sklearn.svm import LinearSVC
 
 from benchmarks.report import Bar, Cell, Report, Table, parser, publish
-from dcgan_dist.cluster import connected, set_environment
-from dcgan_dist.evaluation import svm
-from dcgan_dist.evaluation.descriptions import DiscriminatorFeatures
-from dcgan_dist.evaluation.evaluator import Evaluator
+from dcgan_dist.cluster.connect import connected, set_environment
+from dcgan_dist.evaluation.classifiers import svm
+from dcgan_dist.evaluation.encoders.registry import DiscriminatorFeatures
+from dcgan_dist.evaluation.service.evaluator import Evaluator
 from dcgan_dist.evaluation.task import PUBLISHED_COSTS, Task
 from dcgan_dist.evaluation.tasks.labelled import open_labelled
-from dcgan_dist.published import load_published
+from dcgan_dist.model.published_weights import load_published
 from dcgan_dist.settings import Settings, WorkerSettings
 from dcgan_dist.storage import place
 
@@ -72,7 +72,7 @@ class Actors:
     """Evaluation actors with features, ready to learn."""
 
     def __init__(self, number: int, task: Task, description: DiscriminatorFeatures) -> None:
-        from dcgan_dist.evaluation.pool import Pool
+        from dcgan_dist.evaluation.service.pool import Pool
 
         self._pool = Pool(number, cpus=1, gpus=0, threads=0)
         self._pool.each("load", [task])

@@ -13,9 +13,9 @@ import torch
 
 from benchmarks.report import Bar, Report, Table, parser, publish
 from benchmarks.svm import CLASSES, SIZE, timed
-from dcgan_dist.cluster import connected, set_environment
-from dcgan_dist.evaluation import svm
-from dcgan_dist.evaluation.descriptions import of_random
+from dcgan_dist.cluster.connect import connected, set_environment
+from dcgan_dist.evaluation.classifiers import svm
+from dcgan_dist.evaluation.encoders.registry import of_random
 from dcgan_dist.evaluation.probe import accuracy
 from dcgan_dist.evaluation.tasks.labelled import open_labelled
 from dcgan_dist.settings import Settings, WorkerSettings, imagenet32
@@ -38,7 +38,7 @@ def measure(data: str) -> Report:
     settings = Settings(images=1, workers=WorkerSettings(number=1))
     set_environment(settings)
     with connected(settings):
-        from dcgan_dist.evaluation.pool import Pool  # Ray's environment is set by now
+        from dcgan_dist.evaluation.service.pool import Pool  # Ray's environment is set by now
 
         pool = Pool(1, cpus=1, gpus=0, threads=0)
         (pid,) = pool.pids()

@@ -23,9 +23,9 @@ from torch.nn.parallel import DistributedDataParallel
 
 from benchmarks.hosts import ROOT, Hosts, HostsError
 from benchmarks.report import Cell, Report, Table, parser, publish
-from dcgan_dist.adversarial import AdversarialStep
-from dcgan_dist.batchnorm import set_process_group
-from dcgan_dist.networks import build_networks, count_parameters
+from dcgan_dist.model.adversarial_step import AdversarialStep
+from dcgan_dist.model.batchnorm import set_process_group
+from dcgan_dist.model.dcgan import build_networks, count_parameters
 from dcgan_dist.settings import lsun64
 
 HOSTS = ("one", "two")

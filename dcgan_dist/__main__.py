@@ -9,8 +9,8 @@ import sys
 from collections.abc import Sequence
 
 from dcgan_dist import __version__
+from dcgan_dist.cli.invocation import COMMANDS, CONSOLE
 from dcgan_dist.errors import complain
-from dcgan_dist.invocation import COMMANDS, CONSOLE
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -8,16 +8,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dcgan_dist.adversarial import load_weights
-from dcgan_dist.checkpoint import Checkpoint, named_checkpoint
 from dcgan_dist.errors import SettingsError
-from dcgan_dist.evaluation.descriptions import features_of
+from dcgan_dist.evaluation.encoders.registry import features_of
 from dcgan_dist.evaluation.task import STATISTICS_BATCH
-from dcgan_dist.exported import load_safetensors
-from dcgan_dist.generate import FrozenGenerator, Which, load_frozen
-from dcgan_dist.networks import SMALLEST, Convolution, Discriminator, new_networks
-from dcgan_dist.pictures import Pixels
-from dcgan_dist.runs import find_run
+from dcgan_dist.model.adversarial_step import load_weights
+from dcgan_dist.model.dcgan import SMALLEST, Convolution, Discriminator, new_networks
+from dcgan_dist.model.exported import load_safetensors
+from dcgan_dist.model.generate import FrozenGenerator, Which, load_frozen
+from dcgan_dist.model.pixels import Pixels
+from dcgan_dist.run_folder.checkpoint import Checkpoint, named_checkpoint
+from dcgan_dist.run_folder.naming import find_run
 from dcgan_dist.settings import Settings
 from dcgan_dist.storage import Place, place
 
@@ -36,9 +36,9 @@ def train(settings: Settings, *, resume: bool = False) -> str:
         KeyboardInterrupt: after Ctrl-C; a checkpoint is written.
         SystemExit: after SIGTERM, likewise.
     """
-    from dcgan_dist.cluster import connected, set_environment
-    from dcgan_dist.commandline import Options
+    from dcgan_dist.cluster.connect import connected, set_environment
     from dcgan_dist.train import Launch
+    from dcgan_dist.training.options import Options
 
     if not settings.name:
         raise SettingsError("name is empty but the run needs one: give it by dataclasses.replace(settings, name=...)")

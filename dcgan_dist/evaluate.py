@@ -15,34 +15,34 @@ from typing import Annotated, Any
 import torch
 import tyro
 
-from dcgan_dist.arguments import read
-from dcgan_dist.checkpoint import Checkpoint, named_checkpoint
-from dcgan_dist.data.trained_on import TrainedOn, find_trained_on
+from dcgan_dist.cli.arguments import read
+from dcgan_dist.cli.invocation import prog
 from dcgan_dist.errors import SettingsError
-from dcgan_dist.evaluation.baselines.kmeans import KMeansFeatures, require_faiss
-from dcgan_dist.evaluation.classifiers import Linear, Nearest
+from dcgan_dist.evaluation.classifiers.registry import Linear, Nearest
 from dcgan_dist.evaluation.coverage import Sampler
-from dcgan_dist.evaluation.descriptions import (
+from dcgan_dist.evaluation.encoders.kmeans import KMeansFeatures, require_faiss
+from dcgan_dist.evaluation.encoders.registry import (
     Description,
     DiscriminatorFeatures,
     PixelFeatures,
     of_discriminator,
     of_random,
 )
-from dcgan_dist.evaluation.job import FOLDER, Job, NeighboursJob, ProbeJob
-from dcgan_dist.evaluation.options import ActorOptions, open_pool, status_of
 from dcgan_dist.evaluation.probe import load
+from dcgan_dist.evaluation.service.job import FOLDER, Job, NeighboursJob, ProbeJob
+from dcgan_dist.evaluation.service.options import ActorOptions, open_pool, status_of
 from dcgan_dist.evaluation.tables import table
 from dcgan_dist.evaluation.task import Task
 from dcgan_dist.evaluation.tasks import Named, parse_tasks
 from dcgan_dist.evaluation.tasks.neighbours import NAME as NEIGHBOURS
 from dcgan_dist.evaluation.tasks.neighbours import open_neighbours
-from dcgan_dist.generate import Which, load_training_generator
-from dcgan_dist.invocation import prog
-from dcgan_dist.monitoring.terminal import Line, printable
-from dcgan_dist.networks import Discriminator
-from dcgan_dist.published import SVHN, load_published
-from dcgan_dist.runs import NamedRun, find_run
+from dcgan_dist.model.dcgan import Discriminator
+from dcgan_dist.model.generate import Which, load_training_generator
+from dcgan_dist.model.published_weights import SVHN, load_published
+from dcgan_dist.monitoring.sinks.terminal import Line, printable
+from dcgan_dist.run_folder.checkpoint import Checkpoint, named_checkpoint
+from dcgan_dist.run_folder.naming import NamedRun, find_run
+from dcgan_dist.run_folder.trained_on import TrainedOn, find_trained_on
 from dcgan_dist.storage import Place, place, require_lasting, require_writable
 
 arg = tyro.conf.arg

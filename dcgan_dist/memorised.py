@@ -14,27 +14,27 @@ import simplejpeg
 import torch
 import tyro
 
-from dcgan_dist.arguments import read
-from dcgan_dist.checkpoint import named_checkpoint
-from dcgan_dist.data.embedded import EMBEDDED, embedded_image
-from dcgan_dist.data.shards import Index
-from dcgan_dist.data.trained_on import find_trained_on
+from dcgan_dist.cli.arguments import read
+from dcgan_dist.cli.invocation import prog
+from dcgan_dist.data.scenes.builtin import EMBEDDED, embedded_image
+from dcgan_dist.data.shards.shards import Index
 from dcgan_dist.errors import DataError, SettingsError, at_work
-from dcgan_dist.evaluation.descriptions import Description, PixelFeatures, of_discriminator
-from dcgan_dist.evaluation.job import FOLDER
-from dcgan_dist.evaluation.memorisation import lines, look, recipe, record
-from dcgan_dist.evaluation.options import ActorOptions, open_pool, status_of
+from dcgan_dist.evaluation.encoders.registry import Description, PixelFeatures, of_discriminator
 from dcgan_dist.evaluation.results import recipe_sha256
+from dcgan_dist.evaluation.service.job import FOLDER
+from dcgan_dist.evaluation.service.options import ActorOptions, open_pool, status_of
 from dcgan_dist.evaluation.task import Labelled
 from dcgan_dist.evaluation.tasks.labelled import digest, find_split, open_index, pictures
 from dcgan_dist.evaluation.tasks.neighbours import require_unseen, training_index
-from dcgan_dist.generate import Which, load_frozen
-from dcgan_dist.invocation import prog
-from dcgan_dist.monitoring.terminal import Line
-from dcgan_dist.pictures import Pixels, png
-from dcgan_dist.runs import find_run
+from dcgan_dist.model.generate import Which, load_frozen
+from dcgan_dist.model.pixels import Pixels, png
+from dcgan_dist.monitoring.sinks.terminal import Line
+from dcgan_dist.run_folder.checkpoint import named_checkpoint
+from dcgan_dist.run_folder.naming import find_run
+from dcgan_dist.run_folder.trained_on import find_trained_on
 from dcgan_dist.settings import Settings
 from dcgan_dist.storage import Place, place, require_writable
+from dcgan_dist.studies.memorisation import lines, look, recipe, record
 
 arg = tyro.conf.arg
 

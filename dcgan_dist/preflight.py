@@ -13,12 +13,12 @@ from typing import Annotated
 
 import tyro
 
-from dcgan_dist.arguments import read
-from dcgan_dist.cluster import connected, describe_connecting, has_address, set_environment
+from dcgan_dist.cli.arguments import read
+from dcgan_dist.cli.invocation import prog
+from dcgan_dist.cluster.connect import connected, describe_connecting, has_address, set_environment
 from dcgan_dist.errors import ClusterError, at_work
-from dcgan_dist.evaluation.options import status_of
-from dcgan_dist.invocation import prog
-from dcgan_dist.monitoring.terminal import Line
+from dcgan_dist.evaluation.service.options import status_of
+from dcgan_dist.monitoring.sinks.terminal import Line
 from dcgan_dist.numerals import count
 from dcgan_dist.settings import Settings, WorkerSettings
 from dcgan_dist.storage import place
@@ -82,7 +82,7 @@ def _examine(storage: str, line: Line, *, ours: bool) -> None:
     """
     import ray
 
-    from dcgan_dist.doctor import Doctor, asks_for_token, describe
+    from dcgan_dist.cluster.doctor import Doctor, asks_for_token, describe
 
     line.say("examining")
     doctor = Doctor()

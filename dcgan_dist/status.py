@@ -14,17 +14,17 @@ from typing import Annotated, Any
 
 import tyro
 
-from dcgan_dist import checkpoint
-from dcgan_dist.arguments import drop_output, read
-from dcgan_dist.checkpoint import Attempt, attempts, manifests
+from dcgan_dist.cli.arguments import drop_output, read
+from dcgan_dist.cli.invocation import command_line, prog
 from dcgan_dist.errors import DcganDistError, complain
-from dcgan_dist.history import lives, totals
-from dcgan_dist.invocation import command_line, prog
-from dcgan_dist.monitoring.curves import Point, read_lines, read_points
-from dcgan_dist.monitoring.terminal import duration, epochs_of
+from dcgan_dist.monitoring.attempt_costs import lives, totals
+from dcgan_dist.monitoring.sinks.curves import Point, read_lines, read_points
+from dcgan_dist.monitoring.sinks.terminal import duration, epochs_of
 from dcgan_dist.numerals import count
-from dcgan_dist.record import read_record
-from dcgan_dist.runs import find_run
+from dcgan_dist.run_folder import checkpoint
+from dcgan_dist.run_folder.checkpoint import Attempt, attempts, manifests
+from dcgan_dist.run_folder.naming import find_run
+from dcgan_dist.run_folder.record import read_record
 from dcgan_dist.storage import Place
 
 arg = tyro.conf.arg

@@ -20,8 +20,28 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from dcgan_dist.advice import warnings
-from dcgan_dist.checkpoint import (
+from dcgan_dist.cli.invocation import command_line
+from dcgan_dist.cluster.autoscaling import bundles_of, require_resource, wait_for_room
+from dcgan_dist.cluster.connect import carry_code, connected, describe_connecting, has_address, set_environment
+from dcgan_dist.cluster.environment import interfaces, local_cores, require_interfaces
+from dcgan_dist.cluster.placement import ClusterFacts, Placement, describe, most_beside, place_workers, set_aside
+from dcgan_dist.cluster.shared_storage import require_shared
+from dcgan_dist.data.scenes.builtin import EMBEDDED
+from dcgan_dist.data.shards.shards import Index, layout_sha256
+from dcgan_dist.data.splits import trains_on_held_out
+from dcgan_dist.data.streaming.plan import SEQUENCE
+from dcgan_dist.errors import CheckpointError, DataError, DcganDistError, SettingsError, TrainingError, complain
+from dcgan_dist.evaluation.service.judge import Judge, PoolJudge
+from dcgan_dist.evaluation.service.online import LiveProbe, first_after
+from dcgan_dist.evaluation.task import Task
+from dcgan_dist.evaluation.tasks import parse_tasks
+from dcgan_dist.extensions import Code, checksums, import_code
+from dcgan_dist.model.dcgan import count_parameters, new_networks
+from dcgan_dist.monitoring.attempt_costs import lives, totals
+from dcgan_dist.monitoring.sinks.curves import read_lines
+from dcgan_dist.monitoring.sinks.trackers import Status, require_trackers
+from dcgan_dist.numerals import count
+from dcgan_dist.run_folder.checkpoint import (
     attempts,
     folder,
     load_checkpoint,
@@ -30,44 +50,24 @@ from dcgan_dist.checkpoint import (
     require_same,
     require_same_sequence,
 )
-from dcgan_dist.cluster import carry_code, connected, describe_connecting, has_address, set_environment
-from dcgan_dist.commandline import Options, parse
-from dcgan_dist.contract import require_contract
-from dcgan_dist.data.embedded import EMBEDDED
-from dcgan_dist.data.plan import SEQUENCE
-from dcgan_dist.data.shards import Index, layout_sha256
-from dcgan_dist.data.splits import trains_on_held_out
-from dcgan_dist.data.trained_on import FIELD, TrainedOn, contents, from_record, inherited
-from dcgan_dist.driver import LOCK_FILE, require_no_driver, sole_driver
-from dcgan_dist.errors import CheckpointError, DataError, DcganDistError, SettingsError, TrainingError, complain
-from dcgan_dist.estimate import Expected, FirstMinute, checkpoint_bytes, checkpoints_kept, shared_cores
-from dcgan_dist.evaluation.judge import Judge, PoolJudge
-from dcgan_dist.evaluation.live import LiveProbe, first_after
-from dcgan_dist.evaluation.task import Task
-from dcgan_dist.evaluation.tasks import parse_tasks
-from dcgan_dist.extensions import Code, checksums, import_code
-from dcgan_dist.history import lives, totals
-from dcgan_dist.invocation import command_line
-from dcgan_dist.length import describe_length, fit_length
-from dcgan_dist.monitoring.curves import read_lines
-from dcgan_dist.monitoring.trackers import Status, require_trackers
-from dcgan_dist.networks import count_parameters, new_networks
-from dcgan_dist.numerals import count
-from dcgan_dist.placement import ClusterFacts, Placement, describe, most_beside, place_workers, set_aside
-from dcgan_dist.record import RECORD_FILE, find_record
-from dcgan_dist.room import bundles_of, require_resource, wait_for_room
-from dcgan_dist.runs import NamedRun, find_run, is_run
+from dcgan_dist.run_folder.driver_lock import LOCK_FILE, require_no_driver, sole_driver
+from dcgan_dist.run_folder.naming import NamedRun, find_run, is_run
+from dcgan_dist.run_folder.record import RECORD_FILE, find_record
+from dcgan_dist.run_folder.trained_on import FIELD, TrainedOn, contents, from_record, inherited
 from dcgan_dist.settings import Settings, from_yaml, to_yaml
-from dcgan_dist.sharing import require_shared
-from dcgan_dist.speed import measure_speed
 from dcgan_dist.storage import Place, place, require_lasting, require_writable
-from dcgan_dist.surroundings import interfaces, local_cores, require_interfaces
+from dcgan_dist.training.advice import warnings
+from dcgan_dist.training.contract import require_contract
+from dcgan_dist.training.estimate import Expected, FirstMinute, checkpoint_bytes, checkpoints_kept, shared_cores
+from dcgan_dist.training.length import describe_length, fit_length
+from dcgan_dist.training.options import Options, parse
+from dcgan_dist.training.speed import measure_speed
 from dcgan_dist.versions import versions
 
 if TYPE_CHECKING:
-    from dcgan_dist.data.cache import CachedPictures
-    from dcgan_dist.data.reading import ShardPictures
-    from dcgan_dist.supervisor import Supervisor
+    from dcgan_dist.data.streaming.cache import CachedPictures
+    from dcgan_dist.data.streaming.chunk_reader import ShardPictures
+    from dcgan_dist.training.supervisor import Supervisor
 
 # Ray, and what imports it, is imported by functions of this file: its environment has to be set first, and help, wrong
 # settings and missing data are answered without the seconds that it takes.
@@ -271,10 +271,10 @@ class Launch:
 
     def open_data(self) -> None:
         """Index the data, or draw it; decode a few images; lay out the sequence."""
-        from dcgan_dist.data.cache import cache_pictures, is_cached
         from dcgan_dist.data.dataset import open_index
-        from dcgan_dist.data.plan import Plan, cut_slices
-        from dcgan_dist.monitoring.terminal import Progress
+        from dcgan_dist.data.streaming.cache import cache_pictures, is_cached
+        from dcgan_dist.data.streaming.plan import Plan, cut_slices
+        from dcgan_dist.monitoring.sinks.terminal import Progress
 
         settings, progress = self.settings, Progress(sys.stdout)
         require_shared(settings, self.shards, self.facts)
@@ -317,7 +317,7 @@ class Launch:
         from ray.exceptions import GetTimeoutError, RayError
 
         from dcgan_dist.data.dataset import count_images
-        from dcgan_dist.failures import of_a_step
+        from dcgan_dist.training.failures import of_a_step
 
         placement, beside = self.placement, most_beside(self.placement, self.facts)
         counted = count_images(self.settings, self.shards)
@@ -419,14 +419,14 @@ class Launch:
     def _train(self) -> int:
         import ray
 
-        from dcgan_dist.data.source import Reading
-        from dcgan_dist.evaluation.pool import Pool
-        from dcgan_dist.group import Group
+        from dcgan_dist.data.streaming.source import Reading
+        from dcgan_dist.evaluation.service.pool import Pool
         from dcgan_dist.monitoring.mailbox import Receiver, create_mailbox
         from dcgan_dist.monitoring.monitor import Monitor
-        from dcgan_dist.monitoring.terminal import Totals, open_terminal
-        from dcgan_dist.supervisor import Supervisor
-        from dcgan_dist.worker import Outcome
+        from dcgan_dist.monitoring.sinks.terminal import Totals, open_terminal
+        from dcgan_dist.training.supervisor import Supervisor
+        from dcgan_dist.training.worker import Outcome
+        from dcgan_dist.training.worker_group import Group
 
         settings, probe = self.settings, self.settings.probe
         (self.run / "settings.yaml").write_bytes(to_yaml(settings).encode())
@@ -585,7 +585,7 @@ class Launch:
 
 def open_pictures(index: Index, settings: Settings) -> "ShardPictures":
     """The images of an index as the networks of these settings see them."""
-    from dcgan_dist.data.reading import ShardPictures
+    from dcgan_dist.data.streaming.chunk_reader import ShardPictures
 
     data, size = settings.data, settings.networks.image_size
     return ShardPictures(index, size, data.fit, data.max_image_pixels, data.max_image_bytes)

@@ -13,9 +13,9 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
-from dcgan_dist.adversarial import AdversarialStep
-from dcgan_dist.batchnorm import BatchNorm, set_process_group
-from dcgan_dist.networks import build_networks
+from dcgan_dist.model.adversarial_step import AdversarialStep
+from dcgan_dist.model.batchnorm import BatchNorm, set_process_group
+from dcgan_dist.model.dcgan import build_networks
 from dcgan_dist.settings import NetworkSettings, OptimizationSettings
 
 BATCH, STEPS = 128, 50

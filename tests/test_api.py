@@ -11,12 +11,12 @@ import pytest
 import torch
 
 from dcgan_dist.api import features, load_discriminator, load_generator, train
-from dcgan_dist.checkpoint import load_checkpoint, write_checkpoint
 from dcgan_dist.errors import CheckpointError, SettingsError
-from dcgan_dist.evaluation.features import batch_statistics, to_float
-from dcgan_dist.evaluation.features import features as defined
-from dcgan_dist.generate import load_frozen
-from dcgan_dist.networks import Discriminator, Generator, initialize
+from dcgan_dist.evaluation.encoders.discriminator import batch_statistics, to_float
+from dcgan_dist.evaluation.encoders.discriminator import features as defined
+from dcgan_dist.model.dcgan import Discriminator, Generator, initialize
+from dcgan_dist.model.generate import load_frozen
+from dcgan_dist.run_folder.checkpoint import load_checkpoint, write_checkpoint
 from dcgan_dist.settings import NetworkSettings, OptimizationSettings, Settings
 from dcgan_dist.storage import Place
 

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 import simplejpeg
 
-from dcgan_dist.checkpoint import write_checkpoint
-from dcgan_dist.data.shards import ShardWriter
-from dcgan_dist.data.trained_on import FIELD, contents
+from dcgan_dist.data.shards.shards import ShardWriter
 from dcgan_dist.evaluate import main
-from dcgan_dist.evaluation import options
-from dcgan_dist.networks import Discriminator, Generator, initialize
+from dcgan_dist.evaluation.service import options
+from dcgan_dist.model.dcgan import Discriminator, Generator, initialize
+from dcgan_dist.run_folder.checkpoint import write_checkpoint
+from dcgan_dist.run_folder.trained_on import FIELD, contents
 from dcgan_dist.settings import scenes32
 from dcgan_dist.storage import Place
 

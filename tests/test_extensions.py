@@ -15,18 +15,18 @@ import torch
 from ray import cloudpickle
 
 from dcgan_dist import evaluate, extensions, memorised, sample, train
-from dcgan_dist.adversarial import AdversarialStep
-from dcgan_dist.checkpoint import load_checkpoint, named_checkpoint, write_checkpoint
-from dcgan_dist.cluster import carry_code
-from dcgan_dist.commandline import parse
-from dcgan_dist.contract import require_contract
-from dcgan_dist.data.shards import ShardWriter
+from dcgan_dist.cluster.connect import carry_code
+from dcgan_dist.data.shards.shards import ShardWriter
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.extensions import import_code, travelling
-from dcgan_dist.generate import load_frozen
-from dcgan_dist.networks import build_networks
+from dcgan_dist.model.adversarial_step import AdversarialStep
+from dcgan_dist.model.dcgan import build_networks
+from dcgan_dist.model.generate import load_frozen
+from dcgan_dist.run_folder.checkpoint import load_checkpoint, named_checkpoint, write_checkpoint
 from dcgan_dist.settings import NetworkSettings, OptimizationSettings, Settings, replaced, to_yaml
 from dcgan_dist.storage import Place
+from dcgan_dist.training.contract import require_contract
+from dcgan_dist.training.options import parse
 from tests.conftest import Call
 from tuning.options import parse as parse_sweep
 from tuning.sweep import Sweep
@@ -221,13 +221,18 @@ def test_code_and_what_lies_beside_it_travels_to_where_its_files_are_not(folder:
     )
     (folder / "beside.py").write_text("ZERO = 0\ndef half(n): return n // 2\n")
     (folder / "parts" / "nets.py").write_text(
-        "import json\nfrom parts import shapes\nfrom dcgan_dist.batchnorm import BatchNorm\n"
+        "import json\nfrom parts import shapes\nfrom dcgan_dist.model.batchnorm import BatchNorm\n"
         "class Net:\n    def __init__(self, n): super().__init__(); self.n = shapes.side(n)\n"
         "def build(settings): return json.dumps([Net(settings).n, BatchNorm.__module__])\n"
     )
     code = import_code(own("parts.nets:build"))
     assert {module.__name__ for module in travelling()} >= {"parts.nets", "parts.shapes", "beside"}
-    assert not {module.__name__ for module in travelling()} & {"json", "torch", "dcgan_dist.batchnorm", "__main__"}
+    assert not {module.__name__ for module in travelling()} & {
+        "json",
+        "torch",
+        "dcgan_dist.model.batchnorm",
+        "__main__",
+    }
     carry_code()
     away = folder / "away"
     away.mkdir()
@@ -240,7 +245,7 @@ def test_code_and_what_lies_beside_it_travels_to_where_its_files_are_not(folder:
     )
     for _ in range(2):
         told = subprocess.run([sys.executable, "-c", load], cwd=away, capture_output=True, text=True)
-        assert (told.returncode, told.stdout) == (0, '[4, "dcgan_dist.batchnorm"]\n'), told.stderr
+        assert (told.returncode, told.stdout) == (0, '[4, "dcgan_dist.model.batchnorm"]\n'), told.stderr
 
 
 def test_a_sweep_imports_and_tries_every_loss_that_its_trials_may_have(folder: Path) -> None:

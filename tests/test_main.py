@@ -15,7 +15,7 @@ from PIL import Image
 
 from dcgan_dist import __version__
 from dcgan_dist.__main__ import main
-from dcgan_dist.invocation import COMMANDS
+from dcgan_dist.cli.invocation import COMMANDS
 
 ROOT = Path(__file__).parents[1]
 

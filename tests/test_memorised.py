@@ -14,14 +14,14 @@ import pytest
 import simplejpeg
 from PIL import Image
 
-from dcgan_dist.checkpoint import write_checkpoint
-from dcgan_dist.data.embedded import embedded_folder
 from dcgan_dist.data.scenes import draw
-from dcgan_dist.data.shards import ShardWriter, concatenate
-from dcgan_dist.data.trained_on import FIELD, TrainedOn, contents
+from dcgan_dist.data.scenes.builtin import embedded_folder
+from dcgan_dist.data.shards.shards import ShardWriter, concatenate
 from dcgan_dist.errors import DataError
 from dcgan_dist.memorised import main, training_images
-from dcgan_dist.networks import Discriminator, Generator, initialize
+from dcgan_dist.model.dcgan import Discriminator, Generator, initialize
+from dcgan_dist.run_folder.checkpoint import write_checkpoint
+from dcgan_dist.run_folder.trained_on import FIELD, TrainedOn, contents
 from dcgan_dist.settings import Settings, scenes32
 from dcgan_dist.storage import Place, expand
 

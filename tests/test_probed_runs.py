@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import simplejpeg
 
-from dcgan_dist.checkpoint import attempts, manifests
-from dcgan_dist.data.shards import ShardWriter
-from dcgan_dist.data.trained_on import contents
-from dcgan_dist.monitoring.curves import read_probed
+from dcgan_dist.data.shards.shards import ShardWriter
+from dcgan_dist.monitoring.sinks.curves import read_probed
+from dcgan_dist.run_folder.checkpoint import attempts, manifests
+from dcgan_dist.run_folder.trained_on import contents
 from dcgan_dist.storage import Place
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]

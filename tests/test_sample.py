@@ -8,11 +8,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from dcgan_dist.checkpoint import load_checkpoint, write_checkpoint
-from dcgan_dist.exported import load_safetensors
-from dcgan_dist.generate import load_frozen
-from dcgan_dist.networks import Generator, initialize
-from dcgan_dist.pictures import grid
+from dcgan_dist.model.dcgan import Generator, initialize
+from dcgan_dist.model.exported import load_safetensors
+from dcgan_dist.model.generate import load_frozen
+from dcgan_dist.model.pixels import grid
+from dcgan_dist.run_folder.checkpoint import load_checkpoint, write_checkpoint
 from dcgan_dist.sample import main
 from dcgan_dist.settings import NetworkSettings, OptimizationSettings, Settings
 from dcgan_dist.storage import Place, place

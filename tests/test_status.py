@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import torch
 
-from dcgan_dist.checkpoint import begin_attempt, write_checkpoint
-from dcgan_dist.invocation import command_line
-from dcgan_dist.monitoring.curves import Curves
+from dcgan_dist.cli.invocation import command_line
+from dcgan_dist.monitoring.sinks.curves import Curves
+from dcgan_dist.run_folder.checkpoint import begin_attempt, write_checkpoint
 from dcgan_dist.settings import Settings
 from dcgan_dist.status import _epoch, describe, main, read_standing
 from dcgan_dist.storage import Place, place

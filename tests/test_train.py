@@ -29,21 +29,21 @@ import torch
 from PIL import Image
 
 import dcgan_dist.train
-from dcgan_dist.checkpoint import attempts
-from dcgan_dist.commandline import Options, parse
-from dcgan_dist.data.plan import SEQUENCE
-from dcgan_dist.data.shards import ShardWriter
-from dcgan_dist.data.trained_on import contents
-from dcgan_dist.driver import LOCK_FILE, sole_driver
+from dcgan_dist.data.shards.shards import ShardWriter
+from dcgan_dist.data.streaming.plan import SEQUENCE
 from dcgan_dist.errors import CheckpointError, DataError, DcganDistError, SettingsError
-from dcgan_dist.evaluation.job import ProbeJob
-from dcgan_dist.monitoring.curves import read_points
-from dcgan_dist.monitoring.metrics import describe
-from dcgan_dist.monitoring.terminal import Progress
+from dcgan_dist.evaluation.service.job import ProbeJob
+from dcgan_dist.monitoring.metric_names import describe
+from dcgan_dist.monitoring.sinks.curves import read_points
+from dcgan_dist.monitoring.sinks.terminal import Progress
+from dcgan_dist.run_folder.checkpoint import attempts
+from dcgan_dist.run_folder.driver_lock import LOCK_FILE, sole_driver
+from dcgan_dist.run_folder.trained_on import contents
 from dcgan_dist.settings import Settings, from_yaml, scenes32
 from dcgan_dist.storage import JOB_FOLDER, Place, place
-from dcgan_dist.supervisor import Supervisor
 from dcgan_dist.train import Launch, Lent, main, open_tasks
+from dcgan_dist.training.options import Options, parse
+from dcgan_dist.training.supervisor import Supervisor
 
 pytestmark = pytest.mark.ray
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from dcgan_dist.batchnorm import EPS
+from dcgan_dist.model.batchnorm import EPS
 
 WORLD = 3
 

@@ -12,9 +12,9 @@ from PIL import Image
 
 from dcgan_dist import evaluate, memorised, preflight, sample, status, train
 from dcgan_dist.__main__ import main as dcgan_dist
-from dcgan_dist.checkpoint import write_checkpoint
 from dcgan_dist.data import prepare
-from dcgan_dist.networks import build_networks
+from dcgan_dist.model.dcgan import build_networks
+from dcgan_dist.run_folder.checkpoint import write_checkpoint
 from dcgan_dist.settings import NetworkSettings, Settings, to_yaml
 from dcgan_dist.storage import Place
 from tuning import sweep

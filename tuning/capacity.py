@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from dcgan_dist.cluster.placement import READER_CPUS, ClusterFacts, place_workers, takes_gpus
 from dcgan_dist.errors import ClusterError
 from dcgan_dist.numerals import count
-from dcgan_dist.placement import READER_CPUS, ClusterFacts, place_workers, takes_gpus
 from dcgan_dist.settings import Settings
 
 DRIVER_MEMORY = 600 << 20

@@ -8,9 +8,9 @@ from ray.actor import ActorHandle
 from ray.exceptions import RayTaskError
 
 from dcgan_dist.errors import DcganDistError
-from dcgan_dist.evaluation.job import ProbeJob
-from dcgan_dist.evaluation.judge import PoolJudge
-from dcgan_dist.evaluation.pool import Pool
+from dcgan_dist.evaluation.service.job import ProbeJob
+from dcgan_dist.evaluation.service.judge import PoolJudge
+from dcgan_dist.evaluation.service.pool import Pool
 from dcgan_dist.settings import Settings
 from dcgan_dist.train import open_tasks
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dcgan_dist.errors import SettingsError
-from dcgan_dist.evaluation.live import first_after
-from dcgan_dist.monitoring.curves import probe_metric
+from dcgan_dist.evaluation.service.online import first_after
+from dcgan_dist.monitoring.sinks.curves import probe_metric
 from dcgan_dist.settings import Settings
 
 Mode = Literal["max", "min"]

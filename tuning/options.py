@@ -8,8 +8,15 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from dcgan_dist.arguments import read
-from dcgan_dist.commandline import (
+from dcgan_dist.cli.arguments import read
+from dcgan_dist.cli.invocation import prog
+from dcgan_dist.data.scenes.builtin import EMBEDDED
+from dcgan_dist.errors import CheckpointError, SettingsError
+from dcgan_dist.evaluation.tasks import rooms
+from dcgan_dist.extensions import require_trust
+from dcgan_dist.settings import PRESETS, Settings, flatten, from_yaml
+from dcgan_dist.storage import place
+from dcgan_dist.training.options import (
     AUTO,
     length_given,
     look_ahead,
@@ -20,13 +27,6 @@ from dcgan_dist.commandline import (
     with_bare_resume,
     with_length,
 )
-from dcgan_dist.data.embedded import EMBEDDED
-from dcgan_dist.errors import CheckpointError, SettingsError
-from dcgan_dist.evaluation.tasks import rooms
-from dcgan_dist.extensions import require_trust
-from dcgan_dist.invocation import prog
-from dcgan_dist.settings import PRESETS, Settings, flatten, from_yaml
-from dcgan_dist.storage import place
 from tuning.folder import SweepFolder
 from tuning.space import defaults, grid, parse_space
 

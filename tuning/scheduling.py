@@ -17,7 +17,7 @@ from ray.tune.schedulers import (
 )
 
 from dcgan_dist.errors import SettingsError
-from dcgan_dist.randomness import stream
+from dcgan_dist.model.randomness import stream
 from tuning.objective import AT, KEY, REDUCTION, Mode, Value, marks, rungs
 from tuning.options import Kind
 from tuning.space import Space

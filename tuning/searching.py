@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 from ray.tune.search import Searcher
 
 from dcgan_dist.errors import SettingsError
-from dcgan_dist.randomness import stream
+from dcgan_dist.model.randomness import stream
 from tuning.folder import Record, SweepFolder
 from tuning.objective import AT, KEY, Mode
 from tuning.space import Numbers, Space

@@ -11,8 +11,8 @@ from typing import Protocol
 import numpy as np
 import yaml
 
+from dcgan_dist.cli.invocation import prog
 from dcgan_dist.errors import SettingsError
-from dcgan_dist.invocation import prog
 from dcgan_dist.settings import Settings, flatten, replaced
 
 FORMS = "uniform(LOW,HIGH), loguniform(LOW,HIGH), integer(LOW,HIGH) or choice(A,B,...)"

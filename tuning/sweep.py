@@ -17,31 +17,39 @@ from itertools import product
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from dcgan_dist.advice import warnings
-from dcgan_dist.cluster import carry_code, connected, describe_connecting, has_address, set_environment
-from dcgan_dist.contract import require_contract
-from dcgan_dist.data.embedded import EMBEDDED
-from dcgan_dist.data.shards import Index
-from dcgan_dist.data.trained_on import TrainedOn, contents
-from dcgan_dist.driver import LOCK_FILE, require_no_driver, sole_driver
+from dcgan_dist.cli.invocation import command_line, tool_line
+from dcgan_dist.cluster.autoscaling import bundles_of, require_resource, wait_for_room
+from dcgan_dist.cluster.connect import carry_code, connected, describe_connecting, has_address, set_environment
+from dcgan_dist.cluster.environment import interfaces, local_cores, require_interfaces
+from dcgan_dist.cluster.placement import (
+    READER_CPUS,
+    ClusterFacts,
+    Placement,
+    describe,
+    gather_facts,
+    place_workers,
+    set_aside,
+)
+from dcgan_dist.data.scenes.builtin import EMBEDDED
+from dcgan_dist.data.shards.shards import Index
 from dcgan_dist.errors import DcganDistError, SettingsError, complain
 from dcgan_dist.evaluation.tasks import parse_tasks
 from dcgan_dist.extensions import CODE_SETTINGS, Code, import_code, named_by, require_trust
-from dcgan_dist.invocation import command_line, tool_line
-from dcgan_dist.length import describe_length, fit_length
-from dcgan_dist.monitoring.trackers import require_trackers
-from dcgan_dist.placement import READER_CPUS, ClusterFacts, Placement, describe, gather_facts, place_workers, set_aside
-from dcgan_dist.room import bundles_of, require_resource, wait_for_room
+from dcgan_dist.monitoring.sinks.trackers import require_trackers
+from dcgan_dist.run_folder.driver_lock import LOCK_FILE, require_no_driver, sole_driver
+from dcgan_dist.run_folder.trained_on import TrainedOn, contents
 from dcgan_dist.settings import Settings, replaced, to_yaml
 from dcgan_dist.storage import place, require_lasting, require_writable, split_addresses
-from dcgan_dist.surroundings import interfaces, local_cores, require_interfaces
+from dcgan_dist.training.advice import warnings
+from dcgan_dist.training.contract import require_contract
+from dcgan_dist.training.length import describe_length, fit_length
 from tuning.capacity import Capacity, fit_trials, local_cpus, on_this_machine
 from tuning.objective import Objective, marks, parse_objective, require_values, rungs
 from tuning.options import SweepOptions, parse
 from tuning.space import Choice, Numbers, as_text, check_values, defaults, parse_space
 
 if TYPE_CHECKING:
-    from dcgan_dist.data.cache import CachedPictures
+    from dcgan_dist.data.streaming.cache import CachedPictures
 
 # As in `dcgan_dist.train`, what imports Ray is imported by functions: its environment has to be set first.
 
@@ -245,7 +253,7 @@ class Sweep:
             SettingsError: they are too short for what they are compared by.
         """
         from dcgan_dist.data.dataset import open_index
-        from dcgan_dist.monitoring.terminal import Progress
+        from dcgan_dist.monitoring.sinks.terminal import Progress
 
         self.index = open_index(self.base, self.shards, Progress(sys.stdout))
         self.settle_length(len(self.index), self.index.image_size, self.facts.store_bytes)
@@ -301,7 +309,7 @@ class Sweep:
             return self._run()
 
     def _run(self) -> int:
-        from dcgan_dist.monitoring.terminal import Progress
+        from dcgan_dist.monitoring.sinks.terminal import Progress
         from dcgan_dist.train import Lent
         from tuning.judge import SharedJudge
         from tuning.running import Running
@@ -330,7 +338,7 @@ class Sweep:
 
     def _pictures(self, index: Index, total: int, progress: Any) -> "CachedPictures | None":
         """The data, decoded once for all trials, where it fits into memory and is the same for all of them."""
-        from dcgan_dist.data.cache import cache_pictures, is_cached
+        from dcgan_dist.data.streaming.cache import cache_pictures, is_cached
         from dcgan_dist.train import open_pictures
 
         data, size = self.base.data, self.base.networks.image_size

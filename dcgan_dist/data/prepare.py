@@ -28,14 +28,14 @@ import simplejpeg
 import tyro
 from tqdm import tqdm
 
-from dcgan_dist.arguments import read
-from dcgan_dist.data.images import BadImage, Fit, decode, is_ready
-from dcgan_dist.data.listing import File, list_folder, passed_over
-from dcgan_dist.data.shards import Index, ShardWriter, concatenate, index_shard
+from dcgan_dist.cli.arguments import read
+from dcgan_dist.cli.invocation import command_line, prog
+from dcgan_dist.data.image_decoding import BadImage, Fit, decode, is_ready
+from dcgan_dist.data.readers.folder import File, list_folder, passed_over
+from dcgan_dist.data.shards.shards import Index, ShardWriter, concatenate, index_shard
 from dcgan_dist.data.splits import TEST, TRAIN, counted, is_held_out, lay_out, parse_splits
 from dcgan_dist.errors import DataError, DcganDistError, SettingsError, complain
-from dcgan_dist.invocation import command_line, prog
-from dcgan_dist.monitoring.terminal import printable
+from dcgan_dist.monitoring.sinks.terminal import printable
 from dcgan_dist.settings import DataSettings
 from dcgan_dist.storage import MissingFile, Place, place, require_lasting
 
@@ -526,7 +526,7 @@ def _watched(results: Iterator[T], total: int, done: int, verb: str = "converted
 def _draw_sheet(index: Index, target: Place, size: int) -> None:
     """The first hundred images, which are a random choice, as a picture to look at."""
     # Brings torch with it, which the processes that decode must not load.
-    from dcgan_dist.pictures import grid, png
+    from dcgan_dist.model.pixels import grid, png
 
     images = np.zeros((min(len(index), 100), size, size, 3), np.uint8)
     for i, image in enumerate(images):

@@ -12,13 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dcgan_dist.adversarial import load_weights
-from dcgan_dist.batchnorm import describe_statistics
-from dcgan_dist.evaluation.nearest import nearest
+from dcgan_dist.evaluation.classifiers.nearest import nearest
 from dcgan_dist.extensions import Code
-from dcgan_dist.generate import Kind
-from dcgan_dist.networks import new_networks
-from dcgan_dist.randomness import latents
+from dcgan_dist.model.adversarial_step import load_weights
+from dcgan_dist.model.batchnorm import describe_statistics
+from dcgan_dist.model.dcgan import new_networks
+from dcgan_dist.model.generate import Kind
+from dcgan_dist.model.randomness import latents
 from dcgan_dist.settings import NetworkSettings
 
 TOGETHER = 32

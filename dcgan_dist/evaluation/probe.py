@@ -15,13 +15,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dcgan_dist.data.plan import Integers
-from dcgan_dist.evaluation.classifiers import Classifiers, Learned
-from dcgan_dist.evaluation.descriptions import Description
-from dcgan_dist.evaluation.evaluator import CHECKSUMS, Evaluators
+from dcgan_dist.data.streaming.plan import Integers
+from dcgan_dist.evaluation.classifiers.registry import Classifiers, Learned
+from dcgan_dist.evaluation.encoders.registry import Description
 from dcgan_dist.evaluation.results import accuracy_by_class
+from dcgan_dist.evaluation.service.evaluator import CHECKSUMS, Evaluators
 from dcgan_dist.evaluation.task import FewLabels, Task
-from dcgan_dist.randomness import stream
+from dcgan_dist.model.randomness import stream
 
 WORSE = 2
 """Values in a row that do worse than the best, after which no larger one is tried."""

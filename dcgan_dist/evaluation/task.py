@@ -7,11 +7,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from dcgan_dist.data.plan import Integers
-from dcgan_dist.data.trained_on import TrainedOn
+from dcgan_dist.data.streaming.plan import Integers
 from dcgan_dist.errors import DataError
-from dcgan_dist.pictures import Pixels
-from dcgan_dist.randomness import stream
+from dcgan_dist.model.pixels import Pixels
+from dcgan_dist.model.randomness import stream
+from dcgan_dist.run_folder.trained_on import TrainedOn
 
 PUBLISHED_COSTS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01)
 """C that are tried (published code, svhn)."""

@@ -14,8 +14,8 @@ from ray.actor import ActorHandle
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from dcgan_dist.monitoring.hangs import Heard
 from dcgan_dist.monitoring.messages import Beat, Message, MessageBuffer, Wish
-from dcgan_dist.monitoring.watchdog import Heard
 
 logger = logging.getLogger(__name__)
 

@@ -16,19 +16,19 @@ from typing import Protocol
 
 import ray
 
-from dcgan_dist.checkpoint import keep_before
+from dcgan_dist.cli.invocation import command_line, tool_line
 from dcgan_dist.errors import DcganDistError
-from dcgan_dist.health import Finding, Health
-from dcgan_dist.invocation import command_line, tool_line
-from dcgan_dist.monitoring.curves import Curves, Probed, probe_metric
-from dcgan_dist.monitoring.gauges import set_gauges
+from dcgan_dist.model.pixels import grid, png
+from dcgan_dist.monitoring.collapse import Finding, Health
+from dcgan_dist.monitoring.hangs import Heard
 from dcgan_dist.monitoring.messages import BadImages, Message, Pictures, Scalars, Started
-from dcgan_dist.monitoring.ranks import Ranks
-from dcgan_dist.monitoring.terminal import Terminal, Totals, workers_lines
-from dcgan_dist.monitoring.trackers import Status, Trackers
-from dcgan_dist.monitoring.watchdog import Heard
+from dcgan_dist.monitoring.sinks.curves import Curves, Probed, probe_metric
+from dcgan_dist.monitoring.sinks.prometheus import set_gauges
+from dcgan_dist.monitoring.sinks.terminal import Terminal, Totals, workers_lines
+from dcgan_dist.monitoring.sinks.trackers import Status, Trackers
+from dcgan_dist.monitoring.stragglers import Ranks
 from dcgan_dist.numerals import count
-from dcgan_dist.pictures import grid, png
+from dcgan_dist.run_folder.checkpoint import keep_before
 from dcgan_dist.settings import Settings
 from dcgan_dist.storage import Place
 

@@ -9,9 +9,9 @@ import pytest
 from benchmarks.generators import draw, examine, main
 from benchmarks.render import ROOT
 from benchmarks.scene_attributes import AttributeClassifier
-from dcgan_dist.checkpoint import load_checkpoint, write_checkpoint
 from dcgan_dist.errors import SettingsError
-from dcgan_dist.networks import Generator, initialize
+from dcgan_dist.model.dcgan import Generator, initialize
+from dcgan_dist.run_folder.checkpoint import load_checkpoint, write_checkpoint
 from dcgan_dist.settings import scenes32
 from dcgan_dist.storage import Place
 

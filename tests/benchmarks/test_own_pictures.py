@@ -10,10 +10,10 @@ import simplejpeg
 
 from benchmarks.own_pictures import Made, examine, main, unpack
 from benchmarks.report import publish
-from dcgan_dist.checkpoint import write_checkpoint
-from dcgan_dist.data.shards import ShardWriter
+from dcgan_dist.data.shards.shards import ShardWriter
 from dcgan_dist.errors import DataError
-from dcgan_dist.networks import Generator, initialize
+from dcgan_dist.model.dcgan import Generator, initialize
+from dcgan_dist.run_folder.checkpoint import write_checkpoint
 from dcgan_dist.settings import own64
 from dcgan_dist.storage import place
 

@@ -23,7 +23,7 @@ from benchmarks.scaling_model import (
     read_measured,
     report,
 )
-from dcgan_dist.networks import build_networks
+from dcgan_dist.model.dcgan import build_networks
 from dcgan_dist.settings import scenes32
 
 JOB = Job(launches=0.5, flops=8e9, gradients=7e7, norms=12, image_bytes=12_288, window=4_096)

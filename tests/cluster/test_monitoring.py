@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from benchmarks.hosts import ROOT, Hosts
-from dcgan_dist.health import REPEATING_SPREAD, WON_LOSS, WON_SCORE
+from dcgan_dist.monitoring.collapse import REPEATING_SPREAD, WON_LOSS, WON_SCORE
 
 FOLDER = ROOT / "cluster" / "monitoring"
 LAPTOP = "laptop"

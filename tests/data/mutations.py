@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image
 
-from dcgan_dist.data import tar
+from dcgan_dist.data.shards import tar
 
 SAMPLES = 6
 """Of each shard, one picture each."""

@@ -14,10 +14,10 @@ import pytest
 import webdataset
 from PIL import Image
 
+from dcgan_dist.cli.invocation import command_line
 from dcgan_dist.data import prepare
 from dcgan_dist.data.prepare import main
-from dcgan_dist.data.shards import Index, ShardWriter, find_index
-from dcgan_dist.invocation import command_line
+from dcgan_dist.data.shards.shards import Index, ShardWriter, find_index
 from dcgan_dist.storage import Place, expand
 
 COMMAND = [sys.executable, "-m", "dcgan_dist.data.prepare"]

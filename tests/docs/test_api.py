@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from dcgan_dist.api import load_generator
-from dcgan_dist.checkpoint import write_checkpoint
-from dcgan_dist.networks import Generator, initialize
+from dcgan_dist.model.dcgan import Generator, initialize
+from dcgan_dist.run_folder.checkpoint import write_checkpoint
 from dcgan_dist.sample import main
 from dcgan_dist.settings import Settings, lsun64
 from dcgan_dist.storage import Place

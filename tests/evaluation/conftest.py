@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from dcgan_dist.evaluation.evaluator import Evaluator
+from dcgan_dist.evaluation.service.evaluator import Evaluator
 from dcgan_dist.evaluation.task import ArrayPictures, FewLabels, Labelled, Task, order
 
 CLASSES, SIZE = 3, 16

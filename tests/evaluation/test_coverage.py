@@ -9,7 +9,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from dcgan_dist.evaluation import coverage
 from dcgan_dist.evaluation.coverage import Sampler, nearest_sample
-from dcgan_dist.networks import Generator, build_networks, initialize
+from dcgan_dist.model.dcgan import Generator, build_networks, initialize
 from dcgan_dist.settings import NetworkSettings
 
 NUMBERS, BATCH = (5, 40, 100), 16
@@ -59,7 +59,7 @@ def test_a_part_without_samples_says_so(sampler: Sampler, images: torch.Tensor) 
 
 
 def test_samples_are_of_the_z_of_the_sample_command(sampler: Sampler) -> None:
-    from dcgan_dist.randomness import latents
+    from dcgan_dist.model.randomness import latents
 
     z = latents(sampler.settings, BATCH, 3, "sample", 2)
     with torch.no_grad():

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from dcgan_dist.evaluation import svm
-from dcgan_dist.evaluation.descriptions import DiscriminatorFeatures
+from dcgan_dist.evaluation.classifiers import svm
+from dcgan_dist.evaluation.encoders.registry import DiscriminatorFeatures
 from dcgan_dist.evaluation.probe import accuracy, load
 from dcgan_dist.evaluation.task import Task
 from dcgan_dist.evaluation.tasks.labelled import open_labelled
-from dcgan_dist.published import load_published
+from dcgan_dist.model.published_weights import load_published
 from dcgan_dist.storage import Place
 
 KNOWN, COST = 0.6805, 1e-4

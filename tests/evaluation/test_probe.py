@@ -11,12 +11,12 @@ import pytest
 import torch
 
 from dcgan_dist.errors import DataError
-from dcgan_dist.evaluation.classifiers import Linear, Nearest
-from dcgan_dist.evaluation.descriptions import DiscriminatorFeatures, PixelFeatures
+from dcgan_dist.evaluation.classifiers.registry import Linear, Nearest
+from dcgan_dist.evaluation.encoders.registry import DiscriminatorFeatures, PixelFeatures
 from dcgan_dist.evaluation.probe import _past_the_best, accuracy, draw_labels, load, probe, recipe, wilson
 from dcgan_dist.evaluation.results import encode
 from dcgan_dist.evaluation.task import Task, order
-from dcgan_dist.networks import Discriminator, initialize
+from dcgan_dist.model.dcgan import Discriminator, initialize
 from dcgan_dist.settings import NetworkSettings
 
 COSTS = (1e-4, 1e-3, 1e-2)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from dcgan_dist.errors import DataError
-from dcgan_dist.evaluation.memorisation import Found, record
 from dcgan_dist.evaluation.results import accuracy_by_class, encode
-from dcgan_dist.generate import About
+from dcgan_dist.model.generate import About
 from dcgan_dist.settings import NetworkSettings
+from dcgan_dist.studies.memorisation import Found, record
 
 
 def test_a_class_without_images_has_no_accuracy() -> None:

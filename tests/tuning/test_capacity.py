@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from dcgan_dist.cluster.placement import ClusterFacts, set_aside
 from dcgan_dist.errors import ClusterError
-from dcgan_dist.placement import ClusterFacts, set_aside
 from dcgan_dist.settings import Settings, cifar32
 from tuning.capacity import fit_trials, local_cpus, on_this_machine
 

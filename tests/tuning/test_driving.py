@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from dcgan_dist.commandline import Options
 from dcgan_dist.errors import DataError, TrainingError
 from dcgan_dist.train import Lent
+from dcgan_dist.training.options import Options
 from tuning import driving
 from tuning.driving import Driving
 from tuning.objective import Objective, Value, marks

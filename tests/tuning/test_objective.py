@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from dcgan_dist.errors import SettingsError
-from dcgan_dist.monitoring.metrics import METRICS
+from dcgan_dist.monitoring.metric_names import METRICS
 from dcgan_dist.settings import Settings, scenes32
 from tuning.objective import (
     LOGGED,

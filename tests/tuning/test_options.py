@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dcgan_dist.driver import sole_driver
 from dcgan_dist.errors import CheckpointError, SettingsError
+from dcgan_dist.run_folder.driver_lock import sole_driver
 from dcgan_dist.settings import scenes32, to_yaml
 from dcgan_dist.storage import place
 from tuning.options import parse

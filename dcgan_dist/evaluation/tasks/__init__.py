@@ -4,12 +4,12 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dcgan_dist.cli.invocation import prog
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.evaluation.task import FewLabels, Task
 from dcgan_dist.evaluation.tasks import neighbours, rooms
 from dcgan_dist.evaluation.tasks.labelled import open_labelled
 from dcgan_dist.evaluation.tasks.svhn import FILES, open_svhn
-from dcgan_dist.invocation import prog
 from dcgan_dist.storage import Place, place
 
 DATA_VARIABLE = "DCGAN_DIST_DATA"

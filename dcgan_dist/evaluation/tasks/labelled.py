@@ -12,14 +12,14 @@ from itertools import islice
 import numpy as np
 from PIL import Image
 
-from dcgan_dist.data import tar
-from dcgan_dist.data.plan import Integers
-from dcgan_dist.data.reading import ShardPictures
-from dcgan_dist.data.shards import Index, concatenate, find_index, index_shard
-from dcgan_dist.data.trained_on import contents
+from dcgan_dist.data.shards import tar
+from dcgan_dist.data.shards.shards import Index, concatenate, find_index, index_shard
+from dcgan_dist.data.streaming.chunk_reader import ShardPictures
+from dcgan_dist.data.streaming.plan import Integers
 from dcgan_dist.errors import DataError
 from dcgan_dist.evaluation.task import FewLabels, Labelled, Task, order
 from dcgan_dist.evaluation.tasks.classes import Classes, compare_classes
+from dcgan_dist.run_folder.trained_on import contents
 from dcgan_dist.settings import DataSettings
 from dcgan_dist.storage import Place, expand
 

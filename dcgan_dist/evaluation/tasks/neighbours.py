@@ -4,12 +4,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dcgan_dist.data.embedded import EMBEDDED, embedded_folder
-from dcgan_dist.data.shards import Index
-from dcgan_dist.data.trained_on import TrainedOn, contents, kept_index
+from dcgan_dist.data.scenes.builtin import EMBEDDED, embedded_folder
+from dcgan_dist.data.shards.shards import Index
 from dcgan_dist.errors import DataError
 from dcgan_dist.evaluation.task import Labelled
 from dcgan_dist.evaluation.tasks.labelled import digest, find_split, open_index, pictures, require_size
+from dcgan_dist.run_folder.trained_on import TrainedOn, contents, kept_index
 from dcgan_dist.settings import Settings
 from dcgan_dist.storage import Place, expand
 

@@ -4,8 +4,8 @@ from typing import Final
 
 import numpy as np
 
-from dcgan_dist.data.embedded import SEED, VERSION
 from dcgan_dist.data.scenes import draw
+from dcgan_dist.data.scenes.builtin import SEED, VERSION
 from dcgan_dist.evaluation.task import ArrayPictures, Labelled, Task, order
 
 NAME: Final = "rooms"

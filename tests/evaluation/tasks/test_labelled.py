@@ -10,11 +10,11 @@ import pytest
 import simplejpeg
 
 from dcgan_dist.data import prepare
-from dcgan_dist.data.shards import ShardWriter, concatenate, index_shard
-from dcgan_dist.data.trained_on import TrainedOn, contents
+from dcgan_dist.data.shards.shards import ShardWriter, concatenate, index_shard
 from dcgan_dist.errors import DataError
 from dcgan_dist.evaluation.task import FewLabels, Task
 from dcgan_dist.evaluation.tasks.labelled import open_labelled, said_classes
+from dcgan_dist.run_folder.trained_on import TrainedOn, contents
 from dcgan_dist.storage import Place
 
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import simplejpeg
 
-from dcgan_dist.data.embedded import embedded_folder
-from dcgan_dist.data.shards import ShardWriter, concatenate, layout_sha256
-from dcgan_dist.data.trained_on import FIELD, TrainedOn, contents, find_trained_on
+from dcgan_dist.data.scenes.builtin import embedded_folder
+from dcgan_dist.data.shards.shards import ShardWriter, concatenate, layout_sha256
 from dcgan_dist.errors import DataError
 from dcgan_dist.evaluation.tasks import neighbours
 from dcgan_dist.evaluation.tasks.labelled import open_index
 from dcgan_dist.evaluation.tasks.neighbours import Asked, open_neighbours
+from dcgan_dist.run_folder.trained_on import FIELD, TrainedOn, contents, find_trained_on
 from dcgan_dist.settings import Settings, scenes32
 from dcgan_dist.storage import Place
 

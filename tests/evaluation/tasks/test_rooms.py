@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from dcgan_dist.data.embedded import SEED
 from dcgan_dist.data.scenes import draw
+from dcgan_dist.data.scenes.builtin import SEED
 from dcgan_dist.evaluation.tasks import parse_tasks
 from dcgan_dist.evaluation.tasks.rooms import FIRST, TEST, TRAIN, open_rooms
 

@@ -10,8 +10,8 @@ import torch
 from scipy.io import savemat
 
 from dcgan_dist.errors import DataError, SettingsError
-from dcgan_dist.evaluation.classifiers import Linear
-from dcgan_dist.evaluation.descriptions import PixelFeatures
+from dcgan_dist.evaluation.classifiers.registry import Linear
+from dcgan_dist.evaluation.encoders.registry import PixelFeatures
 from dcgan_dist.evaluation.probe import load, probe
 from dcgan_dist.evaluation.task import FewLabels, Task
 from dcgan_dist.evaluation.tasks import parse_tasks

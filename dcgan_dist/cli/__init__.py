@@ -1,0 +1,1 @@
+"""How commands read their arguments and name each other."""

@@ -1,0 +1,185 @@
+"""Waiting for machines that a cluster is still to bring, and asking for them where it has an autoscaler."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from dcgan_dist.cluster.connect import has_address
+from dcgan_dist.cluster.placement import READER_CPUS, ClusterFacts, gather_facts, takes_gpus
+from dcgan_dist.errors import ClusterError
+from dcgan_dist.settings import Settings
+
+Found = TypeVar("Found")
+Bundle = Mapping[str, float]
+
+LOOK_S = 1.0
+LONGEST_S = 1800.0
+"""How long machines that are under way are waited for: some never arrive."""
+
+
+def wait_for_room(
+    settings: Settings,
+    place: Callable[[ClusterFacts], Found],
+    wanted: Callable[[ClusterFacts], Sequence[Bundle]],
+    say: Callable[[str], None],
+) -> tuple[ClusterFacts, Found]:
+    """Let `place` decide on what the cluster has.
+
+    Where that is too little, it decides again and again, as long as `Patience` of `workers.wait_s` seconds lasts:
+    machines of a cluster come one after the other. What was started on this machine has all that it ever will.
+
+    Args:
+        place: raises `ClusterError` where there is too little.
+        wanted: what the autoscaler is asked for, see `asking`.
+        say: is told once that it waits, and for what.
+
+    Returns:
+        what the cluster has, and what was decided.
+
+    Raises:
+        ClusterError: there was too little, all the time.
+    """
+    facts = gather_facts()
+    try:
+        return facts, place(facts)
+    except ClusterError as error:
+        if not has_address(settings):
+            raise
+        patience = Patience(settings.workers.wait_s)
+        say(f"waiting for machines, {patience}: {error}")
+    with asking(wanted(facts)):
+        while True:
+            time.sleep(LOOK_S)
+            facts = gather_facts()
+            try:
+                return facts, place(facts)
+            except ClusterError as error:
+                if patience.is_over():
+                    raise ClusterError(f"{error} (waited {patience.waited_s:.0f} s)") from error
+
+
+class Patience:
+    """Of who waits for machines: it begins anew as long as the cluster's autoscaler brings some, up to `LONGEST_S`."""
+
+    def __init__(self, wait_s: float) -> None:
+        self._wait_s = wait_s
+        self._start = self._begin = time.monotonic()
+
+    def __str__(self) -> str:
+        return f"at most {self._wait_s:g} s unless some are being started"
+
+    @property
+    def waited_s(self) -> float:
+        """In all."""
+        return time.monotonic() - self._start
+
+    def is_over(self) -> bool:
+        """To be asked again and again."""
+        if self.waited_s < LONGEST_S and machines_under_way():
+            self._begin = time.monotonic()
+        return time.monotonic() - self._begin > self._wait_s
+
+
+def machines_under_way() -> int:
+    """How many the cluster's autoscaler has asked for that have not joined yet; 0 where it has none."""
+    import ray
+    from ray._private.ray_constants import DEBUG_AUTOSCALING_STATUS
+    from ray.autoscaler.v2.sdk import get_cluster_status
+    from ray.autoscaler.v2.utils import is_autoscaler_v2
+    from ray.exceptions import RpcError
+    from ray.experimental.internal_kv import _internal_kv_get
+
+    try:
+        if is_autoscaler_v2():
+            status = get_cluster_status(ray.get_runtime_context().gcs_address)
+            return len(status.pending_nodes) + sum(int(launch.count) for launch in status.pending_launches)
+        return under_way_of(_internal_kv_get(DEBUG_AUTOSCALING_STATUS))
+    except RpcError:  # the head is away: whoever waits looks again
+        return 0
+
+
+def under_way_of(told: bytes | None) -> int:
+    """The same, from what the older autoscaler, which `cluster/onprem.yaml` has, leaves with the head."""
+    report = json.loads(told).get("autoscaler_report") if told else None
+    return sum(report["pending_launches"].values()) + len(report["pending_nodes"]) if report else 0
+
+
+def wait_for_free(what: str, bundles: Sequence[Bundle], wait_s: float, say: Callable[[str], None]) -> None:
+    """Wait until the cluster has all of these free at the same time, as long as `Patience` of `wait_s` seconds lasts.
+
+    Args:
+        what: has one of these, equal ones, each.
+        say: is told once that it waits.
+
+    Raises:
+        ClusterError: it had not, all the time.
+    """
+    patience, told = Patience(wait_s), False
+    with asking(bundles) as groups:
+        lacking = list(groups)
+        while lacking := [group for group in lacking if not group.wait(LOOK_S / len(lacking))]:
+            need = (
+                f"{len(bundles)} {what} with {_describe(bundles[0])} each need more than the cluster has free, which "
+                f"is room for {len(bundles) - len(lacking)}: use fewer, or give each less"
+            )
+            if not told:
+                told = True
+                say(f"waiting for machines, {patience}: {need}")
+            if patience.is_over():
+                raise ClusterError(f"{need} (waited {patience.waited_s:.0f} s)")
+
+
+def require_resource(name: str, number: int) -> None:
+    """See that the cluster's machines offer as much of a resource of their own; raises `ClusterError`."""
+    import ray
+
+    has = ray.cluster_resources().get(name, 0.0)
+    if has < number:
+        raise ClusterError(
+            f"evaluation needs {number} of the resource {name} but the cluster has {has:g}: use fewer actors, or start "
+            "machines that offer it"
+        )
+
+
+@contextmanager
+def asking(bundles: Sequence[Bundle]) -> Iterator[Sequence[Any]]:
+    """Within the block the autoscaler, if the cluster has one, sees that these resources are wanted; their groups.
+
+    Each bundle is a placement group of its own: those that can be had come, also where not all can, and all are given
+    back when the block or the driver ends. `ray.autoscaler.sdk.request_resources` would take the place of what others
+    have requested, and outlive the driver.
+    """
+    from ray.util.placement_group import placement_group, remove_placement_group
+
+    taken = [{name: number for name, number in bundle.items() if number} for bundle in bundles]
+    groups = [placement_group([bundle]) for bundle in taken if bundle]
+    try:
+        yield groups
+    finally:
+        for group in groups:
+            remove_placement_group(group)
+
+
+def bundles_of(settings: Settings, facts: ClusterFacts) -> list[Bundle]:
+    """What a run would like to have: all its workers, reading, evaluation actors."""
+    probe = settings.probe
+    actors = actor_bundles(probe.actors, probe.cpus, probe.gpus, probe.resource) if probe.tasks else []
+    return worker_bundles(settings, facts) + actors
+
+
+def worker_bundles(settings: Settings, facts: ClusterFacts) -> list[Bundle]:
+    """The same without evaluation actors."""
+    workers = settings.workers
+    bundles: list[Bundle] = [{"CPU": workers.cpus, "GPU": float(takes_gpus(settings, facts))}] * workers.number
+    return [*bundles, {"CPU": float(READER_CPUS)}]
+
+
+def actor_bundles(actors: int, cpus: float, gpus: float, resource: str) -> list[Bundle]:
+    """What evaluation actors would like to have. `resource`: see `ProbeSettings`."""
+    return [{"CPU": cpus, "GPU": gpus} | ({resource: 1.0} if resource else {})] * actors
+
+
+def _describe(bundle: Bundle) -> str:
+    return " and ".join(f"{number:g} {name}" for name, number in bundle.items() if number)

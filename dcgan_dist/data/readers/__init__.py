@@ -1,0 +1,1 @@
+"""What images are made into shards from, one format a file."""

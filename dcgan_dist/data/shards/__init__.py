@@ -1,0 +1,1 @@
+"""Shards: tar files of images, their index, and how they are written."""

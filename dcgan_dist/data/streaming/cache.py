@@ -1,0 +1,92 @@
+"""Decoded pictures kept in Ray's object store: the same samples in the same order, without decoding them again.
+
+Read tasks then make no pictures: they say which are shown, and each worker copies its own out of the store.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import ray
+from numpy.typing import NDArray
+
+from dcgan_dist.data.streaming.chunk_reader import Pictures, ShardPictures
+from dcgan_dist.data.streaming.plan import Integers
+from dcgan_dist.data.streaming.ray_tasks import Progress, wait_for
+
+PART_IMAGES = 2_048
+"""Pictures of one object, which is decoded by one task: some megabytes."""
+STORE_SHARE = 0.25
+"""Most of a node's object store that `auto` takes: blocks on their way to the workers need the rest."""
+
+
+@dataclass(frozen=True, eq=False)
+class CachedPictures:
+    """Pictures as they lie in the object store.
+
+    Attributes:
+        image_size: height and width, in pixels.
+        parts: part i holds uint8 [n, size, size, 3] of samples [i * PART_IMAGES, (i + 1) * PART_IMAGES).
+        bad: bool, for each sample whether it could not be decoded.
+    """
+
+    image_size: int
+    parts: "list[ray.ObjectRef[Pictures]]"
+    bad: NDArray[np.bool_]
+
+
+class Gatherer:
+    """Copies pictures out of a cache. For one process: parts that it needed stay mapped."""
+
+    def __init__(self, cached: CachedPictures) -> None:
+        self._cached = cached
+        self._mapped: dict[int, Pictures] = {}
+
+    def __call__(self, samples: Integers) -> Pictures:
+        """Pictures of int64 [n] samples: uint8 [n, size, size, 3]."""
+        part, within = np.divmod(samples, PART_IMAGES)
+        missing = [number for number in np.unique(part).tolist() if number not in self._mapped]
+        if missing:
+            found = ray.get([self._cached.parts[number] for number in missing])
+            self._mapped.update(zip(missing, found, strict=True))
+        size = self._cached.image_size
+        out = np.empty((len(samples), size, size, 3), np.uint8)
+        for row, number, at in zip(out, part.tolist(), within.tolist(), strict=True):
+            row[...] = self._mapped[number][at]
+        return out
+
+
+def cache_pictures(source: ShardPictures, progress: Progress) -> CachedPictures:
+    """Decode all pictures of a data set, by a Ray task for each part."""
+    shared = ray.put(source)
+    images = len(source.index)
+    # A run that is a trial of a sweep lives in a placement group, which has no CPU for its tasks.
+    task = ray.remote(num_returns=2, scheduling_strategy="DEFAULT")(_decode_part)
+    bounds = [(first, min(first + PART_IMAGES, images)) for first in range(0, images, PART_IMAGES)]
+    results = [task.remote([shared], first, last) for first, last in bounds]
+    parts, bad = zip(*results, strict=True)
+    wait_for(bad, f"decoding {images:,} images into memory", progress)
+    return CachedPictures(source.image_size, list(parts), np.concatenate(ray.get(list(bad))))
+
+
+def _decode_part(
+    source: "list[ray.ObjectRef[ShardPictures]]", first: int, last: int
+) -> tuple[Pictures, NDArray[np.bool_]]:
+    pictures: ShardPictures = ray.get(source[0])
+    out = np.zeros((last - first, pictures.image_size, pictures.image_size, 3), np.uint8)
+    return out, pictures.read(np.arange(first, last), out, np.arange(last - first))
+
+
+def is_cached(
+    setting: Literal["auto", "on", "off"], images: int, image_size: int, images_read: int, store_bytes: float
+) -> bool:
+    """Whether a run keeps its pictures decoded.
+
+    Args:
+        images: of the data set.
+        images_read: by the run, all epochs.
+        store_bytes: object store of the smallest node; every node may come to hold all pictures.
+    """
+    if setting != "auto":
+        return setting == "on"
+    return images_read > images and images * image_size * image_size * 3 <= STORE_SHARE * store_bytes

@@ -1,0 +1,188 @@
+"""From samples of an index to an array of pictures: range reads, decoding, what stands in for a bad one; no Ray."""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice, pairwise
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcgan_dist.data.image_decoding import BadImage, decode
+from dcgan_dist.data.shards.shards import Index
+from dcgan_dist.data.streaming.plan import Integers
+from dcgan_dist.errors import DataError
+from dcgan_dist.storage import MissingFile, Place
+
+Pictures = NDArray[np.uint8]
+
+GAP_BYTES = 32 << 10
+"""Files that lie closer together in a shard are read in one go: the bytes between cost less than another request."""
+RANGE_BYTES = 8 << 20
+"""Most bytes of one read, so that the ranges of a chunk can be fetched side by side."""
+PARALLEL_READS = 16
+"""Reads under way at once on stores where each waits for the network."""
+
+
+@dataclass(frozen=True, eq=False)
+class ShardPictures:
+    """Pictures as they lie in shards.
+
+    Attributes:
+        index: of all samples.
+        image_size: height and width to which pictures are brought, in pixels.
+        fit: how, see `DataSettings.fit`.
+        max_pixels: a picture that declares more is bad.
+        max_bytes: a file that is larger is bad.
+    """
+
+    index: Index
+    image_size: int
+    fit: Literal["resize", "crop"]
+    max_pixels: int
+    max_bytes: int
+
+    def names(self, sample: int) -> str:
+        """`SHARD: KEY.jpg` of a sample, for a message; of a bad one with why it is bad, in brackets."""
+        reason = self.fault(sample)
+        return self.index.names(sample) + (f" ({reason})" if reason else "")
+
+    def fault(self, sample: int) -> str | None:
+        """Why a sample is bad; None where it is not. Raises `DataError` where its shard has vanished."""
+        size = int(self.index.size[sample])
+        if size > self.max_bytes:
+            return f"it has {size:,} bytes, more than the {self.max_bytes:,} that are allowed"
+        data = _read(self.index.shards[self.index.shard[sample]], int(self.index.offset[sample]), size)
+        try:
+            decode(
+                data,
+                np.empty((self.image_size, self.image_size, 3), np.uint8),
+                fit=self.fit,
+                max_pixels=self.max_pixels,
+            )
+        except BadImage as error:
+            return str(error)
+        return None
+
+    def read(self, samples: Integers, out: Pictures, rows: Integers) -> NDArray[np.bool_]:
+        """Read and decode samples.
+
+        Args:
+            samples: int64 [n], any order.
+            out: uint8 [m, size, size, 3], filled at `rows`; what a bad picture leaves there is undefined.
+            rows: int64 [n].
+
+        Returns:
+            bool [n]: which of the samples are bad.
+
+        Raises:
+            DataError: a shard has vanished or its store fails.
+        """
+        bad = self.index.size[samples] > self.max_bytes
+        order = np.argsort(samples, kind="stable")
+        order = order[~bad[order]]
+        chosen = samples[order]
+        # Numbers of Python's own: those of NumPy cost as much to compute with as the header of a JPEG to parse.
+        columns = order, rows[order], self.index.offset[chosen], self.index.size[chosen]
+        files = zip(*(column.tolist() for column in columns), strict=True)
+        for wanted, data, start in self._ranges(samples, order):
+            for i, row, offset, size in islice(files, len(wanted)):
+                try:
+                    decode(
+                        data[offset - start : offset - start + size], out[row], fit=self.fit, max_pixels=self.max_pixels
+                    )
+                except BadImage:
+                    bad[i] = True
+        return bad
+
+    def _ranges(self, samples: Integers, order: Integers) -> Iterator[tuple[Integers, bytes, int]]:
+        """Read samples[order], which are sorted: (places in samples, bytes, offset in the shard of the first byte)."""
+        if not len(order):
+            return
+        chosen = samples[order]
+        shard, offset = self.index.shard[chosen], self.index.offset[chosen]
+        end = offset + self.index.size[chosen]
+        apart = (shard[1:] != shard[:-1]) | (offset[1:] - end[:-1] > GAP_BYTES)
+        parts: list[tuple[int, int]] = []
+        for first, last in pairwise([0, *(np.flatnonzero(apart) + 1).tolist(), len(order)]):
+            while end[last - 1] - offset[first] > RANGE_BYTES:
+                # At least one file, however large it is.
+                cut = max(
+                    first + 1, int(np.searchsorted(end[first:last], offset[first] + RANGE_BYTES, "right")) + first
+                )
+                if cut >= last:
+                    break
+                parts.append((first, cut))
+                first = cut
+            parts.append((first, last))
+
+        def read(part: tuple[int, int]) -> bytes:
+            first, last = part
+            return _read(self.index.shards[shard[first]], int(offset[first]), int(end[last - 1] - offset[first]))
+
+        if Place(self.index.shards[0]).is_local:
+            for part in parts:
+                yield order[slice(*part)], read(part), int(offset[part[0]])
+            return
+        with ThreadPoolExecutor(PARALLEL_READS) as pool:
+            for part, data in zip(parts, pool.map(read, parts), strict=True):
+                yield order[slice(*part)], data, int(offset[part[0]])
+
+
+def _read(shard: str, offset: int, size: int) -> bytes:
+    place = Place(shard)
+    try:
+        if not place.is_local:
+            return place.read_range(offset, size)
+        # pyarrow's local files cost several times as much a call; this is the inner loop.
+        file = os.open(place.local_path, os.O_RDONLY)
+        try:
+            return os.pread(file, size, offset)
+        finally:
+            os.close(file)
+    except (FileNotFoundError, MissingFile) as error:
+        raise DataError(
+            f"shard {shard} is gone: it was there when the run began; put it back and resume the run"
+        ) from error
+
+
+def read_chunk(source: ShardPictures, samples: Integers, out: Pictures, rows: Integers) -> NDArray[np.bool_]:
+    """Read the samples of a chunk, in their order of use; a bad one shows the next good one of the chunk.
+
+    So the number of rows never depends on what is in the files, and a bad picture changes nothing but itself.
+
+    Args:
+        samples: int64 [n].
+        out: uint8 [m, size, size, 3], filled at `rows`.
+        rows: int64 [n].
+
+    Returns:
+        bool [n]: which rows show another sample than their own.
+
+    Raises:
+        DataError: no sample of the chunk can be decoded, or a shard has vanished.
+    """
+    bad = source.read(samples, out, rows)
+    shown = stand_ins(bad)
+    for i in np.flatnonzero(bad):
+        out[rows[i]] = out[rows[shown[i]]]
+    return bad
+
+
+def stand_ins(bad: NDArray[np.bool_]) -> Integers:
+    """int64 [n]: the row of a chunk that each row shows, its own or, where it is bad, the next good one.
+
+    Raises:
+        DataError: there is no good one.
+    """
+    shown = np.arange(len(bad))
+    good = np.flatnonzero(~bad)
+    if not len(good):
+        raise DataError(
+            f"none of {len(bad)} images in a row can be decoded, so there is nothing to train on; "
+            "look at the files, or name other shards with --data"
+        )
+    shown[bad] = good[np.searchsorted(good, np.flatnonzero(bad)) % len(good)]
+    return shown

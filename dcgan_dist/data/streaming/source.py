@@ -1,0 +1,207 @@
+"""The Ray Data source over a plan: one read task a chunk, one block of it a worker, in rank order.
+
+Ray's own readers cut a data set into 200 blocks and shuffle by moving rows; here a task knows which rows it makes and
+for whom. What that relies on in Ray is in this file alone:
+
+- `preserve_order` and `streaming_split(equal=False)` deal blocks, in order, to the rank with the fewest rows so far.
+  All blocks have equal rows, so each rank gets its block of every chunk. Where the batch does not divide by the number
+  of workers, shares are padded to equal length.
+- Ray glues small blocks of one task together up to `target_max_block_size` and cuts larger ones from 1.5 times that on.
+  With 0.9 of a block as the target, each passes as it is.
+- `DataContext._execution_idx` counts the executions of a data set: see `EXECUTION_CHUNKS`.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Any
+
+import numpy as np
+import ray
+from numpy.typing import NDArray
+from ray.data import DataContext, Datasource, ExecutionOptions, ExecutionResources, ReadTask
+from ray.data.block import BlockAccessor, BlockMetadata
+from ray.train import DataConfig
+
+from dcgan_dist.data.streaming.backpressure import pace
+from dcgan_dist.data.streaming.cache import CachedPictures
+from dcgan_dist.data.streaming.chunk_reader import ShardPictures, read_chunk, stand_ins
+from dcgan_dist.data.streaming.plan import Integers, Plan, share
+
+DATASET = "train"
+"""Name under which workers ask Ray Train for their data."""
+EXECUTION_CHUNKS = 1_024
+"""Chunks of one execution of the data set. Ray makes all its read tasks before the first batch, about 0.3 ms each; the
+next execution starts in half a second, so a run notices it once in four million images."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What every read task of a run needs; it lies in the object store once."""
+
+    plan: Plan
+    pictures: ShardPictures | CachedPictures
+
+    @property
+    def row_bytes(self) -> int:
+        """Of a row of a block: a picture or the number of one, and three more columns."""
+        size = self.pictures.image_size
+        return (8 if isinstance(self.pictures, CachedPictures) else size * size * 3) + 8 + 8 + 1
+
+
+@dataclass(frozen=True)
+class Part:
+    """Which part of the sequence a data set yields, and for how many workers: chunks [first, last)."""
+
+    first: int
+    last: int
+    workers: int
+
+
+class SequenceConfig(DataConfig):  # type: ignore[misc]
+    """Tells Ray Train how workers get their data. Asked once for each worker group, when its size is known."""
+
+    def __init__(
+        self,
+        reading: "ray.ObjectRef[Reading]",
+        plan: Plan,
+        row_bytes: int,
+        last_step: int,
+        begin: Callable[[int], int],
+        cpus: float = 0.0,
+    ) -> None:
+        """
+        Args:
+            begin: is told the number of workers and answers with the first step; it is called once a worker group.
+            cpus: that reading takes at most; 0: all that are free.
+        """
+        super().__init__()
+        self._reading, self._plan, self._row_bytes = reading, plan, row_bytes
+        self._last_step, self._begin, self._cpus = last_step, begin, cpus
+
+    def configure(
+        self,
+        datasets: dict[str, Any],
+        world_size: int,
+        worker_handles: list[Any] | None,
+        worker_node_ids: list[str] | None,
+        **kwargs: object,
+    ) -> list[dict[str, Any]]:
+        """One iterator a worker; `datasets` only says that there is one, what is in it is decided here."""
+        part = part_of(self._plan, self._begin(world_size), self._last_step, world_size)
+        return [{DATASET: shard} for shard in split(self._reading, self._plan, self._row_bytes, part, self._cpus)]
+
+
+def part_of(plan: Plan, first_step: int, last_step: int, workers: int) -> Part:
+    """Chunks that hold steps [first_step, last_step). The first is read whole: the worker drops the steps before."""
+    return Part(first_step // plan.chunk_steps, -(-last_step // plan.chunk_steps), workers)
+
+
+def share_rows(plan: Plan, workers: int) -> int:
+    """Rows of a block for each step: a worker's share of a batch, padded to the largest one."""
+    return -(-plan.batch_size // workers)
+
+
+def split(reading: "ray.ObjectRef[Reading]", plan: Plan, row_bytes: int, part: Part, cpus: float = 0.0) -> list[Any]:
+    """One `ray.data.DataIterator` a worker, over its rows of the part, in order.
+
+    Batches are dicts with `share_rows` rows: image uint8 [n, size, size, 3] or, where pictures are cached, shown int64
+    [n] (the sample whose picture it is), step int64 [n], sample int64 [n] (-1 in padding), filled bool [n] (whether
+    another sample is shown). `row_bytes` is that of the reading; `cpus` is what reading takes at most, 0 for all.
+    """
+    rows = share_rows(plan, part.workers) * plan.chunk_steps
+    context = DataContext.get_current().copy()
+    context.target_max_block_size = int(0.9 * rows * row_bytes)
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    context.execution_options = ExecutionOptions(
+        preserve_order=True, resource_limits=ExecutionResources(cpu=cpus) if cpus else None
+    )
+    pace(context, part.workers)
+    with DataContext.current(context):
+        dataset = ray.data.read_datasource(
+            ChunkSource(reading, plan, part, rows * row_bytes),
+            override_num_blocks=min(part.last - part.first, EXECUTION_CHUNKS),
+        )
+        dataset.context.target_max_block_size = context.target_max_block_size
+        shards: list[Any] = dataset.streaming_split(part.workers, equal=False)
+        return shards
+
+
+class ChunkSource(Datasource):  # type: ignore[misc]
+    """Read tasks for the chunks of a part."""
+
+    def __init__(self, reading: "ray.ObjectRef[Reading]", plan: Plan, part: Part, block_bytes: int) -> None:
+        super().__init__()
+        self._reading = reading
+        self._part = part
+        self._rows = share_rows(plan, part.workers) * plan.chunk_steps * part.workers
+        self._bytes = block_bytes * part.workers
+
+    def get_name(self) -> str:
+        return "Chunks"
+
+    def estimate_inmemory_data_size(self) -> int:
+        return self._bytes * (self._part.last - self._part.first)
+
+    def get_read_tasks(
+        self, parallelism: int, per_task_row_limit: int | None = None, data_context: DataContext | None = None
+    ) -> list[ReadTask]:
+        # Asked once without a context where the data set is made, then anew in every execution.
+        execution = 0 if data_context is None else data_context._execution_idx
+        first = self._part.first + execution * EXECUTION_CHUNKS
+        metadata = BlockMetadata(num_rows=self._rows, size_bytes=self._bytes, input_files=None, exec_stats=None)
+        return [
+            ReadTask(partial(read_blocks, [self._reading], number, self._part.workers), metadata)
+            for number in range(first, min(first + EXECUTION_CHUNKS, self._part.last))
+        ]
+
+
+def read_blocks(reading: "list[ray.ObjectRef[Reading]]", number: int, workers: int) -> Iterator[Any]:
+    """Blocks of a chunk, one a worker, in rank order. The reference is in a list so that Ray does not resolve it."""
+    yield from _blocks(_fetch(reading[0]), number, workers)
+
+
+@lru_cache(maxsize=1)
+def _fetch(reference: "ray.ObjectRef[Reading]") -> Reading:
+    # Kept by the process, since unpacking the arrays of a large index costs more than a chunk.
+    reading: Reading = ray.get(reference)
+    return reading
+
+
+def _blocks(reading: Reading, number: int, workers: int) -> Iterator[Any]:
+    plan, pictures = reading.plan, reading.pictures
+    chunk = plan.chunk(number)
+    width = share_rows(plan, workers)
+    rows = workers * plan.chunk_steps * width
+    slots = _slots(plan, workers)
+    sample = np.full(rows, -1)
+    sample[slots] = chunk.sample
+    filled = np.zeros(rows, np.bool_)
+    columns: dict[str, NDArray[Any]] = {
+        "step": np.tile(np.repeat(number * plan.chunk_steps + np.arange(plan.chunk_steps), width), workers),
+        "sample": sample,
+        "filled": filled,
+    }
+    if isinstance(pictures, CachedPictures):
+        bad = pictures.bad[chunk.sample]
+        columns["shown"] = np.zeros(rows, np.int64)
+        columns["shown"][slots] = chunk.sample[stand_ins(bad)]
+        filled[slots] = bad
+    else:
+        images = columns["image"] = np.empty((rows, pictures.image_size, pictures.image_size, 3), np.uint8)
+        filled[slots] = read_chunk(pictures, chunk.sample, images, slots)
+        images[sample < 0] = 0
+    for rank in range(workers):
+        block = slice(rank * plan.chunk_steps * width, (rank + 1) * plan.chunk_steps * width)
+        yield BlockAccessor.batch_to_block({name: column[block] for name, column in columns.items()})
+
+
+def _slots(plan: Plan, workers: int) -> Integers:
+    """int64 [chunk_images]: row of the blocks, laid end to end, in which each row of a chunk goes."""
+    width, steps = share_rows(plan, workers), np.arange(plan.chunk_steps)
+    slots = np.empty((plan.chunk_steps, plan.batch_size), np.int64)
+    for rank in range(workers):
+        low, high = share(plan.batch_size, rank, workers)
+        slots[:, low:high] = (rank * plan.chunk_steps + steps)[:, None] * width + np.arange(high - low)
+    return slots.ravel()

@@ -1,1 +1,0 @@
-"""Features that no discriminator made: what the paper compares itself with."""

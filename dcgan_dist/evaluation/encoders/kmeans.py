@@ -1,0 +1,142 @@
+"""One layer of K-means features (Coates, Lee and Ng, 2011, and its public demo code; paper, table 1).
+
+Patches of 6 x 6 pixels are normalised, whitened and compared with centroids that K-means found among 400,000 of them;
+an image's features are the sums, over its four quadrants, of how much nearer than the mean each centroid is. They are
+standardised by the training images afterwards. K-means is that of faiss, which splits a large cluster where one gets
+empty; the demo code sets its centroid to 0.
+"""
+
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from itertools import zip_longest
+from typing import Any, Self
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dcgan_dist.errors import SettingsError
+from dcgan_dist.model.pixels import Pixels
+from dcgan_dist.model.randomness import stream
+
+PATCH = 6
+PATCHES = 400_000
+ITERATIONS = 50
+INITIAL_SD = 0.1
+LEAST_VARIANCE = 10.0
+"""Added to the variance of a patch, whose pixels go from 0 to 255."""
+LEAST_EIGENVALUE = 0.1
+"""Added to the eigenvalues of the patches' covariance."""
+TOGETHER = 8
+"""Images whose patches are compared at once: what comes of it stays in the processor's cache."""
+
+
+@dataclass(frozen=True, eq=False)
+class KMeansFeatures:
+    """Those of K centroids; they are unset until `combine`.
+
+    Attributes:
+        centroids_number: K.
+        images: training images, of which each gives as many patches as the others.
+        mean: float32 [108], of the normalised patches.
+        whitening: float32 [108, 108].
+        centroids: float32 [K, 108].
+    """
+
+    centroids_number: int
+    images: int
+    mean: Tensor | None = None
+    whitening: Tensor | None = None
+    centroids: Tensor | None = None
+
+    standardised = True
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """See `Description`."""
+        return {
+            "centroids": self.centroids_number,
+            "patches": PATCHES,
+            "patch": PATCH,
+            "iterations": ITERATIONS,
+            "standardised": "sqrt(variance + 0.01)",
+        }
+
+    def to(self, device: torch.device) -> Self:
+        """The same: it computes on the CPU."""
+        return self
+
+    def gather(self, batches: Iterable[Pixels]) -> list[Tensor]:
+        """Normalised patches of each batch of a part, float32 [n, 108]."""
+        each = max(1, -(-PATCHES // self.images))
+        return [_draw_patches(batch, each) for batch in batches]
+
+    def combine(self, parts: Sequence[list[Tensor]]) -> Self:
+        """Whitening and centroids, from the patches of all parts."""
+        import faiss  # a second to import
+
+        # Parts take batches in turn: in their own order again, patches do not depend on the number of parts.
+        rows = zip_longest(*parts)
+        patches = torch.cat([batch for row in rows for batch in row if batch is not None]).double()
+        mean = patches.mean(0)
+        values, vectors = torch.linalg.eigh(torch.cov((patches - mean).T))
+        whitening = (vectors / (values + LEAST_EIGENVALUE).sqrt()) @ vectors.T
+        white = ((patches - mean) @ whitening).float().numpy()
+        start = stream(0, "centroids").standard_normal((self.centroids_number, white.shape[1]), np.float32)
+        means = faiss.Kmeans(
+            white.shape[1], self.centroids_number, niter=ITERATIONS, max_points_per_centroid=len(white), seed=0
+        )
+        means.train(white, init_centroids=INITIAL_SD * start)
+        return replace(
+            self,
+            mean=mean.float(),
+            whitening=whitening.float(),
+            centroids=torch.from_numpy(np.array(means.centroids)),
+        )
+
+    def features(self, images: Pixels) -> Tensor:
+        """uint8 [n, S, S, 3] -> float32 [n, 4 K], before they are standardised."""
+        return torch.cat([self._of_few(images[i : i + TOGETHER]) for i in range(0, len(images), TOGETHER)])
+
+    def _of_few(self, images: Pixels) -> Tensor:
+        if self.mean is None or self.whitening is None or self.centroids is None:
+            raise RuntimeError("features were asked for before the centroids were found")
+        patches = F.unfold(torch.from_numpy(images).permute(0, 3, 1, 2).float(), PATCH)
+        number, places = len(images), patches.shape[2]
+        white = (normalised(patches.transpose(1, 2).reshape(number * places, -1)) - self.mean) @ self.whitening
+        distances = torch.cdist(white, self.centroids, compute_mode="use_mm_for_euclid_dist")
+        nearer = (distances.mean(1, keepdim=True) - distances).clamp_(min=0)
+        side = images.shape[1] - PATCH + 1
+        half = (side + 1) // 2
+        maps = nearer.reshape(number, side, side, -1)
+        quadrants = [maps[:, :half, :half], maps[:, half:, :half], maps[:, :half, half:], maps[:, half:, half:]]
+        return torch.cat([quadrant.sum((1, 2)) for quadrant in quadrants], 1)
+
+
+def require_faiss() -> None:
+    """See that K-means can be computed; raises `SettingsError`."""
+    if find_spec("faiss") is None:
+        raise SettingsError("K-means features need faiss: pip install 'dcgan-dist[evaluate]'")
+
+
+def normalised(patches: Tensor) -> Tensor:
+    """Patches [n, 108] of values from 0 to 255, each with its own mean and (unbiased) variance taken away."""
+    variance, mean = torch.var_mean(patches, 1, keepdim=True)
+    return (patches - mean) / (variance + LEAST_VARIANCE).sqrt()
+
+
+def _draw_patches(images: Pixels, each: int) -> Tensor:
+    """So many patches of each image; which ones depends on the images alone, and not on what part they are in."""
+    number, size = len(images), images.shape[1] - PATCH + 1
+    random = stream(zlib.crc32(images.tobytes()), "patches")
+    down, right = random.integers(0, size, (2, number * each))
+    rows = np.repeat(np.arange(number), each)
+    steps = np.arange(PATCH)
+    found = images[
+        rows[:, None, None], down[:, None, None] + steps[None, :, None], right[:, None, None] + steps[None, None, :]
+    ]
+    # Channel by channel, as `unfold` lays them out.
+    return normalised(torch.from_numpy(found.transpose(0, 3, 1, 2).reshape(number * each, -1).astype(np.float32)))

@@ -1,0 +1,1 @@
+"""Evaluation on a pool of actors, once or while a run trains."""

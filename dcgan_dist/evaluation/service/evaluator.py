@@ -1,0 +1,186 @@
+"""What one evaluation actor holds and does: its part of the tasks' images, features, margins; no Ray."""
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dcgan_dist.data.streaming.plan import Integers
+from dcgan_dist.errors import DataError
+from dcgan_dist.evaluation.classifiers.nearest import nearest
+from dcgan_dist.evaluation.classifiers.svm import Part
+from dcgan_dist.evaluation.coverage import Sampler, nearest_sample
+from dcgan_dist.evaluation.encoders.discriminator import to_float
+from dcgan_dist.evaluation.encoders.registry import Description
+from dcgan_dist.evaluation.task import STATISTICS_BATCH, Labelled, Task
+from dcgan_dist.model.pixels import Pixels
+
+CHECKSUMS = 1 << 128
+"""Sums of checksums are meant modulo this."""
+
+
+class Evaluators(Protocol):
+    """All parts of a task: a pool of actors, or evaluators in this process."""
+
+    def each(self, name: str, /, *arguments: Any) -> list[Any]:
+        """Call a method of every `Evaluator`."""
+        ...
+
+    def svm(self, name: str, /, *arguments: Any) -> tuple[Tensor, ...]:
+        """`svm.Reduce` over all parts."""
+        ...
+
+
+@dataclass(eq=False)
+class _Split:
+    """A part of a training or test set; labels int64 [n], features [n, F]."""
+
+    places: Integers
+    images: Pixels
+    labels: Tensor
+    features: Tensor | None = None
+
+
+class Evaluator:
+    """One of `parts` that share the images of all tasks. Features and a classifier are those of one task at a time."""
+
+    def __init__(self, number: int, parts: int, threads: int) -> None:
+        """`threads`: of tensor operations; 0: the cores of this host over the parts."""
+        self._number, self._parts = number, parts
+        # An actor without a GPU of its own sees none.
+        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        torch.set_num_threads(threads or max(1, len(os.sched_getaffinity(0)) // parts))
+
+    def load(self, tasks: Sequence[Task]) -> list[int]:
+        """Decode this part of all images; of each task their checksum, to be added up over the parts."""
+        self._splits = {task.name: (self._read(task.train), self._read(task.test), task.classes) for task in tasks}
+        return [sum(map(_checksum, splits[:2])) % CHECKSUMS for splits in self._splits.values()]
+
+    def gather(self, task: str, description: Description) -> Any:
+        """What the features depend on, of this part's training images."""
+        return description.to(self._device).gather(_batches(self._splits[task][0].images))
+
+    def describe(self, task: str, description: Description, dtype: torch.dtype) -> tuple[int, int]:
+        """Make the features of a task's images and keep them: numbers of an image, bytes in all.
+
+        Raises `DataError` where they are not finite.
+        """
+        for *splits, _ in self._splits.values():  # the old ones go before the new ones come
+            for split in splits:
+                split.features = None
+        self._train, self._test, self._classes = self._splits[task]
+        self._description = description = description.to(self._device)
+        made = [_described(description, split.images, dtype) for split in (self._train, self._test)]
+        if not all(torch.isfinite(block).all() for part in made for block in torch.split(part, STATISTICS_BATCH)):
+            half = "; or leave --half out, float16 ends at 65,504" if dtype == torch.float16 else ""
+            raise DataError(
+                f"features of task {task} are not finite: the network has diverged; take an earlier checkpoint{half}"
+            )
+        self._train.features, self._test.features = made
+        return made[0].shape[1], sum(features.nbytes for features in made)
+
+    def nearest(self, images: Pixels, kept: int, among: Integers | None = None) -> tuple[Tensor, Tensor]:
+        """By the features that are kept, the training images here that are nearest to other images, see `nearest`.
+
+        Args:
+            images: uint8 [n, S, S, 3].
+            kept: how many of each are wanted.
+            among: places of the training images that count; all of them.
+        """
+        queries = torch.cat([self._description.features(batch) for batch in _batches(images)])
+        features, rows = self._rows(self._train, self._train.places if among is None else among)
+        return nearest(queries, features, torch.from_numpy(self._train.places[rows]), kept)
+
+    def nearest_sample(self, sampler: Sampler, images: Pixels, numbers: Sequence[int]) -> Tensor:
+        """Distances of images uint8 [n, S, S, 3] to samples that are this part's, see `coverage.nearest_sample`."""
+        asked = to_float(images, torch.device("cpu")).flatten(1)
+        return nearest_sample(sampler.to(self._device), asked, numbers, self._number, self._parts)
+
+    def moments(self) -> tuple[int, Tensor, Tensor]:
+        """Of the features of this part's training images: how many, their sum and sum of squares, float64 [F]."""
+        features = self._features(self._train)
+        sums, squares = torch.zeros(2, features.shape[1], dtype=torch.float64)
+        for block in torch.split(features, STATISTICS_BATCH):
+            sums += block.sum(0, dtype=torch.float64)
+            squares += block.double().square().sum(0)
+        return len(features), sums, squares
+
+    def standardise(self, mean: Tensor, deviation: Tensor) -> None:
+        """Take the mean from all features and divide by the deviation, both float32 [F]."""
+        for split in (self._train, self._test):
+            for block in torch.split(self._features(split), STATISTICS_BATCH):
+                block.copy_((block.float() - mean) / deviation)
+
+    def pose(self, places: Integers) -> int:
+        """Begin a classifier on the training images at these places; how many of them are here."""
+        self._part, rows = self._chosen(self._train, places)
+        return len(rows)
+
+    def svm(self, name: str, *arguments: Any) -> tuple[Tensor, ...]:
+        """Call a method of this part of the classifier, see `svm.Part`."""
+        result: tuple[Tensor, ...] = getattr(self._part, name)(*arguments)
+        return result
+
+    def judge(self, weights: Tensor, places: Integers | None = None) -> NDArray[np.int64]:
+        """Confusion matrix int64 [true, told] on all test images, or on the training images at these places."""
+        split = self._test if places is None else self._train
+        part, rows = self._chosen(split, split.places if places is None else places)
+        counts = torch.zeros(self._classes, self._classes, dtype=torch.int64)
+        told = part.told(weights)
+        counts.index_put_((split.labels[rows], told), torch.ones_like(told), accumulate=True)
+        return counts.numpy()
+
+    def _read(self, labelled: Labelled) -> _Split:
+        places = labelled.part(self._number, self._parts)
+        return _Split(places, labelled.read(places), torch.from_numpy(labelled.labels[places]))
+
+    @staticmethod
+    def _features(split: _Split) -> Tensor:
+        if split.features is None:
+            raise RuntimeError("features were asked for before there were any")
+        return split.features
+
+    def _chosen(self, split: _Split, places: Integers) -> tuple[Part, Integers]:
+        features, rows = self._rows(split, places)
+        return Part(features, split.labels[rows], self._classes), rows
+
+    def _rows(self, split: _Split, places: Integers) -> tuple[Tensor, Integers]:
+        """Features of the images here that are at these places, and their rows in the split."""
+        features = self._features(split)
+        rows = np.flatnonzero(np.isin(split.places, places, assume_unique=True))
+        # No copy where they lie together.
+        together = len(rows) and rows[-1] - rows[0] + 1 == len(rows)
+        return features[slice(int(rows[0]), int(rows[-1]) + 1) if together else torch.from_numpy(rows)], rows
+
+
+def _checksum(split: _Split) -> int:
+    total = 0
+    for image, label in zip(split.images, split.labels.tolist(), strict=True):
+        digest = hashlib.sha256(image.tobytes() + label.to_bytes(8, "little")).digest()
+        total += int.from_bytes(digest[:16], "little")
+    return total
+
+
+def _described(description: Description, images: Pixels, dtype: torch.dtype) -> Tensor:
+    out: Tensor | None = None
+    first = 0
+    for batch in _batches(images):
+        made = description.features(batch)
+        if out is None:
+            out = torch.empty(len(images), made.shape[1], dtype=dtype)
+        out[first : first + len(made)] = made
+        first += len(made)
+    if out is None:
+        return torch.empty(0, description.features(np.zeros((1, *images.shape[1:]), np.uint8)).shape[1], dtype=dtype)
+    return out
+
+
+def _batches(images: Pixels) -> Iterator[Pixels]:
+    for first in range(0, len(images), STATISTICS_BATCH):
+        yield images[first : first + STATISTICS_BATCH]

@@ -1,0 +1,241 @@
+"""What evaluation actors are asked for at a time, and the file that its result lies in."""
+
+import hashlib
+import json
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+
+from dcgan_dist.evaluation.classifiers.registry import Classifiers
+from dcgan_dist.evaluation.coverage import Sampler
+from dcgan_dist.evaluation.encoders.registry import Description
+from dcgan_dist.evaluation.probe import probe, recipe
+from dcgan_dist.evaluation.results import encode, recipe_sha256
+from dcgan_dist.evaluation.service.evaluator import Evaluators
+from dcgan_dist.evaluation.task import Task
+from dcgan_dist.evaluation.tasks import neighbours
+from dcgan_dist.evaluation.tasks.neighbours import Asked
+from dcgan_dist.storage import MissingFile, Place
+from dcgan_dist.versions import versions
+
+FOLDER = "evaluation"
+"""Of a run: where results lie."""
+Z = 1.96
+"""Standard errors to each side of a mean within which it is told."""
+
+
+@dataclass(frozen=True, eq=False)
+class Job(ABC):
+    """One result.
+
+    Attributes:
+        folder: where results lie.
+        run: name of the run; "" where what is judged is no run's.
+        checkpoint: name of the checkpoint, or "".
+        step: at which it was written, or 0.
+        images: that were used up by then, or 0.
+    """
+
+    folder: Place
+    run: str
+    checkpoint: str
+    step: int
+    images: int
+
+    @property
+    @abstractmethod
+    def names(self) -> tuple[str, str]:
+        """Of the task, and of what is judged."""
+
+    @property
+    @abstractmethod
+    def recipe(self) -> dict[str, Any]:
+        """All that the result depends on but the checkpoint and the images' content."""
+
+    @property
+    @abstractmethod
+    def notes(self) -> tuple[str, ...]:
+        """Lines about what makes the result doubtful, as far as it is known now."""
+
+    @abstractmethod
+    def find(self, evaluators: Evaluators, checksums: Mapping[str, str], say: Callable[[str], None]) -> dict[str, Any]:
+        """What is found, with the checksum of the images.
+
+        Args:
+            evaluators: that have loaded the labelled tasks.
+            checksums: of those tasks' images, as `probe.load` gives them.
+            say: is told what is being done.
+        """
+
+    @property
+    def recipe_sha256(self) -> str:
+        """Of the recipe, as hexadecimal digits."""
+        return recipe_sha256(self.recipe)
+
+    @property
+    def file(self) -> Place:
+        """Where the result lies, or will lie: each checkpoint and each recipe has a file of its own."""
+        parts = (self.checkpoint, *self.names, self.recipe_sha256[:8])
+        return self.folder / f"{'-'.join(part for part in parts if part)}.json"
+
+    def read(self) -> dict[str, Any] | None:
+        """The result, where it is there and whole; with the notes of today, since more may be known of its data now."""
+        found = read_result(self.file)
+        if found is None:
+            return None
+        return {name: value for name, value in found.items() if name != "notes"} | self._noted()
+
+    def _noted(self) -> dict[str, Any]:
+        return {"notes": list(self.notes)} if self.notes else {}
+
+    def compute(
+        self, evaluators: Evaluators, checksums: Mapping[str, str], actors: int, say: Callable[[str], None]
+    ) -> dict[str, Any]:
+        """Find the result and write it, whole or not at all; see `find`.
+
+        Args:
+            actors: how many evaluators there are, for the record.
+        """
+        task, of = self.names
+        result = {
+            "task": task,
+            "run": self.run,
+            "checkpoint": self.checkpoint,
+            "step": self.step,
+            "images": self.images,
+            "features_of": of,
+            **self._noted(),
+            **self.find(evaluators, checksums, partial(_about, say, f"{task}, {of}")),
+            "recipe": self.recipe,
+            "recipe_sha256": self.recipe_sha256,
+            "actors": actors,
+            "written": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "versions": versions("torch", "numpy"),
+        }
+        self.file.write_bytes(encode(result, f"{of} on task {task}"))
+        return result
+
+
+@dataclass(frozen=True, eq=False)
+class ProbeJob(Job):
+    """How well classifiers do on a task.
+
+    Attributes:
+        task: what is judged on.
+        features: what the description is called.
+        description: of images.
+        dtype: of the features that are kept.
+        classifiers: what is trained on them.
+    """
+
+    task: Task
+    features: str
+    description: Description
+    dtype: torch.dtype
+    classifiers: Classifiers
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """See `Job`."""
+        return self.task.name, self.features
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """See `Job`."""
+        return recipe(self.task, self.description, self.dtype, self.classifiers)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """See `Job`."""
+        return self.task.notes
+
+    def find(self, evaluators: Evaluators, checksums: Mapping[str, str], say: Callable[[str], None]) -> dict[str, Any]:
+        """See `Job`."""
+        found = probe(evaluators, self.task, self.description, self.dtype, self.classifiers, say)
+        return found | {"data_checksum": checksums[self.task.name]}
+
+
+@dataclass(frozen=True, eq=False)
+class NeighboursJob(Job):
+    """How near samples of the generator come to images, see `coverage.py`.
+
+    Attributes:
+        asked: the images.
+        sampler: of samples.
+    """
+
+    asked: Asked
+    sampler: Sampler
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """See `Job`."""
+        return neighbours.NAME, "generator"
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """See `Job`."""
+        return {
+            "task": neighbours.NAME,
+            "image_size": self.sampler.settings.image_size,
+            "data": self.asked.data,
+            "images": self.asked.about,
+            "number": len(self.asked.images),
+            "samples": list(neighbours.SAMPLES),
+            "generator": self.sampler.kind,
+            "statistics": self.sampler.statistics,
+            "batch_size": self.sampler.batch_size,
+            "seed": self.sampler.seed,
+            "distance": "Euclidean, pixels from -1 to 1",
+        }
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """See `Job`."""
+        return self.asked.notes
+
+    def find(self, evaluators: Evaluators, checksums: Mapping[str, str], say: Callable[[str], None]) -> dict[str, Any]:
+        """See `Job`."""
+        began = time.perf_counter()
+        say(f"reading {len(self.asked.images):,} images")
+        images = self.asked.images.read(np.arange(len(self.asked.images)))
+        say(f"distances to {max(neighbours.SAMPLES):,} samples")
+        parts = evaluators.each("nearest_sample", self.sampler, images, neighbours.SAMPLES)
+        distances = torch.stack(parts).amin(0).double()
+        errors = distances.std(1) / len(images) ** 0.5
+        return {
+            "validation_images": len(images),
+            "distances": [
+                {"samples": samples, "mean": mean, "low": mean - Z * error, "high": mean + Z * error}
+                for samples, mean, error in zip(
+                    neighbours.SAMPLES, distances.mean(1).tolist(), errors.tolist(), strict=True
+                )
+            ],
+            "seconds": {"distances": time.perf_counter() - began},
+            "data_checksum": hashlib.sha256(images.tobytes()).hexdigest()[:32],
+        }
+
+
+def read_result(file: Place) -> dict[str, Any] | None:
+    """The result in a file, where it is there and whole."""
+    try:
+        content = json.loads(file.read_bytes())
+    except (MissingFile, ValueError):
+        return None
+    return content if isinstance(content, dict) and "recipe_sha256" in content else None
+
+
+def score(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a probe's result is compared by: accuracy with all labels, or with few where there is no other."""
+    found: Mapping[str, Any] = result["all_labels"] if "all_labels" in result else result["few_labels"]
+    return found
+
+
+def _about(say: Callable[[str], None], subject: str, text: str) -> None:
+    say(f"{subject}: {text}")

@@ -1,0 +1,245 @@
+"""Probes beside training: a thread of the driver hands each new checkpoint to a judge, the newest first.
+
+Runs that are compared with others want those of certain images judged instead, each of them.
+
+Training never waits for it. A checkpoint that is being judged stays until that is done, and the best one stays for
+good. What comes and is pushed out while another one is being judged is skipped, and named in the run's record. Results
+are files, so that a run that is resumed judges only what has none.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from dcgan_dist.errors import CheckpointError, DcganDistError
+from dcgan_dist.evaluation.classifiers.registry import Linear
+from dcgan_dist.evaluation.encoders.registry import of_discriminator
+from dcgan_dist.evaluation.service.job import FOLDER, ProbeJob, read_result, score
+from dcgan_dist.evaluation.service.judge import Judge
+from dcgan_dist.evaluation.task import Task
+from dcgan_dist.extensions import NO_CODE, Code
+from dcgan_dist.monitoring.sinks.curves import Probed, read_probed
+from dcgan_dist.run_folder.checkpoint import load_checkpoint, manifests, mark
+from dcgan_dist.storage import Place
+
+logger = logging.getLogger(__name__)
+
+FEATURES = "discriminator"
+"""Name of the features that are judged."""
+POLL_S = 1.0
+"""Between two looks for a new checkpoint."""
+
+
+def first_after(at: Sequence[int], images: int, batch_size: int) -> int | None:
+    """Of some numbers of images the largest that a step is the first to reach, which ends at `images`; None: none."""
+    return max((mark for mark in at if images - batch_size < mark <= images), default=None)
+
+
+class _Abandoned(Exception):
+    """What is being judged is not wanted any more."""
+
+
+class LiveProbe:
+    """Judges the checkpoints of a run. `start`, then `close`.
+
+    Attributes:
+        failure: why nothing is judged any more, in a line; "" as long as all is well.
+    """
+
+    def __init__(
+        self,
+        run: Place,
+        judge: Judge,
+        tasks: Sequence[Task],
+        dtype: torch.dtype,
+        say: Callable[[str], None],
+        take: Callable[[Probed], None],
+        code: Code = NO_CODE,
+        wanted: Callable[[int], bool] | None = None,
+    ) -> None:
+        """
+        Args:
+            judge: of every checkpoint.
+            tasks: on which every checkpoint is judged, without draws of few labels where there are all; the first one
+                says which is the best.
+            dtype: of the features that are kept.
+            say: a line for people.
+            take: a result for the curves.
+            code: makes the run's networks, where they are a user's own.
+            wanted: says of images whether the checkpoint of that many is judged: each of them is then, in order. None:
+                the newest one is, and those before it where there is time.
+        """
+        self.failure = ""
+        self._run, self._judge, self._wanted = run, judge, wanted
+        self._tasks = [replace(task, few=None) if task.all_labels else task for task in tasks]
+        self._dtype, self._say, self._take, self._code = dtype, say, take, code
+        self._seen: set[str] = set()
+        self._judged: set[str] = set()
+        self._unreadable: set[str] = set()
+        self._recipes: set[str] = set()
+        self._held: set[str] = set()
+        self._looked_s = 0.0
+        self._best: tuple[float, str] | None = None
+        self._closing, self._abandoned = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run_thread, name="probe", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def close(self, *, finish: bool) -> None:
+        """End it; `finish`: when the newest checkpoint is judged, or all that are wanted."""
+        if not finish:
+            self.abandon()
+        self._closing.set()
+        self._thread.join()
+
+    def abandon(self) -> None:
+        """Nothing is judged any more; what is being judged is left."""
+        self._abandoned.set()
+
+    def record(self) -> dict[str, Any]:
+        """What stands of it in `run.json`."""
+        return {
+            "judged": len(self._judged),
+            "best": None if self._best is None else {"checkpoint": self._best[1], "accuracy": self._best[0]},
+            "skipped": sorted(self._seen - self._judged),
+        }
+
+    def _go_on(self) -> None:
+        """Is called again and again while a judge works: what comes meanwhile and is wanted must not be pushed out."""
+        if self._abandoned.is_set():
+            raise _Abandoned
+        if self._wanted is not None and time.monotonic() - self._looked_s > POLL_S:
+            self._look()
+
+    def _run_thread(self) -> None:
+        try:
+            untold = self._untold()
+            while not self._abandoned.is_set():
+                closing = self._closing.is_set()
+                name = self._choose(newest_only=closing)
+                if name is None and closing:
+                    return
+                if name is None:
+                    self._closing.wait(POLL_S)
+                    continue
+                self._judge_checkpoint(name)
+                # By now the curves of this attempt have begun, and it is known which results are of a probe's recipe.
+                for result in untold:
+                    if result["recipe_sha256"] in self._recipes:
+                        self._add(result)
+                untold = []
+        except _Abandoned:
+            pass
+        except Exception as error:
+            # Of an error that came from another process, its last line is what it was.
+            self.failure = (str(error).strip() or type(error).__name__).splitlines()[-1]
+            self._say(f"probes have failed: {error}")
+            if not isinstance(error, DcganDistError):
+                logger.exception("probes have failed")  # a defect of ours keeps its traceback
+
+    def _untold(self) -> list[dict[str, Any]]:
+        """Results that the curves lack: they are written some seconds later, which a driver may not live to see."""
+        told = {(one["task"], one["checkpoint"]) for one in read_probed(self._run)}
+        newest = max(manifests(self._run), default="")
+        results = [read_result(file) for file, _ in (self._run / FOLDER).files()]
+        return [
+            result
+            for result in results
+            if result is not None
+            and result.get("features_of") == FEATURES  # random ones have the same recipe, `memorised` has none
+            and (result["task"], result["checkpoint"]) not in told
+            and result["checkpoint"] <= newest  # what comes after it is of a lineage that has ended
+        ]
+
+    def _choose(self, *, newest_only: bool) -> str | None:
+        """The checkpoint to judge next, of those that have not been judged."""
+        there = sorted(self._look(), reverse=True)
+        if self._wanted is not None:
+            return min(self._held - self._judged - self._unreadable, default=None)
+        wanted = there[:1] if newest_only else there
+        return next((name for name in wanted if name not in self._judged | self._unreadable), None)
+
+    def _look(self) -> Mapping[str, Any]:
+        """The checkpoints that are there; those that are wanted stay until it is their turn."""
+        found = manifests(self._run)
+        self._looked_s = time.monotonic()
+        self._seen.update(found)
+        for name in found.keys() - self._held if self._wanted is not None else ():
+            if self._wanted is not None and self._wanted(int(found[name]["images"])):
+                self._held.add(name)
+                mark(self._run, name, "reads")
+        return found
+
+    def _judge_checkpoint(self, name: str) -> None:
+        mark(self._run, name, "reads")
+        try:
+            checkpoint = replace(load_checkpoint(self._run, name), code=self._code)
+        except CheckpointError as error:
+            self._unreadable.add(name)
+            mark(self._run, name, None)
+            self._say(f"probe: {error}")
+            return
+        results = []
+        for task in self._tasks:
+            description = of_discriminator(checkpoint)
+            job = ProbeJob(
+                self._run / FOLDER,
+                self._run.name,
+                name,
+                checkpoint.step,
+                checkpoint.images,
+                task,
+                FEATURES,
+                description,
+                self._dtype,
+                Linear(task.costs),
+            )
+            self._recipes.add(job.recipe_sha256)
+            result = job.read()
+            if result is None:
+                result = self._judge.compute(job, self._go_on)
+                self._tell(result)
+            results.append(score(result)["accuracy"])
+        self._judged.add(name)
+        self._choose_best(results[0], name)
+
+    def _tell(self, result: Mapping[str, Any]) -> None:
+        found, name = score(result), result["checkpoint"]
+        half = 50 * (found["high"] - found["low"])
+        seconds = sum(result["seconds"].values())
+        accuracy = f"{100 * found['accuracy']:.1f} % (±{half:.1f})"
+        self._say(f"probe {result['task']} of checkpoint {name}: {accuracy}, in {seconds:.0f} s")
+        self._add(result)
+
+    def _add(self, result: Mapping[str, Any]) -> None:
+        """Give a result to the curves."""
+        found = score(result)
+        self._take(
+            {
+                "time": round(time.time(), 3),
+                "checkpoint": result["checkpoint"],
+                "step": result["step"],
+                "images": result["images"],
+                "task": result["task"],
+                "accuracy": found["accuracy"],
+                "low": found["low"],
+                "high": found["high"],
+            }
+        )
+
+    def _choose_best(self, accuracy: float, name: str) -> None:
+        """Mark the best checkpoint; the one before, and one that is not, may go."""
+        if self._best is not None and self._best[0] >= accuracy:
+            mark(self._run, name, None)
+            return
+        mark(self._run, name, "best")
+        if self._best is not None:
+            mark(self._run, self._best[1], None)
+        self._best = accuracy, name

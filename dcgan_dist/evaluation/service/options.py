@@ -1,0 +1,111 @@
+"""What commands that compute on evaluation actors share: options, the actors that they ask for, how they end."""
+
+import math
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated
+
+import tyro
+
+from dcgan_dist.cluster.autoscaling import actor_bundles, wait_for_free
+from dcgan_dist.cluster.connect import connected, describe_connecting, has_address, set_environment
+from dcgan_dist.cluster.placement import gather_facts, set_aside
+from dcgan_dist.errors import DcganDistError, SettingsError, at_work, complain
+from dcgan_dist.evaluation.service.evaluator import Evaluators
+from dcgan_dist.monitoring.sinks.terminal import Line
+from dcgan_dist.settings import RAYS_OWN, Settings, WorkerSettings
+
+arg = tyro.conf.arg
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActorOptions:
+    """Evaluation actors of a command."""
+
+    trust_code: bool = False
+    """Import your own networks that the run's settings name, which runs their code."""
+    actors: Annotated[int, arg(metavar="N")] = 1
+    """Evaluation actors, which divide the images among them."""
+    cpus: Annotated[float, arg(metavar="CPUS")] = 1.0
+    """Logical CPUs that Ray reserves for each actor."""
+    gpus: Annotated[float, arg(metavar="GPUS")] = 0.0
+    """GPUs per actor; may be a fraction."""
+    resource: Annotated[str, arg(metavar="RESOURCE")] = ""
+    """Custom Ray resource of which each actor takes one, so that it runs on machines that offer it, and an
+    autoscaler starts such machines: `evaluator` in the cluster files. Empty: `evaluator` if the cluster already
+    offers it."""
+    threads: Annotated[int, arg(metavar="THREADS")] = 0
+    """PyTorch threads per actor; 0: the cores of its host divided by the actors."""
+    address: Annotated[str, arg(metavar="HOST:PORT")] = ""
+    """Ray cluster to join; empty: `$RAY_ADDRESS`, or if that is unset, one started on this machine."""
+    wait_s: Annotated[float, arg(metavar="SECONDS")] = 60.0
+    """How long to wait if that cluster has too few machines; longer while some are being started."""
+
+    def __post_init__(self) -> None:
+        if self.actors < 1:
+            raise SettingsError(f"actors is {self.actors} but needs at least 1")
+        for name, value in (("cpus", self.cpus), ("gpus", self.gpus), ("wait_s", self.wait_s)):
+            if not math.isfinite(value):
+                raise SettingsError(f"{name} is {value} but needs to be a finite number")
+        if self.wait_s <= 0:
+            raise SettingsError(f"wait_s is {self.wait_s:g} but needs to be above 0")
+        if self.resource in RAYS_OWN:
+            raise SettingsError(
+                f"resource is {self.resource} but needs to be one that machines offer by --resources; use cpus "
+                "for CPUs, gpus for GPUs"
+            )
+        for name, value in (("cpus", self.cpus), ("gpus", self.gpus), ("threads", self.threads)):
+            if value < 0:
+                raise SettingsError(f"{name} is {value:g} but needs at least 0")
+
+
+@contextmanager
+def open_pool(options: ActorOptions, say: Callable[[str], None]) -> Iterator[Evaluators]:
+    """Evaluation actors, on the cluster at the address or one that is started here; they end with the block.
+
+    Args:
+        say: is told of each actor that has died, and of waiting for machines.
+
+    Raises:
+        ClusterError: there is no room for them, or no cluster.
+    """
+    actors, cpus, gpus = options.actors, options.cpus, options.gpus
+    workers = WorkerSettings(number=actors, cpus=max(cpus, 0.01), address=options.address, wait_s=options.wait_s)
+    settings = Settings(images=1, workers=workers)
+    set_environment(settings)
+    print(describe_connecting(settings), file=sys.stderr, flush=True)
+    with connected(settings):
+        from dcgan_dist.evaluation.service.pool import Pool  # Ray's environment is set by now
+
+        if has_address(settings):
+            wait_for_free("evaluation actors", actor_bundles(actors, cpus, gpus, options.resource), options.wait_s, say)
+        else:
+            set_aside(gather_facts(free=True), actors, cpus, gpus)  # what was started here has all that it ever will
+        pool = Pool(actors, cpus, gpus, options.threads, options.resource)
+        pool.say = say
+        with at_work():
+            yield pool
+        pool.close()
+
+
+def status_of(act: Callable[[Line], None], left: str) -> int:
+    """Do what a command does: its status is 0, 2 for wrong input, 1 for what fails later, 130 after Ctrl-C.
+
+    Args:
+        act: is given the line that says what is being done.
+        left: what is said after Ctrl-C.
+    """
+    line = Line(sys.stderr)
+    try:
+        act(line)
+    except DcganDistError as error:
+        line.clear()
+        complain(error)
+        return error.status
+    except KeyboardInterrupt:
+        line.clear()
+        print(left, file=sys.stderr)
+        return 130
+    return 0

@@ -1,0 +1,181 @@
+"""Evaluation actors: each holds its part of a task; sums travel, images and features never do.
+
+An actor that dies is replaced, and the new one is told again what made the state of the old one: the calls in force.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import ray
+import torch
+from ray.actor import ActorHandle
+from ray.exceptions import RayActorError, RayTaskError
+
+from dcgan_dist.cluster.autoscaling import LOOK_S, Patience
+from dcgan_dist.cluster.connect import carry_code, worker_environment
+from dcgan_dist.errors import ClusterError, DcganDistError
+from dcgan_dist.evaluation.service.evaluator import Evaluator
+
+LEVELS = {"load": 0, "describe": 1, "standardise": 2, "pose": 3, "begin": 4, "slope": 5, "aim": 5, "move": 5}
+"""Calls that change what an actor holds. A call makes all of higher levels void, and those of its own level too, but
+for the highest: there each one goes on from the one before."""
+HIGHEST = max(LEVELS.values())
+MAX_DEATHS = 3
+"""Of one actor during one call: what kills it so often is the call."""
+RESOURCE = "evaluator"
+"""Ray's name for machines that are there for evaluation: `ray start --resources '{"evaluator": 4}'`."""
+
+
+class _Actor(Evaluator):
+    """An evaluator that says where it is."""
+
+    def node(self) -> str:
+        """Ray's name for its host."""
+        return str(ray.get_runtime_context().get_node_id())
+
+    def pid(self) -> int:
+        """Its process."""
+        return os.getpid()
+
+
+class Pool:
+    """`number` evaluation actors, which live until `close`, or as long as this driver.
+
+    Attributes:
+        replaced: how many have died and were replaced.
+        say: is told of each that has died.
+    """
+
+    def __init__(
+        self, number: int, cpus: float, gpus: float, threads: int, resource: str = "", wait_s: float = 60.0
+    ) -> None:
+        """Start them.
+
+        Args:
+            cpus: logical CPUs of each.
+            gpus: of each; may be a fraction.
+            threads: of each one's tensor operations.
+            resource: see `ProbeSettings`.
+            wait_s: how long they may take to find room, where no machine is under way.
+
+        Raises:
+            ClusterError: they found none.
+        """
+        self._number, self._threads = number, threads
+        carry_code()
+        environment = {"env_vars": worker_environment()}
+        self._options: dict[str, Any] = {
+            "num_cpus": cpus,
+            "num_gpus": gpus,
+            "max_restarts": 0,
+            "runtime_env": environment,
+        }
+        if not resource and ray.cluster_resources().get(RESOURCE):
+            resource = RESOURCE
+        if resource:
+            self._options["resources"] = {resource: 1}
+        # What is left for this process is small, and threads of it would spin on cores that actors compute on.
+        torch.set_num_threads(1)
+        self._in_force: list[tuple[str, tuple[Any, ...]]] = []
+        self.replaced = 0
+        self.say: Callable[[str], None] = lambda text: None
+        self._actors = [self._start(part) for part in range(number)]
+        # They hold what they need from now on: what comes later would take it.
+        nodes = [actor.node.remote() for actor in self._actors]
+        patience = Patience(wait_s)
+        while len(ray.wait(nodes, num_returns=number, timeout=LOOK_S)[0]) < number:
+            if patience.is_over():
+                self.close()
+                raise ClusterError(
+                    f"{number} evaluation actors could not be placed within {patience.waited_s:.0f} s: others "
+                    "are using the cluster's CPUs or GPUs; wait for them, or use fewer actors"
+                )
+        self._nodes: list[str] = ray.get(nodes)
+
+    def each(self, name: str, /, *arguments: Any) -> list[Any]:
+        """Call a method of every evaluator; their results in order.
+
+        Raises:
+            DcganDistError: one of them says what a user can mend, or dies again and again.
+        """
+        # What is large lies in the object store, once for all of them.
+        shared = tuple(argument if isinstance(argument, str) else ray.put(argument) for argument in arguments)
+        waiting = [getattr(actor, name).remote(*shared) for actor in self._actors]
+        results = [self._result(part, reference, name, shared) for part, reference in enumerate(waiting)]
+        self._remember(name, shared)
+        return results
+
+    def svm(self, name: str, /, *arguments: Any) -> tuple[Any, ...]:
+        """`svm.Reduce` over all parts."""
+        results = self.each("svm", name, *arguments)
+        return tuple(sum(column[1:], column[0]) for column in zip(*results, strict=True))
+
+    def held(self) -> dict[str, tuple[float, float]]:
+        """CPUs and GPUs that the actors hold, by the node that they are on."""
+        counts = Counter(self._nodes)
+        cpus, gpus = self._options["num_cpus"], self._options["num_gpus"]
+        return {node: (count * cpus, count * gpus) for node, count in counts.items()}
+
+    def pids(self) -> list[int]:
+        """Processes of the actors."""
+        return [ray.get(actor.pid.remote()) for actor in self._actors]
+
+    def close(self) -> None:
+        """End the actors."""
+        for actor in self._actors:
+            ray.kill(actor)
+        self._actors = []
+
+    def _result(self, part: int, reference: Any, name: str, arguments: tuple[Any, ...]) -> Any:
+        deaths = 0
+        while True:
+            try:
+                return ray.get(reference)
+            except RayActorError as error:
+                deaths += 1
+                if deaths > MAX_DEATHS:
+                    raise ClusterError(
+                        f"evaluation actor {part} died {deaths} times while it was asked to {name} ({_first(error)}): "
+                        "give it more memory, or share the images between more actors"
+                    ) from error
+                self._replace(part)
+                reference = getattr(self._actors[part], name).remote(*arguments)
+            except RayTaskError as error:
+                if isinstance(error.cause, DcganDistError):
+                    raise error.cause from error
+                raise
+
+    def _start(self, part: int) -> ActorHandle:
+        return ray.remote(_Actor).options(**self._options).remote(part, self._number, self._threads)
+
+    def _replace(self, part: int) -> None:
+        """A new actor in the place of one that has died, in the state in which that one was."""
+        self.replaced += 1
+        self.say(f"evaluation actor {part} has died; a new one takes over its images")
+        actor = self._actors[part] = self._start(part)
+        for name, arguments in self._in_force:
+            getattr(actor, name).remote(*arguments)  # an actor takes its calls in order
+        with suppress(RayActorError):  # the call that follows tells of it
+            self._nodes[part] = ray.get(actor.node.remote())
+
+    def _remember(self, name: str, arguments: tuple[Any, ...]) -> None:
+        """Keep a call that a replacement needs to be told."""
+        level = LEVELS.get(_what(name, arguments))
+        if level is None:
+            return
+        kept = level + 1 if level == HIGHEST else level
+        self._in_force = [call for call in self._in_force if LEVELS[_what(*call)] < kept]
+        self._in_force.append((name, arguments))
+
+
+def _first(error: Exception) -> str:
+    """Of what Ray says, the first line: the others are for who looks for the cause."""
+    return str(error).strip().partition("\n")[0].rstrip(".")
+
+
+def _what(name: str, arguments: tuple[Any, ...]) -> str:
+    """Name of a call; of one to the classifier, that of its method."""
+    return str(arguments[0]) if name == "svm" else name

@@ -1,0 +1,288 @@
+"""The adversarial step: losses and the update of discriminator and generator on one batch. Plain PyTorch.
+
+Generated images are made once a step. D learns from them and the real ones in one forward and one backward pass. G's
+gradient is taken in two parts, from the loss to the images through D and from the images to the weights through G, so
+that no gradient of D's weights is computed and nothing is switched off and on. Under DDP each network therefore has one
+forward, one backward and one reduction a step.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from dcgan_dist.errors import CheckpointError, SettingsError
+from dcgan_dist.extensions import NO_CODE, Code
+from dcgan_dist.model.precision import resolve_precision
+from dcgan_dist.settings import BCE, OptimizationSettings
+
+Updates = Literal["both", "generator", "discriminator"]
+"""Which networks a step updates."""
+
+
+class AdversarialStep:
+    """Updates a generator and a discriminator, each bare or in DDP, and keeps their optimizers and the averaged G."""
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        settings: OptimizationSettings,
+        total_steps: int,
+        code: Code = NO_CODE,
+    ) -> None:
+        """
+        Args:
+            total_steps: length of the run, over the last part of which the learning rate may fall.
+            code: holds the loss, where it is not one of ours.
+        """
+        self.settings, self.total_steps = settings, total_steps
+        self._discriminator_loss, self._generator_loss = make_losses(settings, code)
+        self.generator, self.discriminator = generator, discriminator
+        self.bare_generator, self.bare_discriminator = _bare(generator), _bare(discriminator)
+        weight = next(generator.parameters())
+        self.device, self.precision = weight.device, resolve_precision(settings.precision, weight.device)
+        self.generator_optimizer = _adam(generator, settings)
+        self.discriminator_optimizer = _adam(discriminator, settings)
+        self.averaged = _copy(self.bare_generator) if settings.average_images else None
+        self._learned = {name for name, _ in self.bare_generator.named_parameters(remove_duplicate=False)}
+        # Each loss is a sum over a worker's images, and DDP takes the mean over workers: unequal shares count right.
+        self.loss_scale = _workers(generator) / settings.batch_size
+
+    def __call__(self, real: Tensor, z: Tensor, step: int) -> dict[str, Tensor]:
+        """Update the networks on this worker's part of the batch of step `step` of the run, counted from 0.
+
+        `real`: uint8 `[n, 3, S, S]`; `z`: floating point `[n, latent_size]`; on any device. Returns scalars that stay
+        on the device of the networks. The mean over all workers of a loss or score is that of the whole batch; the norm
+        of a gradient is that of the whole batch on every worker.
+        """
+        self.set_learning_rate(step)
+        return self.update(real, z, self.updates(step))
+
+    def updates(self, step: int) -> Updates:
+        """What step `step` of the run updates."""
+        if self.settings.schedule == "both":
+            return "both"
+        return "discriminator" if step % 2 else "generator"  # published code: G first
+
+    def update(self, real: Tensor, z: Tensor, updates: Updates) -> dict[str, Tensor]:
+        """The update alone, at the learning rate that is set; see `__call__`."""
+        z = z.to(self.device, self.precision.compute)
+        if updates == "both":
+            images = self.generator(z)
+            metrics = self._update_discriminator(real, images.detach())
+            metrics |= self._update_generator(images)
+        elif updates == "generator":
+            metrics = self._update_generator(self.generator(z))
+            del metrics["score/generated_after"]
+        else:
+            with torch.no_grad():
+                images = self.bare_generator(z)
+            metrics = self._update_discriminator(real, images)
+        self._average()
+        return metrics
+
+    def _update_discriminator(self, real: Tensor, images: Tensor) -> dict[str, Tensor]:
+        # Statistics of the real and of the generated half are kept apart (published code), hence the two groups.
+        batch = torch.cat([scale(real, images), images])
+        of_real, of_generated = self.discriminator(batch, groups=2).chunk(2)
+        loss = self.loss_scale * self._discriminator_loss(of_real, of_generated)
+        self.discriminator_optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        self.discriminator_optimizer.step()
+        return {
+            "loss/discriminator": loss.detach(),
+            "score/real": self._score(of_real),
+            "score/generated_before": self._score(of_generated),
+            "gradient/discriminator": _gradient_norm(self.discriminator),
+        }
+
+    def _update_generator(self, images: Tensor) -> dict[str, Tensor]:
+        seen = images.detach().requires_grad_()
+        logits = self.bare_discriminator(seen)
+        loss = self.loss_scale * self._generator_loss(logits)
+        (gradient,) = torch.autograd.grad(loss, seen)
+        self.generator_optimizer.zero_grad()
+        torch.autograd.backward(images, gradient)
+        self.generator_optimizer.step()
+        return {
+            "loss/generator": loss.detach(),
+            "score/generated_after": self._score(logits),
+            "gradient/generator": _gradient_norm(self.generator),
+        }
+
+    def _score(self, logits: Tensor) -> Tensor:
+        """This worker's part of the mean of what D takes for the probability that an image is real."""
+        return self.loss_scale * logits.detach().sigmoid().sum()
+
+    def set_learning_rate(self, step: int) -> None:
+        """Give both optimizers the learning rate of step `step`; a rate that is a tensor is changed in place."""
+        rate = learning_rate(self.settings, step, self.total_steps)
+        for optimizer in (self.generator_optimizer, self.discriminator_optimizer):
+            for group in optimizer.param_groups:
+                if isinstance(group["lr"], Tensor):
+                    group["lr"].fill_(rate)
+                else:
+                    group["lr"] = rate
+
+    def _average(self) -> None:
+        if self.averaged is None:
+            return
+        share = 1 - 0.5 ** (self.settings.batch_size / self.settings.average_images)
+        with torch.no_grad():
+            for name, value in self.bare_generator.state_dict().items():
+                if name in self._learned:
+                    self.averaged[name].lerp_(value, share)
+                else:  # statistics of a user's own networks, which are averages already
+                    self.averaged[name].copy_(value)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the next step depends on, as live tensors: copy them before the next step changes them.
+
+        `generator`, `discriminator` and, where one is kept, `averaged` are for the `load_state_dict` of a network.
+        """
+        state = {
+            "generator": self.bare_generator.state_dict(),
+            "discriminator": self.bare_discriminator.state_dict(),
+            "generator_optimizer": self.generator_optimizer.state_dict()["state"],
+            "discriminator_optimizer": self.discriminator_optimizer.state_dict()["state"],
+        }
+        return state if self.averaged is None else state | {"averaged": self.averaged}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a state, from any device and memory layout. Rates and the like stay those of the settings.
+
+        Raises `CheckpointError` where the state is of other networks, or has no averaged G though one is to be kept.
+        """
+        load_weights(self.bare_generator, state["generator"], "generator")
+        load_weights(self.bare_discriminator, state["discriminator"], "discriminator")
+        _load_moments(self.generator_optimizer, state["generator_optimizer"])
+        _load_moments(self.discriminator_optimizer, state["discriminator_optimizer"])
+        if self.averaged is not None:
+            if "averaged" not in state:
+                raise CheckpointError(
+                    f"the checkpoint holds no averaged generator but optimization.average_images is "
+                    f"{self.settings.average_images}: set it to 0, or start a new run"
+                )
+            for name, weight in state["averaged"].items():
+                self.averaged[name].copy_(weight)
+
+
+def scale(images: Tensor, like: Tensor) -> Tensor:
+    """uint8 images to [-1, 1] as `x / 127.5 - 1` (published code), on the device and in the dtype of `like`."""
+    return images.to(like.device, torch.promote_types(like.dtype, torch.float32)).div_(127.5).sub_(1).to(like.dtype)
+
+
+def learning_rate(settings: OptimizationSettings, step: int, total_steps: int) -> float:
+    """Of a step counted from 0: constant, then falling in a line that would reach 0 at `total_steps`."""
+    if settings.decay == 0:
+        return settings.lr
+    return settings.lr * min(1.0, max(0.0, (total_steps - step) / (settings.decay * total_steps)))
+
+
+def load_weights(network: nn.Module, weights: Mapping[str, Tensor], name: str) -> None:
+    """Copy `weights` into a network; `CheckpointError` where names or shapes differ."""
+    own = {key: tuple(value.shape) for key, value in network.state_dict().items()}
+    given = {key: tuple(value.shape) for key, value in weights.items()}
+    for key in [*own, *given]:
+        if own.get(key) != given.get(key):
+            raise CheckpointError(
+                f"the checkpoint's {name} does not fit the settings: {key} is {_shape(given.get(key))} but needs to be "
+                f"{_shape(own.get(key))}; give the networks.* settings of the run that wrote it"
+            )
+    network.load_state_dict(weights)
+
+
+def _shape(shape: tuple[int, ...] | None) -> str:
+    return "absent" if shape is None else "x".join(map(str, shape))
+
+
+DiscriminatorLoss = Callable[[Tensor, Tensor], Tensor]
+"""Logits `[n]` of real and of generated images -> their loss, a sum over the images."""
+GeneratorLoss = Callable[[Tensor], Tensor]
+"""Logits `[n]` of generated images -> their loss, a sum over the images."""
+
+
+def make_losses(settings: OptimizationSettings, code: Code = NO_CODE) -> tuple[DiscriminatorLoss, GeneratorLoss]:
+    """Both losses of these settings.
+
+    Raises:
+        SettingsError: a user's own function returns something else than two functions.
+    """
+    if settings.loss == BCE:
+        return _discriminator_bce, _generator_bce
+    made = code[settings.loss](settings)
+    if not isinstance(made, tuple) or len(made) != 2 or not all(callable(loss) for loss in made):
+        raise SettingsError(
+            f"optimization.loss is {settings.loss}, which returns {made!r} but needs to return two functions, the loss "
+            "of the discriminator and that of the generator"
+        )
+    of_discriminator, of_generator = made
+    return (
+        lambda real, generated: _sum(of_discriminator(real, generated), real, settings.loss),
+        lambda generated: _sum(of_generator(generated), generated, settings.loss),
+    )
+
+
+def _sum(losses: Tensor, logits: Tensor, path: str) -> Tensor:
+    """Sum over the images. Losses come one by one, for a mean over one worker's images would not count right."""
+    if losses.shape != logits.shape:
+        raise SettingsError(
+            f"optimization.loss is {path}, which gives a loss of shape {_size(losses)} for logits of shape "
+            f"{_size(logits)} but needs to give one number for each image: leave the mean or sum out"
+        )
+    return losses.sum()
+
+
+def _size(tensor: Tensor) -> str:
+    return str(list(tensor.shape))
+
+
+def _discriminator_bce(real: Tensor, generated: Tensor) -> Tensor:
+    """Sum of the binary cross-entropy of real against `real` and generated against `generated` (paper, section 2)."""
+    return -F.logsigmoid(real).sum() - F.logsigmoid(-generated).sum()
+
+
+def _generator_bce(generated: Tensor) -> Tensor:
+    """The same of generated against `real` (published code)."""
+    return -F.logsigmoid(generated).sum()
+
+
+def _gradient_norm(network: nn.Module) -> Tensor:
+    return nn.utils.get_total_norm([p.grad for p in network.parameters() if p.grad is not None])
+
+
+def _adam(network: nn.Module, settings: OptimizationSettings) -> torch.optim.Adam:
+    """Adam with coupled weight decay on all parameters, gains and shifts among them (published code)."""
+    return torch.optim.Adam(
+        network.parameters(),
+        lr=settings.lr,
+        betas=(settings.beta1, settings.beta2),
+        eps=settings.eps,
+        weight_decay=settings.weight_decay,
+        fused=True,
+    )
+
+
+def _load_moments(optimizer: torch.optim.Adam, moments: dict[int, dict[str, Tensor]]) -> None:
+    optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
+    # The fused kernel walks weights and moments side by side in memory: they need the same layout.
+    for weight, state in optimizer.state.items():
+        for name, value in state.items():
+            if value.shape == weight.shape:
+                state[name] = torch.empty_like(weight).copy_(value)
+
+
+def _bare(network: nn.Module) -> nn.Module:
+    return network.module if isinstance(network, DistributedDataParallel) else network
+
+
+def _copy(network: nn.Module) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in network.state_dict().items()}
+
+
+def _workers(network: nn.Module) -> int:
+    return network.process_group.size() if isinstance(network, DistributedDataParallel) else 1

@@ -1,0 +1,244 @@
+"""Generator and discriminator (paper, section 3 and figure 1; published code).
+
+`5x5`: every convolution is 5x5 with stride 2 and doubles (D) or halves (G) the maps. `3x3`: two 3x3 convolutions a
+size, one of them with stride 2, as in the authors' ImageNet networks. No layer has a bias but the shift of batch
+normalisation, and G's first layer is normalised by unit, not by channel, as in the published code.
+
+Layers compute in the dtype of what they are given and convert their weights to it on the way, so mixed precision is to
+give the network bfloat16. The published code flips its kernels; that matters only to its arrays (see published.py).
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dcgan_dist.errors import SettingsError
+from dcgan_dist.extensions import NO_CODE, Code
+from dcgan_dist.model.batchnorm import BatchNorm
+from dcgan_dist.model.randomness import stream
+from dcgan_dist.settings import NetworkSettings
+
+INITIAL_SD = 0.02
+"""Standard deviation of initial weights around 0 (paper, section 4) and of gains around 1 (published code)."""
+SLOPE = 0.2
+"""Of the LeakyReLU (paper, section 4)."""
+COLOURS = 3
+KERNELS = {"5x5": 5, "3x3": 3}
+SMALLEST = 4
+"""Height and width of the maps nearest to z, and of D's last ones."""
+
+
+def _unset(*shape: int) -> nn.Parameter:
+    """Weights before `initialize` or `load_state_dict`: NaN, so that a forgotten network cannot pass for a new one."""
+    return nn.Parameter(torch.full(shape, torch.nan))
+
+
+class Projection(nn.Module):
+    """A matrix product, `[n, inputs]` -> `[n, outputs]`."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.weight = _unset(outputs, inputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight.to(x.dtype))
+
+
+class Convolution(nn.Module):
+    """`[n, inputs, H, W]` -> `[n, outputs, H / stride, W / stride]`."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int) -> None:
+        super().__init__()
+        self.weight = _unset(outputs, inputs, kernel, kernel)
+        self.stride, self.padding = stride, kernel // 2
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(x, self.weight.to(x.dtype), stride=self.stride, padding=self.padding)
+
+
+class Deconvolution(nn.Module):
+    """`[n, inputs, H, W]` -> `[n, outputs, H * stride, W * stride]`: a fractionally strided convolution."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int) -> None:
+        super().__init__()
+        self.weight = _unset(inputs, outputs, kernel, kernel)
+        self.stride, self.padding = stride, kernel // 2
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight, fill = self.weight.to(x.dtype), self.stride - 1
+        return F.conv_transpose2d(x, weight, stride=self.stride, padding=self.padding, output_padding=fill)
+
+
+class Layer(nn.Module):
+    """A linear map, batch normalisation where `channels` is given, an activation."""
+
+    def __init__(self, linear: nn.Module, channels: int | None, activation: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.linear = linear
+        self.norm = None if channels is None else BatchNorm(channels)
+        self.activation = activation
+
+    def forward(self, x: Tensor, groups: int = 1) -> Tensor:
+        maps: Tensor = self.linear(x)
+        return self.activation(maps if self.norm is None else self.norm(maps, groups))
+
+
+# In place: what comes before (a convolution or batch normalisation) does not need its result for the backward pass.
+def _leaky_relu(x: Tensor) -> Tensor:
+    return F.leaky_relu(x, SLOPE, inplace=True)
+
+
+def _relu(x: Tensor) -> Tensor:
+    return F.relu(x, inplace=True)
+
+
+class Generator(nn.Module):
+    """Draws images from latent vectors. Its weights are NaN until `initialize` or `load_state_dict`."""
+
+    def __init__(self, settings: NetworkSettings) -> None:
+        super().__init__()
+        norm = settings.batchnorm
+        kernel = KERNELS[settings.structure]
+        widths = _widths(settings.image_size, settings.generator_maps)
+        units = widths[-1] * SMALLEST**2
+        self.first = Layer(Projection(settings.latent_size, units), units if norm != "nowhere" else None, _relu)
+        self.layers = nn.ModuleList()
+        convolutions = _generator_convolutions(settings.structure, widths)
+        for number, (inputs, outputs, stride) in enumerate(convolutions, start=1):
+            last = number == len(convolutions)
+            has_norm = norm == "everywhere" or (norm == "prescribed" and not last)
+            linear = Deconvolution(inputs, outputs, kernel, stride)
+            self.layers.append(Layer(linear, outputs if has_norm else None, torch.tanh if last else _relu))
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Latent vectors `[n, latent_size]` -> images `[n, 3, S, S]` in [-1, 1], in the dtype of z."""
+        x = self.first(z).view(len(z), -1, SMALLEST, SMALLEST)
+        for layer in self.layers:
+            x = layer(x)
+        images: Tensor = x
+        return images
+
+
+class Discriminator(nn.Module):
+    """Tells real images from generated ones. Its weights are NaN until `initialize` or `load_state_dict`."""
+
+    def __init__(self, settings: NetworkSettings) -> None:
+        super().__init__()
+        norm = settings.batchnorm
+        kernel = KERNELS[settings.structure]
+        widths = _widths(settings.image_size, settings.discriminator_maps)
+        self.layers = nn.ModuleList()
+        for number, (inputs, outputs, stride) in enumerate(_discriminator_convolutions(settings.structure, widths)):
+            has_norm = norm == "everywhere" or (norm == "prescribed" and number > 0)
+            linear = Convolution(inputs, outputs, kernel, stride)
+            self.layers.append(Layer(linear, outputs if has_norm else None, _leaky_relu))
+        self.averages = settings.head == "average"
+        self.head = Projection(widths[-1] * (1 if self.averages else SMALLEST**2), 1)
+
+    def forward(self, x: Tensor, groups: int = 1) -> Tensor:
+        """Images `[n, 3, S, S]` in [-1, 1] -> logits `[n]` (above 0: taken for real), in the dtype of the weights.
+
+        With `groups` 2 the two halves of the batch (real and generated) are normalised separately, as by two calls.
+        """
+        for layer in self.layers:
+            x = layer(x, groups)
+        # One logit in bfloat16 has three digits; the last product is so small that it costs nothing in full.
+        x = x.to(self.head.weight.dtype)
+        logits: Tensor = self.head(x.mean((2, 3)) if self.averages else x.flatten(1))
+        return logits.squeeze(1)
+
+    def maps(self, x: Tensor, groups: int = 1) -> list[Tensor]:
+        """The maps `[n, C, H, W]` after each convolution and its LeakyReLU, first layer first."""
+        maps = []
+        for layer in self.layers:
+            x = layer(x, groups)
+            maps.append(x)
+        return maps
+
+
+def _widths(image_size: int, base_maps: int) -> list[int]:
+    """Maps at each size from half the image down to 4 x 4: doubled each time."""
+    return [base_maps << i for i in range((image_size // SMALLEST).bit_length() - 1)]
+
+
+def _discriminator_convolutions(structure: str, widths: list[int]) -> list[tuple[int, int, int]]:
+    """(inputs, outputs, stride) of D's convolutions, first to last."""
+    inputs = [COLOURS, *widths[:-1]]
+    if structure == "5x5":
+        return [(narrow, wide, 2) for narrow, wide in zip(inputs, widths, strict=True)]
+    pairs = [[(narrow, wide, 1), (wide, wide, 2)] for narrow, wide in zip(inputs, widths, strict=True)]
+    return [convolution for pair in pairs for convolution in pair]
+
+
+def _generator_convolutions(structure: str, widths: list[int]) -> list[tuple[int, int, int]]:
+    """The same of G: D's in a mirror."""
+    return [(wide, narrow, stride) for narrow, wide, stride in reversed(_discriminator_convolutions(structure, widths))]
+
+
+def new_networks(settings: NetworkSettings, code: Code = NO_CODE) -> tuple[nn.Module, nn.Module]:
+    """Both networks of these settings, for `load_state_dict`; ours have no weights yet.
+
+    Raises:
+        SettingsError: a user's own factory returns something else.
+    """
+    if not settings.factory:
+        return Generator(settings), Discriminator(settings)
+    made = code[settings.factory](settings)
+    if not isinstance(made, tuple) or len(made) != 2 or not all(isinstance(network, nn.Module) for network in made):
+        kinds = ", ".join(type(part).__name__ for part in made) if isinstance(made, tuple) else type(made).__name__
+        raise SettingsError(
+            f"networks.factory is {settings.factory}, which returns {kinds} but needs to return a generator and a "
+            "discriminator, both torch.nn.Module"
+        )
+    return made
+
+
+def build_networks(
+    settings: NetworkSettings,
+    seed: int,
+    device: torch.device,
+    weights: torch.dtype,
+    channels_last: bool,
+    code: Code = NO_CODE,
+) -> tuple[nn.Module, nn.Module]:
+    """Both networks with initial weights, ready for DDP and `AdversarialStep`.
+
+    A user's own factory draws its initial weights from PyTorch's random numbers, which are seeded for it: every worker
+    gets the same ones, and the next run of that seed too.
+    """
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(int(stream(seed, "weights of own networks").integers(1 << 63)))
+        networks = new_networks(settings, code)
+    for network in networks:
+        if not settings.factory:
+            initialize(network, seed)
+        # Convolutions take the layout of their weights.
+        network.to(device=device, dtype=weights, memory_format=layout)  # type: ignore[call-overload]
+    return networks
+
+
+def initialize(network: nn.Module, seed: int) -> None:
+    """Draw all weights: N(0, 0.02), gains of batch normalisation N(1, 0.02), shifts 0 (paper, section 4, and code).
+
+    The numbers depend on the seed, the kind of network and the parameter's name only: not on dtype, memory layout,
+    device, or a global random state.
+    """
+    gains = {id(module.weight) for module in network.modules() if isinstance(module, BatchNorm)}
+    shifts = {id(module.bias) for module in network.modules() if isinstance(module, BatchNorm)}
+    for name, parameter in network.named_parameters():
+        numbers = stream(seed, f"weights of {type(network).__name__}: {name}")
+        values = torch.from_numpy(numbers.standard_normal(tuple(parameter.shape), dtype=np.float32)).mul_(INITIAL_SD)
+        with torch.no_grad():
+            if id(parameter) in shifts:
+                parameter.zero_()
+            else:
+                parameter.copy_(values.add_(1) if id(parameter) in gains else values)
+
+
+def count_parameters(network: nn.Module) -> int:
+    """How many numbers the network learns."""
+    return sum(parameter.numel() for parameter in network.parameters())

@@ -1,0 +1,1 @@
+"""Where metrics go: curves, TensorBoard, Prometheus, the terminal, trackers."""

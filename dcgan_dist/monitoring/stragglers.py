@@ -1,0 +1,66 @@
+"""What each rank does with its time, from its signs of life; pure."""
+
+from collections.abc import Sequence
+
+from dcgan_dist.monitoring.hangs import Heard, slow
+from dcgan_dist.monitoring.messages import Beat
+
+PERIOD_S = 60.0
+"""Over so long the shares are taken: a checkpoint or a slow disk makes any rank slow for a moment."""
+
+
+class Ranks:
+    """Takes in signs of life, and tells once in a while what they come to."""
+
+    def __init__(self) -> None:
+        self._attempt = 0
+        self._before: dict[int, Beat] = {}
+        self._told: set[int] = set()
+
+    def hear(self, ranks: Sequence[Heard]) -> tuple[dict[str, float], str | None]:
+        """Numbers by metric name, and which rank is slow where that is new; both empty until a period is over."""
+        beats = {rank.beat["rank"]: rank.beat for rank in ranks}
+        attempt = max((beat["attempt"] for beat in beats.values()), default=self._attempt)
+        if attempt != self._attempt or beats.keys() - self._before.keys():
+            self._attempt, self._before = attempt, beats
+            self._told.clear()
+            return {}, None
+        if not beats or any(_age(beat) - _age(self._before[rank]) < PERIOD_S for rank, beat in beats.items()):
+            return {}, None
+        values: dict[str, float] = {}
+        at_work: dict[int, float] = {}
+        for rank, beat in sorted(beats.items()):
+            shares = _shares(self._before[rank], beat)
+            values |= {f"worker/{rank}/{name}": value for name, value in shares.items()}
+            if "busy_share" in shares:
+                # Waiting for data is no waiting for others.
+                at_work[rank] = min(1.0, shares["busy_share"] + shares["data_share"])
+        self._before = beats
+        culprit = slow(at_work)
+        if culprit is None or culprit in self._told:
+            return values, None
+        self._told.add(culprit)
+        idle = 1 - max(share for rank, share in at_work.items() if rank != culprit)
+        host = beats[culprit]["host"]
+        return values, f"slow: rank {culprit} on {host} keeps the others waiting for {idle:.0%} of the time"
+
+
+def _age(beat: Beat) -> float:
+    return beat["vitals"]["age_s"]
+
+
+def _shares(before: Beat, now: Beat) -> dict[str, float]:
+    old, new = before["vitals"], now["vitals"]
+    period_s = new["age_s"] - old["age_s"]
+    values = {
+        f"{stage}_share": (spent_s - old["stages_s"][stage]) / period_s for stage, spent_s in new["stages_s"].items()
+    }
+    if old["busy_s"] is not None and new["busy_s"] is not None:
+        values["busy_share"] = (new["busy_s"] - old["busy_s"]) / period_s
+    if new["memory"] is not None:
+        values["memory_gib"] = new["memory"] / (1 << 30)
+    if new["machine_memory"] is not None:
+        values["machine_memory_share"] = new["machine_memory"]
+    if new["gpu_memory"] is not None:
+        values["gpu_memory_share"] = new["gpu_memory"]
+    return values

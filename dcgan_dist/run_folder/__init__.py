@@ -1,0 +1,1 @@
+"""The folder of a run: its name, record, lock, attempts and checkpoints."""

@@ -1,0 +1,126 @@
+"""The training images that are nearest to samples of a generator, and whether the samples repeat them; no Ray."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dcgan_dist.evaluation.classifiers.nearest import merge
+from dcgan_dist.evaluation.encoders.registry import Description
+from dcgan_dist.evaluation.probe import load
+from dcgan_dist.evaluation.results import encode, recipe_sha256
+from dcgan_dist.evaluation.service.evaluator import Evaluators
+from dcgan_dist.evaluation.task import ArrayPictures, Labelled, Task
+from dcgan_dist.model.generate import About
+from dcgan_dist.model.pixels import Pixels, grid
+from dcgan_dist.studies.copies import compare, quotients
+
+PAIRS = 32
+"""Samples on the sheet of closest pairs."""
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What was found.
+
+    Attributes:
+        result: for the record, by the name of each description.
+        sheet: uint8 [H, W, 3]: samples that are nearest to single training images by the last description, each beside
+            its training image.
+    """
+
+    result: dict[str, Any]
+    sheet: Pixels
+
+
+def look(
+    evaluators: Evaluators,
+    train: Labelled,
+    held_out: Pixels,
+    samples: Pixels,
+    descriptions: Mapping[str, Description],
+    say: Callable[[str], None] = lambda text: None,
+) -> Found:
+    """Compare samples, and images that the generator has not seen, with all training images.
+
+    Args:
+        train: what the generator has learned from; classes do not matter.
+        held_out: uint8 [m, S, S, 3].
+        samples: uint8 [n, S, S, 3].
+        descriptions: by which images are compared.
+    """
+    others = Labelled(ArrayPictures(held_out, "images held out"), np.arange(1), np.zeros(1, np.int64))
+    task = Task("memorised", "", train, others, classes=1, held_out=1, seed=0)
+    say(f"reading {len(train):,} images")
+    checksum = load(evaluators, [task])[task.name]
+    result: dict[str, Any] = {}
+    for name, description in descriptions.items():
+        say(f"nearest training images by {name}")
+        made = description.combine(evaluators.each("gather", task.name, description))
+        evaluators.each("describe", task.name, made, torch.float32)
+        distances, places = _nearest(evaluators, samples)
+        of_samples, of_others = quotients(distances), quotients(_nearest(evaluators, held_out)[0])
+        order = np.argsort(of_samples, kind="stable")[:PAIRS]
+        comparison = compare(of_samples, of_others)
+        result[name] = asdict(comparison) | {
+            "copies": comparison.copies,
+            "median_distance": float(np.median(distances[:, 0])),
+            "closest": [
+                {"sample": int(i), "training_image": int(train.samples[places[i, 0]]), "quotient": float(of_samples[i])}
+                for i in order
+            ],
+        }
+    pairs = np.stack([samples[order], train.read(places[order, 0])], 1).reshape(-1, *samples.shape[1:])
+    counts = {"samples": len(samples), "held_out_images": len(held_out), "training_images": len(train)}
+    return Found({**counts, "data_checksum": checksum, "by": result}, grid(pairs, columns=8))
+
+
+def recipe(about: About, number: int, seed: int, data: str) -> dict[str, Any]:
+    """All that a result depends on but the checkpoint.
+
+    Args:
+        about: what draws the samples.
+        number: how many, and at most how many images that are held out.
+        seed: of z.
+        data: what tells the images from others.
+    """
+    by = {"generator": about.kind, "statistics": about.statistics}
+    return {"task": "memorised", **by, "number": number, "seed": seed, "data": data}
+
+
+def record(found: Found, about: About, asked: Mapping[str, Any], notes: Sequence[str] = ()) -> bytes:
+    """The result's file.
+
+    Args:
+        asked: its recipe.
+        notes: lines about what makes it doubtful.
+    """
+    of = {"run": about.run, "checkpoint": about.checkpoint, "images": about.images}
+    doubts = {"notes": list(notes)} if notes else {}
+    written = {"recipe_sha256": recipe_sha256(asked), "written": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+    return encode({**asked, **of, **found.result, **doubts, **written}, f"memorised on run {about.run}")
+
+
+def lines(result: Mapping[str, Any]) -> list[str]:
+    """For people."""
+    told = [
+        f"memorised: {result['samples']:,} samples against {result['held_out_images']:,} images held out, "
+        f"nearest of {result['training_images']:,} training images over the second nearest"
+    ]
+    for name, one in result["by"].items():
+        says = "copies of training images" if one["copies"] else "no sign of copies"
+        told.append(
+            f"  {name:<14} median {one['sample_median']:.3f}, held out {one['held_out_median']:.3f}, "
+            f"z {one['z']:+.1f}, p {one['p_value']:.2g}, {100 * one['rare']:.1f} % rare: {says}"
+        )
+    return told
+
+
+def _nearest(evaluators: Evaluators, images: Pixels) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    # The nearest, and the one after it.
+    distances, places = merge(evaluators.each("nearest", images, 2), 2)
+    return distances.double().numpy(), places.numpy()

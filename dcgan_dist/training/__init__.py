@@ -1,0 +1,1 @@
+"""A run from its options to its end: workers, their supervision, and what is settled before they start."""

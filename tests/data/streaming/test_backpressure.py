@@ -1,0 +1,98 @@
+"""Reading runs ahead of training, but not far: real tasks leave a trace when they begin."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import ray
+from ray.data import DataContext
+from ray.data._internal.execution.operators.input_data_buffer import InputDataBuffer
+
+from dcgan_dist.data.streaming import backpressure as pacing
+from dcgan_dist.data.streaming.backpressure import AHEAD_CHUNKS, IDLE_S, ReadAhead, pace
+from dcgan_dist.data.streaming.cache import CachedPictures
+from dcgan_dist.data.streaming.plan import Plan, cut_slices
+from dcgan_dist.data.streaming.source import Part, Reading, split
+
+pytestmark = pytest.mark.ray
+
+CPUS = 2
+IMAGES = 64
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cluster(start_ray: Callable[[int], None]) -> None:
+    start_ray(CPUS)
+
+
+@dataclass(frozen=True, eq=False)
+class TracedPlan(Plan):
+    """Leaves a file for each chunk that a task has begun."""
+
+    traces: str = ""
+
+    def chunk(self, number: int) -> Any:
+        (Path(self.traces) / str(number)).touch()
+        return super().chunk(number)
+
+
+@ray.remote(num_cpus=0)
+class Consumer:
+    """A worker that takes a block when it is told to."""
+
+    def __init__(self, shard: Any) -> None:
+        self._blocks = iter(shard.iter_batches(prefetch_batches=0, batch_size=None))
+
+    def take(self) -> None:
+        next(self._blocks)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_no_more_chunks_are_read_than_lie_ready_or_were_taken(workers: int, tmp_path: Path) -> None:
+    slices = cut_slices(np.zeros(IMAGES, np.int64), np.ones(IMAGES, np.int64), 16)
+    plan = TracedPlan(slices, 6, 16, 0, traces=str(tmp_path))
+    reading = Reading(plan, CachedPictures(8, [], np.zeros(IMAGES, np.bool_)))
+    shards = split(ray.put(reading), plan, reading.row_bytes, Part(0, 200, workers))
+    consumers = [Consumer.remote(shard) for shard in shards]  # type: ignore[attr-defined]
+    for taken in range(1, 7):
+        ray.get([consumer.take.remote() for consumer in consumers], timeout=60)
+        time.sleep(0.3)
+        begun = len(list(tmp_path.iterdir()))
+        # A further block is on its way to each consumer before it asks.
+        assert taken <= begun <= taken + 1 + AHEAD_CHUNKS + CPUS
+
+
+class Operator:
+    """One of an execution, with its state, as far as the policy looks at them."""
+
+    running = ready = 0
+
+    def __init__(self, *inputs: object) -> None:
+        self.input_dependencies = inputs
+
+    def num_active_tasks(self) -> int:
+        return self.running
+
+    def total_enqueued_output_blocks(self) -> int:
+        return self.ready
+
+
+def test_the_executor_sleeps_only_where_enough_lies_ready_and_nothing_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(pacing.time, "sleep", slept.append)
+    context = DataContext()
+    pace(context, blocks=3)
+    reading, answers = Operator(InputDataBuffer(context, [])), []
+    dealing = Operator(reading)
+    policy = ReadAhead(context, {reading: reading, dealing: dealing}, None)
+    # One block waits for those of an earlier chunk, the others for their consumers.
+    reading.ready = 1
+    for dealing.ready, reading.running in ((3 * AHEAD_CHUNKS - 2, 0), (3 * AHEAD_CHUNKS - 1, 1), (3 * AHEAD_CHUNKS, 0)):
+        answers.append((policy.can_add_input(reading), list(slept)))
+    assert answers == [(True, []), (False, []), (False, [IDLE_S])]
+    assert policy.can_add_input(dealing), "what lies ready is dealt out"
+    assert slept == [IDLE_S]

@@ -1,0 +1,89 @@
+"""K-means features against a definition written here, and in parts."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from dcgan_dist.evaluation.classifiers.registry import Linear
+from dcgan_dist.evaluation.encoders import kmeans
+from dcgan_dist.evaluation.encoders.kmeans import KMeansFeatures, normalised
+from dcgan_dist.evaluation.probe import load, probe
+from dcgan_dist.evaluation.task import Task
+from dcgan_dist.model.pixels import Pixels
+
+
+@pytest.fixture(autouse=True)
+def fewer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kmeans, "PATCHES", 9_000)
+    monkeypatch.setattr(kmeans, "ITERATIONS", 10)
+
+
+@pytest.fixture
+def images(bands: Task) -> Pixels:
+    return bands.train.read(np.arange(300))
+
+
+def batches(images: Pixels) -> list[Pixels]:
+    return [images[i : i + 128] for i in range(0, len(images), 128)]
+
+
+def test_patches_lose_their_mean_and_most_of_their_contrast() -> None:
+    patches = torch.randint(0, 256, (50, 108), generator=torch.Generator().manual_seed(0)).float()
+    found = normalised(patches).numpy()
+    for patch, row in zip(patches.numpy(), found, strict=True):
+        assert row == pytest.approx((patch - patch.mean()) / np.sqrt(patch.var(ddof=1) + 10), abs=1e-4)
+
+
+def test_features_are_those_of_the_definition(images: Pixels) -> None:
+    made = KMeansFeatures(12, len(images))
+    made = made.combine([made.gather(batches(images))])
+    assert made.mean is not None
+    assert made.whitening is not None
+    assert made.centroids is not None
+    found = made.features(images[:9]).numpy()
+    assert found.shape == (9, 48)
+    for image, row in zip(images[:9], found, strict=True):
+        wanted = np.zeros((2, 2, 12))
+        for down in range(11):
+            for right in range(11):
+                patch = image[down : down + 6, right : right + 6].astype(float).transpose(2, 0, 1).reshape(-1)
+                patch = (patch - patch.mean()) / np.sqrt(patch.var(ddof=1) + 10)
+                white = (patch - made.mean.numpy()) @ made.whitening.numpy()
+                distances = np.sqrt(((white - made.centroids.numpy()) ** 2).sum(1))
+                wanted[int(down >= 6), int(right >= 6)] += np.maximum(0, distances.mean() - distances)
+        flat = [wanted[0, 0], wanted[1, 0], wanted[0, 1], wanted[1, 1]]
+        assert row == pytest.approx(np.concatenate(flat), rel=1e-3, abs=2e-2)
+
+
+def test_whitened_patches_have_no_correlations(images: Pixels) -> None:
+    made = KMeansFeatures(4, len(images))
+    gathered = made.gather(batches(images))
+    patches = torch.cat(gathered)
+    assert patches.shape == (9_000, 108)
+    made = made.combine([gathered])
+    assert made.mean is not None
+    assert made.whitening is not None
+    covariance = torch.cov(((patches - made.mean) @ made.whitening).T)
+    values = torch.linalg.eigvalsh(torch.cov(patches.T).double())
+    wanted = values / (values + 0.1)
+    assert torch.linalg.eigvalsh(covariance.double()) == pytest.approx(wanted, abs=1e-2)
+
+
+def test_a_probe_standardises_them_and_parts_change_nothing(bands: Task, here: Callable[..., Any]) -> None:
+    task = replace(bands, few=None)
+    found = []
+    for parts in (1, 3):
+        evaluators = here(parts)
+        load(evaluators, [task])
+        result = probe(evaluators, task, KMeansFeatures(20, len(task.train)), torch.float32, Linear((1e-3, 1e-2)))
+        counts, sums, squares = (sum(column) for column in zip(*evaluators.each("moments"), strict=True))
+        assert (sums / counts).abs().max() < 1e-3
+        assert (squares / counts).max() < 1.01
+        found.append(result["all_labels"]["accuracy"])
+    assert result["features"] == 80
+    assert found[0] == pytest.approx(found[1], abs=0.006)
+    assert found[0] > 0.6

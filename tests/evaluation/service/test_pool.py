@@ -1,0 +1,178 @@
+"""The pool on a real Ray: the same as evaluators in this process, whatever happens to an actor."""
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import ray
+import torch
+
+from dcgan_dist.errors import ClusterError, DataError
+from dcgan_dist.evaluation.classifiers.registry import Linear
+from dcgan_dist.evaluation.encoders.registry import DiscriminatorFeatures, PixelFeatures
+from dcgan_dist.evaluation.probe import load, probe
+from dcgan_dist.evaluation.service.pool import MAX_DEATHS, Pool
+from dcgan_dist.evaluation.task import ArrayPictures, Labelled, Task
+from dcgan_dist.model.published_weights import load_published
+
+pytestmark = pytest.mark.ray
+
+COSTS = (1e-4, 1e-2)
+# Actors cannot import this file.
+ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cluster(start_ray: Callable[[int], None]) -> None:
+    start_ray(3)
+
+
+@pytest.fixture
+def pool() -> Iterator[Pool]:
+    made = Pool(2, cpus=0.5, gpus=0, threads=1)
+    yield made
+    made.close()
+
+
+def judged(evaluators: Any, task: Task) -> dict[str, Any]:
+    return probe(evaluators, task, PixelFeatures(), torch.float32, Linear(COSTS))
+
+
+def scores(result: dict[str, Any]) -> list[float]:
+    every, few = result["all_labels"], result["few_labels"]
+    return [every["accuracy"], *(one["held_out_accuracy"] for one in every["tried"]), *few["draws"]]
+
+
+def test_actors_give_what_evaluators_here_give(pool: Pool, bands: Task, here: Callable[..., Any]) -> None:
+    evaluators = here(2)
+    assert load(pool, [bands]) == load(evaluators, [bands])
+    assert scores(judged(pool, bands)) == pytest.approx(scores(judged(evaluators, bands)), abs=0.006)
+    assert pool.replaced == 0
+
+
+def test_an_actor_that_is_killed_at_any_time_is_replaced_and_the_result_is_the_same(pool: Pool, bands: Task) -> None:
+    checksum = load(pool, [bands])
+    unbroken = judged(pool, bands)
+    kills = []
+
+    class Killing:
+        """The pool, but before some of its calls one of its actors is killed."""
+
+        calls = 0
+
+        def each(self, name: str, /, *arguments: Any) -> list[Any]:
+            self.maybe_kill()
+            return pool.each(name, *arguments)
+
+        def svm(self, name: str, /, *arguments: Any) -> tuple[Any, ...]:
+            self.maybe_kill()
+            return pool.svm(name, *arguments)
+
+        def maybe_kill(self) -> None:
+            if self.calls in (1, 4, 12, 29, 50):
+                os.kill(pool.pids()[self.calls % 2], signal.SIGKILL)
+                kills.append(self.calls)
+            self.calls += 1
+
+    killing = Killing()
+    assert load(killing, [bands]) == checksum
+    assert scores(judged(killing, bands)) == scores(unbroken)
+    assert kills == [1, 4, 12, 29, 50]
+    assert pool.replaced == len(kills)
+
+
+def test_an_actor_that_is_killed_while_it_computes_is_replaced_too(pool: Pool, bands: Task) -> None:
+    load(pool, [bands])
+    pool.each("describe", "bands", PixelFeatures(), torch.float32)
+    pids = pool.pids()
+    killer = threading.Thread(target=lambda: (time.sleep(0.3), os.kill(pids[1], signal.SIGKILL)))
+    killer.start()
+    deadline = time.monotonic() + 60
+    while not pool.replaced:
+        assert time.monotonic() < deadline
+        assert len(pool.each("describe", "bands", PixelFeatures(), torch.float32)) == 2
+    killer.join()
+    assert pool.replaced == 1
+    assert scores(judged(pool, bands))[0] > 0.7
+
+
+@dataclass(frozen=True, eq=False)
+class Given(DiscriminatorFeatures):
+    """Features of images that no picture holds exactly: a picture's first value is the number of its image."""
+
+    given: torch.Tensor | None = None
+
+    def _input(self, images: Any) -> torch.Tensor:
+        assert self.given is not None
+        return self.given[torch.from_numpy(images[:, 0, 0, 0].astype(np.int64))]
+
+
+def test_the_published_discriminator_gives_its_published_features(pool: Pool, published: Path) -> None:
+    with np.load(published / "expected.npz", allow_pickle=False) as archive:
+        x, expected = torch.from_numpy(archive["x"]), archive["svhn_d_feat"].astype(float)
+    numbers = np.arange(64)
+    pictures = ArrayPictures(np.tile(numbers.astype(np.uint8)[:, None, None, None], (1, 32, 32, 3)), "numbers")
+    images = Labelled(pictures, numbers, numbers % 2)
+    task = Task("numbers", "given", images, images, 2, held_out=1, seed=0)
+    load(pool, [task])
+    description = Given(load_published(published).svhn_discriminator, given=x)
+    description = description.combine(pool.each("gather", "numbers", description))
+    assert pool.each("describe", "numbers", description, torch.float32)[0][0] == 7_168
+    count, sums, squares = (sum(column) for column in zip(*pool.each("moments"), strict=True))
+    assert count == 64
+    assert np.abs(sums.numpy() - expected.sum(0)).max() < 64 * 1e-5
+    assert squares.numpy() == pytest.approx((expected**2).sum(0), rel=1e-4, abs=1e-4)
+
+
+class Deadly:
+    """A description that kills whoever gathers for it."""
+
+    def to(self, device: Any) -> "Deadly":
+        return self
+
+    def gather(self, batches: Any) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_an_actor_that_dies_again_and_again_ends_it_with_one_sentence(pool: Pool, bands: Task) -> None:
+    load(pool, [bands])
+    told = rf"evaluation actor 0 died {MAX_DEATHS + 1} times while it was asked to gather .*: give it more memory"
+    with pytest.raises(ClusterError, match=told):
+        pool.each("gather", "bands", Deadly())
+
+
+def test_what_a_user_can_mend_is_raised_as_it_is(pool: Pool, bands: Task) -> None:
+    with pytest.raises(DataError, match="cannot be decoded"):
+        load(pool, [replace(bands, train=Labelled(Broken(bands.train), bands.train.samples, bands.train.labels))])
+
+
+class Broken(ArrayPictures):
+    def __init__(self, labelled: Labelled) -> None:
+        assert isinstance(labelled.pictures, ArrayPictures)
+        super().__init__(labelled.pictures.images, "bands")
+
+    def read(self, samples: Any, out: Any, rows: Any) -> Any:
+        return ~super().read(samples, out, rows)
+
+
+def test_where_no_machines_are_for_evaluation_actors_take_cpus_of_any() -> None:
+    assert ray.cluster_resources().get("evaluator") is None
+    made = Pool(3, cpus=0.25, gpus=0, threads=1)
+    assert len(set(made.pids())) == 3
+    assert ray.available_resources()["CPU"] == pytest.approx(3 - 0.75)
+    made.close()
+
+
+def test_actors_that_find_no_room_are_told_of_in_time() -> None:
+    holder = Pool(1, cpus=3, gpus=0, threads=1)
+    with pytest.raises(ClusterError, match=r"2 evaluation actors could not be placed within \d+ s"):
+        Pool(2, cpus=1, gpus=0, threads=1, wait_s=1)
+    holder.close()

@@ -1,0 +1,114 @@
+"""Files that plain PyTorch reads."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.torch
+import torch
+
+from dcgan_dist.errors import CheckpointError
+from dcgan_dist.model.dcgan import Generator, initialize
+from dcgan_dist.model.exported import load_safetensors, to_pt2, to_safetensors
+from dcgan_dist.model.generate import About, FrozenGenerator, freeze
+from dcgan_dist.settings import NetworkSettings
+from dcgan_dist.storage import place
+
+
+@pytest.fixture(scope="module", params=["5x5", "3x3"])
+def frozen(request: pytest.FixtureRequest) -> FrozenGenerator:
+    networks = NetworkSettings(image_size=16, generator_maps=3, latent_size=7, latent="normal", structure=request.param)
+    generator = Generator(networks)
+    initialize(generator, seed=3)
+    about = About("mine", "000000000480", 480, "averaged", networks, 12, "as told")
+    return FrozenGenerator(freeze(generator, networks, 12), about)
+
+
+def test_a_file_is_read_as_what_was_written(frozen: FrozenGenerator, tmp_path: Path) -> None:
+    (tmp_path / "g.safetensors").write_bytes(to_safetensors(frozen))
+    read = load_safetensors(place(str(tmp_path / "g.safetensors")))
+    assert read.about == frozen.about
+    z = frozen.latents(5, seed=8)
+    assert torch.equal(read.latents(5, seed=8), z)
+    assert torch.equal(read(z), frozen(z))
+    assert not read.training
+
+
+def test_the_weights_have_the_names_of_stock_layers(frozen: FrozenGenerator) -> None:
+    tensors = safetensors.torch.load(to_safetensors(frozen))
+    first = {name for name in tensors if name.startswith("1.")}
+    assert first == {"1.weight", "1.bias", "1.running_mean", "1.running_var", "1.num_batches_tracked"}
+    assert tensors["0.weight"].shape == (*tensors["1.running_var"].shape, 7)
+
+
+def test_a_program_draws_any_number_of_images(frozen: FrozenGenerator, tmp_path: Path) -> None:
+    (tmp_path / "g.pt2").write_bytes(to_pt2(frozen))
+    files = {"format": ""}
+    program = torch.export.load(tmp_path / "g.pt2", extra_files=files).module()
+    assert files["format"] == "dcgan-dist generator 1"
+    for number in (1, 3):
+        z = frozen.latents(number)
+        torch.testing.assert_close(program(z), frozen(z), rtol=0, atol=1e-6)
+
+
+def damaged(change: Any) -> Any:
+    def made(data: bytes) -> bytes:
+        size = int.from_bytes(data[:8], "little")
+        metadata = json.loads(data[8 : 8 + size])["__metadata__"]
+        tensors = safetensors.torch.load(data)
+        change(metadata, tensors)
+        return safetensors.torch.save(tensors, metadata)
+
+    return made
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda data: data[:100], "cannot be read as an exported generator"),
+        (lambda data: b"", "cannot be read as an exported generator"),
+        (damaged(lambda metadata, tensors: metadata.update(format="another 2")), "its format is 'another 2' but needs"),
+        (damaged(lambda metadata, tensors: metadata.clear()), "its format is None but needs"),
+        (damaged(lambda metadata, tensors: metadata.pop("layers")), "cannot be read as an exported generator"),
+        (damaged(lambda metadata, tensors: metadata.update(layers='[["Module", {}]]')), "cannot be read"),
+        (damaged(lambda metadata, tensors: metadata.update(layers="[[]]")), "cannot be read"),
+        (damaged(lambda metadata, tensors: tensors.pop("0.weight")), "cannot be read as an exported generator"),
+        (damaged(lambda metadata, tensors: metadata.update(networks='{"latent_size": 0}')), "latent_size is 0"),
+        # Much is promised, and nothing is reserved for it.
+        (
+            damaged(
+                lambda metadata, tensors: metadata.update(
+                    layers='[["Linear", {"in_features": 10000000, "out_features": 10000000, "bias": false}]]'
+                )
+            ),
+            "cannot be read as an exported generator",
+        ),
+    ],
+)
+def test_a_file_that_is_damaged_or_foreign_gets_a_sentence(
+    frozen: FrozenGenerator, change: Any, sentence: str, tmp_path: Path
+) -> None:
+    (tmp_path / "g.safetensors").write_bytes(change(to_safetensors(frozen)))
+    with pytest.raises(CheckpointError, match=sentence) as failure:
+        load_safetensors(place(str(tmp_path / "g.safetensors")))
+    assert str(failure.value).startswith(f"{tmp_path}/g.safetensors ")
+
+
+def test_a_network_of_a_users_own_is_exported_as_a_program_alone(frozen: FrozenGenerator, tmp_path: Path) -> None:
+    class Own(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = frozen.network
+
+        def forward(self, z: torch.Tensor) -> torch.Tensor:
+            images: torch.Tensor = self.inner(z).flip(3)
+            return images
+
+    own = FrozenGenerator(Own(), frozen.about)
+    with pytest.raises(CheckpointError, match=r"the generator of mine is none of dcgan-dist's.*: export it as \.pt2"):
+        to_safetensors(own)
+    (tmp_path / "own.pt2").write_bytes(to_pt2(own))
+    z = frozen.latents(3)
+    program = torch.export.load(tmp_path / "own.pt2").module()
+    torch.testing.assert_close(program(z), frozen(z).flip(3), rtol=0, atol=1e-6)
