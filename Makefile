@@ -53,7 +53,7 @@ test-gpu: env  ## run the tests that need a GPU
 	$(BIN)/python -m pytest --gpu -m gpu
 
 test-cluster: env  ## run a cluster on hosts made of namespaces, and break them (takes root)
-	OMP_NUM_THREADS=1 CI=true $(BIN)/python -m pytest tests/cluster
+	OMP_NUM_THREADS=1 CI=true $(BIN)/python -m pytest tests/cluster_files
 	$(BIN)/python -m benchmarks.host_faults --json benchmarks/results/host_faults.json
 	$(BIN)/python -m benchmarks.render
 

@@ -28,9 +28,10 @@ from dcgan_dist.data.scenes.builtin import SEED as SCENES_SEED
 from dcgan_dist.data.shards.shards import concatenate, index_shard
 from dcgan_dist.data.streaming.chunk_reader import ShardPictures
 from dcgan_dist.errors import DataError, SettingsError
-from dcgan_dist.model.generate import Kind, load_frozen
+from dcgan_dist.model.generate import Kind
 from dcgan_dist.model.pixels import Pixels
 from dcgan_dist.run_folder.checkpoint import Checkpoint, load_checkpoint
+from dcgan_dist.run_folder.generators import load_frozen
 from dcgan_dist.settings import DataSettings, cifar32
 from dcgan_dist.storage import expand, place
 

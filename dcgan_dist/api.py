@@ -14,9 +14,10 @@ from dcgan_dist.evaluation.task import STATISTICS_BATCH
 from dcgan_dist.model.adversarial_step import load_weights
 from dcgan_dist.model.dcgan import SMALLEST, Convolution, Discriminator, new_networks
 from dcgan_dist.model.exported import load_safetensors
-from dcgan_dist.model.generate import FrozenGenerator, Which, load_frozen
+from dcgan_dist.model.generate import FrozenGenerator, Which
 from dcgan_dist.model.pixels import Pixels
 from dcgan_dist.run_folder.checkpoint import Checkpoint, named_checkpoint
+from dcgan_dist.run_folder.generators import load_frozen
 from dcgan_dist.run_folder.naming import find_run
 from dcgan_dist.settings import Settings
 from dcgan_dist.storage import Place, place
@@ -37,7 +38,7 @@ def train(settings: Settings, *, resume: bool = False) -> str:
         SystemExit: after SIGTERM, likewise.
     """
     from dcgan_dist.cluster.connect import connected, set_environment
-    from dcgan_dist.train import Launch
+    from dcgan_dist.training.launch import Launch
     from dcgan_dist.training.options import Options
 
     if not settings.name:

@@ -37,10 +37,11 @@ from dcgan_dist.evaluation.tasks import Named, parse_tasks
 from dcgan_dist.evaluation.tasks.neighbours import NAME as NEIGHBOURS
 from dcgan_dist.evaluation.tasks.neighbours import open_neighbours
 from dcgan_dist.model.dcgan import Discriminator
-from dcgan_dist.model.generate import Which, load_training_generator
+from dcgan_dist.model.generate import Which
 from dcgan_dist.model.published_weights import SVHN, load_published
 from dcgan_dist.monitoring.sinks.terminal import Line, printable
 from dcgan_dist.run_folder.checkpoint import Checkpoint, named_checkpoint
+from dcgan_dist.run_folder.generators import load_training_generator
 from dcgan_dist.run_folder.naming import NamedRun, find_run
 from dcgan_dist.run_folder.trained_on import TrainedOn, find_trained_on
 from dcgan_dist.storage import Place, place, require_lasting, require_writable

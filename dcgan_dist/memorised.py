@@ -26,10 +26,11 @@ from dcgan_dist.evaluation.service.options import ActorOptions, open_pool, statu
 from dcgan_dist.evaluation.task import Labelled
 from dcgan_dist.evaluation.tasks.labelled import digest, find_split, open_index, pictures
 from dcgan_dist.evaluation.tasks.neighbours import require_unseen, training_index
-from dcgan_dist.model.generate import Which, load_frozen
+from dcgan_dist.model.generate import Which
 from dcgan_dist.model.pixels import Pixels, png
 from dcgan_dist.monitoring.sinks.terminal import Line
 from dcgan_dist.run_folder.checkpoint import named_checkpoint
+from dcgan_dist.run_folder.generators import load_frozen
 from dcgan_dist.run_folder.naming import find_run
 from dcgan_dist.run_folder.trained_on import find_trained_on
 from dcgan_dist.settings import Settings

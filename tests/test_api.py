@@ -15,8 +15,8 @@ from dcgan_dist.errors import CheckpointError, SettingsError
 from dcgan_dist.evaluation.encoders.discriminator import batch_statistics, to_float
 from dcgan_dist.evaluation.encoders.discriminator import features as defined
 from dcgan_dist.model.dcgan import Discriminator, Generator, initialize
-from dcgan_dist.model.generate import load_frozen
 from dcgan_dist.run_folder.checkpoint import load_checkpoint, write_checkpoint
+from dcgan_dist.run_folder.generators import load_frozen
 from dcgan_dist.settings import NetworkSettings, OptimizationSettings, Settings
 from dcgan_dist.storage import Place
 

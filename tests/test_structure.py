@@ -10,126 +10,53 @@ import dcgan_dist
 PACKAGE = Path(dcgan_dist.__file__).parent
 TUNING = PACKAGE.parent / "tuning"
 
+COMMANDS = {"__main__", "api", "train", "sample", "evaluate", "status", "preflight", "memorised", "data.prepare"}
 LAYERS = [
-    {"__main__"},
-    {"api", "train", "preflight", "sample", "status", "evaluate", "memorised", "data.prepare"},
-    {"supervisor", "doctor", "contract"},
-    {"evaluation.live"},
-    {"evaluation.judge"},
-    {"evaluation.options", "evaluation.tables", "evaluation.job"},
-    {"evaluation.pool", "evaluation.tasks"},
-    {"evaluation.probe", "evaluation.memorisation", "evaluation.baselines"},
-    {"evaluation.classifiers"},
-    {"evaluation.evaluator"},
-    {"evaluation.descriptions", "evaluation.task", "evaluation.coverage"},
-    {"evaluation.results", "evaluation.features", "evaluation.svm", "evaluation.nearest", "evaluation.copies"},
-    {"commandline", "worker", "group", "failures", "room", "sharing"},
-    {
-        "cluster",
-        "data.source",
-        "data.pacing",
-        "data.dataset",
-        "data.cache",
-        "data.batches",
-        "data.tasks",
-        "data.trained_on",
-        "checkpoint",
-        "generate",
-        "exported",
-        "estimate",
-        "speed",
-        "replay",
-        "history",
-        "health",
-        "monitoring",
-    },
-    {"placement", "adversarial", "published", "data.reading", "data.foreign"},
-    {"advice"},
-    {"networks", "length", "data.plan", "data.shards", "data.embedded", "data.listing", "data.splits"},
-    {"data.scenes"},
-    {"batchnorm", "randomness", "precision", "pictures", "spread", "data.images", "data.tar", "record"},
-    {"storage", "runs", "driver"},
-    {"extensions", "arguments"},
-    {"settings"},
-    {"errors", "numerals", "versions", "invocation", "surroundings"},
+    COMMANDS,
+    {"training", "studies"},
+    {"evaluation"},
+    {"monitoring"},
+    {"run_folder"},
+    {"data"},
+    {"model", "cluster"},
+    {"cli"},
+    {"extensions", "settings", "storage", "errors", "numerals", "versions"},
 ]
-"""Commands first; a module imports from its own layer or from those below."""
+"""Commands first; a module imports from its own package, or from those of layers below, whose packages are strangers to
+each other. The commands and the last layer are modules, which may import each other."""
 
-WITHOUT_RAY = [
-    "networks",
-    "batchnorm",
-    "adversarial",
-    "contract",
-    "extensions",
-    "replay",
-    "published",
-    "precision",
-    "randomness",
-    "pictures",
-    "spread",
-    "settings",
-    "numerals",
-    "arguments",
-    "commandline",
-    "storage",
-    "runs",
-    "record",
-    "driver",
-    "invocation",
-    "surroundings",
-    "__main__",
-    "checkpoint",
-    "length",
-    "advice",
-    "estimate",
-    "speed",
-    "sample",
-    "history",
-    "health",
-    "status",
-    "evaluation.features",
-    "evaluation.svm",
-    "evaluation.descriptions",
-    "evaluation.evaluator",
-    "evaluation.probe",
-    "evaluation.task",
-    "evaluation.tables",
-    "evaluation.nearest",
-    "evaluation.copies",
-    "evaluation.memorisation",
-    "evaluation.job",
-    "evaluation.live",
-    "evaluation.judge",
-    "evaluation.tasks",
-    "evaluation.results",
-    "evaluation.tasks.classes",
-    "evaluation.tasks.labelled",
-    "evaluation.tasks.svhn",
-    "evaluation.tasks.neighbours",
-    "evaluation.tasks.rooms",
-    "evaluation.classifiers",
-    "evaluation.coverage",
-    "evaluation.baselines.kmeans",
-    "data.tar",
+NEVER_RAY = [
+    "model",
+    "run_folder",
+    "studies",
+    "cli",
     "data.shards",
-    "data.images",
-    "data.plan",
-    "data.reading",
+    "data.readers",
     "data.scenes",
+    "evaluation.encoders",
+    "evaluation.classifiers",
+    "evaluation.tasks",
+    "evaluation.probe",
+    "evaluation.service.evaluator",
+    "evaluation.service.job",
+    "evaluation.service.online",
+    "monitoring.sinks.curves",
+    "monitoring.sinks.terminal",
+    "monitoring.collapse",
+    "monitoring.hangs",
+    "monitoring.stragglers",
+    "training.options",
+    "training.length",
+    "training.advice",
+    "training.estimate",
+    "training.speed",
+    "settings",
+    "storage",
     "data.prepare",
-    "data.listing",
-    "data.splits",
-    "data.foreign",
-    "data.trained_on",
-    "data.batches",
-    "monitoring.messages",
-    "monitoring.metrics",
-    "monitoring.watchdog",
-    "monitoring.ranks",
+    "sample",
+    "status",
 ]
-
-FOLDERS = ("", "data", "monitoring", "evaluation", "evaluation.baselines")
-"""Packages with nothing in them but other modules."""
+"""Packages and modules that never meet Ray, also not through what they import."""
 
 
 def modules() -> dict[str, Path]:
@@ -153,9 +80,44 @@ def imports(path: Path) -> set[str]:
 
 
 def own(path: Path) -> set[str]:
+    """Modules of the package that a file imports; a package that only holds others is none."""
     known = modules()
     found = {name.removeprefix("dcgan_dist.") for name in imports(path) if name.startswith("dcgan_dist.")}
-    return {name for name in found if name in known and name not in FOLDERS}
+    return {name for name in found if name in known and imports(known[name]) | {known[name].name} != {"__init__.py"}}
+
+
+def place(name: str) -> tuple[int, str]:
+    """Layer of a module, and its package there."""
+    for number, members in enumerate(LAYERS):
+        for member in members:
+            if name == member or name.startswith(f"{member}."):
+                return number, member
+    raise AssertionError(f"{name} is in no layer: say in this test where it belongs")
+
+
+def test_imports_go_down_the_layers_and_never_back() -> None:
+    wrong = []
+    for name, path in modules().items():
+        for used in own(path) if name else ():
+            (mine, package), (theirs, other) = place(name), place(used)
+            modules_alone = mine in (0, len(LAYERS) - 1)
+            if theirs < mine or (theirs == mine and package != other and not modules_alone):
+                wrong.append(f"{name} imports {used}")
+    assert wrong == []
+
+
+@pytest.mark.parametrize("name", NEVER_RAY)
+def test_plain_parts_never_meet_ray(name: str) -> None:
+    known = modules()
+    waiting = [module for module in known if module == name or module.startswith(f"{name}.")]
+    assert waiting, f"there is no {name}"
+    seen = set()
+    while waiting:
+        module = waiting.pop()
+        if module not in seen:
+            seen.add(module)
+            assert not any(used.split(".")[0] == "ray" for used in imports(known[module])), module
+            waiting += own(known[module])
 
 
 def test_the_package_knows_nothing_of_sweeps() -> None:
@@ -168,33 +130,3 @@ def test_plain_parts_of_sweeps_do_not_import_ray(name: str) -> None:
     assert not any(one == "ray" or one.startswith("ray.") for one in used)
     own = {one.split(".")[1] for one in used if one.startswith("tuning.")}
     assert own <= {"space", "objective", "ranking", "capacity", "folder", "table", "options"}
-
-
-def layer(name: str) -> int:
-    for number, members in enumerate(LAYERS):
-        if any(name == member or name.startswith(f"{member}.") for member in members):
-            return number
-    raise AssertionError(f"{name} is in no layer: say in this test where it belongs")
-
-
-def test_imports_go_from_commands_to_settings_and_never_back() -> None:
-    wrong = [
-        f"{name} imports {used}"
-        for name, path in modules().items()
-        for used in own(path)
-        if name not in FOLDERS and layer(used) < layer(name)
-    ]
-    assert wrong == []
-
-
-@pytest.mark.parametrize("name", WITHOUT_RAY)
-def test_plain_parts_do_not_import_ray(name: str) -> None:
-    known = modules()
-    seen, waiting = set(), [name]
-    while waiting:
-        module = waiting.pop()
-        if module in seen:
-            continue
-        seen.add(module)
-        assert not any(used == "ray" or used.startswith("ray.") for used in imports(known[module])), module
-        waiting += own(known[module])

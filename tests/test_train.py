@@ -29,6 +29,7 @@ import torch
 from PIL import Image
 
 import dcgan_dist.train
+import dcgan_dist.training.launch
 from dcgan_dist.data.shards.shards import ShardWriter
 from dcgan_dist.data.streaming.plan import SEQUENCE
 from dcgan_dist.errors import CheckpointError, DataError, DcganDistError, SettingsError
@@ -41,7 +42,8 @@ from dcgan_dist.run_folder.driver_lock import LOCK_FILE, sole_driver
 from dcgan_dist.run_folder.trained_on import contents
 from dcgan_dist.settings import Settings, from_yaml, scenes32
 from dcgan_dist.storage import JOB_FOLDER, Place, place
-from dcgan_dist.train import Launch, Lent, main, open_tasks
+from dcgan_dist.train import main
+from dcgan_dist.training.launch import Launch, Lent, open_tasks
 from dcgan_dist.training.options import Options, parse
 from dcgan_dist.training.supervisor import Supervisor
 
@@ -308,7 +310,7 @@ def test_a_dry_run_whose_step_fails_is_a_failure(
     def fails(*arguments: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(dcgan_dist.train, "measure_speed", fails)
+    monkeypatch.setattr(dcgan_dist.training.launch, "measure_speed", fails)
     status, output = train_here(*TINY, f"--data={shards(tmp_path / 'data')}", "--dry-run", "--name=dry")
     assert status == 1, output
     assert one_sentence(output) == (
@@ -705,7 +707,7 @@ def test_a_trial_ends_where_nobody_can_judge_it(
     def refuse(run: Place) -> None:
         raise DataError("the store is away")
 
-    monkeypatch.setattr(dcgan_dist.train, "newest_manifest", refuse)
+    monkeypatch.setattr(dcgan_dist.training.launch, "newest_manifest", refuse)
     # What it ended with is told also where the store fails at the same time.
     with pytest.raises(DcganDistError, match="its checkpoints cannot be evaluated: no features are left"):
         launch.train()

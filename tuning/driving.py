@@ -8,7 +8,7 @@ from queue import Empty, Queue
 from typing import Any
 
 from dcgan_dist.errors import DcganDistError, TrainingError
-from dcgan_dist.train import Launch, Lent
+from dcgan_dist.training.launch import Launch, Lent
 from dcgan_dist.training.options import Options
 from tuning.folder import State
 from tuning.objective import AT, IMAGES, KEY, Objective, Reports, Value

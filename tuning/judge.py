@@ -12,7 +12,7 @@ from dcgan_dist.evaluation.service.job import ProbeJob
 from dcgan_dist.evaluation.service.judge import PoolJudge
 from dcgan_dist.evaluation.service.pool import Pool
 from dcgan_dist.settings import Settings
-from dcgan_dist.train import open_tasks
+from dcgan_dist.training.launch import open_tasks
 
 POLL_S = 0.5
 """Between two looks whether a trial still wants what it has asked for."""

@@ -13,7 +13,7 @@ from ray import tune
 
 from dcgan_dist.numerals import count
 from dcgan_dist.settings import Settings
-from dcgan_dist.train import Lent
+from dcgan_dist.training.launch import Lent
 from tuning.capacity import DRIVER_MEMORY
 from tuning.folder import Record, State, SweepFolder
 from tuning.groups import give_back

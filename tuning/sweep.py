@@ -51,7 +51,7 @@ from tuning.space import Choice, Numbers, as_text, check_values, defaults, parse
 if TYPE_CHECKING:
     from dcgan_dist.data.streaming.cache import CachedPictures
 
-# As in `dcgan_dist.train`, what imports Ray is imported by functions: its environment has to be set first.
+# As in `dcgan_dist.training.launch`, what imports Ray is imported by functions: its environment has to be set first.
 
 TUNE_ENVIRONMENT = {
     # The board alone writes to the terminal, and runs write their own curves.
@@ -109,7 +109,7 @@ class Sweep:
             DcganDistError: it is not, with what to do.
         """
         from dcgan_dist.data.dataset import find_shards
-        from dcgan_dist.train import open_tasks
+        from dcgan_dist.training.launch import open_tasks
         from tuning.figures import require_matplotlib
         from tuning.scheduling import require_changeable
         from tuning.searching import require_optuna
@@ -221,7 +221,7 @@ class Sweep:
 
     def preflight(self) -> None:
         """Say what the cluster has and what the sweep takes of it; raises `ClusterError` where that is too much."""
-        from dcgan_dist.train import doubts
+        from dcgan_dist.training.launch import doubts
 
         options, probe = self.options, self.base.probe
 
@@ -310,7 +310,7 @@ class Sweep:
 
     def _run(self) -> int:
         from dcgan_dist.monitoring.sinks.terminal import Progress
-        from dcgan_dist.train import Lent
+        from dcgan_dist.training.launch import Lent
         from tuning.judge import SharedJudge
         from tuning.running import Running
 
@@ -339,7 +339,7 @@ class Sweep:
     def _pictures(self, index: Index, total: int, progress: Any) -> "CachedPictures | None":
         """The data, decoded once for all trials, where it fits into memory and is the same for all of them."""
         from dcgan_dist.data.streaming.cache import cache_pictures, is_cached
-        from dcgan_dist.train import open_pictures
+        from dcgan_dist.training.launch import open_pictures
 
         data, size = self.base.data, self.base.networks.image_size
         if any(name.startswith("data.") or name == "networks.image_size" for name in self.space):

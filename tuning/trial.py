@@ -18,7 +18,7 @@ from dcgan_dist.monitoring.sinks.curves import read_points, read_probed
 from dcgan_dist.run_folder.checkpoint import load_checkpoint, manifests, write_checkpoint
 from dcgan_dist.settings import Settings, flatten, from_yaml, replaced, to_yaml
 from dcgan_dist.storage import MissingFile, Place, place
-from dcgan_dist.train import Lent
+from dcgan_dist.training.launch import Lent
 from dcgan_dist.training.options import Options
 from tuning.driving import Driving
 from tuning.folder import SweepFolder, run_name

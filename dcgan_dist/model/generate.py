@@ -14,8 +14,6 @@ from typing import Literal, Self
 import torch
 from torch import Tensor, nn
 
-from dcgan_dist.errors import CheckpointError
-from dcgan_dist.model.adversarial_step import load_weights
 from dcgan_dist.model.batchnorm import (
     EPS,
     NO_LAYERS,
@@ -25,10 +23,9 @@ from dcgan_dist.model.batchnorm import (
     input_statistics,
     with_statistics,
 )
-from dcgan_dist.model.dcgan import SMALLEST, Deconvolution, Generator, Layer, Projection, new_networks
+from dcgan_dist.model.dcgan import SMALLEST, Deconvolution, Generator, Layer, Projection
 from dcgan_dist.model.pixels import Pixels, to_uint8
 from dcgan_dist.model.randomness import latents
-from dcgan_dist.run_folder.checkpoint import Checkpoint
 from dcgan_dist.settings import NetworkSettings
 
 BATCHES = 32
@@ -137,37 +134,6 @@ def describe_frozen(generator: nn.Module, batch_size: int) -> str:
         of_batch=f"statistics of each batch of {batch_size} samples",
     )
     return found if found == NO_LAYERS else f"batch normalization by {found}"
-
-
-def load_training_generator(checkpoint: Checkpoint, wanted: Which = "auto") -> tuple[nn.Module, Kind]:
-    """A generator of a checkpoint that normalises by the batch, as in training, and which it is; on the CPU, float32.
-
-    Raises `CheckpointError` where the averaged one is wanted and the run kept none.
-    """
-    kind = choose_kind(checkpoint.images, checkpoint.settings.optimization.average_images, wanted)
-    weights = checkpoint.state.get("averaged" if kind == "averaged" else "generator")
-    if weights is None:
-        raise CheckpointError(
-            f"checkpoint {checkpoint.name} holds no averaged generator: give --generator auto or raw, or train with "
-            "--optimization.average-images"
-        )
-    generator, _ = new_networks(checkpoint.settings.networks, checkpoint.code)
-    load_weights(generator, weights, "generator")
-    return generator.eval(), kind
-
-
-def load_frozen(checkpoint: Checkpoint, run: str, wanted: Which, device: torch.device) -> FrozenGenerator:
-    """The generator of a checkpoint with fixed statistics, on a device; raises as `load_training_generator`.
-
-    Args:
-        run: its name.
-    """
-    generator, kind = load_training_generator(checkpoint, wanted)
-    settings = checkpoint.settings
-    size = settings.optimization.batch_size
-    statistics = describe_frozen(generator, size)
-    about = About(run, checkpoint.name, checkpoint.images, kind, settings.networks, size, statistics)
-    return FrozenGenerator(freeze(generator.to(device), settings.networks, size), about)
 
 
 def freeze(generator: nn.Module, settings: NetworkSettings, batch_size: int) -> nn.Module:

@@ -47,7 +47,7 @@ def test_a_printed_line_runs_without_what_this_shell_has(tmp_path: Path, monkeyp
     monkeypatch.delenv("RAY_JOB_CONFIG_JSON_ENV_VAR", raising=False)
     shown = command_line("status", "no run here")
     # The package of this checkout may not be installed where the tests run.
-    path = {"PATH": "/nonexistent", "PYTHONPATH": str(Path(__file__).parents[1])}
+    path = {"PATH": "/nonexistent", "PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run(["/bin/sh", "-c", shown], env=path, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
     assert "no run here" in done.stderr
@@ -73,6 +73,6 @@ def test_help_calls_a_command_as_it_was_called(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_every_command_has_a_module_that_is_there() -> None:
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     for module, _ in COMMANDS.values():
         assert (root / (shlex.split(module)[0].replace(".", os.sep) + ".py")).is_file()

@@ -52,7 +52,7 @@ def test_its_logs_are_bounded_it_asks_for_a_token_and_nothing_of_it_stays() -> N
         done = subprocess.run(
             [sys.executable, "-c", PROGRAM],
             env={"PATH": "/usr/bin:/bin", "HOME": home, "RAY_TMPDIR": home},
-            cwd=Path(__file__).parents[1],
+            cwd=Path(__file__).parents[2],
             capture_output=True,
             text=True,
             check=True,

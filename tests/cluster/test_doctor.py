@@ -1,4 +1,4 @@
-"""What is said of a machine: a table. On real hosts the doctor is tried in tests/cluster."""
+"""What is said of a machine: a table. On real hosts the doctor is tried in tests/cluster_files."""
 
 from collections.abc import Callable
 from dataclasses import replace

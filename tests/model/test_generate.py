@@ -13,18 +13,10 @@ from dcgan_dist.errors import CheckpointError
 from dcgan_dist.evaluation.coverage import Sampler
 from dcgan_dist.model.batchnorm import EPS, BatchNorm
 from dcgan_dist.model.dcgan import Generator, Layer, initialize
-from dcgan_dist.model.generate import (
-    BATCHES,
-    About,
-    FrozenGenerator,
-    choose_kind,
-    describe_frozen,
-    freeze,
-    load_frozen,
-    load_training_generator,
-)
+from dcgan_dist.model.generate import BATCHES, About, FrozenGenerator, choose_kind, describe_frozen, freeze
 from dcgan_dist.model.randomness import latents
 from dcgan_dist.run_folder.checkpoint import Checkpoint
+from dcgan_dist.run_folder.generators import load_frozen, load_training_generator
 from dcgan_dist.settings import NetworkSettings, OptimizationSettings, Settings
 
 CPU = torch.device("cpu")

@@ -5,11 +5,11 @@ import re
 from pathlib import Path
 
 import pytest
-from tests.monitoring.test_ranks import heard
 
 import dcgan_dist
 from dcgan_dist.monitoring.metric_names import METRICS, describe
 from dcgan_dist.monitoring.stragglers import Ranks
+from tests.monitoring.test_stragglers import heard
 
 PACKAGE = Path(dcgan_dist.__file__).parent
 DOCS = PACKAGE.parent / "docs" / "training.md"

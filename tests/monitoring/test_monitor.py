@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tests.monitoring.test_ranks import heard
 
 from dcgan_dist.cli.invocation import command_line, tool_line
 from dcgan_dist.monitoring import monitor as module
@@ -20,6 +19,7 @@ from dcgan_dist.monitoring.sinks.terminal import LogTerminal, Totals
 from dcgan_dist.run_folder.checkpoint import manifests, write_checkpoint
 from dcgan_dist.settings import OptimizationSettings, Settings
 from dcgan_dist.storage import Place, place
+from tests.monitoring.test_stragglers import heard
 
 SETTINGS = Settings(images=1_280, optimization=OptimizationSettings(batch_size=64))
 TOTALS = Totals(images=1_280, images_per_epoch=640)

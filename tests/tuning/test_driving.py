@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dcgan_dist.errors import DataError, TrainingError
-from dcgan_dist.train import Lent
+from dcgan_dist.training.launch import Lent
 from dcgan_dist.training.options import Options
 from tuning import driving
 from tuning.driving import Driving

@@ -8,7 +8,7 @@ import pytest
 
 from dcgan_dist.settings import scenes32
 from dcgan_dist.storage import Place
-from dcgan_dist.train import Lent
+from dcgan_dist.training.launch import Lent
 from tuning import running
 from tuning.folder import SweepFolder
 from tuning.objective import Objective, marks

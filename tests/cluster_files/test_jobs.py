@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.hosts import ROOT
 from benchmarks.onprem import HEAD, Onprem
-from tests.cluster.cloud import CLOUD, answering, keys, lead_to, make_bucket, read
+from tests.cluster_files.cloud import CLOUD, answering, keys, lead_to, make_bucket, read
 
 pytestmark = [pytest.mark.ray, pytest.mark.cluster, pytest.mark.timeout(900)]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.onprem import HEAD, Onprem
-from tests.cluster.cloud import CLOUD, answering, ask, lead_to, make_bucket
+from tests.cluster_files.cloud import CLOUD, answering, ask, lead_to, make_bucket
 
 GPU, SPOT = "w1", "w2"
 """The one that `cluster.yaml` has there from the beginning, and one that comes when it is asked for."""

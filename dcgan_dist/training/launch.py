@@ -1,0 +1,564 @@
+"""One run from its options to its end: what is checked and prepared before workers start, and what is written after."""
+
+import json
+import os
+import shlex
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext, suppress
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from dcgan_dist.cli.invocation import command_line
+from dcgan_dist.cluster.autoscaling import bundles_of, require_resource, wait_for_room
+from dcgan_dist.cluster.connect import carry_code, has_address
+from dcgan_dist.cluster.environment import interfaces, local_cores, require_interfaces
+from dcgan_dist.cluster.placement import ClusterFacts, Placement, describe, most_beside, place_workers, set_aside
+from dcgan_dist.cluster.shared_storage import require_shared
+from dcgan_dist.data.scenes.builtin import EMBEDDED
+from dcgan_dist.data.shards.shards import Index, layout_sha256
+from dcgan_dist.data.splits import trains_on_held_out
+from dcgan_dist.data.streaming.plan import SEQUENCE
+from dcgan_dist.errors import CheckpointError, DataError, DcganDistError, SettingsError, TrainingError
+from dcgan_dist.evaluation.service.judge import Judge, PoolJudge
+from dcgan_dist.evaluation.service.online import LiveProbe, first_after
+from dcgan_dist.evaluation.task import Task
+from dcgan_dist.evaluation.tasks import parse_tasks
+from dcgan_dist.extensions import Code, checksums, import_code
+from dcgan_dist.model.dcgan import count_parameters, new_networks
+from dcgan_dist.monitoring.attempt_costs import lives, totals
+from dcgan_dist.monitoring.sinks.curves import read_lines
+from dcgan_dist.monitoring.sinks.trackers import Status, require_trackers
+from dcgan_dist.numerals import count
+from dcgan_dist.run_folder.checkpoint import (
+    attempts,
+    folder,
+    load_checkpoint,
+    newest_checkpoint,
+    newest_manifest,
+    require_same,
+    require_same_sequence,
+)
+from dcgan_dist.run_folder.driver_lock import LOCK_FILE, require_no_driver, sole_driver
+from dcgan_dist.run_folder.naming import NamedRun, find_run, is_run
+from dcgan_dist.run_folder.record import RECORD_FILE, find_record
+from dcgan_dist.run_folder.trained_on import FIELD, TrainedOn, contents, from_record, inherited
+from dcgan_dist.settings import Settings, from_yaml, to_yaml
+from dcgan_dist.storage import Place, place, require_lasting
+from dcgan_dist.training.advice import warnings
+from dcgan_dist.training.contract import require_contract
+from dcgan_dist.training.estimate import Expected, FirstMinute, checkpoint_bytes, checkpoints_kept, shared_cores
+from dcgan_dist.training.length import describe_length, fit_length
+from dcgan_dist.training.options import Options
+from dcgan_dist.training.speed import measure_speed
+from dcgan_dist.versions import versions
+
+if TYPE_CHECKING:
+    from dcgan_dist.data.streaming.cache import CachedPictures
+    from dcgan_dist.data.streaming.chunk_reader import ShardPictures
+    from dcgan_dist.training.supervisor import Supervisor
+
+# Ray, and what imports it, is imported by functions of this file: the command sets its environment has to be set first, and help, wrong
+# settings and missing data are answered without the seconds that it takes.
+
+MEASURE_WAIT_S = 120.0
+"""How long a dry run waits for the speed of a worker, which may have to find room first."""
+CHECKED_IMAGES = 32
+"""Images that are decoded before workers start, to see whether any of them can be."""
+PROBE_SEED = 0
+"""Of the order of a probe's images: the same for every seed of a run, so that results can be compared."""
+
+
+class RunDone(DcganDistError):
+    """The run to be resumed has already been trained to its end."""
+
+
+@dataclass(frozen=True)
+class Lent:
+    """What a run need not have of its own.
+
+    Attributes:
+        judge: of its checkpoints, in place of evaluation actors. A run that has one is of no use where it fails, and
+            ends.
+        tasks: that they are judged on then.
+        pictures: the data, decoded already.
+        code: networks and loss of the user's own, imported and tried already.
+        judged_at: images after which checkpoints are judged, each of them; none: all, as far as there is time.
+    """
+
+    judge: Judge | None = None
+    tasks: Sequence[Task] = ()
+    pictures: "CachedPictures | None" = None
+    code: Code | None = None
+    judged_at: Sequence[int] = ()
+
+
+class Launch:
+    """One run, from options to its end."""
+
+    def __init__(
+        self,
+        options: Options,
+        lent: Lent | None = None,
+        told: Callable[[int, Mapping[str, float]], None] = lambda images, values: None,
+    ) -> None:
+        """See that names and addresses lead somewhere; nothing is written and nothing is started.
+
+        Args:
+            lent: by a sweep, which also goes on with a run that is trained to its end, but not judged; none:
+                evaluation actors are the run's own, where the settings name tasks.
+            told: see `Monitor`.
+
+        Raises:
+            SettingsError: the name is taken; networks or loss of the user's own cannot be used.
+            DataError: the data is not there.
+            CheckpointError: there is nothing to resume, or it was trained with other settings, or is being trained.
+        """
+        from dcgan_dist.data.dataset import find_shards
+        from dcgan_dist.data.foreign import look_at_first
+
+        self.options, self.settings = options, options.settings
+        require_lasting(place(self.settings.storage), "--storage")
+        self.run = place(self.settings.storage) / self.settings.name
+        self.init_from: tuple[Place, str] | None = None
+        self.live: LiveProbe | None = None
+        self._lent, self._told = lent or Lent(), told
+        self._is_trial = lent is not None
+        self._trained = False
+        self._supervisor: Supervisor | None = None
+        self._stopped = False
+        self._recorded = find_record(self.run) if options.resume else None
+        if options.resume:
+            saved = from_yaml((self.run / "settings.yaml").read_bytes().decode(), str(self.run / "settings.yaml"))
+            require_same(saved, self.settings, self.run)
+            require_same_sequence(self.run, self._recorded)
+            if not self._is_trial and not options.dry_run:
+                require_no_driver(self.run)
+        elif set(self.run.names()) - {LOCK_FILE}:
+            raise self._taken()
+        self._begun_with = self._find_beginning()
+        if self._begun_with and not (options.resume and newest_manifest(self.run)):
+            self.init_from = _networks_of(find_run(self._begun_with, self.settings.storage), self.settings)
+            self._begun_with = str(folder(self.init_from[0]) / self.init_from[1])
+        if self.settings.monitoring.audit and not self.run.is_local:
+            raise SettingsError(
+                f"monitoring.audit needs storage on a local disk, but storage is {self.settings.storage}"
+            )
+        require_trackers(self.settings)
+        if self._lent.code is None:
+            self.code = import_code(self.settings)
+            require_contract(self.settings, self.code)
+        else:
+            self.code = self._lent.code
+        self.shards = find_shards(self.settings)
+        if self.settings.data.path != EMBEDDED and lent is None:
+            look_at_first(self.shards, self.settings.data, self.settings.networks.image_size)
+        # Those of the embedded data set may have yet to be drawn.
+        self._trained_on = self._all_trained_on([] if self.settings.data.path == EMBEDDED else self.shards)
+        self.tasks = open_tasks(self.settings, self._trained_on) if lent is None else []
+
+    def _taken(self) -> SettingsError:
+        """The run is to be a new one, but there is something of its name."""
+        go_on = f"resume it with --resume {shlex.quote(self.settings.name)}, or " if is_run(self.run) else ""
+        return SettingsError(f"name is {self.settings.name} but {self.run} exists: {go_on}choose another name")
+
+    def _find_beginning(self) -> str:
+        """The run whose networks this one begins with, or began with, and its checkpoint; empty for its own."""
+        given = self.options.init_from
+        recorded = (self._recorded or {}).get("init_from")  # without one it was stopped before it was written
+        if recorded is None:
+            return given
+        if given and (not recorded or find_run(given, self.settings.storage).place != find_run(recorded).place):
+            theirs = f"the networks of {recorded}" if recorded else "newly initialized networks"
+            raise SettingsError(
+                f"--init-from is {given} but {self.run} was started with {theirs}: leave --init-from out"
+            )
+        return str(recorded)
+
+    def preflight(self) -> None:
+        """Say what the cluster has and what the run takes of it; raises `ClusterError` where that is too much."""
+        settings, probe = self.settings, self.settings.probe
+
+        def place_all(facts: ClusterFacts) -> Placement:
+            if self.tasks and probe.resource:
+                require_resource(probe.resource, probe.actors)
+            left = set_aside(facts, probe.actors, probe.cpus, probe.gpus) if self.tasks else facts
+            return place_workers(settings, left)
+
+        self.facts, placement = wait_for_room(
+            settings, place_all, partial(bundles_of, settings), partial(print, flush=True)
+        )
+        print(describe(placement, self.facts, None if has_address(settings) else local_cores()), flush=True)
+        if placement.gpus and not has_address(settings):
+            require_interfaces(os.environ, interfaces(), gpus=True)
+        self.placement = placement
+        if not placement.gpus and not has_address(settings):
+            self._warn(shared_cores(placement.workers, local_cores()))
+        if self.tasks:
+            actors = count(probe.actors, "evaluation actor")
+            print(f"probe: {', '.join(task.name for task in self.tasks)}, on {actors}", flush=True)
+        print(f"data: {self.settings.data.path}, {count(len(self.shards), 'shard')}", flush=True)
+        for sentence in doubts(self.shards, self.tasks):
+            print(f"warning: {sentence}", flush=True)
+        for module in self._changed_code():
+            print(f"code: {module} has changed since the run was last started; the run continues with the new version")
+
+    def open_data(self) -> None:
+        """Index the data, or draw it; decode a few images; lay out the sequence."""
+        from dcgan_dist.data.dataset import open_index
+        from dcgan_dist.data.streaming.cache import cache_pictures, is_cached
+        from dcgan_dist.data.streaming.plan import Plan, cut_slices
+        from dcgan_dist.monitoring.sinks.terminal import Progress
+
+        settings, progress = self.settings, Progress(sys.stdout)
+        require_shared(settings, self.shards, self.facts)
+        self.index = open_index(settings, self.shards, progress)
+        if settings.data.path == EMBEDDED:
+            self._trained_on = self._all_trained_on(self.shards)
+        shards = self._in_shards = open_pictures(self.index, settings)
+        samples = np.unique(np.linspace(0, len(self.index) - 1, CHECKED_IMAGES).astype(np.int64))
+        size = settings.networks.image_size
+        pixels = np.empty((len(samples), size, size, 3), np.uint8)
+        if shards.read(samples, pixels, np.arange(len(samples))).all():
+            raise DataError(
+                f"none of the {len(samples)} images tried can be decoded, for example "
+                f"{shards.names(int(samples[0]))}: check the files, or choose other shards with --data"
+            )
+        settings, images = self._settle_length(len(self.index), self.index.image_size)
+        slices = cut_slices(self.index.shard, self.index.size, settings.data.window)
+        self.plan = Plan(slices, settings.optimization.batch_size, settings.data.window, settings.seed)
+        self.total_steps = max(1, -(-images // settings.optimization.batch_size))
+        newest = newest_checkpoint(self.run) if self.options.resume else None
+        if self.options.resume:
+            self._require_same_data()
+        self._trained = newest is not None and newest.step >= self.total_steps
+        if newest is not None and self._trained and not self._is_trial:
+            raise RunDone(f"{self.run} is finished: it has seen {newest.images:,} images")
+        if self._lent.pictures is not None:
+            self.pictures: ShardPictures | CachedPictures = self._lent.pictures
+            return
+        cached = is_cached(settings.data.cache, len(self.index), size, images, self.facts.store_bytes)
+        self.pictures = cache_pictures(shards, progress) if cached else shards
+
+    def rehearse(self) -> None:
+        """Say how long the run is and what it is going to take, from some steps of one worker; nothing is written.
+
+        Raises:
+            DataError: the shards cannot be read.
+            TrainingError: a step fails.
+        """
+        import ray
+        from ray.exceptions import GetTimeoutError, RayError
+
+        from dcgan_dist.data.dataset import count_images
+        from dcgan_dist.training.failures import of_a_step
+
+        placement, beside = self.placement, most_beside(self.placement, self.facts)
+        counted = count_images(self.settings, self.shards)
+        settings, images = self._settle_length(counted.images, counted.image_size, exact=counted.exact)
+        print(to_yaml(settings), flush=True)
+        carry_code()
+        task = ray.remote(measure_speed).options(num_cpus=placement.cpus, num_gpus=placement.gpus)
+        try:
+            speed = ray.get(task.remote(settings, placement.workers, beside, self.code), timeout=MEASURE_WAIT_S)
+        except GetTimeoutError:
+            print(f"expected: not measured, because no worker could be placed within {MEASURE_WAIT_S:g} s", flush=True)
+            return
+        except RayError as error:
+            raise of_a_step(error, settings) from error
+        if not placement.gpus:
+            self._warn(shared_cores(beside, speed.cores))
+        workers = f", times {placement.workers} workers" if placement.workers > 1 else ""
+        source = f"steps of {speed.step_images} images on {speed.device}, without data{workers}"
+        for line in self._expect(images, placement.workers * speed.images_per_second, source).lines():
+            print(line, flush=True)
+
+    def _expect(self, images: int, images_per_second: float, source: str) -> Expected:
+        """What so many images are going to take at that speed."""
+        settings = self.settings
+        generator, discriminator = (count_parameters(net) for net in new_networks(settings.networks, self.code))
+        optimization = settings.optimization
+        weight_bytes = 8 if optimization.precision == "fp64" else 4
+        return Expected(
+            images,
+            images_per_second,
+            source,
+            gpus=self.placement.workers * self.placement.gpus,
+            maps=max(settings.networks.generator_maps, settings.networks.discriminator_maps),
+            checkpoint_bytes=checkpoint_bytes(
+                generator, discriminator, averaged=bool(optimization.average_images), weight_bytes=weight_bytes
+            ),
+            checkpoints=checkpoints_kept(settings.checkpoints),
+        )
+
+    def _warn(self, sentence: str | None) -> None:
+        if sentence is not None and not self._is_trial:
+            print(f"warning: {sentence}", flush=True)
+
+    def _settle_length(self, data_images: int, image_size: int | None, *, exact: bool = True) -> tuple[Settings, int]:
+        """Say how long the run is, and what it should be warned of.
+
+        Args:
+            data_images: of the data set.
+            image_size: height and width of its pictures, where it is known.
+            exact: whether the number is more than a guess from the largest shard.
+
+        Returns:
+            the settings, whose length follows from the data where nobody gave one, and that length in images.
+        """
+        self.settings, images = fit_length(self.settings, self.options.length_of, data_images)
+        settings = self.settings
+        if not self._is_trial:
+            guess = "" if exact else ", if the other shards are like the largest"
+            print(f"{describe_length(settings.optimization, images, data_images)}{guess}", flush=True)
+        for sentence in warnings(settings, data_images, images, image_size, self.facts.store_bytes):
+            self._warn(sentence)
+        return settings, images
+
+    def _require_same_data(self) -> None:
+        """The position in the sequence means nothing for other images."""
+        # Without a record there are no checkpoints either: it was stopped before any training.
+        if self._recorded is not None and self._recorded.get("data_sha256") != layout_sha256(self.index):
+            raise DataError(
+                f"the shards of {self.settings.data.path} are not those that {self.run} was trained on: restore "
+                "those, or start a new run with --init-from"
+            )
+
+    def _all_trained_on(self, shards: Sequence[Place]) -> TrainedOn:
+        """What the networks are trained on: these shards, and what they were trained on before."""
+        own = TrainedOn(contents(shard.address for shard in shards))
+        earlier = from_record(self._recorded)
+        if earlier is not None:
+            return own.after(earlier)
+        return own.after(inherited(self._begun_with)) if self._begun_with else own
+
+    def _changed_code(self) -> list[str]:
+        """Modules of the user's own that are not what they were in the attempt before."""
+        before = (self._recorded or {}).get("code", {})
+        return [name for name, checksum in checksums().items() if before.get(name, checksum) != checksum]
+
+    def train(self) -> int:
+        """Train to the end, or until a signal, the time limit or a failure; returns the command's status.
+
+        Raises:
+            CheckpointError: another command has begun to train the run meanwhile.
+            SettingsError: another one has begun a run of that name.
+        """
+        # Of trials a sweep takes care, which may start one again while its lost driver is still ending.
+        with nullcontext() if self._is_trial else sole_driver(self.run):
+            if not self.options.resume and is_run(self.run):
+                raise self._taken()
+            return self._train()
+
+    def _train(self) -> int:
+        import ray
+
+        from dcgan_dist.data.streaming.source import Reading
+        from dcgan_dist.evaluation.service.pool import Pool
+        from dcgan_dist.monitoring.mailbox import Receiver, create_mailbox
+        from dcgan_dist.monitoring.monitor import Monitor
+        from dcgan_dist.monitoring.sinks.terminal import Totals, open_terminal
+        from dcgan_dist.training.supervisor import Supervisor
+        from dcgan_dist.training.worker import Outcome
+        from dcgan_dist.training.worker_group import Group
+
+        settings, probe = self.settings, self.settings.probe
+        (self.run / "settings.yaml").write_bytes(to_yaml(settings).encode())
+        self._record("running")
+        # Before anything else: reading would take their CPUs.
+        pool = Pool(probe.actors, probe.cpus, probe.gpus, probe.threads, probe.resource) if self.tasks else None
+        judge = self._lent.judge if pool is None else PoolJudge(pool, probe.actors, self.tasks)
+        mailbox = create_mailbox()
+        receiver = Receiver(mailbox)
+        reading = Reading(self.plan, self.pictures)
+        deadline = None if settings.minutes is None else time.time() + 60 * settings.minutes
+        group = Group(
+            self.run,
+            settings,
+            self.total_steps,
+            mailbox,
+            reading,
+            ray.put(reading),
+            deadline,
+            self.init_from,
+            self.code,
+        )
+        batch_size = settings.optimization.batch_size
+        length = Totals(self.total_steps * batch_size, len(self.index), batch_size)
+        terminal = open_terminal(sys.stdout, length, settings.monitoring.line_s)
+
+        def say_expected(images: int, images_per_second: float, seconds: float) -> None:
+            source = f"measured over {seconds:.0f} s"
+            for line in self._expect(length.images - images, images_per_second, source).lines(least_s=seconds):
+                monitor.say(line)
+
+        first_minute = FirstMinute(say_expected)
+
+        def told(images: int, values: Mapping[str, float]) -> None:
+            self._told(images, values)
+            if not self._is_trial:
+                first_minute(images, values)
+
+        monitor = Monitor(self.run, settings, receiver, terminal, length, self._in_shards.names, told)
+        monitor.start()
+        if pool is not None:
+            pool.say = monitor.say
+        if judge is not None:
+            dtype = torch.float16 if probe.half else torch.float32
+            tasks = self.tasks or self._lent.tasks
+            wanted = self._is_wanted if self._lent.judged_at else None
+            self.live = LiveProbe(self.run, judge, tasks, dtype, monitor.say, monitor.probed, self.code, wanted)
+            self.live.start()
+        held = dict if pool is None else pool.held
+        supervisor = self._supervisor = Supervisor(group, receiver, monitor, partial(self._check, monitor), held)
+        if self._stopped:
+            supervisor.stop()
+        try:
+            outcome = Outcome(self.total_steps, "") if self._trained else supervisor.run()
+        except BaseException as error:
+            # A second Ctrl-C leaves at once, which is a user's wish and no failure.
+            ended: Status = "stopped" if isinstance(error, KeyboardInterrupt) else "failed"
+            if self.live is not None:
+                self.live.close(finish=False)
+            monitor.close(ended)
+            # What the run ended with is told, not that the record of it could not be written either.
+            with suppress(DcganDistError):
+                newest = newest_manifest(self.run)
+                self._record(ended, newest["step"] if newest else 0)
+            raise
+        if self.live is not None:
+            self._finish(self.live, monitor, wanted=supervisor.signal is None)
+        status: Status = "stopped" if outcome.stopped else "finished"
+        monitor.close(status)
+        self._record(status, outcome.step)
+        self._require_judge()
+        if supervisor.signal is None:
+            return 0
+        again = ["--resume", settings.name, "--storage", settings.storage, *(["--trust-code"] if self.code else [])]
+        print(f"resume with: {command_line('train', *again)}", flush=True)
+        return 128 + supervisor.signal
+
+    def _is_wanted(self, images: int) -> bool:
+        """Whether the checkpoint of so many images is to be judged."""
+        return first_after(self._lent.judged_at, images, self.settings.optimization.batch_size) is not None
+
+    def stop(self) -> None:
+        """Let the run end with a checkpoint, from any thread; as SIGTERM does where the command runs."""
+        self._stopped = True
+        if self._supervisor is not None:
+            self._supervisor.stop()
+        if self.live is not None:
+            self.live.abandon()
+
+    def _finish(self, live: LiveProbe, monitor: Any, *, wanted: bool) -> None:
+        """Let the newest checkpoint be judged, unless the user does not want to wait for it."""
+        if wanted:
+            monitor.say("training has finished; the probe is evaluating the last checkpoint (Ctrl-C skips it)")
+            try:
+                live.close(finish=True)
+            except KeyboardInterrupt:
+                monitor.say(
+                    "the last checkpoint was not evaluated; evaluate it with: "
+                    f"{command_line('evaluate', str(self.run))}"
+                )
+            finally:
+                live.close(finish=False)  # while Ray still runs
+        else:
+            live.close(finish=False)
+
+    def _check(self, monitor: Any) -> None:
+        """What ends a run while it goes on: too many bad images; a collapse, if that is wished; a lost judge."""
+        self._require_judge()
+        if monitor.findings and self.settings.on_collapse == "stop":
+            raise TrainingError(
+                f"{monitor.findings[0]}; the run stops because on_collapse is stop: start a new run with other "
+                "settings, or resume this one with --on-collapse warn"
+            )
+        bad, limit = monitor.bad_samples, self.settings.data.max_bad_fraction * len(self.index)
+        if len(bad) > limit:
+            names = ", ".join(self._in_shards.names(sample) for sample in sorted(bad)[:3])
+            raise DataError(
+                f"{len(bad):,} of {len(self.index):,} images cannot be decoded, more than data.max_bad_fraction "
+                f"{self.settings.data.max_bad_fraction:g} allows; the first are {names}: repair them, or "
+                "raise it"
+            )
+
+    def _require_judge(self) -> None:
+        """What is trained for its accuracies ends where none can be found any more."""
+        if self._lent.judge is not None and self.live is not None and self.live.failure:
+            raise DcganDistError(f"its checkpoints cannot be evaluated: {self.live.failure}")
+
+    def _record(self, status: str, step: int = 0) -> None:
+        """Write `run.json`: what the run is, how it stands, what its attempts did, with which versions."""
+        settings = self.settings
+        both = settings.optimization.schedule == "both"
+        record = {
+            "name": settings.name,
+            "status": status,
+            "written": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "total_steps": self.total_steps,
+            "total_images": self.total_steps * settings.optimization.batch_size,
+            "epoch_images": len(self.index),
+            "data_sha256": layout_sha256(self.index),
+            FIELD: self._trained_on.record(),
+            "init_from": self._begun_with,
+            "sequence": SEQUENCE,
+            "step": step,
+            "images": step * settings.optimization.batch_size,
+            "updates": {
+                "generator": step if both else -(-step // 2),
+                "discriminator": step if both else step // 2,
+            },
+            **totals(lives(attempts(self.run), read_lines(self.run))),
+            **({} if self.live is None else {"probe": self.live.record()}),
+            **({"code": checksums()} if self.code else {}),
+            "versions": versions("torch", "ray", "numpy", "pyarrow"),
+        }
+        (self.run / RECORD_FILE).write_bytes(json.dumps(record, indent=1).encode())
+
+
+def open_pictures(index: Index, settings: Settings) -> "ShardPictures":
+    """The images of an index as the networks of these settings see them."""
+    from dcgan_dist.data.streaming.chunk_reader import ShardPictures
+
+    data, size = settings.data, settings.networks.image_size
+    return ShardPictures(index, size, data.fit, data.max_image_pixels, data.max_image_bytes)
+
+
+def open_tasks(settings: Settings, trained_on: TrainedOn | None) -> list[Task]:
+    """What the checkpoints of a run are judged on.
+
+    Args:
+        trained_on: what the run is trained on; tasks whose test images are among that say so. None: nobody asks them.
+
+    Raises:
+        SettingsError: a task that nobody knows.
+        DataError: its images are not there, or cannot be used for networks of this size.
+    """
+    probe, size = settings.probe, settings.networks.image_size
+    named = parse_tasks(probe.tasks, "--probe") if probe.tasks else []
+    opened = [task.open(size, resize=probe.resize, seed=PROBE_SEED) for task in named]
+    return opened if trained_on is None else [task.seen_by(trained_on) for task in opened]
+
+
+def doubts(shards: Sequence[Place], tasks: Sequence[Task]) -> list[str]:
+    """Sentences about what makes what a run is judged by doubtful: the shards it is trained on, the tasks."""
+    mixed = trains_on_held_out([shard.name for shard in shards])
+    return [*([mixed] if mixed else []), *(f"probe {task.name}: {note}" for task in tasks for note in task.notes)]
+
+
+def _networks_of(named: NamedRun, settings: Settings) -> tuple[Place, str]:
+    """Run and checkpoint whose networks a new run begins with: the newest, where none was named."""
+    run, checkpoint = named.place, load_checkpoint(named.place, named.checkpoint)
+    theirs, ours = (asdict(replace(s.networks, batchnorm_over="global")) for s in (checkpoint.settings, settings))
+    differ = [name for name in ours if ours[name] != theirs[name]]
+    if differ:
+        listed = ", ".join(f"networks.{name} is {theirs[name]} there and {ours[name]} here" for name in differ)
+        given = " ".join(f"--networks.{name.replace('_', '-')} {theirs[name]}" for name in differ)
+        raise CheckpointError(f"the networks of {run} do not fit: {listed}; give {given}")
+    return run, checkpoint.name
