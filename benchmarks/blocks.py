@@ -23,7 +23,8 @@ import ray
 import simplejpeg
 
 from benchmarks.report import Cell, Report, Table, parser, publish
-from dcgan_dist.data.shards.shards import ShardWriter, concatenate
+from dcgan_dist.data.shards.index import concatenate
+from dcgan_dist.data.shards.writer import ShardWriter
 from dcgan_dist.data.streaming.cache import cache_pictures
 from dcgan_dist.data.streaming.chunk_reader import ShardPictures
 from dcgan_dist.data.streaming.plan import Plan, cut_slices

@@ -45,7 +45,8 @@ from benchmarks.hosts import ROOT, HostsError
 from benchmarks.lineage import SampleLog, judge, lost, same
 from benchmarks.onprem import HEAD, LAPTOP, RUNS, Onprem
 from benchmarks.report import Bar, Cell, Report, Table, parser, publish, write
-from dcgan_dist.run_folder.checkpoint import attempts, manifests
+from dcgan_dist.run_folder.attempts import attempts
+from dcgan_dist.run_folder.checkpoint import manifests
 from dcgan_dist.storage import Place
 
 SPARE = ("w1", "w2", "w3", "w4")

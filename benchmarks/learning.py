@@ -25,7 +25,8 @@ from benchmarks.rejects import rejects
 from benchmarks.report import Bar, Cell, Report, Table, finish, parser
 from benchmarks.scene_attributes import ATTRIBUTES, REAL_RATES, SIZE, AttributeClassifier, draw_rooms, furthest
 from dcgan_dist.data.scenes.builtin import SEED as SCENES_SEED
-from dcgan_dist.data.shards.shards import concatenate, index_shard
+from dcgan_dist.data.shards.index import concatenate
+from dcgan_dist.data.shards.indexing import index_shard
 from dcgan_dist.data.streaming.chunk_reader import ShardPictures
 from dcgan_dist.errors import DataError, SettingsError
 from dcgan_dist.model.generate import Kind

@@ -17,7 +17,7 @@ import tyro
 from dcgan_dist.cli.arguments import read
 from dcgan_dist.cli.invocation import prog
 from dcgan_dist.data.scenes.builtin import EMBEDDED, embedded_image
-from dcgan_dist.data.shards.shards import Index
+from dcgan_dist.data.shards.index import Index
 from dcgan_dist.errors import DataError, SettingsError, at_work
 from dcgan_dist.evaluation.encoders.registry import Description, PixelFeatures, of_discriminator
 from dcgan_dist.evaluation.results import recipe_sha256

@@ -22,7 +22,8 @@ from dcgan_dist.monitoring.sinks.curves import Point, read_lines, read_points
 from dcgan_dist.monitoring.sinks.terminal import duration, epochs_of
 from dcgan_dist.numerals import count
 from dcgan_dist.run_folder import checkpoint
-from dcgan_dist.run_folder.checkpoint import Attempt, attempts, manifests
+from dcgan_dist.run_folder.attempts import Attempt, attempts
+from dcgan_dist.run_folder.checkpoint import manifests
 from dcgan_dist.run_folder.naming import find_run
 from dcgan_dist.run_folder.record import read_record
 from dcgan_dist.storage import Place

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import simplejpeg
 
-from dcgan_dist.data.shards.shards import ShardWriter
+from dcgan_dist.data.shards.writer import ShardWriter
 from dcgan_dist.evaluate import main
 from dcgan_dist.evaluation.service import options
 from dcgan_dist.model.dcgan import Discriminator, Generator, initialize

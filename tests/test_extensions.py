@@ -16,7 +16,7 @@ from ray import cloudpickle
 
 from dcgan_dist import evaluate, extensions, memorised, sample, train
 from dcgan_dist.cluster.connect import carry_code
-from dcgan_dist.data.shards.shards import ShardWriter
+from dcgan_dist.data.shards.writer import ShardWriter
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.extensions import import_code, travelling
 from dcgan_dist.model.adversarial_step import AdversarialStep

@@ -16,7 +16,8 @@ from PIL import Image
 
 from dcgan_dist.data.scenes import draw
 from dcgan_dist.data.scenes.builtin import embedded_folder
-from dcgan_dist.data.shards.shards import ShardWriter, concatenate
+from dcgan_dist.data.shards.index import concatenate
+from dcgan_dist.data.shards.writer import ShardWriter
 from dcgan_dist.errors import DataError
 from dcgan_dist.memorised import main, training_images
 from dcgan_dist.model.dcgan import Discriminator, Generator, initialize

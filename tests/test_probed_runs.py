@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 import simplejpeg
 
-from dcgan_dist.data.shards.shards import ShardWriter
+from dcgan_dist.data.shards.writer import ShardWriter
 from dcgan_dist.monitoring.sinks.curves import read_probed
-from dcgan_dist.run_folder.checkpoint import attempts, manifests
+from dcgan_dist.run_folder.attempts import attempts
+from dcgan_dist.run_folder.checkpoint import manifests
 from dcgan_dist.run_folder.trained_on import contents
 from dcgan_dist.storage import Place
 

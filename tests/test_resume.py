@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from dcgan_dist.run_folder.checkpoint import attempts
+from dcgan_dist.run_folder.attempts import attempts
 from dcgan_dist.storage import Place
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]

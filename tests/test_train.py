@@ -30,14 +30,14 @@ from PIL import Image
 
 import dcgan_dist.train
 import dcgan_dist.training.launch
-from dcgan_dist.data.shards.shards import ShardWriter
+from dcgan_dist.data.shards.writer import ShardWriter
 from dcgan_dist.data.streaming.plan import SEQUENCE
 from dcgan_dist.errors import CheckpointError, DataError, DcganDistError, SettingsError
 from dcgan_dist.evaluation.service.job import ProbeJob
 from dcgan_dist.monitoring.metric_names import describe
 from dcgan_dist.monitoring.sinks.curves import read_points
 from dcgan_dist.monitoring.sinks.terminal import Progress
-from dcgan_dist.run_folder.checkpoint import attempts
+from dcgan_dist.run_folder.attempts import attempts
 from dcgan_dist.run_folder.driver_lock import LOCK_FILE, sole_driver
 from dcgan_dist.run_folder.trained_on import contents
 from dcgan_dist.settings import Settings, from_yaml, scenes32

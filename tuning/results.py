@@ -11,7 +11,7 @@ from typing import Any
 from dcgan_dist.monitoring.attempt_costs import lives, totals
 from dcgan_dist.monitoring.sinks import tensorboard as event_file
 from dcgan_dist.monitoring.sinks.curves import Point, read_lines, read_points, read_probed
-from dcgan_dist.run_folder.checkpoint import attempts
+from dcgan_dist.run_folder.attempts import attempts
 from dcgan_dist.settings import Settings, flatten, from_yaml, to_yaml
 from dcgan_dist.storage import MissingFile
 from tuning.folder import Record, SweepFolder, run_name

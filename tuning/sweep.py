@@ -31,7 +31,7 @@ from dcgan_dist.cluster.placement import (
     set_aside,
 )
 from dcgan_dist.data.scenes.builtin import EMBEDDED
-from dcgan_dist.data.shards.shards import Index
+from dcgan_dist.data.shards.index import Index
 from dcgan_dist.errors import DcganDistError, SettingsError, complain
 from dcgan_dist.evaluation.tasks import parse_tasks
 from dcgan_dist.extensions import CODE_SETTINGS, Code, import_code, named_by, require_trust

@@ -12,15 +12,9 @@ import ray
 from dcgan_dist.data import foreign
 from dcgan_dist.data.scenes import Kind
 from dcgan_dist.data.scenes.builtin import EMBEDDED, embedded_folder, embedded_image
-from dcgan_dist.data.shards.shards import (
-    Index,
-    ShardIndex,
-    ShardWriter,
-    concatenate,
-    find_index,
-    fingerprint,
-    index_shard,
-)
+from dcgan_dist.data.shards.index import Index, ShardIndex, concatenate, find_index, fingerprint
+from dcgan_dist.data.shards.indexing import index_shard
+from dcgan_dist.data.shards.writer import ShardWriter
 from dcgan_dist.data.streaming.ray_tasks import Progress, wait_for
 from dcgan_dist.settings import Settings
 from dcgan_dist.storage import MissingFile, Place, place

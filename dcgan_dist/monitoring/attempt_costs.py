@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dcgan_dist.monitoring.sinks.curves import Point
-from dcgan_dist.run_folder.checkpoint import Attempt
+from dcgan_dist.run_folder.attempts import Attempt
 
 
 @dataclass(frozen=True)

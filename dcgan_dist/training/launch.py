@@ -21,7 +21,7 @@ from dcgan_dist.cluster.environment import interfaces, local_cores, require_inte
 from dcgan_dist.cluster.placement import ClusterFacts, Placement, describe, most_beside, place_workers, set_aside
 from dcgan_dist.cluster.shared_storage import require_shared
 from dcgan_dist.data.scenes.builtin import EMBEDDED
-from dcgan_dist.data.shards.shards import Index, layout_sha256
+from dcgan_dist.data.shards.index import Index, layout_sha256
 from dcgan_dist.data.splits import trains_on_held_out
 from dcgan_dist.data.streaming.plan import SEQUENCE
 from dcgan_dist.errors import CheckpointError, DataError, DcganDistError, SettingsError, TrainingError
@@ -35,18 +35,12 @@ from dcgan_dist.monitoring.attempt_costs import lives, totals
 from dcgan_dist.monitoring.sinks.curves import read_lines
 from dcgan_dist.monitoring.sinks.trackers import Status, require_trackers
 from dcgan_dist.numerals import count
-from dcgan_dist.run_folder.checkpoint import (
-    attempts,
-    folder,
-    load_checkpoint,
-    newest_checkpoint,
-    newest_manifest,
-    require_same,
-    require_same_sequence,
-)
+from dcgan_dist.run_folder.attempts import attempts
+from dcgan_dist.run_folder.checkpoint import folder, load_checkpoint, newest_checkpoint, newest_manifest
 from dcgan_dist.run_folder.driver_lock import LOCK_FILE, require_no_driver, sole_driver
 from dcgan_dist.run_folder.naming import NamedRun, find_run, is_run
 from dcgan_dist.run_folder.record import RECORD_FILE, find_record
+from dcgan_dist.run_folder.resuming import require_same, require_same_sequence
 from dcgan_dist.run_folder.trained_on import FIELD, TrainedOn, contents, from_record, inherited
 from dcgan_dist.settings import Settings, from_yaml, to_yaml
 from dcgan_dist.storage import Place, place, require_lasting
@@ -63,8 +57,8 @@ if TYPE_CHECKING:
     from dcgan_dist.data.streaming.chunk_reader import ShardPictures
     from dcgan_dist.training.supervisor import Supervisor
 
-# Ray, and what imports it, is imported by functions of this file: the command sets its environment has to be set first, and help, wrong
-# settings and missing data are answered without the seconds that it takes.
+# Ray, and what imports it, is imported by functions of this file: the command sets its environment first, and help,
+# wrong settings and missing data are answered without the seconds that it takes.
 
 MEASURE_WAIT_S = 120.0
 """How long a dry run waits for the speed of a worker, which may have to find room first."""

@@ -14,9 +14,10 @@ from dcgan_dist.cli.arguments import read
 from dcgan_dist.cli.invocation import prog
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.extensions import named_by, require_trust
-from dcgan_dist.run_folder.checkpoint import manifests, require_same
+from dcgan_dist.run_folder.checkpoint import manifests
 from dcgan_dist.run_folder.naming import SETTINGS_FILE, find_run, is_run
 from dcgan_dist.run_folder.record import find_record
+from dcgan_dist.run_folder.resuming import require_same
 from dcgan_dist.settings import PRESETS, Settings, from_yaml
 from dcgan_dist.storage import MissingFile, Place, place
 

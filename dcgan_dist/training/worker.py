@@ -36,7 +36,9 @@ from dcgan_dist.monitoring.heartbeat import Pulse
 from dcgan_dist.monitoring.mailbox import Sender
 from dcgan_dist.monitoring.messages import WorkerInfo
 from dcgan_dist.numerals import count
-from dcgan_dist.run_folder.checkpoint import Attempt, Saver, attempts, checkpoint_name, load_checkpoint, manifests
+from dcgan_dist.run_folder.attempts import Attempt, attempts
+from dcgan_dist.run_folder.checkpoint import checkpoint_name, load_checkpoint, manifests
+from dcgan_dist.run_folder.saver import Saver
 from dcgan_dist.settings import Settings
 from dcgan_dist.storage import Place
 from dcgan_dist.training.sample_diversity import drift, spread

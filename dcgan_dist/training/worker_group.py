@@ -17,7 +17,7 @@ from dcgan_dist.cluster.placement import Placement
 from dcgan_dist.data.streaming.cache import CachedPictures
 from dcgan_dist.data.streaming.source import DATASET, Reading, SequenceConfig
 from dcgan_dist.extensions import Code
-from dcgan_dist.run_folder.checkpoint import begin_attempt
+from dcgan_dist.run_folder.attempts import begin_attempt
 from dcgan_dist.settings import Settings
 from dcgan_dist.storage import Place
 from dcgan_dist.training.worker import Job, Outcome, train_worker

@@ -11,7 +11,7 @@ from benchmarks.learning import Trained, draw_samples, examine, main, read_image
 from benchmarks.render import ROOT
 from benchmarks.report import publish
 from benchmarks.scene_attributes import AttributeClassifier, draw_rooms
-from dcgan_dist.data.shards.shards import ShardWriter
+from dcgan_dist.data.shards.writer import ShardWriter
 from dcgan_dist.errors import DataError, SettingsError
 from dcgan_dist.model.dcgan import Generator, initialize
 from dcgan_dist.run_folder.checkpoint import write_checkpoint

@@ -10,7 +10,7 @@ import simplejpeg
 
 from benchmarks.own_pictures import Made, examine, main, unpack
 from benchmarks.report import publish
-from dcgan_dist.data.shards.shards import ShardWriter
+from dcgan_dist.data.shards.writer import ShardWriter
 from dcgan_dist.errors import DataError
 from dcgan_dist.model.dcgan import Generator, initialize
 from dcgan_dist.run_folder.checkpoint import write_checkpoint

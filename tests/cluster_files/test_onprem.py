@@ -10,7 +10,7 @@ import pytest
 from benchmarks.hosts import ROOT, HostsError
 from benchmarks.onprem import HEAD, LAPTOP, Onprem
 from dcgan_dist.monitoring.sinks.curves import read_points
-from dcgan_dist.run_folder.checkpoint import attempts
+from dcgan_dist.run_folder.attempts import attempts
 from dcgan_dist.storage import Place
 
 PAGE = ROOT / "docs" / "cluster.md"

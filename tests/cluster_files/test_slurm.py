@@ -11,7 +11,8 @@ import pytest
 
 from benchmarks.hosts import Hosts
 from benchmarks.onprem import give_checkout
-from dcgan_dist.run_folder.checkpoint import attempts, manifests
+from dcgan_dist.run_folder.attempts import attempts
+from dcgan_dist.run_folder.checkpoint import manifests
 from dcgan_dist.storage import Place
 
 pytestmark = [pytest.mark.ray, pytest.mark.cluster, pytest.mark.timeout(600)]

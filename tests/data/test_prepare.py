@@ -17,7 +17,8 @@ from PIL import Image
 from dcgan_dist.cli.invocation import command_line
 from dcgan_dist.data import prepare
 from dcgan_dist.data.prepare import main
-from dcgan_dist.data.shards.shards import Index, ShardWriter, find_index
+from dcgan_dist.data.shards.index import Index, find_index
+from dcgan_dist.data.shards.writer import ShardWriter
 from dcgan_dist.storage import Place, expand
 
 COMMAND = [sys.executable, "-m", "dcgan_dist.data.prepare"]

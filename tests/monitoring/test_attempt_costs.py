@@ -2,7 +2,7 @@
 
 from dcgan_dist.monitoring.attempt_costs import lives, totals
 from dcgan_dist.monitoring.sinks.curves import Point
-from dcgan_dist.run_folder.checkpoint import Attempt
+from dcgan_dist.run_folder.attempts import Attempt
 
 
 def attempt(number: int, step: int, workers: int, started: float) -> Attempt:

@@ -18,21 +18,18 @@ import torch
 
 from dcgan_dist.data.streaming.plan import SEQUENCE
 from dcgan_dist.errors import CheckpointError, DataError
-from dcgan_dist.run_folder import checkpoint
+from dcgan_dist.run_folder import saver as module
+from dcgan_dist.run_folder.attempts import attempts, begin_attempt
 from dcgan_dist.run_folder.checkpoint import (
-    Saver,
-    attempts,
-    begin_attempt,
-    expired,
     load_checkpoint,
     manifests,
     mark,
     named_checkpoint,
     newest_checkpoint,
-    require_same,
-    require_same_sequence,
     write_checkpoint,
 )
+from dcgan_dist.run_folder.resuming import require_same, require_same_sequence
+from dcgan_dist.run_folder.saver import Saver, expired
 from dcgan_dist.settings import CheckpointSettings, OptimizationSettings, Settings, WorkerSettings
 from dcgan_dist.storage import Place
 
@@ -218,7 +215,7 @@ def test_training_goes_before_the_writing_of_checkpoints(run: Place, monkeypatch
         found.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
         return write_checkpoint(*arguments, **more)
 
-    monkeypatch.setattr("dcgan_dist.run_folder.checkpoint.write_checkpoint", write)
+    monkeypatch.setattr("dcgan_dist.run_folder.saver.write_checkpoint", write)
     before = os.getpriority(os.PRIO_PROCESS, 0)
     saver = Saver(run, SETTINGS, attempt=1)
     saver.save(state(0.0), 1, kept=False)
@@ -246,7 +243,7 @@ def test_a_storage_that_refuses_for_a_while_gets_the_newest_checkpoint(
 ) -> None:
     # It is tried again when all is as this test wants it, however long that takes on a busy machine.
     again = threading.Event()
-    monkeypatch.setattr(checkpoint, "time", Mock(wraps=time, sleep=lambda seconds: again.wait(60)))
+    monkeypatch.setattr(module, "time", Mock(wraps=time, sleep=lambda seconds: again.wait(60)))
     run = Place(str(tmp_path / "run"))
     saver = refused(run, patience_s=60)
     for step in range(1, 5):

@@ -16,10 +16,11 @@ from typing import Any
 import pytest
 import torch
 
-from dcgan_dist.data.shards.shards import ShardWriter
+from dcgan_dist.data.shards.writer import ShardWriter
 from dcgan_dist.evaluation.service.online import first_after
 from dcgan_dist.monitoring.sinks.curves import read_probed
-from dcgan_dist.run_folder.checkpoint import attempts, load_checkpoint, manifests
+from dcgan_dist.run_folder.attempts import attempts
+from dcgan_dist.run_folder.checkpoint import load_checkpoint, manifests
 from dcgan_dist.settings import flatten, from_yaml
 from dcgan_dist.storage import Place
 from tuning.objective import rungs

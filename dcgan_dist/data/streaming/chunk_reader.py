@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcgan_dist.data.image_decoding import BadImage, decode
-from dcgan_dist.data.shards.shards import Index
+from dcgan_dist.data.shards.index import Index
 from dcgan_dist.data.streaming.plan import Integers
 from dcgan_dist.errors import DataError
 from dcgan_dist.storage import MissingFile, Place

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dcgan_dist.data.scenes.builtin import EMBEDDED, embedded_folder
-from dcgan_dist.data.shards.shards import Index
+from dcgan_dist.data.shards.index import Index
 from dcgan_dist.errors import DataError
 from dcgan_dist.evaluation.task import Labelled
 from dcgan_dist.evaluation.tasks.labelled import digest, find_split, open_index, pictures, require_size

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import simplejpeg
 
-from dcgan_dist.data.shards.shards import ShardWriter, concatenate
+from dcgan_dist.data.shards.index import concatenate
+from dcgan_dist.data.shards.writer import ShardWriter
 from dcgan_dist.data.streaming.chunk_reader import ShardPictures, read_chunk
 from dcgan_dist.errors import DataError
 from dcgan_dist.storage import Place
@@ -126,7 +127,7 @@ def test_an_object_store_gives_the_same_as_a_disk(tmp_path: Path, s3: Place) -> 
 @pytest.mark.parametrize("name", ["cifar10", "tinyimagenet64"])
 def test_real_shards_read_as_single_files_do(name: str, shared_data: Callable[[str], Path]) -> None:
     from dcgan_dist.data.image_decoding import decode
-    from dcgan_dist.data.shards.shards import index_shard
+    from dcgan_dist.data.shards.indexing import index_shard
 
     index = concatenate([index_shard(Place(str(path))) for path in sorted(shared_data(name).glob("train-*.tar"))[:2]])
     samples = np.random.default_rng(2).permutation(len(index))[:500]

@@ -9,7 +9,8 @@ import pytest
 import ray
 import simplejpeg
 
-from dcgan_dist.data.shards.shards import ShardWriter, concatenate
+from dcgan_dist.data.shards.index import concatenate
+from dcgan_dist.data.shards.writer import ShardWriter
 from dcgan_dist.data.streaming import source
 from dcgan_dist.data.streaming.batches import batches
 from dcgan_dist.data.streaming.cache import PART_IMAGES, CachedPictures, Gatherer, cache_pictures, is_cached

@@ -10,7 +10,8 @@ import pytest
 import simplejpeg
 
 from dcgan_dist.data.scenes.builtin import embedded_folder
-from dcgan_dist.data.shards.shards import ShardWriter, concatenate, layout_sha256
+from dcgan_dist.data.shards.index import concatenate, layout_sha256
+from dcgan_dist.data.shards.writer import ShardWriter
 from dcgan_dist.errors import DataError
 from dcgan_dist.evaluation.tasks import neighbours
 from dcgan_dist.evaluation.tasks.labelled import open_index

@@ -16,17 +16,17 @@ import webdataset
 from PIL import Image
 
 from dcgan_dist.data.image_decoding import SUFFIXES
-from dcgan_dist.data.shards.shards import (
+from dcgan_dist.data.shards.index import (
     DATASET_FILE,
     INDEX_FILE,
     Index,
     ShardIndex,
-    ShardWriter,
     concatenate,
     find_index,
     fingerprint,
-    index_shard,
 )
+from dcgan_dist.data.shards.indexing import index_shard
+from dcgan_dist.data.shards.writer import ShardWriter
 from dcgan_dist.errors import DataError
 from dcgan_dist.storage import MissingFile, Place, expand
 
@@ -612,7 +612,7 @@ def test_shared_cifar10_has_its_counts(shared_data: Callable[[str], Path]) -> No
 def test_an_index_of_other_rules_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shards = [tar_of(tmp_path / "a.tar", [("x.jpg", A)])]
     found = {fingerprint(shards)}
-    monkeypatch.setattr("dcgan_dist.data.shards.shards.RULES", 1)
+    monkeypatch.setattr("dcgan_dist.data.shards.index.RULES", 1)
     found.add(fingerprint(shards))
-    monkeypatch.setattr("dcgan_dist.data.shards.shards.SUFFIXES", ("jpg",))
+    monkeypatch.setattr("dcgan_dist.data.shards.index.SUFFIXES", ("jpg",))
     assert len(found | {fingerprint(shards)}) == 3

@@ -1,31 +1,22 @@
-"""WebDataset shards: where every image lies in them, and how they are written; no Ray.
-
-A shard is a tar of samples; a sample is the neighbouring files of one key: `KEY.jpg` (or jpeg, png, webp), `KEY.cls`
-with a class number, `KEY.json`. A key ends at the first dot of the file's name, as webdataset has it, and has one
-image: its first. What is passed over by these rules is counted and goes with the index, to be told by whoever uses it.
-Beside shards of ours lie `dataset.json`, which describes them, and `index.npz`, so that nobody needs to read their
-headers again.
-"""
+"""The index of shards: where each image lies, with its class number; how it is kept beside shards of ours."""
 
 import hashlib
 import io
 import json
-import re
 import shlex
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
+from collections.abc import Sequence
+from dataclasses import dataclass
 from tokenize import TokenError
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dcgan_dist.data.image_decoding import SUFFIXES
 from dcgan_dist.data.shards import tar
+from dcgan_dist.data.shards.passed_over import RULE, Passed, passed_over, shown
 from dcgan_dist.errors import DataError
 from dcgan_dist.storage import MissingFile, Place
 
@@ -38,24 +29,7 @@ RULES = 3
 if it follows them; it grows when any shard may get another index, unless by `SUFFIXES`. 1: all images of a key, and
 nothing was counted. 2: what was passed over was counted over all shards, not for each."""
 
-DOTS = ("member with more than one dot", "members with more than one dot")
-SECOND = ("further image of a key", "further images of a key")
-LINK = ("link to another file", "links to other files")
-WITHOUT_IMAGE = ("key without an image", "keys without an image")
-WITHOUT_KEY = ("member without a suffix", "members without a suffix")
-NO_CLASS = ("KEY.cls that holds no class number", "KEY.cls that hold no class number")
-EMPTY = ("shard without any file", "shards without any file")
-Kind = tuple[str, str]
-"""What was passed over, for one of them and for several."""
-Passed = tuple[tuple[Kind, int, str], ...]
-"""Of a shard: of each kind how many, and the first one by name."""
 
-# Bytes fetched at once while headers are read: on a disk little more than is needed, on an object store so many that
-# the transfer takes longer than the request.
-_LOCAL_WINDOW = 64 << 10
-_REMOTE_WINDOW = 8 << 20
-
-_MAGIC = {b"\x1f\x8b": "gzip", b"(\xb5\x2f\xfd": "zstd", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"PK\x03\x04": "zip"}
 # What Python and NumPy raise for an index and a description that were written to deceive: their checksum is right.
 _FORGED = (
     ValueError,
@@ -70,12 +44,8 @@ _FORGED = (
     zipfile.BadZipFile,
 )
 
-_META = re.compile(r"__[^/]*__($|/)")
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".zip")
 _MOST_TORN = 5
-_MOST_LOOKED_AT = 1_000
-_EMPTY_BYTES = 1 << 20
-_LABEL = re.compile(rb"\s*([0-9]{1,10})\s*")
 
 
 @dataclass(frozen=True, eq=False)
@@ -258,7 +228,7 @@ def concatenate(
     if not sum(counts):
         passed = passed_over((part.shard, part.passed) for part in parts)
         some = f"{', '.join(part.shard for part in parts[:2])}{', ...' if len(parts) > 2 else ''}"
-        raise DataError(f"there is no image in {some}: {_tar_of_tars(parts) or passed or f'no files at all; {_RULE}'}")
+        raise DataError(f"there is no image in {some}: {_tar_of_tars(parts) or passed or f'no files at all; {RULE}'}")
     return Index(
         shards=tuple(part.shard for part in parts),
         shard_bytes=tuple(part.shard_bytes for part in parts),
@@ -274,47 +244,16 @@ def concatenate(
     )
 
 
-_RULE = (
-    f"an image is KEY.{', KEY.'.join(SUFFIXES[:-1])} or KEY.{SUFFIXES[-1]}: a key ends at the first dot of the name, "
-    "and has one image"
-)
-
-
-def passed_over(shards: Iterable[tuple[str, Passed]]) -> str:
-    """What was passed over in shards: how many of each kind, with an example, and the rule; "" where nothing was.
-
-    Args:
-        shards: address, and what was passed over, of each.
-    """
-    counts: dict[Kind, int] = {}
-    examples: dict[Kind, str] = {}
-    for address, passed in shards:
-        for kind, number, example in passed:
-            counts[kind] = counts.get(kind, 0) + number
-            shard = Place(address).name
-            examples.setdefault(kind, f"{shard}: {_shown(example)}" if example else shard)
-    told = [
-        f"{number:,} {kind[number != 1]}, {'for example ' if number != 1 else ''}{examples[kind]}"
-        for kind, number in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
-    ]
-    return f"{'; '.join(told)} ({_RULE})" if told else ""
-
-
 def _tar_of_tars(parts: Sequence[ShardIndex]) -> str | None:
     for part in parts:
         for _, _, example in part.passed:
             if example.lower().endswith(_ARCHIVES):
                 shard, folder = shlex.quote(part.shard), shlex.quote(Place(part.shard).name.partition(".")[0])
                 return (
-                    f"it holds archives, such as {_shown(example)}, as that of ImageNet does: unpack it by "
+                    f"it holds archives, such as {shown(example)}, as that of ImageNet does: unpack it by "
                     f"mkdir {folder} && tar -xf {shard} -C {folder}, and give --data {folder}"
                 )
     return None
-
-
-def _shown(name: str) -> str:
-    """A name from a shard as it can be printed."""
-    return ascii(name)[1:-1][:120]
 
 
 def find_index(shards: Sequence[Place]) -> Index | None:
@@ -361,231 +300,6 @@ def fingerprint(shards: Sequence[Place]) -> str:
             raise MissingFile(f"{shard} does not exist")
         digest.update(json.dumps([shard.address, info.size, info.version]).encode())
     return digest.hexdigest()[:16]
-
-
-def index_shard(shard: Place) -> ShardIndex:
-    """Find the images of a shard by reading its headers (and class numbers) only.
-
-    Raises `DataError` where it is no tar at all, `MissingFile` where it is not there. A `KEY.cls` that holds no number
-    from 0 to 2**31 - 1 counts as none. An
-    empty one, as writers leave it that got no samples, has no images.
-    """
-    window = _Window(shard)
-    first = window.read(0, tar.BLOCK)
-    rows: list[tuple[int, int]] = []
-    labels: list[int] = []  # of the samples before this one
-    passed: dict[Kind, tuple[int, str]] = {}
-    torn = None
-
-    def pass_over(kind: Kind, name: str) -> None:
-        number, example = passed.get(kind, (0, name))
-        passed[kind] = number + 1, example
-
-    key, label = "", -1
-    told = True  # whether the key has an image, or something of it was passed over; there is no key yet
-    first_member = ""
-    try:
-        if _is_empty(window, first):
-            pass_over(EMPTY, "")
-            found: Iterator[tar.Member] = iter(())
-        elif not tar.is_header(first):
-            raise DataError(f"{shard} is not a tar: {_what_it_is(first)}")
-        else:
-            found = tar.members(window.read, window.length)
-        for member in found:
-            name = member.name
-            folder, slash, base = name.rpartition("/")
-            stem, dot, suffix = base.partition(".")
-            if not stem or not dot or _META.match(name):
-                if not dot and not _META.match(name):
-                    pass_over(WITHOUT_KEY, name)
-                continue
-            if member.is_link:
-                # It has no body, so it takes no part: files of a key may stand on both sides of it.
-                if suffix.lower().rpartition(".")[2] in SUFFIXES:
-                    pass_over(LINK, name)
-                    told = told or folder + slash + stem == key
-                continue
-            if folder + slash + stem != key:
-                if not told:
-                    pass_over(WITHOUT_IMAGE, first_member)
-                labels += [label] * (len(rows) - len(labels))
-                key, label, told, first_member = folder + slash + stem, -1, False, name
-            suffix = suffix.lower()
-            if suffix in SUFFIXES:
-                if len(rows) == len(labels):
-                    rows.append((member.offset, member.size))
-                    told = True
-                else:
-                    pass_over(SECOND, name)
-            elif suffix == "cls":
-                match = _LABEL.fullmatch(window.read(member.offset, member.size)) if member.size <= 32 else None
-                label = int(match[1]) if match and int(match[1]) < 2**31 else -1
-                if label < 0:
-                    pass_over(NO_CLASS, name)
-            elif "." in suffix and suffix.rpartition(".")[2] in SUFFIXES:
-                pass_over(DOTS, name)
-                told = True
-        if not told:
-            pass_over(WITHOUT_IMAGE, first_member)
-    except tar.TornTar as error:
-        if label < 0 and any(known >= 0 for known in labels):
-            del rows[len(labels) :]  # the label of the last sample is what was torn off
-        torn = f"{shard} is torn: {error}; its first {len(rows):,} images are used"
-    labels += [label] * (len(rows) - len(labels))
-    table = np.array(rows, dtype=np.int64).reshape(-1, 2)
-    return ShardIndex(
-        shard=shard.address,
-        shard_bytes=window.length,
-        offset=table[:, 0].copy(),
-        size=table[:, 1].copy(),
-        label=np.array(labels, dtype=np.int32),
-        torn=torn,
-        passed=tuple((kind, number, example) for kind, (number, example) in passed.items()),
-    )
-
-
-def first_images(shard: Place, most: int, max_bytes: int) -> Iterator[tuple[str, bytes]]:
-    """Name and file of the first images of a shard, as `index_shard` finds them; larger files are left out.
-
-    At most so many members are looked at as make no difference to whoever waits. Raises what `index_shard` raises.
-    """
-    window = _Window(shard)
-    first = window.read(0, tar.BLOCK)
-    if _is_empty(window, first):
-        return
-    if not tar.is_header(first):
-        raise DataError(f"{shard} is not a tar: {_what_it_is(first)}")
-    found = 0
-    try:
-        for member in islice(tar.members(window.read, window.length), _MOST_LOOKED_AT):
-            stem, _, suffix = member.name.rpartition("/")[2].partition(".")
-            if not stem or _META.match(member.name) or member.is_link or suffix.lower() not in SUFFIXES:
-                continue
-            if member.size <= max_bytes:
-                yield _shown(member.name), shard.read_range(member.offset, member.size)
-            found += 1
-            if found == most:
-                return
-    except tar.TornTar:
-        return  # the index tells it
-
-
-@dataclass
-class ShardWriter:
-    """Writes samples into shards `SPLIT-NNNNNN.tar`, the same bytes for the same samples on any machine.
-
-    A shard is built in memory and appears when it is whole. Use it in a `with` block: its end writes the last shard; an
-    exception inside does not.
-
-    Attributes:
-        folder: where the shards go.
-        split: first part of their names: letters, digits, `_`, `-`.
-        images_per_shard: most images of a shard.
-        max_bytes: a shard is closed before it grows beyond this, if it has an image already.
-        first_shard: number of the first shard, where others are written by somebody else, or were before.
-        first_image: number of the first image, which is part of its key.
-        written: the shards that are complete.
-    """
-
-    folder: Place
-    split: str
-    images_per_shard: int
-    max_bytes: int = 256 << 20
-    first_shard: int = 0
-    first_image: int = 0
-    written: list[ShardIndex] = field(default_factory=list, init=False)
-
-    def __post_init__(self) -> None:
-        if not re.fullmatch(r"[A-Za-z0-9_-]{1,60}", self.split):
-            raise ValueError(f"split is {self.split!r} but needs up to 60 letters, digits, _ and -")
-        if self.images_per_shard < 1:
-            raise ValueError(f"images_per_shard is {self.images_per_shard} but needs at least 1")
-        self._images = self.first_image
-        self._data = bytearray()
-        self._rows: list[tuple[int, int, int]] = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is None:
-            self.flush()
-
-    def add(
-        self, image: bytes, *, suffix: str = "jpg", label: int | None = None, meta: dict[str, Any] | None = None
-    ) -> None:
-        """Add a sample: a whole image file, its class number, and what `KEY.json` shall say of it."""
-        if suffix not in SUFFIXES:
-            raise ValueError(f"suffix is {suffix!r} but needs to be one of {', '.join(SUFFIXES)}")
-        files = [(suffix, image)]
-        if label is not None:
-            files.append(("cls", str(label).encode()))
-        if meta is not None:
-            files.append(("json", json.dumps(meta, sort_keys=True).encode()))
-        length = sum(tar.BLOCK + len(data) + len(tar.padding(len(data))) for _, data in files)
-        if self._rows and (
-            len(self._rows) == self.images_per_shard or len(self._data) + length + len(tar.END) > self.max_bytes
-        ):
-            self.flush()
-        key = f"{self.split}-{self._images:08d}"
-        self._rows.append((len(self._data) + tar.BLOCK, len(image), -1 if label is None else label))
-        for ending, data in files:
-            self._data += tar.header(f"{key}.{ending}", len(data)) + data + tar.padding(len(data))
-        self._images += 1
-
-    def flush(self) -> None:
-        """Write the samples that are waiting as a shard of their own."""
-        if not self._rows:
-            return
-        self._data += tar.END
-        place = self.folder / f"{self.split}-{self.first_shard + len(self.written):06d}.tar"
-        place.write_bytes(self._data)
-        table = np.array(self._rows, dtype=np.int64)
-        self.written.append(
-            ShardIndex(
-                shard=place.address,
-                shard_bytes=len(self._data),
-                offset=table[:, 0].copy(),
-                size=table[:, 1].copy(),
-                label=table[:, 2].astype(np.int32),
-                sha256=hashlib.sha256(self._data).hexdigest(),
-            )
-        )
-        self._data, self._rows = bytearray(), []
-
-
-class _Window:
-    """Reads a file in few pieces where it is asked for many small ones in order."""
-
-    def __init__(self, file: Place) -> None:
-        self.length = file.info().size
-        self._file = file
-        self._width = _LOCAL_WINDOW if file.is_local else _REMOTE_WINDOW
-        self._start, self._data = 0, b""
-
-    def read(self, offset: int, size: int) -> bytes:
-        at = offset - self._start
-        if at < 0 or at + size > len(self._data):
-            self._start, self._data = offset, self._file.read_range(offset, max(size, self._width))
-            at = 0
-        return self._data[at : at + size]
-
-
-def _is_empty(window: _Window, first: bytes) -> bool:
-    """Whether a file is an archive without files, as a writer leaves it that was closed before the first one."""
-    return not first.strip(b"\0") and window.length <= _EMPTY_BYTES and not window.read(0, window.length).strip(b"\0")
-
-
-def _what_it_is(first: bytes) -> str:
-    for magic, name in _MAGIC.items():
-        if first.startswith(magic):
-            return f"it is compressed by {name}; decompress it, so that single images can be read from it"
-    if not any(first):
-        return "it begins with zeros, as a download that never began"
-    return f"it begins with {first[:16]!r}"
 
 
 def _description(folder: Place) -> dict[str, Any] | None:

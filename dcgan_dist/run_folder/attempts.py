@@ -1,0 +1,51 @@
+"""Attempts: where each worker group of a run began, written down once for all that have to begin there."""
+
+import json
+import time
+from dataclasses import asdict, dataclass
+
+from dcgan_dist.run_folder.checkpoint import newest_checkpoint
+from dcgan_dist.storage import Place
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One life of the worker group. Data source and workers learn from this alone where they begin.
+
+    Attributes:
+        number: counts from 1 in a run.
+        checkpoint: name of the checkpoint that it begins with; None: from the start.
+        step: first step.
+        images: position in the sequence.
+        workers: size of the group.
+        started: seconds since 1970.
+    """
+
+    number: int
+    checkpoint: str | None
+    step: int
+    images: int
+    workers: int
+    started: float
+
+
+def begin_attempt(run: Place, workers: int) -> Attempt:
+    """Decide, once for a worker group, where it begins, and write it down as `attempts/N.json`."""
+    newest = newest_checkpoint(run)
+    names = (run / "attempts").names()
+    attempt = Attempt(
+        number=len(names) + 1,
+        checkpoint=newest.name if newest else None,
+        step=newest.step if newest else 0,
+        images=newest.images if newest else 0,
+        workers=workers,
+        started=time.time(),
+    )
+    (run / "attempts" / f"{attempt.number:06d}.json").write_bytes(json.dumps(asdict(attempt), indent=1).encode())
+    return attempt
+
+
+def attempts(run: Place) -> list[Attempt]:
+    """All attempts of a run, in order."""
+    place = run / "attempts"
+    return [Attempt(**json.loads((place / name).read_bytes())) for name in place.names()]
