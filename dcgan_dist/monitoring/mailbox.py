@@ -2,7 +2,7 @@
 
     worker: Sender.send ──▶ Mailbox (actor, 0 CPUs, on the driver's node) ◀── driver: Receiver.receive
 
-Signs of life go the same way (`pulse.py`), and their answers carry the driver's wishes.
+Signs of life go the same way (`heartbeat.py`), and their answers carry the driver's wishes.
 """
 
 import logging

@@ -66,7 +66,7 @@ class Description(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class DiscriminatorFeatures:
-    """Those of a discriminator (`features.py`). `statistics` is None until `combine`."""
+    """Those of a discriminator (`discriminator.py`). `statistics` is None until `combine`."""
 
     discriminator: Discriminator
     statistics: Statistics | None = None
