@@ -22,7 +22,7 @@ from sklearn.svm import LinearSVC
 from benchmarks.report import Bar, Cell, Report, Table, parser, publish
 from dcgan_dist.cluster.connect import connected, set_environment
 from dcgan_dist.evaluation.classifiers import svm
-from dcgan_dist.evaluation.encoders.registry import DiscriminatorFeatures
+from dcgan_dist.evaluation.encoders.discriminator import DiscriminatorFeatures
 from dcgan_dist.evaluation.service.evaluator import Evaluator
 from dcgan_dist.evaluation.task import PUBLISHED_COSTS, Task
 from dcgan_dist.evaluation.tasks.labelled import open_labelled
@@ -71,13 +71,13 @@ def repeated(act: Callable[[], np.ndarray]) -> tuple[list[float], np.ndarray]:
 class Actors:
     """Evaluation actors with features, ready to learn."""
 
-    def __init__(self, number: int, task: Task, description: DiscriminatorFeatures) -> None:
+    def __init__(self, number: int, task: Task, encoder: DiscriminatorFeatures) -> None:
         from dcgan_dist.evaluation.service.pool import Pool
 
         self._pool = Pool(number, cpus=1, gpus=0, threads=0)
         self._pool.each("load", [task])
-        described = description.combine(self._pool.each("gather", task.name, description))
-        self.features = self._pool.each("describe", task.name, described, torch.float32)[0][0]
+        encoded = encoder.combine(self._pool.each("gather", task.name, encoder))
+        self.features = self._pool.each("encode", task.name, encoded, torch.float32)[0][0]
         self._pool.each("pose", np.arange(len(task.train)))
 
     def one(self, cost: float) -> np.ndarray:
@@ -103,11 +103,11 @@ def measure(data: str, published: Path) -> Report:
     train = replace(task.train, samples=task.train.samples[:IMAGES], labels=task.train.labels[:IMAGES])
     task = replace(task, train=train)
     network = load_published(published).svhn_discriminator.to(memory_format=torch.channels_last)
-    description = DiscriminatorFeatures(network)
+    encoder = DiscriminatorFeatures(network)
 
     here = Evaluator(0, 1, 0)
     here.load([task])
-    here.describe(task.name, description.combine([here.gather(task.name, description)]), torch.float32)
+    here.encode(task.name, encoder.combine([here.gather(task.name, encoder)]), torch.float32)
     features, test = here._features(here._train), here._features(here._test)
     labels, test_labels = here._train.labels, here._test.labels
 
@@ -118,7 +118,7 @@ def measure(data: str, published: Path) -> Report:
     set_environment(settings)
     with connected(settings):
         for number in (1, 2):
-            actors = Actors(number, task, description)
+            actors = Actors(number, task, encoder)
             for cost in (OTHER_COST, COST):
                 name = f"ours, {number} actor{'' if number == 1 else 's'}"
                 found[name, cost] = repeated(partial(actors.one, cost))

@@ -15,7 +15,7 @@ from benchmarks.report import Bar, Report, Table, parser, publish
 from benchmarks.svm import CLASSES, SIZE, timed
 from dcgan_dist.cluster.connect import connected, set_environment
 from dcgan_dist.evaluation.classifiers import svm
-from dcgan_dist.evaluation.encoders.registry import of_random
+from dcgan_dist.evaluation.encoders.discriminator import of_random
 from dcgan_dist.evaluation.probe import accuracy
 from dcgan_dist.evaluation.tasks.labelled import open_labelled
 from dcgan_dist.settings import Settings, WorkerSettings, imagenet32
@@ -43,9 +43,9 @@ def measure(data: str) -> Report:
         pool = Pool(1, cpus=1, gpus=0, threads=0)
         (pid,) = pool.pids()
         reading, _ = timed(lambda: pool.each("load", [task]))
-        description = of_random(imagenet32().networks, seed=0)
-        gathering, described = timed(lambda: description.combine(pool.each("gather", task.name, description)))
-        describing, ((features, size),) = timed(lambda: pool.each("describe", task.name, described, torch.float16))
+        encoder = of_random(imagenet32().networks, seed=0)
+        gathering, encoded = timed(lambda: encoder.combine(pool.each("gather", task.name, encoder)))
+        encoding, ((features, size),) = timed(lambda: pool.each("encode", task.name, encoded, torch.float16))
         before = largest_gb(pid)
         pool.each("pose", np.arange(len(task.train)))
         preparing, moments = timed(lambda: svm.measure(pool.svm, features))
@@ -63,7 +63,7 @@ def measure(data: str) -> Report:
                 [
                     ("decode 60,000 images", reading, ""),
                     ("batch statistics", gathering, ""),
-                    (f"features, {size / 1e9:.2f} GB in float16", describing, before),
+                    (f"features, {size / 1e9:.2f} GB in float16", encoding, before),
                     ("preconditioner", preparing, ""),
                     (f"classifier, C {COST:g}, {learned.steps} steps, {learned.products} products", learning, peak),
                     (f"10,000 test images, {100 * accuracy(counts):.2f} % right", judging, ""),

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from dcgan_dist.errors import SettingsError
-from dcgan_dist.evaluation.encoders.registry import features_of
+from dcgan_dist.evaluation.encoders.discriminator import features_of
 from dcgan_dist.evaluation.task import STATISTICS_BATCH
 from dcgan_dist.model.adversarial_step import load_weights
 from dcgan_dist.model.dcgan import SMALLEST, Convolution, Discriminator, new_networks
@@ -122,10 +122,10 @@ def features(discriminator: nn.Module, images: Pixels, reference: Pixels | None 
     given = {"images": images} if reference is None else {"images": images, "reference": reference}
     for name, some in given.items():
         _require_images(name, some, _side(discriminator))
-    description = features_of(discriminator)
+    encoder = features_of(discriminator)
     reference = images if reference is None else reference
-    description = description.combine([description.gather(_batches(reference))])
-    return torch.cat([description.features(batch) for batch in _batches(images)])
+    encoder = encoder.combine([encoder.gather(_batches(reference))])
+    return torch.cat([encoder.features(batch) for batch in _batches(images)])
 
 
 def _open(source: str | Path | Place, checkpoint: str, storage: str, trust_code: bool) -> tuple[str, Checkpoint]:

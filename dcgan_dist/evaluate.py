@@ -6,7 +6,6 @@ python -m dcgan_dist.evaluate s3://bucket/runs/NAME --tasks cifar10,mine=s3://bu
 python -m dcgan_dist.evaluate --features pixels,kmeans1600,published-imagenet --tasks cifar10
 """
 
-import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,14 +19,7 @@ from dcgan_dist.cli.invocation import prog
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.evaluation.classifiers.registry import Linear, Nearest
 from dcgan_dist.evaluation.coverage import Sampler
-from dcgan_dist.evaluation.encoders.kmeans import KMeansFeatures, require_faiss
-from dcgan_dist.evaluation.encoders.registry import (
-    Description,
-    DiscriminatorFeatures,
-    PixelFeatures,
-    of_discriminator,
-    of_random,
-)
+from dcgan_dist.evaluation.encoders.registry import FEATURES, KMEANS, OF_A_RUN, Sources, make_encoder
 from dcgan_dist.evaluation.probe import load
 from dcgan_dist.evaluation.service.job import FOLDER, Job, NeighboursJob, ProbeJob
 from dcgan_dist.evaluation.service.options import ActorOptions, open_pool, status_of
@@ -36,9 +28,7 @@ from dcgan_dist.evaluation.task import Task
 from dcgan_dist.evaluation.tasks import Named, parse_tasks
 from dcgan_dist.evaluation.tasks.neighbours import NAME as NEIGHBOURS
 from dcgan_dist.evaluation.tasks.neighbours import open_neighbours
-from dcgan_dist.model.dcgan import Discriminator
 from dcgan_dist.model.generate import Which
-from dcgan_dist.model.published_weights import SVHN, load_published
 from dcgan_dist.monitoring.sinks.terminal import Line, printable
 from dcgan_dist.run_folder.checkpoint import Checkpoint, named_checkpoint
 from dcgan_dist.run_folder.generators import load_training_generator
@@ -95,57 +85,6 @@ class EvaluateOptions(ActorOptions):
                 raise SettingsError(f"features is {self.features!r} but needs names of {known}")
             if name in OF_A_RUN and not self.run:
                 raise SettingsError(f"features {name} are made by a run's network: give the run's folder")
-
-
-@dataclass(frozen=True)
-class Sources:
-    """What descriptions are made from."""
-
-    checkpoint: Checkpoint | None
-    published: str
-    seed: int
-
-    def of_run(self) -> Description:
-        """The features of the run's discriminator."""
-        assert self.checkpoint is not None, "options were checked"
-        return of_discriminator(self.checkpoint)
-
-    def of_random(self) -> Description:
-        """The features of the run's discriminator with initial weights."""
-        assert self.checkpoint is not None, "options were checked"
-        return of_random(self.checkpoint.settings.networks, self.seed, self.checkpoint.code)
-
-    def of_authors(self, which: str) -> Description:
-        """The features of one of the authors' discriminators."""
-        network: Discriminator = getattr(load_published(place(self.published).local_path), which)
-        return DiscriminatorFeatures(network.to(memory_format=torch.channels_last))
-
-
-FEATURES: dict[str, Callable[[Sources], Description]] = {
-    "discriminator": Sources.of_run,
-    "random": Sources.of_random,
-    "pixels": lambda sources: PixelFeatures(),
-    "knn": lambda sources: PixelFeatures(),
-    "published-svhn": lambda sources: sources.of_authors("svhn_discriminator"),
-    "published-imagenet": lambda sources: sources.of_authors("imagenet_discriminator"),
-}
-"""What can be asked for, and what makes it."""
-OF_A_RUN = ("discriminator", "random")
-KMEANS = re.compile(r"kmeans([1-9]\d*)")
-
-
-def describe(name: str, sources: Sources, task: Task) -> Description:
-    """The description of that name, for a task; raises `SettingsError` where they do not fit."""
-    if name.startswith("published-") and task.train.pictures.image_size != SVHN.image_size:
-        raise SettingsError(
-            f"features {name} are made for images of {SVHN.image_size} x {SVHN.image_size} pixels but those of task "
-            f"{task.name} have {task.train.pictures.image_size}: leave the run out, or take another one"
-        )
-    match = KMEANS.fullmatch(name)
-    if match is None:
-        return FEATURES[name](sources)
-    require_faiss()
-    return KMeansFeatures(int(match[1]), len(task.train))
 
 
 def results_folder(options: EvaluateOptions, run: Place | None) -> Place:
@@ -210,9 +149,9 @@ def _probes(task: Task, options: EvaluateOptions, run: Place | None, checkpoint:
         about = ("", "", 0, 0)
         if name in OF_A_RUN and run is not None and checkpoint is not None:
             about = (run.name, checkpoint.name, checkpoint.step, checkpoint.images)
-        description = describe(name, sources, task)
+        encoder = make_encoder(name, sources, task)
         classifiers = Nearest() if name == "knn" else Linear(task.costs)
-        jobs.append(ProbeJob(results_folder(options, run), *about, task, name, description, dtype, classifiers))
+        jobs.append(ProbeJob(results_folder(options, run), *about, task, name, encoder, dtype, classifiers))
     return jobs
 
 

@@ -19,7 +19,9 @@ from dcgan_dist.cli.invocation import prog
 from dcgan_dist.data.scenes.builtin import EMBEDDED, embedded_image
 from dcgan_dist.data.shards.index import Index
 from dcgan_dist.errors import DataError, SettingsError, at_work
-from dcgan_dist.evaluation.encoders.registry import Description, PixelFeatures, of_discriminator
+from dcgan_dist.evaluation.encoders.discriminator import of_discriminator
+from dcgan_dist.evaluation.encoders.encoder import Encoder
+from dcgan_dist.evaluation.encoders.pixels import PixelFeatures
 from dcgan_dist.evaluation.results import recipe_sha256
 from dcgan_dist.evaluation.service.job import FOLDER
 from dcgan_dist.evaluation.service.options import ActorOptions, open_pool, status_of
@@ -150,13 +152,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         line.say("drawing samples")
         generator = load_frozen(checkpoint, run.name, options.generator, torch.device("cpu"))
         samples = np.concatenate(list(generator.draw(options.number, options.seed)))
-        descriptions: dict[str, Description] = {
+        encoders: dict[str, Encoder] = {
             "pixels": PixelFeatures(),
             "features of D": of_discriminator(checkpoint),
         }
         require_writable(run / FOLDER, "the run's folder for results")
         with open_pool(options, line.say) as pool:
-            found = look(pool, compared.train, compared.held_out, samples, descriptions, line.say)
+            found = look(pool, compared.train, compared.held_out, samples, encoders, line.say)
         asked = recipe(generator.about, options.number, options.seed, compared.data)
         # Results of another generator, of other samples or images are other results, and stay.
         name = f"{checkpoint.name}-memorised-{generator.about.kind}-{recipe_sha256(asked)[:8]}"

@@ -12,8 +12,8 @@ import torch
 
 from dcgan_dist.api import features, load_discriminator, load_generator, train
 from dcgan_dist.errors import CheckpointError, SettingsError
-from dcgan_dist.evaluation.encoders.discriminator import batch_statistics, to_float
-from dcgan_dist.evaluation.encoders.discriminator import features as defined
+from dcgan_dist.evaluation.encoders.maps import batch_statistics, to_float
+from dcgan_dist.evaluation.encoders.maps import features as defined
 from dcgan_dist.model.dcgan import Discriminator, Generator, initialize
 from dcgan_dist.run_folder.checkpoint import load_checkpoint, write_checkpoint
 from dcgan_dist.run_folder.generators import load_frozen

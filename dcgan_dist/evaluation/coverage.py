@@ -46,7 +46,7 @@ class Sampler:
     code: Code = field(default_factory=dict)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """As weights and the code that makes the network, see `descriptions.OwnFeatures`."""
+        """As weights and the code that makes the network, see `encoders.discriminator.OwnFeatures`."""
         weights = {name: value.cpu() for name, value in self.generator.state_dict().items()}
         return _sampler, (weights, self.kind, self.settings, self.batch_size, self.seed, self.code)
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from dcgan_dist.data.streaming.plan import Integers
 from dcgan_dist.evaluation.classifiers.registry import Classifiers, Learned
-from dcgan_dist.evaluation.encoders.registry import Description
+from dcgan_dist.evaluation.encoders.encoder import Encoder
 from dcgan_dist.evaluation.results import accuracy_by_class
 from dcgan_dist.evaluation.service.evaluator import CHECKSUMS, Evaluators
 from dcgan_dist.evaluation.task import FewLabels, Task
@@ -39,12 +39,12 @@ def load(evaluators: Evaluators, tasks: Sequence[Task]) -> dict[str, str]:
 def probe(
     evaluators: Evaluators,
     task: Task,
-    description: Description,
+    encoder: Encoder,
     dtype: torch.dtype,
     classifiers: Classifiers,
     say: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
-    """Judge a description of images on a task that the evaluators have loaded: what stands in a result's file.
+    """Judge an encoder of images on a task that the evaluators have loaded: what stands in a result's file.
 
     Args:
         dtype: of the features that are kept, float32 or float16.
@@ -53,16 +53,16 @@ def probe(
     """
     began = time.perf_counter()
     say("batch statistics")
-    description = description.combine(evaluators.each("gather", task.name, description))
+    encoder = encoder.combine(evaluators.each("gather", task.name, encoder))
     say("features")
-    described = evaluators.each("describe", task.name, description, dtype)
-    features = described[0][0]
-    if description.standardised:
+    encoded = evaluators.each("encode", task.name, encoder, dtype)
+    features = encoded[0][0]
+    if encoder.standardised:
         _standardise(evaluators)
     made = time.perf_counter()
     result: dict[str, Any] = {
         "features": features,
-        "feature_bytes": sum(size for _, size in described),
+        "feature_bytes": sum(size for _, size in encoded),
         "train_images": len(task.train),
         "test_images": len(task.test),
         "classes": task.classes,
@@ -196,13 +196,13 @@ def wilson(right: float, number: int, confidence: float = CONFIDENCE) -> tuple[f
     return middle - half, middle + half
 
 
-def recipe(task: Task, description: Description, dtype: torch.dtype, classifiers: Classifiers) -> dict[str, Any]:
+def recipe(task: Task, encoder: Encoder, dtype: torch.dtype, classifiers: Classifiers) -> dict[str, Any]:
     """All that a result depends on but the images and the weights: equal recipes give equal results."""
     return {
         "task": task.name,
         "image_size": task.train.pictures.image_size,
         "data": task.data,
-        "features": description.recipe,
+        "features": encoder.recipe,
         "stored_as": str(dtype).removeprefix("torch."),
         "classifier": classifiers.about,
         classifiers.setting: list(classifiers.values),

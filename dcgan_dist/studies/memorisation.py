@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from dcgan_dist.evaluation.classifiers.nearest import merge
-from dcgan_dist.evaluation.encoders.registry import Description
+from dcgan_dist.evaluation.encoders.encoder import Encoder
 from dcgan_dist.evaluation.probe import load
 from dcgan_dist.evaluation.results import encode, recipe_sha256
 from dcgan_dist.evaluation.service.evaluator import Evaluators
@@ -28,8 +28,8 @@ class Found:
     """What was found.
 
     Attributes:
-        result: for the record, by the name of each description.
-        sheet: uint8 [H, W, 3]: samples that are nearest to single training images by the last description, each beside
+        result: for the record, by the name of each encoder.
+        sheet: uint8 [H, W, 3]: samples that are nearest to single training images by the last encoder, each beside
             its training image.
     """
 
@@ -42,7 +42,7 @@ def look(
     train: Labelled,
     held_out: Pixels,
     samples: Pixels,
-    descriptions: Mapping[str, Description],
+    encoders: Mapping[str, Encoder],
     say: Callable[[str], None] = lambda text: None,
 ) -> Found:
     """Compare samples, and images that the generator has not seen, with all training images.
@@ -51,17 +51,17 @@ def look(
         train: what the generator has learned from; classes do not matter.
         held_out: uint8 [m, S, S, 3].
         samples: uint8 [n, S, S, 3].
-        descriptions: by which images are compared.
+        encoders: by which images are compared.
     """
     others = Labelled(ArrayPictures(held_out, "images held out"), np.arange(1), np.zeros(1, np.int64))
     task = Task("memorised", "", train, others, classes=1, held_out=1, seed=0)
     say(f"reading {len(train):,} images")
     checksum = load(evaluators, [task])[task.name]
     result: dict[str, Any] = {}
-    for name, description in descriptions.items():
+    for name, encoder in encoders.items():
         say(f"nearest training images by {name}")
-        made = description.combine(evaluators.each("gather", task.name, description))
-        evaluators.each("describe", task.name, made, torch.float32)
+        made = encoder.combine(evaluators.each("gather", task.name, encoder))
+        evaluators.each("encode", task.name, made, torch.float32)
         distances, places = _nearest(evaluators, samples)
         of_samples, of_others = quotients(distances), quotients(_nearest(evaluators, held_out)[0])
         order = np.argsort(of_samples, kind="stable")[:PAIRS]

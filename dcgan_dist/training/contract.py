@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from dcgan_dist.errors import DcganDistError, SettingsError
-from dcgan_dist.evaluation.encoders.registry import require_maps
+from dcgan_dist.evaluation.encoders.discriminator import require_maps
 from dcgan_dist.extensions import Code, place_of
 from dcgan_dist.model.adversarial_step import AdversarialStep
 from dcgan_dist.model.dcgan import build_networks

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from dcgan_dist.evaluation.classifiers import svm
-from dcgan_dist.evaluation.encoders.registry import DiscriminatorFeatures
+from dcgan_dist.evaluation.encoders.discriminator import DiscriminatorFeatures
 from dcgan_dist.evaluation.probe import accuracy, load
 from dcgan_dist.evaluation.task import Task
 from dcgan_dist.evaluation.tasks.labelled import open_labelled
@@ -39,9 +39,9 @@ def test_published_features_are_worth_what_another_program_found(
     assert task.train.samples.tolist() == list(range(4_000))
     evaluators = here(1)
     load(evaluators, [task])
-    description: Any = DiscriminatorFeatures(load_published(published).imagenet_discriminator)
-    description = description.combine(evaluators.each("gather", task.name, description))
-    ((features, _),) = evaluators.each("describe", task.name, description, torch.float32)
+    encoder: Any = DiscriminatorFeatures(load_published(published).imagenet_discriminator)
+    encoder = encoder.combine(evaluators.each("gather", task.name, encoder))
+    ((features, _),) = evaluators.each("encode", task.name, encoder, torch.float32)
     assert features == 12_288
     evaluators.each("pose", np.arange(4_000))
     weights = svm.train(evaluators.svm, svm.measure(evaluators.svm, features), 10, COST).weights

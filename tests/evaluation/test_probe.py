@@ -12,7 +12,8 @@ import torch
 
 from dcgan_dist.errors import DataError
 from dcgan_dist.evaluation.classifiers.registry import Linear, Nearest
-from dcgan_dist.evaluation.encoders.registry import DiscriminatorFeatures, PixelFeatures
+from dcgan_dist.evaluation.encoders.discriminator import DiscriminatorFeatures
+from dcgan_dist.evaluation.encoders.pixels import PixelFeatures
 from dcgan_dist.evaluation.probe import _past_the_best, accuracy, draw_labels, load, probe, recipe, wilson
 from dcgan_dist.evaluation.results import encode
 from dcgan_dist.evaluation.task import Task, order
@@ -22,10 +23,10 @@ from dcgan_dist.settings import NetworkSettings
 COSTS = (1e-4, 1e-3, 1e-2)
 
 
-def judged(here: Callable[..., Any], task: Task, parts: int = 1, description: Any = None) -> dict[str, Any]:
+def judged(here: Callable[..., Any], task: Task, parts: int = 1, encoder: Any = None) -> dict[str, Any]:
     evaluators = here(parts)
     load(evaluators, [task])
-    return probe(evaluators, task, description or PixelFeatures(), torch.float32, Linear(COSTS))
+    return probe(evaluators, task, encoder or PixelFeatures(), torch.float32, Linear(COSTS))
 
 
 def test_a_probe_tells_classes_apart_and_says_how(bands: Task, here: Callable[..., Any]) -> None:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from dcgan_dist.data.scenes import draw
-from dcgan_dist.evaluation.encoders.registry import PixelFeatures, of_random
+from dcgan_dist.evaluation.encoders.discriminator import of_random
+from dcgan_dist.evaluation.encoders.pixels import PixelFeatures
 from dcgan_dist.evaluation.results import recipe_sha256
 from dcgan_dist.evaluation.task import ArrayPictures, Labelled
 from dcgan_dist.model.generate import About
@@ -38,8 +39,8 @@ def held_out() -> Pixels:
 
 def looked(here: Callable[..., Any], train: Labelled, held_out: Pixels, samples: Pixels, parts: int = 1) -> Any:
     networks = NetworkSettings(image_size=SIZE, discriminator_maps=8)
-    descriptions = {"pixels": PixelFeatures(), "features": of_random(networks, 0)}
-    return look(here(parts), train, held_out, samples, descriptions)
+    encoders = {"pixels": PixelFeatures(), "features": of_random(networks, 0)}
+    return look(here(parts), train, held_out, samples, encoders)
 
 
 def test_new_scenes_are_no_copies(here: Callable[..., Any], train: Labelled, held_out: Pixels) -> None:

@@ -1,71 +1,186 @@
-"""Features of images from a discriminator, for a linear classifier on them (paper, section 5; published code, svhn).
+"""The features of a discriminator: of the paper's kind (`maps.py`), or a user's own network's."""
 
-The maps of every layer, after its LeakyReLU, are max-pooled to 4 x 4, flattened and joined. Batch normalisation uses
-statistics that are fixed beforehand: mean and biased variance of each batch of the probe's training images, averaged
-over the batches without weights, while the layers before are normalised by the statistics of the batch. No Ray here.
-"""
-
-from typing import cast
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Any, Self, TypeVar
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from dcgan_dist.model.batchnorm import EPS, Statistics
-from dcgan_dist.model.dcgan import Discriminator, Layer
+from dcgan_dist.errors import SettingsError
+from dcgan_dist.evaluation.encoders.maps import GRID, batch_statistics, features, to_float, widths
+from dcgan_dist.evaluation.task import STATISTICS_BATCH
+from dcgan_dist.extensions import NO_CODE, Code
+from dcgan_dist.model.adversarial_step import load_weights
+from dcgan_dist.model.batchnorm import (
+    Statistics,
+    average,
+    average_of_batches,
+    describe_statistics,
+    input_statistics,
+    with_statistics,
+)
+from dcgan_dist.model.dcgan import Discriminator, build_networks, new_networks
 from dcgan_dist.model.pixels import Pixels
+from dcgan_dist.run_folder.checkpoint import Checkpoint
+from dcgan_dist.settings import NetworkSettings
 
-GRID = 4
-"""Height and width to which maps are pooled."""
-
-
-@torch.no_grad()
-def batch_statistics(discriminator: Discriminator, images: Tensor) -> Statistics:
-    """Statistics of one batch, float [n, 3, S, S] in [-1, 1]."""
-    means, variances = [], []
-    x = images
-    for layer in _layers(discriminator):
-        before = layer.linear(x)
-        if layer.norm is not None:
-            variance, mean = torch.var_mean(before.double(), (0, 2, 3), correction=0)
-            means.append(mean.cpu())
-            variances.append(variance.cpu())
-            before = layer.norm(before)
-        x = layer.activation(before)
-    return Statistics(tuple(means), tuple(variances), 1)
+Network = TypeVar("Network", bound=nn.Module)
 
 
-@torch.no_grad()
-def features(discriminator: Discriminator, statistics: Statistics, images: Tensor) -> Tensor:
-    """Features of images.
+@dataclass(frozen=True, eq=False)
+class DiscriminatorFeatures:
+    """Pooled maps of a DCGAN's discriminator (`maps.py`). `statistics` is None until `combine`."""
 
-    Args:
-        images: float [n, 3, S, S] in [-1, 1].
+    discriminator: Discriminator
+    statistics: Statistics | None = None
 
-    Returns:
-        [n, 16 * sum of `widths`] in the dtype of the images: layer after layer, each by map, row, column.
+    standardised = False
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        return {
+            "maps": widths(self.discriminator),
+            "statistics": _statistics(self.discriminator),
+            "pooling": "largest of each cell of a grid of 4 x 4",
+        }
+
+    def to(self, device: torch.device) -> Self:
+        return replace(self, discriminator=self.discriminator.to(device))
+
+    def gather(self, batches: Iterable[Pixels]) -> Statistics | None:
+        return average_of_batches(batch_statistics(self.discriminator, self._input(batch)) for batch in batches)
+
+    def combine(self, parts: Sequence[Statistics | None]) -> Self:
+        return replace(self, statistics=average([part for part in parts if part is not None]))
+
+    def features(self, images: Pixels) -> Tensor:
+        if self.statistics is None:
+            raise RuntimeError("features were asked for before the statistics were combined")
+        return features(self.discriminator, self.statistics, self._input(images)).cpu()
+
+    def _input(self, images: Pixels) -> Tensor:
+        return to_float(images, next(self.discriminator.parameters()).device)
+
+
+@dataclass(frozen=True, eq=False)
+class OwnFeatures:
+    """Those of a discriminator of a user's own, by its method `maps` (docs/extending.md), in eval mode.
+
+    Where it has batch normalisation of ours, that is given fixed statistics as in ours. `statistics` is None until
+    `combine`.
     """
-    fixed = iter(zip(statistics.means, statistics.variances, strict=True))
-    pooled, x = [], images
-    for layer in _layers(discriminator):
-        x = layer.linear(x)
-        if layer.norm is not None:
-            mean, variance = (values.to(x) for values in next(fixed))
-            x = F.batch_norm(x, mean, variance, layer.norm.weight, layer.norm.bias, training=False, eps=EPS)
-        x = layer.activation(x)
-        pooled.append(F.max_pool2d(x, x.shape[-1] // GRID).flatten(1))
-    return torch.cat(pooled, 1)
+
+    discriminator: nn.Module
+    networks: NetworkSettings
+    code: Code
+    statistics: Statistics | None = None
+
+    standardised = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As weights and the code that makes the network: PyTorch's parametrizations, spectral normalisation among
+        them, cannot be pickled."""
+        weights = {name: value.cpu() for name, value in self.discriminator.state_dict().items()}
+        return _own_features, (self.networks, self.code, weights, self.statistics)
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        side, weight = self.networks.image_size, next(self.discriminator.parameters())
+        with torch.no_grad():
+            shapes = [list(one.shape[1:]) for one in self._maps(self.discriminator, weight.new_zeros(2, 3, side, side))]
+        return {
+            "factory": self.networks.factory,
+            "maps": shapes,
+            "statistics": _statistics(self.discriminator),
+            "pooling": "largest of each cell of a grid of 4 x 4",
+        }
+
+    def to(self, device: torch.device) -> Self:
+        return replace(self, discriminator=self.discriminator.to(device))
+
+    def gather(self, batches: Iterable[Pixels]) -> Statistics | None:
+        forward = partial(self._maps, self.discriminator)
+        return average_of_batches(input_statistics(self.discriminator, forward, self._input(b)) for b in batches)
+
+    def combine(self, parts: Sequence[Statistics | None]) -> Self:
+        return replace(self, statistics=average([part for part in parts if part is not None]))
+
+    @torch.no_grad()
+    def features(self, images: Pixels) -> Tensor:
+        maps = self._maps(self._fixed, self._input(images))
+        pooled = [F.adaptive_max_pool2d(one, [min(GRID, side) for side in one.shape[2:]]) for one in maps]
+        return torch.cat([one.flatten(1) for one in pooled], 1).cpu()
+
+    @cached_property
+    def _fixed(self) -> nn.Module:
+        if self.statistics is None:
+            raise RuntimeError("features were asked for before the statistics were combined")
+        return with_statistics(self.discriminator, self.statistics)
+
+    @staticmethod
+    def _maps(discriminator: nn.Module, images: Tensor) -> list[Tensor]:
+        maps: list[Tensor] = discriminator.maps(images)  # type: ignore[operator]
+        return maps
+
+    def _input(self, images: Pixels) -> Tensor:
+        return to_float(images, next(self.discriminator.parameters()).device)
 
 
-def widths(discriminator: Discriminator) -> list[int]:
-    """Maps of each layer."""
-    return [layer.get_parameter("linear.weight").shape[0] for layer in discriminator.layers]
+def _own_features(
+    networks: NetworkSettings, code: Code, weights: Mapping[str, Tensor], statistics: Statistics | None
+) -> OwnFeatures:
+    _, discriminator = new_networks(networks, code)
+    load_weights(discriminator, weights, "discriminator")
+    return OwnFeatures(_laid_out(discriminator).eval(), networks, code, statistics)
 
 
-def to_float(images: Pixels, device: torch.device) -> Tensor:
-    """uint8 [n, S, S, 3] -> float32 [n, 3, S, S] in [-1, 1], channels last in memory."""
-    return torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+def of_discriminator(checkpoint: Checkpoint) -> DiscriminatorFeatures | OwnFeatures:
+    """Those of a checkpoint's discriminator; raises `SettingsError` where it is a user's own and has no maps."""
+    networks = checkpoint.settings.networks
+    _, discriminator = new_networks(networks, checkpoint.code)
+    load_weights(discriminator, checkpoint.state["discriminator"], "discriminator")
+    return _features_of(discriminator, networks, checkpoint.code)
 
 
-def _layers(discriminator: Discriminator) -> list[Layer]:
-    return [cast(Layer, layer) for layer in discriminator.layers]
+def features_of(discriminator: nn.Module) -> DiscriminatorFeatures | OwnFeatures:
+    """Those of a discriminator that is in this process, and stays in it; raises as `of_discriminator`."""
+    return _features_of(discriminator, NetworkSettings(), NO_CODE)
+
+
+def of_random(settings: NetworkSettings, seed: int, code: Code = NO_CODE) -> DiscriminatorFeatures | OwnFeatures:
+    """Those of a discriminator with initial weights; raises as `of_discriminator`."""
+    _, discriminator = build_networks(settings, seed, torch.device("cpu"), torch.float32, True, code)
+    return _features_of(discriminator, settings, code)
+
+
+def require_maps(discriminator: nn.Module, factory: str) -> None:
+    """See that a discriminator of a user's own can be judged; raises `SettingsError`."""
+    if not callable(getattr(discriminator, "maps", None)):
+        raise SettingsError(
+            f"the discriminator of networks.factory {factory} has no method maps, whose maps are the features that are "
+            "judged: add maps(images), or leave the discriminator out (docs/extending.md)"
+        )
+
+
+def _features_of(
+    discriminator: nn.Module, networks: NetworkSettings, code: Code
+) -> DiscriminatorFeatures | OwnFeatures:
+    if isinstance(discriminator, Discriminator):
+        return DiscriminatorFeatures(_laid_out(discriminator))
+    require_maps(discriminator, networks.factory)
+    return OwnFeatures(_laid_out(discriminator).eval(), networks, code)
+
+
+def _statistics(discriminator: nn.Module) -> str:
+    return describe_statistics(
+        discriminator,
+        ours=f"means and biased variances of batches of {STATISTICS_BATCH} training images, averaged",
+        of_batch="of whatever images are computed together",
+    )
+
+
+def _laid_out(network: Network) -> Network:
+    return network.to(memory_format=torch.channels_last)

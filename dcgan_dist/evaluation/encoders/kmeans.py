@@ -56,7 +56,7 @@ class KMeansFeatures:
 
     @property
     def recipe(self) -> dict[str, Any]:
-        """See `Description`."""
+        """See `Encoder`."""
         return {
             "centroids": self.centroids_number,
             "patches": PATCHES,

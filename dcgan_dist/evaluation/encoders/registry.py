@@ -1,243 +1,71 @@
-"""How images become features: by a discriminator, or by none at all.
+"""Which features can be asked for by name, and what makes them."""
 
-A description is asked in two rounds, so that the images may lie in several parts: each part gathers what the features
-depend on, the sums come together, and then each part makes its features.
-"""
-
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property, partial
-from typing import Any, Protocol, Self, TypeVar
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
 
 from dcgan_dist.errors import SettingsError
-from dcgan_dist.evaluation.encoders.discriminator import GRID, batch_statistics, features, to_float, widths
-from dcgan_dist.evaluation.task import STATISTICS_BATCH
-from dcgan_dist.extensions import NO_CODE, Code
-from dcgan_dist.model.adversarial_step import load_weights
-from dcgan_dist.model.batchnorm import (
-    Statistics,
-    average,
-    average_of_batches,
-    describe_statistics,
-    input_statistics,
-    with_statistics,
-)
-from dcgan_dist.model.dcgan import Discriminator, build_networks, new_networks
-from dcgan_dist.model.pixels import Pixels
+from dcgan_dist.evaluation.encoders.discriminator import DiscriminatorFeatures, of_discriminator, of_random
+from dcgan_dist.evaluation.encoders.encoder import Encoder
+from dcgan_dist.evaluation.encoders.kmeans import KMeansFeatures, require_faiss
+from dcgan_dist.evaluation.encoders.pixels import PixelFeatures
+from dcgan_dist.evaluation.task import Task
+from dcgan_dist.model.dcgan import Discriminator
+from dcgan_dist.model.published_weights import SVHN, load_published
 from dcgan_dist.run_folder.checkpoint import Checkpoint
-from dcgan_dist.settings import NetworkSettings
-
-Network = TypeVar("Network", bound=nn.Module)
-
-
-class Description(Protocol):
-    """Makes features of images."""
-
-    @property
-    def recipe(self) -> dict[str, Any]:
-        """How, for the record: what distinguishes these features from others of the same name."""
-        ...
-
-    @property
-    def standardised(self) -> bool:
-        """Whether each feature is brought to mean 0 and deviation 1 over the training images."""
-        ...
-
-    def to(self, device: torch.device) -> Self:
-        """The same, computing there."""
-        ...
-
-    def gather(self, batches: Iterable[Pixels]) -> Any:
-        """What a part of the training images says, in batches of `STATISTICS_BATCH`; None where there are none."""
-        ...
-
-    def combine(self, parts: Sequence[Any]) -> Self:
-        """The description that knows what all parts have gathered."""
-        ...
-
-    def features(self, images: Pixels) -> Tensor:
-        """uint8 [n, S, S, 3] -> float32 [n, F] on the CPU."""
-        ...
-
-
-@dataclass(frozen=True, eq=False)
-class DiscriminatorFeatures:
-    """Those of a discriminator (`discriminator.py`). `statistics` is None until `combine`."""
-
-    discriminator: Discriminator
-    statistics: Statistics | None = None
-
-    standardised = False
-
-    @property
-    def recipe(self) -> dict[str, Any]:
-        return {
-            "maps": widths(self.discriminator),
-            "statistics": _statistics(self.discriminator),
-            "pooling": "largest of each cell of a grid of 4 x 4",
-        }
-
-    def to(self, device: torch.device) -> Self:
-        return replace(self, discriminator=self.discriminator.to(device))
-
-    def gather(self, batches: Iterable[Pixels]) -> Statistics | None:
-        return average_of_batches(batch_statistics(self.discriminator, self._input(batch)) for batch in batches)
-
-    def combine(self, parts: Sequence[Statistics | None]) -> Self:
-        return replace(self, statistics=average([part for part in parts if part is not None]))
-
-    def features(self, images: Pixels) -> Tensor:
-        if self.statistics is None:
-            raise RuntimeError("features were asked for before the statistics were combined")
-        return features(self.discriminator, self.statistics, self._input(images)).cpu()
-
-    def _input(self, images: Pixels) -> Tensor:
-        return to_float(images, next(self.discriminator.parameters()).device)
-
-
-@dataclass(frozen=True, eq=False)
-class OwnFeatures:
-    """Those of a discriminator of a user's own, by its method `maps` (docs/extending.md), in eval mode.
-
-    Where it has batch normalisation of ours, that is given fixed statistics as in ours. `statistics` is None until
-    `combine`.
-    """
-
-    discriminator: nn.Module
-    networks: NetworkSettings
-    code: Code
-    statistics: Statistics | None = None
-
-    standardised = False
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """As weights and the code that makes the network: PyTorch's parametrizations, spectral normalisation among
-        them, cannot be pickled."""
-        weights = {name: value.cpu() for name, value in self.discriminator.state_dict().items()}
-        return _own_features, (self.networks, self.code, weights, self.statistics)
-
-    @property
-    def recipe(self) -> dict[str, Any]:
-        side, weight = self.networks.image_size, next(self.discriminator.parameters())
-        with torch.no_grad():
-            shapes = [list(one.shape[1:]) for one in self._maps(self.discriminator, weight.new_zeros(2, 3, side, side))]
-        return {
-            "factory": self.networks.factory,
-            "maps": shapes,
-            "statistics": _statistics(self.discriminator),
-            "pooling": "largest of each cell of a grid of 4 x 4",
-        }
-
-    def to(self, device: torch.device) -> Self:
-        return replace(self, discriminator=self.discriminator.to(device))
-
-    def gather(self, batches: Iterable[Pixels]) -> Statistics | None:
-        forward = partial(self._maps, self.discriminator)
-        return average_of_batches(input_statistics(self.discriminator, forward, self._input(b)) for b in batches)
-
-    def combine(self, parts: Sequence[Statistics | None]) -> Self:
-        return replace(self, statistics=average([part for part in parts if part is not None]))
-
-    @torch.no_grad()
-    def features(self, images: Pixels) -> Tensor:
-        maps = self._maps(self._fixed, self._input(images))
-        pooled = [F.adaptive_max_pool2d(one, [min(GRID, side) for side in one.shape[2:]]) for one in maps]
-        return torch.cat([one.flatten(1) for one in pooled], 1).cpu()
-
-    @cached_property
-    def _fixed(self) -> nn.Module:
-        if self.statistics is None:
-            raise RuntimeError("features were asked for before the statistics were combined")
-        return with_statistics(self.discriminator, self.statistics)
-
-    @staticmethod
-    def _maps(discriminator: nn.Module, images: Tensor) -> list[Tensor]:
-        maps: list[Tensor] = discriminator.maps(images)  # type: ignore[operator]
-        return maps
-
-    def _input(self, images: Pixels) -> Tensor:
-        return to_float(images, next(self.discriminator.parameters()).device)
-
-
-def _own_features(
-    networks: NetworkSettings, code: Code, weights: Mapping[str, Tensor], statistics: Statistics | None
-) -> OwnFeatures:
-    _, discriminator = new_networks(networks, code)
-    load_weights(discriminator, weights, "discriminator")
-    return OwnFeatures(_laid_out(discriminator).eval(), networks, code, statistics)
-
-
-def of_discriminator(checkpoint: Checkpoint) -> DiscriminatorFeatures | OwnFeatures:
-    """Those of a checkpoint's discriminator; raises `SettingsError` where it is a user's own and has no maps."""
-    networks = checkpoint.settings.networks
-    _, discriminator = new_networks(networks, checkpoint.code)
-    load_weights(discriminator, checkpoint.state["discriminator"], "discriminator")
-    return _features_of(discriminator, networks, checkpoint.code)
-
-
-def features_of(discriminator: nn.Module) -> DiscriminatorFeatures | OwnFeatures:
-    """Those of a discriminator that is in this process, and stays in it; raises as `of_discriminator`."""
-    return _features_of(discriminator, NetworkSettings(), NO_CODE)
-
-
-def of_random(settings: NetworkSettings, seed: int, code: Code = NO_CODE) -> DiscriminatorFeatures | OwnFeatures:
-    """Those of a discriminator with initial weights; raises as `of_discriminator`."""
-    _, discriminator = build_networks(settings, seed, torch.device("cpu"), torch.float32, True, code)
-    return _features_of(discriminator, settings, code)
-
-
-def require_maps(discriminator: nn.Module, factory: str) -> None:
-    """See that a discriminator of a user's own can be judged; raises `SettingsError`."""
-    if not callable(getattr(discriminator, "maps", None)):
-        raise SettingsError(
-            f"the discriminator of networks.factory {factory} has no method maps, whose maps are the features that are "
-            "judged: add maps(images), or leave the discriminator out (docs/extending.md)"
-        )
-
-
-def _features_of(
-    discriminator: nn.Module, networks: NetworkSettings, code: Code
-) -> DiscriminatorFeatures | OwnFeatures:
-    if isinstance(discriminator, Discriminator):
-        return DiscriminatorFeatures(_laid_out(discriminator))
-    require_maps(discriminator, networks.factory)
-    return OwnFeatures(_laid_out(discriminator).eval(), networks, code)
-
-
-def _statistics(discriminator: nn.Module) -> str:
-    return describe_statistics(
-        discriminator,
-        ours=f"means and biased variances of batches of {STATISTICS_BATCH} training images, averaged",
-        of_batch="of whatever images are computed together",
-    )
-
-
-def _laid_out(network: Network) -> Network:
-    return network.to(memory_format=torch.channels_last)
+from dcgan_dist.storage import place
 
 
 @dataclass(frozen=True)
-class PixelFeatures:
-    """The pixels themselves, in [-1, 1]."""
+class Sources:
+    """What encoders are made from."""
 
-    standardised = False
+    checkpoint: Checkpoint | None
+    published: str
+    seed: int
 
-    @property
-    def recipe(self) -> dict[str, Any]:
-        return {"pixels": "scaled to [-1, 1]"}
+    def of_run(self) -> Encoder:
+        """The features of the run's discriminator."""
+        assert self.checkpoint is not None, "options were checked"
+        return of_discriminator(self.checkpoint)
 
-    def to(self, device: torch.device) -> Self:
-        return self
+    def of_random(self) -> Encoder:
+        """The features of the run's discriminator with initial weights."""
+        assert self.checkpoint is not None, "options were checked"
+        return of_random(self.checkpoint.settings.networks, self.seed, self.checkpoint.code)
 
-    def gather(self, batches: Iterable[Pixels]) -> None:
-        """Nothing."""
+    def of_authors(self, which: str) -> Encoder:
+        """The features of one of the authors' discriminators."""
+        network: Discriminator = getattr(load_published(place(self.published).local_path), which)
+        return DiscriminatorFeatures(network.to(memory_format=torch.channels_last))
 
-    def combine(self, parts: Sequence[None]) -> Self:
-        return self
 
-    def features(self, images: Pixels) -> Tensor:
-        return to_float(images, torch.device("cpu")).flatten(1)
+FEATURES: dict[str, Callable[[Sources], Encoder]] = {
+    "discriminator": Sources.of_run,
+    "random": Sources.of_random,
+    "pixels": lambda sources: PixelFeatures(),
+    "knn": lambda sources: PixelFeatures(),
+    "published-svhn": lambda sources: sources.of_authors("svhn_discriminator"),
+    "published-imagenet": lambda sources: sources.of_authors("imagenet_discriminator"),
+}
+"""What can be asked for, and what makes it."""
+
+OF_A_RUN = ("discriminator", "random")
+
+KMEANS = re.compile(r"kmeans([1-9]\d*)")
+
+
+def make_encoder(name: str, sources: Sources, task: Task) -> Encoder:
+    """The encoder of that name, for a task; raises `SettingsError` where they do not fit."""
+    if name.startswith("published-") and task.train.pictures.image_size != SVHN.image_size:
+        raise SettingsError(
+            f"features {name} are made for images of {SVHN.image_size} x {SVHN.image_size} pixels but those of task "
+            f"{task.name} have {task.train.pictures.image_size}: leave the run out, or take another one"
+        )
+    match = KMEANS.fullmatch(name)
+    if match is None:
+        return FEATURES[name](sources)
+    require_faiss()
+    return KMeansFeatures(int(match[1]), len(task.train))

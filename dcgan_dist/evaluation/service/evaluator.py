@@ -16,8 +16,8 @@ from dcgan_dist.errors import DataError
 from dcgan_dist.evaluation.classifiers.nearest import nearest
 from dcgan_dist.evaluation.classifiers.svm import Part
 from dcgan_dist.evaluation.coverage import Sampler, nearest_sample
-from dcgan_dist.evaluation.encoders.discriminator import to_float
-from dcgan_dist.evaluation.encoders.registry import Description
+from dcgan_dist.evaluation.encoders.encoder import Encoder
+from dcgan_dist.evaluation.encoders.maps import to_float
 from dcgan_dist.evaluation.task import STATISTICS_BATCH, Labelled, Task
 from dcgan_dist.model.pixels import Pixels
 
@@ -62,11 +62,11 @@ class Evaluator:
         self._splits = {task.name: (self._read(task.train), self._read(task.test), task.classes) for task in tasks}
         return [sum(map(_checksum, splits[:2])) % CHECKSUMS for splits in self._splits.values()]
 
-    def gather(self, task: str, description: Description) -> Any:
+    def gather(self, task: str, encoder: Encoder) -> Any:
         """What the features depend on, of this part's training images."""
-        return description.to(self._device).gather(_batches(self._splits[task][0].images))
+        return encoder.to(self._device).gather(_batches(self._splits[task][0].images))
 
-    def describe(self, task: str, description: Description, dtype: torch.dtype) -> tuple[int, int]:
+    def encode(self, task: str, encoder: Encoder, dtype: torch.dtype) -> tuple[int, int]:
         """Make the features of a task's images and keep them: numbers of an image, bytes in all.
 
         Raises `DataError` where they are not finite.
@@ -75,8 +75,8 @@ class Evaluator:
             for split in splits:
                 split.features = None
         self._train, self._test, self._classes = self._splits[task]
-        self._description = description = description.to(self._device)
-        made = [_described(description, split.images, dtype) for split in (self._train, self._test)]
+        self._description = encoder = encoder.to(self._device)
+        made = [_features_of(encoder, split.images, dtype) for split in (self._train, self._test)]
         if not all(torch.isfinite(block).all() for part in made for block in torch.split(part, STATISTICS_BATCH)):
             half = "; or leave --half out, float16 ends at 65,504" if dtype == torch.float16 else ""
             raise DataError(
@@ -167,17 +167,17 @@ def _checksum(split: _Split) -> int:
     return total
 
 
-def _described(description: Description, images: Pixels, dtype: torch.dtype) -> Tensor:
+def _features_of(encoder: Encoder, images: Pixels, dtype: torch.dtype) -> Tensor:
     out: Tensor | None = None
     first = 0
     for batch in _batches(images):
-        made = description.features(batch)
+        made = encoder.features(batch)
         if out is None:
             out = torch.empty(len(images), made.shape[1], dtype=dtype)
         out[first : first + len(made)] = made
         first += len(made)
     if out is None:
-        return torch.empty(0, description.features(np.zeros((1, *images.shape[1:]), np.uint8)).shape[1], dtype=dtype)
+        return torch.empty(0, encoder.features(np.zeros((1, *images.shape[1:]), np.uint8)).shape[1], dtype=dtype)
     return out
 
 

@@ -14,7 +14,7 @@ import torch
 
 from dcgan_dist.evaluation.classifiers.registry import Classifiers
 from dcgan_dist.evaluation.coverage import Sampler
-from dcgan_dist.evaluation.encoders.registry import Description
+from dcgan_dist.evaluation.encoders.encoder import Encoder
 from dcgan_dist.evaluation.probe import probe, recipe
 from dcgan_dist.evaluation.results import encode, recipe_sha256
 from dcgan_dist.evaluation.service.evaluator import Evaluators
@@ -128,15 +128,15 @@ class ProbeJob(Job):
 
     Attributes:
         task: what is judged on.
-        features: what the description is called.
-        description: of images.
+        features: what the encoder is called.
+        encoder: of images.
         dtype: of the features that are kept.
         classifiers: what is trained on them.
     """
 
     task: Task
     features: str
-    description: Description
+    encoder: Encoder
     dtype: torch.dtype
     classifiers: Classifiers
 
@@ -148,7 +148,7 @@ class ProbeJob(Job):
     @property
     def recipe(self) -> dict[str, Any]:
         """See `Job`."""
-        return recipe(self.task, self.description, self.dtype, self.classifiers)
+        return recipe(self.task, self.encoder, self.dtype, self.classifiers)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -157,7 +157,7 @@ class ProbeJob(Job):
 
     def find(self, evaluators: Evaluators, checksums: Mapping[str, str], say: Callable[[str], None]) -> dict[str, Any]:
         """See `Job`."""
-        found = probe(evaluators, self.task, self.description, self.dtype, self.classifiers, say)
+        found = probe(evaluators, self.task, self.encoder, self.dtype, self.classifiers, say)
         return found | {"data_checksum": checksums[self.task.name]}
 
 

@@ -18,7 +18,7 @@ import torch
 
 from dcgan_dist.errors import CheckpointError, DcganDistError
 from dcgan_dist.evaluation.classifiers.registry import Linear
-from dcgan_dist.evaluation.encoders.registry import of_discriminator
+from dcgan_dist.evaluation.encoders.discriminator import of_discriminator
 from dcgan_dist.evaluation.service.job import FOLDER, ProbeJob, read_result, score
 from dcgan_dist.evaluation.service.judge import Judge
 from dcgan_dist.evaluation.task import Task
@@ -188,7 +188,7 @@ class LiveProbe:
             return
         results = []
         for task in self._tasks:
-            description = of_discriminator(checkpoint)
+            encoder = of_discriminator(checkpoint)
             job = ProbeJob(
                 self._run / FOLDER,
                 self._run.name,
@@ -197,7 +197,7 @@ class LiveProbe:
                 checkpoint.images,
                 task,
                 FEATURES,
-                description,
+                encoder,
                 self._dtype,
                 Linear(task.costs),
             )

@@ -19,7 +19,7 @@ from dcgan_dist.cluster.connect import carry_code, worker_environment
 from dcgan_dist.errors import ClusterError, DcganDistError
 from dcgan_dist.evaluation.service.evaluator import Evaluator
 
-LEVELS = {"load": 0, "describe": 1, "standardise": 2, "pose": 3, "begin": 4, "slope": 5, "aim": 5, "move": 5}
+LEVELS = {"load": 0, "encode": 1, "standardise": 2, "pose": 3, "begin": 4, "slope": 5, "aim": 5, "move": 5}
 """Calls that change what an actor holds. A call makes all of higher levels void, and those of its own level too, but
 for the highest: there each one goes on from the one before."""
 HIGHEST = max(LEVELS.values())

@@ -9,7 +9,7 @@ import torch
 from sklearn.neighbors import KNeighborsClassifier
 
 from dcgan_dist.evaluation.classifiers.registry import Classifiers, Linear, Nearest, vote
-from dcgan_dist.evaluation.encoders.registry import PixelFeatures
+from dcgan_dist.evaluation.encoders.pixels import PixelFeatures
 from dcgan_dist.evaluation.probe import load
 from dcgan_dist.evaluation.task import Task
 

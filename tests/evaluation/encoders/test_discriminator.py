@@ -1,100 +1,71 @@
-"""Features of a discriminator: the published numbers, a definition written here, and statistics from several parts."""
+"""Features of a discriminator of a user's own: those of an image do not depend on the images beside it."""
 
-from pathlib import Path
+import pickle
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
-from dcgan_dist.evaluation.encoders.discriminator import batch_statistics, features, to_float, widths
-from dcgan_dist.model.batchnorm import Statistics, average
-from dcgan_dist.model.dcgan import Discriminator, initialize
-from dcgan_dist.model.published_weights import load_published
+from dcgan_dist.errors import SettingsError
+from dcgan_dist.evaluation.encoders.discriminator import OwnFeatures, of_random
+from dcgan_dist.model.batchnorm import BatchNorm
 from dcgan_dist.settings import NetworkSettings
 
-
-def discriminator(**settings: object) -> Discriminator:
-    network = Discriminator(NetworkSettings(image_size=16, discriminator_maps=3, **settings))  # type: ignore[arg-type]
-    initialize(network, seed=1)
-    return network.double()
+SETTINGS = NetworkSettings(image_size=16, factory="tests:build")
 
 
-def images(number: int, seed: int = 0) -> torch.Tensor:
-    return torch.rand(number, 3, 16, 16, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) * 2 - 1
+class Discriminator(nn.Module):
+    """Two layers, one with our batch normalisation, one with PyTorch's, and maps of 6 x 6 and 3 x 3."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = spectral_norm(nn.Conv2d(3, 5, 5, stride=3)), nn.Conv2d(5, 2, 2, stride=2)
+        self.norm, self.other = BatchNorm(5), nn.BatchNorm2d(2)
+        nn.init.constant_(self.norm.weight, 1.5)
+        nn.init.constant_(self.norm.bias, 0.5)
+
+    def maps(self, images: Tensor) -> list[Tensor]:
+        first = F.relu(self.norm(self.one(F.pad(images, (2, 2, 2, 2)))))
+        return [first, self.other(self.two(first))]
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-def test_published_discriminators_give_the_published_features(published: Path, dtype: torch.dtype) -> None:
-    with np.load(published / "expected.npz", allow_pickle=False) as archive:
-        expected = dict(archive)
-    networks, x = load_published(published), torch.from_numpy(expected["x"]).to(dtype)
-    for network, batch, name, limit in (
-        (networks.svhn_discriminator.to(dtype), x, "svhn_d_feat", 1e-5),
-        (networks.imagenet_discriminator.to(dtype), x[expected["imagenet_x_index"]], "imagenet_d_feat4", 5e-6),
-    ):
-        found = features(network, batch_statistics(network, batch), batch)
-        assert found.shape == expected[name].shape
-        assert np.abs(found.double().numpy() - expected[name]).max() <= limit
+def build(settings: NetworkSettings) -> tuple[nn.Module, nn.Module]:
+    return nn.Linear(1, 1), Discriminator()
 
 
-def test_features_are_those_of_the_definition() -> None:
-    network, x = discriminator(), images(6)
-    statistics = batch_statistics(network, images(9, seed=1))
-    found = features(network, statistics, x)
-    wanted, maps, fixed = [], x, iter(zip(statistics.means, statistics.variances, strict=True))
-    for layer in network.layers:
-        maps = F.conv2d(maps, layer.linear.weight, stride=2, padding=2)
-        if layer.norm is not None:
-            mean, variance = (values[:, None, None] for values in next(fixed))
-            gain, shift = layer.norm.weight[:, None, None], layer.norm.bias[:, None, None]
-            maps = (maps - mean) / torch.sqrt(variance + 1e-8) * gain + shift
-        maps = torch.where(maps > 0, maps, 0.2 * maps)
-        cell = maps.shape[-1] // 4
-        wanted.append(maps.reshape(6, -1, 4, cell, 4, cell).amax((3, 5)).reshape(6, -1))
-    assert found.shape == (6, 16 * sum(widths(network))) == (6, 16 * (3 + 6))
-    torch.testing.assert_close(found, torch.cat(wanted, 1), rtol=0, atol=1e-12)
+CODE = {"tests:build": build}
 
 
-def test_every_batch_counts_the_same_and_variances_are_biased() -> None:
-    network = discriminator()
-    large, small = images(40, seed=2), images(4, seed=3)
-    found = average([batch_statistics(network, batch) for batch in (large, small)])
-    first = [F.leaky_relu(network.layers[0].linear(batch), 0.2) for batch in (large, small)]
-    before = [network.layers[1].linear(maps) for maps in first]
-    mean = (before[0].mean((0, 2, 3)) + before[1].mean((0, 2, 3))) / 2
-    variance = (before[0].var((0, 2, 3), correction=0) + before[1].var((0, 2, 3), correction=0)) / 2
-    torch.testing.assert_close(found.means[0], mean, rtol=0, atol=1e-12)
-    torch.testing.assert_close(found.variances[0], variance, rtol=0, atol=1e-12)
+def pictures(number: int) -> np.ndarray:
+    return np.random.default_rng(5).integers(0, 256, (number, 16, 16, 3), np.uint8)
 
 
-def test_parts_together_have_the_statistics_of_all_batches() -> None:
-    network = discriminator(structure="3x3")
-    batches = [batch_statistics(network, images(8, seed)) for seed in range(5)]
-    whole, parts = average(batches), average([average(batches[:1]), average(batches[1:])])
-    assert whole.batches == parts.batches == 5
-    for one, other in zip(whole.means + whole.variances, parts.means + parts.variances, strict=True):
-        torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
+def test_features_of_an_image_depend_on_it_alone_and_survive_a_journey() -> None:
+    images = pictures(50)
+    encoder = of_random(SETTINGS, 3, CODE)
+    assert isinstance(encoder, OwnFeatures)
+    assert encoder.recipe["maps"] == [[5, 6, 6], [2, 3, 3]]
+    assert encoder.recipe["statistics"] == (
+        "means and biased variances of batches of 128 training images, averaged and running statistics of the training "
+        "batches"
+    )
+    parts = [encoder.gather([images[:20]]), pickle.loads(pickle.dumps(encoder)).gather([images[20:40]])]
+    ready = encoder.combine(parts)
+    found = ready.features(images)
+    assert found.shape == (50, 5 * 4 * 4 + 2 * 3 * 3)
+    torch.testing.assert_close(ready.features(images[7:8]), found[7:8], rtol=0, atol=1e-6)
+    torch.testing.assert_close(pickle.loads(pickle.dumps(ready)).features(images), found, rtol=0, atol=0)
+    assert found.std(0).min() > 0
 
 
-def test_features_of_an_image_do_not_depend_on_its_batch() -> None:
-    network, x = discriminator(), images(6)
-    statistics = batch_statistics(network, x)
-    alone = torch.cat([features(network, statistics, image[None]) for image in x])
-    torch.testing.assert_close(alone, features(network, statistics, x), rtol=0, atol=1e-12)
+def test_a_discriminator_without_batch_normalization_is_not_said_to_have_statistics() -> None:
+    networks = NetworkSettings(image_size=16, discriminator_maps=3, batchnorm="nowhere")
+    assert of_random(networks, 0).recipe["statistics"] == "no layers of batch normalization"
 
 
-def test_networks_without_batch_normalisation_have_features_too() -> None:
-    network = discriminator(batchnorm="nowhere")
-    statistics = batch_statistics(network, images(4))
-    assert statistics == Statistics((), (), 1)
-    assert features(network, statistics, images(2)).shape == (2, 144)
-
-
-def test_levels_become_numbers_from_minus_one_to_one() -> None:
-    levels = np.zeros((1, 2, 2, 3), np.uint8)
-    levels[0, 0, 1] = 255
-    found = to_float(levels, torch.device("cpu"))
-    assert found.shape == (1, 3, 2, 2)
-    assert found[0, :, 0, 1].tolist() == [1, 1, 1]
-    assert found[0, :, 1, 1].tolist() == [-1, -1, -1]
+def test_a_discriminator_without_maps_is_told() -> None:
+    with pytest.raises(SettingsError, match=r"networks\.factory tests:build has no method maps"):
+        of_random(SETTINGS, 3, {"tests:build": lambda settings: (nn.Linear(1, 1), nn.Linear(1, 1))})

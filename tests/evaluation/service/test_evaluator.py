@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from dcgan_dist.errors import DataError
-from dcgan_dist.evaluation.encoders.registry import PixelFeatures
+from dcgan_dist.evaluation.encoders.pixels import PixelFeatures
 from dcgan_dist.evaluation.service.evaluator import CHECKSUMS
 from dcgan_dist.evaluation.task import ArrayPictures, Labelled, Task
 
@@ -57,7 +57,7 @@ def test_an_image_that_cannot_be_decoded_is_named_and_not_left_out(bands: Task) 
 def test_a_classifier_is_judged_by_true_class_and_told_class(bands: Task, here: Callable[..., Any]) -> None:
     evaluators = here(2)
     evaluators.each("load", [bands])
-    assert evaluators.each("describe", "bands", PixelFeatures(), torch.float32)[0][0] == 768
+    assert evaluators.each("encode", "bands", PixelFeatures(), torch.float32)[0][0] == 768
     always_one = torch.zeros(3, 769)
     always_one[1, -1] = 1
     for places, labels in ((None, bands.test.labels), (np.array([3, 200, 899]), bands.train.labels[[3, 200, 899]])):
@@ -69,6 +69,6 @@ def test_a_classifier_is_judged_by_true_class_and_told_class(bands: Task, here: 
 def test_features_kept_in_half_precision_take_half_the_memory(bands: Task, here: Callable[..., Any]) -> None:
     evaluators = here(1)
     evaluators.each("load", [bands])
-    ((_, full),) = evaluators.each("describe", "bands", PixelFeatures(), torch.float32)
-    ((_, half),) = evaluators.each("describe", "bands", PixelFeatures(), torch.float16)
+    ((_, full),) = evaluators.each("encode", "bands", PixelFeatures(), torch.float32)
+    ((_, half),) = evaluators.each("encode", "bands", PixelFeatures(), torch.float16)
     assert full == 2 * half == 1_300 * 768 * 4

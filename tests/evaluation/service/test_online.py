@@ -52,7 +52,7 @@ class Held:
         self.reached, self.go_on = threading.Semaphore(0), threading.Semaphore(0)
 
     def each(self, name: str, /, *arguments: Any) -> list[Any]:
-        if name == "describe":
+        if name == "encode":
             self.reached.release()
             assert self.go_on.acquire(timeout=60)
         return list(self._evaluators.each(name, *arguments))

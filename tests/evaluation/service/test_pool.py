@@ -17,7 +17,8 @@ import torch
 
 from dcgan_dist.errors import ClusterError, DataError
 from dcgan_dist.evaluation.classifiers.registry import Linear
-from dcgan_dist.evaluation.encoders.registry import DiscriminatorFeatures, PixelFeatures
+from dcgan_dist.evaluation.encoders.discriminator import DiscriminatorFeatures
+from dcgan_dist.evaluation.encoders.pixels import PixelFeatures
 from dcgan_dist.evaluation.probe import load, probe
 from dcgan_dist.evaluation.service.pool import MAX_DEATHS, Pool
 from dcgan_dist.evaluation.task import ArrayPictures, Labelled, Task
@@ -91,14 +92,14 @@ def test_an_actor_that_is_killed_at_any_time_is_replaced_and_the_result_is_the_s
 
 def test_an_actor_that_is_killed_while_it_computes_is_replaced_too(pool: Pool, bands: Task) -> None:
     load(pool, [bands])
-    pool.each("describe", "bands", PixelFeatures(), torch.float32)
+    pool.each("encode", "bands", PixelFeatures(), torch.float32)
     pids = pool.pids()
     killer = threading.Thread(target=lambda: (time.sleep(0.3), os.kill(pids[1], signal.SIGKILL)))
     killer.start()
     deadline = time.monotonic() + 60
     while not pool.replaced:
         assert time.monotonic() < deadline
-        assert len(pool.each("describe", "bands", PixelFeatures(), torch.float32)) == 2
+        assert len(pool.each("encode", "bands", PixelFeatures(), torch.float32)) == 2
     killer.join()
     assert pool.replaced == 1
     assert scores(judged(pool, bands))[0] > 0.7
@@ -123,9 +124,9 @@ def test_the_published_discriminator_gives_its_published_features(pool: Pool, pu
     images = Labelled(pictures, numbers, numbers % 2)
     task = Task("numbers", "given", images, images, 2, held_out=1, seed=0)
     load(pool, [task])
-    description = Given(load_published(published).svhn_discriminator, given=x)
-    description = description.combine(pool.each("gather", "numbers", description))
-    assert pool.each("describe", "numbers", description, torch.float32)[0][0] == 7_168
+    encoder = Given(load_published(published).svhn_discriminator, given=x)
+    encoder = encoder.combine(pool.each("gather", "numbers", encoder))
+    assert pool.each("encode", "numbers", encoder, torch.float32)[0][0] == 7_168
     count, sums, squares = (sum(column) for column in zip(*pool.each("moments"), strict=True))
     assert count == 64
     assert np.abs(sums.numpy() - expected.sum(0)).max() < 64 * 1e-5
@@ -133,7 +134,7 @@ def test_the_published_discriminator_gives_its_published_features(pool: Pool, pu
 
 
 class Deadly:
-    """A description that kills whoever gathers for it."""
+    """An encoder that kills whoever gathers for it."""
 
     def to(self, device: Any) -> "Deadly":
         return self

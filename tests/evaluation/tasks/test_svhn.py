@@ -11,7 +11,7 @@ from scipy.io import savemat
 
 from dcgan_dist.errors import DataError, SettingsError
 from dcgan_dist.evaluation.classifiers.registry import Linear
-from dcgan_dist.evaluation.encoders.registry import PixelFeatures
+from dcgan_dist.evaluation.encoders.pixels import PixelFeatures
 from dcgan_dist.evaluation.probe import load, probe
 from dcgan_dist.evaluation.task import FewLabels, Task
 from dcgan_dist.evaluation.tasks import parse_tasks
