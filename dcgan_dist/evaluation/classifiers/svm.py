@@ -24,6 +24,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from dcgan_dist.evaluation.actor_state import Stage, makes, reads
+
 BLOCK_BYTES = 8 << 20
 """Features of a block of images as float32: what one product reads, the next one finds in the processor's cache."""
 TOLERANCE = 1e-4
@@ -60,6 +62,7 @@ class Part:
         self._rows = max(1, BLOCK_BYTES // (4 * features.shape[1]))
         self._inside: Tensor | None = None
 
+    @reads
     def sketch(self, probes: Tensor, images: int) -> tuple[Tensor, Tensor]:
         """Sum over the first so many images of x x^T, times probes, both [r, F + 1]; and how many they are."""
         out = torch.zeros_like(probes)
@@ -67,6 +70,7 @@ class Part:
             self._add(out, self._times(probes, block), block)
         return out, torch.tensor(min(images, len(self._labels)))
 
+    @makes(Stage.WEIGHTS)
     def begin(self, weights: Tensor, vectors: Tensor) -> tuple[()]:
         """Take weights, and the orthonormal vectors [r, F + 1] of a space, which stay the same for this part."""
         self._margins = self._signs * self._outputs(weights)
@@ -76,6 +80,7 @@ class Part:
                 self._inside[rows] = self._times(vectors, block).T
         return ()
 
+    @makes(Stage.ITERATION, adds=True)
     def slope(self) -> tuple[Tensor, Tensor, Tensor]:
         """Of each class the sum of the squared hinge, float64 [K], its gradient [K, F + 1], and images below 1, [K]."""
         missing = (1 - self._margins).clamp_(min=0)
@@ -85,11 +90,13 @@ class Part:
             self._add(back, outputs[:, rows], block)
         return missing.double().square().sum(0), back, self._active.sum(1)
 
+    @reads
     def inside(self) -> tuple[Tensor]:
         """Of each class the sum of x x^T in that space over its images below 1: [K, r, r]."""
         assert self._inside is not None, "begin comes first"
         return (torch.stack([self._inside.T @ (self._inside * active[:, None]) for active in self._active]),)
 
+    @reads
     def curve(self, direction: Tensor) -> tuple[Tensor]:
         """Second derivative of the sum of the squared hinge, times a direction; both [K, F + 1]."""
         out = torch.zeros_like(direction)
@@ -97,22 +104,26 @@ class Part:
             self._add(out, self._times(direction, block).mul_(self._active[:, rows]), block)
         return (out.mul_(2),)
 
+    @makes(Stage.ITERATION, adds=True)
     def aim(self, direction: Tensor) -> tuple[()]:
         """Take a direction to look along."""
         self._changes = self._signs * self._outputs(direction)
         return ()
 
+    @reads
     def along(self, steps: Tensor) -> tuple[Tensor]:
         """First two derivatives of the sum of the squared hinge at steps [K] along the direction: float64 [2, K]."""
         missing = (1 - self._margins - steps.float() * self._changes).clamp_(min=0)
         slope = -2 * (missing * self._changes).sum(0, dtype=torch.float64)
         return (torch.stack([slope, 2 * (self._changes.square() * (missing > 0)).sum(0, dtype=torch.float64)]),)
 
+    @makes(Stage.ITERATION, adds=True)
     def move(self, steps: Tensor) -> tuple[()]:
         """Go steps [K] along the direction."""
         self._margins += steps.float() * self._changes
         return ()
 
+    @reads
     def told(self, weights: Tensor) -> Tensor:
         """int64 [n]: the class that weights give each image."""
         return self._outputs(weights).argmax(1)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from dcgan_dist.data.streaming.plan import Integers
 from dcgan_dist.errors import DataError
+from dcgan_dist.evaluation.actor_state import Stage, makes, reads
 from dcgan_dist.evaluation.classifiers.nearest import nearest
 from dcgan_dist.evaluation.classifiers.svm import Part
 from dcgan_dist.evaluation.coverage import Sampler, nearest_sample
@@ -57,15 +58,18 @@ class Evaluator:
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.set_num_threads(threads or max(1, len(os.sched_getaffinity(0)) // parts))
 
+    @makes(Stage.IMAGES)
     def load(self, tasks: Sequence[Task]) -> list[int]:
         """Decode this part of all images; of each task their checksum, to be added up over the parts."""
         self._splits = {task.name: (self._read(task.train), self._read(task.test), task.classes) for task in tasks}
         return [sum(map(_checksum, splits[:2])) % CHECKSUMS for splits in self._splits.values()]
 
+    @reads
     def gather(self, task: str, encoder: Encoder) -> Any:
         """What the features depend on, of this part's training images."""
         return encoder.to(self._device).gather(_batches(self._splits[task][0].images))
 
+    @makes(Stage.FEATURES)
     def encode(self, task: str, encoder: Encoder, dtype: torch.dtype) -> tuple[int, int]:
         """Make the features of a task's images and keep them: numbers of an image, bytes in all.
 
@@ -75,7 +79,7 @@ class Evaluator:
             for split in splits:
                 split.features = None
         self._train, self._test, self._classes = self._splits[task]
-        self._description = encoder = encoder.to(self._device)
+        self._encoder = encoder = encoder.to(self._device)
         made = [_features_of(encoder, split.images, dtype) for split in (self._train, self._test)]
         if not all(torch.isfinite(block).all() for part in made for block in torch.split(part, STATISTICS_BATCH)):
             half = "; or leave --half out, float16 ends at 65,504" if dtype == torch.float16 else ""
@@ -85,6 +89,7 @@ class Evaluator:
         self._train.features, self._test.features = made
         return made[0].shape[1], sum(features.nbytes for features in made)
 
+    @reads
     def nearest(self, images: Pixels, kept: int, among: Integers | None = None) -> tuple[Tensor, Tensor]:
         """By the features that are kept, the training images here that are nearest to other images, see `nearest`.
 
@@ -93,15 +98,17 @@ class Evaluator:
             kept: how many of each are wanted.
             among: places of the training images that count; all of them.
         """
-        queries = torch.cat([self._description.features(batch) for batch in _batches(images)])
+        queries = torch.cat([self._encoder.features(batch) for batch in _batches(images)])
         features, rows = self._rows(self._train, self._train.places if among is None else among)
         return nearest(queries, features, torch.from_numpy(self._train.places[rows]), kept)
 
+    @reads
     def nearest_sample(self, sampler: Sampler, images: Pixels, numbers: Sequence[int]) -> Tensor:
         """Distances of images uint8 [n, S, S, 3] to samples that are this part's, see `coverage.nearest_sample`."""
         asked = to_float(images, torch.device("cpu")).flatten(1)
         return nearest_sample(sampler.to(self._device), asked, numbers, self._number, self._parts)
 
+    @reads
     def moments(self) -> tuple[int, Tensor, Tensor]:
         """Of the features of this part's training images: how many, their sum and sum of squares, float64 [F]."""
         features = self._features(self._train)
@@ -111,12 +118,14 @@ class Evaluator:
             squares += block.double().square().sum(0)
         return len(features), sums, squares
 
+    @makes(Stage.SCALED)
     def standardise(self, mean: Tensor, deviation: Tensor) -> None:
         """Take the mean from all features and divide by the deviation, both float32 [F]."""
         for split in (self._train, self._test):
             for block in torch.split(self._features(split), STATISTICS_BATCH):
                 block.copy_((block.float() - mean) / deviation)
 
+    @makes(Stage.SELECTION)
     def pose(self, places: Integers) -> int:
         """Begin a classifier on the training images at these places; how many of them are here."""
         self._part, rows = self._chosen(self._train, places)
@@ -127,6 +136,7 @@ class Evaluator:
         result: tuple[Tensor, ...] = getattr(self._part, name)(*arguments)
         return result
 
+    @reads
     def judge(self, weights: Tensor, places: Integers | None = None) -> NDArray[np.int64]:
         """Confusion matrix int64 [true, told] on all test images, or on the training images at these places."""
         split = self._test if places is None else self._train

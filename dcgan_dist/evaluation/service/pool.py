@@ -1,6 +1,7 @@
 """Evaluation actors: each holds its part of a task; sums travel, images and features never do.
 
-An actor that dies is replaced, and the new one is told again what made the state of the old one: the calls in force.
+An actor that dies is replaced, and the new one is told again what made the state of the old one: the calls in force
+(`actor_state.py`).
 """
 
 import os
@@ -17,20 +18,20 @@ from ray.exceptions import RayActorError, RayTaskError
 from dcgan_dist.cluster.autoscaling import LOOK_S, Patience
 from dcgan_dist.cluster.connect import carry_code, worker_environment
 from dcgan_dist.errors import ClusterError, DcganDistError
+from dcgan_dist.evaluation.actor_state import Call, effect_of, in_force
+from dcgan_dist.evaluation.classifiers.svm import Part
 from dcgan_dist.evaluation.service.evaluator import Evaluator
 
-LEVELS = {"load": 0, "encode": 1, "standardise": 2, "pose": 3, "begin": 4, "slope": 5, "aim": 5, "move": 5}
-"""Calls that change what an actor holds. A call makes all of higher levels void, and those of its own level too, but
-for the highest: there each one goes on from the one before."""
-HIGHEST = max(LEVELS.values())
+CLASSIFIER = "svm"
+"""Name of the method by which an evaluator passes calls on to its part of the classifier."""
 MAX_DEATHS = 3
 """Of one actor during one call: what kills it so often is the call."""
 RESOURCE = "evaluator"
 """Ray's name for machines that are there for evaluation: `ray start --resources '{"evaluator": 4}'`."""
 
 
-class _Actor(Evaluator):
-    """An evaluator that says where it is."""
+class _Located:
+    """Says where an actor is."""
 
     def node(self) -> str:
         """Ray's name for its host."""
@@ -50,7 +51,14 @@ class Pool:
     """
 
     def __init__(
-        self, number: int, cpus: float, gpus: float, threads: int, resource: str = "", wait_s: float = 60.0
+        self,
+        number: int,
+        cpus: float,
+        gpus: float,
+        threads: int,
+        resource: str = "",
+        wait_s: float = 60.0,
+        kind: type[Evaluator] = Evaluator,
     ) -> None:
         """Start them.
 
@@ -60,11 +68,12 @@ class Pool:
             threads: of each one's tensor operations.
             resource: see `ProbeSettings`.
             wait_s: how long they may take to find room, where no machine is under way.
+            kind: of evaluator that each of them is.
 
         Raises:
             ClusterError: they found none.
         """
-        self._number, self._threads = number, threads
+        self._number, self._threads, self._kind = number, threads, kind
         carry_code()
         environment = {"env_vars": worker_environment()}
         self._options: dict[str, Any] = {
@@ -79,7 +88,7 @@ class Pool:
             self._options["resources"] = {resource: 1}
         # What is left for this process is small, and threads of it would spin on cores that actors compute on.
         torch.set_num_threads(1)
-        self._in_force: list[tuple[str, tuple[Any, ...]]] = []
+        self._in_force: list[Call] = []
         self.replaced = 0
         self.say: Callable[[str], None] = lambda text: None
         self._actors = [self._start(part) for part in range(number)]
@@ -100,17 +109,19 @@ class Pool:
 
         Raises:
             DcganDistError: one of them says what a user can mend, or dies again and again.
+            TypeError: the method does not declare what it makes.
         """
+        effect = effect_of(getattr(Part, arguments[0]) if name == CLASSIFIER else getattr(self._kind, name))
         # What is large lies in the object store, once for all of them.
         shared = tuple(argument if isinstance(argument, str) else ray.put(argument) for argument in arguments)
         waiting = [getattr(actor, name).remote(*shared) for actor in self._actors]
         results = [self._result(part, reference, name, shared) for part, reference in enumerate(waiting)]
-        self._remember(name, shared)
+        self._in_force = in_force(self._in_force, Call(name, shared, effect))
         return results
 
     def svm(self, name: str, /, *arguments: Any) -> tuple[Any, ...]:
         """`svm.Reduce` over all parts."""
-        results = self.each("svm", name, *arguments)
+        results = self.each(CLASSIFIER, name, *arguments)
         return tuple(sum(column[1:], column[0]) for column in zip(*results, strict=True))
 
     def held(self) -> dict[str, tuple[float, float]]:
@@ -149,33 +160,20 @@ class Pool:
                 raise
 
     def _start(self, part: int) -> ActorHandle:
-        return ray.remote(_Actor).options(**self._options).remote(part, self._number, self._threads)
+        actor = type("_Actor", (_Located, self._kind), {})
+        return ray.remote(actor).options(**self._options).remote(part, self._number, self._threads)
 
     def _replace(self, part: int) -> None:
         """A new actor in the place of one that has died, in the state in which that one was."""
         self.replaced += 1
         self.say(f"evaluation actor {part} has died; a new one takes over its images")
         actor = self._actors[part] = self._start(part)
-        for name, arguments in self._in_force:
-            getattr(actor, name).remote(*arguments)  # an actor takes its calls in order
+        for call in self._in_force:
+            getattr(actor, call.name).remote(*call.arguments)  # an actor takes its calls in order
         with suppress(RayActorError):  # the call that follows tells of it
             self._nodes[part] = ray.get(actor.node.remote())
-
-    def _remember(self, name: str, arguments: tuple[Any, ...]) -> None:
-        """Keep a call that a replacement needs to be told."""
-        level = LEVELS.get(_what(name, arguments))
-        if level is None:
-            return
-        kept = level + 1 if level == HIGHEST else level
-        self._in_force = [call for call in self._in_force if LEVELS[_what(*call)] < kept]
-        self._in_force.append((name, arguments))
 
 
 def _first(error: Exception) -> str:
     """Of what Ray says, the first line: the others are for who looks for the cause."""
     return str(error).strip().partition("\n")[0].rstrip(".")
-
-
-def _what(name: str, arguments: tuple[Any, ...]) -> str:
-    """Name of a call; of one to the classifier, that of its method."""
-    return str(arguments[0]) if name == "svm" else name

@@ -16,10 +16,12 @@ import ray
 import torch
 
 from dcgan_dist.errors import ClusterError, DataError
+from dcgan_dist.evaluation.actor_state import Stage, makes, reads
 from dcgan_dist.evaluation.classifiers.registry import Linear
 from dcgan_dist.evaluation.encoders.discriminator import DiscriminatorFeatures
 from dcgan_dist.evaluation.encoders.pixels import PixelFeatures
 from dcgan_dist.evaluation.probe import load, probe
+from dcgan_dist.evaluation.service.evaluator import Evaluator
 from dcgan_dist.evaluation.service.pool import MAX_DEATHS, Pool
 from dcgan_dist.evaluation.task import ArrayPictures, Labelled, Task
 from dcgan_dist.model.published_weights import load_published
@@ -103,6 +105,39 @@ def test_an_actor_that_is_killed_while_it_computes_is_replaced_too(pool: Pool, b
     killer.join()
     assert pool.replaced == 1
     assert scores(judged(pool, bands))[0] > 0.7
+
+
+class Shifting(Evaluator):
+    """Has one more state, made from the features."""
+
+    @makes(Stage.SCALED)
+    def shift(self, by: float) -> None:
+        self._features(self._train).add_(by)
+
+    @reads
+    def total(self) -> float:
+        return float(self._features(self._train).double().sum())
+
+    def forgotten(self) -> None:
+        raise AssertionError("it is never called")
+
+
+def test_a_state_of_somebody_elses_outlives_its_actor(bands: Task) -> None:
+    pool = Pool(2, 0.25, 0, 1, kind=Shifting)
+    try:
+        load(pool, [bands])
+        pool.each("encode", "bands", PixelFeatures(), torch.float32)
+        before = pool.each("total")
+        pool.each("shift", 0.75)
+        shifted = pool.each("total")
+        assert all(after > total + 1 for after, total in zip(shifted, before, strict=True))
+        os.kill(pool.pids()[1], signal.SIGKILL)
+        assert pool.each("total") == shifted
+        assert pool.replaced == 1
+        with pytest.raises(TypeError, match="forgotten declares no effect"):
+            pool.each("forgotten")
+    finally:
+        pool.close()
 
 
 @dataclass(frozen=True, eq=False)

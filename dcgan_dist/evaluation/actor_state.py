@@ -1,0 +1,84 @@
+"""What a call makes an evaluation actor hold: declared where the method is defined, so that nothing is forgotten.
+
+What an actor holds is made in stages, each from the ones before. An actor that replaces a dead one is told again the
+calls in force: those whose stage has not been made anew since. A method that declares nothing cannot be called.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, TypeVar
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+_EFFECT = "_effect"
+
+
+class Stage(IntEnum):
+    """Of what an evaluator holds, each made from the ones before."""
+
+    IMAGES = 0
+    FEATURES = 1
+    SCALED = 2
+    SELECTION = 3
+    """Training images of a classifier."""
+    WEIGHTS = 4
+    """With which the classifier's iterations begin."""
+    ITERATION = 5
+
+
+@dataclass(frozen=True)
+class Effect:
+    """Of a call.
+
+    Attributes:
+        stage: what it makes; what was made from an earlier version of that is void. None: it changes nothing.
+        adds: whether it goes on from earlier calls of its own stage, which stay in force.
+    """
+
+    stage: Stage | None
+    adds: bool = False
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of a method, by name, with its arguments and its effect."""
+
+    name: str
+    arguments: tuple[Any, ...]
+    effect: Effect
+
+
+def makes(stage: Stage, *, adds: bool = False) -> Callable[[Method], Method]:
+    """Declare that a method makes this stage anew; or, with `adds`, goes on from what its earlier calls made."""
+
+    def declare(method: Method) -> Method:
+        setattr(method, _EFFECT, Effect(stage, adds))
+        return method
+
+    return declare
+
+
+def reads(method: Method) -> Method:
+    """Declare that a method changes nothing that a later call depends on."""
+    setattr(method, _EFFECT, Effect(None))
+    return method
+
+
+def effect_of(method: Callable[..., Any]) -> Effect:
+    """What a method declares; raises `TypeError` where it declares nothing."""
+    effect = getattr(method, _EFFECT, None)
+    if not isinstance(effect, Effect):
+        raise TypeError(
+            f"{getattr(method, '__qualname__', method)} declares no effect, so that a replaced actor would not be told "
+            "of it: decorate it with makes(Stage...) or reads"
+        )
+    return effect
+
+
+def in_force(calls: Sequence[Call], call: Call) -> list[Call]:
+    """The calls to be told again to a replacement once this one was made after those."""
+    stage = call.effect.stage
+    if stage is None:
+        return list(calls)
+    void_from = stage + 1 if call.effect.adds else stage
+    return [*(one for one in calls if one.effect.stage is not None and one.effect.stage < void_from), call]
