@@ -7,167 +7,17 @@ python -m dcgan_dist.evaluate --features pixels,kmeans1600,published-imagenet --
 """
 
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any
+from collections.abc import Sequence
 
-import torch
 import tyro
 
 from dcgan_dist.cli.arguments import read
 from dcgan_dist.cli.invocation import prog
-from dcgan_dist.errors import SettingsError
-from dcgan_dist.evaluation.classifiers.registry import Linear, Nearest
-from dcgan_dist.evaluation.coverage import Sampler
-from dcgan_dist.evaluation.encoders.registry import FEATURES, KMEANS, OF_A_RUN, Sources, make_encoder
-from dcgan_dist.evaluation.probe import load
-from dcgan_dist.evaluation.service.job import FOLDER, Job, NeighboursJob, ProbeJob
-from dcgan_dist.evaluation.service.options import ActorOptions, open_pool, status_of
+from dcgan_dist.evaluation.service.comparison import EvaluateOptions, evaluate, results_folder
+from dcgan_dist.evaluation.service.options import status_of
 from dcgan_dist.evaluation.tables import table
-from dcgan_dist.evaluation.task import Task
-from dcgan_dist.evaluation.tasks import Named, parse_tasks
-from dcgan_dist.evaluation.tasks.neighbours import NAME as NEIGHBOURS
-from dcgan_dist.evaluation.tasks.neighbours import open_neighbours
-from dcgan_dist.model.generate import Which
 from dcgan_dist.monitoring.sinks.terminal import Line, printable
-from dcgan_dist.run_folder.checkpoint import Checkpoint, named_checkpoint
-from dcgan_dist.run_folder.generators import load_training_generator
-from dcgan_dist.run_folder.naming import NamedRun, find_run
-from dcgan_dist.run_folder.trained_on import TrainedOn, find_trained_on
-from dcgan_dist.storage import Place, place, require_lasting, require_writable
-
-arg = tyro.conf.arg
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvaluateOptions(ActorOptions):
-    """Train classifiers on frozen features of a run's discriminator and report their accuracy, or measure how close
-    samples of its generator come to the data."""
-
-    run: Annotated[str, tyro.conf.Positional, arg(metavar="RUN")] = ""
-    """The run: its name in the storage, its folder on a disk or in an object store, or one of its checkpoints; not
-    needed for features that are no run's."""
-    storage: Annotated[str, arg(metavar="ADDRESS")] = "runs"
-    """Where to look for a run that is given by name."""
-    tasks: Annotated[str, arg(metavar="NAME[=FOLDER],...")] = "cifar10"
-    """What to evaluate on: folders with labeled `train-*.tar` and `test-*.tar`, for `svhn` also one with its .mat
-    files; without FOLDER, $DCGAN_DIST_DATA/NAME. `neighbours`: distances from the images that the run was trained
-    on, or from the `test-*.tar` of a folder, to the nearest of 1,000, 10,000 and 100,000 samples."""
-    features: Annotated[str, arg(metavar="NAME,...")] = "discriminator"
-    """Features to compare: `discriminator` of the run; `random`, the same network with initial weights; `pixels`;
-    `published-svhn` and `published-imagenet`, the authors' (of the latter the first four layers); `kmeans1600` and
-    other numbers (paper, table 1); `knn`, nearest neighbors of the pixels instead of a linear classifier."""
-    published: Annotated[str, arg(metavar="FOLDER")] = "$DCGAN_DIST_DATA/published"
-    """Folder of the authors' published weights."""
-    out: Annotated[str, arg(metavar="FOLDER")] = ""
-    """Folder for the results; empty: RUN/evaluation, or `evaluation` in the current folder if there is no run."""
-    size: Annotated[int, arg(metavar="PIXELS")] = 32
-    """Height and width of the images if there is no run; a run has its own."""
-    checkpoint: Annotated[str, arg(metavar="NAME")] = ""
-    """Name of a folder in RUN/checkpoints, `latest`, or `best`, the one with the best probe accuracy. Empty: the one
-    that RUN names, otherwise the latest."""
-    generator: Which = "auto"
-    """Which generator draws the samples for `neighbours`: see `dcgan_dist.sample`."""
-    half: bool = False
-    """Store features as float16, in half the memory."""
-    resize: bool = False
-    """Resize images whose size differs from that of the networks."""
-    seed: Annotated[int, arg(metavar="NUMBER")] = 0
-    """Random seed of the order of the images, the draws of few labels, random networks, and samples."""
-    again: bool = False
-    """Compute results again that already exist."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name in self.features.split(","):
-            if name not in FEATURES and not KMEANS.fullmatch(name):
-                known = ", ".join([*FEATURES, "kmeans1600"])
-                raise SettingsError(f"features is {self.features!r} but needs names of {known}")
-            if name in OF_A_RUN and not self.run:
-                raise SettingsError(f"features {name} are made by a run's network: give the run's folder")
-
-
-def results_folder(options: EvaluateOptions, run: Place | None) -> Place:
-    """Where results go."""
-    return run / FOLDER if run is not None and not options.out else place(options.out or FOLDER)
-
-
-def evaluate(
-    options: EvaluateOptions, of: NamedRun | None, say: Callable[[str], None]
-) -> dict[str, list[dict[str, Any]]]:
-    """Results by task; those that are there already are read, the others computed and written.
-
-    Args:
-        of: the run that the options name, if they name one.
-
-    Raises:
-        DcganDistError: what a user can mend, before anything starts where it can be seen then.
-    """
-    run = of.place if of else None
-    checkpoint = (
-        named_checkpoint(of.place, of.choose(options.checkpoint), trust_code=options.trust_code) if of else None
-    )
-    trained_on = find_trained_on(run, checkpoint.settings) if run and checkpoint else TrainedOn()
-    jobs: list[Job] = []
-    tasks: list[Task] = []
-    for named in parse_tasks(options.tasks):
-        if named.name == NEIGHBOURS:
-            jobs.append(_neighbours(named, options, run, checkpoint, trained_on))
-            continue
-        size = checkpoint.settings.networks.image_size if checkpoint else options.size
-        task = named.open(size, resize=options.resize, seed=options.seed).seen_by(trained_on)
-        tasks.append(task)
-        jobs += _probes(task, options, run, checkpoint)
-    results = {job.file: None if options.again else job.read() for job in jobs}
-    waiting = [job for job in jobs if results[job.file] is None]
-    if waiting:
-        out = results_folder(options, run)
-        require_lasting(out, "--out")
-        require_writable(out, "--out")
-        for task_name, note in dict.fromkeys((job.names[0], note) for job in jobs for note in job.notes):
-            print(f"{task_name}: {note}", file=sys.stderr)
-        with open_pool(options, say) as pool:
-            names = {job.names[0] for job in waiting}
-            needed = [task for task in tasks if task.name in names]
-            if needed:
-                say(f"reading {sum(len(task.train) + len(task.test) for task in needed):,} images")
-            checksums = load(pool, needed)
-            for job in waiting:
-                results[job.file] = job.compute(pool, checksums, options.actors, say)
-    by_task: dict[str, list[dict[str, Any]]] = {}
-    for job in jobs:
-        by_task.setdefault(job.names[0], []).append(results[job.file] or {})
-    return by_task
-
-
-def _probes(task: Task, options: EvaluateOptions, run: Place | None, checkpoint: Checkpoint | None) -> list[Job]:
-    """All features that are asked for, on a task."""
-    sources = Sources(checkpoint, options.published, options.seed)
-    dtype = torch.float16 if options.half else torch.float32
-    jobs: list[Job] = []
-    for name in options.features.split(","):
-        about = ("", "", 0, 0)
-        if name in OF_A_RUN and run is not None and checkpoint is not None:
-            about = (run.name, checkpoint.name, checkpoint.step, checkpoint.images)
-        encoder = make_encoder(name, sources, task)
-        classifiers = Nearest() if name == "knn" else Linear(task.costs)
-        jobs.append(ProbeJob(results_folder(options, run), *about, task, name, encoder, dtype, classifiers))
-    return jobs
-
-
-def _neighbours(
-    named: Named, options: EvaluateOptions, run: Place | None, checkpoint: Checkpoint | None, trained_on: TrainedOn
-) -> NeighboursJob:
-    """Distances to samples of the run's generator; raises `SettingsError` without a run."""
-    if run is None or checkpoint is None:
-        raise SettingsError(f"task {NEIGHBOURS} draws samples of a run: give its folder")
-    settings = checkpoint.settings
-    asked = open_neighbours(named.folder, run, settings, trained_on, resize=options.resize)
-    generator, kind = load_training_generator(checkpoint, options.generator)
-    size = settings.optimization.batch_size
-    sampler = Sampler(generator, kind, settings.networks, size, options.seed, checkpoint.code)
-    about = (run.name, checkpoint.name, checkpoint.step, checkpoint.images)
-    return NeighboursJob(results_folder(options, run), *about, asked, sampler)
+from dcgan_dist.run_folder.naming import find_run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -6,38 +6,31 @@ python -m dcgan_dist.memorised runs/cifar32 --data FOLDER
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
-import simplejpeg
 import torch
 import tyro
 
 from dcgan_dist.cli.arguments import read
 from dcgan_dist.cli.invocation import prog
-from dcgan_dist.data.scenes.builtin import EMBEDDED, embedded_image
-from dcgan_dist.data.shards.index import Index
-from dcgan_dist.errors import DataError, SettingsError, at_work
+from dcgan_dist.errors import SettingsError, at_work
 from dcgan_dist.evaluation.encoders.discriminator import of_discriminator
 from dcgan_dist.evaluation.encoders.encoder import Encoder
 from dcgan_dist.evaluation.encoders.pixels import PixelFeatures
 from dcgan_dist.evaluation.results import recipe_sha256
 from dcgan_dist.evaluation.service.job import FOLDER
 from dcgan_dist.evaluation.service.options import ActorOptions, open_pool, status_of
-from dcgan_dist.evaluation.task import Labelled
-from dcgan_dist.evaluation.tasks.labelled import digest, find_split, open_index, pictures
-from dcgan_dist.evaluation.tasks.neighbours import require_unseen, training_index
 from dcgan_dist.model.generate import Which
-from dcgan_dist.model.pixels import Pixels, png
+from dcgan_dist.model.pixels import png
 from dcgan_dist.monitoring.sinks.terminal import Line
 from dcgan_dist.run_folder.checkpoint import named_checkpoint
 from dcgan_dist.run_folder.generators import load_frozen
 from dcgan_dist.run_folder.naming import find_run
-from dcgan_dist.run_folder.trained_on import find_trained_on
-from dcgan_dist.settings import Settings
-from dcgan_dist.storage import Place, place, require_writable
+from dcgan_dist.storage import require_writable
 from dcgan_dist.studies.memorisation import lines, look, recipe, record
+from dcgan_dist.studies.training_images import training_images
 
 arg = tyro.conf.arg
 
@@ -71,73 +64,6 @@ class MemorisedOptions(ActorOptions):
         if self.number < FEWEST:
             raise SettingsError(f"number is {self.number} but needs at least {FEWEST}")
         super().__post_init__()
-
-
-@dataclass(frozen=True, eq=False)
-class Compared:
-    """What samples are compared with.
-
-    Attributes:
-        train: what the run was trained on.
-        held_out: uint8 [m, S, S, 3], images that it was not trained on.
-        data: what tells both from other images.
-        notes: lines about what is doubtful in them.
-    """
-
-    train: Labelled
-    held_out: Pixels
-    data: str
-    notes: tuple[str, ...] = ()
-
-
-def training_images(run: Place, settings: Settings, data: str, number: int) -> Compared:
-    """What a run was trained on, and at most so many images that it was not.
-
-    Raises:
-        DataError: images are not there, are not those that the run was trained on, or those that are held out are.
-        SettingsError: it has to be said where they are.
-    """
-    size = settings.networks.image_size
-    trained_on = find_trained_on(run, settings)
-    if data:
-        train, test = (open_index(find_split(place(data), split)) for split in ("train", "test"))
-        is_own = trained_on.is_own(train)
-        if is_own is False:
-            theirs = (
-                "leave --data out, since it drew its own"
-                if settings.data.path == EMBEDDED
-                else f"give the folder that holds those of {settings.data.path} as train-*.tar"
-            )
-            raise DataError(
-                f"the shards train-*.tar of {data} are not the ones that {run} was trained on, so copies of its "
-                f"training images would not be found: {theirs}"
-            )
-        doubt = [] if is_own else [f"it is not known whether {run} was trained on {data}/train-*.tar"]
-        notes = dict.fromkeys([*doubt, *require_unseen(test, settings, trained_on), *train.told, *test.told])
-        others = _unlabelled(test, size, settings)
-        held_out = others.read(np.arange(min(number, len(test))))
-        return Compared(_unlabelled(train, size, settings), held_out, digest((train, test)), tuple(notes))
-    if settings.data.path != EMBEDDED:
-        raise SettingsError(
-            f"{run} was trained on {settings.data.path}: give --data FOLDER with those images as train-*.tar, and "
-            "others as test-*.tar"
-        )
-    first = settings.data.scenes_images
-    more = (embedded_image(settings.data.scenes, size, first + i)[0] for i in range(number))
-    train, doubts = training_index(run, settings, trained_on)
-    if trained_on.before:
-        other = next(iter(trained_on.before))
-        doubts = [
-            *doubts,
-            f"held-out scenes may have been trained on by a run that this one began with, as {other} was",
-        ]
-    held_out = np.stack([simplejpeg.decode_jpeg(jpeg) for jpeg in more])
-    return Compared(_unlabelled(train, size, settings), held_out, digest([train]), tuple(doubts))
-
-
-def _unlabelled(index: Index, size: int, settings: Settings) -> Labelled:
-    shown = replace(pictures(index, size), fit=settings.data.fit)
-    return Labelled(shown, np.arange(len(index)), np.zeros(len(index), np.int64))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

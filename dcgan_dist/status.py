@@ -4,38 +4,21 @@ python -m dcgan_dist.status NAME
 python -m dcgan_dist.status s3://bucket/runs/NAME
 """
 
-import statistics
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import tyro
 
 from dcgan_dist.cli.arguments import drop_output, read
-from dcgan_dist.cli.invocation import command_line, prog
+from dcgan_dist.cli.invocation import prog
 from dcgan_dist.errors import DcganDistError, complain
-from dcgan_dist.monitoring.attempt_costs import lives, totals
-from dcgan_dist.monitoring.sinks.curves import Point, read_lines, read_points
-from dcgan_dist.monitoring.sinks.terminal import duration, epochs_of
-from dcgan_dist.numerals import count
-from dcgan_dist.run_folder import checkpoint
-from dcgan_dist.run_folder.attempts import Attempt, attempts
-from dcgan_dist.run_folder.checkpoint import manifests
+from dcgan_dist.monitoring.standing import describe, read_standing
 from dcgan_dist.run_folder.naming import find_run
-from dcgan_dist.run_folder.record import read_record
-from dcgan_dist.storage import Place
 
 arg = tyro.conf.arg
-
-SILENT_S = 150.0
-"""Without a sign for so long a run is taken for dead: curves reach an object store once a minute."""
-NEEDED = ("status", "images", "step", "total_images", "total_steps", "epoch_images")
-"""Of `run.json`."""
-RECENT_POINTS = 20
-"""Points that speed and losses are means of."""
 
 
 @dataclass(frozen=True)
@@ -46,127 +29,6 @@ class StatusOptions:
     """The run: its name in the storage, or the address of its folder on a disk or in an object store."""
     storage: Annotated[str, arg(metavar="ADDRESS")] = "runs"
     """Where to look for a run that is given by name."""
-
-
-@dataclass(frozen=True)
-class Standing:
-    """All that a run's folder tells of it.
-
-    Attributes:
-        record: `run.json`.
-        lines: of the curves, those of lost attempts among them.
-        points: the curves, each step once.
-        attempts: of the run, in order.
-        checkpoints: manifests of those that look whole, oldest first.
-        torn: names of the others.
-    """
-
-    record: Mapping[str, Any]
-    lines: Sequence[Point]
-    points: Sequence[Point]
-    attempts: Sequence[Attempt]
-    checkpoints: Mapping[str, Mapping[str, Any]]
-    torn: Sequence[str]
-
-
-def read_standing(run: Place) -> Standing:
-    """Read a run's folder.
-
-    Raises:
-        CheckpointError: it is none.
-    """
-    record = read_record(run, NEEDED)
-    whole = manifests(run)
-    torn = [name for name in checkpoint.folder(run).names() if name not in whole]
-    return Standing(record, read_lines(run), read_points(run), attempts(run), whole, torn)
-
-
-def describe(run: Place, found: Standing, now: float) -> list[str]:
-    """Lines for people; `now` in seconds since 1970."""
-    record, points = found.record, found.points
-    silent_s = _silence(found, now) if record["status"] == "running" else None
-    runs = silent_s is not None and silent_s < SILENT_S
-    # A run that has ended is resumed where its record says, one that was killed at its newest checkpoint: curves end
-    # before that, or behind it.
-    resumed = record if silent_s is None else found.checkpoints[max(found.checkpoints)] if found.checkpoints else record
-    newest = points[-1] if points and runs else resumed
-    images, step = newest["images"], newest["step"]
-    lines = [
-        ("run", str(run)),
-        ("status", _status(run, str(record["status"]), silent_s)),
-        (
-            "images",
-            f"{images:,} of {record['total_images']:,} ({100 * images // record['total_images']} %), "
-            f"step {step:,} of {record['total_steps']:,}",
-        ),
-        ("epoch", _epoch(images, record)),
-    ]
-    recent = points[-RECENT_POINTS:]
-    if speeds := [speed for speed in _values(recent, "speed/images_per_second") if speed > 0]:
-        speed = statistics.harmonic_mean(speeds)
-        waits = statistics.fmean(_values(recent, "speed/wait_share"))
-        left_s = max(0, record["total_images"] - images) / speed
-        rest = f", {duration(left_s)} {'to go at this speed' if runs else 'more at that speed'}" if left_s else ""
-        lines.append(("speed", f"{speed:,.0f} images/s, waiting {100 * waits:.1f} %{rest}"))
-        names = [("D", "loss/discriminator"), ("G", "loss/generator")]
-        losses = [f"{short} {statistics.fmean(mean):.2f}" for short, name in names if (mean := _values(recent, name))]
-        lines.append(("loss", "  ".join(losses)))
-    if found.attempts:
-        told = lives(found.attempts, found.lines)
-        sums = totals(told)
-        lines.append(
-            (
-                "attempts",
-                f"{sums['attempts']}, the newest with {count(found.attempts[-1].workers, 'worker')}; "
-                f"{count(int(sums['steps_rolled_back']), 'step')} rolled back; "
-                f"overhead: {duration(sums['seconds_starting'])} starting up, "
-                f"{duration(sums['seconds_redone'])} repeating lost steps",
-            )
-        )
-    if found.checkpoints:
-        name = max(found.checkpoints)
-        text = f"{name} at {found.checkpoints[name]['images']:,} images; complete: {len(found.checkpoints)}"
-    else:
-        text = "none yet"
-    lines.append(("checkpoint", text + (f"; incomplete: {', '.join(found.torn)}" if found.torn else "")))
-    if bad := {sample for line in found.lines for sample in line.get("bad_images", [])}:
-        lines.append(("bad images", f"{len(bad):,}"))
-    lines += [("health", point["health"]) for point in points if "health" in point]
-    return [f"{name:<12} {text}" for name, text in lines]
-
-
-def _epoch(images: int, record: Mapping[str, Any]) -> str:
-    """Which pass over the data a run is in: `3 of 5, 400 images left in it`; `5 of 5, done`."""
-    total = epochs_of(record["total_images"], record["epoch_images"], record["total_images"] // record["total_steps"])
-    done, into = divmod(images, record["epoch_images"])
-    if images >= record["total_images"] or done >= total:
-        return f"{total:.3g} of {total:.3g}, done"
-    return f"{done + 1:,} of {total:.3g}, {count(record['epoch_images'] - into, 'image')} left in it"
-
-
-def _silence(found: Standing, now: float) -> float:
-    """Seconds since the last sign of life; 0 where there has been none, since it has only just begun."""
-    signs = [attempt.started for attempt in found.attempts] + [point["time"] for point in found.lines[-1:]]
-    # A command that resumes the run writes the record before its workers are up.
-    if signs and (written := found.record.get("written")):
-        signs.append(datetime.fromisoformat(written).timestamp())
-    return now - max(signs) if signs else 0.0
-
-
-def _status(run: Place, status: str, silent_s: float | None) -> str:
-    """For people; `silent_s` is None where the record says that it has ended."""
-    again = command_line("train", "--resume", run.name, "--storage", str(run.parent))
-    if status == "finished":
-        return status
-    if silent_s is None:
-        return f"{status}; resume with: {again}"
-    if silent_s < SILENT_S:
-        return f"running, last sign of life {duration(silent_s)} ago" if silent_s else "starting"
-    return f"no sign of life for {duration(silent_s)}: if it is dead, resume it with: {again}"
-
-
-def _values(points: Sequence[Point], name: str) -> list[float]:
-    return [value for point in points if (value := point["values"].get(name)) is not None]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -12,10 +12,11 @@ import torch
 
 from dcgan_dist.cli.invocation import command_line
 from dcgan_dist.monitoring.sinks.curves import Curves
+from dcgan_dist.monitoring.standing import _epoch, describe, read_standing
 from dcgan_dist.run_folder.attempts import begin_attempt
 from dcgan_dist.run_folder.checkpoint import write_checkpoint
 from dcgan_dist.settings import Settings
-from dcgan_dist.status import _epoch, describe, main, read_standing
+from dcgan_dist.status import main
 from dcgan_dist.storage import Place, place
 
 SETTINGS = Settings(images=6_400)

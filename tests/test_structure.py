@@ -44,6 +44,7 @@ NEVER_RAY = [
     "monitoring.sinks.terminal",
     "monitoring.collapse",
     "monitoring.hangs",
+    "monitoring.standing",
     "monitoring.stragglers",
     "training.options",
     "training.length",

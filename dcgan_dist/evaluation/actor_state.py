@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 _EFFECT = "_effect"
+CLASSIFIER = "svm"
+"""Name of the method by which an evaluator passes calls on to its part of the classifier."""
 
 
 class Stage(IntEnum):

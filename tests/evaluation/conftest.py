@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from dcgan_dist.evaluation.actor_state import CLASSIFIER, effect_of
 from dcgan_dist.evaluation.service.evaluator import Evaluator
 from dcgan_dist.evaluation.task import ArrayPictures, FewLabels, Labelled, Task, order
 
@@ -30,6 +31,8 @@ class Here:
         self.evaluators = [Evaluator(number, parts, torch.get_num_threads()) for number in range(parts)]
 
     def each(self, name: str, /, *arguments: Any) -> list[Any]:
+        if name != CLASSIFIER:
+            effect_of(getattr(Evaluator, name))  # a pool refuses what declares none
         return [getattr(evaluator, name)(*arguments) for evaluator in self.evaluators]
 
     def svm(self, name: str, /, *arguments: Any) -> tuple[torch.Tensor, ...]:

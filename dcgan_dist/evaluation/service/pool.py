@@ -18,12 +18,10 @@ from ray.exceptions import RayActorError, RayTaskError
 from dcgan_dist.cluster.autoscaling import LOOK_S, Patience
 from dcgan_dist.cluster.connect import carry_code, worker_environment
 from dcgan_dist.errors import ClusterError, DcganDistError
-from dcgan_dist.evaluation.actor_state import Call, effect_of, in_force
+from dcgan_dist.evaluation.actor_state import CLASSIFIER, Call, effect_of, in_force
 from dcgan_dist.evaluation.classifiers.svm import Part
 from dcgan_dist.evaluation.service.evaluator import Evaluator
 
-CLASSIFIER = "svm"
-"""Name of the method by which an evaluator passes calls on to its part of the classifier."""
 MAX_DEATHS = 3
 """Of one actor during one call: what kills it so often is the call."""
 RESOURCE = "evaluator"

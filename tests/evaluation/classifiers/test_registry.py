@@ -17,7 +17,7 @@ from dcgan_dist.evaluation.task import Task
 def ready(here: Callable[..., Any], task: Task, classifiers: Classifiers, parts: int) -> Classifiers:
     evaluators = here(parts)
     load(evaluators, [task])
-    features = evaluators.each("describe", task.name, PixelFeatures(), torch.float32)[0][0]
+    features = evaluators.each("encode", task.name, PixelFeatures(), torch.float32)[0][0]
     classifiers.begin(evaluators, task, features, np.arange(700))
     return classifiers
 
