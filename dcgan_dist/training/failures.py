@@ -4,9 +4,7 @@ How many losses of a kind it survives is counted here too.
 """
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Literal
 
 import torch
 from ray.exceptions import (
@@ -24,11 +22,7 @@ from ray.train import WorkerGroupError
 from torch.distributed import DistError
 
 from dcgan_dist.errors import ClusterError, DcganDistError, TrainingError
-from dcgan_dist.numerals import count
-from dcgan_dist.settings import Settings, WorkerSettings
-
-Cause = Literal["process", "node", "hang"]
-"""What a group was lost with: a process of it, a whole node, or that no rank got on."""
+from dcgan_dist.settings import Settings
 
 # What the others of a group say of a rank that is gone; gloo has no kind of error of its own.
 _PEER_GONE = ("gloo", "connection closed", "connection reset", "nccl")
@@ -155,34 +149,3 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 def _first_sentence(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0].strip()}" if lines else type(error).__name__
-
-
-class Budgets:
-    """Losses in a row with no new checkpoint between them: each cause has a budget of its own.
-
-    A process that dies again and again is a defect; that machines go is the way of cheap ones.
-    """
-
-    def __init__(self, workers: WorkerSettings) -> None:
-        self._most: dict[Cause, tuple[str, int, str]] = {
-            "process": ("max_failures", workers.max_failures, "workers were lost"),
-            "node": ("max_nodes_lost", workers.max_nodes_lost, "machines were lost"),
-            "hang": ("max_hangs", workers.max_hangs, "workers hung"),
-        }
-        self._step = 0
-        self._losses: Counter[Cause] = Counter()
-
-    def take(self, cause: Cause, step: int) -> str | None:
-        """Count a loss, with the newest checkpoint at `step`; where it is one too many, what is to be said of it."""
-        if step > self._step:
-            self._step = step
-            self._losses.clear()
-        self._losses[cause] += 1
-        name, most, what = self._most[cause]
-        number = self._losses[cause]
-        if number <= most:
-            return None
-        return (
-            f"{what} {count(number, 'time')} in a row without a new checkpoint in between, more than "
-            f"workers.{name} {most} allows"
-        )

@@ -29,16 +29,27 @@ from dcgan_dist.monitoring.monitor import Monitor
 from dcgan_dist.numerals import count
 from dcgan_dist.run_folder.checkpoint import newest_manifest
 from dcgan_dist.settings import Settings
-from dcgan_dist.training.failures import Budgets, explain, loss
+from dcgan_dist.training.failures import explain, loss
+from dcgan_dist.training.policy import (
+    Budgets,
+    Cause,
+    Ended,
+    How,
+    Running,
+    Stop,
+    Waiting,
+    cause_of,
+    may_start,
+    what_next,
+    why_stop,
+)
 from dcgan_dist.training.worker import Outcome
-from dcgan_dist.training.worker_group import Group, Life
+from dcgan_dist.training.worker_group import Attempted, Group
 
 LOOK_S = 0.5
 """Between two looks at the group and at the cluster."""
 STOP = signal.SIGTERM
 """Reason given to a run that is to end, if no other is known."""
-SETTLE_S = 5.0
-"""How long after a group's end the machines that it held may take to be free again."""
 
 
 class Supervisor:
@@ -83,69 +94,123 @@ class Supervisor:
         with self._on_signals():
             placement = self._wait_for_room(self._settings.workers.wait_s)
             while self._signal is None:
-                outcome = self._live(placement)
-                if isinstance(outcome, Outcome) and (outcome.step == self._group.total_steps or not self._again):
+                outcome = self._one_group(placement)
+                if outcome is not None:
                     return outcome
                 placement = self._wait_for_room(self._settings.workers.return_s)
         # Between two groups there is nobody to ask for a checkpoint, and nothing to lose.
         newest = newest_manifest(self._group.run)
         return Outcome(newest["step"] if newest else 0, "asked to stop")
 
-    def _live(self, placement: Placement) -> Outcome | None:
-        """One life of the worker group; None where it was lost and the run goes on."""
-        self._again, self._given_up, error = "", None, None
+    def _one_group(self, placement: Placement) -> Outcome | None:
+        """A worker group from its start to its end; None where another one is to follow."""
+        asked: Stop = ""
+        hung: tuple[int, str] | None = None
+        finding: DcganDistError | None = None
         self._ended = max((rank.beat["attempt"] for rank in self._heard()), default=self._ended)
-        self._wish(None)
+        self._wish(None, None)
         known = frozenset(self._facts().hosts)
         self._monitor.say(f"starting {placement.workers} worker{'' if placement.workers == 1 else 's'}")
-        life = Life(lambda: self._group.train(placement))
-        while life.lasts(LOOK_S):
-            try:
-                self._check()
-            except DcganDistError as found:
-                error = error or found
-            if not self._again and self._signal is None and error is None:
-                self._again = self._look_at_nodes(placement, known)
-            self._given_up = self._given_up or self._look_at_ranks()
-            self._wish("signal" if self._signal is not None else str(error) if error is not None else self._again)
-        if error is not None:
-            raise error
-        if isinstance(life.outcome, Outcome):
-            if self._signal is not None:
-                self._again = ""
-            return life.outcome
-        assert life.outcome is not None
-        self._judge(life.outcome, known)
+        attempt = Attempted(lambda: self._group.train(placement))
+        while attempt.lasts(LOOK_S):
+            finding = finding or self._find()
+            facts = self._look(asked, finding is not None, placement, known)
+            why = why_stop(facts)
+            if why != asked:
+                self._say_why(why, facts)
+            asked = why
+            hung = hung or self._look_at_ranks()
+            self._wish(str(finding) if asked == "finding" else asked, hung)
+        return self._after(attempt, asked, finding, hung, known)
+
+    def _find(self) -> DcganDistError | None:
+        """What ends the run, where it has been found."""
+        try:
+            self._check()
+        except DcganDistError as found:
+            return found
         return None
+
+    def _look(self, asked: Stop, finding: bool, placement: Placement, known: frozenset[str]) -> Running:
+        """What is known of the group that runs; at nodes nobody looks once it has been asked to stop."""
+        signalled = self._signal is not None
+        leaving, arrived, room = 0, 0, 0
+        if not (asked or signalled or finding):
+            leaving = len(leaving_nodes() & self._monitor.nodes)
+            facts = self._facts()
+            arrived, room = len(facts.hosts.keys() - known), _fitting(self._settings, facts)
+        return Running(asked, signalled, finding, leaving, arrived, placement.workers, room)
+
+    def _say_why(self, why: Stop, facts: Running) -> None:
+        if why == "notice":
+            self._monitor.say(
+                f"notice: {_nodes(facts.leaving)} of this run will be taken away; a checkpoint is written first"
+            )
+        if why == "resize":
+            self._monitor.say(
+                f"{_nodes(facts.arrived)} more: a checkpoint is written, and training continues from it with more "
+                "workers"
+            )
+
+    def _after(
+        self,
+        attempt: Attempted,
+        asked: Stop,
+        finding: DcganDistError | None,
+        hung: tuple[int, str] | None,
+        known: frozenset[str],
+    ) -> Outcome | None:
+        """What becomes of the run once the group has ended: its outcome; None where it goes on with another group.
+
+        Args:
+            known: nodes that were there when the group began.
+        """
+        outcome, error = attempt.outcome, attempt.error
+        mendable = explain(error, self._settings) if error is not None else None
+        lost = None if error is None else hung[1] if hung else loss(error, self._monitor.hosts)
+        how: How = "in order" if error is None else "mendable" if mendable else "lost" if lost else "defect"
+        complete = outcome is not None and outcome.step == self._group.total_steps
+        match what_next(Ended(how, complete, asked, self._signal is not None, finding is not None)):
+            case "finding":
+                assert finding is not None
+                raise finding
+            case "finish":
+                return outcome
+            case "mendable":
+                assert mendable is not None
+                raise mendable from error
+            case "defect":
+                assert error is not None
+                raise error
+            case "lost while stopping":
+                raise ClusterError(
+                    f"the workers were lost while they were stopping ({lost}): resume the run"
+                ) from error
+            case "count the loss":
+                self._count_loss(str(lost), error, cause_of(hung=hung is not None, node_gone=self._any_gone(known)))
+        return None
+
+    def _any_gone(self, known: frozenset[str]) -> bool:
+        return any_gone(self._monitor.nodes & known)
+
+    def _count_loss(self, lost: str, error: BaseException | None, cause: Cause) -> None:
+        """Go on after a loss, unless there were too many."""
+        newest = newest_manifest(self._group.run)
+        over = self._budgets.take(cause, newest["step"] if newest else 0)
+        if over is not None:
+            raise ClusterError(f"{over}; the last loss: {lost}") from error
+        self._monitor.say(f"lost: {lost}")
 
     def _facts(self) -> ClusterFacts:
         """What the cluster has for workers."""
         return without(gather_facts(), self._held())
 
-    def _wish(self, stop: str | None) -> None:
+    def _wish(self, stop: str | None, hung: tuple[int, str] | None) -> None:
         """Let the workers know what is wanted of them, where that has changed."""
-        wish: Wish = {"stop": stop or None, "abandon": self._given_up[0] if self._given_up else None}
+        wish: Wish = {"stop": stop or None, "abandon": hung[0] if hung else None}
         if wish != self._wished:
             self._wished = wish
             self._receiver.wish(wish)
-
-    def _look_at_nodes(self, placement: Placement, known: frozenset[str]) -> str:
-        """Why the group is to end with a checkpoint: a node of its own is about to go, or new ones have come."""
-        going = leaving_nodes() & self._monitor.nodes
-        if going:
-            self._monitor.say(
-                f"notice: {_nodes(len(going))} of this run will be taken away; a checkpoint is written first"
-            )
-            return "notice"
-        facts = self._facts()
-        new = facts.hosts.keys() - known
-        # What is free says little: read tasks hold a CPU also while they wait to hand on what they have read.
-        if new and _fitting(self._settings, facts) > placement.workers:
-            self._monitor.say(
-                f"{_nodes(len(new))} more: a checkpoint is written, and training continues from it with more workers"
-            )
-            return "resize"
-        return ""
 
     def _look_at_ranks(self) -> tuple[int, str] | None:
         """The attempt whose processes are to end since it does not get on, and why."""
@@ -164,25 +229,6 @@ class Supervisor:
         them it would be given up again, and the next one would not be watched."""
         return [rank for rank in self._receiver.beats(LOOK_S) if rank.beat["attempt"] > self._ended]
 
-    def _judge(self, error: BaseException, nodes: frozenset[str]) -> None:
-        """Go on after a loss, or raise what the run ends with. `nodes`: those that were there when the group began."""
-        known = explain(error, self._settings)
-        if known is not None:
-            raise known from error
-        lost = self._given_up[1] if self._given_up else loss(error, self._monitor.hosts)
-        if lost is None:
-            raise error
-        if self._signal is not None:
-            raise ClusterError(f"the workers were lost while they were stopping ({lost}): resume the run") from error
-        gone = any_gone(self._monitor.nodes & nodes)
-        newest = newest_manifest(self._group.run)
-        over = self._budgets.take(
-            "hang" if self._given_up else "node" if gone else "process", newest["step"] if newest else 0
-        )
-        if over is not None:
-            raise ClusterError(f"{over}; the last loss: {lost}") from error
-        self._monitor.say(f"lost: {lost}")
-
     def _wait_for_room(self, wait_s: float) -> Placement:
         """As many workers as the nodes have room for, once they are free; after some seconds as many as are.
 
@@ -192,23 +238,33 @@ class Supervisor:
         patience, told = Patience(wait_s), False
         with ExitStack() as asked:
             while True:
-                waited_s = patience.waited_s
-                facts = self._facts()
-                if _fitting(self._settings, facts):
+                waited_s, facts = patience.waited_s, self._facts()
+                room = _fitting(self._settings, facts)
+                if room:
                     asked.close()  # or what has come would not be free
-                try:
-                    placement = place_workers(self._settings, gather_facts(free=True))
-                    if placement.workers >= _fitting(self._settings, facts) or waited_s > SETTLE_S:
+                placement, lacking = self._place()
+                free = placement.workers if placement else 0
+                signalled = self._signal is not None
+                is_over = placement is None and patience.is_over()
+                match may_start(Waiting(room, free, waited_s, is_over, signalled, told)):
+                    case "start":
+                        assert placement is not None
                         return placement
-                except ClusterError as error:
-                    if patience.is_over() or self._signal is not None:
-                        raise ClusterError(f"{error} (waited {waited_s:.0f} s)") from error
-                    if waited_s > SETTLE_S and not told:
+                    case "give up":
+                        raise ClusterError(f"{lacking} (waited {waited_s:.0f} s)") from lacking
+                    case "tell":
                         told = True
-                        self._monitor.say(f"waiting for machines, {patience}: {error}")
-                        if not _fitting(self._settings, facts):
+                        self._monitor.say(f"waiting for machines, {patience}: {lacking}")
+                        if not room:
                             asked.enter_context(asking(worker_bundles(self._settings, facts)))
                 time.sleep(LOOK_S)
+
+    def _place(self) -> tuple[Placement | None, ClusterError | None]:
+        """What workers can take of what is free now, or what it lacks."""
+        try:
+            return place_workers(self._settings, gather_facts(free=True)), None
+        except ClusterError as error:
+            return None, error
 
     @contextmanager
     def _on_signals(self) -> Iterator[None]:

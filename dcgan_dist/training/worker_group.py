@@ -1,4 +1,4 @@
-"""One life of the worker group, from the call of Ray Train to its end."""
+"""One worker group, from the call of Ray Train to its end."""
 
 import tempfile
 import threading
@@ -99,19 +99,25 @@ def _begin(run: Place, workers: int) -> int:
     return begin_attempt(run, workers).step
 
 
-class Life:
-    """A call of `Group.train` in a thread of its own, so that the main thread keeps the signals."""
+class Attempted:
+    """A call of `Group.train` in a thread of its own, so that the main thread keeps the signals.
+
+    Attributes:
+        outcome: of the group that has ended in order.
+        error: what it ended with otherwise.
+    """
 
     def __init__(self, train: Callable[[], Outcome]) -> None:
-        self.outcome: Outcome | BaseException | None = None
-        self._thread = threading.Thread(target=self._run, args=(train,), name="life", daemon=True)
+        self.outcome: Outcome | None = None
+        self.error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, args=(train,), name="attempt", daemon=True)
         self._thread.start()
 
     def _run(self, train: Callable[[], Outcome]) -> None:
         try:
             self.outcome = train()
         except BaseException as error:  # judged by the main thread
-            self.outcome = error
+            self.error = error
 
     def lasts(self, wait_s: float) -> bool:
         """Wait for the end at most that long; whether it is still to come."""

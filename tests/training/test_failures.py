@@ -7,8 +7,8 @@ from ray.exceptions import ActorDiedError, NodeDiedError, OutOfMemoryError, RayT
 from ray.train import WorkerGroupError
 
 from dcgan_dist.errors import ClusterError, DataError
-from dcgan_dist.settings import Settings, WorkerSettings
-from dcgan_dist.training.failures import Budgets, explain, loss, of_a_step
+from dcgan_dist.settings import Settings
+from dcgan_dist.training.failures import explain, loss, of_a_step
 
 
 def test_a_gpu_that_is_too_small_is_told_in_one_sentence() -> None:
@@ -131,20 +131,3 @@ def test_a_step_that_was_tried_and_fails_is_one_sentence(error: Exception, words
         str(of_a_step(error, Settings(images=1)))
         == f"a step with these settings fails, as it would in the run: {words}"
     )
-
-
-def test_losses_count_in_a_row_and_a_new_checkpoint_ends_the_row() -> None:
-    budgets = Budgets(WorkerSettings(max_failures=2))
-    assert [budgets.take("process", step) for step in (0, 0, 10, 10, 20, 20)] == [None] * 6
-    assert budgets.take("process", 20) == (
-        "workers were lost 3 times in a row without a new checkpoint in between, more than "
-        "workers.max_failures 2 allows"
-    )
-
-
-def test_each_cause_has_a_budget_of_its_own() -> None:
-    budgets = Budgets(WorkerSettings(max_failures=0, max_nodes_lost=2, max_hangs=1))
-    assert [budgets.take(cause, 0) for cause in ("node", "hang", "node")] == [None] * 3
-    assert "machines were lost 3 times" in str(budgets.take("node", 0))
-    assert "more than workers.max_hangs 1 allows" in str(budgets.take("hang", 0))
-    assert "workers were lost 1 time in a row" in str(budgets.take("process", 0))
