@@ -39,12 +39,12 @@ def train(settings: Settings, *, resume: bool = False) -> str:
     """
     from dcgan_dist.cluster.connect import connected, set_environment
     from dcgan_dist.training.launch import Launch
-    from dcgan_dist.training.options import Options
+    from dcgan_dist.training.options import TrainOptions
 
     if not settings.name:
         raise SettingsError("name is empty but the run needs one: give it by dataclasses.replace(settings, name=...)")
     set_environment(settings)
-    launch = Launch(Options(settings=settings, resume=settings.name if resume else ""))
+    launch = Launch(TrainOptions(settings=settings, resume=settings.name if resume else ""))
     with connected(settings):
         launch.preflight()
         launch.open_data()

@@ -43,8 +43,8 @@ from dcgan_dist.run_folder.trained_on import contents
 from dcgan_dist.settings import Settings, from_yaml, scenes32
 from dcgan_dist.storage import JOB_FOLDER, Place, place
 from dcgan_dist.train import main
-from dcgan_dist.training.launch import Launch, Lent, open_tasks
-from dcgan_dist.training.options import Options, parse
+from dcgan_dist.training.launch import Launch, SharedBySweep, open_tasks
+from dcgan_dist.training.options import TrainOptions, parse
 from dcgan_dist.training.supervisor import Supervisor
 
 pytestmark = pytest.mark.ray
@@ -685,7 +685,9 @@ def trial(settings: Settings, *, resume: bool) -> tuple[Launch, NoJudge]:
     """A run in this process, as a sweep drives it."""
     judge = NoJudge()
     tasks = open_tasks(replace(scenes32(), probe=replace(scenes32().probe, tasks="rooms")), None)
-    return Launch(Options(resume=settings.name if resume else "", settings=settings), Lent(judge, tasks)), judge
+    return Launch(
+        TrainOptions(resume=settings.name if resume else "", settings=settings), SharedBySweep(judge, tasks)
+    ), judge
 
 
 def test_a_trial_ends_where_nobody_can_judge_it(

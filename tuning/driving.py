@@ -8,8 +8,8 @@ from queue import Empty, Queue
 from typing import Any
 
 from dcgan_dist.errors import DcganDistError, TrainingError
-from dcgan_dist.training.launch import Launch, Lent
-from dcgan_dist.training.options import Options
+from dcgan_dist.training.launch import Launch, SharedBySweep
+from dcgan_dist.training.options import TrainOptions
 from tuning.folder import State
 from tuning.objective import AT, IMAGES, KEY, Objective, Reports, Value
 
@@ -22,8 +22,8 @@ class Driving:
 
     def __init__(
         self,
-        options: Options,
-        lent: Lent,
+        options: TrainOptions,
+        lent: SharedBySweep,
         objective: Objective,
         at: Sequence[int],
         before: Sequence[Value],

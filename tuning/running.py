@@ -13,7 +13,7 @@ from ray import tune
 
 from dcgan_dist.numerals import count
 from dcgan_dist.settings import Settings
-from dcgan_dist.training.launch import Lent
+from dcgan_dist.training.launch import SharedBySweep
 from tuning.capacity import DRIVER_MEMORY
 from tuning.folder import Record, State, SweepFolder
 from tuning.groups import give_back
@@ -45,7 +45,7 @@ class Running:
         objective: Objective,
         base: Settings,
         at: Sequence[int],
-        lent: Lent,
+        lent: SharedBySweep,
         at_once: int,
     ) -> None:
         self._options, self._folder, self._space = options, folder, space

@@ -310,7 +310,7 @@ class Sweep:
 
     def _run(self) -> int:
         from dcgan_dist.monitoring.sinks.terminal import Progress
-        from dcgan_dist.training.launch import Lent
+        from dcgan_dist.training.launch import SharedBySweep
         from tuning.judge import SharedJudge
         from tuning.running import Running
 
@@ -319,7 +319,7 @@ class Sweep:
         judged_at = rungs(total) if self.options.scheduler == "asha" else at
         if self.objective.judged:
             base = replace(base, checkpoints=replace(base.checkpoints, images=at[0]))
-        lent = Lent(
+        lent = SharedBySweep(
             SharedJudge.start(base) if self.objective.judged else None,
             self.tasks,
             self._pictures(self.index, total, Progress(sys.stdout)),

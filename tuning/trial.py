@@ -18,8 +18,8 @@ from dcgan_dist.monitoring.sinks.curves import read_points, read_probed
 from dcgan_dist.run_folder.checkpoint import load_checkpoint, manifests, write_checkpoint
 from dcgan_dist.settings import Settings, flatten, from_yaml, replaced, to_yaml
 from dcgan_dist.storage import MissingFile, Place, place
-from dcgan_dist.training.launch import Lent
-from dcgan_dist.training.options import Options
+from dcgan_dist.training.launch import SharedBySweep
+from dcgan_dist.training.options import TrainOptions
 from tuning.driving import Driving
 from tuning.folder import SweepFolder, run_name
 from tuning.objective import Objective, Reports, Value
@@ -47,7 +47,7 @@ class Shared:
     base: Settings
     objective: Objective
     at: Sequence[int]
-    lent: Lent
+    lent: SharedBySweep
 
 
 class Trial(tune.Trainable):  # type: ignore[misc]
@@ -125,7 +125,7 @@ class Trial(tune.Trainable):  # type: ignore[misc]
             # A driver that was lost between a change of values and the run that has them leaves the run before it.
             theirs = flatten(from_yaml((run / "settings.yaml").read_bytes().decode(), str(run / "settings.yaml")))
             settings = replaced(settings, {name: theirs[name] for name in self._values}, str(run))
-        options = Options(resume=run.name if goes_on else "", settings=settings)
+        options = TrainOptions(resume=run.name if goes_on else "", settings=settings)
         before = values_of(run, shared.objective, shared.at)
         return Driving(options, shared.lent, shared.objective, shared.at, before)
 

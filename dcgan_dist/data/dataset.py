@@ -37,7 +37,7 @@ def find_shards(settings: Settings) -> list[Place]:
 
 
 @dataclass(frozen=True)
-class Counted:
+class ImageCount:
     """What can be said of the run's data before it is opened.
 
     Attributes:
@@ -51,7 +51,7 @@ class Counted:
     exact: bool
 
 
-def count_images(settings: Settings, shards: Sequence[Place]) -> Counted:
+def count_images(settings: Settings, shards: Sequence[Place]) -> ImageCount:
     """How many images the run's data has; nothing is written, and Ray is not needed.
 
     Of foreign shards without an index the largest is read, and the others are taken to have as many images a byte.
@@ -60,7 +60,7 @@ def count_images(settings: Settings, shards: Sequence[Place]) -> Counted:
         DataError: the largest shard is no tar, or there is no image in it.
     """
     if settings.data.path == EMBEDDED:
-        return Counted(settings.data.scenes_images, settings.networks.image_size, exact=True)
+        return ImageCount(settings.data.scenes_images, settings.networks.image_size, exact=True)
     index = find_index(shards)
     if index is None:
         try:
@@ -71,8 +71,8 @@ def count_images(settings: Settings, shards: Sequence[Place]) -> Counted:
             sizes = [info.size if info is not None else 0 for info in infos]
             largest = max(range(len(shards)), key=sizes.__getitem__)
             read = len(concatenate([index_shard(shards[largest])]))
-            return Counted(round(read * sum(sizes) / sizes[largest]), None, exact=len(shards) == 1)
-    return Counted(len(index), index.image_size, exact=True)
+            return ImageCount(round(read * sum(sizes) / sizes[largest]), None, exact=len(shards) == 1)
+    return ImageCount(len(index), index.image_size, exact=True)
 
 
 def open_index(settings: Settings, shards: Sequence[Place], progress: Progress) -> Index:

@@ -58,7 +58,7 @@ _OWN_SIZE = 64
 
 
 @dataclass(frozen=True)
-class Options:
+class PrepareOptions:
     """Make shards from a folder of pictures (JPEG, PNG, WebP), on disks or object stores.
 
     Example: python -m dcgan_dist.data.prepare photos/ shards/ --size 64 --holdout 0.1
@@ -159,7 +159,7 @@ class Work:
     `told` are lines for people: what was made of the folders, and what was passed over.
     """
 
-    options: Options
+    options: PrepareOptions
     source: Place
     target: Place
     splits: tuple[str, ...]
@@ -169,7 +169,7 @@ class Work:
     told: tuple[str, ...]
 
 
-def begin(options: Options) -> Work:
+def begin(options: PrepareOptions) -> Work:
     """Find the pictures and see what an earlier call has done of them.
 
     Raises:
@@ -234,7 +234,7 @@ def convert(work: Work) -> Index:
 
 
 def find_pictures(
-    folder: Place, options: Options
+    folder: Place, options: PrepareOptions
 ) -> tuple[tuple[str, ...], list[Picture], tuple[str, ...] | None, tuple[str, ...]]:
     """Splits, the pictures below a folder in the order of the shards, names of the classes, lines for people.
 
@@ -360,7 +360,7 @@ def _split_of_shard(file: str) -> str:
     return file.rpartition("-")[0]
 
 
-def _convert_all(pictures: Sequence[Picture], options: Options) -> Iterator[bytes | str]:
+def _convert_all(pictures: Sequence[Picture], options: PrepareOptions) -> Iterator[bytes | str]:
     """For each picture, in order, a JPEG, or why there is none; all cores work a little ahead of what is taken."""
     tasks = [pictures[i : i + _TASK_PICTURES] for i in range(0, len(pictures), _TASK_PICTURES)]
     processes = min(options.processes or os.cpu_count() or 1, len(tasks))
@@ -551,7 +551,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     before = signal.signal(signal.SIGTERM, stop)
     begun = False
     try:
-        work = begin(read(Options, arguments, prog=prog("prepare")))
+        work = begin(read(PrepareOptions, arguments, prog=prog("prepare")))
         begun = True
         for line in work.told:
             print(line, file=sys.stderr)

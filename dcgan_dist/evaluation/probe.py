@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from dcgan_dist.data.streaming.plan import Integers
-from dcgan_dist.evaluation.classifiers.registry import Classifiers, Learned
+from dcgan_dist.evaluation.classifiers.registry import Classifiers, FittedClassifier
 from dcgan_dist.evaluation.encoders.encoder import Encoder
 from dcgan_dist.evaluation.results import accuracy_by_class
 from dcgan_dist.evaluation.service.evaluator import CHECKSUMS, Evaluators
@@ -91,7 +91,7 @@ def _all_labels(
     """Choose the setting, train on all images, judge on the test images."""
     setting, label = classifiers.setting, classifiers.label
     tried: list[dict[str, Any]] = []
-    made: Learned | None = None
+    made: FittedClassifier | None = None
     starts = {}
     for value in classifiers.values:
         say(f"{label} {value:g}, {len(tried) + 1} of at most {len(classifiers.values)} that are tried")
@@ -132,7 +132,7 @@ def _few_labels(
     rights: list[dict[float, float]] = []
     for draw, places in enumerate(choosing):
         say(f"{few.per_class} labels a class, draw {draw + 1} of {few.choosing} to choose {classifiers.label}")
-        made: Learned | None = None
+        made: FittedClassifier | None = None
         of_draw = {}
         for value in classifiers.values:
             made = classifiers.learn(places, value, made)

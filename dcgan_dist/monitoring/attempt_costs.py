@@ -8,7 +8,7 @@ from dcgan_dist.run_folder.attempts import Attempt
 
 
 @dataclass(frozen=True)
-class Life:
+class AttemptCost:
     """One attempt, as far as its points of the curves tell.
 
     Attributes:
@@ -37,7 +37,7 @@ class Life:
         return self.last_step - self.kept_step
 
 
-def lives(attempts: Sequence[Attempt], lines: Sequence[Point]) -> list[Life]:
+def lives(attempts: Sequence[Attempt], lines: Sequence[Point]) -> list[AttemptCost]:
     """All attempts of a run in order; `lines` are those of `read_lines`."""
     found = []
     for i, attempt in enumerate(attempts):
@@ -49,7 +49,7 @@ def lives(attempts: Sequence[Attempt], lines: Sequence[Point]) -> list[Life]:
         ended = max(times.values(), default=attempt.started)
         kept_until = max((at for step, at in times.items() if step <= kept_step), default=begun)
         found.append(
-            Life(
+            AttemptCost(
                 number=attempt.number,
                 workers=attempt.workers,
                 first_step=attempt.step,
@@ -63,7 +63,7 @@ def lives(attempts: Sequence[Attempt], lines: Sequence[Point]) -> list[Life]:
     return found
 
 
-def totals(found: Sequence[Life]) -> dict[str, int | float]:
+def totals(found: Sequence[AttemptCost]) -> dict[str, int | float]:
     """What all attempts together did and cost, as it stands in `run.json`."""
     return {
         "attempts": len(found),

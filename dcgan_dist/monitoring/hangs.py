@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dcgan_dist.monitoring.messages import Beat
+from dcgan_dist.monitoring.messages import Heartbeat
 
 ORDER = ("start", "checkpoint", "data", "forward", "all-reduce")
 """Stages in the order in which a rank goes through them: once all is done for a step, the next one's number counts."""
@@ -17,10 +17,10 @@ AT_WORK_SHARE = 0.5
 
 
 @dataclass(frozen=True)
-class Heard:
+class LastHeartbeat:
     """The last sign of a rank, and how long ago that was."""
 
-    beat: Beat
+    beat: Heartbeat
     silent_s: float
 
     @property
@@ -29,7 +29,7 @@ class Heard:
         return self.beat["stage_s"] + self.silent_s
 
 
-def stuck(ranks: Sequence[Heard], limit_s: float) -> Heard | None:
+def stuck(ranks: Sequence[LastHeartbeat], limit_s: float) -> LastHeartbeat | None:
     """The rank that keeps the group from going on, if nobody has gone on for `limit_s`; else None.
 
     It is one that is silent; else the one that has come least far: the others wait for it in a collective, or for their
@@ -38,14 +38,14 @@ def stuck(ranks: Sequence[Heard], limit_s: float) -> Heard | None:
     if not ranks or any(rank.still_s < limit_s or rank.beat["stage"] == "done" for rank in ranks):
         return None
 
-    def progress(rank: Heard) -> tuple[bool, int, int, float]:
+    def progress(rank: LastHeartbeat) -> tuple[bool, int, int, float]:
         alive = rank.silent_s < SILENT_S
         return alive, rank.beat["step"], ORDER.index(rank.beat["stage"]), -rank.still_s
 
     return min(ranks, key=progress)
 
 
-def describe(rank: Heard) -> str:
+def describe(rank: LastHeartbeat) -> str:
     """Where it is, for people."""
     beat = rank.beat
     text = f"rank {beat['rank']} on {beat['host']} has been in {beat['stage']} of step {beat['step']:,} for "

@@ -19,7 +19,7 @@ import torch
 from ray.actor import ActorHandle
 from ray.exceptions import RayError
 
-from dcgan_dist.monitoring.messages import Beat, Vitals, Wish
+from dcgan_dist.monitoring.messages import Heartbeat, Vitals, Wish
 from dcgan_dist.monitoring.vitals import busy_seconds, gpu_memory_share, machine_memory_share, process_memory
 
 logger = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ class Pulse:
                 logger.error("The driver has given up this worker group.")
                 os._exit(ABANDONED)
 
-    def _beat(self) -> Beat:
+    def _beat(self) -> Heartbeat:
         stage, step, since = self._now
         return {
             "attempt": self._attempt,

@@ -14,8 +14,8 @@ from ray.actor import ActorHandle
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from dcgan_dist.monitoring.hangs import Heard
-from dcgan_dist.monitoring.messages import Beat, Message, MessageBuffer, Wish
+from dcgan_dist.monitoring.hangs import LastHeartbeat
+from dcgan_dist.monitoring.messages import Heartbeat, Message, MessageBuffer, Wish
 
 logger = logging.getLogger(__name__)
 
@@ -29,14 +29,14 @@ class Mailbox:
 
     def __init__(self) -> None:
         self._buffer = MessageBuffer()
-        self._beats: dict[int, tuple[Beat, float]] = {}
+        self._beats: dict[int, tuple[Heartbeat, float]] = {}
         self._wish: Wish = {"stop": None, "abandon": None}
 
     def put(self, messages: list[Message]) -> None:
         """Take messages in."""
         self._buffer.put(messages)
 
-    def beat(self, beat: Beat) -> Wish:
+    def beat(self, beat: Heartbeat) -> Wish:
         """Take a rank's sign of life in; the answer is what the driver wishes."""
         newest = max((other["attempt"] for other, _ in self._beats.values()), default=0)
         if beat["attempt"] > newest:
@@ -49,11 +49,11 @@ class Mailbox:
         """What the driver wishes from now on."""
         self._wish = wish
 
-    def beats(self, wish: Wish) -> list[Heard]:
+    def beats(self, wish: Wish) -> list[LastHeartbeat]:
         """The newest sign of life of each rank of the newest attempt; says again what is wished."""
         self.wish(wish)
         now = time.monotonic()
-        return [Heard(beat, now - at) for beat, at in self._beats.values()]
+        return [LastHeartbeat(beat, now - at) for beat, at in self._beats.values()]
 
     def drain(self) -> list[Message]:
         """Hand out what has come since the last time."""
@@ -138,7 +138,7 @@ class Receiver:
         self._wish = wish
         self._mailbox.wish.remote(wish)
 
-    def beats(self, timeout_s: float) -> list[Heard]:
+    def beats(self, timeout_s: float) -> list[LastHeartbeat]:
         """The newest sign of life of each rank, or nothing where the mailbox does not answer in time."""
         try:
             self._look = self._look or self._mailbox.beats.remote(self._wish)
@@ -146,7 +146,7 @@ class Receiver:
             if not ready:
                 return []
             look, self._look = self._look, None
-            heard: list[Heard] = ray.get(look)
+            heard: list[LastHeartbeat] = ray.get(look)
             return heard
         except RayError as error:  # told by `receive`
             logger.debug("The mailbox did not answer: %s", error)

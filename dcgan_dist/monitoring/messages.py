@@ -119,7 +119,7 @@ class Vitals(TypedDict):
     """Share of its GPU's memory that is in use; None also without a GPU."""
 
 
-class Beat(TypedDict):
+class Heartbeat(TypedDict):
     """A sign of life of a rank. No message: the mailbox keeps the newest of each rank."""
 
     attempt: int

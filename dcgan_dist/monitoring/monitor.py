@@ -20,7 +20,7 @@ from dcgan_dist.cli.invocation import command_line, tool_line
 from dcgan_dist.errors import DcganDistError
 from dcgan_dist.model.pixels import grid, png
 from dcgan_dist.monitoring.collapse import Finding, Health
-from dcgan_dist.monitoring.hangs import Heard
+from dcgan_dist.monitoring.hangs import LastHeartbeat
 from dcgan_dist.monitoring.messages import BadImages, Message, Pictures, Scalars, Started
 from dcgan_dist.monitoring.sinks.curves import Curves, Probed, probe_metric
 from dcgan_dist.monitoring.sinks.prometheus import set_gauges
@@ -123,7 +123,7 @@ class Monitor:
         """Where each rank of the newest worker group runs."""
         return {worker["rank"]: worker["host"] for worker in self._group["workers"]} if self._group else {}
 
-    def hear(self, ranks: Sequence[Heard]) -> None:
+    def hear(self, ranks: Sequence[LastHeartbeat]) -> None:
         """Take in signs of life: what they come to goes with the next point of the curves, and a slow rank is named."""
         values, slow = self._ranks.hear(ranks)
         if values:

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from dcgan_dist.monitoring.hangs import Heard, slow
-from dcgan_dist.monitoring.messages import Beat
+from dcgan_dist.monitoring.hangs import LastHeartbeat, slow
+from dcgan_dist.monitoring.messages import Heartbeat
 
 PERIOD_S = 60.0
 """Over so long the shares are taken: a checkpoint or a slow disk makes any rank slow for a moment."""
@@ -14,10 +14,10 @@ class Ranks:
 
     def __init__(self) -> None:
         self._attempt = 0
-        self._before: dict[int, Beat] = {}
+        self._before: dict[int, Heartbeat] = {}
         self._told: set[int] = set()
 
-    def hear(self, ranks: Sequence[Heard]) -> tuple[dict[str, float], str | None]:
+    def hear(self, ranks: Sequence[LastHeartbeat]) -> tuple[dict[str, float], str | None]:
         """Numbers by metric name, and which rank is slow where that is new; both empty until a period is over."""
         beats = {rank.beat["rank"]: rank.beat for rank in ranks}
         attempt = max((beat["attempt"] for beat in beats.values()), default=self._attempt)
@@ -45,11 +45,11 @@ class Ranks:
         return values, f"slow: rank {culprit} on {host} keeps the others waiting for {idle:.0%} of the time"
 
 
-def _age(beat: Beat) -> float:
+def _age(beat: Heartbeat) -> float:
     return beat["vitals"]["age_s"]
 
 
-def _shares(before: Beat, now: Beat) -> dict[str, float]:
+def _shares(before: Heartbeat, now: Heartbeat) -> dict[str, float]:
     old, new = before["vitals"], now["vitals"]
     period_s = new["age_s"] - old["age_s"]
     values = {

@@ -24,7 +24,7 @@ PAIRS = 32
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class MemorisationResult:
     """What was found.
 
     Attributes:
@@ -44,7 +44,7 @@ def look(
     samples: Pixels,
     encoders: Mapping[str, Encoder],
     say: Callable[[str], None] = lambda text: None,
-) -> Found:
+) -> MemorisationResult:
     """Compare samples, and images that the generator has not seen, with all training images.
 
     Args:
@@ -76,7 +76,7 @@ def look(
         }
     pairs = np.stack([samples[order], train.read(places[order, 0])], 1).reshape(-1, *samples.shape[1:])
     counts = {"samples": len(samples), "held_out_images": len(held_out), "training_images": len(train)}
-    return Found({**counts, "data_checksum": checksum, "by": result}, grid(pairs, columns=8))
+    return MemorisationResult({**counts, "data_checksum": checksum, "by": result}, grid(pairs, columns=8))
 
 
 def recipe(about: About, number: int, seed: int, data: str) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def recipe(about: About, number: int, seed: int, data: str) -> dict[str, Any]:
     return {"task": "memorised", **by, "number": number, "seed": seed, "data": data}
 
 
-def record(found: Found, about: About, asked: Mapping[str, Any], notes: Sequence[str] = ()) -> bytes:
+def record(found: MemorisationResult, about: About, asked: Mapping[str, Any], notes: Sequence[str] = ()) -> bytes:
     """The result's file.
 
     Args:

@@ -18,7 +18,7 @@ from dcgan_dist.storage import Place, place
 
 
 @dataclass(frozen=True, eq=False)
-class Compared:
+class ComparedImages:
     """What samples are compared with.
 
     Attributes:
@@ -34,7 +34,7 @@ class Compared:
     notes: tuple[str, ...] = ()
 
 
-def training_images(run: Place, settings: Settings, data: str, number: int) -> Compared:
+def training_images(run: Place, settings: Settings, data: str, number: int) -> ComparedImages:
     """What a run was trained on, and at most so many images that it was not.
 
     Raises:
@@ -60,7 +60,7 @@ def training_images(run: Place, settings: Settings, data: str, number: int) -> C
         notes = dict.fromkeys([*doubt, *require_unseen(test, settings, trained_on), *train.told, *test.told])
         others = _unlabelled(test, size, settings)
         held_out = others.read(np.arange(min(number, len(test))))
-        return Compared(_unlabelled(train, size, settings), held_out, digest((train, test)), tuple(notes))
+        return ComparedImages(_unlabelled(train, size, settings), held_out, digest((train, test)), tuple(notes))
     if settings.data.path != EMBEDDED:
         raise SettingsError(
             f"{run} was trained on {settings.data.path}: give --data FOLDER with those images as train-*.tar, and "
@@ -76,7 +76,7 @@ def training_images(run: Place, settings: Settings, data: str, number: int) -> C
             f"held-out scenes may have been trained on by a run that this one began with, as {other} was",
         ]
     held_out = np.stack([simplejpeg.decode_jpeg(jpeg) for jpeg in more])
-    return Compared(_unlabelled(train, size, settings), held_out, digest([train]), tuple(doubts))
+    return ComparedImages(_unlabelled(train, size, settings), held_out, digest([train]), tuple(doubts))
 
 
 def _unlabelled(index: Index, size: int, settings: Settings) -> Labelled:

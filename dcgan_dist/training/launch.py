@@ -48,7 +48,7 @@ from dcgan_dist.training.advice import warnings
 from dcgan_dist.training.contract import require_contract
 from dcgan_dist.training.estimate import Expected, FirstMinute, checkpoint_bytes, checkpoints_kept, shared_cores
 from dcgan_dist.training.length import describe_length, fit_length
-from dcgan_dist.training.options import Options
+from dcgan_dist.training.options import TrainOptions
 from dcgan_dist.training.speed import measure_speed
 from dcgan_dist.versions import versions
 
@@ -73,7 +73,7 @@ class RunDone(DcganDistError):
 
 
 @dataclass(frozen=True)
-class Lent:
+class SharedBySweep:
     """What a run need not have of its own.
 
     Attributes:
@@ -97,8 +97,8 @@ class Launch:
 
     def __init__(
         self,
-        options: Options,
-        lent: Lent | None = None,
+        options: TrainOptions,
+        lent: SharedBySweep | None = None,
         told: Callable[[int, Mapping[str, float]], None] = lambda images, values: None,
     ) -> None:
         """See that names and addresses lead somewhere; nothing is written and nothing is started.
@@ -121,7 +121,7 @@ class Launch:
         self.run = place(self.settings.storage) / self.settings.name
         self.init_from: tuple[Place, str] | None = None
         self.live: LiveProbe | None = None
-        self._lent, self._told = lent or Lent(), told
+        self._lent, self._told = lent or SharedBySweep(), told
         self._is_trial = lent is not None
         self._trained = False
         self._supervisor: Supervisor | None = None

@@ -43,7 +43,7 @@ _TIME = re.compile(r"-\d{8}-\d{6}$")
 
 
 @dataclass(frozen=True)
-class Options:
+class TrainOptions:
     """Options of the training command, beside the settings of a run."""
 
     preset: Annotated[str, arg(metavar="|".join(PRESETS))] = "scenes32"
@@ -68,7 +68,7 @@ class Options:
     notes: Annotated[tuple[str, ...], tyro.conf.Suppress] = ()
 
 
-def parse(arguments: Sequence[str]) -> Options:
+def parse(arguments: Sequence[str]) -> TrainOptions:
     """Options from the command line; `resume` is the name of the run to resume, or empty for a new run.
 
     Raises:
@@ -102,7 +102,7 @@ def parse(arguments: Sequence[str]) -> Options:
 NAMELESS = "--resume names no run: give one, as in --resume NAME, or add --name NAME to start that run or resume it"
 
 
-def _resumed(arguments: Sequence[str], given: argparse.Namespace) -> Options:
+def _resumed(arguments: Sequence[str], given: argparse.Namespace) -> TrainOptions:
     """Options of a run that must exist."""
     storage = given.storage or DEFAULT_STORAGE
     if given.resume == AUTO and not is_run(place(storage) / AUTO):
@@ -122,7 +122,7 @@ def _resumed(arguments: Sequence[str], given: argparse.Namespace) -> Options:
     return _going_on(arguments, given, run, storage if place(storage) == run.parent else str(run.parent))
 
 
-def _going_on(arguments: Sequence[str], given: argparse.Namespace, run: Place, storage: str) -> Options:
+def _going_on(arguments: Sequence[str], given: argparse.Namespace, run: Place, storage: str) -> TrainOptions:
     """Options of an existing run: its own settings, and those given that do not change what it computes.
 
     A settings file counts as a whole, with its length, workers and so on; the length of a preset is for new runs
@@ -160,12 +160,12 @@ def is_done(record: Mapping[str, object], saved: Settings, now: Settings) -> boo
     return record.get("status") == "finished" and (now.images, now.epochs) == (saved.images, saved.epochs)
 
 
-def _read(arguments: Sequence[str], base: Settings) -> Options:
+def _read(arguments: Sequence[str], base: Settings) -> TrainOptions:
     return read(
-        Options,
+        TrainOptions,
         arguments,
         prog=prog("train"),
-        default=Options(settings=with_length(base, arguments)),
+        default=TrainOptions(settings=with_length(base, arguments)),
         description=_description(),
     )
 

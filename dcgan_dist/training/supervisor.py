@@ -22,7 +22,7 @@ from dcgan_dist.cluster.placement import (
     without,
 )
 from dcgan_dist.errors import ClusterError, DcganDistError
-from dcgan_dist.monitoring.hangs import Heard, describe, stuck
+from dcgan_dist.monitoring.hangs import LastHeartbeat, describe, stuck
 from dcgan_dist.monitoring.mailbox import Receiver
 from dcgan_dist.monitoring.messages import Wish
 from dcgan_dist.monitoring.monitor import Monitor
@@ -224,7 +224,7 @@ class Supervisor:
         self._monitor.say(f"stuck: {reason}")
         return rank.beat["attempt"], reason
 
-    def _heard(self) -> list[Heard]:
+    def _heard(self) -> list[LastHeartbeat]:
         """The ranks' signs of life. Those of a group that has ended stay in the mailbox until the next one's come: by
         them it would be given up again, and the next one would not be watched."""
         return [rank for rank in self._receiver.beats(LOOK_S) if rank.beat["attempt"] > self._ended]

@@ -73,7 +73,7 @@ def grid_is_due(images: int, batch_size: int, every: int, last: bool, waited_s: 
 
 
 @dataclass(frozen=True)
-class Job:
+class WorkerJob:
     """What a worker is told: nothing else reaches it but what lies in the run's folder.
 
     Attributes:
@@ -102,7 +102,7 @@ class Outcome:
     stopped: str
 
 
-def train_worker(job: Job) -> Outcome:
+def train_worker(job: WorkerJob) -> Outcome:
     """Train from where the newest attempt begins to the end of the run, or until the run is stopped."""
     context = ray.train.get_context()
     rank, workers, beside = context.get_world_rank(), context.get_world_size(), context.get_local_world_size()
@@ -196,7 +196,7 @@ class Worker:
     """One rank of the group: its networks, and the loop over its batches."""
 
     def __init__(
-        self, job: Job, attempt: Attempt, rank: int, workers: int, device: torch.device, sender: Sender
+        self, job: WorkerJob, attempt: Attempt, rank: int, workers: int, device: torch.device, sender: Sender
     ) -> None:
         settings = job.settings
         self._job, self._settings, self._attempt = job, settings, attempt
@@ -476,7 +476,7 @@ def _new_group(backend: str | None = None) -> dist.ProcessGroup:
     return group
 
 
-def _open_audit(job: Job, attempt: Attempt, rank: int) -> BinaryIO:
+def _open_audit(job: WorkerJob, attempt: Attempt, rank: int) -> BinaryIO:
     folder = (job.run / "audit").local_path
     folder.mkdir(exist_ok=True)
     # Unbuffered: a line is there even if the process is killed after it.

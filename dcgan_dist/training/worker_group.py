@@ -20,7 +20,7 @@ from dcgan_dist.extensions import Code
 from dcgan_dist.run_folder.attempts import begin_attempt
 from dcgan_dist.settings import Settings
 from dcgan_dist.storage import Place
-from dcgan_dist.training.worker import Job, Outcome, train_worker
+from dcgan_dist.training.worker import Outcome, WorkerJob, train_worker
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Group:
         """
         pictures = self.reading.pictures
         cached = pictures if isinstance(pictures, CachedPictures) else None
-        job = Job(
+        job = WorkerJob(
             self.run,
             self.settings,
             self.total_steps,

@@ -80,7 +80,7 @@ def test_classes_are_the_first_folders_however_deep_the_pictures_are(tmp_path: P
     for name in ("n02/images/a.JPEG", "n01/images/more/b.JPEG", "n01/._b.JPEG", "n01/.cache/c.jpg", "n01/list.txt"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (8, 8)).save(tmp_path / name, "jpeg")
-    _, pictures, classes, _ = prepare.find_pictures(Place(str(tmp_path)), prepare.Options("", ""))
+    _, pictures, classes, _ = prepare.find_pictures(Place(str(tmp_path)), prepare.PrepareOptions("", ""))
     assert classes == ("n01", "n02")
     assert {picture.file.name: picture.label for picture in pictures} == {
         "n02/images/a.JPEG": 1,
@@ -92,7 +92,7 @@ def test_order_is_shuffled_by_the_seed_and_nothing_else(tmp_path: Path) -> None:
     source = Place(str(photos(tmp_path, 40)))
 
     def order(seed: int) -> list[str]:
-        return [one.file.name for one in prepare.find_pictures(source, prepare.Options("", "", seed=seed))[1]]
+        return [one.file.name for one in prepare.find_pictures(source, prepare.PrepareOptions("", "", seed=seed))[1]]
 
     assert order(0) == order(0)
     assert order(0) != order(1)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from dcgan_dist.monitoring.hangs import Heard, describe, slow, stuck
-from dcgan_dist.monitoring.messages import Beat, Vitals
+from dcgan_dist.monitoring.hangs import LastHeartbeat, describe, slow, stuck
+from dcgan_dist.monitoring.messages import Heartbeat, Vitals
 
 VITALS: Vitals = {
     "age_s": 0.0,
@@ -15,8 +15,8 @@ VITALS: Vitals = {
 }
 
 
-def heard(rank: int, stage: str, step: int, stage_s: float, silent_s: float = 0.3) -> Heard:
-    sign: Beat = {
+def heard(rank: int, stage: str, step: int, stage_s: float, silent_s: float = 0.3) -> LastHeartbeat:
+    sign: Heartbeat = {
         "attempt": 1,
         "rank": rank,
         "host": f"host-{rank}",
@@ -25,7 +25,7 @@ def heard(rank: int, stage: str, step: int, stage_s: float, silent_s: float = 0.
         "stage_s": stage_s,
         "vitals": VITALS,
     }
-    return Heard(sign, silent_s)
+    return LastHeartbeat(sign, silent_s)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def heard(rank: int, stage: str, step: int, stage_s: float, silent_s: float = 0.
         ([heard(0, "start", 0, 90)], 0),
     ],
 )
-def test_the_rank_that_the_others_wait_for(ranks: list[Heard], culprit: int) -> None:
+def test_the_rank_that_the_others_wait_for(ranks: list[LastHeartbeat], culprit: int) -> None:
     found = stuck(ranks, 60)
     assert found is not None
     assert found.beat["rank"] == culprit
@@ -55,7 +55,7 @@ def test_the_rank_that_the_others_wait_for(ranks: list[Heard], culprit: int) -> 
         [heard(0, "checkpoint", 9, 90), heard(1, "done", 9, 0, silent_s=90)],
     ],
 )
-def test_nobody_is_stuck_while_anybody_gets_on_or_has_left(ranks: list[Heard]) -> None:
+def test_nobody_is_stuck_while_anybody_gets_on_or_has_left(ranks: list[LastHeartbeat]) -> None:
     assert stuck(ranks, 60) is None
 
 

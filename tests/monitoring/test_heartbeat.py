@@ -11,7 +11,7 @@ import torch
 from ray.actor import ActorHandle
 from ray.exceptions import WorkerCrashedError
 
-from dcgan_dist.monitoring.hangs import Heard
+from dcgan_dist.monitoring.hangs import LastHeartbeat
 from dcgan_dist.monitoring.heartbeat import Pulse, where_in_step
 from dcgan_dist.monitoring.mailbox import Receiver
 
@@ -26,7 +26,7 @@ def cluster(start_ray: Callable[[int], None]) -> None:
     start_ray(2)
 
 
-def hear(receiver: Receiver, enough: Callable[[list[Heard]], bool]) -> list[Heard]:
+def hear(receiver: Receiver, enough: Callable[[list[LastHeartbeat]], bool]) -> list[LastHeartbeat]:
     deadline = time.monotonic() + WAIT_S
     while not enough(heard := receiver.beats(WAIT_S)):
         assert time.monotonic() < deadline, heard

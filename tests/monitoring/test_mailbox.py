@@ -9,7 +9,7 @@ import ray
 from ray.actor import ActorHandle
 
 from dcgan_dist.monitoring.mailbox import Receiver, Sender
-from dcgan_dist.monitoring.messages import Beat, Event, Message, Scalars
+from dcgan_dist.monitoring.messages import Event, Heartbeat, Message, Scalars
 
 pytestmark = pytest.mark.ray
 
@@ -71,7 +71,7 @@ def test_several_workers_share_a_mailbox(mailbox: ActorHandle) -> None:
         assert [text for text in texts if text.startswith(str(rank))] == [f"{rank} {number}" for number in range(20)]
 
 
-def beat(rank: int, attempt: int = 1, step: int = 0) -> Beat:
+def beat(rank: int, attempt: int = 1, step: int = 0) -> Heartbeat:
     return {"attempt": attempt, "rank": rank, "host": "here", "stage": "data", "step": step, "stage_s": 0.0}
 
 

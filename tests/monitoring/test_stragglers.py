@@ -2,14 +2,14 @@
 
 import pytest
 
-from dcgan_dist.monitoring.hangs import Heard
-from dcgan_dist.monitoring.messages import Beat
+from dcgan_dist.monitoring.hangs import LastHeartbeat
+from dcgan_dist.monitoring.messages import Heartbeat
 from dcgan_dist.monitoring.stragglers import PERIOD_S, Ranks
 
 
-def heard(rank: int, age_s: float, busy: float, data: float = 0.0, attempt: int = 1) -> Heard:
+def heard(rank: int, age_s: float, busy: float, data: float = 0.0, attempt: int = 1) -> LastHeartbeat:
     """A rank that has been busy, and waited for data, for such shares of its age."""
-    beat: Beat = {
+    beat: Heartbeat = {
         "attempt": attempt,
         "rank": rank,
         "host": f"host-{rank}",
@@ -25,7 +25,7 @@ def heard(rank: int, age_s: float, busy: float, data: float = 0.0, attempt: int 
             "gpu_memory": None,
         },
     }
-    return Heard(beat, 0.1)
+    return LastHeartbeat(beat, 0.1)
 
 
 def test_shares_are_those_of_a_period() -> None:

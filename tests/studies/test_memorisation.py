@@ -16,7 +16,7 @@ from dcgan_dist.evaluation.task import ArrayPictures, Labelled
 from dcgan_dist.model.generate import About
 from dcgan_dist.model.pixels import Pixels
 from dcgan_dist.settings import NetworkSettings
-from dcgan_dist.studies.memorisation import Found, lines, look, recipe, record
+from dcgan_dist.studies.memorisation import MemorisationResult, lines, look, recipe, record
 
 SIZE, TRAIN, OTHERS = 16, 1_500, 200
 SHEET = 6 * (8 * (SIZE + 2) - 2)
@@ -85,7 +85,7 @@ def test_other_questions_have_results_of_their_own() -> None:
         recipe(about, 500, 3, "those"),
     ]
     assert len({recipe_sha256(one) for one in asked}) == len(asked)
-    found = Found({"samples": 500}, np.zeros((1, 1, 3), np.uint8))
+    found = MemorisationResult({"samples": 500}, np.zeros((1, 1, 3), np.uint8))
     result = json.loads(record(found, about, asked[0], ["torn"]))
     assert {name: result[name] for name in asked[0]} == asked[0]
     assert (result["recipe_sha256"], result["notes"]) == (recipe_sha256(asked[0]), ["torn"])

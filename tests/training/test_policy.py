@@ -32,7 +32,7 @@ GOES_ON = Running(asked="", signalled=False, finding=False, leaving=0, arrived=0
         ({"finding": True, "asked": "resize", "leaving": 1}, "finding"),
         ({"leaving": 2}, "notice"),
         ({"leaving": 1, "arrived": 1, "room": 5}, "notice"),
-        # A group that is already stopping for a new one is asked nothing new: the next one has all nodes that there are.
+        # A group that is already stopping for a new one is asked nothing new: the next one has all nodes there are.
         ({"asked": "notice"}, "notice"),
         ({"asked": "resize"}, "resize"),
         ({"asked": "resize", "leaving": 1}, "resize"),

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from dcgan_dist.errors import DataError, TrainingError
-from dcgan_dist.training.launch import Lent
-from dcgan_dist.training.options import Options
+from dcgan_dist.training.launch import SharedBySweep
+from dcgan_dist.training.options import TrainOptions
 from tuning import driving
 from tuning.driving import Driving
 from tuning.objective import Objective, Value, marks
 
 OBJECTIVE = Objective("probe/rooms/accuracy", "max")
-OPTIONS = Options()
+OPTIONS = TrainOptions()
 """With batches of 64."""
 TOTAL = 9_000
 Told = Callable[[int, Mapping[str, float]], None]
@@ -25,7 +25,7 @@ class Run:
 
     act: Callable[[Told], None]
 
-    def __init__(self, options: Options, lent: Lent, told: Told) -> None:
+    def __init__(self, options: TrainOptions, lent: SharedBySweep, told: Told) -> None:
         self.told = told
         self.asked_to_stop = threading.Event()
 
@@ -53,7 +53,7 @@ def drive(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Driving]:
     def drive(act: Callable[[Told], Any], before: list[Value] | None = None) -> Driving:
         monkeypatch.setattr(Run, "act", staticmethod(act), raising=False)
         monkeypatch.setattr(driving, "Launch", Run)
-        return Driving(OPTIONS, Lent(), OBJECTIVE, marks(TOTAL), before or [])
+        return Driving(OPTIONS, SharedBySweep(), OBJECTIVE, marks(TOTAL), before or [])
 
     return drive
 

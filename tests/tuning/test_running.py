@@ -8,7 +8,7 @@ import pytest
 
 from dcgan_dist.settings import scenes32
 from dcgan_dist.storage import Place
-from dcgan_dist.training.launch import Lent
+from dcgan_dist.training.launch import SharedBySweep
 from tuning import running
 from tuning.folder import SweepFolder
 from tuning.objective import Objective, marks
@@ -36,7 +36,7 @@ def make(folder: SweepFolder, workers: int = 1, **options: Any) -> Running:
     settings = replace(settings, workers=replace(settings.workers, number=workers))
     objective = Objective("probe/rooms/accuracy", "max")
     given = SweepOptions(search=("lr=uniform(1e-4,1e-3)",), **options)
-    return Running(given, folder, {}, objective, settings, marks(9_000), Lent(), 1)
+    return Running(given, folder, {}, objective, settings, marks(9_000), SharedBySweep(), 1)
 
 
 def test_news_and_ends_are_told_and_written_down(folder: SweepFolder, capsys: pytest.CaptureFixture[str]) -> None:

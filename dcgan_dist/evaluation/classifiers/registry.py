@@ -18,7 +18,7 @@ NEIGHBOURS = (1, 2, 5, 10, 20, 50)
 
 
 @dataclass(frozen=True, eq=False)
-class Learned:
+class FittedClassifier:
     """A classifier.
 
     Attributes:
@@ -53,11 +53,11 @@ class Classifiers(Protocol):
         """
         ...
 
-    def learn(self, places: Integers, value: float, before: Learned | None = None) -> Learned:
+    def learn(self, places: Integers, value: float, before: FittedClassifier | None = None) -> FittedClassifier:
         """A classifier from the training images at these places; `before`: for a smaller value, to start from."""
         ...
 
-    def judge(self, learned: Learned, places: Integers | None) -> NDArray[np.int64]:
+    def judge(self, learned: FittedClassifier, places: Integers | None) -> NDArray[np.int64]:
         """Confusion matrix [true, told] on the training images at these places; None: on all test images."""
         ...
 
@@ -78,15 +78,15 @@ class Linear(Classifiers):
         self._pose(learned)
         self._moments = svm.measure(evaluators.svm, features)  # which serve all places and all C
 
-    def learn(self, places: Integers, value: float, before: Learned | None = None) -> Learned:
+    def learn(self, places: Integers, value: float, before: FittedClassifier | None = None) -> FittedClassifier:
         """See `Classifiers`."""
         if self._posed is not places:
             self._pose(places)
         start = None if before is None else before.state
         made = svm.train(self._evaluators.svm, self._moments, self._task.classes, value, start)
-        return Learned(made.weights, {"steps": made.steps, "products": made.products})
+        return FittedClassifier(made.weights, {"steps": made.steps, "products": made.products})
 
-    def judge(self, learned: Learned, places: Integers | None) -> NDArray[np.int64]:
+    def judge(self, learned: FittedClassifier, places: Integers | None) -> NDArray[np.int64]:
         """See `Classifiers`."""
         counts: NDArray[np.int64] = np.sum(self._evaluators.each("judge", learned.state, places), axis=0)
         return counts
@@ -112,11 +112,11 @@ class Nearest(Classifiers):
         self._evaluators, self._task = evaluators, task
         self._looked: tuple[Integers, Integers | None, Integers] | None = None
 
-    def learn(self, places: Integers, value: float, before: Learned | None = None) -> Learned:
+    def learn(self, places: Integers, value: float, before: FittedClassifier | None = None) -> FittedClassifier:
         """See `Classifiers`."""
-        return Learned((places, int(value)))
+        return FittedClassifier((places, int(value)))
 
-    def judge(self, learned: Learned, places: Integers | None) -> NDArray[np.int64]:
+    def judge(self, learned: FittedClassifier, places: Integers | None) -> NDArray[np.int64]:
         """See `Classifiers`."""
         among, number = learned.state
         labels = self._task.test.labels if places is None else self._task.train.labels[places]

@@ -16,7 +16,7 @@ from dcgan_dist.evaluation.probe import load
 from dcgan_dist.evaluation.service.job import FOLDER, Job, NeighboursJob, ProbeJob
 from dcgan_dist.evaluation.service.options import ActorOptions, open_pool
 from dcgan_dist.evaluation.task import Task
-from dcgan_dist.evaluation.tasks import Named, parse_tasks
+from dcgan_dist.evaluation.tasks import NamedTask, parse_tasks
 from dcgan_dist.evaluation.tasks.neighbours import NAME as NEIGHBOURS
 from dcgan_dist.evaluation.tasks.neighbours import open_neighbours
 from dcgan_dist.model.generate import Which
@@ -146,7 +146,7 @@ def _probes(task: Task, options: EvaluateOptions, run: Place | None, checkpoint:
 
 
 def _neighbours(
-    named: Named, options: EvaluateOptions, run: Place | None, checkpoint: Checkpoint | None, trained_on: TrainedOn
+    named: NamedTask, options: EvaluateOptions, run: Place | None, checkpoint: Checkpoint | None, trained_on: TrainedOn
 ) -> NeighboursJob:
     """Distances to samples of the run's generator; raises `SettingsError` without a run."""
     if run is None or checkpoint is None:

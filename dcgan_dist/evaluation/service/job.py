@@ -20,7 +20,7 @@ from dcgan_dist.evaluation.results import encode, recipe_sha256
 from dcgan_dist.evaluation.service.evaluator import Evaluators
 from dcgan_dist.evaluation.task import Task
 from dcgan_dist.evaluation.tasks import neighbours
-from dcgan_dist.evaluation.tasks.neighbours import Asked
+from dcgan_dist.evaluation.tasks.neighbours import NeighboursTask
 from dcgan_dist.storage import MissingFile, Place
 from dcgan_dist.versions import versions
 
@@ -170,7 +170,7 @@ class NeighboursJob(Job):
         sampler: of samples.
     """
 
-    asked: Asked
+    asked: NeighboursTask
     sampler: Sampler
 
     @property

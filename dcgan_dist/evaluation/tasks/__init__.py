@@ -18,7 +18,7 @@ FEW_LABELS = {"cifar10": FewLabels(per_class=400, choosing=10, draws=10)}
 
 
 @dataclass(frozen=True)
-class Named:
+class NamedTask:
     """A task as it is named: NAME, or NAME=FOLDER; only `neighbours` and `rooms` may be without a folder."""
 
     name: str
@@ -38,13 +38,13 @@ class Named:
         return open_labelled(self.name, self.folder, size, resize=resize, seed=seed, few=FEW_LABELS.get(self.name))
 
 
-def parse_tasks(text: str, option: str = "--tasks") -> Sequence[Named]:
+def parse_tasks(text: str, option: str = "--tasks") -> Sequence[NamedTask]:
     """Tasks from `NAME,NAME=FOLDER,...`, which stands behind that option.
 
     Raises:
         SettingsError: a name without a folder is none that $DCGAN_DIST_DATA knows.
     """
-    found: list[Named] = []
+    found: list[NamedTask] = []
     for part in (part.strip() for part in text.split(",")):
         name, equals, folder = part.partition("=")
         if not name or (equals and not folder):
@@ -53,7 +53,7 @@ def parse_tasks(text: str, option: str = "--tasks") -> Sequence[Named]:
             )
         if name in (other.name for other in found):
             raise SettingsError(f"task {name} is given twice: give each one once")
-        found.append(Named(name, None if part in (neighbours.NAME, rooms.NAME) else _find(name, folder, option)))
+        found.append(NamedTask(name, None if part in (neighbours.NAME, rooms.NAME) else _find(name, folder, option)))
     return found
 
 

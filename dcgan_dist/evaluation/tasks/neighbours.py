@@ -23,7 +23,7 @@ IMAGES = 10_000
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class NeighboursTask:
     """The images.
 
     Attributes:
@@ -41,7 +41,7 @@ class Asked:
 
 def open_neighbours(
     folder: Place | None, run: Place, settings: Settings, trained_on: TrainedOn, *, resize: bool
-) -> Asked:
+) -> NeighboursTask:
     """Find the images.
 
     Args:
@@ -70,7 +70,7 @@ def open_neighbours(
         raise DataError(f"{about}: there is only {number}, but the spread of distances needs at least {FEWEST} images")
     shown = replace(pictures(index, size), fit=settings.data.fit)
     images = Labelled(shown, np.arange(number), np.zeros(number, np.int64))
-    return Asked(images, about, digest([index]), (*notes, *index.told))
+    return NeighboursTask(images, about, digest([index]), (*notes, *index.told))
 
 
 def training_index(run: Place, settings: Settings, trained_on: TrainedOn) -> tuple[Index, list[str]]:

@@ -9,7 +9,7 @@ import simplejpeg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dcgan_dist.data.prepare import Options, begin, convert
+from dcgan_dist.data.prepare import PrepareOptions, begin, convert
 from dcgan_dist.data.streaming.plan import SEQUENCE, Plan, Slices, cut_slices, share
 
 
@@ -163,7 +163,9 @@ def test_class_counts_of_batches_of_prepared_shards_lie_in_the_multinomial_band(
         (tmp_path / "pictures" / f"class-{number}").mkdir(parents=True)
         for i in range(per_class):
             (tmp_path / "pictures" / f"class-{number}" / f"{i}.jpg").write_bytes(image)
-    options = Options(str(tmp_path / "pictures"), str(tmp_path / "shards"), size=8, images_per_shard=900, processes=1)
+    options = PrepareOptions(
+        str(tmp_path / "pictures"), str(tmp_path / "shards"), size=8, images_per_shard=900, processes=1
+    )
     index = convert(begin(options))
     plan = Plan(cut_slices(index.shard, index.size, 4_096), 128, 4_096, seed=1)
     steps = zip(plan.rows(0), range(1_500), strict=False)

@@ -15,7 +15,7 @@ from dcgan_dist.data.shards.writer import ShardWriter
 from dcgan_dist.errors import DataError
 from dcgan_dist.evaluation.tasks import neighbours
 from dcgan_dist.evaluation.tasks.labelled import open_index
-from dcgan_dist.evaluation.tasks.neighbours import Asked, open_neighbours
+from dcgan_dist.evaluation.tasks.neighbours import NeighboursTask, open_neighbours
 from dcgan_dist.run_folder.trained_on import FIELD, TrainedOn, contents, find_trained_on
 from dcgan_dist.settings import Settings, scenes32
 from dcgan_dist.storage import Place
@@ -34,7 +34,7 @@ def write(folder: Path, prefix: str, values: list[int], size: int = 16) -> None:
     concatenate(writer.written, image_size=size).save(Place(str(folder)))
 
 
-def opened(folder: Path, path: str, given: Path | None) -> Asked:
+def opened(folder: Path, path: str, given: Path | None) -> NeighboursTask:
     run, of = Place(str(folder / "run")), settings(path)
     return open_neighbours(Place(str(given)) if given else None, run, of, find_trained_on(run, of), resize=False)
 
