@@ -23,6 +23,7 @@ class ClusterFacts:
         store_bytes: object store of the smallest node.
         hosts: CPUs and GPUs of each node, by Ray's name for it: a worker has both on the same one.
         free: whether these are only the CPUs and GPUs that nobody uses at the moment.
+        beside: what has been set aside of them, for people; empty: nothing.
     """
 
     nodes: int
@@ -31,6 +32,7 @@ class ClusterFacts:
     store_bytes: float
     hosts: Mapping[str, tuple[float, float]]
     free: bool = False
+    beside: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,11 +68,13 @@ def place_workers(settings: Settings, facts: ClusterFacts) -> Placement:
         ClusterError: the cluster has too little, with what is missing in one line.
     """
     workers, use_gpu = settings.workers, takes_gpus(settings, facts)
-    free, others = (" free", ["wait until other jobs have ended"]) if facts.free else ("", [])
+    free, beside = " free" if facts.free else "", f" beside {facts.beside}" if facts.beside else ""
+    others = ["wait until other jobs have ended"] if facts.free else []
+    others += ["give evaluation less by --probe.actors or --probe.cpus"] if facts.beside else []
     if use_gpu and facts.gpus < workers.fewest:
         raise ClusterError(
             f"the run needs {count(workers.fewest, 'GPU')}, one for each worker, but the cluster has {facts.gpus:g}"
-            f"{free}: " + _advice(int(facts.gpus), *others, "add GPUs", "train on CPUs with --workers.gpu off")
+            f"{free}{beside}: " + _advice(int(facts.gpus), *others, "add GPUs", "train on CPUs with --workers.gpu off")
         )
     less = ["give each less by --workers.cpus"] if workers.cpus > 1 else []
     by_cpus = int((facts.cpus - READER_CPUS) // workers.cpus)
@@ -79,7 +83,7 @@ def place_workers(settings: Settings, facts: ClusterFacts) -> Placement:
         raise ClusterError(
             f"the run needs {needed:g} logical CPUs ({count(workers.fewest, 'worker')} with {workers.cpus:g} each, "
             f"{READER_CPUS} to read data) but the cluster has {facts.cpus:g}{free} on "
-            f"{count(facts.nodes, 'node')}: " + _advice(by_cpus, *less, *others, "add nodes")
+            f"{count(facts.nodes, 'node')}{beside}: " + _advice(by_cpus, *less, *others, "add nodes")
         )
     by_hosts = sum(
         min(int(cpus // workers.cpus), int(gpus) if use_gpu else workers.number) for cpus, gpus in facts.hosts.values()
@@ -88,8 +92,8 @@ def place_workers(settings: Settings, facts: ClusterFacts) -> Placement:
     if by_hosts < workers.fewest:
         raise ClusterError(
             f"the run needs room for {count(workers.fewest, 'worker')} with {_takes(placement)} each, but the "
-            f"{count(facts.nodes, 'node')} of the cluster have room for {by_hosts}{' now' if free else ''}: "
-            + _advice(by_hosts, *less, *others, "add nodes")
+            f"{count(facts.nodes, 'node')} of the cluster have room for {by_hosts}"
+            f"{' now' if facts.free else ''}{beside}: " + _advice(by_hosts, *less, *others, "add nodes")
         )
     return placement
 
@@ -130,9 +134,11 @@ def set_aside(facts: ClusterFacts, actors: int, cpus: float, gpus: float) -> Clu
             )
         most = max(fitting, key=lambda name: hosts[name])
         hosts[most] = hosts[most][0] - cpus, hosts[most][1] - gpus
-    return without(
+    left = without(
         facts, {name: (had[0] - hosts[name][0], had[1] - hosts[name][1]) for name, had in facts.hosts.items()}
     )
+    each = count(cpus, "CPU") + (f" and {count(gpus, 'GPU')}" if gpus else "")
+    return replace(left, beside=f"{count(actors, 'evaluation actor')} with {each}{' each' if actors > 1 else ''}")
 
 
 def without(facts: ClusterFacts, held: Mapping[str, tuple[float, float]]) -> ClusterFacts:

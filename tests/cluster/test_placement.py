@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from dcgan_dist.cluster.placement import ClusterFacts, Placement, describe, most_beside, place_workers
+from dcgan_dist.cluster.placement import ClusterFacts, Placement, describe, most_beside, place_workers, set_aside
 from dcgan_dist.errors import ClusterError
 from dcgan_dist.settings import Settings, WorkerSettings
 
@@ -116,6 +116,24 @@ def test_what_others_hold_is_told_apart_from_what_is_missing(
     with pytest.raises(ClusterError) as caught:
         place_workers(Settings(images=1, workers=workers), replace(cluster, free=True))
     assert str(caught.value).endswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("actors", "sentence"),
+    [
+        (
+            1,
+            "the run needs 2 logical CPUs (1 worker with 1 each, 1 to read data) but the cluster has 1 on 1 node "
+            "beside 1 evaluation actor with 1 CPU: give evaluation less by --probe.actors or --probe.cpus, or "
+            "add nodes",
+        ),
+        (2, "but the cluster has 0 on 1 node beside 2 evaluation actors with 1 CPU each: give evaluation"),
+    ],
+)
+def test_what_evaluation_takes_is_told_where_too_little_is_left(actors: int, sentence: str) -> None:
+    with pytest.raises(ClusterError) as caught:
+        place_workers(Settings(images=1), set_aside(facts(2), actors, 1.0, 0.0))
+    assert sentence in str(caught.value)
 
 
 def test_a_ray_of_our_own_is_told_with_the_cores_that_it_counts_as_more_cpus() -> None:
