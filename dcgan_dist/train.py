@@ -9,11 +9,13 @@ python -m dcgan_dist.train --resume NAME
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from dcgan_dist.cluster.connect import connected, describe_connecting, has_address, set_environment
 from dcgan_dist.cluster.environment import interfaces, require_interfaces
 from dcgan_dist.errors import DcganDistError, complain
 from dcgan_dist.run_folder.checkpoint import newest_manifest
+from dcgan_dist.run_folder.driver_lock import sole_driver
 from dcgan_dist.storage import place, require_writable
 from dcgan_dist.training.launch import Launch, RunDone
 from dcgan_dist.training.options import parse
@@ -36,15 +38,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             require_writable(place(options.settings.storage), "--storage")
         if not has_address(options.settings):
             require_interfaces(os.environ, interfaces(), gpus=False)
-        print(describe_connecting(options.settings), flush=True)
-        with connected(options.settings):
-            launch.preflight()
-            if options.dry_run:
-                launch.rehearse()
-                return 0
-            launch.open_data()
-            started = True
-            return launch.train()
+        # The folder of a new run is made when it starts.
+        claimed = bool(options.resume) and not options.dry_run
+        with sole_driver(launch.run) if claimed else nullcontext():
+            print(describe_connecting(options.settings), flush=True)
+            with connected(options.settings):
+                launch.preflight()
+                if options.dry_run:
+                    launch.rehearse()
+                    return 0
+                launch.open_data()
+                started = True
+                return launch.train(claimed=claimed)
     except RunDone as done:
         if options.starts_or_goes_on:
             print(done)

@@ -32,13 +32,13 @@ import dcgan_dist.train
 import dcgan_dist.training.launch
 from dcgan_dist.data.shards.writer import ShardWriter
 from dcgan_dist.data.streaming.plan import SEQUENCE
-from dcgan_dist.errors import CheckpointError, DataError, DcganDistError, SettingsError
+from dcgan_dist.errors import CheckpointError, ClusterError, DataError, DcganDistError, SettingsError
 from dcgan_dist.evaluation.service.job import ProbeJob
 from dcgan_dist.monitoring.metric_names import describe
 from dcgan_dist.monitoring.sinks.curves import read_points
 from dcgan_dist.monitoring.sinks.terminal import Progress
 from dcgan_dist.run_folder.attempts import attempts
-from dcgan_dist.run_folder.driver_lock import LOCK_FILE, sole_driver
+from dcgan_dist.run_folder.driver_lock import LOCK_FILE, require_no_driver, sole_driver
 from dcgan_dist.run_folder.trained_on import contents
 from dcgan_dist.settings import Settings, from_yaml, scenes32
 from dcgan_dist.storage import JOB_FOLDER, Place, place
@@ -410,7 +410,7 @@ def test_one_line_for_job_managers_leaves_a_run_that_is_done(call: Any, train_he
 
 
 @pytest.mark.usefixtures("after_first_run")
-def test_a_run_has_one_driver_at_a_time(call: Any, tmp_path: Path) -> None:
+def test_a_run_has_one_driver_at_a_time(call: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = place(str(tmp_path / "runs" / "first"))
     with sole_driver(run):
         status, output, errors = call(main, "--resume=first", "--images=320")
@@ -423,6 +423,19 @@ def test_a_run_has_one_driver_at_a_time(call: Any, tmp_path: Path) -> None:
         new = Launch(parse(["--data=data", "--name=new"]))
     with sole_driver(run), pytest.raises(CheckpointError, match="first is being trained by"):
         late.train()
+    # It is its driver before Ray starts, which takes seconds.
+    refused = []
+
+    def connect(settings: Settings) -> None:
+        with pytest.raises(CheckpointError) as caught:
+            require_no_driver(run)
+        refused.append(caught.value)
+        raise ClusterError("no Ray today")
+
+    monkeypatch.setattr(dcgan_dist.train, "connected", connect)
+    assert call(main, "--resume=first", "--images=320")[0] == 2
+    assert len(refused) == 1
+    require_no_driver(run)
     # Both were found to be free; then somebody else was faster.
     (tmp_path / "runs" / "new").mkdir()
     (tmp_path / "runs" / "new" / "settings.yaml").write_text("theirs")

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
 from functools import partial
 from itertools import product
@@ -82,15 +82,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             require_writable(place(options.settings.storage), "--storage")
         if not has_address(sweep.base):
             require_interfaces(os.environ, interfaces(), gpus=False)
-        print(describe_connecting(sweep.base), flush=True)
-        with connected(sweep.base, sweep.local_cpus):
-            sweep.preflight()
-            if options.dry_run:
-                sweep.rehearse()
-                return 0
-            sweep.open_data()
-            started = True
-            return sweep.run()
+        # The folder of a new sweep is made when it starts.
+        claimed = sweep.resumed and not options.dry_run
+        with sole_driver(sweep.folder.place) if claimed else nullcontext():
+            print(describe_connecting(sweep.base), flush=True)
+            with connected(sweep.base, sweep.local_cpus):
+                sweep.preflight()
+                if options.dry_run:
+                    sweep.rehearse()
+                    return 0
+                sweep.open_data()
+                started = True
+                return sweep.run(claimed=claimed)
     except DcganDistError as error:
         complain(error)
         return 1 if started else 2
@@ -296,14 +299,17 @@ class Sweep:
             print(f"warning: each trial: {sentence}", flush=True)
         require_values(self.objective, self._slowest(), self.total)
 
-    def run(self) -> int:
+    def run(self, *, claimed: bool = False) -> int:
         """Run trials until there are enough of them, or until a budget or a signal ends the sweep.
+
+        Args:
+            claimed: whether the caller is the sole driver of the sweep already.
 
         Raises:
             CheckpointError: another command runs them.
             SettingsError: another one has begun a sweep of that name.
         """
-        with sole_driver(self.folder.place):
+        with nullcontext() if claimed else sole_driver(self.folder.place):
             if not self.resumed and self.folder.is_begun():
                 raise self._taken()
             return self._run()

@@ -336,15 +336,18 @@ class Launch:
         before = (self._recorded or {}).get("code", {})
         return [name for name, checksum in checksums().items() if before.get(name, checksum) != checksum]
 
-    def train(self) -> int:
+    def train(self, *, claimed: bool = False) -> int:
         """Train to the end, or until a signal, the time limit or a failure; returns the command's status.
+
+        Args:
+            claimed: whether the caller is the sole driver of the run already.
 
         Raises:
             CheckpointError: another command has begun to train the run meanwhile.
             SettingsError: another one has begun a run of that name.
         """
         # Of trials a sweep takes care, which may start one again while its lost driver is still ending.
-        with nullcontext() if self._is_trial else sole_driver(self.run):
+        with nullcontext() if self._is_trial or claimed else sole_driver(self.run):
             if not self.options.resume and is_run(self.run):
                 raise self._taken()
             return self._train()
