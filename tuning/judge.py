@@ -1,6 +1,7 @@
 """One pool of evaluation actors for all trials of a sweep: an actor owns it, and judges in the order of the asking."""
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, Self
 
 import ray
@@ -22,9 +23,17 @@ class _JudgeActor:
     """Owns the pool. One that dies is started again with a new one, and what was asked is done then."""
 
     def __init__(self, settings: Settings) -> None:
-        probe = settings.probe
-        self._pool = Pool(probe.actors, probe.cpus, probe.gpus, probe.threads, probe.resource)
-        self._judge = PoolJudge(self._pool, probe.actors, open_tasks(settings, None))
+        self._settings = settings
+
+    # Not in `__init__`: of what that raises a caller sees no more than Ray's report of it.
+    @cached_property
+    def _pool(self) -> Pool:
+        probe = self._settings.probe
+        return Pool(probe.actors, probe.cpus, probe.gpus, probe.threads, probe.resource)
+
+    @cached_property
+    def _judge(self) -> PoolJudge:
+        return PoolJudge(self._pool, self._settings.probe.actors, open_tasks(self._settings, None))
 
     def held(self) -> dict[str, tuple[float, float]]:
         """CPUs and GPUs that the pool holds, by node."""

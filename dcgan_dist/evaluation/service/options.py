@@ -1,10 +1,12 @@
 """What commands that compute on evaluation actors share: options, the actors that they ask for, how they end."""
 
 import math
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FrameType
 from typing import Annotated
 
 import tyro
@@ -61,6 +63,24 @@ class ActorOptions:
                 raise SettingsError(f"{name} is {value:g} but needs at least 0")
 
 
+class Terminated(BaseException):
+    """SIGTERM has come; like `KeyboardInterrupt` no error that code between may handle."""
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Let SIGTERM within the block end the command as Ctrl-C does: Ray's own handler prints a stack of its threads."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 @contextmanager
 def open_pool(options: ActorOptions, say: Callable[[str], None]) -> Iterator[Evaluators]:
     """Evaluation actors, on the cluster at the address or one that is started here; they end with the block.
@@ -76,7 +96,7 @@ def open_pool(options: ActorOptions, say: Callable[[str], None]) -> Iterator[Eva
     settings = Settings(images=1, workers=workers)
     set_environment(settings)
     print(describe_connecting(settings), file=sys.stderr, flush=True)
-    with connected(settings):
+    with connected(settings), terminable():
         from dcgan_dist.evaluation.service.pool import Pool  # Ray's environment is set by now
 
         if has_address(settings):
@@ -91,11 +111,11 @@ def open_pool(options: ActorOptions, say: Callable[[str], None]) -> Iterator[Eva
 
 
 def status_of(act: Callable[[Line], None], left: str) -> int:
-    """Do what a command does: its status is 0, 2 for wrong input, 1 for what fails later, 130 after Ctrl-C.
+    """Do what a command does; its status: 0, 2 for wrong input, 1 for what fails later, 130 and 143 after signals.
 
     Args:
         act: is given the line that says what is being done.
-        left: what is said after Ctrl-C.
+        left: what is said after Ctrl-C or SIGTERM.
     """
     line = Line(sys.stderr)
     try:
@@ -104,8 +124,8 @@ def status_of(act: Callable[[Line], None], left: str) -> int:
         line.clear()
         complain(error)
         return error.status
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Terminated) as ended:
         line.clear()
         print(left, file=sys.stderr)
-        return 130
+        return 128 + (signal.SIGINT if isinstance(ended, KeyboardInterrupt) else signal.SIGTERM)
     return 0

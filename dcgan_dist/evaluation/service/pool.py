@@ -21,6 +21,7 @@ from dcgan_dist.errors import ClusterError, DcganDistError
 from dcgan_dist.evaluation.actor_state import CLASSIFIER, Call, effect_of, in_force
 from dcgan_dist.evaluation.classifiers.svm import Part
 from dcgan_dist.evaluation.service.evaluator import Evaluator
+from dcgan_dist.numerals import count
 
 MAX_DEATHS = 3
 """Of one actor during one call: what kills it so often is the call."""
@@ -97,8 +98,8 @@ class Pool:
             if patience.is_over():
                 self.close()
                 raise ClusterError(
-                    f"{number} evaluation actors could not be placed within {patience.waited_s:.0f} s: others "
-                    "are using the cluster's CPUs or GPUs; wait for them, or use fewer actors"
+                    f"{count(number, 'evaluation actor')} could not be placed within {patience.waited_s:.0f} s: others "
+                    "use the CPUs or GPUs, or the machines are too busy to start them; wait, or use fewer actors"
                 )
         self._nodes: list[str] = ray.get(nodes)
 
