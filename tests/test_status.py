@@ -146,7 +146,9 @@ def test_status_says_nothing_more_to_a_reader_who_has_left(tmp_path: Path) -> No
         (9_984, 9_984, 156, "4.99 of 4.99, done"),
         (3_584, 3_584, 56, "1.79 of 1.79, done"),
         (1_280, 1_280, 20, "0.64 of 0.64, done"),
-        (640, 1_280, 20, "1 of 0.64, 1,360 images left in it"),
+        # It ends before the pass does.
+        (640, 1_280, 20, "1 of 0.64, 640 images left in it"),
+        (8_256, 10_048, 157, "5 of 5, 1,744 images left in it"),
     ],
 )
 def test_a_run_that_is_done_is_in_no_epoch_that_never_was(

@@ -118,7 +118,8 @@ def _epoch(images: int, record: Mapping[str, Any]) -> str:
     done, into = divmod(images, record["epoch_images"])
     if images >= record["total_images"] or done >= total:
         return f"{total:.3g} of {total:.3g}, done"
-    return f"{done + 1:,} of {total:.3g}, {count(record['epoch_images'] - into, 'image')} left in it"
+    left = min(record["epoch_images"] - into, record["total_images"] - images)
+    return f"{done + 1:,} of {total:.3g}, {count(left, 'image')} left in it"
 
 
 def _silence(found: Standing, now: float) -> float:

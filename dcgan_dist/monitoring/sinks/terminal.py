@@ -18,6 +18,8 @@ from dcgan_dist.numerals import count
 SMOOTHED_POINTS = 20
 """Points that a bar shows the means of: from one alone, the time left would jump about."""
 
+LINE_S = 10.0
+"""Between two lines of `Progress` in a log."""
 BAR_COLUMNS = 17
 """Of `100 %|12345678| ` and the last column, which tqdm leaves free."""
 
@@ -226,10 +228,11 @@ def workers_lines(workers: Sequence[WorkerInfo]) -> list[str]:
 
 
 class Progress:
-    """How far something is that comes before the run: a bar on a terminal, a first and a last line in a log."""
+    """How far something is that comes before the run: a bar on a terminal; in a log a first line, a last one, and one
+    every `LINE_S` seconds."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream, self._clock = stream, clock
         self._what = ""
 
     def __call__(self, what: str, done: int, total: int) -> None:
@@ -238,14 +241,18 @@ class Progress:
             self._say(what)
             return
         if what != self._what:
-            self._what, self._began_s = what, time.monotonic()
+            self._what = what
+            self._began_s = self._told_s = self._clock()
             self._bar = tqdm(total=total, desc=what, file=self._stream, leave=False, disable=not self._stream.isatty())
             if self._bar.disable:
                 self._say(f"{what} ...")
         self._bar.update(done - self._bar.n)
         if done == total:
             self._bar.close()
-            self._say(f"{what}: done in {time.monotonic() - self._began_s:.1f} s")
+            self._say(f"{what}: done in {self._clock() - self._began_s:.1f} s")
+        elif self._bar.disable and self._clock() - self._told_s >= LINE_S:
+            self._told_s = self._clock()
+            self._say(f"{what}: {100 * done // total} %")
 
     def _say(self, text: str) -> None:
         print(printable(text, self._stream), file=self._stream, flush=True)

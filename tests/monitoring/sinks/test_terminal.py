@@ -11,6 +11,7 @@ from dcgan_dist.monitoring.messages import Scalars, WorkerInfo
 from dcgan_dist.monitoring.sinks.terminal import (
     LiveTerminal,
     LogTerminal,
+    Progress,
     Totals,
     duration,
     fitting,
@@ -85,6 +86,20 @@ def test_a_line_holds_what_is_known() -> None:
     terminal = LogTerminal(stream, TOTALS, 10.0, Clock())
     terminal.progress([{"kind": "scalars", "attempt": 1, "step": 1, "images": 128, "values": {"loss/generator": 0.5}}])
     assert stream.getvalue() == "images 128 of 320,000 (0 %)  epoch 0.0  loss G 0.50  time left unknown\n"
+
+
+def test_what_takes_long_before_a_run_has_lines_in_a_log_too() -> None:
+    stream, clock = io.StringIO(), Clock()
+    progress = Progress(stream, clock)
+    for done in range(21):
+        progress("drawing rooms", done, 20)
+        clock.s += 1.5
+    assert stream.getvalue().splitlines() == [
+        "drawing rooms ...",
+        "drawing rooms: 35 %",
+        "drawing rooms: 70 %",
+        "drawing rooms: done in 30.0 s",
+    ]
 
 
 def test_files_and_pipes_get_lines() -> None:
