@@ -67,6 +67,7 @@ CASES: list[tuple[str, str, str]] = [
     ("sweep", f"{LR} --trials 1.5", "--trials is 1.5 but needs a whole number"),
     ("sweep", f"{LR} --budget-minutes soon", "--budget-minutes is soon but needs a number"),
     # Options that there are not, and values that are missing.
+    ("train", "--image 6000", "--image is not an option; did you mean --images?"),
     ("train", "--lrr 3", "--lrr is not an option; did you mean --lr?"),
     ("train", "--beta2 0.9", "--beta2 is not an option; did you mean --optimization.beta2?"),
     ("train", "--images", "--images has no value"),

@@ -139,6 +139,8 @@ def _unknown(tokens: Sequence[str], arguments: Sequence[str], known: Sequence[st
     plain = name.lstrip("-")
     if short.get(plain, name) != name:
         return f"{name} is not an option; did you mean {short[plain]}?"
+    if near := difflib.get_close_matches(name, [option for option in known if "." not in option], n=1, cutoff=0.9):
+        return f"{name} is not an option; did you mean {near[0]}?"
     if words := [option for last, option in short.items() if plain in last.split("-")]:
         return f"{name} is not an option; did you mean {' or '.join(words)}?"
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.75) or [

@@ -33,14 +33,14 @@ def prog(command: str) -> str:
 def command_line(command: str, *arguments: str) -> str:
     """A shell line that runs the command from this folder, with arguments quoted where needed."""
     job = bool(os.environ.get(IN_A_JOB))
-    return written(command, arguments, sys.argv[0], sys.executable, os.getcwd(), job=job)
+    return written(command, arguments, sys.argv[0], sys.executable, _here(), job=job)
 
 
 def tool_line(name: str, *arguments: str) -> str:
     """The same for a program that was installed beside this interpreter, such as `tensorboard`."""
     beside = Path(sys.executable).parent / name
     is_here = not os.environ.get(IN_A_JOB) and beside.is_file()
-    return shlex.join([_from(os.getcwd(), str(beside)) if is_here else name, *arguments])
+    return shlex.join([_from(_here(), str(beside)) if is_here else name, *arguments])
 
 
 def written(command: str, arguments: Sequence[str], started: str, python: str, folder: str, *, job: bool) -> str:
@@ -60,6 +60,14 @@ def written(command: str, arguments: Sequence[str], started: str, python: str, f
     else:
         words = [_from(folder, python) if python else "python", "-m", *module]
     return shlex.join([*words, *arguments])
+
+
+def _here() -> str:
+    """The current folder; where that has been deleted, as Ray may do with that of a job, one that holds nothing."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return os.devnull
 
 
 def _is_console(started: str) -> bool:

@@ -53,6 +53,14 @@ def test_a_printed_line_runs_without_what_this_shell_has(tmp_path: Path, monkeyp
     assert "no run here" in done.stderr
 
 
+def test_a_folder_that_has_been_deleted_is_no_reason_to_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert command_line("status", "a run").endswith(" 'a run'")
+    assert tool_line("tensorboard", "--logdir", "runs").endswith("tensorboard --logdir runs")
+
+
 def test_so_does_that_of_a_program_beside_the_interpreter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "tensorboard").touch()
