@@ -30,7 +30,7 @@ def train(settings: Settings, *, resume: bool = False) -> str:
 
     Args:
         settings: with a name; those of a preset, changed by `dataclasses.replace`.
-        resume: go on with the run of that name.
+        resume: go on with the run of that name; one that is finished stays as it is.
 
     Raises:
         DcganDistError: with the sentence that the command would print.
@@ -38,17 +38,20 @@ def train(settings: Settings, *, resume: bool = False) -> str:
         SystemExit: after SIGTERM, likewise.
     """
     from dcgan_dist.cluster.connect import connected, set_environment
-    from dcgan_dist.training.launch import Launch
+    from dcgan_dist.training.launch import Launch, RunDone
     from dcgan_dist.training.options import TrainOptions
 
     if not settings.name:
         raise SettingsError("name is empty but the run needs one: give it by dataclasses.replace(settings, name=...)")
     set_environment(settings)
     launch = Launch(TrainOptions(settings=settings, resume=settings.name if resume else ""))
-    with connected(settings):
-        launch.preflight()
-        launch.open_data()
-        status = launch.train()
+    try:
+        with connected(settings):
+            launch.preflight()
+            launch.open_data()
+            status = launch.train()
+    except RunDone:
+        return str(launch.run)
     if status == 128 + signal.SIGINT:
         raise KeyboardInterrupt(f"{launch.run} was stopped, with a checkpoint")
     if status:

@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         line.clear()
         for task, of_task in results.items():
             print(printable("\n".join([*table(task, of_task), ""]), sys.stdout))
-        print(f"written to {results_folder(options, of.place if of else None)}")
+        print(f"results are in {results_folder(options, of.place if of else None)}")
 
     return status_of(act, "stopped; finished results are kept, and the same command continues from there")
 

@@ -83,6 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "features of D": of_discriminator(checkpoint),
         }
         require_writable(run / FOLDER, "the run's folder for results")
+        line.clear()
         with open_pool(options, line.say) as pool:
             found = look(pool, compared.train, compared.held_out, samples, encoders, line.say)
         asked = recipe(generator.about, options.number, options.seed, compared.data)

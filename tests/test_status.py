@@ -15,6 +15,7 @@ from dcgan_dist.monitoring.sinks.curves import Curves
 from dcgan_dist.monitoring.standing import _epoch, describe, read_standing
 from dcgan_dist.run_folder.attempts import begin_attempt
 from dcgan_dist.run_folder.checkpoint import write_checkpoint
+from dcgan_dist.run_folder.driver_lock import LOCK_FILE, sole_driver
 from dcgan_dist.settings import Settings
 from dcgan_dist.status import main
 from dcgan_dist.storage import Place, place
@@ -102,6 +103,22 @@ def test_a_run_without_a_sign_is_said_to_be_dead_with_the_command_that_goes_on(t
     assert lines["speed"].endswith("16 s more at that speed")
     (run / "checkpoints").delete()
     assert told(run, later_s=3_600)["images"] == "0 of 6,400 (0 %), step 0 of 50"
+
+
+def test_a_run_whose_driver_has_ended_without_a_word_is_told_at_once(tmp_path: Path) -> None:
+    run = place(str(tmp_path / "runs" / "a run"))
+    write_run(run, tmp_path)
+    with sole_driver(run):
+        assert told(run)["status"] == "running, last sign of life 3 s ago"
+    lines = told(run)
+    assert lines["status"] == (
+        "killed, last sign of life 3 s ago; resume with: "
+        + command_line("train", "--resume", "a run", "--storage", f"{tmp_path}/runs")
+    )
+    assert lines["images"] == "1,280 of 6,400 (20 %), step 10 of 50"
+    # Of a driver on another machine this one's lock says nothing.
+    (run / LOCK_FILE).write_bytes(b"process 7 on elsewhere\n")
+    assert told(run)["status"] == "running, last sign of life 3 s ago"
 
 
 def test_a_run_that_is_being_resumed_is_not_said_to_be_dead(tmp_path: Path) -> None:

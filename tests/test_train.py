@@ -30,6 +30,7 @@ from PIL import Image
 
 import dcgan_dist.train
 import dcgan_dist.training.launch
+from dcgan_dist import api
 from dcgan_dist.data.shards.writer import ShardWriter
 from dcgan_dist.data.streaming.plan import SEQUENCE
 from dcgan_dist.errors import CheckpointError, ClusterError, DataError, DcganDistError, SettingsError
@@ -406,6 +407,11 @@ def test_one_line_for_job_managers_leaves_a_run_that_is_done(call: Any, train_he
     assert call(main, *line, "--images=160") == (0, f"{tmp_path}/runs/first is finished\n", "")
     status, output = train_here(*line, "--images=100")
     assert (status, output.splitlines()[-1]) == (0, f"{tmp_path}/runs/first is finished: it has seen 160 images")
+    # From Python too, a script that was run to its end can be run again.
+    text = (tmp_path / "runs" / "first" / "settings.yaml").read_text()
+    joined = patch("dcgan_dist.cluster.connect.connected", lambda settings: contextlib.nullcontext())
+    with contextlib.chdir(tmp_path), joined, patch.dict(os.environ):
+        assert api.train(replace(from_yaml(text, "first"), storage="runs"), resume=True) == f"{tmp_path}/runs/first"
     assert (tmp_path / "runs" / "first" / "run.json").read_bytes() == before
 
 

@@ -52,7 +52,7 @@ def probe(
         say: is told what is being done.
     """
     began = time.perf_counter()
-    say("batch statistics")
+    say("preparing features")
     encoder = encoder.combine(evaluators.each("gather", task.name, encoder))
     say("features")
     encoded = evaluators.each("encode", task.name, encoder, dtype)

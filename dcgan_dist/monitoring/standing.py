@@ -14,6 +14,7 @@ from dcgan_dist.numerals import count
 from dcgan_dist.run_folder import checkpoint
 from dcgan_dist.run_folder.attempts import Attempt, attempts
 from dcgan_dist.run_folder.checkpoint import manifests
+from dcgan_dist.run_folder.driver_lock import is_gone
 from dcgan_dist.run_folder.record import read_record
 from dcgan_dist.storage import Place
 
@@ -36,6 +37,7 @@ class Standing:
         attempts: of the run, in order.
         checkpoints: manifests of those that look whole, oldest first.
         torn: names of the others.
+        is_driver_gone: whether its driver is known to have ended; False where that cannot be known.
     """
 
     record: Mapping[str, Any]
@@ -44,6 +46,7 @@ class Standing:
     attempts: Sequence[Attempt]
     checkpoints: Mapping[str, Mapping[str, Any]]
     torn: Sequence[str]
+    is_driver_gone: bool = False
 
 
 def read_standing(run: Place) -> Standing:
@@ -55,14 +58,14 @@ def read_standing(run: Place) -> Standing:
     record = read_record(run, NEEDED)
     whole = manifests(run)
     torn = [name for name in checkpoint.folder(run).names() if name not in whole]
-    return Standing(record, read_lines(run), read_points(run), attempts(run), whole, torn)
+    return Standing(record, read_lines(run), read_points(run), attempts(run), whole, torn, is_gone(run))
 
 
 def describe(run: Place, found: Standing, now: float) -> list[str]:
     """Lines for people; `now` in seconds since 1970."""
     record, points = found.record, found.points
     silent_s = _silence(found, now) if record["status"] == "running" else None
-    runs = silent_s is not None and silent_s < SILENT_S
+    runs = silent_s is not None and silent_s < SILENT_S and not found.is_driver_gone
     # A run that has ended is resumed where its record says, one that was killed at its newest checkpoint: curves end
     # before that, or behind it.
     resumed = record if silent_s is None else found.checkpoints[max(found.checkpoints)] if found.checkpoints else record
@@ -70,7 +73,7 @@ def describe(run: Place, found: Standing, now: float) -> list[str]:
     images, step = newest["images"], newest["step"]
     lines = [
         ("run", str(run)),
-        ("status", _status(run, str(record["status"]), silent_s)),
+        ("status", _status(run, str(record["status"]), silent_s, is_driver_gone=found.is_driver_gone)),
         (
             "images",
             f"{images:,} of {record['total_images']:,} ({100 * images // record['total_images']} %), "
@@ -97,7 +100,7 @@ def describe(run: Place, found: Standing, now: float) -> list[str]:
                 f"{sums['attempts']}, the newest with {count(found.attempts[-1].workers, 'worker')}; "
                 f"{count(int(sums['steps_rolled_back']), 'step')} rolled back; "
                 f"overhead: {duration(sums['seconds_starting'])} starting up, "
-                f"{duration(sums['seconds_redone'])} repeating lost steps",
+                f"{duration(sums['seconds_redone'])} in steps that were lost",
             )
         )
     if found.checkpoints:
@@ -131,13 +134,15 @@ def _silence(found: Standing, now: float) -> float:
     return now - max(signs) if signs else 0.0
 
 
-def _status(run: Place, status: str, silent_s: float | None) -> str:
+def _status(run: Place, status: str, silent_s: float | None, *, is_driver_gone: bool) -> str:
     """For people; `silent_s` is None where the record says that it has ended."""
     again = command_line("train", "--resume", run.name, "--storage", str(run.parent))
     if status == "finished":
         return status
     if silent_s is None:
         return f"{status}; resume with: {again}"
+    if is_driver_gone:
+        return f"killed, last sign of life {duration(silent_s)} ago; resume with: {again}"
     if silent_s < SILENT_S:
         return f"running, last sign of life {duration(silent_s)} ago" if silent_s else "starting"
     return f"no sign of life for {duration(silent_s)}: if it is dead, resume it with: {again}"

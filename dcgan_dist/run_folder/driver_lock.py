@@ -52,6 +52,20 @@ def require_no_driver(folder: Place) -> None:
             _lock(file.fileno(), folder)
 
 
+def is_gone(folder: Place) -> bool:
+    """Whether the last driver was a process of this machine, which has ended; False where that cannot be known."""
+    lock = folder / LOCK_FILE
+    if not (folder.is_local and lock.is_file() and os.access(lock.local_path, os.R_OK | os.W_OK)):
+        return False
+    if not lock.read_bytes().decode(errors="replace").strip().endswith(f" on {socket.gethostname()}"):
+        return False
+    try:
+        require_no_driver(folder)
+    except CheckpointError:
+        return False
+    return True
+
+
 def _lock(file: int, folder: Place) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -58,7 +58,8 @@ def fit_length(settings: Settings, preset: str, data_images: int) -> tuple[Setti
 
 def describe_length(optimization: OptimizationSettings, images: int, data_images: int) -> str:
     """One line about how long a run is."""
+    passes = f"{images / data_images:,.3g}"
     return (
-        f"length: {images:,} images, {images / data_images:,.3g} passes over {data_images:,}, "
+        f"length: {images:,} images, {passes} {'pass' if passes == '1' else 'passes'} over {data_images:,}, "
         f"{generator_updates(optimization, images):,} updates of G"
     )

@@ -105,3 +105,4 @@ def test_no_length_is_too_short_to_learn(preset: str) -> None:
 def test_a_length_is_one_line() -> None:
     told = describe_length(ALTERNATE, 30_000, 4_000)
     assert told == "length: 30,000 images, 7.5 passes over 4,000, 300 updates of G"
+    assert "1 pass over 30,000," in describe_length(ALTERNATE, 30_000, 30_000)

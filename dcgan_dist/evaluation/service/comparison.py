@@ -20,6 +20,7 @@ from dcgan_dist.evaluation.tasks import NamedTask, parse_tasks
 from dcgan_dist.evaluation.tasks.neighbours import NAME as NEIGHBOURS
 from dcgan_dist.evaluation.tasks.neighbours import open_neighbours
 from dcgan_dist.model.generate import Which
+from dcgan_dist.numerals import count
 from dcgan_dist.run_folder.checkpoint import Checkpoint, named_checkpoint
 from dcgan_dist.run_folder.generators import load_training_generator
 from dcgan_dist.run_folder.naming import NamedRun
@@ -110,6 +111,9 @@ def evaluate(
         jobs += _probes(task, options, run, checkpoint)
     results = {job.file: None if options.again else job.read() for job in jobs}
     waiting = [job for job in jobs if results[job.file] is None]
+    if len(waiting) < len(jobs):
+        told = f"{len(jobs) - len(waiting)} of {count(len(jobs), 'result')}"
+        print(f"{told} computed before; --again computes them anew", file=sys.stderr)
     if waiting:
         out = results_folder(options, run)
         require_lasting(out, "--out")
