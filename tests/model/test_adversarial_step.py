@@ -3,6 +3,7 @@
 import copy
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,29 @@ def batch(step: int, n: int = 12) -> tuple[Tensor, Tensor]:
 
 def run(step: AdversarialStep, numbers: range) -> list[dict[str, Tensor]]:
     return [step(*batch(number), number) for number in numbers]
+
+
+@pytest.mark.parametrize("setting", [{"beta1": 0.3}, {"beta2": 0.9}, {"eps": 1e-3}, {"lr": 3e-4}])
+def test_both_optimizers_are_adam_with_the_settings_of_the_run(setting: dict[str, float]) -> None:
+    """By PyTorch's own Adam on the same gradients; values are none of its defaults, which it would take unasked."""
+    settings = replace(EXACT, **({"beta1": 0.4, "beta2": 0.95, "eps": 1e-5, "lr": 5e-4} | setting))  # type: ignore[arg-type]
+    step = make(settings)
+    for name in ("generator", "discriminator"):
+        network = getattr(step, f"bare_{name}")
+        before = [parameter.detach().clone().requires_grad_() for parameter in network.parameters()]
+        betas = (settings.beta1, settings.beta2)
+        reference = torch.optim.Adam(before, lr=settings.lr, betas=betas, eps=settings.eps)
+        optimizer = getattr(step, f"{name}_optimizer")
+        random = torch.Generator().manual_seed(3)
+        for _ in range(3):
+            for mine, theirs in zip(network.parameters(), before, strict=True):
+                values = torch.randn(mine.shape, generator=random, dtype=mine.dtype) * 1e-3
+                mine.grad = torch.empty_like(mine).copy_(values)  # laid out as autograd does it
+                theirs.grad = mine.grad.clone()
+            optimizer.step()
+            reference.step()
+        for mine, theirs in zip(network.parameters(), before, strict=True):
+            assert torch.allclose(mine, theirs, rtol=1e-12, atol=0)
 
 
 def copies(step: AdversarialStep) -> tuple[Generator, Discriminator]:

@@ -18,6 +18,7 @@ import torch
 
 from dcgan_dist.data.streaming.plan import SEQUENCE
 from dcgan_dist.errors import CheckpointError, DataError
+from dcgan_dist.run_folder import checkpoint as checkpoint_module
 from dcgan_dist.run_folder import saver as module
 from dcgan_dist.run_folder.attempts import attempts, begin_attempt
 from dcgan_dist.run_folder.checkpoint import (
@@ -260,6 +261,40 @@ def test_a_storage_that_refuses_for_a_while_gets_the_newest_checkpoint(
     assert (name, step) == ("000000000040", 4)
     assert {name: manifest["kept"] for name, manifest in manifests(run).items()} == {name: True}
     assert load_checkpoint(run).state["generator"]["weight"].tolist() == [4.0, 4.0, 4.0]
+
+
+def test_patience_is_for_all_tries_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now, tries = [100.0], []
+
+    def sleep(seconds: float) -> None:
+        assert len(tries) < 20, "patience has begun anew with each try"
+        tries.append(now[0])
+        now[0] += 4.0
+
+    monkeypatch.setattr(module, "time", Mock(wraps=time, sleep=sleep, monotonic=lambda: now[0]))
+    saver = refused(Place(str(tmp_path / "run")), patience_s=10)
+    saver.save(state(1.0), 1, kept=False)
+    with pytest.raises(DataError, match="checkpoints"):
+        saver.wait()
+    assert tries == [100.0, 104.0, 108.0]
+
+
+def test_a_checkpoint_that_is_written_again_is_void_until_it_is_whole(
+    run: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(run, 7)
+    original = checkpoint_module._write
+
+    def refuse(place: Place, *arguments: Any, **more: Any) -> Any:
+        if place.name == "settings.yaml":
+            raise DataError("the disk is full")
+        return original(place, *arguments, **more)
+
+    monkeypatch.setattr(checkpoint_module, "_write", refuse)
+    with pytest.raises(DataError):
+        write(run, 7)
+    # The files on the disk have the sizes that the first manifest says.
+    assert manifests(run) == {}
 
 
 def test_a_worker_of_an_old_attempt_writes_no_more_checkpoints(run: Place) -> None:

@@ -158,6 +158,8 @@ def test_the_better_end_decides() -> None:
     assert Objective("samples/spread", "max").better(2, 1)
     assert Objective("loss/generator", "min").better(1, 2)
     assert not Objective("loss/generator", "min").better(float("nan"), 2)
+    # Where only one end can be wished for, nobody has to say which.
+    assert (LOGGED["speed/wait_share"], LOGGED["speed/images_per_second"]) == ("min", "max")
     assert all(mode in {"max", "min", None} for mode in LOGGED.values())
 
 

@@ -61,6 +61,10 @@ def test_actors_give_what_evaluators_here_give(pool: Pool, bands: Task, here: Ca
     assert pool.replaced == 0
 
 
+def test_what_actors_hold_is_added_up_by_node(pool: Pool) -> None:
+    assert pool.held() == {ray.get_runtime_context().get_node_id(): (1.0, 0.0)}
+
+
 def test_an_actor_that_is_killed_at_any_time_is_replaced_and_the_result_is_the_same(pool: Pool, bands: Task) -> None:
     checksum = load(pool, [bands])
     unbroken = judged(pool, bands)
