@@ -169,7 +169,7 @@ def test_so_is_a_pool_that_is_larger_than_the_cluster(arguments: list[str], sent
     status, output, errors = evaluate(folder, "run", "--tasks", "mine=mine", "--wait-s", "0.1", *arguments)
     joining, waiting, last = errors.split("\n", 2)
     assert joining.startswith("joining the Ray cluster at ")
-    assert waiting.startswith("waiting for machines, at most 0.1 s unless some are being started: ")
+    assert waiting.startswith("waiting for machines, at most 0.1 s (--wait-s) unless some are being started: ")
     assert_told(folder, sentence, status, output, last)
 
 

@@ -21,6 +21,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 """Each command: the module that `python -m` takes, and what it does."""
 
+ON_RAY = frozenset({"train", "evaluate", "study memorised", "sweep", "doctor"})
+"""Commands that join or start Ray."""
 IN_A_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 """What Ray sets for the processes of a job that was submitted to a cluster."""
 
@@ -32,7 +34,9 @@ def prog(command: str) -> str:
 
 def command_line(command: str, *arguments: str) -> str:
     """A shell line that runs the command from this folder, with arguments quoted where needed."""
-    job = bool(os.environ.get(IN_A_JOB))
+    # A shell for clusters has an address that takes jobs alone (cluster/client.env).
+    takes_jobs = os.environ.get("RAY_ADDRESS", "").startswith(("http://", "https://"))
+    job = bool(os.environ.get(IN_A_JOB)) or (takes_jobs and command in ON_RAY)
     return written(command, arguments, sys.argv[0], sys.executable, _here(), job=job)
 
 

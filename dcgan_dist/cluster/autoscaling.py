@@ -63,12 +63,13 @@ def wait_for_room(
 class Patience:
     """Of who waits for machines: it begins anew as long as the cluster's autoscaler brings some, up to `LONGEST_S`."""
 
-    def __init__(self, wait_s: float) -> None:
-        self._wait_s = wait_s
+    def __init__(self, wait_s: float, option: str = "--workers.wait-s") -> None:
+        """`option`: that makes it longer, for people."""
+        self._wait_s, self._option = wait_s, option
         self._start = self._begin = time.monotonic()
 
     def __str__(self) -> str:
-        return f"at most {self._wait_s:g} s unless some are being started"
+        return f"at most {self._wait_s:g} s ({self._option}) unless some are being started"
 
     @property
     def waited_s(self) -> float:
@@ -116,7 +117,7 @@ def wait_for_free(what: str, bundles: Sequence[Bundle], wait_s: float, say: Call
     Raises:
         ClusterError: it had not, all the time.
     """
-    patience, told = Patience(wait_s), False
+    patience, told = Patience(wait_s, "--wait-s"), False
     with asking(bundles) as groups:
         lacking = list(groups)
         while lacking := [group for group in lacking if not group.wait(LOOK_S / len(lacking))]:

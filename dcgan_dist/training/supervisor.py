@@ -92,12 +92,12 @@ class Supervisor:
             DcganDistError: it cannot go on, for a reason that a user can mend.
         """
         with self._on_signals():
-            placement = self._wait_for_room(self._settings.workers.wait_s)
+            placement = self._wait_for_room(self._settings.workers.wait_s, "--workers.wait-s")
             while self._signal is None:
                 outcome = self._one_group(placement)
                 if outcome is not None:
                     return outcome
-                placement = self._wait_for_room(self._settings.workers.return_s)
+                placement = self._wait_for_room(self._settings.workers.return_s, "--workers.return-s")
         # Between two groups there is nobody to ask for a checkpoint, and nothing to lose.
         newest = newest_manifest(self._group.run)
         return Outcome(newest["step"] if newest else 0, "asked to stop")
@@ -229,13 +229,13 @@ class Supervisor:
         them it would be given up again, and the next one would not be watched."""
         return [rank for rank in self._receiver.beats(LOOK_S) if rank.beat["attempt"] > self._ended]
 
-    def _wait_for_room(self, wait_s: float) -> Placement:
+    def _wait_for_room(self, wait_s: float, option: str) -> Placement:
         """As many workers as the nodes have room for, once they are free; after some seconds as many as are.
 
         Raises:
             ClusterError: too few fit, all the time.
         """
-        patience, told = Patience(wait_s), False
+        patience, told = Patience(wait_s, option), False
         with ExitStack() as asked:
             while True:
                 waited_s, facts = patience.waited_s, self._facts()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dcgan_dist.cli.invocation import COMMANDS, command_line, prog, tool_line, written
+from dcgan_dist.cli.invocation import COMMANDS, ON_RAY, command_line, prog, tool_line, written
 
 MODULE = "/home/me/my work/.venv/lib/python3.11/site-packages/dcgan_dist/train.py"
 PYTHON = "/home/me/my work/.venv/bin/python"
@@ -51,6 +51,16 @@ def test_a_printed_line_runs_without_what_this_shell_has(tmp_path: Path, monkeyp
     done = subprocess.run(["/bin/sh", "-c", shown], env=path, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
     assert "no run here" in done.stderr
+
+
+def test_in_a_shell_whose_address_takes_jobs_what_needs_ray_is_given_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_JOB_CONFIG_JSON_ENV_VAR", raising=False)
+    for address, submitted in (("http://127.0.0.1:8265", True), ("127.0.0.1:6379", False), ("", False)):
+        monkeypatch.setenv("RAY_ADDRESS", address)
+        line = command_line("train", "--resume", "a")
+        assert (line == "ray job submit --working-dir . -- python -m dcgan_dist.train --resume a") is submitted
+        assert "ray job" not in command_line("sample", "a")
+    assert COMMANDS.keys() >= ON_RAY
 
 
 def test_a_folder_that_has_been_deleted_is_no_reason_to_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

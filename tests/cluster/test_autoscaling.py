@@ -108,7 +108,10 @@ def scaling_cluster(train_command: Any, tmp_path: Path) -> str:
 def test_a_run_asks_for_the_machines_that_it_lacks_and_waits_for_them(scaling_cluster: str, train_command: Any) -> None:
     status, output = train_command.run("--dry-run", "--workers=4", f"--workers.address={scaling_cluster}")
     assert status == 0, output
-    assert "waiting for machines, at most 60 s unless some are being started: the run needs 5 logical CPUs" in output
+    told = (
+        "waiting for machines, at most 60 s (--workers.wait-s) unless some are being started: the run needs 5 logical"
+    )
+    assert told in output
     assert "cluster: 3 nodes with 5 CPUs and 0 GPUs; the run takes 4 workers with 1 CPU each" in output
 
 
@@ -128,7 +131,7 @@ def test_a_machine_that_came_is_free_for_who_has_waited_for_it(scaling_cluster: 
     environment = train_command.environment | {"RAY_AUTH_MODE": "disabled", "RAY_enable_autoscaler_v2": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     waiting, came = done.stdout.splitlines()
-    assert waiting.startswith("waiting for machines, at most 60 s unless some are being started: ")
+    assert waiting.startswith("waiting for machines, at most 60 s (--wait-s) unless some are being started: ")
     assert "1 actors with 1 CPU and 1 evaluator each need more than the cluster has free" in waiting
     assert came == "came: [1]"
 
