@@ -4,7 +4,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import BinaryIO, Literal
 
@@ -42,6 +42,9 @@ from dcgan_dist.run_folder.saver import Saver
 from dcgan_dist.settings import Settings
 from dcgan_dist.storage import Place
 from dcgan_dist.training.sample_diversity import drift, spread
+from dcgan_dist.training.schedule import checkpoint_is_due, ends_a_quarter, grid_is_due, passes
+from dcgan_dist.training.step_metrics import StepMetrics
+from dcgan_dist.training.stop_consensus import AGREE_S, REASONS, StopConsensus
 
 FLUSH_S = 10.0
 """How long a worker that is done waits for the driver to take its last messages."""
@@ -49,27 +52,9 @@ KEEP_S, YIELD_S, POLL_S = 30.0, 5.0, 0.5
 """Where data ends before its time: how long a last checkpoint may take; how long a rank leaves it to the one before it,
 and the time between two looks whether that has written it."""
 WALK_POINTS, WALK_IMAGES = 9, 100
-"""Points of z that a walk leads through (paper, section 6.1: a series of 9), and its images (figure 4: 100)."""
-AGREE_S = 1.0
-"""A wish to stop reaches the loop at least as often, whatever a step takes: a notice may leave no more than seconds."""
-REASONS = ("", "asked to stop", "out of time")
+"""StepMetrics of z that a walk leads through (paper, section 6.1: a series of 9), and its images (figure 4: 100)."""
 REGROUPS = ("notice", "resize")
 """Wishes after which the run goes on by itself, with other workers: nobody waits for a picture."""
-FIRST_GRID_S = 20.0
-"""From a run's first step to its first grid of samples, so that one is there within the first minute."""
-
-
-def grid_is_due(images: int, batch_size: int, every: int, last: bool, waited_s: float | None) -> bool:
-    """Whether a step ends with a grid of samples.
-
-    Args:
-        images: that the run has seen, with those of this step.
-        every: images between two grids.
-        last: it is the run's last step.
-        waited_s: since the first step, while there is no grid yet.
-    """
-    passes = (images - batch_size) // every != images // every
-    return last or passes or (waited_s is not None and waited_s >= FIRST_GRID_S)
 
 
 @dataclass(frozen=True)
@@ -127,71 +112,6 @@ def train_worker(job: WorkerJob) -> Outcome:
     return worker.train(batches(shard, high - low, padded, attempt.step, job.total_steps, device, gather))
 
 
-class Points:
-    """Means of the numbers of some steps over all workers, with the speed and the share of time that was waiting."""
-
-    def __init__(self, batch_size: int, control: dist.ProcessGroup | None) -> None:
-        self._batch_size, self._control = batch_size, control
-        self.begin()
-
-    def begin(self) -> None:
-        """Begin a point now; what was added before is forgotten."""
-        self._metrics: dict[str, list[Tensor]] = {}
-        self._steps, self._waited_s, self._began = 0, 0.0, time.perf_counter()
-
-    @contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Time spent in here is waiting for data."""
-        start = time.perf_counter()
-        yield
-        self._waited_s += time.perf_counter() - start
-
-    def add(self, metrics: dict[str, Tensor]) -> None:
-        """Take the numbers of a step; nothing is computed or waited for."""
-        for name, value in metrics.items():
-            self._metrics.setdefault(name, []).append(value)
-        self._steps += 1
-
-    def take(self) -> dict[str, float]:
-        """The point, by one tiny all-reduce; the next one begins."""
-        names = list(self._metrics)
-        means = torch.stack([torch.stack(values).double().mean() for values in self._metrics.values()]).cpu()
-        elapsed = time.perf_counter() - self._began
-        sums = torch.cat([means, torch.tensor([self._waited_s / elapsed, elapsed], dtype=torch.float64)])
-        if self._control is not None:
-            dist.all_reduce(sums, group=self._control)
-            sums /= self._control.size()
-        *values, wait_share, mean_elapsed = sums.tolist()
-        point = dict(zip(names, values, strict=True))
-        point["speed/images_per_second"] = self._steps * self._batch_size / mean_elapsed
-        point["speed/wait_share"] = wait_share
-        self.begin()
-        return point
-
-
-class Agreement:
-    """Lets all ranks stop at the same step: about once a second they tell each other whether any of them is to stop."""
-
-    def __init__(self, batch_size: int, control: dist.ProcessGroup | None) -> None:
-        self._batch_size, self._control = batch_size, control
-        self._every = 1
-
-    def pace(self, images_per_second: float) -> None:
-        """How fast the run is. All ranks have to call this with the same number at the same step."""
-        self._every = max(1, int(AGREE_S * images_per_second / self._batch_size))
-
-    def reach(self, step: int, flag: int) -> int:
-        """The largest flag of any rank, in steps in which they tell each other, else 0."""
-        if step % self._every:
-            return 0
-        # Each flag has a place of its own, so that the sum tells which were raised.
-        flags = torch.zeros(len(REASONS))
-        flags[flag] = 1
-        if self._control is not None:
-            dist.all_reduce(flags, group=self._control)
-        return int(flags.nonzero().max())
-
-
 class Worker:
     """One rank of the group: its networks, and the loop over its batches."""
 
@@ -207,7 +127,7 @@ class Worker:
         self._control = _new_group("gloo") if workers > 1 else None
         self._sender = sender
         self._pulse = Pulse(job.mailbox, attempt.number, rank, socket.gethostname(), device)
-        self._agreement = Agreement(self._batch_size, self._control)
+        self._agreement = StopConsensus(self._batch_size, self._control)
         self._saver = Saver(job.run, settings, attempt.number)
         self._audit = _open_audit(job, attempt, rank) if settings.monitoring.audit else None
         self._adversarial = self._build()
@@ -271,7 +191,7 @@ class Worker:
     def train(self, batches: Iterator[Batch]) -> Outcome:
         """The loop. All ranks leave it at the same step."""
         settings, total = self._settings, self._job.total_steps
-        points = Points(self._batch_size, self._control)
+        points = StepMetrics(self._batch_size, self._control)
         step, reason, began = self._attempt.step, "", time.monotonic()
         while step < total and not reason:
             self._pulse.at("data", step)
@@ -344,7 +264,7 @@ class Worker:
             line = {"attempt": self._attempt.number, "step": step, "samples": batch.samples.tolist()}
             self._audit.write(json.dumps(line).encode() + b"\n")
 
-    def _point(self, step: int, points: Points) -> None:
+    def _point(self, step: int, points: StepMetrics) -> None:
         """Send a point of the curves."""
         values = points.take()
         self._agreement.pace(values["speed/images_per_second"])
@@ -369,7 +289,7 @@ class Worker:
 
     def _measure(self, step: int, batch: Batch) -> None:
         """Compare samples of the same z with each other, with real images, and with those of the last time."""
-        if not self._passes(step, self._settings.monitoring.measure_images):
+        if not passes(step, self._batch_size, self._settings.monitoring.measure_images):
             return
         monitoring, networks = self._settings.monitoring, self._settings.networks
         z = latents(networks, max(monitoring.samples, self._batch_size), self._settings.seed, "samples")
@@ -385,13 +305,12 @@ class Worker:
     def _draw(self, step: int, *, leaving: bool) -> None:
         """Send the pictures that are due: always of the same z."""
         settings, monitoring, total = self._settings, self._settings.monitoring, self._job.total_steps
-        images, last = step * self._batch_size, step == total
         waited_s = None if self._drawn else time.monotonic() - self._began
-        if leaving or grid_is_due(images, self._batch_size, monitoring.samples_images, last, waited_s):
+        if leaving or grid_is_due(step, total, self._batch_size, monitoring.samples_images, waited_s):
             z = latents(settings.networks, monitoring.samples, settings.seed, "samples")
             self._send_pictures("samples", step, z)
             self._drawn = True
-        if last or self._passes(step, monitoring.walk_images):
+        if step == total or passes(step, self._batch_size, monitoring.walk_images):
             points = latents(settings.networks, WALK_POINTS, settings.seed, "walk")
             self._send_pictures("walk", step, interpolate(points, WALK_IMAGES))
 
@@ -430,11 +349,10 @@ class Worker:
     def _save_when_due(self, step: int, *, leaving: bool) -> None:
         """Write a checkpoint at intervals, at each quarter of the run, at its end, and when it is left."""
         checkpoints, total = self._settings.checkpoints, self._job.total_steps
-        quarter = (step - 1) * 4 // total != step * 4 // total
         free = not self._saver.busy or self._saver.refused is not None
         timely = free and time.monotonic() - self._saved_at > checkpoints.minutes * 60
-        if leaving or quarter or timely or (checkpoints.images and self._passes(step, checkpoints.images)):
-            self._saver.save(self._adversarial.state_dict(), step, kept=quarter)
+        if checkpoint_is_due(step, total, self._batch_size, checkpoints.images, leaving=leaving, timely=timely):
+            self._saver.save(self._adversarial.state_dict(), step, kept=ends_a_quarter(step, total))
             self._saved_at = time.monotonic()
         self._tell_checkpoints(step)
 
@@ -455,10 +373,6 @@ class Worker:
                     "seconds": seconds,
                 }
             )
-
-    def _passes(self, step: int, images: int) -> bool:
-        """Whether this step reaches another multiple of that many images."""
-        return (step - 1) * self._batch_size // images != step * self._batch_size // images
 
 
 def _describe(device: torch.device, threads: int, beside: int, cores: int) -> str:
