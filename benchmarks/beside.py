@@ -15,10 +15,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.processes import GaveUpError, Home, Run
 from benchmarks.report import Bar, Report, Table, parser, publish
 from dcgan_dist.monitoring.sinks.curves import read_points
 from dcgan_dist.storage import Place
+from tests.harness.processes import GaveUpError, Home, Run
 
 TURNS = 3
 WARM_S, MEASURED_S = 12.0, 60.0

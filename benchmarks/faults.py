@@ -26,9 +26,9 @@ from typing import Any
 
 import torch
 
-from benchmarks.lineage import Life, Use, judge, lost, same
-from benchmarks.processes import WAIT_S, GaveUpError, Home, Nodes, Run, kill, later
 from benchmarks.report import Bar, Cell, Report, Table, parser, publish, show, write
+from tests.harness.lineage import Life, Use, judge, lost, same
+from tests.harness.processes import WAIT_S, GaveUpError, Home, Nodes, Run, kill, later
 
 DRAWS = 3
 SEED = 5

@@ -3,8 +3,8 @@
 python -m benchmarks.host_faults --json benchmarks/results/host_faults.json
 python -m benchmarks.host_faults --json benchmarks/results/host_faults.json --only "host killed"     # the rest is kept
 
-The hosts are those of `benchmarks/hosts.py`, made a cluster by `ray up cluster/onprem.yaml`. Each fault comes to a job
-of its own, at a drawn step strictly between two checkpoints. Sample logs tell what was lost, twice or missing.
+The hosts are those of `tests/harness/hosts.py`, made a cluster by `ray up cluster/onprem.yaml`. Each fault comes to a
+job of its own, at a drawn step strictly between two checkpoints. Sample logs tell what was lost, twice or missing.
 """
 
 import json
@@ -41,13 +41,13 @@ from benchmarks.faults import (
     several,
     tell,
 )
-from benchmarks.hosts import ROOT, HostsError
-from benchmarks.lineage import SampleLog, judge, lost, same
-from benchmarks.onprem import HEAD, LAPTOP, RUNS, Onprem
 from benchmarks.report import Bar, Cell, Report, Table, parser, publish, write
 from dcgan_dist.run_folder.attempts import attempts
 from dcgan_dist.run_folder.checkpoint import manifests
 from dcgan_dist.storage import Place
+from tests.harness.hosts import ROOT, HostsError
+from tests.harness.lineage import SampleLog, judge, lost, same
+from tests.harness.onprem import HEAD, LAPTOP, RUNS, Onprem
 
 SPARE = ("w1", "w2", "w3", "w4")
 """Machines beside the head, which only coordinates: two of them train, each with all of its CPUs."""

@@ -14,8 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.processes import GaveUpError, Home, Run
 from benchmarks.report import Bar, Cell, Report, Table, parser, publish
+from tests.harness.processes import GaveUpError, Home, Run
 
 STEPS, BATCH = 20_000, 8
 LOOK_S, LOOK_STEPS = 0.5, 100

@@ -18,12 +18,12 @@ from dataclasses import dataclass
 
 import torch
 
-from benchmarks.processes import GaveUpError, Home, Run
 from benchmarks.report import Bar, Report, Table, parser, publish
 from dcgan_dist.monitoring.sinks.curves import read_points
 from dcgan_dist.run_folder.attempts import attempts
 from dcgan_dist.run_folder.checkpoint import load_checkpoint
 from dcgan_dist.storage import Place
+from tests.harness.processes import GaveUpError, Home, Run
 
 TRIALS, IMAGES, AT_ONCE = 12, 36_000, 1
 TURNS, TURN_IMAGES = 3, 40_000

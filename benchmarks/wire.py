@@ -2,7 +2,7 @@
 
 python -m benchmarks.wire --json benchmarks/results/wire.json
 
-The hosts are namespaces of this machine (`benchmarks/hosts.py`), so that bytes are those of any two machines, and
+The hosts are namespaces of this machine (`tests/harness/hosts.py`), so that bytes are those of any two machines, and
 seconds those of lines of this speed between machines that share two cores. How training scales is not seen here.
 """
 
@@ -21,12 +21,12 @@ import torch.distributed as dist
 from torch.distributed.algorithms.ddp_comm_hooks import default_hooks
 from torch.nn.parallel import DistributedDataParallel
 
-from benchmarks.hosts import ROOT, Hosts, HostsError
 from benchmarks.report import Cell, Report, Table, parser, publish
 from dcgan_dist.model.adversarial_step import AdversarialStep
 from dcgan_dist.model.batchnorm import set_process_group
 from dcgan_dist.model.dcgan import build_networks, count_parameters
 from dcgan_dist.settings import lsun64
+from tests.harness.hosts import ROOT, Hosts, HostsError
 
 HOSTS = ("one", "two")
 SPEEDS = {"as it goes": None, "1 Gbit/s": 1_000_000_000, "100 Mbit/s": 100_000_000}

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.hosts import Hosts
+from tests.harness.hosts import Hosts
 
 CLOUD, PORT = "cloud", 5000
 REGION = "us-west-2"

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from benchmarks.hosts import missing
+from tests.harness.hosts import missing
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.onprem import HEAD, Onprem
 from tests.cluster_files.cloud import CLOUD, answering, ask, lead_to, make_bucket
+from tests.harness.onprem import HEAD, Onprem
 
 GPU, SPOT = "w1", "w2"
 """The one that `cluster.yaml` has there from the beginning, and one that comes when it is asked for."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from benchmarks.hosts import ROOT, Hosts
+from tests.harness.hosts import ROOT, Hosts
 
 pytestmark = [pytest.mark.ray, pytest.mark.cluster, pytest.mark.timeout(300)]
 

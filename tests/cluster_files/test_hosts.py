@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.hosts import MARK, ROOT, Hosts, HostsError, remove_left
+from tests.harness.hosts import MARK, ROOT, Hosts, HostsError, remove_left
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +116,7 @@ def test_nothing_is_left(hosts: Hosts) -> None:
 
 MAKE = """
 import time
-from benchmarks.hosts import Hosts
+from tests.harness.hosts import Hosts
 with Hosts("other"):
     print("made", flush=True)
     time.sleep(100)

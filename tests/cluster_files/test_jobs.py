@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks.hosts import ROOT
-from benchmarks.onprem import HEAD, Onprem
 from tests.cluster_files.cloud import CLOUD, answering, keys, lead_to, make_bucket, read
+from tests.harness.hosts import ROOT
+from tests.harness.onprem import HEAD, Onprem
 
 pytestmark = [pytest.mark.ray, pytest.mark.cluster, pytest.mark.timeout(900)]
 

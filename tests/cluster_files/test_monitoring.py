@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from benchmarks.hosts import ROOT, Hosts
 from dcgan_dist.monitoring.collapse import REPEATING_SPREAD, WON_LOSS, WON_SCORE
+from tests.harness.hosts import ROOT, Hosts
 
 FOLDER = ROOT / "cluster" / "monitoring"
 LAPTOP = "laptop"

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.hosts import ROOT, HostsError
-from benchmarks.onprem import HEAD, LAPTOP, Onprem
 from dcgan_dist.monitoring.sinks.curves import read_points
 from dcgan_dist.run_folder.attempts import attempts
 from dcgan_dist.storage import Place
+from tests.harness.hosts import ROOT, HostsError
+from tests.harness.onprem import HEAD, LAPTOP, Onprem
 
 PAGE = ROOT / "docs" / "cluster.md"
 WORKERS = ("w1", "w2")

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.hosts import Hosts
-from benchmarks.onprem import give_checkout
 from dcgan_dist.run_folder.attempts import attempts
 from dcgan_dist.run_folder.checkpoint import manifests
 from dcgan_dist.storage import Place
+from tests.harness.hosts import Hosts
+from tests.harness.onprem import give_checkout
 
 pytestmark = [pytest.mark.ray, pytest.mark.cluster, pytest.mark.timeout(600)]
 

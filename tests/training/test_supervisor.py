@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from benchmarks.processes import give_notice
 from dcgan_dist.data.shards.index import Index
 from dcgan_dist.data.streaming.plan import Plan, cut_slices
 from dcgan_dist.monitoring.sinks.curves import read_points
 from dcgan_dist.run_folder.attempts import Attempt, attempts
 from dcgan_dist.settings import from_yaml
 from dcgan_dist.storage import Place
+from tests.harness.processes import give_notice
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]
 

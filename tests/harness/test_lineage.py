@@ -1,7 +1,7 @@
 import json
 from pathlib import Path
 
-from benchmarks.lineage import Life, SampleLog, Use, Verdict, judge, lives, lost, same, surviving
+from tests.harness.lineage import Life, SampleLog, Use, Verdict, judge, lives, lost, same, surviving
 
 
 def uses(life: int, steps: range, samples: dict[int, int] | None = None) -> list[Use]:

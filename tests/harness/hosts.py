@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 PROGRAMS = ("ip", "nsenter", "unshare", "pivot_root", "ssh", "ssh-keygen", "sshd", "rsync", "tc")
 """Of Debian's packages iproute2, util-linux, openssh-client, openssh-server and rsync."""

@@ -1,4 +1,4 @@
-"""A cluster as a newcomer makes it, by `ray up cluster/onprem.yaml`; its machines are hosts of `benchmarks.hosts`."""
+"""A cluster as a newcomer makes it, by `ray up cluster/onprem.yaml`; its machines are hosts of `hosts.py`."""
 
 import re
 import shutil
@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from benchmarks.hosts import ROOT, Hosts, HostsError
+from tests.harness.hosts import ROOT, Hosts, HostsError
 
 LAPTOP, HEAD, RUNS = "laptop", "head", "/mnt/runs"
 """`RUNS`: a folder that all machines share, where docs/cluster.md has it."""

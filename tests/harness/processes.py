@@ -14,11 +14,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from benchmarks.lineage import SampleLog
 from dcgan_dist.run_folder.checkpoint import manifests
 from dcgan_dist.storage import Place
+from tests.harness.lineage import SampleLog
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 LOOK_S = 0.02
 """Between two looks at what a command does."""
 WAIT_S = 240.0
