@@ -27,7 +27,6 @@ from dcgan_dist.evaluation.service.evaluator import Evaluator
 from dcgan_dist.evaluation.task import PUBLISHED_COSTS, Task
 from dcgan_dist.evaluation.tasks.labelled import open_labelled
 from dcgan_dist.model.published_weights import load_published
-from dcgan_dist.settings import Settings, WorkerSettings
 from dcgan_dist.storage import place
 
 IMAGES, SIZE, CLASSES = 20_000, 32, 10
@@ -114,9 +113,8 @@ def measure(data: str, published: Path) -> Report:
     found: dict[tuple[str, float], tuple[list[float], np.ndarray]] = {}
     paths: list[float] = []
     singles: list[float] = []
-    settings = Settings(images=1, workers=WorkerSettings(number=2))
-    set_environment(settings)
-    with connected(settings):
+    set_environment("")
+    with connected("", 4):
         for number in (1, 2):
             actors = Actors(number, task, encoder)
             for cost in (OTHER_COST, COST):

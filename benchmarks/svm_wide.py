@@ -18,7 +18,7 @@ from dcgan_dist.evaluation.classifiers import svm
 from dcgan_dist.evaluation.encoders.discriminator import of_random
 from dcgan_dist.evaluation.probe import accuracy
 from dcgan_dist.evaluation.tasks.labelled import open_labelled
-from dcgan_dist.settings import Settings, WorkerSettings, imagenet32
+from dcgan_dist.settings import imagenet32
 from dcgan_dist.storage import place
 
 COST = 1e-4
@@ -35,9 +35,8 @@ def largest_gb(pid: int) -> float:
 def measure(data: str) -> Report:
     """All of it once."""
     task = open_labelled("cifar10", place(data), SIZE, resize=False, seed=0)
-    settings = Settings(images=1, workers=WorkerSettings(number=1))
-    set_environment(settings)
-    with connected(settings):
+    set_environment("")
+    with connected("", 3):
         from dcgan_dist.evaluation.service.pool import Pool  # Ray's environment is set by now
 
         pool = Pool(1, cpus=1, gpus=0, threads=0)

@@ -37,16 +37,16 @@ def train(settings: Settings, *, resume: bool = False) -> str:
         KeyboardInterrupt: after Ctrl-C; a checkpoint is written.
         SystemExit: after SIGTERM, likewise.
     """
-    from dcgan_dist.cluster.connect import connected, set_environment
+    from dcgan_dist.cluster.connect import connected, cpus_for, set_environment
     from dcgan_dist.training.launch import Launch, RunDone
     from dcgan_dist.training.options import TrainOptions
 
     if not settings.name:
         raise SettingsError("name is empty but the run needs one: give it by dataclasses.replace(settings, name=...)")
-    set_environment(settings)
+    set_environment(settings.workers.address, settings.workers.wait_s)
     launch = Launch(TrainOptions(settings=settings, resume=settings.name if resume else ""))
     try:
-        with connected(settings):
+        with connected(settings.workers.address, cpus_for(settings)):
             launch.preflight()
             launch.open_data()
             status = launch.train()

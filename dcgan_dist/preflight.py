@@ -16,11 +16,11 @@ import tyro
 from dcgan_dist.cli.arguments import read
 from dcgan_dist.cli.invocation import prog
 from dcgan_dist.cluster.connect import connected, describe_connecting, has_address, set_environment
+from dcgan_dist.cluster.environment import local_cores
 from dcgan_dist.errors import ClusterError, at_work
 from dcgan_dist.evaluation.service.options import status_of
 from dcgan_dist.monitoring.sinks.terminal import Line
 from dcgan_dist.numerals import count
-from dcgan_dist.settings import Settings, WorkerSettings
 from dcgan_dist.storage import place
 
 arg = tyro.conf.arg
@@ -43,14 +43,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def act(line: Line) -> None:
         options = read(PreflightOptions, arguments, prog=prog("doctor"))
-        settings = Settings(images=1, workers=WorkerSettings(address=options.address))
-        set_environment(settings)
+        set_environment(options.address)
         if options.doctor:
-            print(describe_connecting(settings), flush=True)
-        with connected(settings):
+            print(describe_connecting(options.address), flush=True)
+        with connected(options.address, local_cores()):
             if options.doctor:
                 with at_work():
-                    _examine(options.storage, line, ours=not has_address(settings))
+                    _examine(options.storage, line, ours=not has_address(options.address))
             else:
                 _list()
 

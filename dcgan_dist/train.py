@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 
-from dcgan_dist.cluster.connect import connected, describe_connecting, has_address, set_environment
+from dcgan_dist.cluster.connect import connected, cpus_for, describe_connecting, has_address, set_environment
 from dcgan_dist.cluster.environment import interfaces, require_interfaces
 from dcgan_dist.errors import DcganDistError, complain
 from dcgan_dist.run_folder.checkpoint import newest_manifest
@@ -32,17 +32,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.starts_or_goes_on and options.is_done:
             print(f"{place(options.settings.storage) / options.settings.name} is finished")
             return 0
-        set_environment(options.settings)
+        set_environment(options.settings.workers.address, options.settings.workers.wait_s)
         launch = Launch(options)
         if not options.dry_run:
             require_writable(place(options.settings.storage), "--storage")
-        if not has_address(options.settings):
+        if not has_address(options.settings.workers.address):
             require_interfaces(os.environ, interfaces(), gpus=False)
         # The folder of a new run is made when it starts.
         claimed = bool(options.resume) and not options.dry_run
         with sole_driver(launch.run) if claimed else nullcontext():
-            print(describe_connecting(options.settings), flush=True)
-            with connected(options.settings):
+            print(describe_connecting(options.settings.workers.address), flush=True)
+            with connected(options.settings.workers.address, cpus_for(options.settings)):
                 launch.preflight()
                 if options.dry_run:
                     launch.rehearse()

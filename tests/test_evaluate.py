@@ -189,7 +189,7 @@ def test_a_task_whose_images_cannot_be_decoded_fails_late(
             writer.add(b"no picture", label=label)
     (folder / "mine" / "test-000000.tar").rename(folder / "bad" / "test-000000.tar")
     # This process is connected already.
-    monkeypatch.setattr(options, "connected", lambda settings: contextlib.nullcontext())
+    monkeypatch.setattr(options, "connected", lambda address, cpus: contextlib.nullcontext())
     monkeypatch.chdir(folder)
     status, output, errors = call(main, "run", "--tasks", "mine=bad", "--cpus", "0.5")
     assert (status, output) == (1, "")

@@ -35,7 +35,7 @@ def test_what_the_doctor_finds_is_no_wrong_input(call: Any, monkeypatch: pytest.
         assert ours
         raise ClusterError(f"something is wrong with a and {storage}: see above")
 
-    monkeypatch.setattr(preflight, "connected", lambda settings: nullcontext())
+    monkeypatch.setattr(preflight, "connected", lambda address, cpus: nullcontext())
     monkeypatch.setattr(preflight, "_examine", examine)
     status, output, errors = call(main, "--doctor", "--storage", "kept")
     assert (status, output) == (1, "starting Ray on this machine\n")

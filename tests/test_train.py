@@ -101,7 +101,7 @@ def command_here(folder: Path, *arguments: str) -> tuple[int, str]:
     with (
         contextlib.chdir(folder),
         patch.dict(os.environ),
-        patch.object(dcgan_dist.train, "connected", lambda settings: contextlib.nullcontext()),
+        patch.object(dcgan_dist.train, "connected", lambda address, cpus: contextlib.nullcontext()),
         contextlib.redirect_stdout(told),
         contextlib.redirect_stderr(told),
     ):
@@ -409,7 +409,7 @@ def test_one_line_for_job_managers_leaves_a_run_that_is_done(call: Any, train_he
     assert (status, output.splitlines()[-1]) == (0, f"{tmp_path}/runs/first is finished: it has seen 160 images")
     # From Python too, a script that was run to its end can be run again.
     text = (tmp_path / "runs" / "first" / "settings.yaml").read_text()
-    joined = patch("dcgan_dist.cluster.connect.connected", lambda settings: contextlib.nullcontext())
+    joined = patch("dcgan_dist.cluster.connect.connected", lambda address, cpus: contextlib.nullcontext())
     with contextlib.chdir(tmp_path), joined, patch.dict(os.environ):
         assert api.train(replace(from_yaml(text, "first"), storage="runs"), resume=True) == f"{tmp_path}/runs/first"
     assert (tmp_path / "runs" / "first" / "run.json").read_bytes() == before
@@ -432,7 +432,7 @@ def test_a_run_has_one_driver_at_a_time(call: Any, tmp_path: Path, monkeypatch: 
     # It is its driver before Ray starts, which takes seconds.
     refused = []
 
-    def connect(settings: Settings) -> None:
+    def connect(address: str, cpus: float) -> None:
         with pytest.raises(CheckpointError) as caught:
             require_no_driver(run)
         refused.append(caught.value)

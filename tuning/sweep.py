@@ -74,19 +74,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for note in options.notes:
             print(note, flush=True)
         os.environ.update({name: os.environ.get(name, value) for name, value in TUNE_ENVIRONMENT.items()})
-        set_environment(options.settings)
+        set_environment(options.settings.workers.address, options.settings.workers.wait_s)
         sweep = Sweep(options)
         if options.report:
             return 0 if sweep.report() else 1
         if not options.dry_run:
             require_writable(place(options.settings.storage), "--storage")
-        if not has_address(sweep.base):
+        if not has_address(sweep.base.workers.address):
             require_interfaces(os.environ, interfaces(), gpus=False)
         # The folder of a new sweep is made when it starts.
         claimed = sweep.resumed and not options.dry_run
         with sole_driver(sweep.folder.place) if claimed else nullcontext():
-            print(describe_connecting(sweep.base), flush=True)
-            with connected(sweep.base, sweep.local_cpus):
+            print(describe_connecting(sweep.base.workers.address), flush=True)
+            with connected(sweep.base.workers.address, sweep.local_cpus):
                 sweep.preflight()
                 if options.dry_run:
                     sweep.rehearse()
@@ -159,8 +159,8 @@ class Sweep:
         if settings.images is not None and (not options.length_of or settings.data.path == EMBEDDED):
             require_values(self.objective, self._slowest(), settings.images)
         self.at_once = options.at_once
-        self.local_cpus: float | None = None
-        if not has_address(settings):
+        self.local_cpus = 0.0
+        if not has_address(settings.workers.address):
             self.at_once = on_this_machine(self.largest, local_cores(), options.at_once, options.trials, actors)
             self.local_cpus = local_cpus(self.largest, self.at_once, actors)
 
@@ -238,7 +238,7 @@ class Sweep:
             self.largest, place_all, partial(bundles_of, self.largest), partial(print, flush=True)
         )
         self.at_once, self.facts = capacity.at_once, facts
-        print(describe(placement, facts, None if has_address(self.base) else local_cores()), flush=True)
+        print(describe(placement, facts, None if has_address(self.base.workers.address) else local_cores()), flush=True)
         print(f"trials: {options.trials}, {capacity.sentence}", flush=True)
         print(f"search: {', '.join(f'{name}={form}' for name, form in as_text(self.space).items())}", flush=True)
         print(

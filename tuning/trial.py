@@ -60,7 +60,7 @@ class Trial(tune.Trainable):  # type: ignore[misc]
         self._number = int(self.trial_name)
         self._values = {name: value for name, value in config.items() if name != NUMBER}
         self._driving: Driving | None = None
-        set_driver_environment(shared.base)
+        set_driver_environment(shared.base.workers.wait_s)
 
     def step(self) -> dict[str, Any]:
         """News of the run."""

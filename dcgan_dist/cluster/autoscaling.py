@@ -45,7 +45,7 @@ def wait_for_room(
     try:
         return facts, place(facts)
     except ClusterError as error:
-        if not has_address(settings):
+        if not has_address(settings.workers.address):
             raise
         patience = Patience(settings.workers.wait_s)
         say(f"waiting for machines, {patience}: {error}")

@@ -56,17 +56,23 @@ ANSWER_S = 10.0
 """How long the cluster's address may take to answer."""
 
 
-def set_driver_environment(settings: Settings) -> None:
-    """Set what Ray reads from the environment of a process that drives a run."""
+def set_driver_environment(wait_s: float | None) -> None:
+    """Set what Ray reads from the environment of a process that drives a run; `wait_s` as of `set_environment`."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", f"{settings.workers.wait_s:g}")
+    if wait_s is not None:
+        os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", f"{wait_s:g}")
 
 
-def set_environment(settings: Settings) -> None:
-    """Set what Ray reads from the environment, for this process and all that it starts."""
-    set_driver_environment(settings)
-    if not address_of(settings) and "RAY_AUTH_MODE" not in os.environ:
+def set_environment(address: str, wait_s: float | None = None) -> None:
+    """Set what Ray reads from the environment, for this process and all that it starts.
+
+    Args:
+        address: see `address_of`.
+        wait_s: how long the workers of a run may take to start; None: there is no run.
+    """
+    set_driver_environment(wait_s)
+    if not address_of(address) and "RAY_AUTH_MODE" not in os.environ:
         # Without a token anybody on the machine could run code in our name. This one lives as long as the cluster does.
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
 
@@ -84,19 +90,19 @@ def carry_code() -> None:
         cloudpickle.register_pickle_by_value(module)
 
 
-def has_address(settings: Settings) -> bool:
+def has_address(address: str) -> bool:
     """Whether a cluster is to be joined, and none started here."""
-    return bool(address_of(settings))
+    return bool(address_of(address))
 
 
-def address_of(settings: Settings) -> str:
-    """Of the cluster that is to be joined; empty: one is started here."""
-    return settings.workers.address or os.environ.get("RAY_ADDRESS") or ""
+def address_of(address: str) -> str:
+    """Address of the cluster to join: what is given, else $RAY_ADDRESS; empty: one is started here."""
+    return address or os.environ.get("RAY_ADDRESS") or ""
 
 
-def describe_connecting(settings: Settings) -> str:
+def describe_connecting(address: str) -> str:
     """What `connected` does first, for people: it takes seconds, and a minute on a busy machine."""
-    address = address_of(settings)
+    address = address_of(address)
     return f"joining the Ray cluster at {address}" if address else "starting Ray on this machine"
 
 
@@ -165,19 +171,31 @@ def _without_stderr() -> Iterator[None]:
         os.close(nowhere)
 
 
+def cpus_for(settings: Settings) -> float:
+    """Logical CPUs of a Ray that is started here for a run with these settings.
+
+    Workers compute in threads of their own and reading takes turns with them, so that Ray's count of CPUs is only a
+    count of what may run at once; a laptop with two cores runs two workers and their readers.
+    """
+    workers, probe = settings.workers, settings.probe
+    evaluation = probe.actors * probe.cpus if probe.tasks else 0.0
+    return workers.number * workers.cpus + max(READER_CPUS, local_cores()) + evaluation
+
+
 @contextmanager
-def connected(settings: Settings, cpus: float | None = None) -> Iterator[None]:
+def connected(address: str, cpus: float) -> Iterator[None]:
     """Be connected to a Ray cluster; one that was started here ends with the block, and its logs go unless it failed.
 
     Args:
-        cpus: logical CPUs of one that is started here; none: as many as a run with these settings needs.
+        address: see `address_of`.
+        cpus: logical CPUs of one that is started here.
 
     Raises:
         ClusterError: there is no cluster at the address, or none can be started here.
     """
     import ray
 
-    address = address_of(settings)
+    address = address_of(address)
     if address:
         _require_answer(address)
         told = {name: os.environ[name] for name in FORWARDED if name in os.environ}
@@ -201,13 +219,6 @@ def connected(settings: Settings, cpus: float | None = None) -> Iterator[None]:
         return
 
     require_ray_folder(os.environ, os.getpid())
-    cores = local_cores()
-    # Workers compute in threads of their own and reading takes turns with them, so that Ray's count of CPUs is only a
-    # count of what may run at once; a laptop with two cores runs two workers and their readers.
-    if cpus is None:
-        cpus = settings.workers.number * settings.workers.cpus + max(READER_CPUS, cores)
-        if settings.probe.tasks:
-            cpus += settings.probe.actors * settings.probe.cpus
     try:
         ray.init(
             address="local",

@@ -187,11 +187,12 @@ class Launch:
         self.facts, placement = wait_for_room(
             settings, place_all, partial(bundles_of, settings), partial(print, flush=True)
         )
-        print(describe(placement, self.facts, None if has_address(settings) else local_cores()), flush=True)
-        if placement.gpus and not has_address(settings):
+        joined = has_address(settings.workers.address)
+        print(describe(placement, self.facts, None if joined else local_cores()), flush=True)
+        if placement.gpus and not joined:
             require_interfaces(os.environ, interfaces(), gpus=True)
         self.placement = placement
-        if not placement.gpus and not has_address(settings):
+        if not placement.gpus and not joined:
             self._warn(shared_cores(placement.workers, local_cores()))
         if self.tasks:
             actors = count(probe.actors, "evaluation actor")

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from dcgan_dist.cluster.connect import connected, describe_connecting
+from dcgan_dist.cluster.connect import connected, cpus_for, describe_connecting
+from dcgan_dist.cluster.environment import local_cores
 from dcgan_dist.errors import ClusterError
-from dcgan_dist.settings import Settings
+from dcgan_dist.settings import ProbeSettings, Settings, WorkerSettings
 
 pytestmark = pytest.mark.ray
 
@@ -17,11 +18,9 @@ PROGRAM = """
 import os, sys
 from pathlib import Path
 from dcgan_dist.cluster.connect import connected, set_environment
-from dcgan_dist.settings import Settings
 
-settings = Settings(images=1)
-set_environment(settings)
-with connected(settings):
+set_environment("")
+with connected("", 3):
     import ray
     import subprocess
 
@@ -75,14 +74,26 @@ def test_one_that_does_not_start_is_one_sentence(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setattr(ray, "init", too_slow)
-    settings = Settings(images=1)
-    assert describe_connecting(settings) == "starting Ray on this machine"
+    assert describe_connecting("") == "starting Ray on this machine"
     sentence = r"did not start .*timed out during startup.*close other programs"
-    with pytest.raises(ClusterError, match=sentence) as raised, connected(settings):
+    with pytest.raises(ClusterError, match=sentence) as raised, connected("", 3):
         raise AssertionError("nobody is connected")
     assert "\n" not in str(raised.value)
 
 
 def test_that_one_is_joined_is_said_with_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "192.0.2.7:6379")
-    assert describe_connecting(Settings(images=1)) == "joining the Ray cluster at 192.0.2.7:6379"
+    assert describe_connecting("") == "joining the Ray cluster at 192.0.2.7:6379"
+
+
+@pytest.mark.parametrize(
+    ("settings", "more"),
+    [
+        (Settings(images=1), 1.0),
+        (Settings(images=1, workers=WorkerSettings(number=3, cpus=2)), 6.0),
+        (Settings(images=1, probe=ProbeSettings(tasks="rooms", actors=2, cpus=0.5)), 2.0),
+        (Settings(images=1, probe=ProbeSettings(actors=2, cpus=0.5)), 1.0),
+    ],
+)
+def test_a_ray_of_our_own_has_room_for_the_run_and_its_reading(settings: Settings, more: float) -> None:
+    assert cpus_for(settings) == local_cores() + more

@@ -13,11 +13,12 @@ import tyro
 
 from dcgan_dist.cluster.autoscaling import actor_bundles, wait_for_free
 from dcgan_dist.cluster.connect import connected, describe_connecting, has_address, set_environment
-from dcgan_dist.cluster.placement import gather_facts, set_aside
+from dcgan_dist.cluster.environment import local_cores
+from dcgan_dist.cluster.placement import READER_CPUS, gather_facts, set_aside
 from dcgan_dist.errors import DcganDistError, SettingsError, at_work, complain
 from dcgan_dist.evaluation.service.evaluator import Evaluators
 from dcgan_dist.monitoring.sinks.terminal import Line
-from dcgan_dist.settings import RAYS_OWN, Settings, WorkerSettings
+from dcgan_dist.settings import RAYS_OWN
 
 arg = tyro.conf.arg
 
@@ -92,14 +93,12 @@ def open_pool(options: ActorOptions, say: Callable[[str], None]) -> Iterator[Eva
         ClusterError: there is no room for them, or no cluster.
     """
     actors, cpus, gpus = options.actors, options.cpus, options.gpus
-    workers = WorkerSettings(number=actors, cpus=max(cpus, 0.01), address=options.address, wait_s=options.wait_s)
-    settings = Settings(images=1, workers=workers)
-    set_environment(settings)
-    print(describe_connecting(settings), file=sys.stderr, flush=True)
-    with connected(settings), terminable():
+    set_environment(options.address)
+    print(describe_connecting(options.address), file=sys.stderr, flush=True)
+    with connected(options.address, actors * cpus + max(READER_CPUS, local_cores())), terminable():
         from dcgan_dist.evaluation.service.pool import Pool  # Ray's environment is set by now
 
-        if has_address(settings):
+        if has_address(options.address):
             wait_for_free("evaluation actors", actor_bundles(actors, cpus, gpus, options.resource), options.wait_s, say)
         else:
             set_aside(gather_facts(free=True), actors, cpus, gpus)  # what was started here has all that it ever will
