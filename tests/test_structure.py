@@ -1,6 +1,7 @@
 """The rules of the tree: imports go one way, and what is plain PyTorch or arithmetic never meets Ray."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,7 @@ NEVER_RAY = [
 """Packages and modules that never meet Ray, also not through what they import."""
 
 
+@cache
 def modules() -> dict[str, Path]:
     found = {}
     for path in PACKAGE.rglob("*.py"):
@@ -72,6 +74,7 @@ def modules() -> dict[str, Path]:
     return found
 
 
+@cache
 def imports(path: Path) -> set[str]:
     """Everything that a file imports when it is imported, or in one of its functions."""
     names = set()
