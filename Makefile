@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TORCH_INDEX ?= $(shell cat $(VENV)/.torch-index 2>/dev/null)
 PINS := $(VENV)/.made-from-$(shell { cat pyproject.toml constraints.txt; echo '$(TORCH_INDEX)'; } | cksum | cut -d' ' -f1)
 
-.PHONY: help env train test test-gpu test-cluster lint format check-cluster-files bench docs clean
+.PHONY: help env train test test-system test-gpu test-cluster lint format check-cluster-files bench docs clean
 
 help:  ## show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -34,11 +34,14 @@ train: env  ## train with the default preset (ARGS="--data.scenes faces" for mor
 # Tests that start Ray run one after the other: those that kill machines need their cores.
 test: env  ## run the tests (ARGS="tests/data" for some of them)
 ifeq ($(ARGS),)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not ray and not cluster" --numprocesses auto
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "ray and not cluster"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not ray and not system and not cluster" --numprocesses auto
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "ray and not system and not cluster"
 else
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(ARGS)
 endif
+
+test-system: env  ## run the tests that kill processes, need several machines, or run whole commands
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "system and not cluster" $(ARGS)
 
 lint: env  ## check style and types
 	$(BIN)/ruff check .

@@ -330,6 +330,7 @@ def test_code_is_not_run_by_reading_a_run(own_run: Place, folder: Path, call: Ca
     assert "mine" not in sys.modules
 
 
+@pytest.mark.system
 @pytest.mark.ray
 def test_a_run_with_own_networks_and_loss_goes_all_the_way(standing_cluster: None, folder: Path, call: Call) -> None:
     (folder / "mine.py").write_text(example())

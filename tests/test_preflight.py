@@ -11,6 +11,7 @@ from dcgan_dist.errors import ClusterError
 from dcgan_dist.preflight import main
 
 
+@pytest.mark.system
 @pytest.mark.ray
 def test_a_machine_is_examined_and_listed(tmp_path: Path, train_command: Any) -> None:
     train_command.module = "dcgan_dist.preflight"

@@ -20,7 +20,7 @@ from dcgan_dist.run_folder.checkpoint import manifests
 from dcgan_dist.run_folder.trained_on import contents
 from dcgan_dist.storage import Place
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.system, pytest.mark.ray, pytest.mark.timeout(600)]
 
 IMAGES, BETWEEN = 32_000, 3_200
 SETTINGS = [

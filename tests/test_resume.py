@@ -14,7 +14,7 @@ import torch
 from dcgan_dist.run_folder.attempts import attempts
 from dcgan_dist.storage import Place
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.system, pytest.mark.ray, pytest.mark.timeout(600)]
 
 BATCH, EPOCH_IMAGES, STEPS, WORKERS, BETWEEN = 64, 640, 200, 2, 25
 SETTINGS = [

@@ -220,6 +220,7 @@ def test_a_run_leaves_what_it_promises(train: Any, tmp_path: Path) -> None:
         assert told in output, told
 
 
+@pytest.mark.system
 def test_a_run_on_an_object_store_is_the_same(train: Any, s3: Place, first_run: Path) -> None:
     data = s3 / "data"
     with ShardWriter(data, "train", 50) as writer:
@@ -456,6 +457,23 @@ def test_a_run_has_one_driver_at_a_time(call: Any, tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.usefixtures("after_first_run")
+def test_a_run_that_is_resumed_goes_on_from_its_checkpoint(train_here: Any, tmp_path: Path) -> None:
+    """That it ends as if it had never been stopped is shown by test_resume.py."""
+    status, output = train_here("--resume=first", "--images=208")
+    assert status == 0, output
+    assert "resuming from checkpoint 000000000160 at 160 images (step 10;" in output
+    run = tmp_path / "runs" / "first"
+    begun = attempts(place(str(run)))
+    assert [(attempt.number, attempt.checkpoint, attempt.step) for attempt in begun] == [
+        (1, None, 0),
+        (2, "000000000160", 10),
+    ]
+    record = json.loads((run / "run.json").read_text())
+    assert (record["status"], record["images"], record["step"]) == ("finished", 208, 13)
+    assert torch.load(run / "checkpoints" / "000000000208" / "state.pt", weights_only=True)["step"] == 13
+
+
+@pytest.mark.usefixtures("after_first_run")
 def test_a_run_is_not_resumed_on_other_images(train_here: Any, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "data")
     shards(tmp_path / "data", images=127)
@@ -569,6 +587,7 @@ def tiny_but(arguments: list[str]) -> list[str]:
     return [] if names & {"--resume", "--preset"} else [text for text in TINY if text.partition("=")[0] not in names]
 
 
+@pytest.mark.system
 def test_bad_images_are_filled_counted_and_named(train_here: Any, tmp_path: Path) -> None:
     special = {7: ("png", bomb()), 60: ("jpg", jpeg(60)[:100])}
     status, output = train_here(
@@ -582,6 +601,7 @@ def test_bad_images_are_filled_counted_and_named(train_here: Any, tmp_path: Path
     assert read_points(Place(str(run)))[-1]["values"]["data/bad_images"] == 2
 
 
+@pytest.mark.system
 def test_what_is_passed_over_is_told_every_time_and_bad_images_with_the_reason(train_here: Any, tmp_path: Path) -> None:
     """Also where the index was kept: of the second run, it comes from the storage."""
     (tmp_path / "data").mkdir()
@@ -614,6 +634,7 @@ def test_what_is_passed_over_is_told_every_time_and_bad_images_with_the_reason(t
     assert len(shown) == 224
 
 
+@pytest.mark.system
 def test_too_many_bad_images_end_the_run_with_their_names(train_here: Any, tmp_path: Path) -> None:
     special = dict.fromkeys(range(0, 128, 8), ("jpg", b"\xff\xd8 torn"))
     status, output = train_here(*TINY, f"--data={shards(tmp_path / 'data', special=special)}", "--images=500000")
@@ -625,6 +646,7 @@ def test_too_many_bad_images_end_the_run_with_their_names(train_here: Any, tmp_p
     )
 
 
+@pytest.mark.system
 def test_a_shard_that_vanishes_ends_the_run_with_a_checkpoint_of_its_last_step(train_here: Any, tmp_path: Path) -> None:
     data, run = shards(tmp_path / "data"), tmp_path / "runs" / "torn"
 
@@ -647,6 +669,7 @@ def test_a_shard_that_vanishes_ends_the_run_with_a_checkpoint_of_its_last_step(t
     assert [int(path.name) for path in (run / "checkpoints").iterdir()] == [begun() * 16]
 
 
+@pytest.mark.system
 def test_a_full_disk_ends_the_run_with_one_sentence(train_here: Any, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -665,6 +688,7 @@ def test_a_full_disk_ends_the_run_with_one_sentence(train_here: Any, tmp_path: P
         subprocess.run(["umount", str(disk)], check=True)
 
 
+@pytest.mark.system
 def test_a_collapse_ends_the_run_where_that_is_wished(train_here: Any, tmp_path: Path) -> None:
     arguments = [*TINY, f"--data={shards(tmp_path / 'data')}", "--images=100000000", "--name=gone", "--lr=1e30"]
     status, output = train_here(*arguments, "--on-collapse=stop")
@@ -677,6 +701,7 @@ def test_a_collapse_ends_the_run_where_that_is_wished(train_here: Any, tmp_path:
     assert (tmp_path / "runs" / "gone" / "checkpoints").is_dir()
 
 
+@pytest.mark.system
 def test_the_time_limit_ends_a_run_with_a_checkpoint(train_here: Any, tmp_path: Path) -> None:
     arguments = [*TINY, f"--data={shards(tmp_path / 'data')}", "--images=100000000", "--name=long", "--minutes=0.15"]
     status, output = train_here(*arguments)
@@ -709,6 +734,7 @@ def trial(settings: Settings, *, resume: bool) -> tuple[Launch, NoJudge]:
     ), judge
 
 
+@pytest.mark.system
 def test_a_trial_ends_where_nobody_can_judge_it(
     after_first_run: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -104,6 +104,7 @@ def scaling_cluster(train_command: Any, tmp_path: Path) -> str:
     return address
 
 
+@pytest.mark.system
 @pytest.mark.ray
 def test_a_run_asks_for_the_machines_that_it_lacks_and_waits_for_them(scaling_cluster: str, train_command: Any) -> None:
     status, output = train_command.run("--dry-run", "--workers=4", f"--workers.address={scaling_cluster}")
@@ -115,6 +116,7 @@ def test_a_run_asks_for_the_machines_that_it_lacks_and_waits_for_them(scaling_cl
     assert "cluster: 3 nodes with 5 CPUs and 0 GPUs; the run takes 4 workers with 1 CPU each" in output
 
 
+@pytest.mark.system
 @pytest.mark.ray
 def test_a_machine_for_evaluation_comes_when_actors_ask_for_its_resource(
     scaling_cluster: str, train_command: Any
@@ -125,6 +127,7 @@ def test_a_machine_for_evaluation_comes_when_actors_ask_for_its_resource(
     assert done.stdout == "some under way, then 1.0 evaluator, and none under way\n", done.stderr
 
 
+@pytest.mark.system
 @pytest.mark.ray
 def test_a_machine_that_came_is_free_for_who_has_waited_for_it(scaling_cluster: str, train_command: Any) -> None:
     command = [sys.executable, "-c", WAIT, scaling_cluster]

@@ -45,6 +45,7 @@ print(session.exists())
 WRONG = "that of RAY_AUTH_TOKEN is another one"
 
 
+@pytest.mark.system
 def test_its_logs_are_bounded_it_asks_for_a_token_and_nothing_of_it_stays() -> None:
     # pytest's own folders are too deep for Ray's sockets.
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as home:

@@ -58,6 +58,7 @@ def test_plain_pytorch_draws_from_an_exported_file_what_we_draw(
     assert bool(drawn["z"].abs().max() > 1) is (latent == "normal")
 
 
+@pytest.mark.system
 @pytest.mark.ray
 def test_the_session_of_the_page_runs(train_command: Any) -> None:
     command = train_command

@@ -22,7 +22,7 @@ from dcgan_dist.settings import from_yaml
 from dcgan_dist.storage import Place
 from tests.harness.processes import give_notice
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.system, pytest.mark.ray, pytest.mark.timeout(600)]
 
 BATCH, BETWEEN, IMAGES = 48, 10, 960
 SETTINGS = [

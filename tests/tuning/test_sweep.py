@@ -77,6 +77,7 @@ def trial_drivers() -> list[int]:
     return found
 
 
+@pytest.mark.system
 @pytest.mark.ray
 @pytest.mark.timeout(600)
 def test_a_sweep_leaves_runs_a_table_and_settings_that_give_its_best_again(
@@ -141,6 +142,7 @@ def test_a_sweep_leaves_runs_a_table_and_settings_that_give_its_best_again(
             assert torch.equal(value, again.state[part][name]), f"{part} {name}"
 
 
+@pytest.mark.system
 @pytest.mark.ray
 @pytest.mark.timeout(600)
 def test_a_stopped_and_a_killed_sweep_repeat_no_trial_and_lose_none(sweep_command: Any, tmp_path: Path) -> None:
@@ -187,6 +189,7 @@ def test_a_stopped_and_a_killed_sweep_repeat_no_trial_and_lose_none(sweep_comman
     assert [row["images"] for row in rows] == [str(-(-IMAGES // 12) * 12)] * 2
 
 
+@pytest.mark.system
 @pytest.mark.ray
 @pytest.mark.timeout(600)
 def test_a_bad_trial_of_a_population_goes_on_from_a_good_ones_checkpoint(sweep_command: Any, tmp_path: Path) -> None:
@@ -217,6 +220,7 @@ def test_a_bad_trial_of_a_population_goes_on_from_a_good_ones_checkpoint(sweep_c
                 assert torch.equal(value, taken.state["discriminator"][name])
 
 
+@pytest.mark.system
 @pytest.mark.ray
 @pytest.mark.timeout(600)
 @pytest.mark.usefixtures("standing_cluster")

@@ -65,6 +65,7 @@ def test_what_actors_hold_is_added_up_by_node(pool: Pool) -> None:
     assert pool.held() == {ray.get_runtime_context().get_node_id(): (1.0, 0.0)}
 
 
+@pytest.mark.system
 def test_an_actor_that_is_killed_at_any_time_is_replaced_and_the_result_is_the_same(pool: Pool, bands: Task) -> None:
     checksum = load(pool, [bands])
     unbroken = judged(pool, bands)
@@ -96,6 +97,7 @@ def test_an_actor_that_is_killed_at_any_time_is_replaced_and_the_result_is_the_s
     assert pool.replaced == len(kills)
 
 
+@pytest.mark.system
 def test_an_actor_that_is_killed_while_it_computes_is_replaced_too(pool: Pool, bands: Task) -> None:
     load(pool, [bands])
     pool.each("encode", "bands", PixelFeatures(), torch.float32)
@@ -182,6 +184,7 @@ class Deadly:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+@pytest.mark.system
 def test_an_actor_that_dies_again_and_again_ends_it_with_one_sentence(pool: Pool, bands: Task) -> None:
     load(pool, [bands])
     told = rf"evaluation actor 0 died {MAX_DEATHS + 1} times while it was asked to gather .*: give it more memory"
