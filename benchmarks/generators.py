@@ -26,7 +26,7 @@ from dcgan_dist.errors import SettingsError
 from dcgan_dist.model.generate import Kind, choose_kind
 from dcgan_dist.model.pixels import Pixels, to_uint8
 from dcgan_dist.run_folder.checkpoint import Checkpoint, load_checkpoint, manifests
-from dcgan_dist.run_folder.generators import load_frozen, load_training_generator
+from dcgan_dist.run_folder.load_generator import load_frozen, load_training_generator
 from dcgan_dist.storage import Place, place
 
 SAMPLES = 1_000

@@ -26,8 +26,8 @@ from PIL import Image
 
 from benchmarks.report import Bar, Report, Table, interleave, medians, parser, publish, ratio
 from dcgan_dist.data.image_decoding import decode
+from dcgan_dist.data.shards.build_index import index_shard
 from dcgan_dist.data.shards.index import Index, concatenate
-from dcgan_dist.data.shards.indexing import index_shard
 from dcgan_dist.data.streaming.cache import CachedPictures, Gatherer, cache_pictures
 from dcgan_dist.data.streaming.chunk_reader import ShardPictures
 from dcgan_dist.data.streaming.plan import Plan, cut_slices

@@ -26,8 +26,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.plain import PlainLoop
 from benchmarks.report import Bar, Report, Table, interleave, medians, parser, publish, ratio
 from dcgan_dist.data.scenes import draw
+from dcgan_dist.data.shards.build_index import index_shard
 from dcgan_dist.data.shards.index import concatenate
-from dcgan_dist.data.shards.indexing import index_shard
 from dcgan_dist.data.streaming.chunk_reader import ShardPictures
 from dcgan_dist.model.dcgan import build_networks
 from dcgan_dist.settings import PRESETS, NetworkSettings

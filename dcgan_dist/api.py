@@ -17,7 +17,7 @@ from dcgan_dist.model.exported import load_safetensors
 from dcgan_dist.model.generate import FrozenGenerator, Which
 from dcgan_dist.model.pixels import Pixels
 from dcgan_dist.run_folder.checkpoint import Checkpoint, named_checkpoint
-from dcgan_dist.run_folder.generators import load_frozen
+from dcgan_dist.run_folder.load_generator import load_frozen
 from dcgan_dist.run_folder.naming import find_run
 from dcgan_dist.settings import Settings
 from dcgan_dist.storage import Place, place

@@ -26,7 +26,7 @@ from dcgan_dist.model.generate import Which
 from dcgan_dist.model.pixels import png
 from dcgan_dist.monitoring.sinks.terminal import Line
 from dcgan_dist.run_folder.checkpoint import named_checkpoint
-from dcgan_dist.run_folder.generators import load_frozen
+from dcgan_dist.run_folder.load_generator import load_frozen
 from dcgan_dist.run_folder.naming import find_run
 from dcgan_dist.storage import require_writable
 from dcgan_dist.studies.memorisation import lines, look, recipe, record

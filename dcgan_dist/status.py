@@ -15,7 +15,7 @@ import tyro
 from dcgan_dist.cli.arguments import drop_output, read
 from dcgan_dist.cli.invocation import prog
 from dcgan_dist.errors import DcganDistError, complain
-from dcgan_dist.monitoring.standing import describe, read_standing
+from dcgan_dist.monitoring.run_status import describe, read_standing
 from dcgan_dist.run_folder.naming import find_run
 
 arg = tyro.conf.arg

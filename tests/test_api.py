@@ -16,7 +16,7 @@ from dcgan_dist.evaluation.encoders.maps import batch_statistics, to_float
 from dcgan_dist.evaluation.encoders.maps import features as defined
 from dcgan_dist.model.dcgan import Discriminator, Generator, initialize
 from dcgan_dist.run_folder.checkpoint import load_checkpoint, write_checkpoint
-from dcgan_dist.run_folder.generators import load_frozen
+from dcgan_dist.run_folder.load_generator import load_frozen
 from dcgan_dist.settings import NetworkSettings, OptimizationSettings, Settings
 from dcgan_dist.storage import Place
 

@@ -22,10 +22,10 @@ from dcgan_dist.extensions import import_code, travelling
 from dcgan_dist.model.adversarial_step import AdversarialStep
 from dcgan_dist.model.dcgan import build_networks
 from dcgan_dist.run_folder.checkpoint import load_checkpoint, named_checkpoint, write_checkpoint
-from dcgan_dist.run_folder.generators import load_frozen
+from dcgan_dist.run_folder.load_generator import load_frozen
 from dcgan_dist.settings import NetworkSettings, OptimizationSettings, Settings, replaced, to_yaml
 from dcgan_dist.storage import Place
-from dcgan_dist.training.contract import require_contract
+from dcgan_dist.training.custom_code_checks import require_contract
 from dcgan_dist.training.options import parse
 from tests.conftest import Call
 from tuning.options import parse as parse_sweep

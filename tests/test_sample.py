@@ -12,7 +12,7 @@ from dcgan_dist.model.dcgan import Generator, initialize
 from dcgan_dist.model.exported import load_safetensors
 from dcgan_dist.model.pixels import grid
 from dcgan_dist.run_folder.checkpoint import load_checkpoint, write_checkpoint
-from dcgan_dist.run_folder.generators import load_frozen
+from dcgan_dist.run_folder.load_generator import load_frozen
 from dcgan_dist.sample import main
 from dcgan_dist.settings import NetworkSettings, OptimizationSettings, Settings
 from dcgan_dist.storage import Place, place

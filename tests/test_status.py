@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from dcgan_dist.cli.invocation import command_line
+from dcgan_dist.monitoring.run_status import _epoch, describe, read_standing
 from dcgan_dist.monitoring.sinks.curves import Curves
-from dcgan_dist.monitoring.standing import _epoch, describe, read_standing
 from dcgan_dist.run_folder.attempts import begin_attempt
 from dcgan_dist.run_folder.checkpoint import write_checkpoint
 from dcgan_dist.run_folder.driver_lock import LOCK_FILE, sole_driver

@@ -45,7 +45,7 @@ NEVER_RAY = [
     "monitoring.sinks.terminal",
     "monitoring.collapse",
     "monitoring.hangs",
-    "monitoring.standing",
+    "monitoring.run_status",
     "monitoring.stragglers",
     "training.options",
     "training.policy",

@@ -41,7 +41,7 @@ from dcgan_dist.run_folder.trained_on import TrainedOn, contents
 from dcgan_dist.settings import Settings, replaced, to_yaml
 from dcgan_dist.storage import place, require_lasting, require_writable, split_addresses
 from dcgan_dist.training.advice import warnings
-from dcgan_dist.training.contract import require_contract
+from dcgan_dist.training.custom_code_checks import require_contract
 from dcgan_dist.training.length import describe_length, fit_length
 from tuning.capacity import Capacity, fit_trials, local_cpus, on_this_machine
 from tuning.objective import Objective, marks, parse_objective, require_values, rungs
@@ -318,7 +318,7 @@ class Sweep:
         from dcgan_dist.monitoring.sinks.terminal import Progress
         from dcgan_dist.training.launch import SharedBySweep
         from tuning.judge import SharedJudge
-        from tuning.running import Running
+        from tuning.tune_loop import Running
 
         settings, base, total = self.options.settings, self.base, self.total
         at = marks(total)

@@ -20,10 +20,10 @@ from dcgan_dist.settings import Settings, flatten, from_yaml, replaced, to_yaml
 from dcgan_dist.storage import MissingFile, Place, place
 from dcgan_dist.training.launch import SharedBySweep
 from dcgan_dist.training.options import TrainOptions
-from tuning.driving import Driving
 from tuning.folder import SweepFolder, run_name
 from tuning.objective import Objective, Reports, Value
 from tuning.searching import NUMBER
+from tuning.trial_run import Driving
 
 NEWS_S = 1.0
 """How long a step waits for news."""

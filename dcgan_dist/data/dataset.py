@@ -9,11 +9,11 @@ from typing import Any
 
 import ray
 
-from dcgan_dist.data import foreign
+from dcgan_dist.data import other_formats
 from dcgan_dist.data.scenes import Kind
 from dcgan_dist.data.scenes.builtin import EMBEDDED, embedded_folder, embedded_image
+from dcgan_dist.data.shards.build_index import index_shard
 from dcgan_dist.data.shards.index import Index, ShardIndex, concatenate, find_index, fingerprint
-from dcgan_dist.data.shards.indexing import index_shard
 from dcgan_dist.data.shards.writer import ShardWriter
 from dcgan_dist.data.streaming.ray_tasks import Progress, wait_for
 from dcgan_dist.settings import Settings
@@ -33,7 +33,7 @@ def find_shards(settings: Settings) -> list[Place]:
         folder = embedded_folder(settings)
         shards = -(-settings.data.scenes_images // SHARD_IMAGES)
         return [folder / f"{settings.data.scenes}-{number:06d}.tar" for number in range(shards)]
-    return foreign.find(settings.data.path)
+    return other_formats.find(settings.data.path)
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,8 @@ from dcgan_dist.cli.arguments import read
 from dcgan_dist.cli.invocation import command_line, prog
 from dcgan_dist.data.image_decoding import BadImage, Fit, decode, is_ready
 from dcgan_dist.data.readers.folder import File, list_folder, passed_over
+from dcgan_dist.data.shards.build_index import index_shard
 from dcgan_dist.data.shards.index import Index, concatenate
-from dcgan_dist.data.shards.indexing import index_shard
 from dcgan_dist.data.shards.writer import ShardWriter
 from dcgan_dist.data.splits import TEST, TRAIN, counted, is_held_out, lay_out, parse_splits
 from dcgan_dist.errors import DataError, DcganDistError, SettingsError, complain

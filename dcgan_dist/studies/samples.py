@@ -14,7 +14,7 @@ from dcgan_dist.model.exported import SUFFIXES, to_pt2, to_safetensors
 from dcgan_dist.model.generate import Which, choose_kind
 from dcgan_dist.model.pixels import grid, png
 from dcgan_dist.run_folder.checkpoint import named_checkpoint
-from dcgan_dist.run_folder.generators import load_frozen
+from dcgan_dist.run_folder.load_generator import load_frozen
 from dcgan_dist.run_folder.naming import find_run
 from dcgan_dist.storage import Place, place, require_lasting
 

@@ -45,7 +45,7 @@ from dcgan_dist.run_folder.trained_on import FIELD, TrainedOn, contents, from_re
 from dcgan_dist.settings import Settings, from_yaml, to_yaml
 from dcgan_dist.storage import Place, place, require_lasting
 from dcgan_dist.training.advice import warnings
-from dcgan_dist.training.contract import require_contract
+from dcgan_dist.training.custom_code_checks import require_contract
 from dcgan_dist.training.estimate import Expected, FirstMinute, checkpoint_bytes, checkpoints_kept, shared_cores
 from dcgan_dist.training.length import describe_length, fit_length
 from dcgan_dist.training.options import TrainOptions
@@ -114,7 +114,7 @@ class Launch:
             CheckpointError: there is nothing to resume, or it was trained with other settings, or is being trained.
         """
         from dcgan_dist.data.dataset import find_shards
-        from dcgan_dist.data.foreign import look_at_first
+        from dcgan_dist.data.other_formats import look_at_first
 
         self.options, self.settings = options, options.settings
         require_lasting(place(self.settings.storage), "--storage")

@@ -18,8 +18,8 @@ from mutations import ANY, BAD, MUTATIONS, SAMPLES, SIZE, Case, bombs, crowd, fi
 from numpy.typing import NDArray
 from PIL import Image
 
+from dcgan_dist.data.shards.build_index import index_shard
 from dcgan_dist.data.shards.index import concatenate
-from dcgan_dist.data.shards.indexing import index_shard
 from dcgan_dist.data.shards.writer import ShardWriter
 from dcgan_dist.data.streaming.chunk_reader import ShardPictures, read_chunk
 from dcgan_dist.errors import DcganDistError

@@ -16,7 +16,7 @@ from dcgan_dist.model.dcgan import Generator, Layer, initialize
 from dcgan_dist.model.generate import BATCHES, About, FrozenGenerator, choose_kind, describe_frozen, freeze
 from dcgan_dist.model.randomness import latents
 from dcgan_dist.run_folder.checkpoint import Checkpoint
-from dcgan_dist.run_folder.generators import load_frozen, load_training_generator
+from dcgan_dist.run_folder.load_generator import load_frozen, load_training_generator
 from dcgan_dist.settings import NetworkSettings, OptimizationSettings, Settings
 
 CPU = torch.device("cpu")

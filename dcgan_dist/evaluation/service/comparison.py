@@ -22,7 +22,7 @@ from dcgan_dist.evaluation.tasks.neighbours import open_neighbours
 from dcgan_dist.model.generate import Which
 from dcgan_dist.numerals import count
 from dcgan_dist.run_folder.checkpoint import Checkpoint, named_checkpoint
-from dcgan_dist.run_folder.generators import load_training_generator
+from dcgan_dist.run_folder.load_generator import load_training_generator
 from dcgan_dist.run_folder.naming import NamedRun
 from dcgan_dist.run_folder.trained_on import TrainedOn, find_trained_on
 from dcgan_dist.storage import Place, place, require_lasting, require_writable

@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image
 
 from dcgan_dist.data.shards import tar
+from dcgan_dist.data.shards.build_index import index_shard
 from dcgan_dist.data.shards.index import Index, concatenate, find_index
-from dcgan_dist.data.shards.indexing import index_shard
 from dcgan_dist.data.streaming.chunk_reader import ShardPictures
 from dcgan_dist.data.streaming.plan import Integers
 from dcgan_dist.errors import DataError

@@ -16,6 +16,7 @@ import webdataset
 from PIL import Image
 
 from dcgan_dist.data.image_decoding import SUFFIXES
+from dcgan_dist.data.shards.build_index import index_shard
 from dcgan_dist.data.shards.index import (
     DATASET_FILE,
     INDEX_FILE,
@@ -25,7 +26,6 @@ from dcgan_dist.data.shards.index import (
     find_index,
     fingerprint,
 )
-from dcgan_dist.data.shards.indexing import index_shard
 from dcgan_dist.data.shards.writer import ShardWriter
 from dcgan_dist.errors import DataError
 from dcgan_dist.storage import MissingFile, Place, expand

@@ -127,7 +127,7 @@ def test_an_object_store_gives_the_same_as_a_disk(tmp_path: Path, s3: Place) -> 
 @pytest.mark.parametrize("name", ["cifar10", "tinyimagenet64"])
 def test_real_shards_read_as_single_files_do(name: str, shared_data: Callable[[str], Path]) -> None:
     from dcgan_dist.data.image_decoding import decode
-    from dcgan_dist.data.shards.indexing import index_shard
+    from dcgan_dist.data.shards.build_index import index_shard
 
     index = concatenate([index_shard(Place(str(path))) for path in sorted(shared_data(name).glob("train-*.tar"))[:2]])
     samples = np.random.default_rng(2).permutation(len(index))[:500]

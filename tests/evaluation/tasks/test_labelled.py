@@ -10,8 +10,8 @@ import pytest
 import simplejpeg
 
 from dcgan_dist.data import prepare
+from dcgan_dist.data.shards.build_index import index_shard
 from dcgan_dist.data.shards.index import concatenate
-from dcgan_dist.data.shards.indexing import index_shard
 from dcgan_dist.data.shards.writer import ShardWriter
 from dcgan_dist.errors import DataError
 from dcgan_dist.evaluation.task import FewLabels, Task

@@ -9,11 +9,11 @@ import pytest
 from dcgan_dist.settings import scenes32
 from dcgan_dist.storage import Place
 from dcgan_dist.training.launch import SharedBySweep
-from tuning import running
+from tuning import tune_loop
 from tuning.folder import SweepFolder
 from tuning.objective import Objective, marks
 from tuning.options import SweepOptions
-from tuning.running import Running
+from tuning.tune_loop import Running
 
 VALUES = {"optimization.lr": 2e-4}
 
@@ -22,7 +22,7 @@ VALUES = {"optimization.lr": 2e-4}
 def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The time, which a test moves on."""
     at = [0.0]
-    monkeypatch.setattr(running.time, "monotonic", lambda: at[0])
+    monkeypatch.setattr(tune_loop.time, "monotonic", lambda: at[0])
     return at
 
 

@@ -9,9 +9,9 @@ import pytest
 from dcgan_dist.errors import DataError, TrainingError
 from dcgan_dist.training.launch import SharedBySweep
 from dcgan_dist.training.options import TrainOptions
-from tuning import driving
-from tuning.driving import Driving
+from tuning import trial_run
 from tuning.objective import Objective, Value, marks
+from tuning.trial_run import Driving
 
 OBJECTIVE = Objective("probe/rooms/accuracy", "max")
 OPTIONS = TrainOptions()
@@ -52,7 +52,7 @@ def drive(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Driving]:
 
     def drive(act: Callable[[Told], Any], before: list[Value] | None = None) -> Driving:
         monkeypatch.setattr(Run, "act", staticmethod(act), raising=False)
-        monkeypatch.setattr(driving, "Launch", Run)
+        monkeypatch.setattr(trial_run, "Launch", Run)
         return Driving(OPTIONS, SharedBySweep(), OBJECTIVE, marks(TOTAL), before or [])
 
     return drive
