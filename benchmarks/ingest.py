@@ -160,7 +160,7 @@ def webdataset_reader(setting: Setting, ours: bool) -> float:
 
 
 def as_ray_decodes(sample: dict[str, Any]) -> dict[str, Any]:
-    """As Ray's own decoder, and to RGB: without that, grey images among coloured ones end the run."""
+    """As Ray's own decoder, and to RGB: without that, grey images among colored ones end the run."""
     return sample | {"jpg": np.asarray(Image.open(io.BytesIO(sample["jpg"])).convert("RGB"))}
 
 

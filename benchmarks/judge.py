@@ -1,7 +1,7 @@
 """Did the generator learn? Four measures that real images pass, and that what has learned nothing, or by heart, fails.
 
 They compare samples with held-out real images, by features of a convolutional network with random weights: its lower
-layers see edges and colours as a trained one's do, it needs no download, and it cannot have seen the data. Sample
+layers see edges and colors as a trained one's do, it needs no download, and it cannot have seen the data. Sample
 quality proper (FID and the like) is another question: a poor generator passes here as soon as it has learned something.
 """
 
@@ -229,7 +229,7 @@ def fineness(images: Pixels) -> float:
     inner = grey[:, 1:-1, 1:-1]
     laplacian = 4 * inner - grey[:, 2:, 1:-1] - grey[:, :-2, 1:-1] - grey[:, 1:-1, 2:] - grey[:, 1:-1, :-2]
     variance = float(grey.var(axis=(1, 2)).mean())
-    # Images of a single colour have neither detail nor contrast.
+    # Images of a single color have neither detail nor contrast.
     return float((laplacian**2).mean()) / variance if variance else 0.0
 
 

@@ -23,7 +23,7 @@ def uniform_noise(real: Pixels, number: int) -> Pixels:
 
 
 def gaussian_noise(real: Pixels, number: int) -> Pixels:
-    """Every value drawn from the normal distribution of its place and colour in the data."""
+    """Every value drawn from the normal distribution of its place and color in the data."""
     pixels = real.astype(np.float32)
     values = stream(0, "gaussian noise").normal(pixels.mean(0), pixels.std(0), (number, *real.shape[1:]))
     noise: Pixels = values.round().clip(0, 255).astype(np.uint8)

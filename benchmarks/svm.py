@@ -25,7 +25,7 @@ from dcgan_dist.evaluation.classifiers import svm
 from dcgan_dist.evaluation.encoders.discriminator import DiscriminatorFeatures
 from dcgan_dist.evaluation.service.evaluator import Evaluator
 from dcgan_dist.evaluation.task import PUBLISHED_COSTS, Task
-from dcgan_dist.evaluation.tasks.labelled import open_labelled
+from dcgan_dist.evaluation.tasks.labeled import open_labeled
 from dcgan_dist.model.published_weights import load_published
 from dcgan_dist.storage import place
 
@@ -98,7 +98,7 @@ class Actors:
 
 def measure(data: str, published: Path) -> Report:
     """All solvers, one after the other."""
-    task = open_labelled("cifar10", place(data), SIZE, resize=False, seed=0)
+    task = open_labeled("cifar10", place(data), SIZE, resize=False, seed=0)
     train = replace(task.train, samples=task.train.samples[:IMAGES], labels=task.train.labels[:IMAGES])
     task = replace(task, train=train)
     network = load_published(published).svhn_discriminator.to(memory_format=torch.channels_last)

@@ -17,7 +17,7 @@ from dcgan_dist.cluster.connect import connected, set_environment
 from dcgan_dist.evaluation.classifiers import svm
 from dcgan_dist.evaluation.encoders.discriminator import of_random
 from dcgan_dist.evaluation.probe import accuracy
-from dcgan_dist.evaluation.tasks.labelled import open_labelled
+from dcgan_dist.evaluation.tasks.labeled import open_labeled
 from dcgan_dist.settings import imagenet32
 from dcgan_dist.storage import place
 
@@ -34,7 +34,7 @@ def largest_gb(pid: int) -> float:
 
 def measure(data: str) -> Report:
     """All of it once."""
-    task = open_labelled("cifar10", place(data), SIZE, resize=False, seed=0)
+    task = open_labeled("cifar10", place(data), SIZE, resize=False, seed=0)
     set_environment("")
     with connected("", 3):
         from dcgan_dist.evaluation.service.pool import Pool  # Ray's environment is set by now

@@ -63,8 +63,8 @@ def train(
     }
 
 
-def normalise(rank: int, workers: int, group: dist.ProcessGroup, dtype: torch.dtype) -> dict[str, Tensor]:
-    """Batch normalisation of two groups of 7 rows with mean 100 and spread 0.01, and its gradients."""
+def normalize(rank: int, workers: int, group: dist.ProcessGroup, dtype: torch.dtype) -> dict[str, Tensor]:
+    """Batch normalization of two groups of 7 rows with mean 100 and spread 0.01, and its gradients."""
     numbers = np.random.default_rng(5)
     x = torch.from_numpy(numbers.normal(100, 0.01, (14, 3, 4, 4))).to(dtype)
     towards = torch.from_numpy(numbers.normal(size=(14, 3, 4, 4))).to(dtype)
@@ -107,7 +107,7 @@ def main() -> None:
         single = OptimizationSettings(batch_size=BATCH, precision="fp32")
         torch.save(train(single, rank, groups, 1), folder / f"fp32-{workers}-{rank}.pt")
         for name, dtype in (("norm64", torch.float64), ("norm32", torch.float32)):
-            torch.save(normalise(rank, workers, groups[1], dtype), folder / f"{name}-{workers}-{rank}.pt")
+            torch.save(normalize(rank, workers, groups[1], dtype), folder / f"{name}-{workers}-{rank}.pt")
     dist.barrier()
     dist.destroy_process_group()
 

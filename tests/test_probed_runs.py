@@ -37,7 +37,7 @@ SETTINGS = [
 
 
 @pytest.fixture
-def labelled(tmp_path: Path) -> Path:
+def labeled(tmp_path: Path) -> Path:
     """Three classes that differ in a band, enough of them that a checkpoint is judged for some seconds."""
     random = np.random.default_rng(0)
     for split, number in (("train", 4_000), ("test", 1_000)):
@@ -72,9 +72,9 @@ def wait_for(what: Callable[[], Any]) -> Any:
 
 
 def test_what_is_killed_while_it_judges_is_done_once_all_the_same(
-    train_command: Any, labelled: Path, tmp_path: Path
+    train_command: Any, labeled: Path, tmp_path: Path
 ) -> None:
-    process = train_command.start(*SETTINGS, "--name=run", f"--probe=bands={labelled}")
+    process = train_command.start(*SETTINGS, "--name=run", f"--probe=bands={labeled}")
     folder = tmp_path / "runs" / "run"
     run = Place(str(folder))
 

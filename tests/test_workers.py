@@ -91,13 +91,13 @@ def test_batchnorm_of_unequal_shares_is_that_of_the_whole(
         assert len(x) == 7
         mean = x.mean((0, 2, 3), keepdim=True)
         spread = (((x - mean) ** 2).mean((0, 2, 3), keepdim=True) + EPS).sqrt()
-        normalised = (x - mean) / spread
-        expected = normalised * 2 + 1
+        normalized = (x - mean) / spread
+        expected = normalized * 2 + 1
         (gradient,) = torch.autograd.grad((expected * towards).sum(), x)
         torch.testing.assert_close(whole("out", group).double(), expected, rtol=0, atol=of_values)
         size = gradient.abs().max()
         torch.testing.assert_close(whole("gradient", group).double() / size, gradient / size, rtol=0, atol=of_gradients)
-        weight += (normalised * towards).sum((0, 2, 3)).detach()
+        weight += (normalized * towards).sum((0, 2, 3)).detach()
         bias += towards.sum((0, 2, 3))
     for name, expected in (("weight", weight), ("bias", bias)):
         found = torch.stack([part[name].double() for part in parts]).sum(0)

@@ -117,9 +117,9 @@ def _decode_jpeg(data: bytes, out: Pixels, fit: Fit, max_pixels: int) -> bool:
     header = _jpeg_header(data)
     if header is None:
         return False
-    height, width, colours = header
+    height, width, colors = header
     _check_size(width, height, max_pixels)
-    if colours not in _ORDINARY or _orientation(data) != 1:
+    if colors not in _ORDINARY or _orientation(data) != 1:
         return False
     # libjpeg halves more cheaply than it decodes, but coarsely: twice the target leaves the last scaling to Pillow.
     least = 2 * size if fit == "resize" else 0
@@ -134,12 +134,12 @@ def _decode_jpeg(data: bytes, out: Pixels, fit: Fit, max_pixels: int) -> bool:
 
 
 def _jpeg_header(data: bytes) -> tuple[int, int, str] | None:
-    """Height, width, colours; None for a rare sampling, which Pillow knows, or damage, which Pillow finds as well."""
+    """Height, width, colors; None for a rare sampling, which Pillow knows, or damage, which Pillow finds as well."""
     try:
-        height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
+        height, width, colors, _ = simplejpeg.decode_jpeg_header(data)
     except (ValueError, KeyError):  # KeyError: 4:4:1, a sampling that simplejpeg decodes but has no name for
         return None
-    return height, width, colours
+    return height, width, colors
 
 
 def _decode_ready(data: bytes, out: Pixels) -> bool:
@@ -160,17 +160,17 @@ def _check_scans(data: bytes) -> None:
 
 
 def _is_one_scan(data: bytes) -> bool:
-    """Whether the first scan of a JPEG has all colours of a baseline frame: what comes behind it is not decoded then.
+    """Whether the first scan of a JPEG has all colors of a baseline frame: what comes behind it is not decoded then.
 
     To count is a tenth of the time of decoding such a file.
     """
-    at, colours = 2, 0
+    at, colors = 2, 0
     while at + 10 <= min(len(data), 1 << 16) and data[at] == 0xFF:
         kind = data[at + 1]
         if kind == 0xDA:
-            return data[at + 4] == colours
+            return data[at + 4] == colors
         if kind in _BASELINE:
-            colours = data[at + 9]
+            colors = data[at + 9]
         elif kind not in _SEGMENTS:
             return False
         at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
@@ -248,7 +248,7 @@ def _exif(image: Image.Image) -> bytes:
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):
-        # `convert` would clip 16-bit greys at 255; Pillow itself reads 16-bit colours by their high byte.
+        # `convert` would clip 16-bit greys at 255; Pillow itself reads 16-bit colors by their high byte.
         values = np.asarray(image).astype(np.uint32)
         grey = (values >> 8).astype(np.uint8)
         transparent = image.info.get("transparency")  # Pillow finds such a grey only among 8-bit ones

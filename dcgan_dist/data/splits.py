@@ -77,7 +77,7 @@ def lay_out(names: Sequence[str], folder: str, given: Sequence[str], holdout: fl
         _require_folders(given, tops, folder)
         by_folder = {top: top for top in given}
     elif not given:
-        by_folder = _recognise(names, tops, folder)
+        by_folder = _recognize(names, tops, folder)
         if by_folder:
             told.append(
                 f"taken as split{'s' if len(by_folder) > 1 else ''} by the name: {_folders(by_folder)} in {folder}; "
@@ -159,7 +159,7 @@ def _require_one(splits: Sequence[str], by_folder: Iterable[str], folder: str, h
         raise SettingsError(f"holdout is {holdout:g} but split is {TEST}, which is what held-out pictures are called")
 
 
-def _recognise(names: Sequence[str], tops: Iterable[str], folder: str) -> dict[str, str]:
+def _recognize(names: Sequence[str], tops: Iterable[str], folder: str) -> dict[str, str]:
     """The folders on top that are splits by their names, and those splits; raises `SettingsError` where it is open."""
     order = (TRAIN, "val", TEST)
     named = ((top, FOLDERS[top.lower()]) for top in sorted(tops) if top.lower() in FOLDERS)

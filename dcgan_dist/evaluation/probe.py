@@ -1,4 +1,4 @@
-"""A probe: how well a classifier does on features of a labelled data set (paper, section 5); no Ray.
+"""A probe: how well a classifier does on features of a labeled data set (paper, section 5); no Ray.
 
 The order of the training images is drawn once. The classifier's setting is the one that does best on images that are
 held out, the last ones of that order; then it is trained on all of them, and judged once on the test images.
@@ -27,7 +27,7 @@ WORSE = 2
 """Values in a row that do worse than the best, after which no larger one is tried."""
 CONFIDENCE = 0.95
 LEAST_VARIANCE = 0.01
-"""Added to the variance of features that are standardised."""
+"""Added to the variance of features that are standardized."""
 
 
 def load(evaluators: Evaluators, tasks: Sequence[Task]) -> dict[str, str]:
@@ -57,8 +57,8 @@ def probe(
     say("features")
     encoded = evaluators.each("encode", task.name, encoder, dtype)
     features = encoded[0][0]
-    if encoder.standardised:
-        _standardise(evaluators)
+    if encoder.standardized:
+        _standardize(evaluators)
     made = time.perf_counter()
     result: dict[str, Any] = {
         "features": features,
@@ -76,13 +76,13 @@ def probe(
     return result | {"seconds": {"features": made - began, "classifiers": time.perf_counter() - made}}
 
 
-def _standardise(evaluators: Evaluators) -> None:
+def _standardize(evaluators: Evaluators) -> None:
     """Bring each feature to mean 0 and deviation 1 over the training images (Coates, Lee and Ng, 2011)."""
     counts, sums, squares = (list(column) for column in zip(*evaluators.each("moments"), strict=True))
     number, mean = sum(counts), sum(sums[1:], sums[0]) / sum(counts)
     variance = (sum(squares[1:], squares[0]) / number - mean.square()) * number / (number - 1)
     deviation = (variance.clamp(min=0) + LEAST_VARIANCE).sqrt()
-    evaluators.each("standardise", mean.float(), deviation.float())
+    evaluators.each("standardize", mean.float(), deviation.float())
 
 
 def _all_labels(

@@ -1,4 +1,4 @@
-"""What features are judged on: labelled images, those to learn from and those to be judged by; no Ray."""
+"""What features are judged on: labeled images, those to learn from and those to be judged by; no Ray."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -66,7 +66,7 @@ class ArrayPictures:
 
 
 @dataclass(frozen=True, eq=False)
-class Labelled:
+class Labeled:
     """Images with their class numbers, in the order in which they are used.
 
     Attributes:
@@ -119,7 +119,7 @@ class FewLabels:
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """A labelled data set.
+    """A labeled data set.
 
     Attributes:
         name: of the task.
@@ -139,8 +139,8 @@ class Task:
 
     name: str
     data: str
-    train: Labelled
-    test: Labelled
+    train: Labeled
+    test: Labeled
     classes: int
     held_out: int
     seed: int

@@ -1,4 +1,4 @@
-"""Batch normalisation over the batch of a step, however many workers share it, on any device.
+"""Batch normalization over the batch of a step, however many workers share it, on any device.
 
 As in the published code, the statistics are always those of the current batch: there are no running averages, so a
 network has no buffers, and what it gives for an image depends on the images beside it. Where that must not be, when
@@ -40,7 +40,7 @@ class BatchNorm(nn.Module):
         self.process_group: dist.ProcessGroup | None = None
 
     def forward(self, x: Tensor, groups: int = 1) -> Tensor:
-        """Normalise each of `groups` equal parts of the batch by its own statistics."""
+        """Normalize each of `groups` equal parts of the batch by its own statistics."""
         if self.process_group is not None:
             return _Shared.apply(x, self.weight, self.bias, groups, self.process_group)  # type: ignore[no-any-return]
         if groups == 1:
@@ -61,7 +61,7 @@ def set_process_group(network: nn.Module, group: dist.ProcessGroup | None) -> No
 
 @dataclass(frozen=True)
 class Statistics:
-    """Fixed statistics of the layers of a network that have batch normalisation, first layer first.
+    """Fixed statistics of the layers of a network that have batch normalization, first layer first.
 
     Attributes:
         means: float64 [C] of each.
@@ -115,7 +115,7 @@ def input_statistics(network: nn.Module, forward: Callable[[Tensor], object], x:
         forward: the network, or one of its methods; a layer that it does not use gets mean 0 and variance 1.
         x: the batch.
     """
-    layers = _normalising(network)
+    layers = _normalizing(network)
     found = {name: (torch.zeros(len(one.bias)).double(), torch.ones(len(one.bias)).double()) for name, one in layers}
 
     def note(name: str, x: Tensor) -> None:
@@ -144,7 +144,7 @@ class FixedBatchNorm(nn.Module):
         self.register_buffer("running_var", variance.to(norm.bias))
 
     def forward(self, x: Tensor, groups: int = 1) -> Tensor:
-        """`x` normalised, whatever rows it has; `groups` changes nothing."""
+        """`x` normalized, whatever rows it has; `groups` changes nothing."""
         mean, variance = self.get_buffer("running_mean"), self.get_buffer("running_var")
         return F.batch_norm(x, mean, variance, self.weight, self.bias, training=False, eps=EPS)
 
@@ -152,12 +152,12 @@ class FixedBatchNorm(nn.Module):
 def with_statistics(network: nn.Module, statistics: Statistics) -> nn.Module:
     """A copy of a network whose `BatchNorm` layers use these statistics, as `input_statistics` lists them."""
     copy = deepcopy(network)
-    for (name, norm), mean, variance in zip(_normalising(copy), statistics.means, statistics.variances, strict=True):
+    for (name, norm), mean, variance in zip(_normalizing(copy), statistics.means, statistics.variances, strict=True):
         copy.set_submodule(name, FixedBatchNorm(norm, mean, variance))
     return copy
 
 
-def _normalising(network: nn.Module) -> list[tuple[str, BatchNorm]]:
+def _normalizing(network: nn.Module) -> list[tuple[str, BatchNorm]]:
     return [(name, module) for name, module in network.named_modules() if isinstance(module, BatchNorm)]
 
 
@@ -188,8 +188,8 @@ class _Parts(torch.autograd.Function):
     def forward(ctx: FunctionCtx, x: Tensor, weight: Tensor, bias: Tensor, groups: int) -> Tensor:
         out = torch.empty_like(x)
         means, scales = weight.new_empty(2, groups, len(weight))
-        for part, normalised, mean, scale in zip(x.chunk(groups), out.chunk(groups), means, scales, strict=True):
-            torch.native_batch_norm(part, weight, bias, None, None, True, 0.0, EPS, out=(normalised, mean, scale))
+        for part, normalized, mean, scale in zip(x.chunk(groups), out.chunk(groups), means, scales, strict=True):
+            torch.native_batch_norm(part, weight, bias, None, None, True, 0.0, EPS, out=(normalized, mean, scale))
         ctx.save_for_backward(x, weight, means, scales)
         return out
 
@@ -219,9 +219,9 @@ class _Shared(torch.autograd.Function):
     ) -> Tensor:
         count, means, variances = _gather_statistics(x, groups, weight.dtype, process_group)
         out = torch.empty_like(x)
-        for part, normalised, mean, variance in zip(x.chunk(groups), out.chunk(groups), means, variances, strict=True):
+        for part, normalized, mean, variance in zip(x.chunk(groups), out.chunk(groups), means, variances, strict=True):
             unused = mean.new_empty(0), mean.new_empty(0)
-            torch.native_batch_norm(part, weight, bias, mean, variance, False, 0.0, EPS, out=(normalised, *unused))
+            torch.native_batch_norm(part, weight, bias, mean, variance, False, 0.0, EPS, out=(normalized, *unused))
         ctx.save_for_backward(x, weight, count, means, variances)
         ctx.process_group = process_group  # type: ignore[attr-defined]
         return out

@@ -2,7 +2,7 @@
 
 `5x5`: every convolution is 5x5 with stride 2 and doubles (D) or halves (G) the maps. `3x3`: two 3x3 convolutions a
 size, one of them with stride 2, as in the authors' ImageNet networks. No layer has a bias but the shift of batch
-normalisation, and G's first layer is normalised by unit, not by channel, as in the published code.
+normalization, and G's first layer is normalized by unit, not by channel, as in the published code.
 
 Layers compute in the dtype of what they are given and convert their weights to it on the way, so mixed precision is to
 give the network bfloat16. The published code flips its kernels; that matters only to its arrays (see published.py).
@@ -73,7 +73,7 @@ class Deconvolution(nn.Module):
 
 
 class Layer(nn.Module):
-    """A linear map, batch normalisation where `channels` is given, an activation."""
+    """A linear map, batch normalization where `channels` is given, an activation."""
 
     def __init__(self, linear: nn.Module, channels: int | None, activation: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ class Layer(nn.Module):
         return self.activation(maps if self.norm is None else self.norm(maps, groups))
 
 
-# In place: what comes before (a convolution or batch normalisation) does not need its result for the backward pass.
+# In place: what comes before (a convolution or batch normalization) does not need its result for the backward pass.
 def _leaky_relu(x: Tensor) -> Tensor:
     return F.leaky_relu(x, SLOPE, inplace=True)
 
@@ -141,7 +141,7 @@ class Discriminator(nn.Module):
     def forward(self, x: Tensor, groups: int = 1) -> Tensor:
         """Images `[n, 3, S, S]` in [-1, 1] -> logits `[n]` (above 0: taken for real), in the dtype of the weights.
 
-        With `groups` 2 the two halves of the batch (real and generated) are normalised separately, as by two calls.
+        With `groups` 2 the two halves of the batch (real and generated) are normalized separately, as by two calls.
         """
         for layer in self.layers:
             x = layer(x, groups)
@@ -222,7 +222,7 @@ def build_networks(
 
 
 def initialize(network: nn.Module, seed: int) -> None:
-    """Draw all weights: N(0, 0.02), gains of batch normalisation N(1, 0.02), shifts 0 (paper, section 4, and code).
+    """Draw all weights: N(0, 0.02), gains of batch normalization N(1, 0.02), shifts 0 (paper, section 4, and code).
 
     The numbers depend on the seed, the kind of network and the parameter's name only: not on dtype, memory layout,
     device, or a global random state.

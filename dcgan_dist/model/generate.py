@@ -1,6 +1,6 @@
-"""How samples are drawn: which generator of a run draws, with fixed statistics of batch normalisation; no Ray.
+"""How samples are drawn: which generator of a run draws, with fixed statistics of batch normalization; no Ray.
 
-In training batch normalisation uses the statistics of the batch, so what G draws for a z depends on the z beside it. A
+In training batch normalization uses the statistics of the batch, so what G draws for a z depends on the z beside it. A
 sample must depend on its own z alone. So the statistics that each layer meets are averaged over `BATCHES` batches of z,
 as those of D are for its features, and then fixed. What draws is made of PyTorch's stock layers, in eval mode: grids,
 walks, samples and exported files are all of this one network.

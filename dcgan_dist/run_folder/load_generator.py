@@ -11,7 +11,7 @@ from dcgan_dist.run_folder.checkpoint import Checkpoint
 
 
 def load_training_generator(checkpoint: Checkpoint, wanted: Which = "auto") -> tuple[nn.Module, Kind]:
-    """A generator of a checkpoint that normalises by the batch, as in training, and which it is; on the CPU, float32.
+    """A generator of a checkpoint that normalizes by the batch, as in training, and which it is; on the CPU, float32.
 
     Raises `CheckpointError` where the averaged one is wanted and the run kept none.
     """

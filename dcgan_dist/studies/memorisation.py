@@ -14,7 +14,7 @@ from dcgan_dist.evaluation.encoders.encoder import Encoder
 from dcgan_dist.evaluation.probe import load
 from dcgan_dist.evaluation.results import encode, recipe_sha256
 from dcgan_dist.evaluation.service.evaluator import Evaluators
-from dcgan_dist.evaluation.task import ArrayPictures, Labelled, Task
+from dcgan_dist.evaluation.task import ArrayPictures, Labeled, Task
 from dcgan_dist.model.generate import About
 from dcgan_dist.model.pixels import Pixels, grid
 from dcgan_dist.studies.copies import compare, quotients
@@ -39,7 +39,7 @@ class MemorisationResult:
 
 def look(
     evaluators: Evaluators,
-    train: Labelled,
+    train: Labeled,
     held_out: Pixels,
     samples: Pixels,
     encoders: Mapping[str, Encoder],
@@ -53,7 +53,7 @@ def look(
         samples: uint8 [n, S, S, 3].
         encoders: by which images are compared.
     """
-    others = Labelled(ArrayPictures(held_out, "images held out"), np.arange(1), np.zeros(1, np.int64))
+    others = Labeled(ArrayPictures(held_out, "images held out"), np.arange(1), np.zeros(1, np.int64))
     task = Task("memorised", "", train, others, classes=1, held_out=1, seed=0)
     say(f"reading {len(train):,} images")
     checksum = load(evaluators, [task])[task.name]

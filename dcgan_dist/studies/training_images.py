@@ -8,8 +8,8 @@ import simplejpeg
 from dcgan_dist.data.scenes.builtin import EMBEDDED, embedded_image
 from dcgan_dist.data.shards.index import Index
 from dcgan_dist.errors import DataError, SettingsError
-from dcgan_dist.evaluation.task import Labelled
-from dcgan_dist.evaluation.tasks.labelled import digest, find_split, open_index, pictures
+from dcgan_dist.evaluation.task import Labeled
+from dcgan_dist.evaluation.tasks.labeled import digest, find_split, open_index, pictures
 from dcgan_dist.evaluation.tasks.neighbours import require_unseen, training_index
 from dcgan_dist.model.pixels import Pixels
 from dcgan_dist.run_folder.trained_on import find_trained_on
@@ -28,7 +28,7 @@ class ComparedImages:
         notes: lines about what is doubtful in them.
     """
 
-    train: Labelled
+    train: Labeled
     held_out: Pixels
     data: str
     notes: tuple[str, ...] = ()
@@ -58,9 +58,9 @@ def training_images(run: Place, settings: Settings, data: str, number: int) -> C
             )
         doubt = [] if is_own else [f"it is not known whether {run} was trained on {data}/train-*.tar"]
         notes = dict.fromkeys([*doubt, *require_unseen(test, settings, trained_on), *train.told, *test.told])
-        others = _unlabelled(test, size, settings)
+        others = _unlabeled(test, size, settings)
         held_out = others.read(np.arange(min(number, len(test))))
-        return ComparedImages(_unlabelled(train, size, settings), held_out, digest((train, test)), tuple(notes))
+        return ComparedImages(_unlabeled(train, size, settings), held_out, digest((train, test)), tuple(notes))
     if settings.data.path != EMBEDDED:
         raise SettingsError(
             f"{run} was trained on {settings.data.path}: give --data FOLDER with those images as train-*.tar, and "
@@ -76,9 +76,9 @@ def training_images(run: Place, settings: Settings, data: str, number: int) -> C
             f"held-out scenes may have been trained on by a run that this one began with, as {other} was",
         ]
     held_out = np.stack([simplejpeg.decode_jpeg(jpeg) for jpeg in more])
-    return ComparedImages(_unlabelled(train, size, settings), held_out, digest([train]), tuple(doubts))
+    return ComparedImages(_unlabeled(train, size, settings), held_out, digest([train]), tuple(doubts))
 
 
-def _unlabelled(index: Index, size: int, settings: Settings) -> Labelled:
+def _unlabeled(index: Index, size: int, settings: Settings) -> Labeled:
     shown = replace(pictures(index, size), fit=settings.data.fit)
-    return Labelled(shown, np.arange(len(index)), np.zeros(len(index), np.int64))
+    return Labeled(shown, np.arange(len(index)), np.zeros(len(index), np.int64))

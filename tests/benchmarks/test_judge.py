@@ -168,7 +168,7 @@ def test_fineness_of_white_noise_is_that_of_the_laplacian() -> None:
     assert fineness(noise) == pytest.approx(4**2 + 4 * 1, rel=0.02)
 
 
-def test_images_of_one_colour_have_no_fineness() -> None:
+def test_images_of_one_color_have_no_fineness() -> None:
     assert fineness(np.full((64, 32, 32, 3), 7, np.uint8)) == 0
 
 

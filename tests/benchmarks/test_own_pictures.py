@@ -22,7 +22,7 @@ SIZE = 16
 
 
 def pictures(number: int, seed: int) -> list[bytes]:
-    """JPEGs with a patch of some colour at some place on a ground of another."""
+    """JPEGs with a patch of some color at some place on a ground of another."""
     random = np.random.default_rng(seed)
     images = np.repeat(random.integers(0, 256, (number, 1, 1, 3), np.uint8), SIZE, axis=1).repeat(SIZE, axis=2)
     for image, (row, column) in zip(images, random.integers(0, SIZE - 6, (number, 2)), strict=True):

@@ -25,7 +25,7 @@ from dcgan_dist.data.streaming.chunk_reader import ShardPictures, read_chunk
 from dcgan_dist.errors import DcganDistError
 from dcgan_dist.storage import Place
 
-SHARDS = ("ours", "unlabelled", "webdataset")
+SHARDS = ("ours", "unlabeled", "webdataset")
 MAX_PIXELS = 1 << 20
 MAX_BYTES = 1 << 20
 HANG_S = 60
@@ -54,15 +54,15 @@ def make_shards(folder: Path) -> None:
         file = io.BytesIO()
         image.save(file, "jpeg" if suffix == "jpg" else suffix, **options)
         samples.append((suffix, file.getvalue()))
-    for name in ("ours", "unlabelled"):
+    for name in ("ours", "unlabeled"):
         with ShardWriter(Place(str(folder)), name, SAMPLES) as writer:
             for number, (suffix, data) in enumerate(samples):
-                labelled = name == "ours"
+                labeled = name == "ours"
                 writer.add(
                     data,
                     suffix=suffix,
-                    label=number + 10 if labelled else None,
-                    meta={"number": number} if labelled else None,
+                    label=number + 10 if labeled else None,
+                    meta={"number": number} if labeled else None,
                 )
         Place(writer.written[0].shard).local_path.rename(folder / f"{name}.tar")
     path = folder / "webdataset.tar"

@@ -514,9 +514,9 @@ def edited_png(rng: Random, files: Sequence[File]) -> Case:
         if act == 0:
             chunks[at] = kind, flipped(rng, body, int(rng.integers(1, 9)))
         elif act == 1:
-            depth, colours = int(rng.choice([1, 2, 4, 8, 16, 3])), int(rng.choice([0, 2, 3, 4, 6, 1]))
+            depth, colors = int(rng.choice([1, 2, 4, 8, 16, 3])), int(rng.choice([0, 2, 3, 4, 6, 1]))
             sides = rng.integers(0, 40, 2).tolist()
-            chunks[0] = b"IHDR", struct.pack(">IIBBBBB", *sides, depth, colours, 0, 0, int(rng.integers(3)))
+            chunks[0] = b"IHDR", struct.pack(">IIBBBBB", *sides, depth, colors, 0, 0, int(rng.integers(3)))
         elif act == 2:
             chunks.insert(at, (kind, body))
         elif act == 3 and len(chunks) > 1:
@@ -554,11 +554,11 @@ def edited_jpeg(rng: Random, files: Sequence[File]) -> Case:
 
 
 def odd_sampling(rng: Random, files: Sequence[File]) -> Case:
-    """A JPEG that says of one colour that it is sampled otherwise than it is."""
+    """A JPEG that says of one color that it is sampled otherwise than it is."""
     i = any_image(rng, files)
     data = bytearray(encoded("jpeg"))
-    across, down, colour = int(rng.integers(1, 5)), int(rng.integers(1, 5)), int(rng.choice([0, 0, 0, 1, 2]))
-    data[data.index(b"\xff\xc0") + 11 + 3 * colour] = across << 4 | down
+    across, down, color = int(rng.integers(1, 5)), int(rng.integers(1, 5)), int(rng.choice([0, 0, 0, 1, 2]))
+    data[data.index(b"\xff\xc0") + 11 + 3 * color] = across << 4 | down
     return with_image(files, i, bytes(data), ANY)
 
 

@@ -22,7 +22,7 @@ LIMIT = 64_000_000
 
 
 def smooth(width: int, height: int) -> Image.Image:
-    """A picture without symmetry in which every place can be told by its colour."""
+    """A picture without symmetry in which every place can be told by its color."""
     across, down = np.meshgrid(np.linspace(0, 255, width), np.linspace(0, 255, height))
     return Image.fromarray(np.stack([across, down, (across * down / 255 + 60) % 256], axis=2).astype(np.uint8))
 
@@ -128,7 +128,7 @@ def test_large_jpeg_is_halved_only_while_twice_the_target_is_left(monkeypatch: p
     assert seen[1] == (520, 1030, 3)
 
 
-def test_grey_jpeg_is_repeated_over_the_colours() -> None:
+def test_grey_jpeg_is_repeated_over_the_colors() -> None:
     data = encoded(smooth(64, 64).convert("L"), "jpeg")
     pixels = decoded(data, 64)
     assert np.array_equal(pixels, np.repeat(np.asarray(Image.open(io.BytesIO(data)))[:, :, None], 3, axis=2))
@@ -153,7 +153,7 @@ def test_jpeg_of_a_sampling_without_a_name_is_decoded(size: int) -> None:
 
 @pytest.mark.parametrize("spelling", ["CMYK by Adobe", "CMYK", "YCCK"])
 @pytest.mark.parametrize("size", [64, 32])
-def test_jpegs_of_four_colours_look_as_pillow_shows_them(spelling: str, size: int) -> None:
+def test_jpegs_of_four_colors_look_as_pillow_shows_them(spelling: str, size: int) -> None:
     data = encoded(smooth(64, 64).convert("CMYK"), "jpeg", quality=95)
     marker = data.index(b"\xff\xee\x00\x0eAdobe")
     if spelling == "CMYK":
@@ -164,7 +164,7 @@ def test_jpegs_of_four_colours_look_as_pillow_shows_them(spelling: str, size: in
     assert np.abs(decoded(data, size).astype(int) - np.asarray(pillow)).max() <= 1
 
 
-def test_cmyk_jpeg_has_the_colours_of_the_picture() -> None:
+def test_cmyk_jpeg_has_the_colors_of_the_picture() -> None:
     image = smooth(64, 64)
     pixels = decoded(encoded(image.convert("CMYK"), "jpeg", quality=95), 64)
     assert np.abs(pixels.astype(int) - np.asarray(image)).mean() < 4
@@ -247,7 +247,7 @@ def test_rubbish_in_exif_is_no_reason_to_refuse_a_picture_of_any_kind(kind: str,
     kind = "jpeg" if kind == "CMYK" else kind
     pixels = decoded(encoded(image, kind, exif=exif, **options), 32)
     plain = decoded(encoded(image, kind, **options), 32)
-    # simplejpeg and Pillow round four colours differently.
+    # simplejpeg and Pillow round four colors differently.
     assert np.abs(pixels.astype(int) - (plain[::-1, ::-1] if turned else plain)).max() <= (image.mode == "CMYK")
 
 
@@ -286,7 +286,7 @@ def test_palette_is_looked_up() -> None:
 
 
 @pytest.mark.parametrize("mode", ["1", "L"])
-def test_grey_png_is_repeated_over_the_colours(mode: str) -> None:
+def test_grey_png_is_repeated_over_the_colors(mode: str) -> None:
     image = smooth(32, 32).convert(mode)
     assert np.array_equal(decoded(encoded(image), 32), np.asarray(image.convert("RGB")))
 
@@ -298,7 +298,7 @@ def test_sixteen_bit_grey_keeps_its_high_byte() -> None:
     assert np.array_equal(decoded(encoded(image), 32), np.repeat(high[:, :, None], 3, axis=2))
 
 
-def test_sixteen_bit_colour_keeps_its_high_byte() -> None:
+def test_sixteen_bit_color_keeps_its_high_byte() -> None:
     high = np.asarray(smooth(32, 32))
     rows = b"".join(b"\0" + (row.astype(">u2") * 256 + 200).astype(">u2").tobytes() for row in high)
     assert np.array_equal(decoded(png_of(32, 32, zlib.compress(rows), depth=16), 32), high)
@@ -315,7 +315,7 @@ def test_transparent_parts_show_white(mode: str) -> None:
     assert (result[:, 24:] == 255).all()
 
 
-def test_transparent_colour_of_a_palette_shows_white() -> None:
+def test_transparent_color_of_a_palette_shows_white() -> None:
     image = Image.new("P", (32, 32), 0)
     image.putpalette([255, 0, 0, 0, 255, 0])
     image.paste(1, (0, 0, 16, 32))
@@ -324,7 +324,7 @@ def test_transparent_colour_of_a_palette_shows_white() -> None:
     assert (result[:, 16:] == 255).all()
 
 
-def test_every_colour_of_a_palette_may_be_transparent_in_part() -> None:
+def test_every_color_of_a_palette_may_be_transparent_in_part() -> None:
     image = Image.new("P", (32, 32), 0)
     image.putpalette([0, 0, 0, 0, 0, 0, 0, 255, 0])
     image.paste(1, (8, 0, 16, 32))
@@ -344,7 +344,7 @@ def test_every_colour_of_a_palette_may_be_transparent_in_part() -> None:
         ((8, 2), b"\1\2\3" * 16, b"\0\0\0" * 16, b"\0\1\0\2\0\3"),
     ],
 )
-def test_transparent_colour_of_a_png_without_palette_shows_white(
+def test_transparent_color_of_a_png_without_palette_shows_white(
     kind: tuple[int, int], left: bytes, right: bytes, transparent: bytes
 ) -> None:
     rows = (b"\0" + left + right) * 32
@@ -365,7 +365,7 @@ def test_transparent_webp_shows_white() -> None:
     assert (result == 255).all()
 
 
-def test_colour_profile_does_not_change_the_pixels() -> None:
+def test_color_profile_does_not_change_the_pixels() -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     plain, marked = (encoded(smooth(64, 64), "jpeg", icc_profile=icc) for icc in (None, profile))
     assert np.array_equal(decoded(plain, 64), decoded(marked, 64))
@@ -373,7 +373,7 @@ def test_colour_profile_does_not_change_the_pixels() -> None:
 
 @pytest.mark.parametrize("kind", ["jpeg", "png", "webp"])
 @pytest.mark.parametrize("profile", [b"rubbish", b"\xff" * 200, bytes(70_000)], ids=["text", "noise", "long"])
-def test_rubbish_for_a_colour_profile_does_not_change_the_pixels(kind: str, profile: bytes) -> None:
+def test_rubbish_for_a_color_profile_does_not_change_the_pixels(kind: str, profile: bytes) -> None:
     options: dict[str, Any] = {"webp": {"lossless": True}}.get(kind, {})
     plain, marked = (encoded(smooth(32, 32), kind, icc_profile=icc, **options) for icc in (None, profile))
     assert np.array_equal(decoded(plain, 32), decoded(marked, 32))
@@ -409,13 +409,13 @@ def png_of(
     height: int,
     data: bytes,
     depth: int = 8,
-    colours: int = 2,
+    colors: int = 2,
     *,
     interlaced: int = 0,
     before: Sequence[tuple[bytes, bytes]] = (),
 ) -> bytes:
-    """A PNG of these pixels, RGB unless `colours` says otherwise, with chunks `before` them."""
-    header = struct.pack(">IIBBBBB", width, height, depth, colours, 0, 0, interlaced)
+    """A PNG of these pixels, RGB unless `colors` says otherwise, with chunks `before` them."""
+    header = struct.pack(">IIBBBBB", width, height, depth, colors, 0, 0, interlaced)
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
         for kind, body in [(b"IHDR", header), *before, (b"IDAT", data), (b"IEND", b"")]
@@ -455,7 +455,7 @@ def scans_of(mode: str, scans: int, progressive: bool = True) -> bytes:
 
 
 def test_jpeg_of_many_scans_is_refused_before_it_is_decoded() -> None:
-    # Pillow, which decodes what has four colours, does not mind scans that come again.
+    # Pillow, which decodes what has four colors, does not mind scans that come again.
     decoded(scans_of("CMYK", 100), 16)
     for mode in ("CMYK", "RGB", "L"):
         with pytest.raises(BadImage, match="has 101 scans, more than the 100 that are allowed"):

@@ -25,7 +25,7 @@ COMMAND = [sys.executable, "-m", "dcgan_dist.data.prepare"]
 
 
 def photos(folder: Path, number: int = 12, classes: tuple[str, ...] = ("cat", "dog", "hen"), size: int = 40) -> Path:
-    """`number` pictures, each of one colour, spread over class folders unevenly; without classes in one folder."""
+    """`number` pictures, each of one color, spread over class folders unevenly; without classes in one folder."""
     for i in range(number):
         name = classes[min(i % 4, len(classes) - 1)] if classes else "."
         (folder / name).mkdir(parents=True, exist_ok=True)

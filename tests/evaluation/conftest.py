@@ -1,4 +1,4 @@
-"""A small labelled data set, and the parts of a probe in this process."""
+"""A small labeled data set, and the parts of a probe in this process."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -9,7 +9,7 @@ import torch
 
 from dcgan_dist.evaluation.actor_state import CLASSIFIER, effect_of
 from dcgan_dist.evaluation.service.evaluator import Evaluator
-from dcgan_dist.evaluation.task import ArrayPictures, FewLabels, Labelled, Task, order
+from dcgan_dist.evaluation.task import ArrayPictures, FewLabels, Labeled, Task, order
 
 CLASSES, SIZE = 3, 16
 
@@ -56,8 +56,8 @@ def bands() -> Task:
     return Task(
         name="bands",
         data="drawn",
-        train=Labelled(ArrayPictures(train, "bands"), samples, train_labels[samples]),
-        test=Labelled(ArrayPictures(test, "bands"), np.arange(len(test)), test_labels),
+        train=Labeled(ArrayPictures(train, "bands"), samples, train_labels[samples]),
+        test=Labeled(ArrayPictures(test, "bands"), np.arange(len(test)), test_labels),
         classes=CLASSES,
         held_out=200,
         seed=0,

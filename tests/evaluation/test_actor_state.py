@@ -18,9 +18,9 @@ def call(name: str, stage: Stage | None, *, adds: bool = False) -> Call:
     [
         ([("load", LOAD), ("encode", ENCODE)], ["load", "encode"]),
         # What is made anew takes the place of what it was, and of all that was made from that.
-        ([("load", LOAD), ("encode", ENCODE), ("standardise", STANDARDISE), ("encode", ENCODE)], ["load", "encode"]),
+        ([("load", LOAD), ("encode", ENCODE), ("standardize", STANDARDISE), ("encode", ENCODE)], ["load", "encode"]),
         ([("load", LOAD), ("encode", ENCODE), ("load", LOAD)], ["load"]),
-        ([("pose", POSE), ("standardise", STANDARDISE)], ["standardise"]),
+        ([("pose", POSE), ("standardize", STANDARDISE)], ["standardize"]),
         ([("load", LOAD), ("moments", None)], ["load"]),
         # Of the last stage each goes on from the one before, until the stage below is made anew.
         ([("begin", Stage.WEIGHTS), ("slope", "+"), ("aim", "+"), ("move", "+")], ["begin", "slope", "aim", "move"]),

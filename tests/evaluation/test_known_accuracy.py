@@ -12,7 +12,7 @@ from dcgan_dist.evaluation.classifiers import svm
 from dcgan_dist.evaluation.encoders.discriminator import DiscriminatorFeatures
 from dcgan_dist.evaluation.probe import accuracy, load
 from dcgan_dist.evaluation.task import Task
-from dcgan_dist.evaluation.tasks.labelled import open_labelled
+from dcgan_dist.evaluation.tasks.labeled import open_labeled
 from dcgan_dist.model.published_weights import load_published
 from dcgan_dist.storage import Place
 
@@ -25,16 +25,16 @@ def first(task: Task, train: int, test: int) -> Task:
     counts = {"train": train, "test": test}
     splits = {}
     for name, number in counts.items():
-        labelled = getattr(task, name)
-        back = np.argsort(labelled.samples)[:number]
-        splits[name] = replace(labelled, samples=labelled.samples[back], labels=labelled.labels[back])
+        labeled = getattr(task, name)
+        back = np.argsort(labeled.samples)[:number]
+        splits[name] = replace(labeled, samples=labeled.samples[back], labels=labeled.labels[back])
     return replace(task, **splits)
 
 
 def test_published_features_are_worth_what_another_program_found(
     published: Path, shared_data: Callable[[str], Path], here: Callable[..., Any]
 ) -> None:
-    task = open_labelled("cifar10", Place(str(shared_data("cifar10"))), 32, resize=False, seed=0)
+    task = open_labeled("cifar10", Place(str(shared_data("cifar10"))), 32, resize=False, seed=0)
     task = first(task, 4_000, 2_000)
     assert task.train.samples.tolist() == list(range(4_000))
     evaluators = here(1)

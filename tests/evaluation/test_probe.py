@@ -91,9 +91,7 @@ def test_the_number_of_parts_changes_nothing(bands: Task, here: Callable[..., An
 
 def test_labels_that_mean_nothing_give_chance(bands: Task, here: Callable[..., Any]) -> None:
     random = np.random.default_rng(0)
-    train, test = (
-        replace(labelled, labels=random.permutation(labelled.labels)) for labelled in (bands.train, bands.test)
-    )
+    train, test = (replace(labeled, labels=random.permutation(labeled.labels)) for labeled in (bands.train, bands.test))
     result = judged(here, replace(bands, train=train, test=test, few=None))
     assert abs(result["all_labels"]["accuracy"] - 1 / 3) < 0.1
 

@@ -87,7 +87,7 @@ class Onprem:
         self.wait(lambda: self.run("ray list nodes")[1].count("ALIVE") == number, "nodes", tunnel, 240.0)
 
     def run(self, command: str, timeout_s: float = 120.0) -> tuple[int, str]:
-        """Run a line as a user does on the laptop, in the checkout: status, and output without its colours."""
+        """Run a line as a user does on the laptop, in the checkout: status, and output without its colors."""
         done = self.hosts.run(LAPTOP, "bash", "-c", self._line(f"{command} 2>&1"), timeout_s=timeout_s)
         return done.returncode, COLOURS.sub("", done.stdout)
 

@@ -1,4 +1,4 @@
-"""Batch normalisation in one process; the same over several workers is in test_workers.py."""
+"""Batch normalization in one process; the same over several workers is in test_workers.py."""
 
 import weakref
 from collections.abc import Iterator

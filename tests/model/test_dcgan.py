@@ -46,7 +46,7 @@ def deconvolution(x: np.ndarray, w: np.ndarray, stride: int) -> np.ndarray:
     return image[:, :, half : half + height, half : half + height]
 
 
-def normalised(x: np.ndarray, gain: np.ndarray, shift: np.ndarray) -> np.ndarray:
+def normalized(x: np.ndarray, gain: np.ndarray, shift: np.ndarray) -> np.ndarray:
     axes, shape = ((0,), (1, -1)) if x.ndim == 2 else ((0, 2, 3), (1, -1, 1, 1))
     mean = x.mean(axis=axes, keepdims=True)
     variance = ((x - mean) ** 2).mean(axis=axes, keepdims=True)
@@ -65,9 +65,9 @@ def published_arrays(network: torch.nn.Module) -> list[np.ndarray]:
 
 def expected_images(network: Generator, z: np.ndarray, strides: list[int]) -> np.ndarray:
     weights = iter(published_arrays(network))
-    x = np.maximum(normalised(z @ next(weights), next(weights), next(weights)), 0).reshape(len(z), -1, 4, 4)
+    x = np.maximum(normalized(z @ next(weights), next(weights), next(weights)), 0).reshape(len(z), -1, 4, 4)
     for stride in strides[:-1]:
-        x = np.maximum(normalised(deconvolution(x, next(weights), stride), next(weights), next(weights)), 0)
+        x = np.maximum(normalized(deconvolution(x, next(weights), stride), next(weights), next(weights)), 0)
     return np.tanh(deconvolution(x, next(weights), strides[-1]))
 
 
@@ -77,7 +77,7 @@ def expected_logits(
     weights = iter(published_arrays(network))
     maps = [leaky(convolution(x, next(weights), strides[0]))]
     for stride in strides[1:]:
-        maps.append(leaky(normalised(convolution(maps[-1], next(weights), stride), next(weights), next(weights))))
+        maps.append(leaky(normalized(convolution(maps[-1], next(weights), stride), next(weights), next(weights))))
     features = maps[-1].mean(axis=(2, 3)) if average else maps[-1].reshape(len(x), -1)
     return maps, (features @ next(weights))[:, 0]
 

@@ -1,4 +1,4 @@
-"""Samples by fixed statistics, against batch normalisation written out here."""
+"""Samples by fixed statistics, against batch normalization written out here."""
 
 from dataclasses import replace
 from typing import Any
@@ -164,7 +164,7 @@ def test_what_draws_is_said() -> None:
     assert torch.equal(early(z), freeze(raw, early.about.networks, BATCH)(z))
 
 
-class Normalised(nn.Module):
+class Normalized(nn.Module):
     """One layer of batch normalization of each of these kinds."""
 
     def __init__(self, *norms: nn.Module) -> None:
@@ -196,7 +196,7 @@ RUNNING = "running statistics of the training batches"
 def test_what_layers_of_any_kind_normalize_by_is_said_as_it_is(
     norms: list[nn.Module], frozen: str | None, of_each_batch: str
 ) -> None:
-    network = Normalised(*norms)
+    network = Normalized(*norms)
     said = "no layers of batch normalization" if frozen is None else f"batch normalization by {frozen}"
     assert describe_frozen(network, BATCH) == said
     assert Sampler(network, "raw", NetworkSettings(), BATCH, seed=0).statistics == of_each_batch

@@ -44,7 +44,7 @@ def deviation(found: Tensor, expected: np.ndarray) -> float:
 def statistics_deviation(
     network: Discriminator, x: Tensor, expected: dict[str, np.ndarray], name: str, layers: list[int]
 ) -> float:
-    """Of mean and biased variance of the maps before batch normalisation."""
+    """Of mean and biased variance of the maps before batch normalization."""
     maps, found = network.maps(x), []
     for layer in layers:
         variance, mean = torch.var_mean(network.layers[layer - 1].linear(maps[layer - 2]), (0, 2, 3), correction=0)

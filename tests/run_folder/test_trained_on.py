@@ -12,7 +12,7 @@ import simplejpeg
 
 from dcgan_dist.data.shards.index import concatenate, layout_sha256
 from dcgan_dist.data.shards.writer import ShardWriter
-from dcgan_dist.evaluation.tasks.labelled import open_index
+from dcgan_dist.evaluation.tasks.labeled import open_index
 from dcgan_dist.run_folder import trained_on
 from dcgan_dist.run_folder.trained_on import FIELD, TrainedOn, content, contents, find_trained_on, from_record
 from dcgan_dist.settings import Settings, scenes32, to_yaml

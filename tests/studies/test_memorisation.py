@@ -12,7 +12,7 @@ from dcgan_dist.data.scenes import draw
 from dcgan_dist.evaluation.encoders.discriminator import of_random
 from dcgan_dist.evaluation.encoders.pixels import PixelFeatures
 from dcgan_dist.evaluation.results import recipe_sha256
-from dcgan_dist.evaluation.task import ArrayPictures, Labelled
+from dcgan_dist.evaluation.task import ArrayPictures, Labeled
 from dcgan_dist.model.generate import About
 from dcgan_dist.model.pixels import Pixels
 from dcgan_dist.settings import NetworkSettings
@@ -28,8 +28,8 @@ def scenes(first: int, number: int) -> Pixels:
 
 
 @pytest.fixture(scope="module")
-def train() -> Labelled:
-    return Labelled(ArrayPictures(scenes(0, TRAIN), "rooms"), np.arange(TRAIN), np.zeros(TRAIN, np.int64))
+def train() -> Labeled:
+    return Labeled(ArrayPictures(scenes(0, TRAIN), "rooms"), np.arange(TRAIN), np.zeros(TRAIN, np.int64))
 
 
 @pytest.fixture(scope="module")
@@ -37,19 +37,19 @@ def held_out() -> Pixels:
     return scenes(TRAIN, OTHERS)
 
 
-def looked(here: Callable[..., Any], train: Labelled, held_out: Pixels, samples: Pixels, parts: int = 1) -> Any:
+def looked(here: Callable[..., Any], train: Labeled, held_out: Pixels, samples: Pixels, parts: int = 1) -> Any:
     networks = NetworkSettings(image_size=SIZE, discriminator_maps=8)
     encoders = {"pixels": PixelFeatures(), "features": of_random(networks, 0)}
     return look(here(parts), train, held_out, samples, encoders)
 
 
-def test_new_scenes_are_no_copies(here: Callable[..., Any], train: Labelled, held_out: Pixels) -> None:
+def test_new_scenes_are_no_copies(here: Callable[..., Any], train: Labeled, held_out: Pixels) -> None:
     found = looked(here, train, held_out, scenes(TRAIN + OTHERS, OTHERS))
     assert [one["copies"] for one in found.result["by"].values()] == [False, False]
 
 
 def test_blurred_new_scenes_are_no_copies_though_they_are_nearer(
-    here: Callable[..., Any], train: Labelled, held_out: Pixels
+    here: Callable[..., Any], train: Labeled, held_out: Pixels
 ) -> None:
     new = scenes(TRAIN + OTHERS, OTHERS).astype(float)
     blurred = sum(np.roll(new, (down, right), (1, 2)) for down in (-1, 0, 1) for right in (-1, 0, 1)) / 9
@@ -59,7 +59,7 @@ def test_blurred_new_scenes_are_no_copies_though_they_are_nearer(
 
 @pytest.mark.parametrize("noise", [0, 6])
 def test_training_images_that_are_replayed_are_copies(
-    noise: int, here: Callable[..., Any], train: Labelled, held_out: Pixels
+    noise: int, here: Callable[..., Any], train: Labeled, held_out: Pixels
 ) -> None:
     random = np.random.default_rng(0)
     rows = random.choice(TRAIN, OTHERS)
@@ -91,6 +91,6 @@ def test_other_questions_have_results_of_their_own() -> None:
     assert (result["recipe_sha256"], result["notes"]) == (recipe_sha256(asked[0]), ["torn"])
 
 
-def test_the_number_of_parts_changes_nothing(here: Callable[..., Any], train: Labelled, held_out: Pixels) -> None:
+def test_the_number_of_parts_changes_nothing(here: Callable[..., Any], train: Labeled, held_out: Pixels) -> None:
     one, three = (looked(here, train, held_out, held_out[:50], parts) for parts in (1, 3))
     assert one.result["by"]["pixels"]["closest"] == three.result["by"]["pixels"]["closest"]

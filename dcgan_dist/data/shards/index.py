@@ -163,13 +163,13 @@ class Index:
         files = [Place(shard).name if Place(shard).parent == folder else shard for shard in self.shards]
         torn, passed = self.torn or [None] * len(files), self.passed or [()] * len(files)
         images = np.bincount(self.shard, minlength=len(self.shards))
-        labelled = self.label[self.label >= 0]
+        labeled = self.label[self.label >= 0]
         description = {
             "format": FORMAT,
             "images": len(self),
             "image_size": self.image_size,
             "classes": self.classes,
-            "images_per_class": np.bincount(labelled).tolist() if len(labelled) else None,
+            "images_per_class": np.bincount(labeled).tolist() if len(labeled) else None,
             "index": {"file": INDEX_FILE, "sha256": hashlib.sha256(arrays.getvalue()).hexdigest()},
             "shards": [
                 {"file": file, "images": int(count), "bytes": length, "sha256": digest}

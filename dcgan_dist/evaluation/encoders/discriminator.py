@@ -37,7 +37,7 @@ class DiscriminatorFeatures:
     discriminator: Discriminator
     statistics: Statistics | None = None
 
-    standardised = False
+    standardized = False
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -69,7 +69,7 @@ class DiscriminatorFeatures:
 class OwnFeatures:
     """Those of a discriminator of a user's own, by its method `maps` (docs/extending.md), in eval mode.
 
-    Where it has batch normalisation of ours, that is given fixed statistics as in ours. `statistics` is None until
+    Where it has batch normalization of ours, that is given fixed statistics as in ours. `statistics` is None until
     `combine`.
     """
 
@@ -78,10 +78,10 @@ class OwnFeatures:
     code: Code
     statistics: Statistics | None = None
 
-    standardised = False
+    standardized = False
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """As weights and the code that makes the network: PyTorch's parametrizations, spectral normalisation among
+        """As weights and the code that makes the network: PyTorch's parametrizations, spectral normalization among
         them, cannot be pickled."""
         weights = {name: value.cpu() for name, value in self.discriminator.state_dict().items()}
         return _own_features, (self.networks, self.code, weights, self.statistics)

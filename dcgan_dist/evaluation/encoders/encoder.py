@@ -22,7 +22,7 @@ class Encoder(Protocol):
         ...
 
     @property
-    def standardised(self) -> bool:
+    def standardized(self) -> bool:
         """Whether each feature is brought to mean 0 and deviation 1 over the training images."""
         ...
 

@@ -1,8 +1,8 @@
 """One layer of K-means features (Coates, Lee and Ng, 2011, and its public demo code; paper, table 1).
 
-Patches of 6 x 6 pixels are normalised, whitened and compared with centroids that K-means found among 400,000 of them;
+Patches of 6 x 6 pixels are normalized, whitened and compared with centroids that K-means found among 400,000 of them;
 an image's features are the sums, over its four quadrants, of how much nearer than the mean each centroid is. They are
-standardised by the training images afterwards. K-means is that of faiss, which splits a large cluster where one gets
+standardized by the training images afterwards. K-means is that of faiss, which splits a large cluster where one gets
 empty; the demo code sets its centroid to 0.
 """
 
@@ -41,7 +41,7 @@ class KMeansFeatures:
     Attributes:
         centroids_number: K.
         images: training images, of which each gives as many patches as the others.
-        mean: float32 [108], of the normalised patches.
+        mean: float32 [108], of the normalized patches.
         whitening: float32 [108, 108].
         centroids: float32 [K, 108].
     """
@@ -52,7 +52,7 @@ class KMeansFeatures:
     whitening: Tensor | None = None
     centroids: Tensor | None = None
 
-    standardised = True
+    standardized = True
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -62,7 +62,7 @@ class KMeansFeatures:
             "patches": PATCHES,
             "patch": PATCH,
             "iterations": ITERATIONS,
-            "standardised": "sqrt(variance + 0.01)",
+            "standardised": "sqrt(variance + 0.01)",  # as results of earlier versions have it
         }
 
     def to(self, device: torch.device) -> Self:
@@ -70,7 +70,7 @@ class KMeansFeatures:
         return self
 
     def gather(self, batches: Iterable[Pixels]) -> list[Tensor]:
-        """Normalised patches of each batch of a part, float32 [n, 108]."""
+        """Normalized patches of each batch of a part, float32 [n, 108]."""
         each = max(1, -(-PATCHES // self.images))
         return [_draw_patches(batch, each) for batch in batches]
 
@@ -98,7 +98,7 @@ class KMeansFeatures:
         )
 
     def features(self, images: Pixels) -> Tensor:
-        """uint8 [n, S, S, 3] -> float32 [n, 4 K], before they are standardised."""
+        """uint8 [n, S, S, 3] -> float32 [n, 4 K], before they are standardized."""
         return torch.cat([self._of_few(images[i : i + TOGETHER]) for i in range(0, len(images), TOGETHER)])
 
     def _of_few(self, images: Pixels) -> Tensor:
@@ -106,7 +106,7 @@ class KMeansFeatures:
             raise RuntimeError("features were asked for before the centroids were found")
         patches = F.unfold(torch.from_numpy(images).permute(0, 3, 1, 2).float(), PATCH)
         number, places = len(images), patches.shape[2]
-        white = (normalised(patches.transpose(1, 2).reshape(number * places, -1)) - self.mean) @ self.whitening
+        white = (normalized(patches.transpose(1, 2).reshape(number * places, -1)) - self.mean) @ self.whitening
         distances = torch.cdist(white, self.centroids, compute_mode="use_mm_for_euclid_dist")
         nearer = (distances.mean(1, keepdim=True) - distances).clamp_(min=0)
         side = images.shape[1] - PATCH + 1
@@ -122,7 +122,7 @@ def require_faiss() -> None:
         raise SettingsError("K-means features need faiss: pip install 'dcgan-dist[evaluate]'")
 
 
-def normalised(patches: Tensor) -> Tensor:
+def normalized(patches: Tensor) -> Tensor:
     """Patches [n, 108] of values from 0 to 255, each with its own mean and (unbiased) variance taken away."""
     variance, mean = torch.var_mean(patches, 1, keepdim=True)
     return (patches - mean) / (variance + LEAST_VARIANCE).sqrt()
@@ -139,4 +139,4 @@ def _draw_patches(images: Pixels, each: int) -> Tensor:
         rows[:, None, None], down[:, None, None] + steps[None, :, None], right[:, None, None] + steps[None, None, :]
     ]
     # Channel by channel, as `unfold` lays them out.
-    return normalised(torch.from_numpy(found.transpose(0, 3, 1, 2).reshape(number * each, -1).astype(np.float32)))
+    return normalized(torch.from_numpy(found.transpose(0, 3, 1, 2).reshape(number * each, -1).astype(np.float32)))

@@ -1,8 +1,8 @@
 """Features of images from a discriminator, for a linear classifier on them (paper, section 5; published code, svhn).
 
-The maps of every layer, after its LeakyReLU, are max-pooled to 4 x 4, flattened and joined. Batch normalisation uses
+The maps of every layer, after its LeakyReLU, are max-pooled to 4 x 4, flattened and joined. Batch normalization uses
 statistics that are fixed beforehand: mean and biased variance of each batch of the probe's training images, averaged
-over the batches without weights, while the layers before are normalised by the statistics of the batch. No Ray here.
+over the batches without weights, while the layers before are normalized by the statistics of the batch. No Ray here.
 """
 
 from typing import cast

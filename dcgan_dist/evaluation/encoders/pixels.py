@@ -15,7 +15,7 @@ from dcgan_dist.model.pixels import Pixels
 class PixelFeatures:
     """The pixels themselves, in [-1, 1]."""
 
-    standardised = False
+    standardized = False
 
     @property
     def recipe(self) -> dict[str, Any]:

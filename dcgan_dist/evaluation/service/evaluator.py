@@ -19,7 +19,7 @@ from dcgan_dist.evaluation.classifiers.svm import Part
 from dcgan_dist.evaluation.coverage import Sampler, nearest_sample
 from dcgan_dist.evaluation.encoders.encoder import Encoder
 from dcgan_dist.evaluation.encoders.maps import to_float
-from dcgan_dist.evaluation.task import STATISTICS_BATCH, Labelled, Task
+from dcgan_dist.evaluation.task import STATISTICS_BATCH, Labeled, Task
 from dcgan_dist.model.pixels import Pixels
 
 CHECKSUMS = 1 << 128
@@ -119,7 +119,7 @@ class Evaluator:
         return len(features), sums, squares
 
     @makes(Stage.SCALED)
-    def standardise(self, mean: Tensor, deviation: Tensor) -> None:
+    def standardize(self, mean: Tensor, deviation: Tensor) -> None:
         """Take the mean from all features and divide by the deviation, both float32 [F]."""
         for split in (self._train, self._test):
             for block in torch.split(self._features(split), STATISTICS_BATCH):
@@ -146,9 +146,9 @@ class Evaluator:
         counts.index_put_((split.labels[rows], told), torch.ones_like(told), accumulate=True)
         return counts.numpy()
 
-    def _read(self, labelled: Labelled) -> _Split:
-        places = labelled.part(self._number, self._parts)
-        return _Split(places, labelled.read(places), torch.from_numpy(labelled.labels[places]))
+    def _read(self, labeled: Labeled) -> _Split:
+        places = labeled.part(self._number, self._parts)
+        return _Split(places, labeled.read(places), torch.from_numpy(labeled.labels[places]))
 
     @staticmethod
     def _features(split: _Split) -> Tensor:

@@ -68,7 +68,7 @@ class Job(ABC):
         """What is found, with the checksum of the images.
 
         Args:
-            evaluators: that have loaded the labelled tasks.
+            evaluators: that have loaded the labeled tasks.
             checksums: of those tasks' images, as `probe.load` gives them.
             say: is told what is being done.
         """

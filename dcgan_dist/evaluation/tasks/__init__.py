@@ -8,7 +8,7 @@ from dcgan_dist.cli.invocation import prog
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.evaluation.task import FewLabels, Task
 from dcgan_dist.evaluation.tasks import neighbours, rooms
-from dcgan_dist.evaluation.tasks.labelled import open_labelled
+from dcgan_dist.evaluation.tasks.labeled import open_labeled
 from dcgan_dist.evaluation.tasks.svhn import FILES, open_svhn
 from dcgan_dist.storage import Place, place
 
@@ -28,14 +28,14 @@ class NamedTask:
         return self.name if self.folder is None else f"{self.name}={self.folder}"
 
     def open(self, size: int, *, resize: bool, seed: int) -> Task:
-        """Find the images of a labelled task, see `open_labelled` and `open_svhn`."""
+        """Find the images of a labeled task, see `open_labeled` and `open_svhn`."""
         if self.name == rooms.NAME and self.folder is None:
             return rooms.open_rooms(size, seed=seed)
         if self.name == neighbours.NAME or self.folder is None:
             raise SettingsError(f"task {neighbours.NAME} judges samples and no features: give it to {prog('evaluate')}")
         if self.name == "svhn" and (self.folder / FILES[0]).is_file():
             return open_svhn(self.name, self.folder, size, seed=seed)
-        return open_labelled(self.name, self.folder, size, resize=resize, seed=seed, few=FEW_LABELS.get(self.name))
+        return open_labeled(self.name, self.folder, size, resize=resize, seed=seed, few=FEW_LABELS.get(self.name))
 
 
 def parse_tasks(text: str, option: str = "--tasks") -> Sequence[NamedTask]:

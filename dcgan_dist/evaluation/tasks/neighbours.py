@@ -7,8 +7,8 @@ import numpy as np
 from dcgan_dist.data.scenes.builtin import EMBEDDED, embedded_folder
 from dcgan_dist.data.shards.index import Index
 from dcgan_dist.errors import DataError
-from dcgan_dist.evaluation.task import Labelled
-from dcgan_dist.evaluation.tasks.labelled import digest, find_split, open_index, pictures, require_size
+from dcgan_dist.evaluation.task import Labeled
+from dcgan_dist.evaluation.tasks.labeled import digest, find_split, open_index, pictures, require_size
 from dcgan_dist.run_folder.trained_on import TrainedOn, contents, kept_index
 from dcgan_dist.settings import Settings
 from dcgan_dist.storage import Place, expand
@@ -33,7 +33,7 @@ class NeighboursTask:
         notes: what is doubtful in them, and what was passed over where they were looked for.
     """
 
-    images: Labelled
+    images: Labeled
     about: str
     data: str
     notes: tuple[str, ...] = ()
@@ -69,7 +69,7 @@ def open_neighbours(
     if number < FEWEST:
         raise DataError(f"{about}: there is only {number}, but the spread of distances needs at least {FEWEST} images")
     shown = replace(pictures(index, size), fit=settings.data.fit)
-    images = Labelled(shown, np.arange(number), np.zeros(number, np.int64))
+    images = Labeled(shown, np.arange(number), np.zeros(number, np.int64))
     return NeighboursTask(images, about, digest([index]), (*notes, *index.told))
 
 

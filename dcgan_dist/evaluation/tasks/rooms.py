@@ -6,7 +6,7 @@ import numpy as np
 
 from dcgan_dist.data.scenes import draw
 from dcgan_dist.data.scenes.builtin import SEED, VERSION
-from dcgan_dist.evaluation.task import ArrayPictures, Labelled, Task, order
+from dcgan_dist.evaluation.task import ArrayPictures, Labeled, Task, order
 
 NAME: Final = "rooms"
 """Of the task."""
@@ -36,8 +36,8 @@ def open_rooms(size: int, *, seed: int) -> Task:
     return Task(
         NAME,
         f"rooms v{VERSION}, {TRAIN} and {TEST} from {FIRST} on, by {', '.join(SHOWN)}",
-        Labelled(train, samples, labels[:TRAIN][samples]),
-        Labelled(test, np.arange(TEST), labels[TRAIN:]),
+        Labeled(train, samples, labels[:TRAIN][samples]),
+        Labeled(test, np.arange(TEST), labels[TRAIN:]),
         classes=1 << len(SHOWN),
         held_out=HELD_OUT,
         seed=seed,

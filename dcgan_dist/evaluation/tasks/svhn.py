@@ -7,7 +7,7 @@ import numpy as np
 
 from dcgan_dist.data.streaming.plan import Integers
 from dcgan_dist.errors import DataError, SettingsError
-from dcgan_dist.evaluation.task import PUBLISHED_COSTS, ArrayPictures, FewLabels, Labelled, Task, order
+from dcgan_dist.evaluation.task import PUBLISHED_COSTS, ArrayPictures, FewLabels, Labeled, Task, order
 from dcgan_dist.model.pixels import Pixels
 from dcgan_dist.storage import Place
 
@@ -46,8 +46,8 @@ def open_svhn(
     return Task(
         name,
         digest.hexdigest()[:16],
-        Labelled(ArrayPictures(train, str(folder / FILES[0])), samples, labels[samples]),
-        Labelled(ArrayPictures(test, str(folder / FILES[1])), np.arange(len(test)), test_labels),
+        Labeled(ArrayPictures(train, str(folder / FILES[0])), samples, labels[samples]),
+        Labeled(ArrayPictures(test, str(folder / FILES[1])), np.arange(len(test)), test_labels),
         CLASSES,
         held_out,
         seed,

@@ -37,7 +37,7 @@ def scalars(step: int, values: Mapping[str, float], descriptions: Mapping[str, s
 
 
 def picture(step: int, name: str, png: bytes, height: int, width: int, description: str = "") -> bytes:
-    """A picture in colour; `height` and `width` in pixels."""
+    """A picture in color; `height` and `width` in pixels."""
     image = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=png)
     value = Summary.Value(tag=name, image=image, metadata=_about("images", description))
     return _record(Event(step=step, summary=Summary(value=[value])))

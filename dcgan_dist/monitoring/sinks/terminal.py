@@ -104,7 +104,7 @@ class LogTerminal:
             self._line(ended=True)
 
     def _line(self, *, ended: bool = False) -> None:
-        summary = summarise(self._points, self._totals)
+        summary = summarize(self._points, self._totals)
         self._points = []
         left = [] if ended else [summary.left]
         self.say("  ".join([f"images {summary.images} ({summary.percent} %)", *summary.details.values(), *left]))
@@ -143,7 +143,7 @@ class LiveTerminal:
             self._bar = None
 
     def _describe(self, bar: "tqdm[NoReturn]", *, ended: bool = False) -> None:
-        summary = summarise(self._points, self._totals)
+        summary = summarize(self._points, self._totals)
         room = os.get_terminal_size(self._stream.fileno()).columns - BAR_COLUMNS
         # In the order in which a narrow terminal can do without them, from the end.
         details = [summary.details[name] for name in ("loss", "speed", "epoch", "waiting") if name in summary.details]
@@ -164,7 +164,7 @@ class Summary:
     """`1 min 08 s left`"""
 
 
-def summarise(points: Sequence[Scalars], totals: Totals) -> Summary:
+def summarize(points: Sequence[Scalars], totals: Totals) -> Summary:
     """Means over points that stand for equally many images each; the speed is therefore a harmonic mean."""
 
     def values(name: str) -> list[float]:

@@ -16,7 +16,7 @@ from dcgan_dist.storage import Place
 SIZE = 16
 
 
-def colour(number: int) -> np.ndarray:
+def color(number: int) -> np.ndarray:
     """A plain picture that tells its number: red and green are its digits in base 8, in steps that JPEG keeps apart."""
     picture = np.zeros((SIZE, SIZE, 3), np.uint8)
     picture[...] = (16 + 32 * (number % 8), 16 + 32 * (number // 8 % 8), 128)
@@ -31,7 +31,7 @@ def number_of(picture: np.ndarray) -> int:
 def write(folder: Place, images: int, bad: frozenset[int] = frozenset(), per_shard: int = 20) -> ShardPictures:
     with ShardWriter(folder, "train", per_shard) as writer:
         for number in range(images):
-            data = simplejpeg.encode_jpeg(np.ascontiguousarray(colour(number)), quality=95, colorsubsampling="444")
+            data = simplejpeg.encode_jpeg(np.ascontiguousarray(color(number)), quality=95, colorsubsampling="444")
             writer.add(b"no picture" if number in bad else data, label=number % 3)
     return ShardPictures(concatenate(writer.written), SIZE, "resize", 1 << 20, 1 << 20)
 

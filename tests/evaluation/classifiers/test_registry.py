@@ -23,8 +23,8 @@ def ready(here: Callable[..., Any], task: Task, classifiers: Classifiers, parts:
 
 
 def pixels(task: Task, split: str) -> np.ndarray:
-    labelled = getattr(task, split)
-    return labelled.read(np.arange(len(labelled))).reshape(len(labelled), -1).astype(np.float64) / 127.5 - 1
+    labeled = getattr(task, split)
+    return labeled.read(np.arange(len(labeled))).reshape(len(labeled), -1).astype(np.float64) / 127.5 - 1
 
 
 @pytest.mark.parametrize("k", [1, 5])

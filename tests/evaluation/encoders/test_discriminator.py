@@ -18,7 +18,7 @@ SETTINGS = NetworkSettings(image_size=16, factory="tests:build")
 
 
 class Discriminator(nn.Module):
-    """Two layers, one with our batch normalisation, one with PyTorch's, and maps of 6 x 6 and 3 x 3."""
+    """Two layers, one with our batch normalization, one with PyTorch's, and maps of 6 x 6 and 3 x 3."""
 
     def __init__(self) -> None:
         super().__init__()

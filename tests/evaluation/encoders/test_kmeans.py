@@ -10,7 +10,7 @@ import torch
 
 from dcgan_dist.evaluation.classifiers.registry import Linear
 from dcgan_dist.evaluation.encoders import kmeans
-from dcgan_dist.evaluation.encoders.kmeans import KMeansFeatures, normalised
+from dcgan_dist.evaluation.encoders.kmeans import KMeansFeatures, normalized
 from dcgan_dist.evaluation.probe import load, probe
 from dcgan_dist.evaluation.task import Task
 from dcgan_dist.model.pixels import Pixels
@@ -33,7 +33,7 @@ def batches(images: Pixels) -> list[Pixels]:
 
 def test_patches_lose_their_mean_and_most_of_their_contrast() -> None:
     patches = torch.randint(0, 256, (50, 108), generator=torch.Generator().manual_seed(0)).float()
-    found = normalised(patches).numpy()
+    found = normalized(patches).numpy()
     for patch, row in zip(patches.numpy(), found, strict=True):
         assert row == pytest.approx((patch - patch.mean()) / np.sqrt(patch.var(ddof=1) + 10), abs=1e-4)
 
@@ -73,7 +73,7 @@ def test_whitened_patches_have_no_correlations(images: Pixels) -> None:
     assert torch.linalg.eigvalsh(covariance.double()) == pytest.approx(wanted, abs=1e-2)
 
 
-def test_a_probe_standardises_them_and_parts_change_nothing(bands: Task, here: Callable[..., Any]) -> None:
+def test_a_probe_standardizes_them_and_parts_change_nothing(bands: Task, here: Callable[..., Any]) -> None:
     task = replace(bands, few=None)
     found = []
     for parts in (1, 3):

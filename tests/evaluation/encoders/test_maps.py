@@ -84,7 +84,7 @@ def test_features_of_an_image_do_not_depend_on_its_batch() -> None:
     torch.testing.assert_close(alone, features(network, statistics, x), rtol=0, atol=1e-12)
 
 
-def test_networks_without_batch_normalisation_have_features_too() -> None:
+def test_networks_without_batch_normalization_have_features_too() -> None:
     network = discriminator(batchnorm="nowhere")
     statistics = batch_statistics(network, images(4))
     assert statistics == Statistics((), (), 1)

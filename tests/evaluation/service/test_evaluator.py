@@ -11,7 +11,7 @@ import torch
 from dcgan_dist.errors import DataError
 from dcgan_dist.evaluation.encoders.pixels import PixelFeatures
 from dcgan_dist.evaluation.service.evaluator import CHECKSUMS
-from dcgan_dist.evaluation.task import ArrayPictures, Labelled, Task
+from dcgan_dist.evaluation.task import ArrayPictures, Labeled, Task
 
 
 def test_parts_hold_each_image_once_and_batches_of_statistics_stay_whole(bands: Task) -> None:
@@ -35,7 +35,7 @@ def test_the_checksum_depends_on_pixels_and_labels_and_not_on_parts(bands: Task,
             images[0, 0, 0, 0] ^= 1
         else:
             labels[0] = (labels[0] + 1) % 3
-        train = Labelled(ArrayPictures(images, "bands"), bands.train.samples, labels)
+        train = Labeled(ArrayPictures(images, "bands"), bands.train.samples, labels)
         other = Task("bands", "drawn", train, bands.test, 3, 200, 0)
         assert checksum(other, 1) != checksum(bands, 1), changed
 
@@ -49,7 +49,7 @@ class OneBad(ArrayPictures):
 def test_an_image_that_cannot_be_decoded_is_named_and_not_left_out(bands: Task) -> None:
     pictures = bands.train.pictures
     assert isinstance(pictures, ArrayPictures)
-    bad = Labelled(OneBad(pictures.images, "bands"), np.arange(10), bands.train.labels[:10])
+    bad = Labeled(OneBad(pictures.images, "bands"), np.arange(10), bands.train.labels[:10])
     with pytest.raises(DataError, match=r"1 of 10 images of a probe cannot be decoded, for example image 7 of bands"):
         bad.read(np.arange(10))
 

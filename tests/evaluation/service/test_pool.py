@@ -23,7 +23,7 @@ from dcgan_dist.evaluation.encoders.pixels import PixelFeatures
 from dcgan_dist.evaluation.probe import load, probe
 from dcgan_dist.evaluation.service.evaluator import Evaluator
 from dcgan_dist.evaluation.service.pool import MAX_DEATHS, Pool
-from dcgan_dist.evaluation.task import ArrayPictures, Labelled, Task
+from dcgan_dist.evaluation.task import ArrayPictures, Labeled, Task
 from dcgan_dist.model.published_weights import load_published
 
 pytestmark = pytest.mark.ray
@@ -162,7 +162,7 @@ def test_the_published_discriminator_gives_its_published_features(pool: Pool, pu
         x, expected = torch.from_numpy(archive["x"]), archive["svhn_d_feat"].astype(float)
     numbers = np.arange(64)
     pictures = ArrayPictures(np.tile(numbers.astype(np.uint8)[:, None, None, None], (1, 32, 32, 3)), "numbers")
-    images = Labelled(pictures, numbers, numbers % 2)
+    images = Labeled(pictures, numbers, numbers % 2)
     task = Task("numbers", "given", images, images, 2, held_out=1, seed=0)
     load(pool, [task])
     encoder = Given(load_published(published).svhn_discriminator, given=x)
@@ -194,13 +194,13 @@ def test_an_actor_that_dies_again_and_again_ends_it_with_one_sentence(pool: Pool
 
 def test_what_a_user_can_mend_is_raised_as_it_is(pool: Pool, bands: Task) -> None:
     with pytest.raises(DataError, match="cannot be decoded"):
-        load(pool, [replace(bands, train=Labelled(Broken(bands.train), bands.train.samples, bands.train.labels))])
+        load(pool, [replace(bands, train=Labeled(Broken(bands.train), bands.train.samples, bands.train.labels))])
 
 
 class Broken(ArrayPictures):
-    def __init__(self, labelled: Labelled) -> None:
-        assert isinstance(labelled.pictures, ArrayPictures)
-        super().__init__(labelled.pictures.images, "bands")
+    def __init__(self, labeled: Labeled) -> None:
+        assert isinstance(labeled.pictures, ArrayPictures)
+        super().__init__(labeled.pictures.images, "bands")
 
     def read(self, samples: Any, out: Any, rows: Any) -> Any:
         return ~super().read(samples, out, rows)

@@ -14,7 +14,7 @@ from dcgan_dist.data.shards.index import concatenate, layout_sha256
 from dcgan_dist.data.shards.writer import ShardWriter
 from dcgan_dist.errors import DataError
 from dcgan_dist.evaluation.tasks import neighbours
-from dcgan_dist.evaluation.tasks.labelled import open_index
+from dcgan_dist.evaluation.tasks.labeled import open_index
 from dcgan_dist.evaluation.tasks.neighbours import NeighboursTask, open_neighbours
 from dcgan_dist.run_folder.trained_on import FIELD, TrainedOn, contents, find_trained_on
 from dcgan_dist.settings import Settings, scenes32

@@ -10,18 +10,18 @@ from dcgan_dist.evaluation.tasks import parse_tasks
 from dcgan_dist.evaluation.tasks.rooms import FIRST, TEST, TRAIN, open_rooms
 
 
-def test_rooms_are_labelled_by_what_they_show() -> None:
+def test_rooms_are_labeled_by_what_they_show() -> None:
     (named,) = parse_tasks("rooms")
     task = named.open(16, resize=False, seed=0)
     assert (len(task.train), len(task.test), task.classes) == (TRAIN, TEST, 8)
     learned = np.bincount(task.train.labels[: -task.held_out], minlength=8)
     assert learned.min() >= 2
     assert learned.max() < 0.4 * TRAIN
-    for labelled, first, place in ((task.train, FIRST, 5), (task.test, FIRST + TRAIN, 7)):
-        room = draw("rooms", 16, SEED, first + int(labelled.samples[place]))
+    for labeled, first, place in ((task.train, FIRST, 5), (task.test, FIRST + TRAIN, 7)):
+        room = draw("rooms", 16, SEED, first + int(labeled.samples[place]))
         shown: Any = room.truth["attributes"]
-        assert labelled.labels[place] == shown["bed"] + 2 * shown["window"] + 4 * shown["door"]
-        assert (labelled.read(np.array([place]))[0] == room.image).all()
+        assert labeled.labels[place] == shown["bed"] + 2 * shown["window"] + 4 * shown["door"]
+        assert (labeled.read(np.array([place]))[0] == room.image).all()
 
 
 def test_the_order_is_the_seeds() -> None:

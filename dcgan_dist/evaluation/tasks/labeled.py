@@ -1,4 +1,4 @@
-"""A task from labelled shards: a folder with `train-*.tar` and `test-*.tar`, whatever they show.
+"""A task from labeled shards: a folder with `train-*.tar` and `test-*.tar`, whatever they show.
 
 Where there are none the shards may lie in its folders `train` and `test`.
 """
@@ -18,7 +18,7 @@ from dcgan_dist.data.shards.index import Index, concatenate, find_index
 from dcgan_dist.data.streaming.chunk_reader import ShardPictures
 from dcgan_dist.data.streaming.plan import Integers
 from dcgan_dist.errors import DataError
-from dcgan_dist.evaluation.task import FewLabels, Labelled, Task, order
+from dcgan_dist.evaluation.task import FewLabels, Labeled, Task, order
 from dcgan_dist.evaluation.tasks.classes import Classes, compare_classes
 from dcgan_dist.run_folder.trained_on import contents
 from dcgan_dist.settings import DataSettings
@@ -35,9 +35,7 @@ FEWEST = 2
 """Images of a class without which it can be neither learned nor held out."""
 
 
-def open_labelled(
-    name: str, folder: Place, size: int, *, resize: bool, seed: int, few: FewLabels | None = None
-) -> Task:
+def open_labeled(name: str, folder: Place, size: int, *, resize: bool, seed: int, few: FewLabels | None = None) -> Task:
     """Find the images and see that they can be used for a probe of networks with images of this size.
 
     Args:
@@ -57,10 +55,10 @@ def open_labelled(
         at_test = validation
     train, test = open_index(at_train), open_index(at_test)
     for where, index in ((at_train, train), (at_test, test)):
-        unlabelled = int((index.label < 0).sum())
-        if unlabelled:
+        unlabeled = int((index.label < 0).sum())
+        if unlabeled:
             raise DataError(
-                f"{unlabelled:,} of {len(index):,} images of {where} have no class: a probe needs a KEY.cls with a "
+                f"{unlabeled:,} of {len(index):,} images of {where} have no class: a probe needs a KEY.cls with a "
                 "number beside each KEY.jpg"
             )
         if not resize:
@@ -78,8 +76,8 @@ def open_labelled(
     return Task(
         name,
         digest((train, test)),
-        Labelled(pictures(train, size), samples, labels),
-        Labelled(pictures(test, size), np.arange(len(test)), test.label.astype(np.int64)),
+        Labeled(pictures(train, size), samples, labels),
+        Labeled(pictures(test, size), np.arange(len(test)), test.label.astype(np.int64)),
         classes,
         held_out,
         seed,

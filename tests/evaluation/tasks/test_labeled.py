@@ -1,4 +1,4 @@
-"""A task from labelled shards: what is read, and what is refused before anything starts."""
+"""A task from labeled shards: what is read, and what is refused before anything starts."""
 
 import io
 import json
@@ -15,7 +15,7 @@ from dcgan_dist.data.shards.index import concatenate
 from dcgan_dist.data.shards.writer import ShardWriter
 from dcgan_dist.errors import DataError
 from dcgan_dist.evaluation.task import FewLabels, Task
-from dcgan_dist.evaluation.tasks.labelled import open_labelled, said_classes
+from dcgan_dist.evaluation.tasks.labeled import open_labeled, said_classes
 from dcgan_dist.run_folder.trained_on import TrainedOn, contents
 from dcgan_dist.storage import Place
 
@@ -38,7 +38,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def opened(folder: Path, size: int = 16, *, resize: bool = False, few: FewLabels | None = None) -> Task:
-    return open_labelled("mine", Place(str(folder)), size, resize=resize, seed=0, few=few)
+    return open_labeled("mine", Place(str(folder)), size, resize=resize, seed=0, few=few)
 
 
 def test_images_come_with_their_labels_in_a_drawn_order(folder: Path) -> None:
@@ -46,9 +46,9 @@ def test_images_come_with_their_labels_in_a_drawn_order(folder: Path) -> None:
     assert (len(task.train), len(task.test), task.classes, task.held_out) == (60, 12, 3, 6)
     assert sorted(task.train.samples.tolist()) == list(range(60))
     assert task.train.labels.tolist() != sorted(task.train.labels.tolist())
-    for labelled in (task.train, task.test):
-        images = labelled.read(np.arange(len(labelled)))
-        assert np.abs(images.mean((1, 2, 3)) - 20 * labelled.labels).max() < 3
+    for labeled in (task.train, task.test):
+        images = labeled.read(np.arange(len(labeled)))
+        assert np.abs(images.mean((1, 2, 3)) - 20 * labeled.labels).max() < 3
 
 
 def test_the_data_is_told_from_other_data_of_the_same_name(folder: Path, tmp_path: Path) -> None:
