@@ -46,6 +46,18 @@ def test_a_probe_tells_classes_apart_and_says_how(bands: Task, here: Callable[..
     assert (result["features"], result["train_images"], result["test_images"]) == (768, 900, 400)
 
 
+def test_accuracies_are_those_on_test_images_and_none_that_chose_the_setting(
+    bands: Task, here: Callable[..., Any]
+) -> None:
+    # Whoever is judged on held-out training images does well; here no test image has the label that it should have.
+    wrong = replace(bands, test=replace(bands.test, labels=(bands.test.labels + 1) % bands.classes))
+    result = judged(here, wrong)
+    for part in (result["all_labels"], result["few_labels"]):
+        assert part["accuracy"] < 0.3
+        assert max(one["held_out_accuracy"] for one in part["tried"]) > 0.5
+    assert max(result["few_labels"]["draws"]) < 0.4
+
+
 @pytest.mark.filterwarnings("error")
 def test_a_class_without_test_images_has_no_accuracy_and_the_result_is_json(
     bands: Task, here: Callable[..., Any]

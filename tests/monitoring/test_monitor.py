@@ -319,6 +319,18 @@ def test_on_an_object_store_the_curves_are_copied_up_and_continued(
     assert not list(tmp_path.glob("dcgan-dist-*"))
 
 
+def test_they_are_copied_up_once_a_minute_and_not_at_every_look(s3: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = s3 / "growing"
+    seen: list[bool] = []
+
+    def look() -> None:
+        seen.append((run / "metrics.jsonl").exists())
+
+    watch(run, Script([started(), scalars(5)], look, [scalars(10)], look))
+    assert seen == [False, False]
+    assert len(read_points(run)) == 2, "at the end, all of it"
+
+
 def test_files_that_grow_are_copied_up_while_the_run_goes_on(s3: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "COPY_S", 0.0)
     run = s3 / "growing"

@@ -554,6 +554,17 @@ def test_index_that_names_places_outside_of_the_shards_is_refused(tmp_path: Path
         Index.load(here(tmp_path))
 
 
+def test_an_index_that_is_whole_but_another_one_is_refused(tmp_path: Path) -> None:
+    """Such as one that was copied from an earlier version of the data: by its labels alone nobody would notice."""
+    index = data_set(here(tmp_path))
+    columns = {name: getattr(index, name) for name in ("shard", "offset", "size")}
+    with io.BytesIO() as file:
+        np.savez(file, **columns, label=index.label[::-1])
+        (tmp_path / INDEX_FILE).write_bytes(file.getvalue())
+    with pytest.raises(DataError, match=r"its checksum is wrong\): delete both, and they are made again"):
+        Index.load(here(tmp_path))
+
+
 def test_forged_index_is_one_sentence(tmp_path: Path) -> None:
     index = data_set(here(tmp_path))
     compressed = (tmp_path / INDEX_FILE).read_bytes()
