@@ -152,7 +152,9 @@ class Running:
         chooser = OptunaChooser(self._space, self._base.seed, self._objective.mode, self._total)
         for record in records:
             if record.state != "unfinished":
-                found = {value.at: value.value for value in self._values(record)}
+                # As while the sweep runs: what a trial that failed had found by then is no value of its settings.
+                failed = record.state == "failed"
+                found = {} if failed else {value.at: value.value for value in self._values(record)}
                 chooser.tell(record.number, record.values, found)
         return chooser
 

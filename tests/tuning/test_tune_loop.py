@@ -11,8 +11,9 @@ from dcgan_dist.storage import Place
 from dcgan_dist.training.launch import SharedBySweep
 from tuning import tune_loop
 from tuning.folder import SweepFolder
-from tuning.objective import Objective, marks
+from tuning.objective import Objective, Value, marks
 from tuning.options import SweepOptions
+from tuning.searching import OptunaChooser
 from tuning.tune_loop import Running
 
 VALUES = {"optimization.lr": 2e-4}
@@ -106,3 +107,17 @@ def test_a_signal_ends_a_sweep(folder: SweepFolder, capsys: pytest.CaptureFixtur
     assert sweep._stops()
     assert capsys.readouterr().out.count("stopping: every trial writes a checkpoint first") == 1
     assert sweep.stopped_by == 15
+
+
+def test_a_resumed_sweep_learns_nothing_from_what_a_failed_trial_had_found(
+    folder: SweepFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = make(folder, searcher="optuna")
+    monkeypatch.setattr(tune_loop, "values_of", lambda run, objective, at: [Value(9_000, 9_024, 0.9)])
+    for number, state in enumerate(["finished", "failed", "cut", "unfinished"]):
+        folder.begin(number, {})
+        folder.end(number, state, "", 1.0)  # type: ignore[arg-type]
+    chooser = sweep._chooser(folder.records())
+    assert isinstance(chooser, OptunaChooser)
+    told = [(trial.state.name, trial.value) for trial in chooser._study.trials]
+    assert told == [("COMPLETE", 0.9), ("COMPLETE", 0.9)], "those that finished, and were cut"
