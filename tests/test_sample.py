@@ -69,7 +69,7 @@ def test_a_grid_of_64_is_named_after_run_images_and_seed(
     # 78 pixels would be a stamp.
     assert pixels("run-000000640-averaged-seed0.png").shape == (936, 936, 3)
     with Image.open("run-000000640-averaged-seed0.png") as image:
-        assert image.text["Encoder"] == f"{caption}, seed 0"  # type: ignore[attr-defined]
+        assert image.text["Description"] == f"{caption}, seed 0"  # type: ignore[attr-defined]
 
 
 def test_the_same_seed_gives_the_same_file_and_another_one_does_not(sample: Callable[..., int]) -> None:

@@ -51,10 +51,10 @@ def tiled(images: Pixels, columns: int | None = None, padding: int = 2) -> Pixel
 
 
 def png(picture: Pixels, caption: str = "") -> bytes:
-    """uint8 [H, W, 3] -> a PNG file, with the caption in its text `Encoder`."""
+    """uint8 [H, W, 3] -> a PNG file, with the caption in its text `Description`."""
     file, texts = io.BytesIO(), PngInfo()
     if caption:
-        texts.add_text("Encoder", caption)
+        texts.add_text("Description", caption)
     Image.fromarray(picture).save(file, "png", pnginfo=texts)
     return file.getvalue()
 

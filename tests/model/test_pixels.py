@@ -63,7 +63,7 @@ def test_a_pixel_becomes_a_square_of_one_color() -> None:
 
 def test_a_picture_says_what_it_shows() -> None:
     with Image.open(io.BytesIO(png(np.zeros((2, 2, 3), np.uint8), "by whom"))) as image:
-        assert image.text == {"Encoder": "by whom"}  # type: ignore[attr-defined]
+        assert image.text == {"Description": "by whom"}  # type: ignore[attr-defined]
 
 
 def test_png_keeps_every_pixel() -> None:

@@ -149,7 +149,7 @@ def test_the_run_folder_holds_curves_and_pictures(run: Place) -> None:
     ]
     with Image.open((run / "samples" / "000000640-averaged.png").local_path) as samples:
         assert samples.size == (50 * 18, 50 * 18)
-        assert samples.text["Encoder"].endswith("after 640 images, averaged generator, fixed statistics")  # type: ignore[attr-defined]
+        assert samples.text["Description"].endswith("after 640 images, averaged generator, fixed statistics")  # type: ignore[attr-defined]
     with Image.open((run / "samples" / "walk-000000640-averaged.png").local_path) as walk:
         assert walk.size == (11 * 80, 11 * 16)
     events = EventAccumulator(str(run / "tensorboard"))
