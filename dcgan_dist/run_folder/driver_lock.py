@@ -8,6 +8,7 @@ there an older driver notices by the next attempt that it has been replaced, and
 import fcntl
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,6 +17,8 @@ from dcgan_dist.storage import Place
 
 LOCK_FILE = "driver.lock"
 """It stays when the driver has ended: not its presence counts, but whether it is locked."""
+LOOKS, LOOK_S = 3, 0.1
+"""How often a lock that is held is tried again, and the pause before that."""
 
 
 @contextmanager
@@ -68,7 +71,7 @@ def is_gone(folder: Place) -> bool:
 
 def _lock(file: int, folder: Place) -> None:
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _take(file)
     except BlockingIOError:
         holder = os.pread(file, 200, 0).decode(errors="replace").strip() or "another process"
         raise CheckpointError(
@@ -78,3 +81,14 @@ def _lock(file: int, folder: Place) -> None:
     except OSError:
         # A file system without locks: attempts alone tell drivers apart.
         return
+
+
+def _take(file: int) -> None:
+    """Take the lock, or raise `BlockingIOError`; who only looks whether it is taken holds it for a moment, too."""
+    for _ in range(LOOKS):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            time.sleep(LOOK_S)
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,10 +1,12 @@
 """Who drives a run: one process, until it ends in whatever way."""
 
+import fcntl
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -69,3 +71,15 @@ def test_a_lock_that_cannot_be_written_is_one_sentence(run: Place) -> None:
     (run / LOCK_FILE).make_folder()
     with pytest.raises(DataError, match=rf"^{run / LOCK_FILE} cannot be written: Is a directory$"), sole_driver(run):
         raise AssertionError("driven without a lock")
+
+
+def test_who_only_looks_at_the_lock_keeps_no_driver_out(run: Place) -> None:
+    run.make_folder()
+    (run / LOCK_FILE).write_bytes(b"")
+    with (run / LOCK_FILE).local_path.open("r+") as looking:
+        fcntl.flock(looking, fcntl.LOCK_EX)
+        release = threading.Timer(0.05, fcntl.flock, (looking, fcntl.LOCK_UN))
+        release.start()
+        with sole_driver(run):
+            pass
+        release.join()

@@ -38,9 +38,8 @@ _EMPTY_BYTES = 1 << 20
 def index_shard(shard: Place) -> ShardIndex:
     """Find the images of a shard by reading its headers (and class numbers) only.
 
-    Raises `DataError` where it is no tar at all, `MissingFile` where it is not there. A `KEY.cls` that holds no number
-    from 0 to 2**31 - 1 counts as none. An
-    empty one, as writers leave it that got no samples, has no images.
+    Raises `DataError` where it is no tar at all, `MissingFile` where it is not there. An empty one, as writers leave it
+    that got no samples, has no images. A `KEY.cls` that holds no number from 0 to 2**31 - 1 counts as none.
     """
     window = _Window(shard)
     first = window.read(0, tar.BLOCK)
