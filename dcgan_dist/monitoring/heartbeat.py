@@ -1,6 +1,6 @@
 """A worker's sign of life: a thread that tells the mailbox where the rank is, and hears what the driver wishes.
 
-    worker: Pulse ──▶ Mailbox.beat ◀── driver: Receiver.beats
+    worker: HeartbeatSender ──▶ Mailbox.beat ◀── driver: Receiver.beats
 
 It also ends the process of a rank that waits for one that will never come: nothing else can, while the rank's own
 thread is inside a collective.
@@ -34,7 +34,7 @@ ABANDONED = 70
 Stage = Literal["start", "data", "step", "checkpoint", "done"]
 
 
-class Pulse:
+class HeartbeatSender:
     """Signs of life of the thread that made it, until `close`."""
 
     def __init__(self, mailbox: ActorHandle, attempt: int, rank: int, host: str, device: torch.device) -> None:

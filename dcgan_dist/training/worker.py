@@ -1,12 +1,11 @@
-"""What each Train worker runs: the loop, told in order. The only file that calls `ray.train` in a worker."""
+"""What each Train worker runs: the training loop. The only file that calls `ray.train` in a worker."""
 
 import json
 import socket
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
 import ray
 import ray.train
@@ -14,7 +13,7 @@ import ray.train.torch
 import torch
 import torch.distributed as dist
 from ray.actor import ActorHandle
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from dcgan_dist.cluster.environment import local_cores
@@ -22,44 +21,34 @@ from dcgan_dist.data.streaming.batches import Batch, batches, to_device
 from dcgan_dist.data.streaming.cache import CachedPictures, Gatherer
 from dcgan_dist.data.streaming.plan import share
 from dcgan_dist.data.streaming.source import DATASET
-from dcgan_dist.errors import DcganDistError
 from dcgan_dist.extensions import Code, named_by
-from dcgan_dist.model.adversarial_step import AdversarialStep, load_weights, scale
+from dcgan_dist.model.adversarial_step import AdversarialStep, load_weights
 from dcgan_dist.model.batchnorm import set_process_group
 from dcgan_dist.model.cuda_graph import replayed
-from dcgan_dist.model.dcgan import build_networks, new_networks
-from dcgan_dist.model.generate import Kind, choose_kind, freeze
-from dcgan_dist.model.pixels import interpolate, to_uint8
+from dcgan_dist.model.dcgan import build_networks
 from dcgan_dist.model.precision import of_networks, resolve_precision
 from dcgan_dist.model.randomness import latents
-from dcgan_dist.monitoring.heartbeat import Pulse
+from dcgan_dist.monitoring.heartbeat import HeartbeatSender
 from dcgan_dist.monitoring.mailbox import Sender
 from dcgan_dist.monitoring.messages import WorkerInfo
 from dcgan_dist.numerals import count
 from dcgan_dist.run_folder.attempts import Attempt, attempts
-from dcgan_dist.run_folder.checkpoint import checkpoint_name, load_checkpoint, manifests
-from dcgan_dist.run_folder.saver import Saver
+from dcgan_dist.run_folder.checkpoint import load_checkpoint
 from dcgan_dist.settings import Settings
 from dcgan_dist.storage import Place
-from dcgan_dist.training.sample_diversity import drift, spread
-from dcgan_dist.training.schedule import checkpoint_is_due, ends_a_quarter, grid_is_due, passes
+from dcgan_dist.training.checkpointing import Checkpointing
+from dcgan_dist.training.reporter import Reporter
+from dcgan_dist.training.sample_drawing import SampleDrawing
 from dcgan_dist.training.step_metrics import StepMetrics
-from dcgan_dist.training.stop_consensus import AGREE_S, REASONS, StopConsensus
+from dcgan_dist.training.stop_consensus import REASONS, StopConsensus
 
-FLUSH_S = 10.0
-"""How long a worker that is done waits for the driver to take its last messages."""
-KEEP_S, YIELD_S, POLL_S = 30.0, 5.0, 0.5
-"""Where data ends before its time: how long a last checkpoint may take; how long a rank leaves it to the one before it,
-and the time between two looks whether that has written it."""
-WALK_POINTS, WALK_IMAGES = 9, 100
-"""StepMetrics of z that a walk leads through (paper, section 6.1: a series of 9), and its images (figure 4: 100)."""
 REGROUPS = ("notice", "resize")
-"""Wishes after which the run goes on by itself, with other workers: nobody waits for a picture."""
+"""Stop requests after which the run goes on by itself, with other workers: nobody waits for a picture."""
 
 
 @dataclass(frozen=True)
 class WorkerJob:
-    """What a worker is told: nothing else reaches it but what lies in the run's folder.
+    """What a worker gets: nothing else reaches it but what lies in the run's folder.
 
     Attributes:
         total_steps: at which the run is done.
@@ -125,25 +114,19 @@ class Worker:
         self._rows = slice(*share(self._batch_size, rank, workers))
         # A group of its own, on the host: what is agreed on must not wait behind the gradients of a GPU.
         self._control = _new_group("gloo") if workers > 1 else None
-        self._sender = sender
-        self._pulse = Pulse(job.mailbox, attempt.number, rank, socket.gethostname(), device)
-        self._agreement = StopConsensus(self._batch_size, self._control)
-        self._saver = Saver(job.run, settings, attempt.number)
+        self._heartbeat = HeartbeatSender(job.mailbox, attempt.number, rank, socket.gethostname(), device)
+        self._reporter = Reporter(sender, attempt, self._batch_size)
+        self._consensus = StopConsensus(self._batch_size, self._control)
         self._audit = _open_audit(job, attempt, rank) if settings.monitoring.audit else None
         self._adversarial = self._build()
         # What code of a user's own does from step to step nobody knows, so it is not recorded.
         self._update = replayed(self._adversarial, settings.workers.cuda_graph and not named_by(settings))
-        # Samples are drawn by rank 0 alone, so they need a G that shares its statistics with nobody.
-        sampler, _ = new_networks(settings.networks, job.code)
-        self._sampler = sampler.to(device, self._adversarial.precision.weights).eval()
-        self._saved_at = time.monotonic()
-        self._refused: str | None = None
-        self._measures: dict[str, float] = {}
-        self._measured: Tensor | None = None
-        self._of_step: tuple[int, Kind, nn.Module] | None = None
-        self._began = time.monotonic()
-        # A run that goes on has its first grid already.
-        self._drawn = attempt.images > 0
+        self._checkpoints = Checkpointing(
+            job.run, settings, attempt, job.total_steps, self._adversarial.state_dict, self._reporter
+        )
+        self._samples = SampleDrawing(
+            settings, self._adversarial, job.total_steps, device, job.code, has_grid=attempt.images > 0
+        )
 
     def _build(self) -> AdversarialStep:
         settings = self._settings
@@ -170,209 +153,75 @@ class Worker:
         return adversarial
 
     def announce(self, device: str) -> None:
-        """Tell the driver what runs where."""
+        """Report what runs where; `device` is for people."""
         node = ray.get_runtime_context().get_node_id()
         mine: WorkerInfo = {"rank": self._rank, "node": node, "host": socket.gethostname(), "device": device}
         everyone = [mine] * self._workers
         if self._workers > 1:
             dist.all_gather_object(everyone, mine, group=self._control)
         if self._rank == 0:
-            self._sender.send(
-                {
-                    "kind": "started",
-                    "attempt": self._attempt.number,
-                    "step": self._attempt.step,
-                    "images": self._attempt.images,
-                    "checkpoint": self._attempt.checkpoint,
-                    "workers": everyone,
-                }
-            )
+            self._reporter.started(everyone)
 
     def train(self, batches: Iterator[Batch]) -> Outcome:
-        """The loop. All ranks leave it at the same step."""
-        settings, total = self._settings, self._job.total_steps
-        points = StepMetrics(self._batch_size, self._control)
-        step, reason, began = self._attempt.step, "", time.monotonic()
+        """Run the loop until the run is done or is to stop. All ranks leave it at the same step."""
+        settings, total, leads = self._settings, self._job.total_steps, self._rank == 0
+        metrics, diversity = StepMetrics(self._batch_size, self._control), dict[str, float]()
+        step, reason = self._attempt.step, ""
         while step < total and not reason:
-            self._pulse.at("data", step)
-            try:
-                with points.waiting():
-                    batch = next(batches)
-            except Exception:
-                self._keep(step)
-                raise
-            if step == self._attempt.step:
-                points.begin()  # reading had to start first: that says nothing of speed
-                self._began = time.monotonic()
-                self._tell_first(time.monotonic() - began, step)
-            self._note(step, batch)
-            self._pulse.at("step", step)
+            self._heartbeat.at("data", step)
+            batch = self._next_batch(batches, step, metrics)
+            self._heartbeat.at("step", step)
             z = latents(settings.networks, self._batch_size, settings.seed, "latents", step, self._rows)
-            points.add(self._update(batch.images, to_device(z, self._device), step))
+            metrics.add(self._update(batch.images, to_device(z, self._device), step))
             step += 1
-            if self._rank == 0:
-                self._measure(step, batch)
+            if leads:
+                diversity |= self._samples.diversity(step, batch.images)
             if step % settings.monitoring.steps == 0 or step == total:
-                self._point(step, points)
-            reason = REASONS[self._agreement.reach(step, self._wish())]
-            if self._rank == 0:
-                self._pulse.at("checkpoint", step)
+                values = metrics.take()
+                self._consensus.pace(values["speed/images_per_second"])
+                if leads:
+                    self._reporter.scalars(step, values | diversity)
+                    diversity = {}
+            reason = REASONS[self._consensus.reach(step, self._stop_flag())]
+            if leads:
+                self._heartbeat.at("checkpoint", step)
                 # First what must not be lost, whose writing goes on while pictures are drawn.
-                self._save_when_due(step, leaving=bool(reason))
-                self._draw(step, leaving=bool(reason) and self._pulse.stop_requested() not in REGROUPS)
-        if self._rank == 0:
-            while not self._saver.wait(AGREE_S):
-                self._tell_checkpoints(step)
-            self._tell_checkpoints(step)
-        self._sender.flush(FLUSH_S)
-        self._pulse.close()
+                self._checkpoints.save_if_due(step, leaving=bool(reason))
+                last_grid = bool(reason) and self._heartbeat.stop_requested() not in REGROUPS
+                for name, generator, array in self._samples.pictures(step, leaving=last_grid):
+                    self._reporter.pictures(step, name, generator, array)
+        if leads:
+            self._checkpoints.finish(step)
+        self._reporter.flush()
+        self._heartbeat.close()
         return Outcome(step, reason if step < total else "")
 
-    def _tell_first(self, waited_s: float, step: int) -> None:
-        if self._rank == 0:
-            text = f"training begins, after {waited_s:.1f} s of reading"
-            self._sender.send({"kind": "event", "text": text, "step": step, "images": step * self._batch_size})
-
-    def _keep(self, step: int) -> None:
-        """Write a checkpoint before this group ends for want of data: between two steps the state is whole.
-
-        It is the same on every rank, and rank 0 may be in a step for which this rank has no data any more. So a rank
-        writes it if those before it do not.
-        """
+    def _next_batch(self, batches: Iterator[Batch], step: int, metrics: StepMetrics) -> Batch:
+        """Wait for the next batch; where none comes, write a checkpoint before raising why."""
+        began = time.monotonic()
+        try:
+            with metrics.waiting():
+                batch = next(batches)
+        except Exception:
+            self._heartbeat.at("checkpoint", step)
+            self._checkpoints.rescue(step, self._rank)
+            raise
         if step == self._attempt.step:
-            return
-        self._pulse.at("checkpoint", step)
-        name, deadline = checkpoint_name(self._settings, step), time.monotonic() + self._rank * YIELD_S
-        # What is told is why the data ended, not that the storage refuses this checkpoint too.
-        with suppress(DcganDistError):
-            while time.monotonic() < deadline:
-                if manifests(self._job.run).get(name, {}).get("attempt") == self._attempt.number:
-                    return
-                time.sleep(POLL_S)
-            self._saver.save(self._adversarial.state_dict(), step, kept=False)
-            self._saver.wait(KEEP_S)
-            self._tell_checkpoints(step)
-            self._sender.flush(FLUSH_S)
-
-    def _note(self, step: int, batch: Batch) -> None:
-        """Report bad images, and write down the samples where the run is audited."""
-        if len(batch.bad):
-            self._sender.send(
-                {"kind": "bad_images", "samples": batch.bad.tolist(), "step": step, "images": step * self._batch_size}
-            )
+            metrics.begin()  # reading had to start first: that says nothing of speed
+            self._samples.begin()
+            if self._rank == 0:
+                self._reporter.event(step, f"training begins, after {time.monotonic() - began:.1f} s of reading")
+        self._reporter.bad_images(step, batch.bad.tolist())
         if self._audit is not None:
             line = {"attempt": self._attempt.number, "step": step, "samples": batch.samples.tolist()}
             self._audit.write(json.dumps(line).encode() + b"\n")
+        return batch
 
-    def _point(self, step: int, points: StepMetrics) -> None:
-        """Send a point of the curves."""
-        values = points.take()
-        self._agreement.pace(values["speed/images_per_second"])
-        if self._rank == 0:
-            values |= self._measures
-            self._measures = {}
-            self._sender.send(
-                {
-                    "kind": "scalars",
-                    "attempt": self._attempt.number,
-                    "step": step,
-                    "images": step * self._batch_size,
-                    "values": values,
-                }
-            )
-
-    def _wish(self) -> int:
+    def _stop_flag(self) -> int:
         """Whether this rank is to stop, and why: a place in `REASONS`."""
         if self._job.deadline is not None and time.time() > self._job.deadline:
             return 2
-        return 1 if self._pulse.stop_requested() is not None else 0
-
-    def _measure(self, step: int, batch: Batch) -> None:
-        """Compare samples of the same z with each other, with real images, and with those of the last time."""
-        if not passes(step, self._batch_size, self._settings.monitoring.measure_images):
-            return
-        monitoring, networks = self._settings.monitoring, self._settings.networks
-        z = latents(networks, max(monitoring.samples, self._batch_size), self._settings.seed, "samples")
-        # Not those of the averaged G, which hides what the trained one does from step to step.
-        images = self._generate(z, self._adversarial.bare_generator.state_dict())[: monitoring.samples].float().cpu()
-        real = spread(scale(batch.images, images)) if len(batch.images) > 1 else 0.0
-        if real:  # one picture many times says nothing of how far others should differ
-            self._measures["samples/spread"] = spread(images) / real
-        if self._measured is not None:
-            self._measures["samples/drift"] = drift(images, self._measured)
-        self._measured = images
-
-    def _draw(self, step: int, *, leaving: bool) -> None:
-        """Send the pictures that are due: always of the same z."""
-        settings, monitoring, total = self._settings, self._settings.monitoring, self._job.total_steps
-        waited_s = None if self._drawn else time.monotonic() - self._began
-        if leaving or grid_is_due(step, total, self._batch_size, monitoring.samples_images, waited_s):
-            z = latents(settings.networks, monitoring.samples, settings.seed, "samples")
-            self._send_pictures("samples", step, z)
-            self._drawn = True
-        if step == total or passes(step, self._batch_size, monitoring.walk_images):
-            points = latents(settings.networks, WALK_POINTS, settings.seed, "walk")
-            self._send_pictures("walk", step, interpolate(points, WALK_IMAGES))
-
-    def _send_pictures(self, name: Literal["samples", "walk"], step: int, z: Tensor) -> None:
-        kind, generator = self._frozen(step)
-        with torch.no_grad():
-            images = generator(z.to(self._device, self._adversarial.precision.weights))
-        self._sender.send(
-            {
-                "kind": "pictures",
-                "name": name,
-                "step": step,
-                "images": step * self._batch_size,
-                "generator": kind,
-                "array": to_uint8(images),
-            }
-        )
-
-    def _frozen(self, step: int) -> tuple[Kind, nn.Module]:
-        """What draws the pictures of a step: as `dcgan_dist.sample` would, of a checkpoint of this step."""
-        if self._of_step is None or self._of_step[0] != step:
-            settings = self._settings
-            kind = choose_kind(step * self._batch_size, settings.optimization.average_images)
-            averaged = self._adversarial.averaged if kind == "averaged" else None
-            self._sampler.load_state_dict(averaged or self._adversarial.bare_generator.state_dict())
-            self._of_step = step, kind, freeze(self._sampler, settings.networks, self._batch_size)
-        return self._of_step[1:]
-
-    def _generate(self, z: Tensor, weights: Mapping[str, Tensor]) -> Tensor:
-        """Images as training sees them: batch normalization by the statistics of these z."""
-        self._sampler.load_state_dict(weights)
-        with torch.no_grad():
-            images: Tensor = self._sampler(z.to(self._device, self._adversarial.precision.weights))
-        return images
-
-    def _save_when_due(self, step: int, *, leaving: bool) -> None:
-        """Write a checkpoint at intervals, at each quarter of the run, at its end, and when it is left."""
-        checkpoints, total = self._settings.checkpoints, self._job.total_steps
-        free = not self._saver.busy or self._saver.refused is not None
-        timely = free and time.monotonic() - self._saved_at > checkpoints.minutes * 60
-        if checkpoint_is_due(step, total, self._batch_size, checkpoints.images, leaving=leaving, timely=timely):
-            self._saver.save(self._adversarial.state_dict(), step, kept=ends_a_quarter(step, total))
-            self._saved_at = time.monotonic()
-        self._tell_checkpoints(step)
-
-    def _tell_checkpoints(self, now: int) -> None:
-        """Send what was written, and once what is refused."""
-        refused, before = self._saver.refused, self._refused
-        self._refused = refused
-        if refused is not None and before is None:
-            text = f"no checkpoint can be written; training continues, and writing is retried: {refused}"
-            self._sender.send({"kind": "event", "text": text, "step": now, "images": now * self._batch_size})
-        for name, step, seconds in self._saver.written():
-            self._sender.send(
-                {
-                    "kind": "checkpoint",
-                    "name": name,
-                    "step": step,
-                    "images": step * self._batch_size,
-                    "seconds": seconds,
-                }
-            )
+        return 1 if self._heartbeat.stop_requested() is not None else 0
 
 
 def _describe(device: torch.device, threads: int, beside: int, cores: int) -> str:

@@ -12,7 +12,7 @@ from ray.actor import ActorHandle
 from ray.exceptions import WorkerCrashedError
 
 from dcgan_dist.monitoring.hangs import LastHeartbeat
-from dcgan_dist.monitoring.heartbeat import Pulse, where_in_step
+from dcgan_dist.monitoring.heartbeat import HeartbeatSender, where_in_step
 from dcgan_dist.monitoring.mailbox import Receiver
 
 pytestmark = pytest.mark.ray
@@ -36,7 +36,7 @@ def hear(receiver: Receiver, enough: Callable[[list[LastHeartbeat]], bool]) -> l
 
 def test_a_rank_says_where_it_is_and_hears_of_a_stop(mailbox: ActorHandle) -> None:
     receiver = Receiver(mailbox)
-    pulse = Pulse(mailbox, attempt=1, rank=3, host="here", device=CPU)
+    pulse = HeartbeatSender(mailbox, attempt=1, rank=3, host="here", device=CPU)
     pulse.at("data", 7)
     (heard,) = hear(receiver, lambda ranks: any(rank.beat["stage"] == "data" for rank in ranks))
     assert (heard.beat["rank"], heard.beat["host"], heard.beat["step"]) == (3, "here", 7)
@@ -56,7 +56,7 @@ def test_a_rank_says_where_it_is_and_hears_of_a_stop(mailbox: ActorHandle) -> No
 
 def test_only_the_attempt_that_was_given_up_ends(mailbox: ActorHandle) -> None:
     def work(handle: ActorHandle, attempt: int) -> str:
-        Pulse(handle, attempt, rank=attempt, host="here", device=CPU)
+        HeartbeatSender(handle, attempt, rank=attempt, host="here", device=CPU)
         # As in a collective: this thread hears nothing.
         threading.Event().wait(4)
         return "alive"
