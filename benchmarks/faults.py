@@ -27,7 +27,7 @@ from typing import Any
 import torch
 
 from benchmarks.report import Bar, Cell, Report, Table, parser, publish, show, write
-from tests.harness.lineage import Life, Use, judge, lost, same
+from tests.harness.lineage import AttemptSteps, Use, judge, lost, same
 from tests.harness.processes import WAIT_S, GaveUpError, Home, Nodes, Run, kill, later
 
 DRAWS = 3
@@ -84,7 +84,7 @@ class Draw:
 
     Attributes:
         step: that was under way when it came.
-        seconds: from the fault to the end of the first step of the next life.
+        seconds: from the fault to the end of the first step of the next attempt.
         pause_s: the longest time between two steps meanwhile.
         lost: steps that were done again.
     """
@@ -127,8 +127,8 @@ class Fault:
 
     Attributes:
         act: brings it about.
-        ahead: checkpoints that a life has to write before it.
-        restarts: whether the next life has to begin before training goes on.
+        ahead: checkpoints that an attempt has to write before it.
+        restarts: whether the next attempt has to begin before training goes on.
         nodes: Ray nodes with room for a worker, where it takes several.
         stock: whether Ray's loop is broken by it too.
         once: a run of Ray's loop takes one of it.
@@ -433,18 +433,18 @@ class Bench:
         draws = random.Random(f"{SEED} {fault.name} {numbers[0]}")
         run.wait("the first step", lambda: run.log.newest)
         for number in numbers:
-            step = due(newest_life(run).last, fault, draws)
+            step = due(newest_attempt(run).last, fault, draws)
             run.wait(f"step {step}", partial(reached, run, step))
-            life = newest_life(run).number
+            attempt = newest_attempt(run).number
             at = fault.act(run, draws, number)
-            under_way = max(step for (one, step), seen in run.log.seen.items() if one == life and seen <= at)
-            went_on = partial(run.log.went_on, life, None if fault.restarts else under_way)
+            under_way = max(step for (one, step), seen in run.log.seen.items() if one == attempt and seen <= at)
+            went_on = partial(run.log.went_on, attempt, None if fault.restarts else under_way)
             run.wait("a step after the fault", went_on)
             back = went_on()
             assert back is not None
             begin, end = run.log.standstill(at, back if fault.restarts else time.monotonic())
             uses = list(run.log.uses)
-            broken.draws.append(Draw(under_way, back - at, end - begin, lost(uses, life)))
+            broken.draws.append(Draw(under_way, back - at, end - begin, lost(uses, attempt)))
             tell(f"{fault.name}, {broken.loop}: {broken.draws[-1]}")
             if fault.nodes:
                 self._replace_node(run, fault.nodes)
@@ -464,7 +464,7 @@ class Bench:
         broken.same_state = equal(final_state(run.folder), state) and broken.same_state is not False
 
 
-def newest_life(run: Run) -> Life:
+def newest_attempt(run: Run) -> AttemptSteps:
     """Of a run that has begun a step."""
     newest = run.log.newest
     assert newest is not None
@@ -472,12 +472,12 @@ def newest_life(run: Run) -> Life:
 
 
 def reached(run: Run, step: int) -> bool:
-    """Whether its newest life has begun this step."""
-    return newest_life(run).last >= step
+    """Whether its newest attempt has begun this step."""
+    return newest_attempt(run).last >= step
 
 
 def due(come_to: int, fault: Fault, draws: random.Random) -> int:
-    """The step at which a fault comes to a life that has come to this one."""
+    """The step at which a fault comes to an attempt that has come to this one."""
     checkpoint = (come_to // BETWEEN + fault.ahead) * BETWEEN
     return checkpoint - fault.before if fault.before else checkpoint + draws.randint(*OFFSETS)
 

@@ -160,7 +160,7 @@ class Fault:
 
     Attributes:
         act: brings it about.
-        restarts: whether another life has to begin before training goes on.
+        restarts: whether another attempt has to begin before training goes on.
         stock: whether Ray's loop is broken by it, too.
         workers: what the command is told.
         without: a host that is away at first.
@@ -381,23 +381,23 @@ class Bench:
         step = BETWEEN + draws.randint(*OFFSETS)
         job.wait(f"step {step}", lambda: job.log.newest is not None and job.log.newest.last >= step)
         assert job.log.newest is not None
-        life = job.log.newest.number
+        attempt = job.log.newest.number
         with ThreadPoolExecutor(1) as pool:
             acting = pool.submit(fault.act, job, draws)
             job.wait("the fault", acting.done)  # the sample log is read meanwhile
             at = acting.result()
 
         def reached(by: float) -> int:
-            return max(step for (one, step), seen in job.log.seen.items() if one == life and seen <= by)
+            return max(step for (one, step), seen in job.log.seen.items() if one == attempt and seen <= by)
 
-        # Where no other life has to begin, the first steps may come before the fault is felt.
-        went_on = partial(job.log.went_on, life, None if fault.restarts else reached(time.monotonic()))
+        # Where no other attempt has to begin, the first steps may come before the fault is felt.
+        went_on = partial(job.log.went_on, attempt, None if fault.restarts else reached(time.monotonic()))
         job.wait("a step after the fault", went_on)
         back = went_on()
         assert back is not None
         begin, end = job.log.standstill(at, back)
         seconds = (back if fault.restarts else end) - at
-        broken.draws.append(Draw(reached(at), seconds, end - begin, lost(list(job.log.uses), life)))
+        broken.draws.append(Draw(reached(at), seconds, end - begin, lost(list(job.log.uses), attempt)))
         tell(f"{fault.name}, {broken.loop}: {broken.draws[-1]}")
         return at
 

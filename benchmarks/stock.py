@@ -82,8 +82,8 @@ def train_func(config: dict[str, Any]) -> None:
 
 def _open_log(folder: Path, rank: int) -> Any:
     folder.mkdir(parents=True, exist_ok=True)
-    life = len(list(folder.glob(f"*-{rank:04d}.jsonl"))) + 1
-    return open(folder / f"{life:06d}-{rank:04d}.jsonl", "ab", buffering=0)
+    attempt = len(list(folder.glob(f"*-{rank:04d}.jsonl"))) + 1
+    return open(folder / f"{attempt:06d}-{rank:04d}.jsonl", "ab", buffering=0)
 
 
 def to_sample(row: dict[str, Any]) -> dict[str, Any]:

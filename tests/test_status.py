@@ -79,7 +79,7 @@ def test_a_run_that_goes_on(storage: str, request: pytest.FixtureRequest, tmp_pa
     assert lines.pop("attempts").startswith("2, the newest with 1 worker; 10 steps rolled back; overhead: ")
     assert lines == {
         "run": str(run),
-        "status": "running, last sign of life 3 s ago",
+        "status": "running, last update 3 s ago",
         "images": "3,200 of 6,400 (50 %), step 25 of 50",
         "epoch": "2 of 3.2, 800 images left in it",
         "speed": "320 images/s, waiting 2.0 %, 10 s to go at this speed",
@@ -94,7 +94,7 @@ def test_a_run_without_a_sign_is_said_to_be_dead_with_the_command_that_goes_on(t
     write_run(run, tmp_path)
     lines = told(run, later_s=3_600)
     assert lines["status"] == (
-        "no sign of life for 1 h 00 min: if it is dead, resume it with: "
+        "no update for 1 h 00 min: if it is dead, resume it with: "
         + command_line("train", "--resume", "a run", "--storage", f"{tmp_path}/runs")
     )
     # It goes on where its newest checkpoint is, which the images behind that are lost with.
@@ -109,16 +109,16 @@ def test_a_run_whose_driver_has_ended_without_a_word_is_told_at_once(tmp_path: P
     run = place(str(tmp_path / "runs" / "a run"))
     write_run(run, tmp_path)
     with sole_driver(run):
-        assert told(run)["status"] == "running, last sign of life 3 s ago"
+        assert told(run)["status"] == "running, last update 3 s ago"
     lines = told(run)
     assert lines["status"] == (
-        "killed, last sign of life 3 s ago; resume with: "
+        "killed, last update 3 s ago; resume with: "
         + command_line("train", "--resume", "a run", "--storage", f"{tmp_path}/runs")
     )
     assert lines["images"] == "1,280 of 6,400 (20 %), step 10 of 50"
     # Of a driver on another machine this one's lock says nothing.
     (run / LOCK_FILE).write_bytes(b"process 7 on elsewhere\n")
-    assert told(run)["status"] == "running, last sign of life 3 s ago"
+    assert told(run)["status"] == "running, last update 3 s ago"
 
 
 def test_a_run_that_is_being_resumed_is_not_said_to_be_dead(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_a_run_that_is_being_resumed_is_not_said_to_be_dead(tmp_path: Path) -> N
     resumed = read_standing(run).lines[-1]["time"] + 3_590
     written = datetime.fromtimestamp(resumed, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     (run / "run.json").write_bytes(json.dumps(RECORD | {"written": written}).encode())
-    assert told(run, later_s=3_600)["status"].startswith("running, last sign of life 1")
+    assert told(run, later_s=3_600)["status"].startswith("running, last update 1")
 
 
 @pytest.mark.parametrize("status", ["finished", "stopped", "failed"])

@@ -30,7 +30,7 @@ class Record:
         values: of the settings that are searched, by dotted name.
         reason: why it is not finished.
         started: seconds since 1970.
-        seconds: that it took, over all lives of the sweep.
+        seconds: that it took, over all calls of the sweep.
     """
 
     number: int
@@ -102,7 +102,7 @@ class SweepFolder:
         return record
 
     def end(self, number: int, state: State, reason: str, seconds: float) -> None:
-        """A trial has ended, or so long a life of it has."""
+        """Record how a trial has ended, or an attempt at it."""
         record = self.read(number)
         self.write(replace(record, state=state, reason=reason, seconds=round(record.seconds + seconds, 1)))
 
@@ -120,14 +120,14 @@ class SweepFolder:
 
     def run_of(self, number: int) -> str:
         """Name of a trial's run: its newest one, where it went on from another trial's checkpoint."""
-        return run_name(number, max(self.lives(number), default=0))
+        return run_name(number, max(self.attempts(number), default=0))
 
-    def lives(self, number: int) -> list[int]:
+    def attempts(self, number: int) -> list[int]:
         """Runs of a trial that are there: 0, and one more for each checkpoint of another trial that it took over."""
         found = [re.fullmatch(rf"{number:03d}(?:\.(\d+))?", name) for name in self.trials.names()]
         return sorted(int(match[1] or 0) for match in found if match)
 
 
-def run_name(number: int, life: int) -> str:
+def run_name(number: int, attempt: int) -> str:
     """`007`, `007.1`, ..."""
-    return f"{number:03d}" + (f".{life}" if life else "")
+    return f"{number:03d}" + (f".{attempt}" if attempt else "")

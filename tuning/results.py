@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dcgan_dist.monitoring.attempt_costs import lives, totals
+from dcgan_dist.monitoring.attempt_costs import attempt_costs, totals
 from dcgan_dist.monitoring.sinks import tensorboard as event_file
 from dcgan_dist.monitoring.sinks.curves import Point, read_lines, read_points, read_probed
 from dcgan_dist.run_folder.attempts import attempts
@@ -85,9 +85,9 @@ def _read(folder: SweepFolder, record: Record, objective: Objective, at: Sequenc
         both = settings.optimization.schedule == "both"
         values_now = {name: flatten(settings)[name] for name in record.values}
     hours = 0.0
-    for life in folder.lives(record.number):
-        one = folder.trials / run_name(record.number, life)
-        hours += float(totals(lives(attempts(one), read_lines(one)))["worker_hours"])
+    for attempt in folder.attempts(record.number):
+        one = folder.trials / run_name(record.number, attempt)
+        hours += float(totals(attempt_costs(attempts(one), read_lines(one)))["worker_hours"])
     entry = Entry(
         record.number,
         values_now,

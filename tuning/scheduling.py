@@ -150,7 +150,7 @@ def _keep_within(space: Space, config: dict[str, Any]) -> dict[str, Any]:
 
 
 def recall(scheduler: TrialScheduler, ended: Sequence[Sequence[Value]]) -> None:
-    """Let a new scheduler know what trials of an earlier life of the sweep had come to.
+    """Let a new scheduler know what trials of an earlier call of the sweep had come to.
 
     Args:
         ended: of each trial its values of the objective, in order.

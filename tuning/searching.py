@@ -127,7 +127,7 @@ def require_optuna() -> None:
 
 
 class Suggestions(Searcher):  # type: ignore[misc]
-    """Gives Tune trials: first those that an earlier life of the sweep has left unfinished, then new ones.
+    """Gives Tune trials: first those that an earlier call of the sweep has left unfinished, then new ones.
 
     A trial is on record before Tune knows of it, so that none is lost with the driver.
     """

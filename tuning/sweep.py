@@ -325,7 +325,7 @@ class Sweep:
         judged_at = rungs(total) if self.options.scheduler == "asha" else at
         if self.objective.judged:
             base = replace(base, checkpoints=replace(base.checkpoints, images=at[0]))
-        lent = SharedBySweep(
+        shared = SharedBySweep(
             SharedJudge.start(base) if self.objective.judged else None,
             self.tasks,
             self._pictures(self.index, total, Progress(sys.stdout)),
@@ -336,7 +336,7 @@ class Sweep:
         # Also of one that is resumed: it may be given more trials.
         found = {"total_images": total, "compared": asdict(self.objective)}
         self.folder.write_plan(self.options.plan() | found, to_yaml(settings))
-        running = Running(self.options, self.folder, self.space, self.objective, base, at, lent, self.at_once)
+        running = Running(self.options, self.folder, self.space, self.objective, base, at, shared, self.at_once)
         with _on_signals(running.stop):
             running.run()
         valued = self.report()

@@ -40,14 +40,14 @@ class Shared:
     Attributes:
         base: settings of every trial, but for those that are searched.
         at: images after which trials are compared; the last of them is the length of one that is not cut short.
-        lent: who judges checkpoints, where the objective is found by a probe; the data, where it fits into memory.
+        from_sweep: what the sweep provides: the evaluation pool, and the data if it fits into memory.
     """
 
     folder: SweepFolder
     base: Settings
     objective: Objective
     at: Sequence[int]
-    lent: SharedBySweep
+    from_sweep: SharedBySweep
 
 
 class Trial(tune.Trainable):  # type: ignore[misc]
@@ -91,10 +91,10 @@ class Trial(tune.Trainable):  # type: ignore[misc]
         branch = donor | {"values": self._values}
         with suppress(MissingFile):
             if json.loads((self._run / BRANCH).read_bytes()) == branch:
-                return  # begun before, by a life of this trial that was lost
+                return  # begun before, by an attempt of this trial that was lost
         folder = self._shared.folder
-        life = max(folder.lives(self._number), default=0) + 1
-        run = folder.trials / run_name(self._number, life)
+        attempt = max(folder.attempts(self._number), default=0) + 1
+        run = folder.trials / run_name(self._number, attempt)
         found = load_checkpoint(place(checkpoint), donor["checkpoint"])
         settings = self._settings(run.name)
         write_checkpoint(run, found.state, settings, step=found.step, attempt=0, kept=True)
@@ -127,7 +127,7 @@ class Trial(tune.Trainable):  # type: ignore[misc]
             settings = replaced(settings, {name: theirs[name] for name in self._values}, str(run))
         options = TrainOptions(resume=run.name if goes_on else "", settings=settings)
         before = values_of(run, shared.objective, shared.at)
-        return Driving(options, shared.lent, shared.objective, shared.at, before)
+        return Driving(options, shared.from_sweep, shared.objective, shared.at, before)
 
 
 def values_of(run: Place, objective: Objective, at: Sequence[int]) -> list[Value]:

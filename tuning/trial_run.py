@@ -1,4 +1,4 @@
-"""A trial's run, driven by a thread: the real training job, whose numbers are told as they come."""
+"""A trial's run, driven by a thread: the real training job, whose metrics are reported as they come."""
 
 import threading
 import time
@@ -23,7 +23,7 @@ class Driving:
     def __init__(
         self,
         options: TrainOptions,
-        lent: SharedBySweep,
+        shared: SharedBySweep,
         objective: Objective,
         at: Sequence[int],
         before: Sequence[Value],
@@ -31,9 +31,9 @@ class Driving:
         """
         Args:
             at: images after which it is compared with others; the last of them is its length.
-            before: values of the objective that an earlier life of the run has found.
+            before: values of the objective that an earlier attempt at the run has found.
         """
-        self._options, self._lent = options, lent
+        self._options, self._shared = options, shared
         self._reports, self._total = Reports(objective, at, options.settings.optimization.batch_size), at[-1]
         self._final: dict[str, Any] = {}
         self._queue: Queue[dict[str, Any]] = Queue()
@@ -75,7 +75,7 @@ class Driving:
     def _drive(self) -> None:
         state, reason = "finished", ""
         try:
-            launch = self._launch = Launch(self._options, self._lent, self._told)
+            launch = self._launch = Launch(self._options, self._shared, self._on_scalars)
             launch.preflight()
             launch.open_data()
             if self._stopped:
@@ -102,7 +102,7 @@ class Driving:
         else:
             self._final = report
 
-    def _told(self, images: int, values: Mapping[str, float]) -> None:
+    def _on_scalars(self, images: int, values: Mapping[str, float]) -> None:
         """From the run's monitor."""
         if "speed/images_per_second" in values:
             self._images, self._speed = images, values["speed/images_per_second"]

@@ -45,25 +45,25 @@ class Running:
         objective: Objective,
         base: Settings,
         at: Sequence[int],
-        lent: SharedBySweep,
+        shared: SharedBySweep,
         at_once: int,
     ) -> None:
         self._options, self._folder, self._space = options, folder, space
         self._objective, self._base, self._at, self._total = objective, base, at, at[-1]
-        self._lent, self._at_once = lent, at_once
+        self._shared, self._at_once = shared, at_once
         self.entries = Entries(objective, self._total, options.trials)
         self.board = Board(sys.stdout, self.entries)
         self.stopped_by: int | None = None
         self.over = ""
         """Which budget has ended the sweep, if one has."""
-        self._told = False
+        self._reported = False
         self._began = time.monotonic()
         self._hours_before = 0.0
         self._now: defaultdict[int, float] = defaultdict(float)
         """Seconds since the drivers of running trials began; those of drivers that each has had before."""
         self._earlier: defaultdict[int, float] = defaultdict(float)
         self._before: dict[int, float] = {}
-        """Seconds of trials in earlier lives of the sweep."""
+        """Seconds of trials in earlier calls of the sweep."""
 
     def stop(self, number: int) -> None:
         """End all trials with checkpoints, since that signal has come."""
@@ -99,7 +99,7 @@ class Running:
         suggestions = Suggestions(
             folder, chooser, defaults(self._space, self._base), unfinished, new, self._objective.mode
         )
-        shared = Shared(folder, self._base, self._objective, self._at, self._lent)
+        shared = Shared(folder, self._base, self._objective, self._at, self._shared)
         scratch = folder.place / TUNE
         scratch.delete()  # what Tune has left before
         store, path = folder.place.store
@@ -172,12 +172,12 @@ class Running:
         return bool(self.over)
 
     def _tell_stop(self, text: str) -> None:
-        if not self._told:
-            self._told = True
+        if not self._reported:
+            self._reported = True
             self.board.say(text)
 
     def _hours(self) -> float:
-        """That workers have taken, in all lives of the sweep."""
+        """That workers have taken, in all calls of the sweep."""
         now = sum(
             (self._now[number] + self._earlier[number]) * self._workers(entry)
             for number, entry in self.entries.by_number.items()

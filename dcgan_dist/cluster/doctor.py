@@ -32,7 +32,7 @@ CONNECT_S = 5.0
 LEAST_DISK, LEAST_SHM = 5 << 30, 1 << 30
 """Bytes that logs and spilled objects, and batches on their way, need."""
 CLOCK_S = 1.0
-"""Clocks that are further apart make logs and signs of life of several machines hard to compare."""
+"""Clocks that are further apart make logs and heartbeats of several machines hard to compare."""
 REDUCED = 1 << 20
 """float32 values of the all-reduce."""
 

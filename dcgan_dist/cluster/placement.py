@@ -51,7 +51,7 @@ class Placement:
 
 
 ANSWER_S = 1.0
-"""How long a node that lives may take to answer."""
+"""How long a live node may take to answer."""
 READER_CPUS = 1
 """Logical CPUs that must stay free for reading data: without one the run would wait for ever."""
 

@@ -37,9 +37,9 @@ class AttemptCost:
         return self.last_step - self.kept_step
 
 
-def lives(attempts: Sequence[Attempt], lines: Sequence[Point]) -> list[AttemptCost]:
+def attempt_costs(attempts: Sequence[Attempt], lines: Sequence[Point]) -> list[AttemptCost]:
     """All attempts of a run in order; `lines` are those of `read_lines`."""
-    found = []
+    costs = []
     for i, attempt in enumerate(attempts):
         points = [point for point in lines if point["attempt"] == attempt.number]
         times = {point["step"]: point["time"] for point in points}
@@ -48,7 +48,7 @@ def lives(attempts: Sequence[Attempt], lines: Sequence[Point]) -> list[AttemptCo
         begun = min(times.values(), default=attempt.started)
         ended = max(times.values(), default=attempt.started)
         kept_until = max((at for step, at in times.items() if step <= kept_step), default=begun)
-        found.append(
+        costs.append(
             AttemptCost(
                 number=attempt.number,
                 workers=attempt.workers,
@@ -60,16 +60,16 @@ def lives(attempts: Sequence[Attempt], lines: Sequence[Point]) -> list[AttemptCo
                 redone_s=ended - kept_until,
             )
         )
-    return found
+    return costs
 
 
-def totals(found: Sequence[AttemptCost]) -> dict[str, int | float]:
+def totals(costs: Sequence[AttemptCost]) -> dict[str, int | float]:
     """What all attempts together did and cost, as it stands in `run.json`."""
     return {
-        "attempts": len(found),
-        "steps_rolled_back": sum(life.steps_rolled_back for life in found),
-        "seconds_training": round(sum(life.train_s - life.redone_s for life in found), 1),
-        "seconds_starting": round(sum(life.start_s for life in found), 1),
-        "seconds_redone": round(sum(life.redone_s for life in found), 1),
-        "worker_hours": round(sum(life.workers * (life.start_s + life.train_s) for life in found) / 3600, 4),
+        "attempts": len(costs),
+        "steps_rolled_back": sum(cost.steps_rolled_back for cost in costs),
+        "seconds_training": round(sum(cost.train_s - cost.redone_s for cost in costs), 1),
+        "seconds_starting": round(sum(cost.start_s for cost in costs), 1),
+        "seconds_redone": round(sum(cost.redone_s for cost in costs), 1),
+        "worker_hours": round(sum(cost.workers * (cost.start_s + cost.train_s) for cost in costs) / 3600, 4),
     }

@@ -53,7 +53,7 @@ class Health:
         """`loss` of the run: what a won D does to it is known of ours alone."""
         self._loss = loss
         self._points: deque[tuple[int, Mapping[str, float]]] = deque()
-        self._told: set[Reason] = set()
+        self._reported: set[Reason] = set()
 
     def add(self, images: int, values: Mapping[str, float]) -> Finding | None:
         """A point of the curves: the finding that it makes sure, if that is a new one."""
@@ -64,9 +64,9 @@ class Health:
         while len(self._points) > 2 and self._points[1][0] <= images - WINDOW_IMAGES:
             self._points.popleft()
         found = self._judge(images)
-        if found is None or found.reason in self._told:
+        if found is None or found.reason in self._reported:
             return None
-        self._told.add(found.reason)
+        self._reported.add(found.reason)
         return found
 
     def _judge(self, images: int) -> Finding | None:

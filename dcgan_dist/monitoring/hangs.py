@@ -1,4 +1,4 @@
-"""Which rank do the others wait for? Pure rules over the ranks' signs of life."""
+"""Which rank do the others wait for? Pure rules over heartbeats."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from dcgan_dist.monitoring.messages import Heartbeat
 ORDER = ("start", "checkpoint", "data", "forward", "all-reduce")
 """Stages in the order in which a rank goes through them: once all is done for a step, the next one's number counts."""
 SILENT_S = 5.0
-"""A living rank is heard of more often than that."""
+"""A living rank sends heartbeats more often than that."""
 
 SLOW_SHARE = 0.6
 """A rank is slow if no other is at work for a larger part of the time that this one is: two in five wait for it."""
@@ -18,15 +18,15 @@ AT_WORK_SHARE = 0.5
 
 @dataclass(frozen=True)
 class LastHeartbeat:
-    """The last sign of a rank, and how long ago that was."""
+    """The last heartbeat of a rank, and how long ago that was."""
 
-    beat: Heartbeat
+    heartbeat: Heartbeat
     silent_s: float
 
     @property
     def still_s(self) -> float:
         """How long it has been where it is, as far as anybody knows."""
-        return self.beat["stage_s"] + self.silent_s
+        return self.heartbeat["stage_s"] + self.silent_s
 
 
 def stuck(ranks: Sequence[LastHeartbeat], limit_s: float) -> LastHeartbeat | None:
@@ -35,21 +35,21 @@ def stuck(ranks: Sequence[LastHeartbeat], limit_s: float) -> LastHeartbeat | Non
     It is one that is silent; else the one that has come least far: the others wait for it in a collective, or for their
     data, which Ray hands to all of them or to none.
     """
-    if not ranks or any(rank.still_s < limit_s or rank.beat["stage"] == "done" for rank in ranks):
+    if not ranks or any(rank.still_s < limit_s or rank.heartbeat["stage"] == "done" for rank in ranks):
         return None
 
     def progress(rank: LastHeartbeat) -> tuple[bool, int, int, float]:
         alive = rank.silent_s < SILENT_S
-        return alive, rank.beat["step"], ORDER.index(rank.beat["stage"]), -rank.still_s
+        return alive, rank.heartbeat["step"], ORDER.index(rank.heartbeat["stage"]), -rank.still_s
 
     return min(ranks, key=progress)
 
 
 def describe(rank: LastHeartbeat) -> str:
     """Where it is, for people."""
-    beat = rank.beat
-    text = f"rank {beat['rank']} on {beat['host']} has been in {beat['stage']} of step {beat['step']:,} for "
-    text += f"{rank.still_s:.0f} s"
+    heartbeat = rank.heartbeat
+    text = f"rank {heartbeat['rank']} on {heartbeat['host']} has been in {heartbeat['stage']} of step "
+    text += f"{heartbeat['step']:,} for {rank.still_s:.0f} s"
     return text + (f", and silent for {rank.silent_s:.0f} s" if rank.silent_s >= SILENT_S else "")
 
 

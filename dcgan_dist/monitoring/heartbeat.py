@@ -1,6 +1,6 @@
-"""A worker's sign of life: a thread that tells the mailbox where the rank is, and hears what the driver wishes.
+"""A worker's heartbeat: a thread that reports where the rank is, and learns what the driver requests.
 
-    worker: HeartbeatSender ──▶ Mailbox.beat ◀── driver: Receiver.beats
+    worker: HeartbeatSender ──▶ Mailbox.heartbeat ◀── driver: Receiver.heartbeats
 
 It also ends the process of a rank that waits for one that will never come: nothing else can, while the rank's own
 thread is inside a collective.
@@ -19,23 +19,23 @@ import torch
 from ray.actor import ActorHandle
 from ray.exceptions import RayError
 
-from dcgan_dist.monitoring.messages import Heartbeat, Vitals, Wish
+from dcgan_dist.monitoring.messages import Heartbeat, Request, Vitals
 from dcgan_dist.monitoring.vitals import busy_seconds, gpu_memory_share, machine_memory_share, process_memory
 
 logger = logging.getLogger(__name__)
 
 INTERVAL_S = 0.5
-"""Between two signs of life."""
+"""Time between two heartbeats."""
 ANSWER_S = 5.0
-"""How long a mailbox that is being started again may take to answer, before the next sign is tried."""
+"""How long a mailbox that is being restarted may take to answer, before the next heartbeat is sent."""
 ABANDONED = 70
-"""Exit status of a process that was told to end."""
+"""Exit status of a process that exits on request."""
 
 Stage = Literal["start", "data", "step", "checkpoint", "done"]
 
 
 class HeartbeatSender:
-    """Signs of life of the thread that made it, until `close`."""
+    """Sends heartbeats of the thread that created it, until `close`."""
 
     def __init__(self, mailbox: ActorHandle, attempt: int, rank: int, host: str, device: torch.device) -> None:
         self._mailbox, self._attempt, self._rank, self._host, self._device = mailbox, attempt, rank, host, device
@@ -46,11 +46,11 @@ class HeartbeatSender:
         self._stages_s = {"data": 0.0, "step": 0.0, "checkpoint": 0.0}
         self._stop: str | None = None
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._loop, name="pulse", daemon=True)
+        self._thread = threading.Thread(target=self._loop, name="heartbeat", daemon=True)
         self._thread.start()
 
     def at(self, stage: Stage, step: int) -> None:
-        """The rank begins a stage of a step. Costs a microsecond: the thread looks by itself."""
+        """Note that the rank begins a stage of a step. Costs a microsecond: the thread reads it by itself."""
         now = time.monotonic()
         before, _, since = self._now
         if before in self._stages_s:
@@ -58,11 +58,11 @@ class HeartbeatSender:
         self._now = stage, step, now
 
     def stop_requested(self) -> str | None:
-        """Why the run is to stop, None while it is to go on. Once told, it stays."""
+        """Why the run is to stop; None while it is to continue. A reason stays."""
         return self._stop
 
     def close(self) -> None:
-        """One last sign: this rank has done its part."""
+        """Send a last heartbeat, which says that this rank is done."""
         self.at("done", self._now[1])
         self._closing.set()
         self._thread.join()
@@ -72,16 +72,16 @@ class HeartbeatSender:
         while not closing:
             closing = self._closing.wait(INTERVAL_S)
             try:
-                wish: Wish = ray.get(self._mailbox.beat.remote(self._beat()), timeout=ANSWER_S)
-            except RayError as error:  # it is started again, and the wish is repeated to it
+                request: Request = ray.get(self._mailbox.heartbeat.remote(self._heartbeat()), timeout=ANSWER_S)
+            except RayError as error:  # it is started again, and the request is repeated to it
                 logger.debug("The mailbox did not answer: %s", error)
                 continue
-            self._stop = self._stop or wish["stop"]
-            if wish["abandon"] == self._attempt:
-                logger.error("The driver has given up this worker group.")
+            self._stop = self._stop or request["stop"]
+            if request["abandon"] == self._attempt:
+                logger.error("The driver has given up on this worker group.")
                 os._exit(ABANDONED)
 
-    def _beat(self) -> Heartbeat:
+    def _heartbeat(self) -> Heartbeat:
         stage, step, since = self._now
         return {
             "attempt": self._attempt,

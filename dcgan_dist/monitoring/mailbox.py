@@ -1,8 +1,8 @@
-"""The way of the workers' messages to the driver: an actor in the middle, so that neither end waits for the other.
+"""How the workers' messages reach the driver: through an actor, so that neither end waits for the other.
 
     worker: Sender.send ──▶ Mailbox (actor, 0 CPUs, on the driver's node) ◀── driver: Receiver.receive
 
-Signs of life go the same way (`heartbeat.py`), and their answers carry the driver's wishes.
+Heartbeats go the same way (`heartbeat.py`), and their answers carry the driver's requests.
 """
 
 import logging
@@ -15,7 +15,7 @@ from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from dcgan_dist.monitoring.hangs import LastHeartbeat
-from dcgan_dist.monitoring.messages import Heartbeat, Message, MessageBuffer, Wish
+from dcgan_dist.monitoring.messages import Heartbeat, Message, MessageBuffer, Request
 
 logger = logging.getLogger(__name__)
 
@@ -29,39 +29,39 @@ class Mailbox:
 
     def __init__(self) -> None:
         self._buffer = MessageBuffer()
-        self._beats: dict[int, tuple[Heartbeat, float]] = {}
-        self._wish: Wish = {"stop": None, "abandon": None}
+        self._heartbeats: dict[int, tuple[Heartbeat, float]] = {}
+        self._request: Request = {"stop": None, "abandon": None}
 
     def put(self, messages: list[Message]) -> None:
-        """Take messages in."""
+        """Append messages to the buffer."""
         self._buffer.put(messages)
 
-    def beat(self, beat: Heartbeat) -> Wish:
-        """Take a rank's sign of life in; the answer is what the driver wishes."""
-        newest = max((other["attempt"] for other, _ in self._beats.values()), default=0)
-        if beat["attempt"] > newest:
-            self._beats.clear()
-        if beat["attempt"] >= newest:
-            self._beats[beat["rank"]] = beat, time.monotonic()
-        return self._wish
+    def heartbeat(self, heartbeat: Heartbeat) -> Request:
+        """Take the heartbeat of a rank; returns what the driver requests."""
+        newest = max((other["attempt"] for other, _ in self._heartbeats.values()), default=0)
+        if heartbeat["attempt"] > newest:
+            self._heartbeats.clear()
+        if heartbeat["attempt"] >= newest:
+            self._heartbeats[heartbeat["rank"]] = heartbeat, time.monotonic()
+        return self._request
 
-    def wish(self, wish: Wish) -> None:
-        """What the driver wishes from now on."""
-        self._wish = wish
+    def request(self, request: Request) -> None:
+        """Set what the driver requests from now on."""
+        self._request = request
 
-    def beats(self, wish: Wish) -> list[LastHeartbeat]:
-        """The newest sign of life of each rank of the newest attempt; says again what is wished."""
-        self.wish(wish)
+    def heartbeats(self, request: Request) -> list[LastHeartbeat]:
+        """The newest heartbeat of each rank of the newest attempt; also sets the request, as `request` does."""
+        self.request(request)
         now = time.monotonic()
-        return [LastHeartbeat(beat, now - at) for beat, at in self._beats.values()]
+        return [LastHeartbeat(heartbeat, now - at) for heartbeat, at in self._heartbeats.values()]
 
     def drain(self) -> list[Message]:
-        """Hand out what has come since the last time."""
+        """Remove and return what has come since the last call."""
         return self._buffer.drain()
 
 
 def create_mailbox() -> ActorHandle:
-    """A `Mailbox` on this process's node, which lives as long as this driver.
+    """Create a `Mailbox` on this process's node, which lives as long as this driver.
 
     Ray restarts it when its process dies: handles stay valid, and what it held is lost.
     """
@@ -70,7 +70,7 @@ def create_mailbox() -> ActorHandle:
 
 
 class Sender:
-    """A worker's end. No method waits or raises because of the mailbox, but `flush` waits as long as it is told to.
+    """A worker's end. No method waits or raises because of the mailbox, except `flush`, which waits for a given time.
 
     One delivery is under way at a time. What is sent meanwhile waits here, in a buffer with the mailbox's own limit;
     what a dead mailbox did not take is delivered again.
@@ -84,12 +84,12 @@ class Sender:
         self._lost = False
 
     def send(self, message: Message) -> None:
-        """Pass a message on, now or with one of the next calls."""
+        """Send a message, now or with one of the next calls."""
         self._waiting.put([message])
         self._advance(timeout_s=0)
 
     def flush(self, timeout_s: float) -> bool:
-        """At the end: wait until the mailbox has everything; False when it has not within the time."""
+        """Wait until the mailbox has everything; False if it has not after `timeout_s`."""
         deadline = time.monotonic() + timeout_s
         while self._delivery is not None or len(self._waiting):
             left_s = deadline - time.monotonic()
@@ -128,34 +128,34 @@ class Receiver:
 
     def __init__(self, mailbox: ActorHandle) -> None:
         self._mailbox = mailbox
-        self._wish: Wish = {"stop": None, "abandon": None}
+        self._request: Request = {"stop": None, "abandon": None}
         self._call: ObjectRef | None = None
         self._look: ObjectRef | None = None
         self._lost = False
 
-    def wish(self, wish: Wish) -> None:
-        """What the workers are to do, from now on. It is repeated by `beats`, so that a restarted mailbox knows it."""
-        self._wish = wish
-        self._mailbox.wish.remote(wish)
+    def request(self, request: Request) -> None:
+        """Set what the workers are to do. `heartbeats` repeats it, so that a restarted mailbox knows it."""
+        self._request = request
+        self._mailbox.request.remote(request)
 
-    def beats(self, timeout_s: float) -> list[LastHeartbeat]:
-        """The newest sign of life of each rank, or nothing where the mailbox does not answer in time."""
+    def heartbeats(self, timeout_s: float) -> list[LastHeartbeat]:
+        """The newest heartbeat of each rank; nothing if the mailbox does not answer in time."""
         try:
-            self._look = self._look or self._mailbox.beats.remote(self._wish)
+            self._look = self._look or self._mailbox.heartbeats.remote(self._request)
             ready, _ = ray.wait([self._look], timeout=timeout_s)
             if not ready:
                 return []
             look, self._look = self._look, None
             heard: list[LastHeartbeat] = ray.get(look)
             return heard
-        except RayError as error:  # told by `receive`
+        except RayError as error:  # reported by `receive`
             logger.debug("The mailbox did not answer: %s", error)
             return []
 
     def receive(self, timeout_s: float) -> list[Message]:
-        """What has come since the last time, or nothing where the mailbox does not answer in time.
+        """What has come since the last call; nothing if the mailbox does not answer in time.
 
-        A death of the mailbox is told once, as an event.
+        A death of the mailbox is reported once, as an event.
         """
         try:
             # A call that did not answer in time is kept: a second one would find the mailbox empty.

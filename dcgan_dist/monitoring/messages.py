@@ -1,4 +1,4 @@
-"""What workers tell the driver: plain dictionaries, told apart by `kind`, and a bounded buffer for them.
+"""Messages from workers to the driver: plain dictionaries with a `kind`, and a bounded buffer for them.
 
 Dictionaries and not dataclasses, so that a worker writes a literal and pickle carries no class. Values are Python's own
 numbers and strings; only pictures hold an array. No Ray here.
@@ -78,7 +78,7 @@ class BadImages(TypedDict):
 
     kind: Literal["bad_images"]
     samples: list[int]
-    """Their numbers in the data set; one that was told before is not counted again."""
+    """Their numbers in the data set; one that was reported before is not counted again."""
     step: int
     images: int
 
@@ -95,7 +95,7 @@ class CheckpointWritten(TypedDict):
 
 
 class Dropped(TypedDict):
-    """What a full buffer threw away; made by the buffer itself."""
+    """What a full buffer dropped; made by the buffer itself."""
 
     kind: Literal["dropped"]
     scalars: int
@@ -103,7 +103,7 @@ class Dropped(TypedDict):
 
 
 class Vitals(TypedDict):
-    """How a rank and its machine fare. None: this system does not tell."""
+    """Load of a rank and its machine. None: not available on this system."""
 
     age_s: float
     """Since the rank began."""
@@ -120,26 +120,26 @@ class Vitals(TypedDict):
 
 
 class Heartbeat(TypedDict):
-    """A sign of life of a rank. No message: the mailbox keeps the newest of each rank."""
+    """Where a rank is. No message: the mailbox keeps the newest heartbeat of each rank."""
 
     attempt: int
     rank: int
     host: str
     stage: Literal["start", "checkpoint", "data", "forward", "all-reduce", "done"]
     step: int
-    """That is under way: steps of the run that are done."""
+    """The step that is under way: how many steps of the run are done."""
     stage_s: float
     """How long it has been in this stage of this step; forward and all-reduce are one in this."""
     vitals: Vitals
 
 
-class Wish(TypedDict):
-    """What the driver wants of the workers."""
+class Request(TypedDict):
+    """What the driver requests of the workers."""
 
     stop: str | None
     """Why the run is to stop with a checkpoint; None while it is to go on."""
     abandon: int | None
-    """Number of an attempt whose processes are to end at once."""
+    """Number of an attempt whose processes are to exit at once."""
 
 
 Message = Started | Scalars | Pictures | Event | BadImages | CheckpointWritten | Dropped
@@ -158,7 +158,7 @@ class MessageBuffer:
     """Keeps messages in order until they are fetched, in bounded memory.
 
     When it is full, the oldest numbers go first, then the oldest pictures, and only then the oldest of all others:
-    a curve with a gap is still a curve, but an event is told once.
+    a curve with a gap is still a curve, but an event is sent only once.
     """
 
     def __init__(self, limit_bytes: int = BUFFER_BYTES) -> None:

@@ -1,7 +1,7 @@
 """The driver's monitor: takes what workers send, and alone writes terminal, TensorBoard, `metrics.jsonl` and pictures.
 
 It runs in a thread of the driver. Nothing that fails here (a full disk, a store that is away, a closed terminal) ends
-the run: it is told once, what was to be written is kept, and it is tried again.
+the run: it is reported once, what was to be written is kept, and it is tried again.
 """
 
 import logging
@@ -65,12 +65,12 @@ class Monitor:
         terminal: Terminal,
         totals: Totals,
         name_of: Callable[[int], str] = "number {}".format,
-        told: Callable[[int, Mapping[str, float]], None] = lambda images, values: None,
+        on_scalars: Callable[[int, Mapping[str, float]], None] = lambda images, values: None,
     ) -> None:
         """
         Args:
             name_of: what a person knows an image of the data set by, from its number.
-            told: is given every number that the curves get, by name, with the images that it speaks of.
+            on_scalars: called with every point of the curves: images, and values by metric name.
         """
         self._run = run
         self._settings = settings
@@ -78,7 +78,7 @@ class Monitor:
         self._terminal = terminal
         self._totals = totals
         self._name_of = name_of
-        self._told = told
+        self._on_scalars = on_scalars
         self._group: Started | None = None
         self._newest_images = 0
         self._terminal_lock = threading.Lock()
@@ -124,7 +124,7 @@ class Monitor:
         return {worker["rank"]: worker["host"] for worker in self._group["workers"]} if self._group else {}
 
     def hear(self, ranks: Sequence[LastHeartbeat]) -> None:
-        """Take in signs of life: what they come to goes with the next point of the curves, and a slow rank is named."""
+        """Take heartbeats: shares of time go with the next point of the curves, and a slow rank is reported."""
         values, slow = self._ranks.hear(ranks)
         if values:
             self._rank_values = values
@@ -207,7 +207,7 @@ class Monitor:
         values, self._rank_values = self._rank_values, {}
         finding = self._health.add(message["images"], message["values"])
         self._curves.add({**message, "values": message["values"] | values}, str(finding) if finding else None)
-        self._told(message["images"], message["values"] | values)
+        self._on_scalars(message["images"], message["values"] | values)
         bad = {"data/bad_images": float(len(self._curves.bad_images))}
         self._trackers.numbers(message["images"], message["values"] | values | bad)
         points.append(message)
@@ -224,7 +224,7 @@ class Monitor:
     def _take_probe(self, found: Probed) -> None:
         self._curves.add_probed(found)
         value = {probe_metric(found["task"]): found["accuracy"]}
-        self._told(found["images"], value)
+        self._on_scalars(found["images"], value)
         self._trackers.numbers(found["images"], value)
 
     def _take_start(self, message: Started) -> None:
@@ -246,7 +246,7 @@ class Monitor:
             f"{epoch - message['images'] % epoch:,} images left in this epoch)"
         )
         if before is not None:
-            # Steps since the last point of the curves are lost as well, but nobody told of them.
+            # Steps since the last point of the curves are lost as well, but nobody reported them.
             lost, self._newest_images = max(0, self._newest_images - message["images"]), message["images"]
             text += f" with {count(len(message['workers']), 'worker')}, {len(before['workers'])} before; "
             text += f"{count(lost, 'image')} rolled back" if lost else "nothing rolled back"

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from dcgan_dist.cli.invocation import command_line
-from dcgan_dist.monitoring.attempt_costs import lives, totals
+from dcgan_dist.monitoring.attempt_costs import attempt_costs, totals
 from dcgan_dist.monitoring.sinks.curves import Point, read_lines, read_points
 from dcgan_dist.monitoring.sinks.terminal import duration, epochs_of
 from dcgan_dist.numerals import count
@@ -92,7 +92,7 @@ def describe(run: Place, found: Standing, now: float) -> list[str]:
         losses = [f"{short} {statistics.fmean(mean):.2f}" for short, name in names if (mean := _values(recent, name))]
         lines.append(("loss", "  ".join(losses)))
     if found.attempts:
-        told = lives(found.attempts, found.lines)
+        told = attempt_costs(found.attempts, found.lines)
         sums = totals(told)
         lines.append(
             (
@@ -126,7 +126,7 @@ def _epoch(images: int, record: Mapping[str, Any]) -> str:
 
 
 def _silence(found: Standing, now: float) -> float:
-    """Seconds since the last sign of life; 0 where there has been none, since it has only just begun."""
+    """Seconds since the last update; 0 if there has been none, because the run has only just begun."""
     signs = [attempt.started for attempt in found.attempts] + [point["time"] for point in found.lines[-1:]]
     # A command that resumes the run writes the record before its workers are up.
     if signs and (written := found.record.get("written")):
@@ -142,10 +142,10 @@ def _status(run: Place, status: str, silent_s: float | None, *, is_driver_gone: 
     if silent_s is None:
         return f"{status}; resume with: {again}"
     if is_driver_gone:
-        return f"killed, last sign of life {duration(silent_s)} ago; resume with: {again}"
+        return f"killed, last update {duration(silent_s)} ago; resume with: {again}"
     if silent_s < SILENT_S:
-        return f"running, last sign of life {duration(silent_s)} ago" if silent_s else "starting"
-    return f"no sign of life for {duration(silent_s)}: if it is dead, resume it with: {again}"
+        return f"running, last update {duration(silent_s)} ago" if silent_s else "starting"
+    return f"no update for {duration(silent_s)}: if it is dead, resume it with: {again}"
 
 
 def _values(points: Sequence[Point], name: str) -> list[float]:

@@ -1,4 +1,4 @@
-"""What each rank does with its time, from its signs of life; pure."""
+"""What each rank does with its time, from its heartbeats; pure."""
 
 from collections.abc import Sequence
 
@@ -10,43 +10,45 @@ PERIOD_S = 60.0
 
 
 class Ranks:
-    """Takes in signs of life, and tells once in a while what they come to."""
+    """Turns heartbeats into shares of time, once in a while, and names slow ranks."""
 
     def __init__(self) -> None:
         self._attempt = 0
         self._before: dict[int, Heartbeat] = {}
-        self._told: set[int] = set()
+        self._reported: set[int] = set()
 
     def hear(self, ranks: Sequence[LastHeartbeat]) -> tuple[dict[str, float], str | None]:
         """Numbers by metric name, and which rank is slow where that is new; both empty until a period is over."""
-        beats = {rank.beat["rank"]: rank.beat for rank in ranks}
-        attempt = max((beat["attempt"] for beat in beats.values()), default=self._attempt)
-        if attempt != self._attempt or beats.keys() - self._before.keys():
-            self._attempt, self._before = attempt, beats
-            self._told.clear()
+        heartbeats = {rank.heartbeat["rank"]: rank.heartbeat for rank in ranks}
+        attempt = max((heartbeat["attempt"] for heartbeat in heartbeats.values()), default=self._attempt)
+        if attempt != self._attempt or heartbeats.keys() - self._before.keys():
+            self._attempt, self._before = attempt, heartbeats
+            self._reported.clear()
             return {}, None
-        if not beats or any(_age(beat) - _age(self._before[rank]) < PERIOD_S for rank, beat in beats.items()):
+        if not heartbeats or any(
+            _age(heartbeat) - _age(self._before[rank]) < PERIOD_S for rank, heartbeat in heartbeats.items()
+        ):
             return {}, None
         values: dict[str, float] = {}
         at_work: dict[int, float] = {}
-        for rank, beat in sorted(beats.items()):
-            shares = _shares(self._before[rank], beat)
+        for rank, heartbeat in sorted(heartbeats.items()):
+            shares = _shares(self._before[rank], heartbeat)
             values |= {f"worker/{rank}/{name}": value for name, value in shares.items()}
             if "busy_share" in shares:
                 # Waiting for data is no waiting for others.
                 at_work[rank] = min(1.0, shares["busy_share"] + shares["data_share"])
-        self._before = beats
+        self._before = heartbeats
         culprit = slow(at_work)
-        if culprit is None or culprit in self._told:
+        if culprit is None or culprit in self._reported:
             return values, None
-        self._told.add(culprit)
+        self._reported.add(culprit)
         idle = 1 - max(share for rank, share in at_work.items() if rank != culprit)
-        host = beats[culprit]["host"]
+        host = heartbeats[culprit]["host"]
         return values, f"slow: rank {culprit} on {host} keeps the others waiting for {idle:.0%} of the time"
 
 
-def _age(beat: Heartbeat) -> float:
-    return beat["vitals"]["age_s"]
+def _age(heartbeat: Heartbeat) -> float:
+    return heartbeat["vitals"]["age_s"]
 
 
 def _shares(before: Heartbeat, now: Heartbeat) -> dict[str, float]:

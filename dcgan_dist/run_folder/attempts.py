@@ -10,7 +10,7 @@ from dcgan_dist.storage import Place
 
 @dataclass(frozen=True)
 class Attempt:
-    """One life of the worker group. Data source and workers learn from this alone where they begin.
+    """One worker group, from its start to its end. Data source and workers learn from this alone where they begin.
 
     Attributes:
         number: counts from 1 in a run.

@@ -99,11 +99,11 @@ class FirstMinute:
         self._tell = tell
         self._newest: int | None = None
         self._images, self._seconds = 0, 0.0
-        self._told = False
+        self._reported = False
 
     def __call__(self, images: int, values: Mapping[str, float]) -> None:
         """Take a point of the curves; those without a speed are passed over."""
-        if self._told or SPEED not in values:
+        if self._reported or SPEED not in values:
             return
         before, self._newest = self._newest, images
         if before is None or images <= before:
@@ -114,7 +114,7 @@ class FirstMinute:
         self._images += images - before
         self._seconds += (images - before) / values[SPEED]
         if self._seconds >= LOOK_S:
-            self._told = True
+            self._reported = True
             self._tell(images, self._images / self._seconds, self._seconds)
 
 

@@ -31,7 +31,7 @@ from dcgan_dist.evaluation.task import Task
 from dcgan_dist.evaluation.tasks import parse_tasks
 from dcgan_dist.extensions import Code, checksums, import_code
 from dcgan_dist.model.dcgan import count_parameters, new_networks
-from dcgan_dist.monitoring.attempt_costs import lives, totals
+from dcgan_dist.monitoring.attempt_costs import attempt_costs, totals
 from dcgan_dist.monitoring.sinks.curves import read_lines
 from dcgan_dist.monitoring.sinks.trackers import Status, require_trackers
 from dcgan_dist.numerals import count
@@ -98,15 +98,15 @@ class Launch:
     def __init__(
         self,
         options: TrainOptions,
-        lent: SharedBySweep | None = None,
-        told: Callable[[int, Mapping[str, float]], None] = lambda images, values: None,
+        shared: SharedBySweep | None = None,
+        on_scalars: Callable[[int, Mapping[str, float]], None] = lambda images, values: None,
     ) -> None:
         """See that names and addresses lead somewhere; nothing is written and nothing is started.
 
         Args:
-            lent: by a sweep, which also goes on with a run that is trained to its end, but not judged; none:
-                evaluation actors are the run's own, where the settings name tasks.
-            told: see `Monitor`.
+            shared: what a sweep provides to its trials, which also resume once they are trained to their end, if
+                checkpoints are left to evaluate; None: a run of its own.
+            on_scalars: see `Monitor`.
 
         Raises:
             SettingsError: the name is taken; networks or loss of the user's own cannot be used.
@@ -121,8 +121,8 @@ class Launch:
         self.run = place(self.settings.storage) / self.settings.name
         self.init_from: tuple[Place, str] | None = None
         self.live: LiveProbe | None = None
-        self._lent, self._told = lent or SharedBySweep(), told
-        self._is_trial = lent is not None
+        self._shared, self._on_scalars = shared or SharedBySweep(), on_scalars
+        self._is_trial = shared is not None
         self._trained = False
         self._supervisor: Supervisor | None = None
         self._stopped = False
@@ -144,17 +144,17 @@ class Launch:
                 f"monitoring.audit needs storage on a local disk, but storage is {self.settings.storage}"
             )
         require_trackers(self.settings)
-        if self._lent.code is None:
+        if self._shared.code is None:
             self.code = import_code(self.settings)
             require_contract(self.settings, self.code)
         else:
-            self.code = self._lent.code
+            self.code = self._shared.code
         self.shards = find_shards(self.settings)
-        if self.settings.data.path != EMBEDDED and lent is None:
+        if self.settings.data.path != EMBEDDED and shared is None:
             look_at_first(self.shards, self.settings.data, self.settings.networks.image_size)
         # Those of the embedded data set may have yet to be drawn.
         self._trained_on = self._all_trained_on([] if self.settings.data.path == EMBEDDED else self.shards)
-        self.tasks = open_tasks(self.settings, self._trained_on) if lent is None else []
+        self.tasks = open_tasks(self.settings, self._trained_on) if shared is None else []
 
     def _taken(self) -> SettingsError:
         """The run is to be a new one, but there is something of its name."""
@@ -234,8 +234,8 @@ class Launch:
         self._trained = newest is not None and newest.step >= self.total_steps
         if newest is not None and self._trained and not self._is_trial:
             raise RunDone(f"{self.run} is finished: it has seen {newest.images:,} images")
-        if self._lent.pictures is not None:
-            self.pictures: ShardPictures | CachedPictures = self._lent.pictures
+        if self._shared.pictures is not None:
+            self.pictures: ShardPictures | CachedPictures = self._shared.pictures
             return
         cached = is_cached(settings.data.cache, len(self.index), size, images, self.facts.store_bytes)
         self.pictures = cache_pictures(shards, progress) if cached else shards
@@ -370,7 +370,7 @@ class Launch:
         self._record("running")
         # Before anything else: reading would take their CPUs.
         pool = Pool(probe.actors, probe.cpus, probe.gpus, probe.threads, probe.resource) if self.tasks else None
-        judge = self._lent.judge if pool is None else PoolJudge(pool, probe.actors, self.tasks)
+        judge = self._shared.judge if pool is None else PoolJudge(pool, probe.actors, self.tasks)
         mailbox = create_mailbox()
         receiver = Receiver(mailbox)
         reading = Reading(self.plan, self.pictures)
@@ -397,19 +397,19 @@ class Launch:
 
         first_minute = FirstMinute(say_expected)
 
-        def told(images: int, values: Mapping[str, float]) -> None:
-            self._told(images, values)
+        def take_scalars(images: int, values: Mapping[str, float]) -> None:
+            self._on_scalars(images, values)
             if not self._is_trial:
                 first_minute(images, values)
 
-        monitor = Monitor(self.run, settings, receiver, terminal, length, self._in_shards.names, told)
+        monitor = Monitor(self.run, settings, receiver, terminal, length, self._in_shards.names, take_scalars)
         monitor.start()
         if pool is not None:
             pool.say = monitor.say
         if judge is not None:
             dtype = torch.float16 if probe.half else torch.float32
-            tasks = self.tasks or self._lent.tasks
-            wanted = self._is_wanted if self._lent.judged_at else None
+            tasks = self.tasks or self._shared.tasks
+            wanted = self._is_wanted if self._shared.judged_at else None
             self.live = LiveProbe(self.run, judge, tasks, dtype, monitor.say, monitor.probed, self.code, wanted)
             self.live.start()
         held = dict if pool is None else pool.held
@@ -424,7 +424,7 @@ class Launch:
             if self.live is not None:
                 self.live.close(finish=False)
             monitor.close(ended)
-            # What the run ended with is told, not that the record of it could not be written either.
+            # Report what the run ended with, not that the record of it could not be written either.
             with suppress(DcganDistError):
                 newest = newest_manifest(self.run)
                 self._record(ended, newest["step"] if newest else 0)
@@ -443,7 +443,7 @@ class Launch:
 
     def _is_wanted(self, images: int) -> bool:
         """Whether the checkpoint of so many images is to be judged."""
-        return first_after(self._lent.judged_at, images, self.settings.optimization.batch_size) is not None
+        return first_after(self._shared.judged_at, images, self.settings.optimization.batch_size) is not None
 
     def stop(self) -> None:
         """Let the run end with a checkpoint, from any thread; as SIGTERM does where the command runs."""
@@ -488,7 +488,7 @@ class Launch:
 
     def _require_judge(self) -> None:
         """What is trained for its accuracies ends where none can be found any more."""
-        if self._lent.judge is not None and self.live is not None and self.live.failure:
+        if self._shared.judge is not None and self.live is not None and self.live.failure:
             raise DcganDistError(f"its checkpoints cannot be evaluated: {self.live.failure}")
 
     def _record(self, status: str, step: int = 0) -> None:
@@ -512,7 +512,7 @@ class Launch:
                 "generator": step if both else -(-step // 2),
                 "discriminator": step if both else step // 2,
             },
-            **totals(lives(attempts(self.run), read_lines(self.run))),
+            **totals(attempt_costs(attempts(self.run), read_lines(self.run))),
             **({} if self.live is None else {"probe": self.live.record()}),
             **({"code": checksums()} if self.code else {}),
             "versions": versions("torch", "ray", "numpy", "pyarrow"),

@@ -1,6 +1,6 @@
-"""What becomes of a worker group, and of the run once that has ended: decided from facts alone, by pure functions.
+"""When a worker group stops, what follows its end, and when the next one starts: pure functions of facts.
 
-The supervisor gathers the facts, does what is decided here, and says so.
+The supervisor gathers the facts, carries the decisions out, and reports them.
 """
 
 from collections import Counter
@@ -14,24 +14,24 @@ SETTLE_S = 5.0
 """How long after a group's end the machines that it held may take to be free again."""
 
 Stop = Literal["", "signal", "finding", "notice", "resize"]
-"""Why a group is asked to stop with a checkpoint; empty: it is not. After `notice` and `resize` another one starts."""
+"""Why a group is to stop with a checkpoint; empty: it is not. After `notice` and `resize` another group starts."""
 
 
 @dataclass(frozen=True)
 class Running:
-    """What is known of a group that runs.
+    """Facts about a running group.
 
     Attributes:
-        asked: why it has been asked to stop, if it has.
-        signalled: whether the run is to end, since a signal came.
-        finding: whether something was found that ends the run.
+        requested: why it has already been told to stop, if it has.
+        signalled: whether a signal asks the run to stop.
+        finding: whether an error was found that ends the run.
         leaving: nodes of the group that have been given notice.
-        arrived: nodes that have come since the group was started.
-        workers: of the group.
+        arrived: nodes that joined the cluster since the group was started.
+        workers: size of the group.
         room: workers that all nodes have room for.
     """
 
-    asked: Stop
+    requested: Stop
     signalled: bool
     finding: bool
     leaving: int
@@ -41,13 +41,13 @@ class Running:
 
 
 def why_stop(facts: Running) -> Stop:
-    """Why the group is to stop now. A group that stops for a new one is asked nothing else of the kind."""
+    """Why the group is to stop now. One that already stops for notice or resize keeps its reason."""
     if facts.signalled:
         return "signal"
     if facts.finding:
         return "finding"
-    if facts.asked in ("notice", "resize"):
-        return facts.asked
+    if facts.requested in ("notice", "resize"):
+        return facts.requested
     if facts.leaving:
         return "notice"
     # What is free says little: read tasks hold a CPU also while they wait to hand on what they have read.
@@ -56,7 +56,7 @@ def why_stop(facts: Running) -> Stop:
     return ""
 
 
-How = Literal["in order", "mendable", "lost", "defect"]
+How = Literal["in order", "fixable", "lost", "defect"]
 
 
 @dataclass(frozen=True)
@@ -64,33 +64,33 @@ class Ended:
     """How a group has ended.
 
     Attributes:
-        how: it stopped in order; or with an error that a user can mend, with a loss of a part of the cluster, or with
-            anything else, which is a defect of ours.
+        how: it stopped in order; or with an error that the user can fix, with the loss of a part of the cluster, or
+            with anything else, which is a bug.
         complete: whether the run is trained to its end.
-        asked: why it had been asked to stop, if it had.
-        signalled: whether the run is to end, since a signal came; also one that came too late to be asked for.
-        finding: whether something was found that ends the run; likewise.
+        requested: why it had been told to stop, if it had.
+        signalled: whether a signal asks the run to stop; also one that came too late for the group to act on.
+        finding: whether an error was found that ends the run; likewise.
     """
 
     how: How
     complete: bool
-    asked: Stop
+    requested: Stop
     signalled: bool
     finding: bool
 
 
-After = Literal["finding", "finish", "again", "mendable", "defect", "lost while stopping", "count the loss"]
+After = Literal["finding", "finish", "again", "fixable", "defect", "lost while stopping", "count the loss"]
 
 
 def what_next(facts: Ended) -> After:
-    """What becomes of the run: it ends with the finding, in order, or with the group's error; or goes on."""
+    """How the run continues: it ends with the finding, in order, or with the group's error, or another group starts."""
     if facts.finding:
         return "finding"
     if facts.how == "in order":
-        starts_again = facts.asked in ("notice", "resize") and not facts.signalled and not facts.complete
+        starts_again = facts.requested in ("notice", "resize") and not facts.signalled and not facts.complete
         return "again" if starts_again else "finish"
-    if facts.how == "mendable":
-        return "mendable"
+    if facts.how == "fixable":
+        return "fixable"
     if facts.how == "defect":
         return "defect"
     return "lost while stopping" if facts.signalled else "count the loss"
@@ -98,15 +98,15 @@ def what_next(facts: Ended) -> After:
 
 @dataclass(frozen=True)
 class Waiting:
-    """What is known while a group waits for room.
+    """Facts while a group waits for room.
 
     Attributes:
         room: workers that all nodes have room for; 0: fewer than the run needs.
-        free: those that there is room for at the moment; 0 as well.
-        waited_s: so far.
-        is_over: whether patience is.
-        signalled: whether the run is to end.
-        told: whether it was said that the run waits.
+        free: workers that there is room for right now; 0: likewise.
+        waited_s: time waited so far.
+        is_over: whether the limit for waiting is reached.
+        signalled: whether a signal asks the run to stop.
+        announced: whether the user has been told that the run waits.
     """
 
     room: int
@@ -114,11 +114,11 @@ class Waiting:
     waited_s: float
     is_over: bool
     signalled: bool
-    told: bool
+    announced: bool
 
 
-def may_start(facts: Waiting) -> Literal["start", "wait", "tell", "give up"]:
-    """Whether a group starts, with as many workers as there is room for at the moment.
+def may_start(facts: Waiting) -> Literal["start", "wait", "announce", "give up"]:
+    """Whether a group starts now, with as many workers as there is room for right now.
 
     That may be fewer than the nodes have room for, but only once they have had time to become free.
     """
@@ -127,15 +127,15 @@ def may_start(facts: Waiting) -> Literal["start", "wait", "tell", "give up"]:
         return "start" if facts.free >= facts.room or settled else "wait"
     if facts.is_over or facts.signalled:
         return "give up"
-    return "tell" if settled and not facts.told else "wait"
+    return "announce" if settled and not facts.announced else "wait"
 
 
 Cause = Literal["process", "node", "hang"]
-"""What a group was lost with: a process of it, a whole node, or that no rank got on."""
+"""Why a group was lost: one of its processes died, a whole node died, or no rank made progress."""
 
 
 def cause_of(*, hung: bool, node_gone: bool) -> Cause:
-    """A group that hung is ended by us, which may look like the loss of a process or a node."""
+    """The cause of a loss. A hung group is killed on purpose, which can look like the loss of a process or a node."""
     if hung:
         return "hang"
     return "node" if node_gone else "process"
@@ -144,7 +144,7 @@ def cause_of(*, hung: bool, node_gone: bool) -> Cause:
 class Budgets:
     """Losses in a row with no new checkpoint between them: each cause has a budget of its own.
 
-    A process that dies again and again is a defect; that machines go is the way of cheap ones.
+    A process that dies again and again is a bug; spot machines are expected to disappear.
     """
 
     def __init__(self, workers: WorkerSettings) -> None:
@@ -157,7 +157,7 @@ class Budgets:
         self._losses: Counter[Cause] = Counter()
 
     def take(self, cause: Cause, step: int) -> str | None:
-        """Count a loss, with the newest checkpoint at `step`; where it is one too many, what is to be said of it."""
+        """Count a loss, with the newest checkpoint at `step`; returns the error message if it is one too many."""
         if step > self._step:
             self._step = step
             self._losses.clear()

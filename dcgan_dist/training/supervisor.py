@@ -1,4 +1,4 @@
-"""The lives of a run's worker groups: started, watched, ended in order when machines come or go, started again.
+"""Starts a run's worker groups, watches them, ends them in order when machines come or go, and starts them again.
 
 Ray's own retries are not used. They know neither whether there was progress since the last loss nor how many workers
 fit by now, and they resize a group without letting it write a checkpoint.
@@ -24,7 +24,7 @@ from dcgan_dist.cluster.placement import (
 from dcgan_dist.errors import ClusterError, DcganDistError
 from dcgan_dist.monitoring.hangs import LastHeartbeat, describe, stuck
 from dcgan_dist.monitoring.mailbox import Receiver
-from dcgan_dist.monitoring.messages import Wish
+from dcgan_dist.monitoring.messages import Request
 from dcgan_dist.monitoring.monitor import Monitor
 from dcgan_dist.numerals import count
 from dcgan_dist.run_folder.checkpoint import newest_manifest
@@ -49,7 +49,7 @@ from dcgan_dist.training.worker_group import Attempted, Group
 LOOK_S = 0.5
 """Between two looks at the group and at the cluster."""
 STOP = signal.SIGTERM
-"""Reason given to a run that is to end, if no other is known."""
+"""Reason for stopping a run, where no other is known."""
 
 
 class Supervisor:
@@ -65,31 +65,31 @@ class Supervisor:
     ) -> None:
         """
         Args:
-            check: is called at every look; a `DcganDistError` that it raises ends the run with a checkpoint.
-            held: CPUs and GPUs of each node that are not for workers, since evaluation has them.
+            check: called at every look; a `DcganDistError` that it raises ends the run with a checkpoint.
+            held: returns the CPUs and GPUs of each node that evaluation holds, which are not for workers.
         """
         self._held = held
         self._group, self._receiver, self._monitor, self._check = group, receiver, monitor, check
         self._settings: Settings = group.settings
         self._signal: int | None = None
         self._ended = 0
-        self._wished: Wish = {"stop": None, "abandon": None}
+        self._requested: Request = {"stop": None, "abandon": None}
         self._budgets = Budgets(self._settings.workers)
 
     @property
     def signal(self) -> int | None:
-        """That the run was ended by, if it was."""
+        """The signal that stopped the run, if one did."""
         return self._signal
 
     def stop(self, number: int = STOP) -> None:
-        """Let the run end with a checkpoint, as that signal does; from any thread."""
+        """Stop the run with a checkpoint, as that signal would; callable from any thread."""
         self._signal = self._signal or number
 
     def run(self) -> Outcome:
-        """Until the run is done, out of time, or stopped by a signal.
+        """Train until the run is done, out of time, or stopped by a signal.
 
         Raises:
-            DcganDistError: it cannot go on, for a reason that a user can mend.
+            DcganDistError: training cannot continue, for a reason that the user can fix.
         """
         with self._on_signals():
             placement = self._wait_for_room(self._settings.workers.wait_s, "--workers.wait-s")
@@ -103,43 +103,43 @@ class Supervisor:
         return Outcome(newest["step"] if newest else 0, "asked to stop")
 
     def _one_group(self, placement: Placement) -> Outcome | None:
-        """A worker group from its start to its end; None where another one is to follow."""
-        asked: Stop = ""
+        """Run one worker group from its start to its end; None if another one is to follow."""
+        requested: Stop = ""
         hung: tuple[int, str] | None = None
         finding: DcganDistError | None = None
-        self._ended = max((rank.beat["attempt"] for rank in self._heard()), default=self._ended)
-        self._wish(None, None)
-        known = frozenset(self._facts().hosts)
+        self._ended = max((rank.heartbeat["attempt"] for rank in self._live_heartbeats()), default=self._ended)
+        self._request(None, None)
+        nodes_before = frozenset(self._facts().hosts)
         self._monitor.say(f"starting {placement.workers} worker{'' if placement.workers == 1 else 's'}")
         attempt = Attempted(lambda: self._group.train(placement))
         while attempt.lasts(LOOK_S):
             finding = finding or self._find()
-            facts = self._look(asked, finding is not None, placement, known)
+            facts = self._look(requested, finding is not None, placement, nodes_before)
             why = why_stop(facts)
-            if why != asked:
+            if why != requested:
                 self._say_why(why, facts)
-            asked = why
+            requested = why
             hung = hung or self._look_at_ranks()
-            self._wish(str(finding) if asked == "finding" else asked, hung)
-        return self._after(attempt, asked, finding, hung, known)
+            self._request(str(finding) if requested == "finding" else requested, hung)
+        return self._after(attempt, requested, finding, hung, nodes_before)
 
     def _find(self) -> DcganDistError | None:
-        """What ends the run, where it has been found."""
+        """The error that ends the run, once `check` has found one."""
         try:
             self._check()
         except DcganDistError as found:
             return found
         return None
 
-    def _look(self, asked: Stop, finding: bool, placement: Placement, known: frozenset[str]) -> Running:
-        """What is known of the group that runs; at nodes nobody looks once it has been asked to stop."""
+    def _look(self, requested: Stop, finding: bool, placement: Placement, nodes_before: frozenset[str]) -> Running:
+        """Facts about the running group; the nodes are not looked at any more once it has been told to stop."""
         signalled = self._signal is not None
         leaving, arrived, room = 0, 0, 0
-        if not (asked or signalled or finding):
+        if not (requested or signalled or finding):
             leaving = len(leaving_nodes() & self._monitor.nodes)
             facts = self._facts()
-            arrived, room = len(facts.hosts.keys() - known), _fitting(self._settings, facts)
-        return Running(asked, signalled, finding, leaving, arrived, placement.workers, room)
+            arrived, room = len(facts.hosts.keys() - nodes_before), _fitting(self._settings, facts)
+        return Running(requested, signalled, finding, leaving, arrived, placement.workers, room)
 
     def _say_why(self, why: Stop, facts: Running) -> None:
         if why == "notice":
@@ -155,30 +155,30 @@ class Supervisor:
     def _after(
         self,
         attempt: Attempted,
-        asked: Stop,
+        requested: Stop,
         finding: DcganDistError | None,
         hung: tuple[int, str] | None,
-        known: frozenset[str],
+        nodes_before: frozenset[str],
     ) -> Outcome | None:
-        """What becomes of the run once the group has ended: its outcome; None where it goes on with another group.
+        """The outcome of the run once the group has ended; None if the run continues with another group.
 
         Args:
-            known: nodes that were there when the group began.
+            nodes_before: nodes of the cluster when the group was started.
         """
         outcome, error = attempt.outcome, attempt.error
-        mendable = explain(error, self._settings) if error is not None else None
+        fixable = explain(error, self._settings) if error is not None else None
         lost = None if error is None else hung[1] if hung else loss(error, self._monitor.hosts)
-        how: How = "in order" if error is None else "mendable" if mendable else "lost" if lost else "defect"
+        how: How = "in order" if error is None else "fixable" if fixable else "lost" if lost else "defect"
         complete = outcome is not None and outcome.step == self._group.total_steps
-        match what_next(Ended(how, complete, asked, self._signal is not None, finding is not None)):
+        match what_next(Ended(how, complete, requested, self._signal is not None, finding is not None)):
             case "finding":
                 assert finding is not None
                 raise finding
             case "finish":
                 return outcome
-            case "mendable":
-                assert mendable is not None
-                raise mendable from error
+            case "fixable":
+                assert fixable is not None
+                raise fixable from error
             case "defect":
                 assert error is not None
                 raise error
@@ -187,14 +187,16 @@ class Supervisor:
                     f"the workers were lost while they were stopping ({lost}): resume the run"
                 ) from error
             case "count the loss":
-                self._count_loss(str(lost), error, cause_of(hung=hung is not None, node_gone=self._any_gone(known)))
+                self._count_loss(
+                    str(lost), error, cause_of(hung=hung is not None, node_gone=self._any_gone(nodes_before))
+                )
         return None
 
-    def _any_gone(self, known: frozenset[str]) -> bool:
-        return any_gone(self._monitor.nodes & known)
+    def _any_gone(self, nodes_before: frozenset[str]) -> bool:
+        return any_gone(self._monitor.nodes & nodes_before)
 
     def _count_loss(self, lost: str, error: BaseException | None, cause: Cause) -> None:
-        """Go on after a loss, unless there were too many."""
+        """Count a loss; raise if there were too many in a row."""
         newest = newest_manifest(self._group.run)
         over = self._budgets.take(cause, newest["step"] if newest else 0)
         if over is not None:
@@ -202,65 +204,68 @@ class Supervisor:
         self._monitor.say(f"lost: {lost}")
 
     def _facts(self) -> ClusterFacts:
-        """What the cluster has for workers."""
+        """What the cluster has for workers, without what evaluation holds."""
         return without(gather_facts(), self._held())
 
-    def _wish(self, stop: str | None, hung: tuple[int, str] | None) -> None:
-        """Let the workers know what is wanted of them, where that has changed."""
-        wish: Wish = {"stop": stop or None, "abandon": hung[0] if hung else None}
-        if wish != self._wished:
-            self._wished = wish
-            self._receiver.wish(wish)
+    def _request(self, stop: str | None, hung: tuple[int, str] | None) -> None:
+        """Send the workers a request, unless it is the one that they have."""
+        request: Request = {"stop": stop or None, "abandon": hung[0] if hung else None}
+        if request != self._requested:
+            self._requested = request
+            self._receiver.request(request)
 
     def _look_at_ranks(self) -> tuple[int, str] | None:
-        """The attempt whose processes are to end since it does not get on, and why."""
+        """The attempt whose processes are to be ended because it hangs, and the reason."""
         limit_s = self._settings.workers.hang_s
-        ranks = self._heard()
+        ranks = self._live_heartbeats()
         self._monitor.hear(ranks)
         rank = stuck(ranks, limit_s)
         if rank is None:
             return None
         reason = f"{describe(rank)}; no rank made progress for {limit_s:g} s, which is workers.hang_s"
         self._monitor.say(f"stuck: {reason}")
-        return rank.beat["attempt"], reason
+        return rank.heartbeat["attempt"], reason
 
-    def _heard(self) -> list[LastHeartbeat]:
-        """The ranks' signs of life. Those of a group that has ended stay in the mailbox until the next one's come: by
-        them it would be given up again, and the next one would not be watched."""
-        return [rank for rank in self._receiver.beats(LOOK_S) if rank.beat["attempt"] > self._ended]
+    def _live_heartbeats(self) -> list[LastHeartbeat]:
+        """The newest heartbeats of the running group.
+
+        Those of a group that has ended stay in the mailbox until the next one's come: by them it would be given up
+        again, and the next one would not be watched.
+        """
+        return [rank for rank in self._receiver.heartbeats(LOOK_S) if rank.heartbeat["attempt"] > self._ended]
 
     def _wait_for_room(self, wait_s: float, option: str) -> Placement:
-        """As many workers as the nodes have room for, once they are free; after some seconds as many as are.
+        """Place as many workers as the nodes have room for once they are free; after some seconds, as many as fit now.
 
         Raises:
             ClusterError: too few fit, all the time.
         """
-        patience, told = Patience(wait_s, option), False
-        with ExitStack() as asked:
+        patience, announced = Patience(wait_s, option), False
+        with ExitStack() as requested_nodes:
             while True:
                 waited_s, facts = patience.waited_s, self._facts()
                 room = _fitting(self._settings, facts)
                 if room:
-                    asked.close()  # or what has come would not be free
+                    requested_nodes.close()  # or what has come would not be free
                 placement, lacking = self._place()
                 free = placement.workers if placement else 0
                 signalled = self._signal is not None
                 is_over = placement is None and patience.is_over()
-                match may_start(Waiting(room, free, waited_s, is_over, signalled, told)):
+                match may_start(Waiting(room, free, waited_s, is_over, signalled, announced)):
                     case "start":
                         assert placement is not None
                         return placement
                     case "give up":
                         raise ClusterError(f"{lacking} (waited {waited_s:.0f} s)") from lacking
-                    case "tell":
-                        told = True
+                    case "announce":
+                        announced = True
                         self._monitor.say(f"waiting for machines, {patience}: {lacking}")
                         if not room:
-                            asked.enter_context(asking(worker_bundles(self._settings, facts)))
+                            requested_nodes.enter_context(asking(worker_bundles(self._settings, facts)))
                 time.sleep(LOOK_S)
 
     def _place(self) -> tuple[Placement | None, ClusterError | None]:
-        """What workers can take of what is free now, or what it lacks."""
+        """The placement of workers on what is free now, or what is missing for one."""
         try:
             return place_workers(self._settings, gather_facts(free=True)), None
         except ClusterError as error:
@@ -286,7 +291,7 @@ class Supervisor:
         if self._signal is not None:
             raise KeyboardInterrupt
         self.stop(number)
-        # A signal comes in the middle of anything, also of the monitor's lock: the line is said by another thread.
+        # A signal comes in the middle of anything, also of the monitor's lock: another thread prints the line.
         line = "stopping: a checkpoint is written first; interrupt again to stop at once"
         threading.Thread(target=self._monitor.say, args=(line,), name="stop").start()
 

@@ -1,4 +1,4 @@
-"""Sample logs: which samples each rank used in which step of which life of a run, and what of that survived.
+"""Sample logs: which samples each rank used in which step of which attempt of a run, and what of that survived.
 
 A log is a folder of files `LIFE-RANK.jsonl` whose lines hold "step" and "samples", written before the step is computed.
 That is what `--monitoring.audit` writes, and what `benchmarks/stock.py` writes beside Ray's own loop.
@@ -17,15 +17,15 @@ from pathlib import Path
 class Use:
     """What one rank used in one step."""
 
-    life: int
+    attempt: int
     rank: int
     step: int
     samples: tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Life:
-    """Steps that a life of the worker group has begun: from `first` to `last`."""
+class AttemptSteps:
+    """Steps that a worker group has begun: from `first` to `last`."""
 
     number: int
     first: int
@@ -37,7 +37,7 @@ class SampleLog:
 
     Attributes:
         uses: all of it so far; a line that a kill cut off is none.
-        seen: of each (life, step) the moment at which it was seen first, by the clock.
+        seen: of each (attempt, step) the moment at which it was seen first, by the clock.
     """
 
     def __init__(self, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
@@ -49,7 +49,7 @@ class SampleLog:
     def look(self) -> None:
         """Read what has come since the last look."""
         for file in sorted(self._folder.glob("*-*.jsonl")):
-            life, rank = (int(part) for part in file.stem.split("-"))
+            attempt, rank = (int(part) for part in file.stem.split("-"))
             with open(file, "rb") as opened:
                 opened.seek(self._read.get(file, 0))
                 lines = opened.read()
@@ -57,21 +57,21 @@ class SampleLog:
             self._read[file] = self._read.get(file, 0) + len(whole)
             for line in whole.splitlines():
                 content = json.loads(line)
-                self.uses.append(Use(life, rank, content["step"], tuple(content["samples"])))
-                self.seen.setdefault((life, content["step"]), self._clock())
+                self.uses.append(Use(attempt, rank, content["step"], tuple(content["samples"])))
+                self.seen.setdefault((attempt, content["step"]), self._clock())
 
     @property
-    def newest(self) -> Life | None:
-        """The life that was begun last, if there is one."""
-        found = lives(self.uses)
+    def newest(self) -> AttemptSteps | None:
+        """The attempt that was begun last, if there is one."""
+        found = attempts(self.uses)
         return found[-1] if found else None
 
-    def went_on(self, life: int, step: int | None = None) -> float | None:
-        """When the first step of a later life was seen to be done, or, where it is given, the first after `step` of
+    def went_on(self, attempt: int, step: int | None = None) -> float | None:
+        """When the first step of a later attempt was seen to be done, or, where it is given, the first after `step` of
         this one; None while it was not. A step is done where the next one begins."""
         begun: Counter[int] = Counter()
         for at, (number, reached) in sorted((at, key) for key, at in self.seen.items()):
-            if number > life or (number == life and step is not None and reached > step):
+            if number > attempt or (number == attempt and step is not None and reached > step):
                 begun[number] += 1
                 if begun[number] == 2:
                     return at
@@ -85,30 +85,30 @@ class SampleLog:
         return max(pairwise(marks), key=lambda ends: ends[1] - ends[0], default=(before, until))
 
 
-def lives(uses: Sequence[Use]) -> list[Life]:
-    """The lives of a run that have begun a step, in order."""
+def attempts(uses: Sequence[Use]) -> list[AttemptSteps]:
+    """The attempts of a run that have begun a step, in order."""
     steps: dict[int, list[int]] = {}
     for use in uses:
-        steps.setdefault(use.life, []).append(use.step)
-    return [Life(number, min(found), max(found)) for number, found in sorted(steps.items())]
+        steps.setdefault(use.attempt, []).append(use.step)
+    return [AttemptSteps(number, min(found), max(found)) for number, found in sorted(steps.items())]
 
 
-def lost(uses: Sequence[Use], life: int) -> int:
-    """How many steps of this life the next one went back by; 0 where there is no next one."""
-    found = {one.number: one for one in lives(uses)}
-    later = [number for number in found if number > life]
-    return max(0, found[life].last + 1 - found[min(later)].first) if later else 0
+def lost(uses: Sequence[Use], attempt: int) -> int:
+    """How many steps of this attempt the next one went back by; 0 where there is no next one."""
+    found = {one.number: one for one in attempts(uses)}
+    later = [number for number in found if number > attempt]
+    return max(0, found[attempt].last + 1 - found[min(later)].first) if later else 0
 
 
 def surviving(uses: Sequence[Use]) -> list[Use]:
-    """What was not done in vain: of each life the steps before those at which any later life began."""
+    """What was not done in vain: of each attempt the steps before those at which any later attempt began."""
     ends: dict[int, int | None] = {}
     end: int | None = None
-    for life in reversed(lives(uses)):
-        ends[life.number] = end
-        end = life.first if end is None else min(end, life.first)
-    kept = [use for use in uses if (limit := ends[use.life]) is None or use.step < limit]
-    return sorted(kept, key=lambda use: (use.step, use.life, use.rank))
+    for attempt in reversed(attempts(uses)):
+        ends[attempt.number] = end
+        end = attempt.first if end is None else min(end, attempt.first)
+    kept = [use for use in uses if (limit := ends[use.attempt]) is None or use.step < limit]
+    return sorted(kept, key=lambda use: (use.step, use.attempt, use.rank))
 
 
 @dataclass(frozen=True)

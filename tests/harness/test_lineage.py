@@ -1,23 +1,23 @@
 import json
 from pathlib import Path
 
-from tests.harness.lineage import Life, SampleLog, Use, Verdict, judge, lives, lost, same, surviving
+from tests.harness.lineage import AttemptSteps, SampleLog, Use, Verdict, attempts, judge, lost, same, surviving
 
 
-def uses(life: int, steps: range, samples: dict[int, int] | None = None) -> list[Use]:
+def uses(attempt: int, steps: range, samples: dict[int, int] | None = None) -> list[Use]:
     """Two ranks with a sample each; step s uses samples 2s and 2s + 1 of eight."""
-    return [Use(life, rank, step, ((2 * step + rank) % 8,)) for step in steps for rank in range(2)]
+    return [Use(attempt, rank, step, ((2 * step + rank) % 8,)) for step in steps for rank in range(2)]
 
 
 def test_lives_and_what_each_lost() -> None:
     log = uses(1, range(7)) + uses(2, range(4, 9)) + uses(3, range(9, 12))
-    assert lives(log) == [Life(1, 0, 6), Life(2, 4, 8), Life(3, 9, 11)]
-    assert [lost(log, life) for life in (1, 2, 3)] == [3, 0, 0]
+    assert attempts(log) == [AttemptSteps(1, 0, 6), AttemptSteps(2, 4, 8), AttemptSteps(3, 9, 11)]
+    assert [lost(log, attempt) for attempt in (1, 2, 3)] == [3, 0, 0]
 
 
 def test_what_survives_is_each_step_once() -> None:
     log = uses(1, range(7)) + uses(2, range(4, 12))
-    assert [(use.life, use.step) for use in surviving(log)][::2] == [
+    assert [(use.attempt, use.step) for use in surviving(log)][::2] == [
         *((1, step) for step in range(4)),
         *((2, step) for step in range(4, 12)),
     ]
@@ -27,7 +27,7 @@ def test_what_survives_is_each_step_once() -> None:
 
 def test_a_life_that_began_before_the_one_before_it_takes_its_steps_away() -> None:
     log = uses(1, range(7)) + uses(2, range(6, 9)) + uses(3, range(2, 12))
-    assert [use.life for use in surviving(log)][::2] == [1, 1, *[3] * 10]
+    assert [use.attempt for use in surviving(log)][::2] == [1, 1, *[3] * 10]
     assert judge(log, images=8, epochs=3) == Verdict(0, 0)
 
 
@@ -36,7 +36,7 @@ def test_holes_and_doubles_are_counted() -> None:
     assert judge(whole[:-1], images=8, epochs=2) == Verdict(1, 0)
     assert judge([*whole, Use(1, 0, 8, (3, 4))], images=8, epochs=2) == Verdict(0, 2)
     assert not same(whole[:-1], whole)
-    # A rank that wrote a step down twice in one life is no step of the plan either.
+    # A rank that wrote a step down twice in one attempt is no step of the plan either.
     assert not same([*whole, whole[-1]], whole)
 
 
@@ -53,7 +53,7 @@ def test_a_log_is_read_while_it_grows(tmp_path: Path) -> None:
     log.look()
     log.look()
     assert [use.step for use in log.uses] == [0, 1]
-    assert log.newest == Life(1, 0, 1)
+    assert log.newest == AttemptSteps(1, 0, 1)
 
 
 def test_training_goes_on_when_a_step_of_a_later_life_is_done() -> None:

@@ -1,6 +1,6 @@
 """What attempts did, lost and cost: a run of three attempts by hand."""
 
-from dcgan_dist.monitoring.attempt_costs import lives, totals
+from dcgan_dist.monitoring.attempt_costs import attempt_costs, totals
 from dcgan_dist.monitoring.sinks.curves import Point
 from dcgan_dist.run_folder.attempts import Attempt
 
@@ -22,7 +22,7 @@ LINES = [
 
 
 def test_steps_beyond_the_next_attempts_start_were_done_in_vain() -> None:
-    one, two, three = lives(ATTEMPTS, LINES)
+    one, two, three = attempt_costs(ATTEMPTS, LINES)
     assert (one.first_step, one.last_step, one.kept_step, one.steps_rolled_back) == (0, 30, 20, 10)
     assert (two.steps_rolled_back, three.steps_rolled_back) == (0, 0)
     assert (one.start_s, one.train_s, one.redone_s) == (20.0, 20.0, 10.0)
@@ -30,7 +30,7 @@ def test_steps_beyond_the_next_attempts_start_were_done_in_vain() -> None:
 
 
 def test_totals_count_workers_by_the_hour() -> None:
-    assert totals(lives(ATTEMPTS, LINES)) == {
+    assert totals(attempt_costs(ATTEMPTS, LINES)) == {
         "attempts": 3,
         "steps_rolled_back": 10,
         "seconds_training": 20.0,
@@ -41,6 +41,6 @@ def test_totals_count_workers_by_the_hour() -> None:
 
 
 def test_an_attempt_without_a_point_did_nothing() -> None:
-    (life,) = lives([attempt(1, 0, 2, 100.0)], [])
-    assert (life.last_step, life.steps_rolled_back, life.start_s, life.train_s) == (0, 0, 0.0, 0.0)
+    (cost,) = attempt_costs([attempt(1, 0, 2, 100.0)], [])
+    assert (cost.last_step, cost.steps_rolled_back, cost.start_s, cost.train_s) == (0, 0, 0.0, 0.0)
     assert totals([])["attempts"] == 0

@@ -1,4 +1,4 @@
-"""Which rank do the others wait for: a table of last signs of life."""
+"""Which rank do the others wait for: a table of last heartbeats."""
 
 import pytest
 
@@ -43,7 +43,7 @@ def heard(rank: int, stage: str, step: int, stage_s: float, silent_s: float = 0.
 def test_the_rank_that_the_others_wait_for(ranks: list[LastHeartbeat], culprit: int) -> None:
     found = stuck(ranks, 60)
     assert found is not None
-    assert found.beat["rank"] == culprit
+    assert found.heartbeat["rank"] == culprit
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Signs of life from a thread, and what is heard with their answers."""
+"""Heartbeats from a thread, and the requests in their answers."""
 
 import sys
 import threading
@@ -28,7 +28,7 @@ def cluster(start_ray: Callable[[int], None]) -> None:
 
 def hear(receiver: Receiver, enough: Callable[[list[LastHeartbeat]], bool]) -> list[LastHeartbeat]:
     deadline = time.monotonic() + WAIT_S
-    while not enough(heard := receiver.beats(WAIT_S)):
+    while not enough(heard := receiver.heartbeats(WAIT_S)):
         assert time.monotonic() < deadline, heard
         time.sleep(0.05)
     return heard
@@ -38,20 +38,20 @@ def test_a_rank_says_where_it_is_and_hears_of_a_stop(mailbox: ActorHandle) -> No
     receiver = Receiver(mailbox)
     pulse = HeartbeatSender(mailbox, attempt=1, rank=3, host="here", device=CPU)
     pulse.at("data", 7)
-    (heard,) = hear(receiver, lambda ranks: any(rank.beat["stage"] == "data" for rank in ranks))
-    assert (heard.beat["rank"], heard.beat["host"], heard.beat["step"]) == (3, "here", 7)
-    vitals = heard.beat["vitals"]
+    (heard,) = hear(receiver, lambda ranks: any(rank.heartbeat["stage"] == "data" for rank in ranks))
+    assert (heard.heartbeat["rank"], heard.heartbeat["host"], heard.heartbeat["step"]) == (3, "here", 7)
+    vitals = heard.heartbeat["vitals"]
     assert 0 < (vitals["memory"] or 0) < 8 << 30
     assert 0 < (vitals["machine_memory"] or 0) < 1
     assert vitals["gpu_memory"] is None
     assert pulse.stop_requested() is None
-    receiver.wish({"stop": "SIGTERM", "abandon": None})
+    receiver.request({"stop": "SIGTERM", "abandon": None})
     deadline = time.monotonic() + WAIT_S
     while pulse.stop_requested() is None and time.monotonic() < deadline:
         time.sleep(0.05)
     assert pulse.stop_requested() == "SIGTERM"
     pulse.close()
-    hear(receiver, lambda ranks: ranks[0].beat["stage"] == "done")
+    hear(receiver, lambda ranks: ranks[0].heartbeat["stage"] == "done")
 
 
 def test_only_the_attempt_that_was_given_up_ends(mailbox: ActorHandle) -> None:
@@ -64,8 +64,8 @@ def test_only_the_attempt_that_was_given_up_ends(mailbox: ActorHandle) -> None:
     receiver = Receiver(mailbox)
     start = ray.remote(num_cpus=0, max_retries=0)(work).remote
     gone, there = start(mailbox, 1), start(mailbox, 2)
-    receiver.wish({"stop": None, "abandon": 1})
-    receiver.beats(WAIT_S)
+    receiver.request({"stop": None, "abandon": 1})
+    receiver.heartbeats(WAIT_S)
     assert ray.get(there, timeout=WAIT_S) == "alive"
     with pytest.raises(WorkerCrashedError):
         ray.get(gone, timeout=WAIT_S)

@@ -71,35 +71,35 @@ def test_several_workers_share_a_mailbox(mailbox: ActorHandle) -> None:
         assert [text for text in texts if text.startswith(str(rank))] == [f"{rank} {number}" for number in range(20)]
 
 
-def beat(rank: int, attempt: int = 1, step: int = 0) -> Heartbeat:
+def heartbeat(rank: int, attempt: int = 1, step: int = 0) -> Heartbeat:
     return {"attempt": attempt, "rank": rank, "host": "here", "stage": "data", "step": step, "stage_s": 0.0}
 
 
 def test_the_driver_hears_the_newest_sign_of_each_rank_of_the_newest_attempt(mailbox: ActorHandle) -> None:
     receiver = Receiver(mailbox)
-    for sign in (beat(0), beat(1), beat(1, step=3)):
-        ray.get(mailbox.beat.remote(sign))
-    assert [heard.beat for heard in receiver.beats(WAIT_S)] == [beat(0), beat(1, step=3)]
+    for sign in (heartbeat(0), heartbeat(1), heartbeat(1, step=3)):
+        ray.get(mailbox.heartbeat.remote(sign))
+    assert [heard.heartbeat for heard in receiver.heartbeats(WAIT_S)] == [heartbeat(0), heartbeat(1, step=3)]
     # A rank of the group before may still be there when the next one has begun.
-    for sign in (beat(0, attempt=2), beat(1, attempt=1, step=4)):
-        ray.get(mailbox.beat.remote(sign))
-    assert [heard.beat for heard in receiver.beats(WAIT_S)] == [beat(0, attempt=2)]
+    for sign in (heartbeat(0, attempt=2), heartbeat(1, attempt=1, step=4)):
+        ray.get(mailbox.heartbeat.remote(sign))
+    assert [heard.heartbeat for heard in receiver.heartbeats(WAIT_S)] == [heartbeat(0, attempt=2)]
 
 
 def test_a_wish_is_the_answer_to_a_sign_of_life_and_can_be_withdrawn(mailbox: ActorHandle) -> None:
     receiver = Receiver(mailbox)
-    assert ray.get(mailbox.beat.remote(beat(0))) == {"stop": None, "abandon": None}
-    receiver.wish({"stop": "SIGTERM", "abandon": None})
-    receiver.beats(WAIT_S)
-    assert ray.get(mailbox.beat.remote(beat(0)))["stop"] == "SIGTERM"
-    receiver.wish({"stop": None, "abandon": 3})
-    receiver.beats(WAIT_S)
-    assert ray.get(mailbox.beat.remote(beat(0))) == {"stop": None, "abandon": 3}
+    assert ray.get(mailbox.heartbeat.remote(heartbeat(0))) == {"stop": None, "abandon": None}
+    receiver.request({"stop": "SIGTERM", "abandon": None})
+    receiver.heartbeats(WAIT_S)
+    assert ray.get(mailbox.heartbeat.remote(heartbeat(0)))["stop"] == "SIGTERM"
+    receiver.request({"stop": None, "abandon": 3})
+    receiver.heartbeats(WAIT_S)
+    assert ray.get(mailbox.heartbeat.remote(heartbeat(0))) == {"stop": None, "abandon": 3}
 
 
 def test_the_death_of_the_mailbox_is_survived_and_told_once(mailbox: ActorHandle) -> None:
     sender, receiver = Sender(mailbox), Receiver(mailbox)
-    receiver.wish({"stop": "SIGTERM", "abandon": None})
+    receiver.request({"stop": "SIGTERM", "abandon": None})
     kill_process(mailbox)
     received: list[Message] = []
 
@@ -112,9 +112,9 @@ def test_the_death_of_the_mailbox_is_survived_and_told_once(mailbox: ActorHandle
     assert sender.flush(WAIT_S)
     lost = [message for message in received if message["kind"] == "event" and "mailbox was lost" in message["text"]]
     assert len(lost) <= 1
-    # Ray has started it again, and it has learnt the wish anew.
-    receiver.beats(WAIT_S)
-    assert ray.get(mailbox.beat.remote(beat(0)))["stop"] == "SIGTERM"
+    # Ray has started it again, and it has learnt the request anew.
+    receiver.heartbeats(WAIT_S)
+    assert ray.get(mailbox.heartbeat.remote(heartbeat(0)))["stop"] == "SIGTERM"
 
 
 def test_a_mailbox_that_is_gone_for_good_stops_nobody(mailbox: ActorHandle, caplog: pytest.LogCaptureFixture) -> None:
@@ -128,7 +128,7 @@ def test_a_mailbox_that_is_gone_for_good_stops_nobody(mailbox: ActorHandle, capl
     assert message["kind"] == "event"
     assert "mailbox was lost" in message["text"]
     assert receiver.receive(WAIT_S) == []
-    assert receiver.beats(WAIT_S) == []
+    assert receiver.heartbeats(WAIT_S) == []
 
 
 def test_what_a_dead_mailbox_did_not_take_is_delivered_later(mailbox: ActorHandle) -> None:

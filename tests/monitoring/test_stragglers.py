@@ -1,4 +1,4 @@
-"""What ranks do with their time, from made-up signs of life."""
+"""What ranks do with their time, from made-up heartbeats."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from dcgan_dist.monitoring.stragglers import PERIOD_S, Ranks
 
 def heard(rank: int, age_s: float, busy: float, data: float = 0.0, attempt: int = 1) -> LastHeartbeat:
     """A rank that has been busy, and waited for data, for such shares of its age."""
-    beat: Heartbeat = {
+    heartbeat: Heartbeat = {
         "attempt": attempt,
         "rank": rank,
         "host": f"host-{rank}",
@@ -25,7 +25,7 @@ def heard(rank: int, age_s: float, busy: float, data: float = 0.0, attempt: int 
             "gpu_memory": None,
         },
     }
-    return LastHeartbeat(beat, 0.1)
+    return LastHeartbeat(heartbeat, 0.1)
 
 
 def test_shares_are_those_of_a_period() -> None:
@@ -58,9 +58,9 @@ def test_ranks_that_do_not_tell_how_busy_they_are_are_not_judged() -> None:
     ranks = Ranks()
     signs = [heard(0, age_s, 0.1) for age_s in (0.0, 100.0)]
     for sign in signs:
-        sign.beat["vitals"]["busy_s"] = None
+        sign.heartbeat["vitals"]["busy_s"] = None
     for sign in signs:
-        values, slow = ranks.hear([sign, heard(1, sign.beat["vitals"]["age_s"], 0.9)])
+        values, slow = ranks.hear([sign, heard(1, sign.heartbeat["vitals"]["age_s"], 0.9)])
     assert slow is None
     assert "worker/0/busy_share" not in values
     assert values["worker/1/busy_share"] == pytest.approx(0.9)

@@ -18,7 +18,7 @@ from dcgan_dist.training.policy import (
     why_stop,
 )
 
-GOES_ON = Running(asked="", signalled=False, finding=False, leaving=0, arrived=0, workers=3, room=3)
+GOES_ON = Running(requested="", signalled=False, finding=False, leaving=0, arrived=0, workers=3, room=3)
 
 
 @pytest.mark.parametrize(
@@ -28,15 +28,15 @@ GOES_ON = Running(asked="", signalled=False, finding=False, leaving=0, arrived=0
         ({"signalled": True}, "signal"),
         ({"finding": True}, "finding"),
         # What the user wants goes before all else, what ends the run before what would start it again.
-        ({"signalled": True, "finding": True, "asked": "notice", "leaving": 1}, "signal"),
-        ({"finding": True, "asked": "resize", "leaving": 1}, "finding"),
+        ({"signalled": True, "finding": True, "requested": "notice", "leaving": 1}, "signal"),
+        ({"finding": True, "requested": "resize", "leaving": 1}, "finding"),
         ({"leaving": 2}, "notice"),
         ({"leaving": 1, "arrived": 1, "room": 5}, "notice"),
-        # A group that is already stopping for a new one is asked nothing new: the next one has all nodes there are.
-        ({"asked": "notice"}, "notice"),
-        ({"asked": "resize"}, "resize"),
-        ({"asked": "resize", "leaving": 1}, "resize"),
-        ({"asked": "notice", "arrived": 1, "room": 5}, "notice"),
+        # A group that is already stopping for a new one gets no new request: the next one has all nodes there are.
+        ({"requested": "notice"}, "notice"),
+        ({"requested": "resize"}, "resize"),
+        ({"requested": "resize", "leaving": 1}, "resize"),
+        ({"requested": "notice", "arrived": 1, "room": 5}, "notice"),
         ({"arrived": 1, "room": 4}, "resize"),
         # A node that brings no worker, or only takes the place of another one.
         ({"arrived": 1, "room": 3}, ""),
@@ -49,7 +49,7 @@ def test_why_a_group_is_asked_to_stop(facts: dict[str, Any], why: str) -> None:
     assert why_stop(replace(GOES_ON, **facts)) == why
 
 
-STOPPED = Ended(how="in order", complete=False, asked="", signalled=False, finding=False)
+STOPPED = Ended(how="in order", complete=False, requested="", signalled=False, finding=False)
 
 
 @pytest.mark.parametrize(
@@ -58,25 +58,25 @@ STOPPED = Ended(how="in order", complete=False, asked="", signalled=False, findi
         # Trained to the end, or out of time.
         ({"complete": True}, "finish"),
         ({}, "finish"),
-        ({"asked": "notice"}, "again"),
-        ({"asked": "resize"}, "again"),
-        # It was at its end when it was asked to make place for another one.
-        ({"asked": "notice", "complete": True}, "finish"),
-        ({"asked": "resize", "complete": True}, "finish"),
-        ({"asked": "signal", "signalled": True}, "finish"),
-        # The signal came after the group was asked.
-        ({"asked": "notice", "signalled": True}, "finish"),
-        ({"asked": "finding", "finding": True}, "finding"),
+        ({"requested": "notice"}, "again"),
+        ({"requested": "resize"}, "again"),
+        # It was at its end when it was told to make way for another one.
+        ({"requested": "notice", "complete": True}, "finish"),
+        ({"requested": "resize", "complete": True}, "finish"),
+        ({"requested": "signal", "signalled": True}, "finish"),
+        # The signal came after the group was told to stop.
+        ({"requested": "notice", "signalled": True}, "finish"),
+        ({"requested": "finding", "finding": True}, "finding"),
         # However the group ended, the run ends with what was found.
-        ({"how": "lost", "asked": "finding", "finding": True}, "finding"),
-        ({"how": "mendable", "asked": "signal", "signalled": True, "finding": True}, "finding"),
-        ({"how": "mendable"}, "mendable"),
-        ({"how": "mendable", "asked": "notice"}, "mendable"),
+        ({"how": "lost", "requested": "finding", "finding": True}, "finding"),
+        ({"how": "fixable", "requested": "signal", "signalled": True, "finding": True}, "finding"),
+        ({"how": "fixable"}, "fixable"),
+        ({"how": "fixable", "requested": "notice"}, "fixable"),
         ({"how": "defect"}, "defect"),
         ({"how": "defect", "signalled": True}, "defect"),
         ({"how": "lost"}, "count the loss"),
         # It was to make place and was lost before its checkpoint: that counts.
-        ({"how": "lost", "asked": "notice"}, "count the loss"),
+        ({"how": "lost", "requested": "notice"}, "count the loss"),
         ({"how": "lost", "signalled": True}, "lost while stopping"),
     ],
 )
@@ -84,7 +84,7 @@ def test_what_becomes_of_a_run_whose_group_has_ended(facts: dict[str, Any], next
     assert what_next(replace(STOPPED, **facts)) == next_
 
 
-BEFORE = Waiting(room=3, free=3, waited_s=0.0, is_over=False, signalled=False, told=False)
+BEFORE = Waiting(room=3, free=3, waited_s=0.0, is_over=False, signalled=False, announced=False)
 LATER = SETTLE_S + 0.1
 
 
@@ -98,11 +98,11 @@ LATER = SETTLE_S + 0.1
         ({"free": 2, "waited_s": SETTLE_S}, "wait"),
         ({"free": 2, "waited_s": LATER}, "start"),
         ({"free": 0}, "wait"),
-        ({"free": 0, "waited_s": LATER}, "tell"),
-        ({"free": 0, "waited_s": LATER, "told": True}, "wait"),
+        ({"free": 0, "waited_s": LATER}, "announce"),
+        ({"free": 0, "waited_s": LATER, "announced": True}, "wait"),
         ({"free": 0, "is_over": True}, "give up"),
         ({"free": 0, "signalled": True}, "give up"),
-        ({"free": 0, "room": 0, "waited_s": LATER}, "tell"),
+        ({"free": 0, "room": 0, "waited_s": LATER}, "announce"),
         # Room that has come in the last moment is taken.
         ({"is_over": True}, "start"),
         ({"signalled": True}, "start"),

@@ -31,7 +31,7 @@ def test_the_newest_run_of_a_trial_counts(folder: SweepFolder, tmp_path: Path) -
     assert folder.run_of(7) == "007"
     for name in ("007", "007.1", "007.10", "007.2", "0071", "070", "data"):
         (tmp_path / "sweep" / "trials" / name).mkdir(parents=True)
-    assert folder.lives(7) == [0, 1, 2, 10]
+    assert folder.attempts(7) == [0, 1, 2, 10]
     assert folder.run_of(7) == "007.10"
 
 

@@ -17,16 +17,16 @@ OBJECTIVE = Objective("probe/rooms/accuracy", "max")
 OPTIONS = TrainOptions()
 """With batches of 64."""
 TOTAL = 9_000
-Told = Callable[[int, Mapping[str, float]], None]
+OnScalars = Callable[[int, Mapping[str, float]], None]
 
 
 class Run:
     """In the place of a training run: does what a test says."""
 
-    act: Callable[[Told], None]
+    act: Callable[[OnScalars], None]
 
-    def __init__(self, options: TrainOptions, lent: SharedBySweep, told: Told) -> None:
-        self.told = told
+    def __init__(self, options: TrainOptions, shared: SharedBySweep, on_scalars: OnScalars) -> None:
+        self.on_scalars = on_scalars
         self.asked_to_stop = threading.Event()
 
     def preflight(self) -> None:
@@ -37,7 +37,7 @@ class Run:
 
     def train(self) -> int:
         """What the test says, and until it is stopped if that says so."""
-        if type(self).act(self.told) == "until stopped":  # type: ignore[func-returns-value]
+        if type(self).act(self.on_scalars) == "until stopped":  # type: ignore[func-returns-value]
             assert self.asked_to_stop.wait(30)
         return 0
 
@@ -50,7 +50,7 @@ class Run:
 def drive(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Driving]:
     """`drive(ACT)` drives a run that does that."""
 
-    def drive(act: Callable[[Told], Any], before: list[Value] | None = None) -> Driving:
+    def drive(act: Callable[[OnScalars], Any], before: list[Value] | None = None) -> Driving:
         monkeypatch.setattr(Run, "act", staticmethod(act), raising=False)
         monkeypatch.setattr(trial_run, "Launch", Run)
         return Driving(OPTIONS, SharedBySweep(), OBJECTIVE, marks(TOTAL), before or [])
@@ -70,12 +70,12 @@ def accuracy(value: float) -> dict[str, float]:
 
 
 def test_values_are_reported_as_they_come_and_the_last_one_with_the_end(drive: Callable[..., Driving]) -> None:
-    def act(told: Told) -> None:
-        told(1_500, {"speed/images_per_second": 100.0, "loss/generator": 1.0})
-        told(1_024, accuracy(0.5))
-        told(1_300, accuracy(0.9))
-        told(9_024, {"speed/images_per_second": 200.0})
-        told(9_024, accuracy(0.7))
+    def act(on_scalars: OnScalars) -> None:
+        on_scalars(1_500, {"speed/images_per_second": 100.0, "loss/generator": 1.0})
+        on_scalars(1_024, accuracy(0.5))
+        on_scalars(1_300, accuracy(0.9))
+        on_scalars(9_024, {"speed/images_per_second": 200.0})
+        on_scalars(9_024, accuracy(0.7))
 
     driven = drive(act)
     assert reports(driven) == [
@@ -85,8 +85,8 @@ def test_values_are_reported_as_they_come_and_the_last_one_with_the_end(drive: C
 
 
 def test_a_run_without_news_says_how_far_it_is_and_ends_when_asked(drive: Callable[..., Driving]) -> None:
-    def act(told: Told) -> str:
-        told(1_500, {"speed/images_per_second": 100.0})
+    def act(on_scalars: OnScalars) -> str:
+        on_scalars(1_500, {"speed/images_per_second": 100.0})
         return "until stopped"
 
     driven = drive(act)
@@ -100,7 +100,9 @@ def test_a_run_without_news_says_how_far_it_is_and_ends_when_asked(drive: Callab
 
 
 def test_what_an_earlier_life_found_is_reported_again(drive: Callable[..., Driving]) -> None:
-    driven = drive(lambda told: told(3_000, accuracy(0.6)), before=[Value(1_000, 1_024, 0.4), Value(2_000, 2_048, 0.5)])
+    driven = drive(
+        lambda on_scalars: on_scalars(3_000, accuracy(0.6)), before=[Value(1_000, 1_024, 0.4), Value(2_000, 2_048, 0.5)]
+    )
     assert [one.get("objective") for one in reports(driven)] == [0.4, 0.5, 0.6, None]
 
 
@@ -109,8 +111,8 @@ def test_what_an_earlier_life_found_is_reported_again(drive: Callable[..., Drivi
     [(TrainingError("D wins since 40,000 images"), "condemned"), (DataError("a shard is gone"), "failed")],
 )
 def test_a_run_that_ends_early_says_why(drive: Callable[..., Driving], error: Exception, state: str) -> None:
-    def act(told: Told) -> None:
-        told(1_000, accuracy(0.5))
+    def act(on_scalars: OnScalars) -> None:
+        on_scalars(1_000, accuracy(0.5))
         raise error
 
     *_, last = reports(drive(act))
@@ -118,7 +120,7 @@ def test_a_run_that_ends_early_says_why(drive: Callable[..., Driving], error: Ex
 
 
 def test_a_defect_is_raised(drive: Callable[..., Driving], capfd: pytest.CaptureFixture[str]) -> None:
-    def act(told: Told) -> None:
+    def act(on_scalars: OnScalars) -> None:
         raise ValueError("a defect of ours")
 
     driven = drive(act)

@@ -285,7 +285,7 @@ class _Sink:
             self._remember(self._tracker.begin(self._known))
         except Exception as error:
             self._dead = True
-            self._say(f"{self._name} cannot start; training continues without it: {_told(error)}")
+            self._say(f"{self._name} cannot start; training continues without it: {_first_line(error)}")
             return
         while (act := self._queue.get()) is not None:
             try:
@@ -293,14 +293,14 @@ class _Sink:
             except Exception as error:
                 if not self._failing:
                     self._failing = True
-                    self._say(f"{self._name} fails; training continues: {_told(error)}")
+                    self._say(f"{self._name} fails; training continues: {_first_line(error)}")
             else:
                 if self._failing:
                     self._failing = False
                     self._say(f"{self._name} works again; what came in the meantime is missing there")
 
 
-def _told(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     """The first line of an error, for people."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
