@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any
 
 from dcgan_dist.errors import SettingsError
-from dcgan_dist.settings import BCE, Settings
+from dcgan_dist.settings import LOSSES, Settings
 
 Code = Mapping[str, Callable[..., Any]]
 """Functions by import path."""
@@ -32,7 +32,7 @@ _imported: dict[str, ModuleType] = {}
 def named_by(settings: Settings) -> dict[str, str]:
     """Import paths in settings, by the setting's dotted name."""
     paths = zip(CODE_SETTINGS, (settings.networks.factory, settings.optimization.loss), strict=True)
-    return {setting: path for setting, path in paths if path not in ("", BCE)}
+    return {setting: path for setting, path in paths if path not in ("", *LOSSES)}
 
 
 def import_code(settings: Settings) -> Code:

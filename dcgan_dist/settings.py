@@ -24,8 +24,8 @@ from dcgan_dist.numerals import real, whole
 arg = tyro.conf.arg
 
 
-BCE = "bce"
-"""The paper's loss, the one that is built in."""
+LOSSES = ("bce",)
+"""Losses that are built in (model/losses.py)."""
 IMPORT_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 """`module:function`, as in `folder.file:function`."""
 TRACKERS = ("wandb", "mlflow")
@@ -146,7 +146,7 @@ class OptimizationSettings:
     schedule: Literal["both", "alternate"] = "both"
     """`both`: each step updates D, then G, on the same batch. `alternate`: steps update G and D in turn, G first
     (published code)."""
-    loss: Annotated[str, arg(metavar="bce|MODULE:FUNCTION")] = BCE
+    loss: Annotated[str, arg(metavar="|".join((*LOSSES, "MODULE:FUNCTION")))] = "bce"
     """`bce`: binary cross-entropy (paper, section 2); or your own loss (docs/extending.md)."""
     decay: Annotated[float, arg(metavar="FRACTION")] = 0.0
     """Fraction of the run, at its end, over which the learning rate falls linearly to 0 (0.5: the second half)."""
@@ -165,9 +165,9 @@ class OptimizationSettings:
             value = getattr(self, name)
             _require(0 <= value < 1, f"optimization.{name} is {value} but needs to be at least 0 and below 1")
         _require(
-            self.loss == BCE or IMPORT_PATH.fullmatch(self.loss) is not None,
-            f"optimization.loss is {self.loss!r} but needs to be bce, or module:function, as in mine:hinge for the "
-            "function hinge in mine.py",
+            self.loss in LOSSES or IMPORT_PATH.fullmatch(self.loss) is not None,
+            f"optimization.loss is {self.loss!r} but needs to be {', '.join(LOSSES)}, or module:function, as in "
+            "mine:hinge for the function hinge in mine.py",
         )
         _require(self.eps > 0, f"optimization.eps is {self.eps} but needs to be above 0")
         _require(self.weight_decay >= 0, f"optimization.weight_decay is {self.weight_decay} but needs at least 0")

@@ -1,4 +1,4 @@
-"""The adversarial step: losses and the update of discriminator and generator on one batch. Plain PyTorch.
+"""The adversarial step: the update of discriminator and generator on one batch. Plain PyTorch.
 
 Generated images are made once a step. D learns from them and the real ones in one forward and one backward pass. G's
 gradient is taken in two parts, from the loss to the images through D and from the images to the weights through G, so
@@ -6,18 +6,18 @@ that no gradient of D's weights is computed and nothing is switched off and on. 
 forward, one backward and one reduction a step.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from dcgan_dist.errors import CheckpointError, SettingsError
+from dcgan_dist.errors import CheckpointError
 from dcgan_dist.extensions import NO_CODE, Code
+from dcgan_dist.model.losses import make_losses
 from dcgan_dist.model.precision import resolve_precision
-from dcgan_dist.settings import BCE, OptimizationSettings
+from dcgan_dist.settings import OptimizationSettings
 
 Updates = Literal["both", "generator", "discriminator"]
 """Which networks a step updates."""
@@ -198,57 +198,6 @@ def load_weights(network: nn.Module, weights: Mapping[str, Tensor], name: str) -
 
 def _shape(shape: tuple[int, ...] | None) -> str:
     return "absent" if shape is None else "x".join(map(str, shape))
-
-
-DiscriminatorLoss = Callable[[Tensor, Tensor], Tensor]
-"""Logits `[n]` of real and of generated images -> their loss, a sum over the images."""
-GeneratorLoss = Callable[[Tensor], Tensor]
-"""Logits `[n]` of generated images -> their loss, a sum over the images."""
-
-
-def make_losses(settings: OptimizationSettings, code: Code = NO_CODE) -> tuple[DiscriminatorLoss, GeneratorLoss]:
-    """Both losses of these settings.
-
-    Raises:
-        SettingsError: a user's own function returns something else than two functions.
-    """
-    if settings.loss == BCE:
-        return _discriminator_bce, _generator_bce
-    made = code[settings.loss](settings)
-    if not isinstance(made, tuple) or len(made) != 2 or not all(callable(loss) for loss in made):
-        raise SettingsError(
-            f"optimization.loss is {settings.loss}, which returns {made!r} but needs to return two functions, the loss "
-            "of the discriminator and that of the generator"
-        )
-    of_discriminator, of_generator = made
-    return (
-        lambda real, generated: _sum(of_discriminator(real, generated), real, settings.loss),
-        lambda generated: _sum(of_generator(generated), generated, settings.loss),
-    )
-
-
-def _sum(losses: Tensor, logits: Tensor, path: str) -> Tensor:
-    """Sum over the images. Losses come one by one, for a mean over one worker's images would not count right."""
-    if losses.shape != logits.shape:
-        raise SettingsError(
-            f"optimization.loss is {path}, which gives a loss of shape {_size(losses)} for logits of shape "
-            f"{_size(logits)} but needs to give one number for each image: leave the mean or sum out"
-        )
-    return losses.sum()
-
-
-def _size(tensor: Tensor) -> str:
-    return str(list(tensor.shape))
-
-
-def _discriminator_bce(real: Tensor, generated: Tensor) -> Tensor:
-    """Sum of the binary cross-entropy of real against `real` and generated against `generated` (paper, section 2)."""
-    return -F.logsigmoid(real).sum() - F.logsigmoid(-generated).sum()
-
-
-def _generator_bce(generated: Tensor) -> Tensor:
-    """The same of generated against `real` (published code)."""
-    return -F.logsigmoid(generated).sum()
 
 
 def _gradient_norm(network: nn.Module) -> Tensor:

@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from dcgan_dist.settings import BCE
-
 Reason = Literal["not a number", "D wins", "G repeats itself", "samples oscillate"]
 
 WINDOW_IMAGES = 30_000
@@ -20,9 +18,9 @@ WINDOW_IMAGES = 30_000
 OSCILLATING_DRIFT, DRIFTS = 0.8, 3
 """Samples oscillate where those of the same z move this far, of what unrelated ones are apart, at each look of so many
 or more. A run that learns soon moves them half as far (`benchmarks/results/health.json`, for all numbers here)."""
-WON_LOSS, WON_SCORE = 5.0, 0.93
-"""D has won where G's mean loss is above the one while D's mean probability for real images is above the other: by the
-binary cross-entropy, for other losses have other scales."""
+WON: Mapping[str, tuple[float, float]] = {"bce": (5.0, 0.93)}
+"""By loss: D has won where G's mean loss is above the one while D's mean probability for real images is above the
+other. Other losses have other scales; of one that is not here nothing is known, so D is not said to win."""
 REPEATING_SPREAD = 0.4
 """G repeats itself where its samples differ by less than this share of what real images differ by, at each look."""
 
@@ -49,9 +47,9 @@ class Finding:
 class Health:
     """Takes in points, and tells of each reason once. What a lost attempt measured is forgotten."""
 
-    def __init__(self, loss: str = BCE) -> None:
-        """`loss` of the run: what a won D does to it is known of ours alone."""
-        self._loss = loss
+    def __init__(self, loss: str = "bce") -> None:
+        """`loss` of the run, as `optimization.loss` names it."""
+        self._won = WON.get(loss)
         self._points: deque[tuple[int, Mapping[str, float]]] = deque()
         self._reported: set[Reason] = set()
 
@@ -85,7 +83,7 @@ class Health:
             )
             return Finding("samples oscillate", onset, images, words)
         losses, scores = self._series("loss/generator"), self._series("score/real")
-        if self._loss == BCE and losses and scores and _mean(losses) > WON_LOSS and _mean(scores) > WON_SCORE:
+        if self._won and losses and scores and _mean(losses) > self._won[0] and _mean(scores) > self._won[1]:
             words = (
                 f"G's loss is {_mean(losses):.1f} while D is {_mean(scores):.0%} sure of real images: G cannot learn"
             )

@@ -18,7 +18,7 @@ from dcgan_dist.model.adversarial_step import AdversarialStep
 from dcgan_dist.model.dcgan import build_networks
 from dcgan_dist.model.precision import of_networks, resolve_precision
 from dcgan_dist.model.randomness import latents, stream
-from dcgan_dist.settings import BCE, NetworkSettings, Settings
+from dcgan_dist.settings import LOSSES, NetworkSettings, Settings
 
 IMAGES = 4
 MAPS = 4
@@ -55,7 +55,7 @@ def require_contract(settings: Settings, code: Code) -> None:
     step = _call(loss, lambda: AdversarialStep(generator, discriminator, optimization, 1, code))
     size = networks.image_size
     real = torch.from_numpy(stream(settings.seed, "contract images").integers(0, 256, (IMAGES, 3, size, size)))
-    metrics = _call(factory if optimization.loss == BCE else loss, lambda: step(real.to(torch.uint8), z, 0))
+    metrics = _call(factory if optimization.loss in LOSSES else loss, lambda: step(real.to(torch.uint8), z, 0))
     for name, value in metrics.items():
         _require(
             bool(value.isfinite()), loss if "loss" in name else factory, f"{name} is {value.item()} in a first step"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from dcgan_dist.monitoring.collapse import REPEATING_SPREAD, WON_LOSS, WON_SCORE
+from dcgan_dist.monitoring.collapse import REPEATING_SPREAD, WON
 from tests.harness.hosts import ROOT, Hosts
 
 FOLDER = ROOT / "cluster" / "monitoring"
@@ -46,8 +46,8 @@ def test_the_panel_of_gpus_asks_for_what_ray_tells_of_them() -> None:
 
 def test_the_alert_on_collapse_has_the_numbers_of_the_health_rule() -> None:
     assert f"samples_spread[15m]) < {REPEATING_SPREAD:g}" in RULES["TrainingCollapsed"]
-    assert f"loss_generator[15m]) > {WON_LOSS:g}" in RULES["TrainingCollapsed"]
-    assert f"score_real[15m]) > {WON_SCORE:g}" in RULES["TrainingCollapsed"]
+    assert f"loss_generator[15m]) > {WON['bce'][0]:g}" in RULES["TrainingCollapsed"]
+    assert f"score_real[15m]) > {WON['bce'][1]:g}" in RULES["TrainingCollapsed"]
 
 
 WELL = {
