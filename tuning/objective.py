@@ -8,24 +8,16 @@ from typing import Literal
 
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.evaluation.service.online import first_after
+from dcgan_dist.monitoring.metric_names import BETTER, METRICS
 from dcgan_dist.monitoring.sinks.curves import probe_metric
 from dcgan_dist.settings import Settings
 
 Mode = Literal["max", "min"]
 LOGGED: Mapping[str, Mode | None] = {
-    "loss/discriminator": None,
-    "loss/generator": None,
-    "score/real": None,
-    "score/generated_before": None,
-    "score/generated_after": None,
-    "gradient/discriminator": None,
-    "gradient/generator": None,
-    "speed/images_per_second": "max",
-    "speed/wait_share": "min",
-    "samples/drift": None,
-    "samples/spread": "max",
+    name: BETTER.get(name) for name in METRICS if name.islower() and name != "data/bad_images"
 }
-"""What every run logs, and which end of it is the better one, where that can be said of a GAN."""
+"""What every run logs of its training, and the better end of it, where that can be said. Names with capitals stand for
+many; bad images are the data's."""
 KEY = "objective"
 """Of the objective in what a trial tells Tune."""
 IMAGES = "images"

@@ -1,7 +1,7 @@
 """The losses of discriminator and generator, chosen by `optimization.loss`: built in, or a user's own.
 
-To add one, write a function like `bce`, and enter it in `BUILT_IN`, its name in `settings.LOSSES`; and in `collapse.WON`,
-once it is measured what a discriminator that has won does to it.
+To add one, write a function like `bce`, and enter it in `BUILT_IN` and `settings.LOSSES`; in `collapse.WON` once it
+is measured what a discriminator that has won does to it.
 """
 
 from collections.abc import Callable, Mapping

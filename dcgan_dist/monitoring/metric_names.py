@@ -2,6 +2,7 @@
 
 import re
 from functools import cache
+from typing import Literal
 
 METRICS = {
     "loss/discriminator": "D's loss, the sum of both halves: mean over the images of the steps since the point before",
@@ -31,6 +32,12 @@ METRICS = {
     "worker/RANK/gpu_memory_share": "share of its GPU's memory in use by all processes",
 }
 """By name; what is in capitals stands for any."""
+BETTER: dict[str, Literal["max", "min"]] = {
+    "speed/images_per_second": "max",
+    "speed/wait_share": "min",
+    "samples/spread": "max",
+}
+"""Which end of a metric is the better one, where that can be said of a GAN."""
 PICTURES = {
     "samples/raw": "samples of G, always of the same z",
     "samples/averaged": "samples of the averaged G, always of the same z",

@@ -14,8 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-import ray
-
 from dcgan_dist.cli.invocation import command_line, tool_line
 from dcgan_dist.errors import DcganDistError
 from dcgan_dist.model.pixels import grid, png
@@ -23,9 +21,9 @@ from dcgan_dist.monitoring.collapse import Finding, Health
 from dcgan_dist.monitoring.hangs import LastHeartbeat
 from dcgan_dist.monitoring.messages import BadImages, Message, Pictures, Scalars, Started
 from dcgan_dist.monitoring.sinks.curves import Curves, Probed, probe_metric
-from dcgan_dist.monitoring.sinks.prometheus import set_gauges
+from dcgan_dist.monitoring.sinks.registry import open_sinks
+from dcgan_dist.monitoring.sinks.sink import Sink, Status
 from dcgan_dist.monitoring.sinks.terminal import Terminal, Totals, workers_lines
-from dcgan_dist.monitoring.sinks.trackers import Status, Trackers
 from dcgan_dist.monitoring.stragglers import Ranks
 from dcgan_dist.numerals import count
 from dcgan_dist.run_folder.checkpoint import keep_before
@@ -100,7 +98,7 @@ class Monitor:
         self._curves = Curves(self._run, Path(self._scratch.name), self._settings)
         self._copied_at = time.monotonic()
         self.say(f"run {self._run}")
-        self._trackers = Trackers(self._run, self._settings, self.say)
+        self._sinks = open_sinks(self._run, self._settings, self.say)
         self._thread.start()
 
     @property
@@ -146,7 +144,7 @@ class Monitor:
         """
         self._closing.set()
         self._thread.join()
-        self._trackers.close(status)
+        self._to_sinks(lambda sink: sink.close(status))
         self._scratch.cleanup()
         self._on_terminal(self._terminal.close)
         for line in self._ending():
@@ -169,9 +167,6 @@ class Monitor:
             self._survive(f"taking in {message['kind']}", partial(self._take, message, points))
         if points:
             self._on_terminal(lambda: self._terminal.progress(points))
-            if ray.is_initialized():
-                newest = points[-1]["values"] | {"data/bad_images": float(len(self._curves.bad_images))}
-                self._survive("setting Ray's metrics", lambda: set_gauges(self._run.name, newest))
         while self._probed:
             self._survive("taking in a probe", partial(self._take_probe, self._probed.popleft()))
         self._survive(f"writing the curves of {self._run}", self._curves.flush)
@@ -206,16 +201,17 @@ class Monitor:
             return
         values, self._rank_values = self._rank_values, {}
         finding = self._health.add(message["images"], message["values"])
-        self._curves.add({**message, "values": message["values"] | values}, str(finding) if finding else None)
-        self._on_scalars(message["images"], message["values"] | values)
-        bad = {"data/bad_images": float(len(self._curves.bad_images))}
-        self._trackers.numbers(message["images"], message["values"] | values | bad)
+        values = message["values"] | values
+        self._curves.add({**message, "values": values}, str(finding) if finding else None)
+        self._on_scalars(message["images"], values)
+        values = values | {"data/bad_images": float(len(self._curves.bad_images))}
+        self._to_sinks(lambda sink: sink.scalars(message["images"], values))
         points.append(message)
         self._newest_images = message["images"]
         if finding is not None:
             self._findings.append(finding)
             self.say(f"health: {finding}")
-            self._trackers.text("health", str(finding))
+            self._to_sinks(lambda sink: sink.text("health", str(finding)))
             kept = keep_before(self._run, finding.onset)
             self.say(
                 f"checkpoint {kept} from before that is kept" if kept else "no checkpoint is left from before that"
@@ -225,7 +221,7 @@ class Monitor:
         self._curves.add_probed(found)
         value = {probe_metric(found["task"]): found["accuracy"]}
         self._on_scalars(found["images"], value)
-        self._trackers.numbers(found["images"], value)
+        self._to_sinks(lambda sink: sink.scalars(found["images"], value))
 
     def _take_start(self, message: Started) -> None:
         before = self._group
@@ -264,7 +260,7 @@ class Monitor:
             self._newest_samples = where
         name = f"{message['name']}/{kind}"
         self._curves.add_picture(name, images, file, picture)
-        self._trackers.picture(images, name, picture)
+        self._to_sinks(lambda sink: sink.picture(images, name, picture))
 
     def _take_bad_images(self, message: BadImages) -> None:
         before = len(self._curves.bad_images)
@@ -279,14 +275,18 @@ class Monitor:
             where.write_bytes(self._pictures[where])
             del self._pictures[where]
 
-    def _survive(self, what: str, act: Callable[[], object]) -> None:
+    def _to_sinks(self, act: Callable[[Sink], None]) -> None:
+        for sink in self._sinks:
+            self._survive(f"sending metrics to {sink.name}", partial(act, sink), retried=False)
+
+    def _survive(self, what: str, act: Callable[[], object], *, retried: bool = True) -> None:
         """Do it; say once that it fails, and once that it works again."""
         try:
             act()
         except Exception as error:
             if what not in self._failing:
                 self._failing.add(what)
-                self.say(f"{what} fails; training continues, and it is retried: {error}")
+                self.say(f"{what} fails; training continues{', and it is retried' if retried else ''}: {error}")
                 if not isinstance(error, OSError | DcganDistError):
                     logger.exception("%s fails", what)  # a defect of ours keeps its traceback
         else:

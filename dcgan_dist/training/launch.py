@@ -33,7 +33,8 @@ from dcgan_dist.extensions import Code, checksums, import_code
 from dcgan_dist.model.dcgan import count_parameters, new_networks
 from dcgan_dist.monitoring.attempt_costs import attempt_costs, totals
 from dcgan_dist.monitoring.sinks.curves import read_lines
-from dcgan_dist.monitoring.sinks.trackers import Status, require_trackers
+from dcgan_dist.monitoring.sinks.sink import Status
+from dcgan_dist.monitoring.sinks.trackers import require_trackers
 from dcgan_dist.numerals import count
 from dcgan_dist.run_folder.attempts import attempts
 from dcgan_dist.run_folder.checkpoint import folder, load_checkpoint, newest_checkpoint, newest_manifest

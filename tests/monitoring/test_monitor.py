@@ -2,8 +2,9 @@ import io
 import json
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,10 +12,12 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from dcgan_dist.cli.invocation import command_line, tool_line
+from dcgan_dist.model.pixels import Pixels
 from dcgan_dist.monitoring import monitor as module
 from dcgan_dist.monitoring.messages import Message, Pictures, Scalars, Started, WorkerInfo
 from dcgan_dist.monitoring.monitor import Monitor
 from dcgan_dist.monitoring.sinks.curves import read_points
+from dcgan_dist.monitoring.sinks.sink import Sink, Status
 from dcgan_dist.monitoring.sinks.terminal import LogTerminal, Totals
 from dcgan_dist.run_folder.checkpoint import manifests, write_checkpoint
 from dcgan_dist.settings import OptimizationSettings, Settings
@@ -255,6 +258,41 @@ def test_dropped_messages_are_told(run: Place) -> None:
     assert lines[1] == (
         "the driver was too slow for the workers: 1,200 points of the curves and 3 other messages were dropped"
     )
+
+
+class Recorder(Sink):
+    """Keeps what it is given, and refuses scalars of some images."""
+
+    def __init__(self, name: str, *refused: int) -> None:
+        self.name, self.refused, self.given = name, refused, list[Any]()
+
+    def scalars(self, images: int, values: Mapping[str, float]) -> None:
+        if images in self.refused:
+            raise ConnectionError("no route to host")
+        self.given.append((images, values))
+
+    def picture(self, images: int, name: str, picture: Pixels) -> None:
+        self.given.append((images, name, picture.shape))
+
+    def close(self, status: Status) -> None:
+        self.given.append(status)
+
+
+def test_every_sink_gets_what_counts_and_one_that_fails_keeps_nothing_from_the_others(
+    run: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing, whole = Recorder("lame", 320, 640), Recorder("sound")
+    monkeypatch.setattr(module, "open_sinks", lambda *_: [failing, whole])
+    # The second delivery of a point counts for nobody.
+    lines = watch(run, Script([started()], [scalars(5), scalars(5)], [scalars(10)], [pictures(10), scalars(15)]))
+    values = scalars(5)["values"] | {"data/bad_images": 0.0}
+    rest = [(640, "samples/averaged", (900, 900, 3)), (960, values), "finished"]
+    assert failing.given == rest
+    assert whole.given == [(320, values), (640, values), *rest]
+    assert [line for line in lines if "metrics to" in line] == [
+        "sending metrics to lame fails; training continues: no route to host",
+        "sending metrics to lame works again",
+    ]
 
 
 def test_a_write_that_fails_is_told_once_and_made_up_for(run: Place) -> None:

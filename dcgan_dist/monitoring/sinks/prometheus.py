@@ -4,16 +4,26 @@ import re
 from collections.abc import Mapping
 from functools import cache
 
+import ray
 from ray.util.metrics import Gauge
 
 from dcgan_dist.cluster.environment import ascii_name
 from dcgan_dist.monitoring.metric_names import describe
+from dcgan_dist.monitoring.sinks.sink import Sink
 
 
-def set_gauges(run: str, values: Mapping[str, float]) -> None:
-    """Set one gauge for each value, by metric name, with the run's name as tag. Needs a process that Ray runs in."""
-    for name, value in values.items():
-        _gauge(name).set(value, tags={"run": ascii_name(run)})
+class Prometheus(Sink):
+    """Sets one gauge for each metric, tagged with the run's name; without Ray in this process it does nothing."""
+
+    name = "Prometheus"
+
+    def __init__(self, run: str) -> None:
+        self._run = ascii_name(run)
+
+    def scalars(self, images: int, values: Mapping[str, float]) -> None:
+        if ray.is_initialized():
+            for name, value in values.items():
+                _gauge(name).set(value, tags={"run": self._run})
 
 
 # Ray wants one object a name in a process, however many runs there are in it.

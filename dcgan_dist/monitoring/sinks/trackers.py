@@ -14,15 +14,15 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib.util import find_spec
 from queue import Full, Queue
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 from uuid import uuid4
 
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.model.pixels import Pixels
+from dcgan_dist.monitoring.sinks.sink import Sink, Status
 from dcgan_dist.settings import Settings, flatten
 from dcgan_dist.storage import MissingFile, Place
 
-Status = Literal["finished", "stopped", "failed"]
 FILE = "trackers.json"
 PROJECT = "dcgan-dist"
 """Of W&B, and experiment of MLflow, where the environment names none."""
@@ -43,8 +43,8 @@ class Tracker(Protocol):
         """Begin a run, or go on with the one that is `known`; returns what it is known by."""
         ...
 
-    def numbers(self, images: int, values: Mapping[str, float]) -> None:
-        """Take numbers by metric name; `images` may lie behind those of the call before."""
+    def scalars(self, images: int, values: Mapping[str, float]) -> None:
+        """Take values by metric name; `images` may lie behind those of the call before."""
         ...
 
     def picture(self, images: int, name: str, picture: Pixels) -> None:
@@ -86,7 +86,7 @@ class WandbRun:
         self._run.define_metric("*", step_metric="images")
         return identity
 
-    def numbers(self, images: int, values: Mapping[str, float]) -> None:
+    def scalars(self, images: int, values: Mapping[str, float]) -> None:
         self._run.log({"images": images, **values})
 
     def picture(self, images: int, name: str, picture: Pixels) -> None:
@@ -133,7 +133,7 @@ class MlflowRun:
             self._client.log_batch(self._id, params=new[first : first + PARAMETERS])
         return self._id
 
-    def numbers(self, images: int, values: Mapping[str, float]) -> None:
+    def scalars(self, images: int, values: Mapping[str, float]) -> None:
         now = int(1000 * time.time())
         self._client.log_batch(self._id, [self._metric(name, value, now, images) for name, value in values.items()])
 
@@ -183,8 +183,10 @@ def _require_login() -> None:
         )
 
 
-class Trackers:
+class Trackers(Sink):
     """All trackers of a run; none by default."""
+
+    name = "trackers"
 
     def __init__(
         self,
@@ -197,33 +199,29 @@ class Trackers:
         self._run, self._lock = run, threading.Lock()
         values = {name: value for name, value in flatten(settings).items() if value is not None}
         known = self._known()
-        self._sinks: Sequence[_Sink] = [
-            _Sink(name, kinds[name](run.name, values), known.get(name), partial(self._remember, name), say)
+        self._threads: Sequence[_Thread] = [
+            _Thread(name, kinds[name](run.name, values), known.get(name), partial(self._remember, name), say)
             for name in named(settings)
         ]
 
-    def numbers(self, images: int, values: Mapping[str, float]) -> None:
-        """Give them numbers by metric name."""
-        for sink in self._sinks:
-            sink.put(lambda tracker: tracker.numbers(images, values))
+    def scalars(self, images: int, values: Mapping[str, float]) -> None:
+        for thread in self._threads:
+            thread.put(lambda tracker: tracker.scalars(images, values))
 
     def picture(self, images: int, name: str, picture: Pixels) -> None:
-        """Give them a picture, uint8 [H, W, 3]."""
-        for sink in self._sinks:
-            sink.put(lambda tracker: tracker.picture(images, name, picture))
+        for thread in self._threads:
+            thread.put(lambda tracker: tracker.picture(images, name, picture))
 
     def text(self, name: str, words: str) -> None:
-        """Give them a text, the newest of its name."""
-        for sink in self._sinks:
-            sink.put(lambda tracker: tracker.text(name, words))
+        for thread in self._threads:
+            thread.put(lambda tracker: tracker.text(name, words))
 
     def close(self, status: Status) -> None:
-        """End their runs; waits for what is left, but not for ever."""
-        for sink in self._sinks:
-            sink.finish(status)
+        for thread in self._threads:
+            thread.finish(status)
         deadline = time.monotonic() + END_S
-        for sink in self._sinks:
-            sink.join(deadline - time.monotonic())
+        for thread in self._threads:
+            thread.join(deadline - time.monotonic())
 
     def _known(self) -> dict[str, str]:
         try:
@@ -239,7 +237,7 @@ class Trackers:
                 (self._run / FILE).write_bytes(json.dumps(known | {name: identity}, indent=1).encode())
 
 
-class _Sink:
+class _Thread:
     """A tracker, and the thread that asks it."""
 
     def __init__(

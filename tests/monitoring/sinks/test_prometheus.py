@@ -5,7 +5,7 @@ import urllib.request
 import pytest
 import ray
 
-from dcgan_dist.monitoring.sinks.prometheus import set_gauges
+from dcgan_dist.monitoring.sinks.prometheus import Prometheus
 
 WAIT_S = 60.0
 
@@ -24,8 +24,9 @@ def test_prometheus_sees_the_newest_value_of_each_metric() -> None:
         often = {"metrics_report_interval_ms": 200}
         ray.init(num_cpus=1, include_dashboard=False, logging_level="ERROR", _temp_dir=home, _system_config=often)
         try:
-            set_gauges("scenes32", {"loss/generator": 1.25, "speed/wait_share": 0.5})
-            set_gauges("scenes32", {"loss/generator": 1.5})
+            sink = Prometheus("scenes32")
+            sink.scalars(64, {"loss/generator": 1.25, "speed/wait_share": 0.5})
+            sink.scalars(128, {"loss/generator": 1.5})
             found = exported()
         finally:
             ray.shutdown()

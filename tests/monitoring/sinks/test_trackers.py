@@ -18,8 +18,9 @@ from dcgan_dist.errors import SettingsError
 from dcgan_dist.model.pixels import Pixels
 from dcgan_dist.monitoring.monitor import Monitor
 from dcgan_dist.monitoring.sinks import trackers
+from dcgan_dist.monitoring.sinks.sink import Status
 from dcgan_dist.monitoring.sinks.terminal import LogTerminal
-from dcgan_dist.monitoring.sinks.trackers import Status, Tracker, Trackers, require_trackers
+from dcgan_dist.monitoring.sinks.trackers import Tracker, Trackers, require_trackers
 from dcgan_dist.settings import Settings, replaced
 from dcgan_dist.storage import Place, place
 from tests.monitoring.test_monitor import TOTALS, Script, pictures, scalars, started
@@ -187,7 +188,7 @@ class Made:
         self.given.append(("begin", known))
         return known or "new"
 
-    def numbers(self, images: int, values: Mapping[str, float]) -> None:
+    def scalars(self, images: int, values: Mapping[str, float]) -> None:
         self.wrong(f"numbers {images}")
         self.given.append(("numbers", images, dict(values)))
 
@@ -213,7 +214,7 @@ def test_a_tracker_that_fails_is_told_once_and_gets_what_comes_later(run: Place)
     made, told = Made(wrong), list[str]()
     given = opened(run, made, told)
     for images in (64, 128, 192, 256, 320):
-        given.numbers(images, {"loss/generator": 0.5})
+        given.scalars(images, {"loss/generator": 0.5})
     given.picture(320, "samples", np.zeros((4, 6, 3), np.uint8))
     given.close("stopped")
     assert told == [
@@ -233,7 +234,7 @@ def test_a_tracker_that_cannot_begin_is_left_out(run: Place) -> None:
 
     told: list[str] = []
     given = opened(run, Made(wrong), told)
-    given.numbers(64, {"loss/generator": 0.5})
+    given.scalars(64, {"loss/generator": 0.5})
     given.close("finished")
     assert told == ["wandb cannot start; training continues without it: PermissionError: who are you?"]
     assert not (run / "trackers.json").exists()
@@ -246,7 +247,7 @@ def test_a_tracker_that_hangs_holds_up_nothing(run: Place, monkeypatch: pytest.M
     made, told = Made(lambda what: None if what == "begin" else (free.wait(60), None)[1]), list[str]()
     given = opened(run, made, told)
     for images in range(10):
-        given.numbers(images, {"loss/generator": 0.5})
+        given.scalars(images, {"loss/generator": 0.5})
     given.close("finished")
     free.set()
     assert told == [
@@ -258,7 +259,7 @@ def test_a_tracker_that_hangs_holds_up_nothing(run: Place, monkeypatch: pytest.M
 def test_no_tracker_is_asked_by_default(run: Place) -> None:
     told: list[str] = []
     given = Trackers(run, Settings(images=1), told.append)
-    given.numbers(1, {})
+    given.scalars(1, {})
     given.close("finished")
     assert not run.names()
 
