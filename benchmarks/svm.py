@@ -23,6 +23,7 @@ from benchmarks.report import Bar, Cell, Report, Table, parser, publish
 from dcgan_dist.cluster.connect import connected, set_environment
 from dcgan_dist.evaluation.classifiers import svm
 from dcgan_dist.evaluation.encoders.discriminator import DiscriminatorFeatures
+from dcgan_dist.evaluation.encoders.encoder import fit
 from dcgan_dist.evaluation.service.evaluator import Evaluator
 from dcgan_dist.evaluation.task import PUBLISHED_COSTS, Task
 from dcgan_dist.evaluation.tasks.labeled import open_labeled
@@ -75,7 +76,7 @@ class Actors:
 
         self._pool = Pool(number, cpus=1, gpus=0, threads=0)
         self._pool.each("load", [task])
-        encoded = encoder.combine(self._pool.each("gather", task.name, encoder))
+        encoded = fit(encoder, lambda encoder: self._pool.each("gather", task.name, encoder))
         self.features = self._pool.each("encode", task.name, encoded, torch.float32)[0][0]
         self._pool.each("pose", np.arange(len(task.train)))
 
@@ -106,7 +107,7 @@ def measure(data: str, published: Path) -> Report:
 
     here = Evaluator(0, 1, 0)
     here.load([task])
-    here.encode(task.name, encoder.combine([here.gather(task.name, encoder)]), torch.float32)
+    here.encode(task.name, fit(encoder, lambda encoder: [here.gather(task.name, encoder)]), torch.float32)
     features, test = here._features(here._train), here._features(here._test)
     labels, test_labels = here._train.labels, here._test.labels
 
@@ -132,9 +133,9 @@ def measure(data: str, published: Path) -> Report:
             loss="squared_hinge", alpha=1 / (2 * cost * IMAGES), max_iter=SGD_EPOCHS, n_jobs=2, random_state=0
         ).fit(wide, truth),
     }
-    for name, fit in others.items():
+    for name, learn in others.items():
         for cost in (OTHER_COST, COST):
-            seconds, made = timed(partial(fit, cost))
+            seconds, made = timed(partial(learn, cost))
             found[name, cost] = [seconds], np.hstack([made.coef_, made.intercept_[:, None]])
 
     rows: list[list[Cell]] = []

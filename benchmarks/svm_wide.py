@@ -16,6 +16,7 @@ from benchmarks.svm import CLASSES, SIZE, timed
 from dcgan_dist.cluster.connect import connected, set_environment
 from dcgan_dist.evaluation.classifiers import svm
 from dcgan_dist.evaluation.encoders.discriminator import of_random
+from dcgan_dist.evaluation.encoders.encoder import fit
 from dcgan_dist.evaluation.probe import accuracy
 from dcgan_dist.evaluation.tasks.labeled import open_labeled
 from dcgan_dist.settings import imagenet32
@@ -43,7 +44,7 @@ def measure(data: str) -> Report:
         (pid,) = pool.pids()
         reading, _ = timed(lambda: pool.each("load", [task]))
         encoder = of_random(imagenet32().networks, seed=0)
-        gathering, encoded = timed(lambda: encoder.combine(pool.each("gather", task.name, encoder)))
+        gathering, encoded = timed(lambda: fit(encoder, lambda encoder: pool.each("gather", task.name, encoder)))
         encoding, ((features, size),) = timed(lambda: pool.each("encode", task.name, encoded, torch.float16))
         before = largest_gb(pid)
         pool.each("pose", np.arange(len(task.train)))

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.evaluation.encoders.discriminator import features_of
+from dcgan_dist.evaluation.encoders.encoder import fit
 from dcgan_dist.evaluation.task import STATISTICS_BATCH
 from dcgan_dist.model.adversarial_step import load_weights
 from dcgan_dist.model.dcgan import SMALLEST, Convolution, Discriminator, new_networks
@@ -127,7 +128,7 @@ def features(discriminator: nn.Module, images: Pixels, reference: Pixels | None 
         _require_images(name, some, _side(discriminator))
     encoder = features_of(discriminator)
     reference = images if reference is None else reference
-    encoder = encoder.combine([encoder.gather(_batches(reference))])
+    encoder = fit(encoder, lambda encoder: [encoder.gather(_batches(reference))])
     return torch.cat([encoder.features(batch) for batch in _batches(images)])
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from dcgan_dist.data.streaming.plan import Integers
 from dcgan_dist.evaluation.classifiers.registry import Classifiers, FittedClassifier
-from dcgan_dist.evaluation.encoders.encoder import Encoder
+from dcgan_dist.evaluation.encoders.encoder import Encoder, fit
 from dcgan_dist.evaluation.results import accuracy_by_class
 from dcgan_dist.evaluation.service.evaluator import CHECKSUMS, Evaluators
 from dcgan_dist.evaluation.task import FewLabels, Task
@@ -53,7 +53,7 @@ def probe(
     """
     began = time.perf_counter()
     say("preparing features")
-    encoder = encoder.combine(evaluators.each("gather", task.name, encoder))
+    encoder = fit(encoder, lambda encoder: evaluators.each("gather", task.name, encoder))
     say("features")
     encoded = evaluators.each("encode", task.name, encoder, dtype)
     features = encoded[0][0]

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from dcgan_dist.evaluation.classifiers.nearest import merge
-from dcgan_dist.evaluation.encoders.encoder import Encoder
+from dcgan_dist.evaluation.encoders.encoder import Encoder, fit
 from dcgan_dist.evaluation.probe import load
 from dcgan_dist.evaluation.results import encode, recipe_sha256
 from dcgan_dist.evaluation.service.evaluator import Evaluators
@@ -60,7 +60,7 @@ def look(
     result: dict[str, Any] = {}
     for name, encoder in encoders.items():
         say(f"nearest training images by {name}")
-        made = encoder.combine(evaluators.each("gather", task.name, encoder))
+        made = fit(encoder, lambda encoder: evaluators.each("gather", task.name, encoder))
         evaluators.each("encode", task.name, made, torch.float32)
         distances, places = _nearest(evaluators, samples)
         of_samples, of_others = quotients(distances), quotients(_nearest(evaluators, held_out)[0])

@@ -32,12 +32,16 @@ Network = TypeVar("Network", bound=nn.Module)
 
 @dataclass(frozen=True, eq=False)
 class DiscriminatorFeatures:
-    """Pooled maps of a DCGAN's discriminator (`maps.py`). `statistics` is None until `combine`."""
+    """Pooled maps of a DCGAN's discriminator (`maps.py`). `statistics` is None until it is fitted."""
 
     discriminator: Discriminator
     statistics: Statistics | None = None
 
     standardized = False
+
+    @property
+    def fitted(self) -> bool:
+        return self.statistics is not None
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -58,7 +62,7 @@ class DiscriminatorFeatures:
 
     def features(self, images: Pixels) -> Tensor:
         if self.statistics is None:
-            raise RuntimeError("features were asked for before the statistics were combined")
+            raise RuntimeError("features need statistics: fit the encoder first")
         return features(self.discriminator, self.statistics, self._input(images)).cpu()
 
     def _input(self, images: Pixels) -> Tensor:
@@ -70,7 +74,7 @@ class OwnFeatures:
     """Those of a discriminator of a user's own, by its method `maps` (docs/extending.md), in eval mode.
 
     Where it has batch normalization of ours, that is given fixed statistics as in ours. `statistics` is None until
-    `combine`.
+    it is fitted.
     """
 
     discriminator: nn.Module
@@ -79,6 +83,10 @@ class OwnFeatures:
     statistics: Statistics | None = None
 
     standardized = False
+
+    @property
+    def fitted(self) -> bool:
+        return self.statistics is not None
 
     def __reduce__(self) -> tuple[Any, ...]:
         """As weights and the code that makes the network: PyTorch's parametrizations, spectral normalization among
@@ -117,7 +125,7 @@ class OwnFeatures:
     @cached_property
     def _fixed(self) -> nn.Module:
         if self.statistics is None:
-            raise RuntimeError("features were asked for before the statistics were combined")
+            raise RuntimeError("features need statistics: fit the encoder first")
         return with_statistics(self.discriminator, self.statistics)
 
     @staticmethod

@@ -36,7 +36,7 @@ TOGETHER = 8
 
 @dataclass(frozen=True, eq=False)
 class KMeansFeatures:
-    """Those of K centroids; they are unset until `combine`.
+    """Those of K centroids; they are unset until it is fitted.
 
     Attributes:
         centroids_number: K.
@@ -53,6 +53,10 @@ class KMeansFeatures:
     centroids: Tensor | None = None
 
     standardized = True
+
+    @property
+    def fitted(self) -> bool:
+        return self.centroids is not None
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -103,7 +107,7 @@ class KMeansFeatures:
 
     def _of_few(self, images: Pixels) -> Tensor:
         if self.mean is None or self.whitening is None or self.centroids is None:
-            raise RuntimeError("features were asked for before the centroids were found")
+            raise RuntimeError("features need centroids: fit the encoder first")
         patches = F.unfold(torch.from_numpy(images).permute(0, 3, 1, 2).float(), PATCH)
         number, places = len(images), patches.shape[2]
         white = (normalized(patches.transpose(1, 2).reshape(number * places, -1)) - self.mean) @ self.whitening

@@ -16,6 +16,7 @@ class PixelFeatures:
     """The pixels themselves, in [-1, 1]."""
 
     standardized = False
+    fitted = True
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -25,7 +26,7 @@ class PixelFeatures:
         return self
 
     def gather(self, batches: Iterable[Pixels]) -> None:
-        """Nothing."""
+        return None
 
     def combine(self, parts: Sequence[None]) -> Self:
         return self

@@ -1,14 +1,15 @@
 """The pool on a real Ray: the same as evaluators in this process, whatever happens to an actor."""
 
+import math
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from dcgan_dist.errors import ClusterError, DataError
 from dcgan_dist.evaluation.actor_state import Stage, makes, reads
 from dcgan_dist.evaluation.classifiers.registry import Linear
 from dcgan_dist.evaluation.encoders.discriminator import DiscriminatorFeatures
+from dcgan_dist.evaluation.encoders.encoder import fit
 from dcgan_dist.evaluation.encoders.pixels import PixelFeatures
 from dcgan_dist.evaluation.probe import load, probe
 from dcgan_dist.evaluation.service.evaluator import Evaluator
@@ -146,6 +148,65 @@ def test_a_state_of_somebody_elses_outlives_its_actor(bands: Task) -> None:
         pool.close()
 
 
+@dataclass(frozen=True)
+class Whitened:
+    """Pixels without their mean and deviation over the training images, for which it needs two rounds."""
+
+    mean: float | None = None
+    deviation: float | None = None
+
+    recipe: ClassVar[dict[str, Any]] = {}
+    standardized = False
+
+    @property
+    def fitted(self) -> bool:
+        return self.deviation is not None
+
+    def to(self, device: torch.device) -> Self:
+        return self
+
+    def gather(self, batches: Iterable[Any]) -> tuple[int, float]:
+        blocks = [torch.from_numpy(batch).double() for batch in batches]
+        if self.mean is None:
+            return sum(block.numel() for block in blocks), sum(float(block.sum()) for block in blocks)
+        squares = [float((block - self.mean).square().sum()) for block in blocks]
+        return sum(block.numel() for block in blocks), sum(squares)
+
+    def combine(self, parts: Sequence[tuple[int, float]]) -> "Whitened":
+        value = sum(total for _, total in parts) / sum(number for number, _ in parts)
+        return replace(self, mean=value) if self.mean is None else replace(self, deviation=math.sqrt(value))
+
+    def features(self, images: Any) -> torch.Tensor:
+        assert self.mean is not None
+        assert self.deviation is not None
+        return (torch.from_numpy(images).float().flatten(1) - self.mean) / self.deviation
+
+
+def test_an_encoder_of_two_rounds_is_the_same_over_actors_one_of_which_dies_between_them(
+    pool: Pool, bands: Task, here: Callable[..., Any]
+) -> None:
+    load(pool, [bands])
+    rounds = []
+
+    def gather(encoder: Whitened) -> list[Any]:
+        if encoder.mean is not None:
+            os.kill(pool.pids()[1], signal.SIGKILL)
+        rounds.append(encoder)
+        return pool.each("gather", "bands", encoder)
+
+    fitted = fit(Whitened(), gather)
+    assert pool.replaced == 1
+    assert len(rounds) == 2
+    values = bands.train.read(np.arange(len(bands.train))).astype(float)
+    assert fitted.mean == pytest.approx(values.mean())
+    assert fitted.deviation == pytest.approx(values.std())
+    one = here(1)
+    load(one, [bands])
+    assert scores(probe(pool, bands, Whitened(), torch.float32, Linear(COSTS))) == pytest.approx(
+        scores(probe(one, bands, fitted, torch.float32, Linear(COSTS))), abs=0.006
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class Given(DiscriminatorFeatures):
     """Features of images that no picture holds exactly: a picture's first value is the number of its image."""
@@ -166,7 +227,7 @@ def test_the_published_discriminator_gives_its_published_features(pool: Pool, pu
     task = Task("numbers", "given", images, images, 2, held_out=1, seed=0)
     load(pool, [task])
     encoder = Given(load_published(published).svhn_discriminator, given=x)
-    encoder = encoder.combine(pool.each("gather", "numbers", encoder))
+    encoder = fit(encoder, lambda encoder: pool.each("gather", "numbers", encoder))
     assert pool.each("encode", "numbers", encoder, torch.float32)[0][0] == 7_168
     count, sums, squares = (sum(column) for column in zip(*pool.each("moments"), strict=True))
     assert count == 64
