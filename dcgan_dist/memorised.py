@@ -13,9 +13,10 @@ import numpy as np
 import torch
 import tyro
 
+from dcgan_dist.bounds import AtLeast, shows_bounds
 from dcgan_dist.cli.arguments import read
 from dcgan_dist.cli.invocation import prog
-from dcgan_dist.errors import SettingsError, at_work
+from dcgan_dist.errors import at_work
 from dcgan_dist.evaluation.encoders.discriminator import of_discriminator
 from dcgan_dist.evaluation.encoders.encoder import Encoder
 from dcgan_dist.evaluation.encoders.pixels import PixelFeatures
@@ -38,6 +39,7 @@ FEWEST = 100
 """Samples, and images held out, without which the test says little."""
 
 
+@shows_bounds
 @dataclass(frozen=True, kw_only=True)
 class MemorisedOptions(ActorOptions):
     """Check whether a run's samples repeat its training images, by comparing them with images that the run has not
@@ -50,20 +52,15 @@ class MemorisedOptions(ActorOptions):
     data: Annotated[str, arg(metavar="FOLDER")] = ""
     """Where the run's training images lie as `train-*.tar`, and images that it has not seen as `test-*.tar`. A run on
     the embedded data set does not need it: more scenes are drawn."""
-    number: Annotated[int, arg(aliases=("-n",), metavar="N")] = 1_000
+    number: Annotated[int, AtLeast(FEWEST), arg(aliases=("-n",), metavar="N")] = 1_000
     """Number of samples, and the most held-out images that are compared with them."""
     seed: Annotated[int, arg(metavar="NUMBER")] = 0
-    """Of z."""
+    """Random seed of z."""
     checkpoint: Annotated[str, arg(metavar="NAME")] = ""
     """Name of a folder in RUN/checkpoints, `latest`, or `best`, the one with the best probe accuracy. Empty: the one
     that RUN names, otherwise the latest."""
     generator: Which = "auto"
     """Which generator draws the samples: see `dcgan_dist.sample`."""
-
-    def __post_init__(self) -> None:
-        if self.number < FEWEST:
-            raise SettingsError(f"number is {self.number} but needs at least {FEWEST}")
-        super().__post_init__()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -8,7 +8,6 @@ the authors' Theano code (Newmu/dcgan_code).
 import contextlib
 import dataclasses
 import difflib
-import math
 import re
 import typing
 from collections.abc import Callable, Mapping
@@ -18,6 +17,7 @@ from typing import Annotated, Any, Literal
 import tyro
 import yaml
 
+from dcgan_dist.bounds import Above, AtLeast, Below, From, check_bounds, shows_bounds
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.numerals import real, whole
 
@@ -40,6 +40,7 @@ def _require(condition: bool, sentence: str) -> None:
         raise SettingsError(sentence)
 
 
+@shows_bounds
 @dataclass(frozen=True)
 class DataSettings:
     """Which images, and in what order."""
@@ -49,12 +50,12 @@ class DataSettings:
     `train-{0000..0099}.tar`, on a disk, `s3://`, `gs://`, `hdfs://`; several joined by commas."""
     scenes: Literal["rooms", "faces"] = "rooms"
     """What the embedded data set shows."""
-    scenes_images: Annotated[int, arg(metavar="IMAGES")] = 20_000
+    scenes_images: Annotated[int, AtLeast(1), arg(metavar="IMAGES")] = 20_000
     """How many images of the embedded data set are drawn."""
     fit: Literal["resize", "crop"] = "resize"
     """How an image of another size is fitted: `resize` scales its shorter side, then crops the center (paper, section
     4.3); `crop` crops the center without scaling (published code, faces)."""
-    window: Annotated[int, arg(metavar="IMAGES")] = 4_096
+    window: Annotated[int, AtLeast(1, "image"), arg(metavar="IMAGES")] = 4_096
     """Shuffle window, and the smallest chunk that is read: an epoch's images are shuffled within windows of about this
     size."""
     cache: Literal["auto", "on", "off"] = "auto"
@@ -62,29 +63,23 @@ class DataSettings:
     once."""
     cpus: Annotated[float, arg(metavar="CPUS")] = 0.0
     """Most logical CPUs that reading may use; 0: all that are free."""
-    max_bad_fraction: Annotated[float, arg(metavar="FRACTION")] = 0.01
+    max_bad_fraction: Annotated[float, Below(1), arg(metavar="FRACTION")] = 0.01
     """The run stops if more than this fraction of the images cannot be decoded."""
-    max_image_pixels: Annotated[int, arg(metavar="PIXELS")] = 64_000_000
+    max_image_pixels: Annotated[int, AtLeast(1), arg(metavar="PIXELS")] = 64_000_000
     """An image that declares more pixels counts as bad and is not decoded."""
-    max_image_bytes: Annotated[int, arg(metavar="BYTES")] = 64 << 20
+    max_image_bytes: Annotated[int, AtLeast(1), arg(metavar="BYTES")] = 64 << 20
     """An image whose file is larger counts as bad and is not read."""
 
     def __post_init__(self) -> None:
+        check_bounds(self, "data.")
         _require(bool(self.path.strip()), "data.path is empty but needs an address, for example scenes or folder/*.tar")
-        _require(self.scenes_images >= 1, f"data.scenes_images is {self.scenes_images} but needs at least 1")
-        _require(self.window >= 1, f"data.window is {self.window} but needs at least 1 image")
         _require(
             self.cpus == 0 or self.cpus >= 1,
             f"data.cpus is {self.cpus:g} but needs at least 1, which a read task takes, or 0 for all that are free",
         )
-        _require(
-            0 <= self.max_bad_fraction < 1,
-            f"data.max_bad_fraction is {self.max_bad_fraction} but needs to be at least 0 and below 1",
-        )
-        _require(self.max_image_pixels >= 1, f"data.max_image_pixels is {self.max_image_pixels} but needs at least 1")
-        _require(self.max_image_bytes >= 1, f"data.max_image_bytes is {self.max_image_bytes} but needs at least 1")
 
 
+@shows_bounds
 @dataclass(frozen=True)
 class NetworkSettings:
     """Structure of generator and discriminator."""
@@ -94,11 +89,11 @@ class NetworkSettings:
     of them with stride 2 (published code, imagenet)."""
     image_size: Annotated[int, arg(metavar="PIXELS")] = 64
     """Height and width of an image: a power of two from 8 to 256."""
-    generator_maps: Annotated[int, arg(metavar="MAPS")] = 128
+    generator_maps: Annotated[int, AtLeast(1), arg(metavar="MAPS")] = 128
     """Width of G: feature maps of its last hidden layer (`ngf` in the published code)."""
-    discriminator_maps: Annotated[int, arg(metavar="MAPS")] = 128
+    discriminator_maps: Annotated[int, AtLeast(1), arg(metavar="MAPS")] = 128
     """Width of D: feature maps of its first layer (`ndf` in the published code)."""
-    latent_size: Annotated[int, arg(metavar="NUMBERS")] = 100
+    latent_size: Annotated[int, AtLeast(1), arg(metavar="NUMBERS")] = 100
     """Length of the latent vector z (paper, figure 1)."""
     latent: Literal["uniform", "normal"] = "uniform"
     """Distribution of z: uniform on [-1, 1] (paper, figure 1), or standard normal (published SVHN model)."""
@@ -113,13 +108,12 @@ class NetworkSettings:
     """Your own networks: a function that builds both from these settings (docs/extending.md). Empty: the paper's."""
 
     def __post_init__(self) -> None:
+        check_bounds(self, "networks.")
         size = self.image_size
         _require(
             8 <= size <= 256 and size & (size - 1) == 0,
             f"networks.image_size is {size} but needs to be a power of two from 8 to 256",
         )
-        for name in ("generator_maps", "discriminator_maps", "latent_size"):
-            _require(getattr(self, name) >= 1, f"networks.{name} is {getattr(self, name)} but needs at least 1")
         _require(
             not self.factory or IMPORT_PATH.fullmatch(self.factory) is not None,
             f"networks.factory is {self.factory!r} but needs to be module:function, as in mine:build for the function "
@@ -127,30 +121,31 @@ class NetworkSettings:
         )
 
 
+@shows_bounds
 @dataclass(frozen=True)
 class OptimizationSettings:
     """How both networks learn."""
 
-    batch_size: Annotated[int, arg(aliases=("--batch-size",), metavar="IMAGES")] = 128
+    batch_size: Annotated[int, AtLeast(2, "images"), arg(aliases=("--batch-size",), metavar="IMAGES")] = 128
     """Global batch size: images per step, over all workers (paper, section 4)."""
-    lr: Annotated[float, arg(aliases=("--lr",), metavar="RATE")] = 2e-4
+    lr: Annotated[float, Above(0), arg(aliases=("--lr",), metavar="RATE")] = 2e-4
     """Learning rate of Adam (paper, section 4)."""
-    beta1: Annotated[float, arg(aliases=("--beta1",), metavar="FRACTION")] = 0.5
+    beta1: Annotated[float, Below(1), arg(aliases=("--beta1",), metavar="FRACTION")] = 0.5
     """Decay rate of Adam's first moment (paper, section 4)."""
-    beta2: Annotated[float, arg(metavar="FRACTION")] = 0.999
+    beta2: Annotated[float, Below(1), arg(metavar="FRACTION")] = 0.999
     """Decay rate of Adam's second moment (published code)."""
-    eps: Annotated[float, arg(metavar="NUMBER")] = 1e-8
+    eps: Annotated[float, Above(0), arg(metavar="NUMBER")] = 1e-8
     """Added to the square root of Adam's second moment (published code)."""
-    weight_decay: Annotated[float, arg(metavar="RATE")] = 0.0
+    weight_decay: Annotated[float, AtLeast(0), arg(metavar="RATE")] = 0.0
     """L2 penalty, added to the gradient before Adam's moments (published code, faces: 1e-5)."""
     schedule: Literal["both", "alternate"] = "both"
     """`both`: each step updates D, then G, on the same batch. `alternate`: steps update G and D in turn, G first
     (published code)."""
     loss: Annotated[str, arg(metavar="|".join((*LOSSES, "MODULE:FUNCTION")))] = "bce"
     """`bce`: binary cross-entropy (paper, section 2); or your own loss (docs/extending.md)."""
-    decay: Annotated[float, arg(metavar="FRACTION")] = 0.0
+    decay: Annotated[float, From(0, 1), arg(metavar="FRACTION")] = 0.0
     """Fraction of the run, at its end, over which the learning rate falls linearly to 0 (0.5: the second half)."""
-    average_images: Annotated[int, arg(metavar="IMAGES")] = 0
+    average_images: Annotated[int, AtLeast(0), arg(metavar="IMAGES")] = 0
     """Half-life of the exponential moving average of G's weights; 0: no average is kept."""
     precision: Literal["auto", "fp32", "bf16", "fp64"] = "auto"
     """Precision of the convolutions; weights and optimizers stay in fp32. `auto`: bf16 on GPUs and on CPUs with AMX,
@@ -159,69 +154,55 @@ class OptimizationSettings:
     """Store images and feature maps in the channels-last memory layout."""
 
     def __post_init__(self) -> None:
-        _require(self.batch_size >= 2, f"optimization.batch_size is {self.batch_size} but needs at least 2 images")
-        _require(self.lr > 0 and math.isfinite(self.lr), f"optimization.lr is {self.lr} but needs to be above 0")
-        for name in ("beta1", "beta2"):
-            value = getattr(self, name)
-            _require(0 <= value < 1, f"optimization.{name} is {value} but needs to be at least 0 and below 1")
+        check_bounds(self, "optimization.")
         _require(
             self.loss in LOSSES or IMPORT_PATH.fullmatch(self.loss) is not None,
             f"optimization.loss is {self.loss!r} but needs to be {', '.join(LOSSES)}, or module:function, as in "
             "mine:hinge for the function hinge in mine.py",
         )
-        _require(self.eps > 0, f"optimization.eps is {self.eps} but needs to be above 0")
-        _require(self.weight_decay >= 0, f"optimization.weight_decay is {self.weight_decay} but needs at least 0")
-        _require(0 <= self.decay <= 1, f"optimization.decay is {self.decay} but needs to be from 0 to 1")
-        _require(self.average_images >= 0, f"optimization.average_images is {self.average_images} but needs at least 0")
 
 
+@shows_bounds
 @dataclass(frozen=True)
 class WorkerSettings:
     """What the run takes of the cluster."""
 
-    number: Annotated[int, arg(aliases=("--workers",), metavar="N")] = 1
+    number: Annotated[int, AtLeast(1), arg(aliases=("--workers",), metavar="N")] = 1
     """Training workers, each with a GPU if there are any. `--workers 2:8`: up to 8, at least 2."""
     at_least: Annotated[int | None, arg(metavar="N")] = None
     """Fewest workers: with fewer machines the run continues with as few as this, and adds workers when machines come.
     None: it needs all of them."""
     gpu: Literal["auto", "on", "off"] = "auto"
     """Train on GPUs. `auto`: if the cluster has any."""
-    cpus: Annotated[float, arg(metavar="CPUS")] = 1.0
+    cpus: Annotated[float, Above(0), arg(metavar="CPUS")] = 1.0
     """Logical CPUs that Ray reserves for each worker."""
-    threads: Annotated[int, arg(metavar="THREADS")] = 0
+    threads: Annotated[int, AtLeast(0), arg(metavar="THREADS")] = 0
     """PyTorch threads per worker; 0: the cores of its host divided by the workers on it."""
     cuda_graph: bool = True
     """Capture the training step as a CUDA graph and replay it, which saves the time of kernel launches. Only a single
     worker on a GPU does so."""
     address: Annotated[str, arg(metavar="HOST:PORT")] = ""
     """Ray cluster to join; empty: `$RAY_ADDRESS`, or if that is unset, one started on this machine for this run."""
-    wait_s: Annotated[float, arg(metavar="SECONDS")] = 60.0
+    wait_s: Annotated[float, Above(0), arg(metavar="SECONDS")] = 60.0
     """How long to wait for missing machines, and for workers to start, before the run gives up. Machines that an
     autoscaler is starting get longer."""
-    return_s: Annotated[float, arg(metavar="SECONDS")] = 1800.0
+    return_s: Annotated[float, AtLeast(0), arg(metavar="SECONDS")] = 1800.0
     """How long to wait for machines to return when too few are left to continue."""
-    hang_s: Annotated[float, arg(metavar="SECONDS")] = 300.0
+    hang_s: Annotated[float, Above(0), arg(metavar="SECONDS")] = 300.0
     """If no rank makes progress for this long, the worker group is restarted from its newest checkpoint."""
-    max_failures: Annotated[int, arg(metavar="N")] = 3
+    max_failures: Annotated[int, AtLeast(0), arg(metavar="N")] = 3
     """How many losses of worker processes in a row, without a new checkpoint in between, the run survives."""
-    max_nodes_lost: Annotated[int, arg(metavar="N")] = 20
+    max_nodes_lost: Annotated[int, AtLeast(0), arg(metavar="N")] = 20
     """The same for machines lost without notice."""
-    max_hangs: Annotated[int, arg(metavar="N")] = 3
+    max_hangs: Annotated[int, AtLeast(0), arg(metavar="N")] = 3
     """The same for restarts because no rank made progress (see hang_s)."""
 
     def __post_init__(self) -> None:
-        _require(self.number >= 1, f"workers.number is {self.number} but needs at least 1")
-        _require(self.cpus > 0, f"workers.cpus is {self.cpus} but needs to be above 0")
-        _require(self.threads >= 0, f"workers.threads is {self.threads} but needs at least 0")
+        check_bounds(self, "workers.")
         _require(
             self.at_least is None or 1 <= self.at_least <= self.number,
             f"workers.at_least is {self.at_least} but needs to be from 1 to workers.number, which is {self.number}",
         )
-        _require(self.wait_s > 0, f"workers.wait_s is {self.wait_s} but needs to be above 0")
-        _require(self.return_s >= 0, f"workers.return_s is {self.return_s} but needs at least 0")
-        _require(self.hang_s > 0, f"workers.hang_s is {self.hang_s} but needs to be above 0")
-        for name in ("max_failures", "max_nodes_lost", "max_hangs"):
-            _require(getattr(self, name) >= 0, f"workers.{name} is {getattr(self, name)} but needs at least 0")
 
     @property
     def fewest(self) -> int:
@@ -229,41 +210,40 @@ class WorkerSettings:
         return self.number if self.at_least is None else self.at_least
 
 
+@shows_bounds
 @dataclass(frozen=True)
 class CheckpointSettings:
     """When checkpoints are written, and which are kept."""
 
-    minutes: Annotated[float, arg(metavar="MINUTES")] = 10.0
+    minutes: Annotated[float, Above(0), arg(metavar="MINUTES")] = 10.0
     """Time between checkpoints; others are written at each quarter of the run and at its end."""
-    images: Annotated[int, arg(metavar="IMAGES")] = 0
+    images: Annotated[int, AtLeast(0), arg(metavar="IMAGES")] = 0
     """Also write a checkpoint each time this many images have been seen; 0: go by time alone."""
-    keep: Annotated[int, arg(metavar="N")] = 3
+    keep: Annotated[int, AtLeast(1), arg(metavar="N")] = 3
     """How many of the newest checkpoints are kept, in addition to those at the quarters."""
-    patience_s: Annotated[float, arg(metavar="SECONDS")] = 300.0
+    patience_s: Annotated[float, AtLeast(0), arg(metavar="SECONDS")] = 300.0
     """How long to retry when the storage refuses a checkpoint, before the run ends."""
 
     def __post_init__(self) -> None:
-        _require(self.minutes > 0, f"checkpoints.minutes is {self.minutes} but needs to be above 0")
-        _require(self.images >= 0, f"checkpoints.images is {self.images} but needs at least 0")
-        _require(self.keep >= 1, f"checkpoints.keep is {self.keep} but needs at least 1")
-        _require(self.patience_s >= 0, f"checkpoints.patience_s is {self.patience_s} but needs at least 0")
+        check_bounds(self, "checkpoints.")
 
 
+@shows_bounds
 @dataclass(frozen=True)
 class MonitoringSettings:
     """What is recorded during the run."""
 
-    steps: Annotated[int, arg(metavar="STEPS")] = 10
+    steps: Annotated[int, AtLeast(1), arg(metavar="STEPS")] = 10
     """Steps that each point of the curves averages over."""
-    line_s: Annotated[float, arg(metavar="SECONDS")] = 10.0
+    line_s: Annotated[float, Above(0), arg(metavar="SECONDS")] = 10.0
     """Time between two progress lines in a job's log."""
-    samples_images: Annotated[int, arg(metavar="IMAGES")] = 50_000
+    samples_images: Annotated[int, AtLeast(1), arg(metavar="IMAGES")] = 50_000
     """Images between sample grids, which are all drawn from the same z."""
-    samples: Annotated[int, arg(metavar="N")] = 64
+    samples: Annotated[int, AtLeast(2), arg(metavar="N")] = 64
     """Samples in a grid."""
-    walk_images: Annotated[int, arg(metavar="IMAGES")] = 250_000
+    walk_images: Annotated[int, AtLeast(1), arg(metavar="IMAGES")] = 250_000
     """Images between walks: strips of images along a path through z (paper, section 6.1)."""
-    measure_images: Annotated[int, arg(metavar="IMAGES")] = 10_000
+    measure_images: Annotated[int, AtLeast(1), arg(metavar="IMAGES")] = 10_000
     """Images between measurements of samples/spread and samples/drift: how samples of a fixed set of z differ from each
     other, and from the last measurement."""
     trackers: Annotated[str, arg(metavar="wandb,mlflow")] = ""
@@ -273,18 +253,14 @@ class MonitoringSettings:
     """Record which samples each worker used in each step, in `RUN/audit/ATTEMPT-RANK.jsonl` (local storage only)."""
 
     def __post_init__(self) -> None:
+        check_bounds(self, "monitoring.")
         _require(
             all(name in TRACKERS for name in self.trackers.split(",") if self.trackers),
             f"monitoring.trackers is {self.trackers!r} but needs to be of {', '.join(TRACKERS)}, joined by commas",
         )
-        _require(self.steps >= 1, f"monitoring.steps is {self.steps} but needs at least 1")
-        _require(self.line_s > 0, f"monitoring.line_s is {self.line_s} but needs to be above 0")
-        _require(self.samples_images >= 1, f"monitoring.samples_images is {self.samples_images} but needs at least 1")
-        _require(self.samples >= 2, f"monitoring.samples is {self.samples} but needs at least 2")
-        _require(self.measure_images >= 1, f"monitoring.measure_images is {self.measure_images} but needs at least 1")
-        _require(self.walk_images >= 1, f"monitoring.walk_images is {self.walk_images} but needs at least 1")
 
 
+@shows_bounds
 @dataclass(frozen=True)
 class ProbeSettings:
     """Probes: linear classifiers on D's frozen features, evaluated by separate actors during training."""
@@ -292,16 +268,16 @@ class ProbeSettings:
     tasks: Annotated[str, arg(aliases=("--probe",), metavar="NAME[=FOLDER],...")] = ""
     """Tasks that each new checkpoint is evaluated on: folders with labeled `train-*.tar` and `test-*.tar`; without
     FOLDER, $DCGAN_DIST_DATA/NAME. The checkpoint with the best accuracy on the first task is kept. Empty: none."""
-    actors: Annotated[int, arg(metavar="N")] = 1
+    actors: Annotated[int, AtLeast(1), arg(metavar="N")] = 1
     """Evaluation actors, which divide the images among them."""
-    cpus: Annotated[float, arg(metavar="CPUS")] = 1.0
+    cpus: Annotated[float, AtLeast(0), arg(metavar="CPUS")] = 1.0
     """Logical CPUs that Ray reserves for each actor."""
-    gpus: Annotated[float, arg(metavar="GPUS")] = 0.0
+    gpus: Annotated[float, AtLeast(0), arg(metavar="GPUS")] = 0.0
     """GPUs per actor; may be a fraction."""
     resource: Annotated[str, arg(metavar="RESOURCE")] = ""
     """Custom Ray resource of which each actor takes one, so that it runs on machines that offer it, and an autoscaler
     starts such machines: `evaluator` in the cluster files. Empty: `evaluator` if the cluster already offers it."""
-    threads: Annotated[int, arg(metavar="THREADS")] = 1
+    threads: Annotated[int, AtLeast(0), arg(metavar="THREADS")] = 1
     """PyTorch threads per actor; 0: the cores of its host divided by the actors."""
     half: bool = False
     """Store features as float16, in half the memory."""
@@ -309,10 +285,7 @@ class ProbeSettings:
     """Resize images whose size differs from that of the networks."""
 
     def __post_init__(self) -> None:
-        _require(self.actors >= 1, f"probe.actors is {self.actors} but needs at least 1")
-        _require(self.cpus >= 0, f"probe.cpus is {self.cpus:g} but needs at least 0")
-        _require(self.gpus >= 0, f"probe.gpus is {self.gpus:g} but needs at least 0")
-        _require(self.threads >= 0, f"probe.threads is {self.threads} but needs at least 0")
+        check_bounds(self, "probe.")
         _require(
             self.resource not in RAYS_OWN,
             f"probe.resource is {self.resource} but needs to be one that machines offer by --resources; use probe.cpus "
@@ -320,6 +293,7 @@ class ProbeSettings:
         )
 
 
+@shows_bounds
 @dataclass(frozen=True)
 class Settings:
     """A run: where it is stored, how long it lasts."""
@@ -330,11 +304,11 @@ class Settings:
     """Where runs, drawn data and indexes are stored: a folder that all machines share, or a store (`s3://...`)."""
     seed: Annotated[int, arg(metavar="NUMBER")] = 42
     """Random seed of the weights, z and the order of the images (published code: 42)."""
-    images: Annotated[int | None, arg(metavar="IMAGES")] = None
-    """Length of the run in images; give either this or epochs."""
-    epochs: Annotated[float | None, arg(metavar="EPOCHS")] = None
-    """Length of the run in epochs, passes over the data."""
-    minutes: Annotated[float | None, arg(metavar="MINUTES")] = None
+    images: Annotated[int | None, AtLeast(1), arg(metavar="IMAGES")] = None
+    """Length of the run in images; give this or epochs."""
+    epochs: Annotated[float | None, Above(0), arg(metavar="EPOCHS")] = None
+    """Length of the run in passes over the data."""
+    minutes: Annotated[float | None, Above(0), arg(metavar="MINUTES")] = None
     """Stop after this time, with a checkpoint, even if the run is not finished."""
     on_collapse: Literal["warn", "stop"] = "warn"
     """What to do if training goes wrong: warn, or also stop with a checkpoint."""
@@ -347,6 +321,7 @@ class Settings:
     probe: ProbeSettings = field(default_factory=ProbeSettings)
 
     def __post_init__(self) -> None:
+        check_bounds(self)
         _require(bool(self.storage.strip()), "storage is empty but needs a folder or an address")
         _require(
             self.name not in {".", ".."} and not set(self.name) & set("/\\\n\0"),
@@ -356,20 +331,12 @@ class Settings:
         _require(
             self.images is not None or self.epochs is not None, "neither images nor epochs is given: give one of them"
         )
-        _require(self.images is None or self.images >= 1, f"images is {self.images} but needs at least 1")
-        _require(self.epochs is None or self.epochs > 0, f"epochs is {self.epochs} but needs to be above 0")
-        _require(self.minutes is None or self.minutes > 0, f"minutes is {self.minutes} but needs to be above 0")
         _require(0 <= self.seed < 2**63, f"seed is {self.seed} but needs to be from 0 to 2**63 - 1")
         _require(
             not self.networks.factory or self.optimization.precision != "bf16",
             f"optimization.precision is bf16 but networks from networks.factory ({self.networks.factory}) take and "
             "return float32: leave it out, and use torch.autocast in their forward",
         )
-        for name, value in flatten(self).items():
-            _require(
-                not isinstance(value, float) or math.isfinite(value),
-                f"{name} is {value} but needs to be a finite number",
-            )
         _require((self.images or 0) <= MOST_IMAGES, f"images is {self.images} but needs at most {MOST_IMAGES}")
         _require((self.epochs or 0) <= MOST_EPOCHS, f"epochs is {self.epochs} but needs at most {MOST_EPOCHS:,}")
         batch, workers = self.optimization.batch_size, self.workers.number

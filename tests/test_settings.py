@@ -71,7 +71,7 @@ def test_presets_of_our_own_update_both_networks_in_a_step() -> None:
         ),
         ("images: 1\nprobe: {resource: GPU}", "probe.resource is GPU but needs to be one that machines offer"),
         ("images: 1\noptimization: {lr: -1}", "optimization.lr is -1.0 but needs to be above 0"),
-        ("images: 1\noptimization: {lr: .nan}", "optimization.lr is nan but needs to be above 0"),
+        ("images: 1\noptimization: {lr: .nan}", "optimization.lr is nan but needs to be a finite number"),
         ("images: 1\noptimization: {beta1: 1}", "optimization.beta1 is 1.0 but needs to be at least 0 and below 1"),
         ("images: 1\ndata: {max_bad_fraction: 1}", "data.max_bad_fraction is 1.0"),
     ],

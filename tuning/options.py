@@ -1,13 +1,13 @@
 """The command line of a sweep, checked before anything starts."""
 
 import argparse
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, Any, Literal
 
 import tyro
 
+from dcgan_dist.bounds import Above, AtLeast, check_bounds, shows_bounds
 from dcgan_dist.cli.arguments import read
 from dcgan_dist.cli.invocation import prog
 from dcgan_dist.data.scenes.builtin import EMBEDDED
@@ -46,6 +46,7 @@ _OF_THE_CALL = frozenset(
 )
 
 
+@shows_bounds
 @dataclass(frozen=True)
 class SweepOptions:
     """Search settings of the training job with Ray Tune. All other settings of the training command can be given as
@@ -58,7 +59,7 @@ class SweepOptions:
     search: Annotated[tuple[str, ...], arg(metavar="NAME=FORM")] = ()
     """Settings to search, by dotted or short name, and their values: uniform(LOW,HIGH), loguniform(LOW,HIGH),
     integer(LOW,HIGH), choice(A,B,...). Several are separated by spaces."""
-    trials: Annotated[int, arg(metavar="N")] = 0
+    trials: Annotated[int, AtLeast(0), arg(metavar="N")] = 0
     """How many trials; 0: all of a grid, otherwise 10. The first one has the values that the settings have without a
     sweep."""
     searcher: Literal["random", "optuna", "grid"] = "random"
@@ -71,11 +72,11 @@ class SweepOptions:
     """What is compared: the probe's accuracy on its first task, or a metric that runs log."""
     mode: Literal["", "max", "min"] = ""
     """Whether higher or lower values are better; needed for metrics for which that is not known."""
-    at_once: Annotated[int, arg(metavar="N")] = 0
+    at_once: Annotated[int, AtLeast(0), arg(metavar="N")] = 0
     """Trials that run at once; 0: as many as the cluster has room for."""
-    budget_minutes: Annotated[float | None, arg(metavar="MINUTES")] = None
+    budget_minutes: Annotated[float | None, Above(0), arg(metavar="MINUTES")] = None
     """Stop the sweep after this time; it can be resumed."""
-    budget_hours: Annotated[float | None, arg(metavar="HOURS")] = None
+    budget_hours: Annotated[float | None, Above(0), arg(metavar="HOURS")] = None
     """Stop it when its workers have used this many accelerator hours (CPU hours if there are no GPUs)."""
     resume: Annotated[str, arg(metavar="NAME")] = ""
     """Resume this sweep, by its name in the storage or its folder. Without a value, beside --name: start the sweep of
@@ -93,14 +94,7 @@ class SweepOptions:
     starts_or_resumes: Annotated[bool, tyro.conf.Suppress] = False
 
     def __post_init__(self) -> None:
-        if self.trials < 0:
-            raise SettingsError(f"trials is {self.trials} but needs at least 1")
-        if self.at_once < 0:
-            raise SettingsError(f"at_once is {self.at_once} but needs at least 0")
-        for name in ("budget_minutes", "budget_hours"):
-            value = getattr(self, name)
-            if value is not None and not (value > 0 and math.isfinite(value)):
-                raise SettingsError(f"{name} is {value} but needs to be above 0")
+        check_bounds(self)
 
     @property
     def folder(self) -> SweepFolder:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 import tyro
 
+from dcgan_dist.bounds import AtLeast, check_bounds, shows_bounds
 from dcgan_dist.errors import DataError, SettingsError, at_work
 from dcgan_dist.model.exported import SUFFIXES, to_pt2, to_safetensors
 from dcgan_dist.model.generate import Which, choose_kind
@@ -21,6 +22,7 @@ from dcgan_dist.storage import Place, place, require_lasting
 arg = tyro.conf.arg
 
 
+@shows_bounds
 @dataclass(frozen=True)
 class SampleOptions:
     """Draw samples from a run's generator; a checkpoint and a seed always give the same images."""
@@ -29,10 +31,10 @@ class SampleOptions:
     """The run: its name in the storage, its folder on a disk or in an object store, or one of its checkpoints."""
     storage: Annotated[str, arg(metavar="ADDRESS")] = "runs"
     """Where to look for a run that is given by name."""
-    number: Annotated[int, arg(aliases=("-n",), metavar="N")] = 64
+    number: Annotated[int, AtLeast(0, "images"), arg(aliases=("-n",), metavar="N")] = 64
     """How many images; 0: none, for use with --export."""
     seed: Annotated[int, arg(metavar="NUMBER")] = 0
-    """Of z."""
+    """Random seed of z."""
     single: bool = False
     """Write one file per image, instead of one grid of all."""
     out: Annotated[str, arg(metavar="FILE.png|FOLDER")] = ""
@@ -56,8 +58,7 @@ class SampleOptions:
     bit."""
 
     def __post_init__(self) -> None:
-        if self.number < 0:
-            raise SettingsError(f"number is {self.number} but needs at least 0 images")
+        check_bounds(self)
         if self.number == 0 and not self.export:
             raise SettingsError("number is 0 and no --export is given, so there is nothing to do: give one of them")
         if self.out and self.out.endswith(".png") == self.single:

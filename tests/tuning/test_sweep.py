@@ -265,7 +265,7 @@ def test_two_cpus_of_a_standing_cluster_are_enough_also_when_a_trial_loses_its_d
             [*LR, "--objective", "loss/critic"],
             "objective is loss/critic but runs do not log that (did you mean loss/discriminator?)",
         ),
-        ([*LR, "--trials=-1"], "trials is -1 but needs at least 1"),
+        ([*LR, "--trials=-1"], "trials is -1 but needs at least 0"),
         ([*LR, "--searcher=grid"], "searcher is grid but optimization.lr is a range"),
         (["--search", "lr=choice(1e-4,4e-4)", "--searcher=grid", "--trials=3"], "the grid has 2 combinations"),
         (["--search", "batch_size=choice(32,64)", "--scheduler", "pbt"], "cannot change in mid-run"),

@@ -1,6 +1,5 @@
 """What commands that compute on evaluation actors share: options, the actors that they ask for, how they end."""
 
-import math
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -11,6 +10,7 @@ from typing import Annotated
 
 import tyro
 
+from dcgan_dist.bounds import Above, AtLeast, check_bounds, shows_bounds
 from dcgan_dist.cluster.autoscaling import actor_bundles, wait_for_free
 from dcgan_dist.cluster.connect import connected, describe_connecting, has_address, set_environment
 from dcgan_dist.cluster.environment import local_cores
@@ -23,45 +23,37 @@ from dcgan_dist.settings import RAYS_OWN
 arg = tyro.conf.arg
 
 
+@shows_bounds
 @dataclass(frozen=True, kw_only=True)
 class ActorOptions:
     """Evaluation actors of a command."""
 
     trust_code: bool = False
     """Import your own networks that the run's settings name, which runs their code."""
-    actors: Annotated[int, arg(metavar="N")] = 1
+    actors: Annotated[int, AtLeast(1), arg(metavar="N")] = 1
     """Evaluation actors, which divide the images among them."""
-    cpus: Annotated[float, arg(metavar="CPUS")] = 1.0
+    cpus: Annotated[float, AtLeast(0), arg(metavar="CPUS")] = 1.0
     """Logical CPUs that Ray reserves for each actor."""
-    gpus: Annotated[float, arg(metavar="GPUS")] = 0.0
+    gpus: Annotated[float, AtLeast(0), arg(metavar="GPUS")] = 0.0
     """GPUs per actor; may be a fraction."""
     resource: Annotated[str, arg(metavar="RESOURCE")] = ""
     """Custom Ray resource of which each actor takes one, so that it runs on machines that offer it, and an
     autoscaler starts such machines: `evaluator` in the cluster files. Empty: `evaluator` if the cluster already
     offers it."""
-    threads: Annotated[int, arg(metavar="THREADS")] = 0
+    threads: Annotated[int, AtLeast(0), arg(metavar="THREADS")] = 0
     """PyTorch threads per actor; 0: the cores of its host divided by the actors."""
     address: Annotated[str, arg(metavar="HOST:PORT")] = ""
     """Ray cluster to join; empty: `$RAY_ADDRESS`, or if that is unset, one started on this machine."""
-    wait_s: Annotated[float, arg(metavar="SECONDS")] = 60.0
+    wait_s: Annotated[float, Above(0), arg(metavar="SECONDS")] = 60.0
     """How long to wait if that cluster has too few machines; longer while some are being started."""
 
     def __post_init__(self) -> None:
-        if self.actors < 1:
-            raise SettingsError(f"actors is {self.actors} but needs at least 1")
-        for name, value in (("cpus", self.cpus), ("gpus", self.gpus), ("wait_s", self.wait_s)):
-            if not math.isfinite(value):
-                raise SettingsError(f"{name} is {value} but needs to be a finite number")
-        if self.wait_s <= 0:
-            raise SettingsError(f"wait_s is {self.wait_s:g} but needs to be above 0")
+        check_bounds(self)
         if self.resource in RAYS_OWN:
             raise SettingsError(
                 f"resource is {self.resource} but needs to be one that machines offer by --resources; use cpus "
                 "for CPUs, gpus for GPUs"
             )
-        for name, value in (("cpus", self.cpus), ("gpus", self.gpus), ("threads", self.threads)):
-            if value < 0:
-                raise SettingsError(f"{name} is {value:g} but needs at least 0")
 
 
 class Terminated(BaseException):
