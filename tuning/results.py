@@ -6,14 +6,16 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+from dcgan_dist.errors import DataError
 from dcgan_dist.monitoring.attempt_costs import attempt_costs, totals
 from dcgan_dist.monitoring.sinks import tensorboard as event_file
 from dcgan_dist.monitoring.sinks.curves import Point, read_lines, read_points, read_probed
 from dcgan_dist.run_folder.attempts import attempts
 from dcgan_dist.settings import Settings, flatten, from_yaml, to_yaml
-from dcgan_dist.storage import MissingFile
+from dcgan_dist.storage import MissingFile, expand, place, split_addresses
 from tuning.folder import Record, SweepFolder, run_name
 from tuning.objective import Objective
 from tuning.ranking import ranking
@@ -185,11 +187,25 @@ def best_settings(folder: SweepFolder, result: Result, base: Settings) -> Settin
         data=replace(
             settings.data,
             cpus=base.data.cpus,
-            path=settings.data.path if "data.path" in result.entry.values else base.data.path,
+            path=_from_anywhere(settings.data.path if "data.path" in result.entry.values else base.data.path),
         ),
-        probe=base.probe,
+        probe=replace(base.probe, tasks=_from_anywhere(base.probe.tasks)),
         checkpoints=base.checkpoints,
     )
+
+
+def _from_anywhere(addresses: str) -> str:
+    """Addresses, or NAME=ADDRESS, joined by commas, with those that lead somewhere from this folder made absolute."""
+
+    def absolute(text: str) -> str:
+        name, equals, address = text.rpartition("=")
+        try:
+            there = "$" not in address and (Path(address).exists() or bool(expand(address)))
+        except DataError:
+            return text
+        return f"{name}{equals}{place(address)}" if there else text
+
+    return ",".join(map(absolute, split_addresses(addresses)))
 
 
 def write_results(folder: SweepFolder, results: Sequence[Result], base: Settings, objective: Objective) -> None:

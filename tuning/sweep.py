@@ -238,7 +238,8 @@ class Sweep:
             self.largest, place_all, partial(bundles_of, self.largest), partial(print, flush=True)
         )
         self.at_once, self.facts = capacity.at_once, facts
-        print(describe(placement, facts, None if has_address(self.base.workers.address) else local_cores()), flush=True)
+        cores = None if has_address(self.base.workers.address) else local_cores()
+        print(describe(placement, facts, cores, "each trial"), flush=True)
         print(f"trials: {options.trials}, {capacity.sentence}", flush=True)
         print(f"search: {', '.join(f'{name}={form}' for name, form in as_text(self.space).items())}", flush=True)
         print(

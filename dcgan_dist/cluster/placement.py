@@ -151,12 +151,13 @@ def without(facts: ClusterFacts, held: Mapping[str, tuple[float, float]]) -> Clu
     return replace(facts, cpus=sums[0], gpus=sums[1], hosts=hosts)
 
 
-def describe(placement: Placement, facts: ClusterFacts, cores: int | None = None) -> str:
+def describe(placement: Placement, facts: ClusterFacts, cores: int | None = None, taker: str = "the run") -> str:
     """One line for people: what the cluster has and what the run takes of it.
 
     Args:
         cores: of this machine, where the cluster is a Ray that was started here, which counts as many CPUs as the run
             needs, of which reading hardly uses one; None: of any other.
+        taker: what takes the workers.
     """
     if cores is not None:
         cpus = f"{count(facts.cpus, 'logical CPU')} on {count(cores, 'core')}"
@@ -164,7 +165,7 @@ def describe(placement: Placement, facts: ClusterFacts, cores: int | None = None
     else:
         has = f"{count(facts.nodes, 'node')} with {count(facts.cpus, 'CPU')} and {count(facts.gpus, 'GPU')}"
     takes = f"{count(placement.workers, 'worker')} with {_takes(placement)}"
-    return f"cluster: {has}; the run takes {takes}{' each' if placement.workers > 1 else ''}"
+    return f"cluster: {has}; {taker} takes {takes}{' each' if placement.workers > 1 else ''}"
 
 
 def _takes(placement: Placement) -> str:

@@ -113,6 +113,30 @@ def test_the_best_settings_are_those_of_a_run_of_its_own(folder: SweepFolder) ->
     assert best == replace(BASE, name="", storage=str(folder.place.parent))
 
 
+def test_the_best_settings_find_their_data_from_any_folder(
+    folder: SweepFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "shards").mkdir()
+    for name in ("train-000000.tar", "train-000001.tar"):
+        (tmp_path / "shards" / name).write_bytes(b"")
+    monkeypatch.setenv("SHARDS", str(tmp_path / "shards"))
+    for path, wanted in {
+        "shards/train-*.tar": f"{tmp_path}/shards/train-*.tar",
+        "shards/train-{000000,000001}.tar": f"{tmp_path}/shards/train-{{000000,000001}}.tar",
+        "$SHARDS/train-*.tar": "$SHARDS/train-*.tar",
+        "elsewhere/train-*.tar": "elsewhere/train-*.tar",
+        "scenes": "scenes",
+    }.items():
+        base = replace(
+            BASE, data=replace(BASE.data, path=path), probe=replace(BASE.probe, tasks="cifar10,mine=shards,theirs=gone")
+        )
+        write_results(folder, read_results(folder, JUDGED, AT), base, JUDGED)
+        best = from_yaml((folder.place / "best.yaml").read_bytes().decode(), "best.yaml")
+        assert best.data.path == wanted
+        assert best.probe.tasks == f"cifar10,mine={tmp_path}/shards,theirs=gone"
+
+
 def test_tensorboard_shows_the_table_of_settings(folder: SweepFolder) -> None:
     write_results(folder, read_results(folder, JUDGED, AT), BASE, JUDGED)
     file = (folder.trials / "001" / "tensorboard" / HPARAMS).local_path
