@@ -27,6 +27,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     name = next((name for name in COMMANDS if given[: len(name.split())] == name.split()), None)
     if name is None:
+        parts = group(given[0])
+        if parts and given[1:2] in ([], ["--help"], ["-h"], ["help"]):
+            print(usage(parts), file=sys.stdout if given[1:] else sys.stderr)
+            return 0 if given[1:] else 2
         complain(unknown(given))
         return 2
     module, *options = COMMANDS[name][0].split()
@@ -37,10 +41,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-def usage() -> str:
-    """All commands, each in a line."""
-    width = max(map(len, COMMANDS))
-    lines = [f"  {name:{width}}  {does}" for name, (_, does) in COMMANDS.items()]
+def group(first: str) -> list[str]:
+    """Commands of several words that begin with this one."""
+    return [name for name in COMMANDS if name.startswith(f"{first} ")]
+
+
+def usage(names: Sequence[str] = tuple(COMMANDS)) -> str:
+    """Commands, each in a line."""
+    width = max(map(len, names))
+    lines = [f"  {name:{width}}  {COMMANDS[name][1]}" for name in names]
     return "\n".join(
         [
             f"usage: {CONSOLE} COMMAND ...",
@@ -54,9 +63,8 @@ def usage() -> str:
 
 def unknown(given: Sequence[str]) -> str:
     """One sentence for what is no command."""
-    parts = [name.split()[1] for name in COMMANDS if name.split()[0] == given[0] and " " in name]
-    if parts:
-        return f"{given[0]} needs to be told what to study: {', '.join(f'{given[0]} {part}' for part in parts)}"
+    if parts := group(given[0]):
+        return f"there is no {' '.join(given[:2])}; there is {', '.join(parts)}"
     close = difflib.get_close_matches(given[0], [name.split()[0] for name in COMMANDS], n=1)
     hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(COMMANDS)}"
     return f"there is no command {given[0]}; {hint}"

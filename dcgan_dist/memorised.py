@@ -50,8 +50,8 @@ class MemorisedOptions(ActorOptions):
     storage: Annotated[str, arg(metavar="ADDRESS")] = "runs"
     """Where to look for a run that is given by name."""
     data: Annotated[str, arg(metavar="FOLDER")] = ""
-    """Where the run's training images lie as `train-*.tar`, and images that it has not seen as `test-*.tar`. A run on
-    the embedded data set does not need it: more scenes are drawn."""
+    """Where the run's training images lie as `train-*.tar`, and images that it has not seen as `test-*.tar`. Empty: the
+    folder that the run was trained from. For the embedded data set more scenes are drawn."""
     number: Annotated[int, AtLeast(FEWEST), arg(aliases=("-n",), metavar="N")] = 1_000
     """Number of samples, and the most held-out images that are compared with them."""
     seed: Annotated[int, arg(metavar="NUMBER")] = 0

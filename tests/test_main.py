@@ -32,8 +32,7 @@ def test_help_lists_every_command_on_a_screen(call: Any) -> None:
     [
         (["trian"], "error: there is no command trian; did you mean train?"),
         (["fid"], "error: there is no command fid; there are train, sample, evaluate, study memorised, prepare"),
-        (["study"], "error: study needs to be told what to study: study memorised"),
-        (["study", "copies", "RUN"], "error: study needs to be told what to study: study memorised"),
+        (["study", "copies", "RUN"], "error: there is no study copies; there is study memorised"),
         (["--verison"], "error: there is no command --verison"),
     ],
 )
@@ -41,6 +40,16 @@ def test_what_is_no_command_is_one_sentence(arguments: list[str], told: str, cal
     status, output, errors = call(main, *arguments)
     assert (status, output, errors.count("\n")) == (2, "", 1)
     assert errors.startswith(told)
+
+
+def test_a_word_that_begins_several_commands_lists_them(call: Any) -> None:
+    status, output, errors = call(main, "study", "--help")
+    assert (status, errors) == (0, "")
+    assert "\n  study memorised  " in output
+    assert "train" not in output.partition("study memorised")[0]
+    status, output, errors = call(main, "study")
+    assert (status, output) == (2, "")
+    assert "\n  study memorised  " in errors
 
 
 def test_a_command_is_given_the_rest_of_the_line(call: Any) -> None:

@@ -18,7 +18,7 @@ from dcgan_dist.data.scenes import draw
 from dcgan_dist.data.scenes.builtin import embedded_folder
 from dcgan_dist.data.shards.index import concatenate
 from dcgan_dist.data.shards.writer import ShardWriter
-from dcgan_dist.errors import DataError
+from dcgan_dist.errors import DataError, SettingsError
 from dcgan_dist.memorised import main
 from dcgan_dist.model.dcgan import Discriminator, Generator, initialize
 from dcgan_dist.run_folder.checkpoint import write_checkpoint
@@ -87,7 +87,7 @@ def test_what_is_found_is_said_and_written_with_a_sheet_of_pairs(folder: Path) -
     )
     assert "raw generator" in output
     # The run has no record: nobody knows whether these are its training images.
-    doubt = f"it is not known whether {folder}/runs/run was trained on shards/train-*.tar"
+    doubt = f"it is not known whether {folder}/runs/run was trained on {folder}/shards/train-*.tar"
     assert doubt in result["notes"]
     assert f"note: {doubt}" in output
     with Image.open(file.with_suffix(".png")) as sheet:
@@ -124,6 +124,17 @@ def test_the_images_of_the_run_are_taken_wherever_they_lie(folder: Path) -> None
     (folder / "shards").rename(folder / "moved")
     compared = training_images(run, settings, f"{folder}/moved", 110)
     assert (len(compared.train), len(compared.held_out), compared.notes) == (SCENES, 110, ())
+
+
+def test_without_a_folder_it_is_that_of_the_training_images(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, settings = on_shards(folder, "train")
+    monkeypatch.chdir(folder)
+    for data in ("", "shards", "shards/train-*.tar"):
+        assert len(training_images(run, settings, data, 110).held_out) == 110
+    for test in (folder / "shards").glob("test-*.tar"):
+        test.unlink()
+    with pytest.raises(SettingsError, match=r"shards/train-\*.tar, beside which there is no test-\*.tar: give --data"):
+        training_images(run, settings, "", 110)
 
 
 def test_images_that_are_not_those_of_the_run_are_refused(folder: Path) -> None:

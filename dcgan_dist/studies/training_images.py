@@ -14,7 +14,7 @@ from dcgan_dist.evaluation.tasks.neighbours import require_unseen, training_inde
 from dcgan_dist.model.pixels import Pixels
 from dcgan_dist.run_folder.trained_on import find_trained_on
 from dcgan_dist.settings import Settings
-from dcgan_dist.storage import Place, place
+from dcgan_dist.storage import Place, place, split_addresses
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +43,7 @@ def training_images(run: Place, settings: Settings, data: str, number: int) -> C
     """
     size = settings.networks.image_size
     trained_on = find_trained_on(run, settings)
+    data = _folder_of(data or settings.data.path) or data
     if data:
         train, test = (open_index(find_split(place(data), split)) for split in ("train", "test"))
         is_own = trained_on.is_own(train)
@@ -63,8 +64,8 @@ def training_images(run: Place, settings: Settings, data: str, number: int) -> C
         return ComparedImages(_unlabeled(train, size, settings), held_out, digest((train, test)), tuple(notes))
     if settings.data.path != EMBEDDED:
         raise SettingsError(
-            f"{run} was trained on {settings.data.path}: give --data FOLDER with those images as train-*.tar, and "
-            "others as test-*.tar"
+            f"{run} was trained on {settings.data.path}, beside which there is no test-*.tar: give --data FOLDER with "
+            "those images as train-*.tar, and others as test-*.tar"
         )
     first = settings.data.scenes_images
     more = (embedded_image(settings.data.scenes, size, first + i)[0] for i in range(number))
@@ -77,6 +78,19 @@ def training_images(run: Place, settings: Settings, data: str, number: int) -> C
         ]
     held_out = np.stack([simplejpeg.decode_jpeg(jpeg) for jpeg in more])
     return ComparedImages(_unlabeled(train, size, settings), held_out, digest([train]), tuple(doubts))
+
+
+def _folder_of(address: str) -> str:
+    """The folder of an address of training images, where that also holds others as `test`; else empty."""
+    if address == EMBEDDED or len(split_addresses(address)) != 1:
+        return ""
+    where = place(address)
+    for folder in (where, where.parent):
+        if folder.is_folder():
+            names = folder.children()
+            splits = [split for split in ("train", "test") if any(name.startswith(split) for name in names)]
+            return str(folder) if splits == ["train", "test"] else ""
+    return ""
 
 
 def _unlabeled(index: Index, size: int, settings: Settings) -> Labeled:
