@@ -50,7 +50,7 @@ def measure(data: str) -> Report:
         pool.each("pose", np.arange(len(task.train)))
         preparing, moments = timed(lambda: svm.measure(pool.svm, features))
         learning, learned = timed(lambda: svm.train(pool.svm, moments, CLASSES, COST))
-        judging, counts = timed(lambda: pool.each("judge", learned.weights, None)[0])
+        judging, counts = timed(lambda: pool.each("confusion", learned.weights, None)[0])
         peak = largest_gb(pid)
         pool.close()
     if (len(task.train), features) != (IMAGES, FEATURES):

@@ -520,7 +520,7 @@ def test_a_run_is_not_resumed_under_another_sequence(
         (["--resume=first", "--lr=0.5"], "was trained with optimization.lr 0.0004 and cannot be resumed with 0.5"),
         (["--data=data", "--probe=nobody"], "task nobody needs its data: give --probe nobody=FOLDER"),
         (["--data=data", "--probe=data=data"], "data/test-*.tar matches no shards"),
-        (["--data=data", "--probe=neighbours"], "task neighbours judges samples and no features"),
+        (["--data=data", "--probe=neighbours"], "task neighbours evaluates samples, not features"),
         (["--preset=lsun64"], "the environment variable DCGAN_DIST_DATA is not set"),
         (["--data=data", "--workers.address=127.0.0.1:1"], "no Ray cluster answers there"),
         (["--data=data", "--workers.address=ray://127.0.0.1:10001"], "is that of Ray Client, by which no run can be"),

@@ -47,14 +47,14 @@ class Objective:
     """A metric and its better end.
 
     Attributes:
-        judged: whether it is found of checkpoints, by the probe.
+        from_probe: whether the probe measures it on checkpoints.
     """
 
     metric: str
     mode: Mode
 
     @property
-    def judged(self) -> bool:
+    def from_probe(self) -> bool:
         return self.metric.startswith("probe/")
 
     def better(self, one: float, other: float) -> bool:
@@ -65,7 +65,7 @@ class Objective:
         """For people."""
         if value is None:
             return ""
-        return f"{100 * value:.2f} %" if self.judged else f"{value:.4g}"
+        return f"{100 * value:.2f} %" if self.from_probe else f"{value:.4g}"
 
 
 def parse_objective(given: str, mode: str, tasks: list[str], schedule: str) -> Objective:
@@ -145,7 +145,7 @@ class Reports:
         """The values that are known by now."""
         value = values.get(self._objective.metric)
         known = value is not None and math.isfinite(value)
-        if self._objective.judged:
+        if self._objective.from_probe:
             # Results of older checkpoints may come later; who compares trials looks forward only.
             mark = first_after(self._at, images, self._batch_size)
             if known and value is not None and mark is not None and mark > self._last:
@@ -180,7 +180,7 @@ def require_values(objective: Objective, settings: Settings, total_images: int) 
     Raises:
         SettingsError: they will not, with what to give.
     """
-    if objective.judged:
+    if objective.from_probe:
         return
     every, first = marks(total_images)[0], first_at(objective, settings)
     if first <= every:

@@ -34,7 +34,7 @@ arg = tyro.conf.arg
 
 Kind = Literal["none", "asha", "pbt"]
 PROBES: Mapping[str, str] = {"cifar32": "cifar10", "imagenet32": "cifar10", "svhn32": "svhn"}
-"""What trials of a preset are judged on where nothing else is said."""
+"""The probe task of trials of a preset, unless another one is given."""
 TRIALS = 10
 """Of a sweep that is no grid, where nothing is said."""
 FREE_ON_RESUME = ("trials", "at_once", "budget_minutes", "budget_hours")

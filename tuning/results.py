@@ -37,8 +37,8 @@ class Result:
         updates: of the generator, and of the discriminator.
         rank: among all trials, see `ranking`; None: it has no value.
         bounds: of its values, where they are accuracies, by the images at which these are compared.
-        judged: images of what its last value is of; 0: it has none.
-        checkpoint: that its last value is of, where it was judged.
+        value_images: images at which its last value was measured; 0: it has none.
+        checkpoint: that its last value was measured on; empty for a logged metric.
         worker_hours: of all its workers, from their starts.
     """
 
@@ -47,14 +47,14 @@ class Result:
     updates: tuple[int, int]
     rank: int | None
     bounds: Mapping[int, tuple[float, float]]
-    judged: int
+    value_images: int
     checkpoint: str
     worker_hours: float
 
     @property
     def age(self) -> int | None:
         """Images that the trial has gone on for since what its value is of."""
-        return None if self.entry.value is None else self.entry.images - self.judged
+        return None if self.entry.value is None else self.entry.images - self.value_images
 
 
 def read_results(folder: SweepFolder, objective: Objective, at: Sequence[int]) -> list[Result]:
@@ -76,11 +76,11 @@ def _read(folder: SweepFolder, record: Record, objective: Objective, at: Sequenc
     step = points[-1]["step"] if points else 0
     values = values_of(run, objective, at)
     task = objective.metric.split("/")[1]
-    probed = [one for one in read_probed(run) if objective.judged and one["task"] == task]
+    probed = [one for one in read_probed(run) if objective.from_probe and one["task"] == task]
     bounds = {
         value.at: (one["low"], one["high"]) for value in values for one in probed if one["images"] == value.images
     }
-    judged = values[-1].images if values else 0
+    value_images = values[-1].images if values else 0
     values_now, both = record.values, True
     with suppress(MissingFile):  # it was recorded, and lost before it began
         settings = from_yaml((run / "settings.yaml").read_bytes().decode(), str(run / "settings.yaml"))
@@ -106,8 +106,8 @@ def _read(folder: SweepFolder, record: Record, objective: Objective, at: Sequenc
         (step, step) if both else (-(-step // 2), step // 2),
         None,
         bounds,
-        judged,
-        next((one["checkpoint"] for one in reversed(probed) if one["images"] == judged), ""),
+        value_images,
+        next((one["checkpoint"] for one in reversed(probed) if one["images"] == value_images), ""),
         hours,
     )
 
@@ -163,7 +163,7 @@ def as_csv(results: Sequence[Result]) -> str:
                 high,
                 result.checkpoint,
                 entry.images,
-                result.judged,
+                result.value_images,
                 "" if result.age is None else result.age,
                 *result.updates,
                 round(entry.speed, 1),

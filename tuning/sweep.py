@@ -142,9 +142,9 @@ class Sweep:
         self.objective = parse_objective(
             options.objective, options.mode, [task.name for task in named], settings.optimization.schedule
         )
-        if self.objective.judged and settings.checkpoints.images:
+        if self.objective.from_probe and settings.checkpoints.images:
             raise SettingsError(
-                f"checkpoints.images is {settings.checkpoints.images} but a sweep that is judged by the probe has "
+                f"checkpoints.images is {settings.checkpoints.images} but a sweep that is compared by the probe has "
                 "checkpoints after each ninth of a run, which all trials are compared at: give --checkpoints.images 0"
             )
         # The embedded data set and indexes of foreign ones are kept in the storage of the trials, once for all.
@@ -153,8 +153,8 @@ class Sweep:
         self.code = self._import_code()
         self.shards = find_shards(self.base)
         shards = [] if self.base.data.path == EMBEDDED else [shard.address for shard in self.shards]
-        self.tasks = open_tasks(self.base, TrainedOn(contents(shards))) if self.objective.judged else []
-        actors = settings.probe.actors * settings.probe.cpus if self.objective.judged else 0.0
+        self.tasks = open_tasks(self.base, TrainedOn(contents(shards))) if self.objective.from_probe else []
+        actors = settings.probe.actors * settings.probe.cpus if self.objective.from_probe else 0.0
         self.largest = self._largest()
         if settings.images is not None and (not options.length_of or settings.data.path == EMBEDDED):
             require_values(self.objective, self._slowest(), settings.images)
@@ -229,9 +229,9 @@ class Sweep:
         options, probe = self.options, self.base.probe
 
         def place_all(facts: ClusterFacts) -> tuple[Placement, Capacity]:
-            if self.objective.judged and probe.resource:
+            if self.objective.from_probe and probe.resource:
                 require_resource(probe.resource, probe.actors)
-            left = set_aside(facts, probe.actors, probe.cpus, probe.gpus) if self.objective.judged else facts
+            left = set_aside(facts, probe.actors, probe.cpus, probe.gpus) if self.objective.from_probe else facts
             return place_workers(self.largest, left), fit_trials(self.largest, left, self.at_once, options.trials)
 
         facts, (placement, capacity) = wait_for_room(
@@ -318,20 +318,20 @@ class Sweep:
     def _run(self) -> int:
         from dcgan_dist.monitoring.sinks.terminal import Progress
         from dcgan_dist.training.launch import SharedBySweep
-        from tuning.judge import SharedJudge
+        from tuning.shared_evaluation import SharedEvaluation
         from tuning.tune_loop import Running
 
         settings, base, total = self.options.settings, self.base, self.total
         at = marks(total)
-        judged_at = rungs(total) if self.options.scheduler == "asha" else at
-        if self.objective.judged:
+        evaluated_at = rungs(total) if self.options.scheduler == "asha" else at
+        if self.objective.from_probe:
             base = replace(base, checkpoints=replace(base.checkpoints, images=at[0]))
         shared = SharedBySweep(
-            SharedJudge.start(base) if self.objective.judged else None,
+            SharedEvaluation.start(base) if self.objective.from_probe else None,
             self.tasks,
             self._pictures(self.index, total, Progress(sys.stdout)),
             self.code,
-            judged_at if self.objective.judged else (),
+            evaluated_at if self.objective.from_probe else (),
         )
         carry_code()
         # Also of one that is resumed: it may be given more trials.

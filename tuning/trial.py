@@ -69,12 +69,12 @@ class Trial(tune.Trainable):  # type: ignore[misc]
         return self._driving.take(NEWS_S)
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Put the newest checkpoint that was judged, or else the newest one, where other trials can go on from it."""
+        """Put the newest evaluated checkpoint, or else the newest one, where other trials can continue from it."""
         run = self._run
         there = manifests(run)
-        judged = {found["checkpoint"] for found in read_probed(run)}
+        evaluated = {found["checkpoint"] for found in read_probed(run)}
         donor = {"trial": self._number, "run": run.name, "checkpoint": ""}
-        for name in sorted(there, key=lambda name: (name in judged, name), reverse=True):
+        for name in sorted(there, key=lambda name: (name in evaluated, name), reverse=True):
             copy = Place(str(Path(checkpoint_dir).absolute())) / "checkpoints" / name
             with suppress(MissingFile):  # it is being pushed out by newer ones
                 for file, _ in (run / "checkpoints" / name).files():
@@ -136,7 +136,7 @@ def values_of(run: Place, objective: Objective, at: Sequence[int]) -> list[Value
     batch_size = lines[-1]["images"] // lines[-1]["step"] if lines else 1
     reports = Reports(objective, at, batch_size)
     points: list[tuple[int, Mapping[str, float | None]]]
-    if objective.judged:
+    if objective.from_probe:
         task = objective.metric.split("/")[1]
         points = sorted(
             (found["images"], {objective.metric: found["accuracy"]})

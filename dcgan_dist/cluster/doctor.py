@@ -70,8 +70,8 @@ class Host:
     failed: list[str] = field(default_factory=list)
 
 
-def judge(host: Host, ours: Mapping[str, str]) -> list[str]:
-    """What its numbers say against it.
+def faults(host: Host, ours: Mapping[str, str]) -> list[str]:
+    """What is wrong with a host, by its numbers.
 
     Args:
         ours: versions where the command runs.
@@ -254,7 +254,7 @@ class Doctor:
         ours = own_versions()
         for host in self.hosts:
             if host.versions:
-                host.failed += judge(host, ours)
+                host.failed += faults(host, ours)
 
     def close(self) -> None:
         """Leave nothing behind."""

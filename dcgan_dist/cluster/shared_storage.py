@@ -13,7 +13,7 @@ ANSWER_S = 60.0
 
 
 def require_shared(settings: Settings, shards: Sequence[Place], facts: ClusterFacts) -> None:
-    """See that machines that read, train or judge find the run's storage, and its first shard where there is one yet.
+    """See that machines that read, train or evaluate find the run's storage, and its first shard if there is one.
 
     Raises:
         DataError: one does not, or this process may not write there.

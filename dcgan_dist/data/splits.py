@@ -115,7 +115,7 @@ def counted(number: int) -> str:
 
 
 def trains_on_held_out(shards: Iterable[str]) -> str:
-    """A sentence where shards of these names are of a training split and of one to be judged on; "" where not."""
+    """A sentence where shards of these names are of a training split and of one to be evaluated on; "" where not."""
     splits = {word for name in shards for word in split_of(name).split("-")}
     held_out = sorted(split for split in splits if FOLDERS.get(split.lower(), TRAIN) != TRAIN)
     if not held_out or not any(FOLDERS.get(split.lower()) == TRAIN for split in splits):

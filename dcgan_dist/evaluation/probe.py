@@ -1,7 +1,7 @@
 """A probe: how well a classifier does on features of a labeled data set (paper, section 5); no Ray.
 
 The order of the training images is drawn once. The classifier's setting is the one that does best on images that are
-held out, the last ones of that order; then it is trained on all of them, and judged once on the test images.
+held out, the last ones of that order; then it is trained on all of them, and tested once on the test images.
 """
 
 import math
@@ -44,7 +44,7 @@ def probe(
     classifiers: Classifiers,
     say: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
-    """Judge an encoder of images on a task that the evaluators have loaded: what stands in a result's file.
+    """Evaluate an encoder on a task that the evaluators have loaded; returns the content of a result's file.
 
     Args:
         dtype: of the features that are kept, float32 or float16.
@@ -88,7 +88,7 @@ def _standardize(evaluators: Evaluators) -> None:
 def _all_labels(
     classifiers: Classifiers, learned: Integers, held_out: Integers, say: Callable[[str], None]
 ) -> dict[str, Any]:
-    """Choose the setting, train on all images, judge on the test images."""
+    """Choose the setting, train on all images, test on the test images."""
     setting, label = classifiers.setting, classifiers.label
     tried: list[dict[str, Any]] = []
     made: FittedClassifier | None = None
@@ -96,13 +96,13 @@ def _all_labels(
     for value in classifiers.values:
         say(f"{label} {value:g}, {len(tried) + 1} of at most {len(classifiers.values)} that are tried")
         starts[value] = made = classifiers.learn(learned, value, made)
-        right = accuracy(classifiers.judge(made, held_out))
+        right = accuracy(classifiers.confusion(made, held_out))
         tried.append({setting: value, "held_out_accuracy": right, **made.record})
         if _past_the_best(tried):
             break
     best = _best(tried, setting)
     say(f"{label} {best:g}, the best, on all images")
-    counts = classifiers.judge(classifiers.learn(np.arange(len(learned) + len(held_out)), best, starts[best]), None)
+    counts = classifiers.confusion(classifiers.learn(np.arange(len(learned) + len(held_out)), best, starts[best]), None)
     right = accuracy(counts)
     low, high = wilson(right, int(counts.sum()))
     return {
@@ -124,7 +124,7 @@ def _few_labels(
     held_out: Integers,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Choose the setting by some draws and the images held out, then judge all draws on test images (published code,
+    """Choose the setting by some draws and the images held out, then test all draws on test images (published code,
     svhn)."""
     setting = classifiers.setting
     labels = task.train.labels[learned]
@@ -136,7 +136,7 @@ def _few_labels(
         of_draw = {}
         for value in classifiers.values:
             made = classifiers.learn(places, value, made)
-            of_draw[value] = accuracy(classifiers.judge(made, held_out))
+            of_draw[value] = accuracy(classifiers.confusion(made, held_out))
         rights.append(of_draw)
     tried = [
         {setting: value, "held_out_accuracy": fmean(of_draw[value] for of_draw in rights)}
@@ -147,7 +147,7 @@ def _few_labels(
     for draw in range(few.draws):
         say(f"{few.per_class} labels a class, draw {draw + 1} of {few.draws}")
         made = classifiers.learn(draw_labels(labels, few.per_class, task.seed, draw), best)
-        found.append(accuracy(classifiers.judge(made, None)))
+        found.append(accuracy(classifiers.confusion(made, None)))
     sd = stdev(found) if len(found) > 1 else 0.0
     return {
         "per_class": few.per_class,

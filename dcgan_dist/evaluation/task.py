@@ -1,4 +1,4 @@
-"""What features are judged on: labeled images, those to learn from and those to be judged by; no Ray."""
+"""What features are evaluated on: labeled images, split into training and test images; no Ray."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -109,7 +109,7 @@ class FewLabels:
     Attributes:
         per_class: images of each class in a draw.
         choosing: draws whose mean accuracy on the images held out chooses C.
-        draws: draws that are judged on the test images.
+        draws: draws that are tested on the test images.
     """
 
     per_class: int
@@ -125,7 +125,7 @@ class Task:
         name: of the task.
         data: what tells this data from other data of the same name.
         train: in the order in which they are used; the last `held_out` choose C.
-        test: judged once.
+        test: used once, at the end.
         classes: number of classes.
         held_out: how many.
         seed: that the order, and draws of few labels, come from.

@@ -25,7 +25,7 @@ from dcgan_dist.data.shards.index import Index, layout_sha256
 from dcgan_dist.data.splits import trains_on_held_out
 from dcgan_dist.data.streaming.plan import SEQUENCE
 from dcgan_dist.errors import CheckpointError, DataError, DcganDistError, SettingsError, TrainingError
-from dcgan_dist.evaluation.service.judge import Judge, PoolJudge
+from dcgan_dist.evaluation.service.checkpoint_evaluator import CheckpointEvaluator, PoolEvaluator
 from dcgan_dist.evaluation.service.online import LiveProbe, first_after
 from dcgan_dist.evaluation.task import Task
 from dcgan_dist.evaluation.tasks import parse_tasks
@@ -78,19 +78,18 @@ class SharedBySweep:
     """What a run need not have of its own.
 
     Attributes:
-        judge: of its checkpoints, in place of evaluation actors. A run that has one is of no use where it fails, and
-            ends.
-        tasks: that they are judged on then.
+        evaluator: of its checkpoints, in place of evaluation actors. A run that has one ends if it fails.
+        tasks: that they are evaluated on then.
         pictures: the data, decoded already.
         code: networks and loss of the user's own, imported and tried already.
-        judged_at: images after which checkpoints are judged, each of them; none: all, as far as there is time.
+        evaluated_at: images after which checkpoints are evaluated, each of them; none: all, as far as there is time.
     """
 
-    judge: Judge | None = None
+    evaluator: CheckpointEvaluator | None = None
     tasks: Sequence[Task] = ()
     pictures: "CachedPictures | None" = None
     code: Code | None = None
-    judged_at: Sequence[int] = ()
+    evaluated_at: Sequence[int] = ()
 
 
 class Launch:
@@ -371,7 +370,7 @@ class Launch:
         self._record("running")
         # Before anything else: reading would take their CPUs.
         pool = Pool(probe.actors, probe.cpus, probe.gpus, probe.threads, probe.resource) if self.tasks else None
-        judge = self._shared.judge if pool is None else PoolJudge(pool, probe.actors, self.tasks)
+        evaluator = self._shared.evaluator if pool is None else PoolEvaluator(pool, probe.actors, self.tasks)
         mailbox = create_mailbox()
         receiver = Receiver(mailbox)
         reading = Reading(self.plan, self.pictures)
@@ -407,11 +406,11 @@ class Launch:
         monitor.start()
         if pool is not None:
             pool.say = monitor.say
-        if judge is not None:
+        if evaluator is not None:
             dtype = torch.float16 if probe.half else torch.float32
             tasks = self.tasks or self._shared.tasks
-            wanted = self._is_wanted if self._shared.judged_at else None
-            self.live = LiveProbe(self.run, judge, tasks, dtype, monitor.say, monitor.probed, self.code, wanted)
+            wanted = self._is_wanted if self._shared.evaluated_at else None
+            self.live = LiveProbe(self.run, evaluator, tasks, dtype, monitor.say, monitor.probed, self.code, wanted)
             self.live.start()
         held = dict if pool is None else pool.held
         supervisor = self._supervisor = Supervisor(group, receiver, monitor, partial(self._check, monitor), held)
@@ -435,7 +434,7 @@ class Launch:
         status: Status = "stopped" if outcome.stopped else "finished"
         monitor.close(status)
         self._record(status, outcome.step)
-        self._require_judge()
+        self._require_evaluator()
         if supervisor.signal is None:
             return 0
         again = ["--resume", settings.name, "--storage", settings.storage, *(["--trust-code"] if self.code else [])]
@@ -443,8 +442,8 @@ class Launch:
         return 128 + supervisor.signal
 
     def _is_wanted(self, images: int) -> bool:
-        """Whether the checkpoint of so many images is to be judged."""
-        return first_after(self._shared.judged_at, images, self.settings.optimization.batch_size) is not None
+        """Whether the checkpoint at this number of images is to be evaluated."""
+        return first_after(self._shared.evaluated_at, images, self.settings.optimization.batch_size) is not None
 
     def stop(self) -> None:
         """Let the run end with a checkpoint, from any thread; as SIGTERM does where the command runs."""
@@ -455,7 +454,7 @@ class Launch:
             self.live.abandon()
 
     def _finish(self, live: LiveProbe, monitor: Any, *, wanted: bool) -> None:
-        """Let the newest checkpoint be judged, unless the user does not want to wait for it."""
+        """Let the newest checkpoint be evaluated, unless the user does not want to wait for it."""
         if wanted:
             monitor.say("training has finished; the probe is evaluating the last checkpoint (Ctrl-C skips it)")
             try:
@@ -471,8 +470,8 @@ class Launch:
             live.close(finish=False)
 
     def _check(self, monitor: Any) -> None:
-        """What ends a run while it goes on: too many bad images; a collapse, if that is wished; a lost judge."""
-        self._require_judge()
+        """Raise what ends a run: too many bad images; a collapse, if the settings say so; a lost evaluator."""
+        self._require_evaluator()
         if monitor.findings and self.settings.on_collapse == "stop":
             raise TrainingError(
                 f"{monitor.findings[0]}; the run stops because on_collapse is stop: start a new run with other "
@@ -487,9 +486,9 @@ class Launch:
                 "raise it"
             )
 
-    def _require_judge(self) -> None:
+    def _require_evaluator(self) -> None:
         """What is trained for its accuracies ends where none can be found any more."""
-        if self._shared.judge is not None and self.live is not None and self.live.failure:
+        if self._shared.evaluator is not None and self.live is not None and self.live.failure:
             raise DcganDistError(f"its checkpoints cannot be evaluated: {self.live.failure}")
 
     def _record(self, status: str, step: int = 0) -> None:
@@ -530,7 +529,7 @@ def open_pictures(index: Index, settings: Settings) -> "ShardPictures":
 
 
 def open_tasks(settings: Settings, trained_on: TrainedOn | None) -> list[Task]:
-    """What the checkpoints of a run are judged on.
+    """The tasks that the checkpoints of a run are evaluated on.
 
     Args:
         trained_on: what the run is trained on; tasks whose test images are among that say so. None: nobody asks them.
@@ -546,7 +545,7 @@ def open_tasks(settings: Settings, trained_on: TrainedOn | None) -> list[Task]:
 
 
 def doubts(shards: Sequence[Place], tasks: Sequence[Task]) -> list[str]:
-    """Sentences about what makes what a run is judged by doubtful: the shards it is trained on, the tasks."""
+    """Sentences about what makes evaluations of a run doubtful: the shards it is trained on, the tasks."""
     mixed = trains_on_held_out([shard.name for shard in shards])
     return [*([mixed] if mixed else []), *(f"probe {task.name}: {note}" for task in tasks for note in task.notes)]
 

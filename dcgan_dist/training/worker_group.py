@@ -116,7 +116,7 @@ class Attempted:
     def _run(self, train: Callable[[], Outcome]) -> None:
         try:
             self.outcome = train()
-        except BaseException as error:  # judged by the main thread
+        except BaseException as error:  # explained by the main thread
             self.error = error
 
     def lasts(self, wait_s: float) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from dcgan_dist.cluster.doctor import Host, asks_for_token, backends, describe, judge, own_versions
+from dcgan_dist.cluster.doctor import Host, asks_for_token, backends, describe, faults, own_versions
 from dcgan_dist.errors import ClusterError
 
 WELL = Host(
@@ -15,7 +15,7 @@ WELL = Host(
 
 
 def test_of_one_that_is_well_nothing_is_said() -> None:
-    assert judge(WELL, own_versions()) == []
+    assert faults(WELL, own_versions()) == []
     line = describe(WELL, 4)
     assert line.startswith("w1    10.0.0.2         ok ")
     assert line.endswith("clock +0.40 s; 4 cores; free: disk 50, shm 8.0 GiB; 2 x NVIDIA L4")
@@ -35,7 +35,7 @@ def test_of_one_that_is_well_nothing_is_said() -> None:
     ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
 )
 def test_what_is_wrong_is_named_with_what_to_do(changed: dict[str, object], told: str) -> None:
-    (found,) = judge(replace(WELL, **changed), own_versions())  # type: ignore[arg-type]
+    (found,) = faults(replace(WELL, **changed), own_versions())  # type: ignore[arg-type]
     assert found.startswith(told)
 
 
@@ -45,7 +45,7 @@ def test_cores_stand_beside_what_ray_counts() -> None:
 
 
 def test_a_clock_that_may_be_right_is_not_blamed() -> None:
-    assert judge(replace(WELL, clock_s=(1.9, 1.0)), own_versions()) == []
+    assert faults(replace(WELL, clock_s=(1.9, 1.0)), own_versions()) == []
 
 
 def test_machines_without_a_gpu_and_others_meet_in_one_group() -> None:

@@ -45,6 +45,6 @@ def test_published_features_are_worth_what_another_program_found(
     assert features == 12_288
     evaluators.each("pose", np.arange(4_000))
     weights = svm.train(evaluators.svm, svm.measure(evaluators.svm, features), 10, COST).weights
-    (counts,) = evaluators.each("judge", weights, None)
+    (counts,) = evaluators.each("confusion", weights, None)
     assert counts.sum() == 2_000
     assert abs(accuracy(counts) - KNOWN) <= 0.003

@@ -88,7 +88,7 @@ def test_a_sweep_leaves_runs_a_table_and_settings_that_give_its_best_again(
     sweep = tmp_path / "runs" / "sweep"
     # The judge dies in mid-probe, and its pool with it: others do what it was asked.
     wait_for(lambda: reading(sweep) or process.poll() is not None)
-    judges = [pid for pid, name in sweep_command.left().items() if name.startswith("ray::_JudgeActor")]
+    judges = [pid for pid, name in sweep_command.left().items() if name.startswith("ray::_EvaluationActor")]
     assert len(judges) == 1
     os.kill(judges[0], signal.SIGKILL)
     output, _ = process.communicate(timeout=280)

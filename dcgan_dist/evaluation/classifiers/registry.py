@@ -31,7 +31,7 @@ class FittedClassifier:
 
 
 class Classifiers(Protocol):
-    """A kind of classifier. What is learned and judged is features that the evaluators hold.
+    """A kind of classifier. It learns and is tested on features that the evaluators hold.
 
     Attributes:
         about: for the record.
@@ -57,7 +57,7 @@ class Classifiers(Protocol):
         """A classifier from the training images at these places; `before`: for a smaller value, to start from."""
         ...
 
-    def judge(self, learned: FittedClassifier, places: Integers | None) -> NDArray[np.int64]:
+    def confusion(self, learned: FittedClassifier, places: Integers | None) -> NDArray[np.int64]:
         """Confusion matrix [true, told] on the training images at these places; None: on all test images."""
         ...
 
@@ -86,9 +86,9 @@ class Linear(Classifiers):
         made = svm.train(self._evaluators.svm, self._moments, self._task.classes, value, start)
         return FittedClassifier(made.weights, {"steps": made.steps, "products": made.products})
 
-    def judge(self, learned: FittedClassifier, places: Integers | None) -> NDArray[np.int64]:
+    def confusion(self, learned: FittedClassifier, places: Integers | None) -> NDArray[np.int64]:
         """See `Classifiers`."""
-        counts: NDArray[np.int64] = np.sum(self._evaluators.each("judge", learned.state, places), axis=0)
+        counts: NDArray[np.int64] = np.sum(self._evaluators.each("confusion", learned.state, places), axis=0)
         return counts
 
     def _pose(self, places: Integers) -> None:
@@ -116,7 +116,7 @@ class Nearest(Classifiers):
         """See `Classifiers`."""
         return FittedClassifier((places, int(value)))
 
-    def judge(self, learned: FittedClassifier, places: Integers | None) -> NDArray[np.int64]:
+    def confusion(self, learned: FittedClassifier, places: Integers | None) -> NDArray[np.int64]:
         """See `Classifiers`."""
         among, number = learned.state
         labels = self._task.test.labels if places is None else self._task.train.labels[places]

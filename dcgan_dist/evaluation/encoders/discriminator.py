@@ -165,11 +165,11 @@ def of_random(settings: NetworkSettings, seed: int, code: Code = NO_CODE) -> Dis
 
 
 def require_maps(discriminator: nn.Module, factory: str) -> None:
-    """See that a discriminator of a user's own can be judged; raises `SettingsError`."""
+    """See that a discriminator of a user's own can be evaluated; raises `SettingsError`."""
     if not callable(getattr(discriminator, "maps", None)):
         raise SettingsError(
             f"the discriminator of networks.factory {factory} has no method maps, whose maps are the features that are "
-            "judged: add maps(images), or leave the discriminator out (docs/extending.md)"
+            "evaluated: add maps(images), or leave the discriminator out (docs/extending.md)"
         )
 
 

@@ -137,7 +137,7 @@ class Evaluator:
         return result
 
     @reads
-    def judge(self, weights: Tensor, places: Integers | None = None) -> NDArray[np.int64]:
+    def confusion(self, weights: Tensor, places: Integers | None = None) -> NDArray[np.int64]:
         """Confusion matrix int64 [true, told] on all test images, or on the training images at these places."""
         split = self._test if places is None else self._train
         part, rows = self._chosen(split, split.places if places is None else places)

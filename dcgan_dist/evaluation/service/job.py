@@ -36,7 +36,7 @@ class Job(ABC):
 
     Attributes:
         folder: where results lie.
-        run: name of the run; "" where what is judged is no run's.
+        run: name of the run; "" for features of no run.
         checkpoint: name of the checkpoint, or "".
         step: at which it was written, or 0.
         images: that were used up by then, or 0.
@@ -51,7 +51,7 @@ class Job(ABC):
     @property
     @abstractmethod
     def names(self) -> tuple[str, str]:
-        """Of the task, and of what is judged."""
+        """The name of the task, and of the features."""
 
     @property
     @abstractmethod
@@ -127,7 +127,7 @@ class ProbeJob(Job):
     """How well classifiers do on a task.
 
     Attributes:
-        task: what is judged on.
+        task: what is evaluated on.
         features: what the encoder is called.
         encoder: of images.
         dtype: of the features that are kept.

@@ -1,10 +1,10 @@
-"""Probes beside training: a thread of the driver hands each new checkpoint to a judge, the newest first.
+"""Probes beside training: a thread of the driver has each new checkpoint evaluated, the newest first.
 
-Runs that are compared with others want those of certain images judged instead, each of them.
+In runs that are compared with others, the checkpoints at certain numbers of images are evaluated instead.
 
-Training never waits for it. A checkpoint that is being judged stays until that is done, and the best one stays for
-good. What comes and is pushed out while another one is being judged is skipped, and named in the run's record. Results
-are files, so that a run that is resumed judges only what has none.
+Training never waits for it. A checkpoint that is being evaluated stays until that is done, and the best one stays for
+good. One that comes and is pushed out while another one is being evaluated is skipped, and named in the run's record.
+Results are files, so that a resumed run evaluates only checkpoints without one.
 """
 
 import logging
@@ -19,8 +19,8 @@ import torch
 from dcgan_dist.errors import CheckpointError, DcganDistError
 from dcgan_dist.evaluation.classifiers.registry import Linear
 from dcgan_dist.evaluation.encoders.discriminator import of_discriminator
+from dcgan_dist.evaluation.service.checkpoint_evaluator import CheckpointEvaluator
 from dcgan_dist.evaluation.service.job import FOLDER, ProbeJob, read_result, score
-from dcgan_dist.evaluation.service.judge import Judge
 from dcgan_dist.evaluation.task import Task
 from dcgan_dist.extensions import NO_CODE, Code
 from dcgan_dist.monitoring.sinks.curves import Probed, read_probed
@@ -30,7 +30,7 @@ from dcgan_dist.storage import Place
 logger = logging.getLogger(__name__)
 
 FEATURES = "discriminator"
-"""Name of the features that are judged."""
+"""Name of the features that are evaluated."""
 POLL_S = 1.0
 """Between two looks for a new checkpoint."""
 
@@ -41,20 +41,20 @@ def first_after(at: Sequence[int], images: int, batch_size: int) -> int | None:
 
 
 class _Abandoned(Exception):
-    """What is being judged is not wanted any more."""
+    """The evaluation under way is no longer wanted."""
 
 
 class LiveProbe:
-    """Judges the checkpoints of a run. `start`, then `close`.
+    """Evaluates the checkpoints of a run. `start`, then `close`.
 
     Attributes:
-        failure: why nothing is judged any more, in a line; "" as long as all is well.
+        failure: why nothing is evaluated any more, in a line; "" as long as all is well.
     """
 
     def __init__(
         self,
         run: Place,
-        judge: Judge,
+        evaluator: CheckpointEvaluator,
         tasks: Sequence[Task],
         dtype: torch.dtype,
         say: Callable[[str], None],
@@ -64,22 +64,22 @@ class LiveProbe:
     ) -> None:
         """
         Args:
-            judge: of every checkpoint.
-            tasks: on which every checkpoint is judged, without draws of few labels where there are all; the first one
-                says which is the best.
+            evaluator: of every checkpoint.
+            tasks: on which every checkpoint is evaluated, without draws of few labels where there are all; the first
+                one says which is the best.
             dtype: of the features that are kept.
             say: a line for people.
             take: a result for the curves.
             code: makes the run's networks, where they are a user's own.
-            wanted: says of images whether the checkpoint of that many is judged: each of them is then, in order. None:
-                the newest one is, and those before it where there is time.
+            wanted: whether the checkpoint at a number of images is evaluated: each of them is then, in order. None:
+                the newest one is, and those before it as far as there is time.
         """
         self.failure = ""
-        self._run, self._judge, self._wanted = run, judge, wanted
+        self._run, self._evaluator, self._wanted = run, evaluator, wanted
         self._tasks = [replace(task, few=None) if task.all_labels else task for task in tasks]
         self._dtype, self._say, self._take, self._code = dtype, say, take, code
         self._seen: set[str] = set()
-        self._judged: set[str] = set()
+        self._evaluated: set[str] = set()
         self._unreadable: set[str] = set()
         self._recipes: set[str] = set()
         self._held: set[str] = set()
@@ -93,26 +93,26 @@ class LiveProbe:
         self._thread.start()
 
     def close(self, *, finish: bool) -> None:
-        """End it; `finish`: when the newest checkpoint is judged, or all that are wanted."""
+        """End it; `finish`: when the newest checkpoint is evaluated, or all that are wanted."""
         if not finish:
             self.abandon()
         self._closing.set()
         self._thread.join()
 
     def abandon(self) -> None:
-        """Nothing is judged any more; what is being judged is left."""
+        """Evaluate nothing any more, and leave the evaluation under way."""
         self._abandoned.set()
 
     def record(self) -> dict[str, Any]:
         """What stands of it in `run.json`."""
         return {
-            "judged": len(self._judged),
+            "judged": len(self._evaluated),
             "best": None if self._best is None else {"checkpoint": self._best[1], "accuracy": self._best[0]},
-            "skipped": sorted(self._seen - self._judged),
+            "skipped": sorted(self._seen - self._evaluated),
         }
 
     def _go_on(self) -> None:
-        """Is called again and again while a judge works: what comes meanwhile and is wanted must not be pushed out."""
+        """Called again and again during an evaluation: what comes meanwhile and is wanted must not be pushed out."""
         if self._abandoned.is_set():
             raise _Abandoned
         if self._wanted is not None and time.monotonic() - self._looked_s > POLL_S:
@@ -129,7 +129,7 @@ class LiveProbe:
                 if name is None:
                     self._closing.wait(POLL_S)
                     continue
-                self._judge_checkpoint(name)
+                self._evaluate(name)
                 # By now the curves of this attempt have begun, and it is known which results are of a probe's recipe.
                 for result in untold:
                     if result["recipe_sha256"] in self._recipes:
@@ -159,12 +159,12 @@ class LiveProbe:
         ]
 
     def _choose(self, *, newest_only: bool) -> str | None:
-        """The checkpoint to judge next, of those that have not been judged."""
+        """The checkpoint to evaluate next, of those that have not been evaluated."""
         there = sorted(self._look(), reverse=True)
         if self._wanted is not None:
-            return min(self._held - self._judged - self._unreadable, default=None)
+            return min(self._held - self._evaluated - self._unreadable, default=None)
         wanted = there[:1] if newest_only else there
-        return next((name for name in wanted if name not in self._judged | self._unreadable), None)
+        return next((name for name in wanted if name not in self._evaluated | self._unreadable), None)
 
     def _look(self) -> Mapping[str, Any]:
         """The checkpoints that are there; those that are wanted stay until it is their turn."""
@@ -177,7 +177,7 @@ class LiveProbe:
                 mark(self._run, name, "reads")
         return found
 
-    def _judge_checkpoint(self, name: str) -> None:
+    def _evaluate(self, name: str) -> None:
         mark(self._run, name, "reads")
         try:
             checkpoint = replace(load_checkpoint(self._run, name), code=self._code)
@@ -204,10 +204,10 @@ class LiveProbe:
             self._recipes.add(job.recipe_sha256)
             result = job.read()
             if result is None:
-                result = self._judge.compute(job, self._go_on)
+                result = self._evaluator.compute(job, self._go_on)
                 self._tell(result)
             results.append(score(result)["accuracy"])
-        self._judged.add(name)
+        self._evaluated.add(name)
         self._choose_best(results[0], name)
 
     def _tell(self, result: Mapping[str, Any]) -> None:

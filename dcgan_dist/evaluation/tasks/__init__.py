@@ -1,4 +1,4 @@
-"""What a discriminator's features are judged on: one reader a file, and how a task is named on the command line."""
+"""What a discriminator's features are evaluated on: one reader a file, and how a task is named on the command line."""
 
 import os
 from collections.abc import Sequence
@@ -32,7 +32,9 @@ class NamedTask:
         if self.name == rooms.NAME and self.folder is None:
             return rooms.open_rooms(size, seed=seed)
         if self.name == neighbours.NAME or self.folder is None:
-            raise SettingsError(f"task {neighbours.NAME} judges samples and no features: give it to {prog('evaluate')}")
+            raise SettingsError(
+                f"task {neighbours.NAME} evaluates samples, not features: give it to {prog('evaluate')}"
+            )
         if self.name == "svhn" and (self.folder / FILES[0]).is_file():
             return open_svhn(self.name, self.folder, size, seed=seed)
         return open_labeled(self.name, self.folder, size, resize=resize, seed=seed, few=FEW_LABELS.get(self.name))

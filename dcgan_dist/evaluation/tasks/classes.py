@@ -36,7 +36,7 @@ class Classes:
 
 
 def compare_classes(train: Classes, test: Classes) -> list[str]:
-    """Lines about what cannot be known, or cannot be judged.
+    """Lines about what cannot be known, or cannot be compared.
 
     Raises:
         DataError: the numbers mean different classes, or names are known of one split alone.

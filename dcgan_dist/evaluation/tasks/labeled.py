@@ -42,7 +42,7 @@ def open_labeled(name: str, folder: Place, size: int, *, resize: bool, seed: int
         size: height and width of the networks' images.
         resize: images of another size are fitted, and not refused.
         seed: of the order of the training images.
-        few: whether to judge classifiers with few labels too.
+        few: whether to test classifiers with few labels too.
 
     Raises:
         DataError: images lack, have no labels, are of another size, are too few of a class, or class numbers mean
@@ -82,7 +82,7 @@ def open_labeled(name: str, folder: Place, size: int, *, resize: bool, seed: int
         held_out,
         seed,
         few=few,
-        notes=(*notes, *(["there are no test-*.tar: judged on val-*.tar"] if instead else []), *train.told, *test.told),
+        notes=(*notes, *(["there is no test-*.tar: tested on val-*.tar"] if instead else []), *train.told, *test.told),
         test_shards=contents(test.shards),
     )
 

@@ -39,7 +39,7 @@ def test_neighbours_vote_as_those_of_scikit_learn(k: int, parts: int, bands: Tas
         (None, pixels(bands, "test"), bands.test.labels),
         (asked, pixels(bands, "train")[asked], bands.train.labels[asked]),
     ):
-        counts = nearest.judge(learned, judged)
+        counts = nearest.confusion(learned, judged)
         told = others.predict(images)
         expected = np.zeros((3, 3), np.int64)
         np.add.at(expected, (labels, told), 1)
@@ -57,9 +57,9 @@ def test_a_second_set_of_images_is_learned_for_itself(bands: Task, here: Callabl
     for classifiers, value in ((Linear([1e-2]), 1e-2), (Nearest(), 1)):
         ready(here, bands, classifiers, 2)
         few, many = np.arange(3), np.arange(900)
-        fresh = classifiers.judge(classifiers.learn(many, value), None)
-        assert np.trace(classifiers.judge(classifiers.learn(few, value), None)) < np.trace(fresh)
-        again = classifiers.judge(classifiers.learn(many, value), None)
+        fresh = classifiers.confusion(classifiers.learn(many, value), None)
+        assert np.trace(classifiers.confusion(classifiers.learn(few, value), None)) < np.trace(fresh)
+        again = classifiers.confusion(classifiers.learn(many, value), None)
         assert (again == fresh).all()
 
 

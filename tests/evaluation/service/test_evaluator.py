@@ -61,7 +61,7 @@ def test_a_classifier_is_judged_by_true_class_and_told_class(bands: Task, here: 
     always_one = torch.zeros(3, 769)
     always_one[1, -1] = 1
     for places, labels in ((None, bands.test.labels), (np.array([3, 200, 899]), bands.train.labels[[3, 200, 899]])):
-        counts = sum(evaluators.each("judge", always_one, places))
+        counts = sum(evaluators.each("confusion", always_one, places))
         assert counts.sum(1).tolist() == np.bincount(labels, minlength=3).tolist()
         assert counts[:, 1].sum() == counts.sum()
 

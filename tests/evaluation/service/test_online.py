@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from dcgan_dist.evaluation.service.judge import PoolJudge
+from dcgan_dist.evaluation.service.checkpoint_evaluator import PoolEvaluator
 from dcgan_dist.evaluation.service.online import LiveProbe, first_after
 from dcgan_dist.evaluation.task import Task
 from dcgan_dist.model.dcgan import Discriminator, initialize
@@ -71,7 +71,7 @@ def probe(run: Place, bands: Task, here: Callable[..., Any]) -> Iterator[Callabl
         lines: list[str] = []
         taken: list[Probed] = []
         evaluators = Held(here(1))
-        judge = PoolJudge(evaluators, 1, [bands])
+        judge = PoolEvaluator(evaluators, 1, [bands])
         tasks = [replace(bands, few=None)]
         live = LiveProbe(run, judge, tasks, torch.float32, lines.append, taken.append, wanted=wanted)
         live.start()

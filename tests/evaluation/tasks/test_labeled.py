@@ -196,7 +196,7 @@ def test_validation_images_judge_where_there_are_no_test_images(tmp_path: Path) 
     write(tmp_path, "val", [0, 1, 1])
     task = opened(tmp_path)
     assert len(task.test) == 3
-    assert task.notes == ("there are no test-*.tar: judged on val-*.tar",)
+    assert task.notes == ("there is no test-*.tar: tested on val-*.tar",)
     write(tmp_path, "test", [0, 1])
     assert (len(opened(tmp_path).test), opened(tmp_path).notes) == (2, ())
 

@@ -22,7 +22,7 @@ def test_names_lead_to_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_neighbours_are_no_labeled_task() -> None:
     (named,) = parse_tasks("neighbours", "--probe")
-    with pytest.raises(SettingsError, match=r"task neighbours judges samples and no features: give it to python -m"):
+    with pytest.raises(SettingsError, match=r"task neighbours evaluates samples, not features: give it to python -m"):
         named.open(32, resize=False, seed=0)
 
 

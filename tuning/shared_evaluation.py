@@ -1,4 +1,4 @@
-"""One pool of evaluation actors for all trials of a sweep: an actor owns it, and judges in the order of the asking."""
+"""One pool of evaluation actors for all trials of a sweep: an actor owns it, and evaluates in the order of requests."""
 
 from collections.abc import Callable
 from functools import cached_property
@@ -9,18 +9,18 @@ from ray.actor import ActorHandle
 from ray.exceptions import RayTaskError
 
 from dcgan_dist.errors import DcganDistError
+from dcgan_dist.evaluation.service.checkpoint_evaluator import PoolEvaluator
 from dcgan_dist.evaluation.service.job import ProbeJob
-from dcgan_dist.evaluation.service.judge import PoolJudge
 from dcgan_dist.evaluation.service.pool import Pool
 from dcgan_dist.settings import Settings
 from dcgan_dist.training.launch import open_tasks
 
 POLL_S = 0.5
-"""Between two looks whether a trial still wants what it has asked for."""
+"""Between two looks whether a trial still wants the result."""
 
 
-class _JudgeActor:
-    """Owns the pool. One that dies is started again with a new one, and what was asked is done then."""
+class _EvaluationActor:
+    """Owns the pool. If it dies, it is restarted with a new pool, and pending requests are done then."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -32,20 +32,20 @@ class _JudgeActor:
         return Pool(probe.actors, probe.cpus, probe.gpus, probe.threads, probe.resource)
 
     @cached_property
-    def _judge(self) -> PoolJudge:
-        return PoolJudge(self._pool, self._settings.probe.actors, open_tasks(self._settings, None))
+    def _evaluator(self) -> PoolEvaluator:
+        return PoolEvaluator(self._pool, self._settings.probe.actors, open_tasks(self._settings, None))
 
     def held(self) -> dict[str, tuple[float, float]]:
         """CPUs and GPUs that the pool holds, by node."""
         return self._pool.held()
 
     def compute(self, job: ProbeJob) -> dict[str, Any]:
-        """See `Judge.compute`; what another trial's asking has found already is only read."""
-        return job.read() or self._judge.compute(job)
+        """See `CheckpointEvaluator.compute`; a result that exists already is only read."""
+        return job.read() or self._evaluator.compute(job)
 
 
-class SharedJudge:
-    """What a trial sees of it: a `Judge`, which may be sent anywhere."""
+class SharedEvaluation:
+    """A trial's handle to it: a `CheckpointEvaluator` that can be sent to any process."""
 
     def __init__(self, actor: ActorHandle) -> None:
         self._actor = actor
@@ -61,12 +61,12 @@ class SharedJudge:
             ClusterError: it found no room.
         """
         options = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1}
-        actor = ray.remote(_JudgeActor).options(**options).remote(settings)
+        actor = ray.remote(_EvaluationActor).options(**options).remote(settings)
         _get(actor.held.remote())
         return cls(actor)
 
     def compute(self, job: ProbeJob, go_on: Callable[[], None]) -> dict[str, Any]:
-        """See `Judge`. A trial that wants it no more does not wait for it."""
+        """See `CheckpointEvaluator`. A trial that no longer wants the result does not wait for it."""
         reference = self._actor.compute.remote(job)
         while not ray.wait([reference], timeout=POLL_S)[0]:
             go_on()

@@ -1,4 +1,4 @@
-"""Who finds the results of a run's checkpoints: evaluators that are the run's alone, or those that runs share."""
+"""What evaluates a run's checkpoints: evaluators of its own, or those that several runs share."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -11,20 +11,20 @@ from dcgan_dist.evaluation.service.job import ProbeJob
 from dcgan_dist.evaluation.task import Task
 
 
-class Judge(Protocol):
-    """Finds results, one at a time."""
+class CheckpointEvaluator(Protocol):
+    """Evaluates checkpoints, one at a time."""
 
     def compute(self, job: ProbeJob, go_on: Callable[[], None]) -> dict[str, Any]:
-        """Find a result and write it, see `Job.compute`.
+        """Compute a result and write it, see `Job.compute`.
 
         Args:
-            go_on: is called again and again meanwhile; what it raises ends the work, and is raised.
+            go_on: called again and again meanwhile; what it raises ends the work, and is raised.
         """
         ...
 
 
-class PoolJudge:
-    """Judges with evaluators that nobody else uses."""
+class PoolEvaluator:
+    """Evaluates with evaluators that nobody else uses."""
 
     def __init__(self, evaluators: Evaluators, actors: int, tasks: Sequence[Task]) -> None:
         """
@@ -36,14 +36,14 @@ class PoolJudge:
         self._checksums: dict[str, str] = {}
 
     def compute(self, job: ProbeJob, go_on: Callable[[], None] = lambda: None) -> dict[str, Any]:
-        """See `Judge`. The images are read before the first one."""
+        """See `CheckpointEvaluator`. The images are read before the first one."""
         evaluators = _Guarded(self._evaluators, go_on)
         self._checksums = self._checksums or load(evaluators, self._tasks)
         return job.compute(evaluators, self._checksums, self._actors, lambda text: None)
 
 
 class _Guarded:
-    """Evaluators between two calls of which the work can be ended."""
+    """Evaluators whose work can be ended between two calls."""
 
     def __init__(self, evaluators: Evaluators, go_on: Callable[[], None]) -> None:
         self._evaluators, self._go_on = evaluators, go_on
