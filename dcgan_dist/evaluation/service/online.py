@@ -171,7 +171,7 @@ class LiveProbe:
         found = manifests(self._run)
         self._looked_s = time.monotonic()
         self._seen.update(found)
-        for name in found.keys() - self._held if self._wanted is not None else ():
+        for name in sorted(found.keys() - self._held) if self._wanted is not None else ():
             if self._wanted is not None and self._wanted(int(found[name]["images"])):
                 self._held.add(name)
                 mark(self._run, name, "reads")
