@@ -1,6 +1,7 @@
 """The cluster files are right, and what is wrong in one is found."""
 
 import gzip
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -140,6 +141,33 @@ def test_definitions_may_be_plain_or_gzipped(tmp_path: Path, shared_data: Callab
         (tmp_path / file.stem).write_bytes(gzip.decompress(file.read_bytes()))
     wrong = changed("cluster/kuberay/rayjob.yaml", "  backoffLimit: 0", "  backofflimit: 0", tmp_path)
     assert any("'backofflimit' was unexpected" in text for text in problems_of(wrong, tmp_path))
+
+
+def test_all_files_that_make_clusters_are_checked() -> None:
+    found = [str(file.relative_to(ROOT)) for file in files()]
+    assert found[0] == "cluster.yaml"
+    assert found[1:] == sorted(found[1:])
+    kinds = {"cluster/Dockerfile", "cluster/aws/trust.json", "cluster/setup.sh", "cluster/node.env"}
+    assert kinds | {"cluster/slurm/train.sbatch", "cluster/kuberay/rayjob.yaml", "cluster/onprem.yaml"} < set(found)
+    assert not [name for name in found if "monitoring" in name or name.endswith((".py", ".crt"))]
+
+
+@pytest.mark.parametrize(
+    ("actions", "told"),
+    [
+        ("s3:GetObject", []),
+        ("s3:*", ["s3:*"]),
+        ("*", ["*"]),
+        (["s3:GetObject", "ec2:*", "*"], ["ec2:*", "*"]),
+    ],
+)
+def test_a_role_may_do_what_is_named_and_no_more(actions: str | list[str], told: list[str], tmp_path: Path) -> None:
+    file = tmp_path / "role.json"
+    file.write_text(json.dumps({"Statement": [{"Action": "ec2:RunInstances"}, {"Action": actions}]}))
+    wanted = [f"{file}: {action} gives away more than is needed: name the actions" for action in told]
+    assert problems_of(file, None) == wanted
+    file.write_text("{}")
+    assert problems_of(file, None) == []
 
 
 def test_a_file_that_is_not_there_is_one_sentence(

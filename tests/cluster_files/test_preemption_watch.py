@@ -4,16 +4,19 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ray.core.generated.autoscaler_pb2 import DrainNodeReason
 
-from cluster.preemption_watch import CLOUDS, PreemptionWatch
+from cluster import preemption_watch
+from cluster.preemption_watch import CLOUDS, LEFT_S, PreemptionWatch
 
 AWS = "/latest/meta-data/spot/instance-action"
 GCP = "/computeMetadata/v1/instance/preempted"
@@ -154,3 +157,118 @@ def test_it_waits_through_silence_and_says_so_once(capsys: pytest.CaptureFixture
     told = capsys.readouterr()
     assert told.err.count("no notices can be read: HTTP Error 500") == 1
     assert told.out == "notices can be read again\n"
+
+
+class FakeRay:
+    """Is told that the node goes, but not before it runs: seconds, and why."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, starts_after: float = 0) -> None:
+        self.asked = 0
+        self.told: list[tuple[float, str]] = []
+        self._starts_after = starts_after
+        monkeypatch.setattr(preemption_watch, "drain", self._drain)
+        monkeypatch.setattr(preemption_watch, "POLL_S", 0.1)
+
+    def _drain(self, seconds: float, message: str) -> None:
+        self.asked += 1
+        if self.asked <= self._starts_after:
+            raise ConnectionError("no Ray runs here")
+        self.told.append((seconds, message))
+
+
+def command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr("sys.argv", ["preemption_watch.py", *arguments])
+    return preemption_watch.main()
+
+
+def test_who_knows_already_tells_ray_and_waits_until_the_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = FakeRay(monkeypatch)
+    began = time.monotonic()
+    assert command(monkeypatch, "--now", "0.3") == 0
+    assert 0.3 <= time.monotonic() - began < 2
+    assert ray.told == [(0.3, "it is ended")]
+    assert command(monkeypatch, "--now", "-1") == 0, "it is over, and Ray is told all the same"
+    assert ray.told[1:] == [(-1, "it is ended")]
+
+
+def test_a_notice_is_told_to_ray_as_soon_as_it_runs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ray = FakeRay(monkeypatch, starts_after=2)
+    service = Service({GCP: "TRUE"}, needed=("Metadata-Flavor", "Google"))
+    with serving(service) as address:
+        assert command(monkeypatch, "--cloud", "gcp", "--metadata", address) == 0
+    assert ray.asked == 3
+    ((seconds, message),) = ray.told
+    assert 28 - LEFT_S < seconds <= 30 - LEFT_S - 2 * 0.1
+    assert message == "gcp takes it away"
+    first, last = capsys.readouterr().out.splitlines()
+    assert first.endswith(" notice: this machine goes in 30 s")
+    assert last == "Ray knows"
+
+
+def test_a_machine_on_which_no_ray_starts_in_time_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = FakeRay(monkeypatch, starts_after=1_000)
+    service = Service({AZURE: "", NAME: "node_3"}, needed=("Metadata", "true"))
+    event = {"EventType": "Preempt", "Resources": ["node_3"], "NotBefore": ""}
+    service.answers[AZURE] = json.dumps({"Events": [event]})
+    began = time.monotonic()
+    with serving(service) as address, pytest.raises(ConnectionError, match="no Ray runs here"):
+        command(monkeypatch, "--cloud", "azure", "--metadata", address)
+    # It has begun already: Ray gets a second.
+    assert 0.8 < time.monotonic() - began < 3
+    assert 5 <= ray.asked <= 11
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "one of the arguments --cloud --now is required"),
+        (["--cloud", "gcp", "--now", "3"], "argument --now: not allowed with argument --cloud"),
+        (["--cloud", "other"], "argument --cloud: invalid choice: 'other'"),
+        (["--now", "soon"], "argument --now: invalid float value: 'soon'"),
+    ],
+)
+def test_wrong_arguments_are_refused(
+    arguments: list[str], told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ray = FakeRay(monkeypatch)
+    with pytest.raises(SystemExit):
+        command(monkeypatch, *arguments)
+    assert told in capsys.readouterr().err
+    assert ray.asked == 0
+
+
+@pytest.mark.parametrize(("accepted", "why"), [(True, ""), (False, "it is the head")])
+def test_ray_is_asked_to_drain_this_node_by_the_deadline(
+    accepted: bool, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+
+    def client(address: str) -> SimpleNamespace:
+        def drain_node(*arguments: Any) -> tuple[bool, str]:
+            asked.append((address, *arguments))
+            return accepted, why
+
+        return SimpleNamespace(drain_node=drain_node)
+
+    context = SimpleNamespace(gcs_address="10.0.0.1:6379", get_node_id=lambda: "a1b2")
+    ray = SimpleNamespace(
+        init=lambda **options: asked.append(options),
+        get_runtime_context=lambda: context,
+        _raylet=SimpleNamespace(GcsClient=client),
+        shutdown=lambda: asked.append("shutdown"),
+    )
+    monkeypatch.setattr(preemption_watch, "ray", ray)
+    with nullcontext() if accepted else pytest.raises(RuntimeError, match="not let the node go: it is the head"):
+        preemption_watch.drain(90, "gcp takes it away")
+    joined, (*drained, deadline_ms), ended = asked
+    assert joined == {"address": "auto", "log_to_driver": False, "configure_logging": False}
+    assert drained == [
+        "10.0.0.1:6379",
+        "a1b2",
+        DrainNodeReason.Value("DRAIN_NODE_REASON_PREEMPTION"),
+        "gcp takes it away",
+    ]
+    assert 85_000 < deadline_ms - 1000 * time.time() <= 90_000
+    assert ended == "shutdown"

@@ -16,7 +16,7 @@ from dcgan_dist.evaluation.encoders.discriminator import DiscriminatorFeatures
 from dcgan_dist.evaluation.encoders.pixels import PixelFeatures
 from dcgan_dist.evaluation.probe import _past_the_best, accuracy, draw_labels, load, probe, recipe, wilson
 from dcgan_dist.evaluation.results import encode
-from dcgan_dist.evaluation.task import Task, order
+from dcgan_dist.evaluation.task import FewLabels, Task, order
 from dcgan_dist.model.dcgan import Discriminator, initialize
 from dcgan_dist.settings import NetworkSettings
 
@@ -117,6 +117,19 @@ def test_the_images_held_out_are_not_learned_from_while_c_is_chosen(bands: Task,
     assert all(one["held_out_accuracy"] < 0.25 for one in tried)
 
 
+def test_a_single_draw_has_no_deviation(bands: Task, here: Callable[..., Any]) -> None:
+    told: list[str] = []
+    task = replace(bands, all_labels=False, few=FewLabels(per_class=20, choosing=1, draws=1))
+    evaluators = here(1)
+    load(evaluators, [task])
+    result = probe(evaluators, task, PixelFeatures(), torch.float32, Linear((1e-3,)), told.append)
+    few = result["few_labels"]
+    assert few["sd"] == 0
+    assert few["low"] == few["accuracy"] == few["high"] == few["draws"][0]
+    assert told[-1] == "20 labels a class, draw 1 of 1"
+    assert "all_labels" not in result
+
+
 def test_few_labels_are_drawn_evenly_and_the_same_for_a_seed() -> None:
     labels = np.random.default_rng(0).integers(0, 5, 1_000)
     places = draw_labels(labels, 30, seed=1, draw=0)
@@ -154,6 +167,8 @@ def test_a_recipe_tells_apart_what_gives_other_results(bands: Task) -> None:
         recipe(replace(bands, few=None), PixelFeatures(), torch.float32, Linear(COSTS)),
     ]
     assert all(other != base for other in others)
+    assert (base["stored_as"], others[1]["stored_as"]) == ("float32", "float16")
+    assert (base["few_labels"], others[-1]["few_labels"]) == ({"per_class": 20, "choosing": 2, "draws": 3}, None)
 
 
 def test_no_larger_c_is_tried_after_two_that_do_worse() -> None:

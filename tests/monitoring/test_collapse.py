@@ -4,7 +4,15 @@ from collections.abc import Callable
 
 import pytest
 
-from dcgan_dist.monitoring.collapse import WINDOW_IMAGES, Finding, Health
+from dcgan_dist.monitoring.collapse import (
+    OSCILLATING_DRIFT,
+    REPEATING_SPREAD,
+    WINDOW_IMAGES,
+    WON_LOSS,
+    WON_SCORE,
+    Finding,
+    Health,
+)
 
 EVERY = 1_000
 
@@ -29,20 +37,27 @@ def test_a_healthy_run_has_no_findings() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "reason"),
+    ("name", "value", "reason", "words"),
     [
-        ("loss/generator", 6.9, "D wins"),
-        ("samples/spread", 0.1, "G repeats itself"),
-        ("samples/drift", 0.95, "samples oscillate"),
+        ("loss/generator", 6.9, "D wins", "G's loss is 5.1 while D is 95% sure of real images: G cannot learn"),
+        ("samples/spread", 0.1, "G repeats itself", "samples differ by 10% of what real images differ by"),
+        (
+            "samples/drift",
+            0.95,
+            "samples oscillate",
+            "samples of the same z move by 95% of the distance between unrelated ones from one measurement to the next",
+        ),
     ],
 )
-def test_what_is_wrong_for_a_window_is_told_once_with_its_onset(name: str, value: float, reason: str) -> None:
+def test_what_is_wrong_for_a_window_is_told_once_with_its_onset(
+    name: str, value: float, reason: str, words: str
+) -> None:
     begins = 50_000
     (found,) = findings(lambda images: healthy(images) | ({name: value} if images > begins else {}))
     assert found.reason == reason
     assert found.onset <= begins + WINDOW_IMAGES / 2
     assert begins + WINDOW_IMAGES / 5 < found.images <= begins + WINDOW_IMAGES + 2 * EVERY
-    assert str(found).startswith(f"{reason} since {found.onset:,} images: ")
+    assert str(found) == f"{reason} since {found.onset:,} images: {words}"
     # For half of a window: a bad moment.
     end = begins + WINDOW_IMAGES // 2
     assert findings(lambda images: healthy(images) | ({name: value} if begins < images < end else {})) == []
@@ -53,6 +68,51 @@ def test_a_number_that_is_none_is_told_at_once(value: float) -> None:
     (found,) = findings(lambda images: healthy(images) | ({"loss/generator": value} if images > 5_000 else {}))
     assert (found.reason, found.onset, found.images) == ("not a number", 5_000, 6_000)
     assert found.words.startswith("loss/generator is ")
+
+
+def test_before_the_first_point_of_a_run_all_was_well() -> None:
+    for points, onset in (((2_000,), 0), ((1_000, 2_000), 1_000)):
+        health = Health()
+        *before, last = points
+        assert [health.add(at, healthy(at)) for at in before] == [None] * len(before)
+        found = health.add(last, {"loss/discriminator": float("-inf")})
+        assert found == Finding("not a number", onset, 2_000, "loss/discriminator is -inf")
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"loss/generator": WON_LOSS, "score/real": 0.99}, None),
+        ({"loss/generator": WON_LOSS + 1, "score/real": WON_SCORE}, None),
+        ({"loss/generator": WON_LOSS + 0.01, "score/real": WON_SCORE + 0.01}, "D wins"),
+        ({"samples/spread": REPEATING_SPREAD}, None),
+        ({"samples/spread": REPEATING_SPREAD - 0.01}, "G repeats itself"),
+        ({"samples/drift": 1.0}, None),
+    ],
+)
+def test_two_points_are_enough_if_a_window_lies_between_them(values: dict[str, float], reason: str | None) -> None:
+    for between, wrong in ((WINDOW_IMAGES - 1, None), (WINDOW_IMAGES, reason)):
+        health = Health()
+        assert health.add(EVERY, healthy(EVERY)) is None
+        found = health.add(EVERY + between, healthy(EVERY + between) | values)
+        assert (found and found.reason) == wrong
+
+
+@pytest.mark.parametrize(
+    ("drifts", "wrong"),
+    [
+        ((0.9, 0.9), False),
+        ((0.9, 0.9, OSCILLATING_DRIFT), False),
+        ((0.9, 0.9, OSCILLATING_DRIFT + 0.01), True),
+    ],
+)
+def test_samples_oscillate_if_they_moved_far_at_each_of_three_looks(drifts: tuple[float, ...], wrong: bool) -> None:
+    health = Health()
+    every = WINDOW_IMAGES // len(drifts)
+    points = [(0, 0.1), *enumerate(drifts, start=1)]
+    found = [health.add(every * number, {"samples/drift": drift}) for number, drift in points]
+    assert found[:-1] == [None] * len(drifts)
+    assert (found[-1] is not None) == wrong
 
 
 def test_what_a_lost_attempt_measured_does_not_count() -> None:

@@ -23,7 +23,14 @@ def test_equal_values_are_no_evidence() -> None:
 
 
 def test_a_training_image_that_is_there_twice_is_no_copy_of_it() -> None:
-    assert quotients(np.array([[0.0, 0.0], [1.0, 2.0], [0.0, 3.0]])).tolist() == [1.0, 0.5, 0.0]
+    assert quotients(np.array([[0.0, 0.0], [1.0, 2.0], [0.0, 3.0], [0.25, 1.0]])).tolist() == [1.0, 0.5, 0.0, 0.25]
+
+
+def test_medians_and_the_share_of_rare_quotients_are_told() -> None:
+    held_out = np.linspace(0, 1, 101)  # of which 0.01 is the first percentile
+    found = compare(np.array([0.0, 0.005, 0.01, 0.02, 0.5]), held_out)
+    assert (found.sample_median, found.held_out_median) == (0.01, 0.5)
+    assert found.rare == 2 / 5
 
 
 def test_samples_that_are_all_alike_are_no_copies() -> None:

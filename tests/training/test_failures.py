@@ -3,8 +3,18 @@
 import pytest
 import torch
 from ray.core.generated.common_pb2 import ActorDiedErrorContext
-from ray.exceptions import ActorDiedError, NodeDiedError, OutOfMemoryError, RayTaskError
+from ray.exceptions import (
+    ActorDiedError,
+    ActorUnavailableError,
+    NodeDiedError,
+    OutOfMemoryError,
+    RaySystemError,
+    RayTaskError,
+    ReferenceCountingAssertionError,
+    WorkerCrashedError,
+)
 from ray.train import WorkerGroupError
+from torch.distributed import DistBackendError
 
 from dcgan_dist.errors import ClusterError, DataError
 from dcgan_dist.settings import Settings
@@ -81,6 +91,28 @@ PEER = RuntimeError("[../gloo/transport/tcp/pair.cc:553] Connection closed by pe
             "a process that the worker of rank 0 on host-a needs died: it was killed, or crashed",
         ),
         (ActorDiedError(), "a process of the run died: it was killed, or crashed"),
+        (
+            WorkerCrashedError(),
+            "a process of the run died (The worker died unexpectedly while executing this task. "
+            "Check python-core-worker-*.log files for more information)",
+        ),
+        (died("Worker exits by SIGTERM\nSee its log"), "a process of the run died (Worker exits by SIGTERM)"),
+        (
+            in_group(ActorUnavailableError("no answer", b"1" * 16)),
+            "the worker of rank 0 on host-a cannot be reached any more (The actor 31313131313131313131313131313131 is "
+            "unavailable: no answer. The task may or may not have been executed on the actor)",
+        ),
+        (
+            in_group(in_worker(ReferenceCountingAssertionError("4242", None, "here"))),
+            "data that a process that the worker of rank 0 on host-a needs needed was lost with a machine or a process "
+            "(ReferenceCountingAssertionError: Failed to retrieve object 4242. The ObjectRef was created at: here)",
+        ),
+        (RaySystemError("no room"), "a process of the run was lost (RaySystemError: System error: no room)"),
+        (DistBackendError("timed out"), "the connection between workers broke (DistBackendError: timed out)"),
+        (
+            type("WorkerGroupStartupTimeoutError", (Exception,), {})("it took 30 s"),
+            "the workers could not be started (WorkerGroupStartupTimeoutError: it took 30 s)",
+        ),
     ],
 )
 def test_a_loss_is_told_from_what_the_others_say_of_it(error: Exception, words: str) -> None:

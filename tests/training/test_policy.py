@@ -143,3 +143,9 @@ def test_a_new_checkpoint_ends_the_rows_of_all_causes() -> None:
         assert [budgets.take(cause, step) for cause in ("process", "node", "hang")] == [None] * 3
     # An older one, as after a rollback, is no new one.
     assert "workers hung 2 times" in str(budgets.take("hang", 5))
+
+
+def test_a_checkpoint_of_the_first_step_is_a_new_one() -> None:
+    budgets = Budgets(WorkerSettings(max_hangs=1))
+    assert [budgets.take("hang", step) for step in (0, 1)] == [None] * 2
+    assert "workers hung 2 times" in str(budgets.take("hang", 1))

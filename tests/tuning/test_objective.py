@@ -25,7 +25,8 @@ def test_the_probes_first_task_counts_if_nothing_else_is_said() -> None:
     assert parse_objective("probe", "", ["cifar10", "svhn"], "both") == Objective("probe/cifar10/accuracy", "max")
     assert parse_objective("probe/svhn/accuracy", "", ["cifar10", "svhn"], "both").metric == "probe/svhn/accuracy"
     assert parse_objective("samples/spread", "", [], "both") == Objective("samples/spread", "max")
-    assert parse_objective("loss/generator", "min", [], "both") == Objective("loss/generator", "min")
+    assert parse_objective("loss/generator", "min", [], "alternate") == Objective("loss/generator", "min")
+    assert parse_objective("score/generated_after", "min", [], "both") == Objective("score/generated_after", "min")
 
 
 @pytest.mark.parametrize(
@@ -77,6 +78,12 @@ def test_a_number_that_is_logged_seldom_counts_for_the_part_in_which_it_was() ->
     assert found == [Value(2_000, 2_000, 0.4)], "that of 2,500 images is not compared at 2,000"
 
 
+def test_a_run_of_two_images_has_a_value_at_each() -> None:
+    reports = Reports(Objective("loss/generator", "min"), marks(2), 1)
+    found = [value for images in (1, 2) for value in reports.add(images, {"loss/generator": images / 4})]
+    assert found == [Value(1, 1, 0.25), Value(2, 2, 0.5)]
+
+
 def test_trials_are_compared_after_each_ninth_and_cut_after_a_ninth_and_a_third() -> None:
     assert marks(9_005) == (1_000, 2_000, 3_000, 4_000, 5_000, 6_000, 7_000, 8_000, 9_005)
     assert rungs(9_005) == (1_000, 3_000, 9_005)
@@ -106,6 +113,7 @@ def settings(batch_size: int = 64, steps: int = 10, measure_images: int = 10_000
             1_280,
             "--monitoring.steps 2 --monitoring.measure-images 142, or --images 90_000 or more",
         ),
+        ("samples/drift", settings(steps=2), 1_152, "--monitoring.measure-images 64, or --images 180_000 or more"),
         ("samples/drift", settings(), 90_000, "--monitoring.measure-images 5000, or --images 180_000 or more"),
         ("samples/drift", settings(measure_images=5_000), 90_000, ""),
         ("loss/generator", settings(), 5_760, ""),
@@ -148,16 +156,26 @@ def test_what_is_to_be_given_is_enough(metric: str, total: int) -> None:
 
 
 def test_a_name_that_is_nearly_one_is_told() -> None:
-    for given, meant in {"samples/spred": "samples/spread", "spread": "samples/spread", "loss/gen": ""}.items():
-        with pytest.raises(SettingsError) as error:
+    meant = {"samples/spred": "samples/spread", "loss/gen": "loss/generator", "all/my/own/drift": "samples/drift"}
+    for given, name in meant.items():
+        with pytest.raises(SettingsError, match=rf"do not log that \(did you mean {name}\?\): use probe"):
             parse_objective(given, "max", [], "both")
-        assert (f"did you mean {meant}?" in str(error.value)) == bool(meant)
+    with pytest.raises(SettingsError, match="do not log that: use probe"):
+        parse_objective("zzz", "max", [], "both")
+
+
+def test_accuracies_are_shown_in_percent_and_other_numbers_as_they_are() -> None:
+    assert Objective("probe/cifar10/accuracy", "max").show(0.98765) == "98.77 %"
+    assert Objective("loss/generator", "min").show(0.98765) == "0.9877"
+    assert Objective("loss/generator", "min").show(None) == ""
 
 
 def test_the_better_end_decides() -> None:
     assert Objective("samples/spread", "max").better(2, 1)
     assert Objective("loss/generator", "min").better(1, 2)
     assert not Objective("loss/generator", "min").better(float("nan"), 2)
+    assert not Objective("samples/spread", "max").better(2, 2)
+    assert not Objective("loss/generator", "min").better(2, 2)
     # Where only one end can be wished for, nobody has to say which.
     assert (LOGGED["speed/wait_share"], LOGGED["speed/images_per_second"]) == ("min", "max")
     assert all(mode in {"max", "min", None} for mode in LOGGED.values())

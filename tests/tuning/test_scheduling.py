@@ -8,7 +8,7 @@ from ray.tune.schedulers import AsyncHyperBandScheduler, PopulationBasedTraining
 
 from dcgan_dist.errors import SettingsError
 from tuning.objective import Value
-from tuning.scheduling import make_scheduler, recall, require_changeable
+from tuning.scheduling import Population, Stopper, make_scheduler, recall, require_changeable
 from tuning.space import Choice, Numbers
 
 TOTAL = 9_000
@@ -35,10 +35,10 @@ def new(scheduler: Any) -> Trial:
 def test_a_third_goes_on_after_a_ninth_and_after_a_third_of_the_run() -> None:
     scheduler = asha()
     trials = [new(scheduler) for _ in range(9)]
-    decisions = [tell(scheduler, trial, 1_000, 0.9 - 0.1 * number) for number, trial in enumerate(trials)]
-    assert decisions == ["CONTINUE"] + ["CONTINUE" if rank < 3 else "STOP" for rank in range(1, 9)] or (
-        decisions[0] == "CONTINUE" and decisions.count("CONTINUE") <= 4
-    )
+    values = (0.9, 0.1, 0.7, 0.8, 0.2, 0.3, 0.85, 0.4, 0.5)
+    decisions = [tell(scheduler, trial, 1_000, value) for trial, value in zip(trials, values, strict=True)]
+    # Who goes on is in the best third of those that have come so far.
+    assert decisions == ["CONTINUE", "STOP", "CONTINUE", "CONTINUE", "STOP", "STOP", "CONTINUE", "STOP", "STOP"]
     assert tell(scheduler, trials[0], 2_000, 0.9) == "CONTINUE"
     assert tell(scheduler, trials[0], 3_000, 0.9) == "CONTINUE"
     assert tell(scheduler, trials[1], 3_000, 0.1) == "STOP"
@@ -63,6 +63,8 @@ def test_a_new_scheduler_recalls_what_trials_had_come_to() -> None:
 def test_a_population_keeps_within_what_is_searched() -> None:
     scheduler = make_scheduler("pbt", "max", TOTAL, SPACE, 0)
     assert isinstance(scheduler, PopulationBasedTraining)
+    drawn = [scheduler._hyperparam_mutations["optimization.lr"]() for _ in range(20)]
+    assert 1e-4 <= min(drawn) < 2e-4 < 5e-4 < max(drawn) <= 1e-3
     explored = scheduler._custom_explore_fn({"number": 3, "optimization.lr": 1.2e-3, "optimization.beta1": 0.5})
     assert explored == {"number": 3, "optimization.lr": 1e-3, "optimization.beta1": 0.5}
 
@@ -82,6 +84,20 @@ def test_a_value_of_more_images_never_stands_for_a_rung() -> None:
     assert tell(scheduler, late, 2_000, 0.1) == "CONTINUE", "nobody else is compared at 2,000"
     assert tell(scheduler, new(scheduler), 1_000, 0.4) == "STOP"
     assert sorted(scheduler._brackets[0]._rungs[-1][1].values()) == [0.4, 0.5, 0.6, 0.7]
+
+
+@pytest.mark.parametrize(("images", "recorded"), [(1_000, [0.5]), (2_000, []), (2_500, [])])
+def test_the_last_value_of_a_trial_that_is_done_counts_only_at_a_rung(images: int, recorded: list[float]) -> None:
+    scheduler = asha()
+    scheduler.on_trial_complete(None, new(scheduler), {"at": images, "objective": 0.5})
+    assert list(scheduler._brackets[0]._rungs[-1][1].values()) == recorded
+
+
+def test_a_stopper_ends_all_trials_or_none() -> None:
+    for stops in (True, False):
+        stopper = Stopper(lambda stops=stops: stops)
+        assert stopper.stop_all() == stops
+        assert not stopper("trial", {"objective": 0.5})
 
 
 def test_equal_trials_are_not_cut_whichever_comes_first() -> None:
@@ -107,11 +123,14 @@ def test_a_population_compares_at_equally_many_images(monkeypatch: pytest.Monkey
     scheduler = make_scheduler("pbt", "max", TOTAL, SPACE, 0, all_at_once=True)
     assert isinstance(scheduler, PopulationBasedTraining)
     exploited: list[tuple[Any, Any]] = []
-    monkeypatch.setattr(
-        PopulationBasedTraining, "_exploit", lambda self, controller, trial, donor: exploited.append((trial, donor))
-    )
     trials = [Trial(f"trial {number}", stub=True) for number in range(2)]
     controller = Controller(trials)
+
+    def exploit(self: Any, given: Any, trial: Any, donor: Any) -> None:
+        assert given is controller
+        exploited.append((trial, donor))
+
+    monkeypatch.setattr(PopulationBasedTraining, "_exploit", exploit)
     for trial in trials:
         trial.config = {"optimization.lr": 2e-4, "optimization.beta1": 0.5}
         scheduler.on_trial_add(controller, trial)
@@ -137,3 +156,49 @@ def test_a_population_compares_at_equally_many_images(monkeypatch: pytest.Monkey
     assert len(exploited) == 1
     news(slow, 7_000, 0.6)
     assert exploited[1:] == [(slow, fast)]
+
+
+def population(number: int, *, all_at_once: bool = True) -> tuple[Population, list[Trial], Controller]:
+    scheduler = make_scheduler("pbt", "max", TOTAL, SPACE, 0, all_at_once=all_at_once)
+    assert isinstance(scheduler, Population)
+    trials = [Trial(f"trial {one}", stub=True) for one in range(number)]
+    controller = Controller(trials)
+    for trial in trials:
+        trial.config = {"optimization.lr": 2e-4, "optimization.beta1": 0.5}
+        scheduler.on_trial_add(controller, trial)
+    return scheduler, trials, controller
+
+
+@pytest.mark.parametrize(
+    ("values", "worst", "best"),
+    [
+        ((0.3, 0.6), [0], [1]),
+        ((0.3, 0.6, 0.5), [0], [1]),
+        ((0.4, 0.7, 0.1, 0.5, 0.6), [2, 0], [4, 1]),
+        ((0.4, 0.7, 0.1, 0.5, 0.6, 0.2, 0.3, 0.8), [2, 5], [1, 7]),
+        # Nobody gets the weights of one that is no better.
+        ((0.5, 0.5), [], [1]),
+        ((0.5, 0.5, 0.5, 0.5, 0.1), [4], [2, 3]),
+    ],
+)
+def test_a_quarter_of_a_population_takes_the_weights_of_the_best_quarter(
+    values: tuple[float, ...], worst: list[int], best: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Population, "_exploit", lambda *_: None)
+    scheduler, trials, controller = population(len(values))
+    assert scheduler._quantiles() == ([], [])
+    for trial, value in zip(trials, values, strict=True):
+        scheduler.on_trial_result(controller, trial, {"at": 1_000, "objective": value})
+        if trial is trials[0]:
+            assert scheduler._quantiles() == ([], [trial]), "as far as anybody knows"
+    assert scheduler._quantiles() == ([trials[one] for one in worst], [trials[one] for one in best])
+
+
+@pytest.mark.parametrize(("all_at_once", "decision"), [(True, "CONTINUE"), (False, "PAUSE")])
+def test_a_trial_makes_room_for_one_that_waits_unless_there_is_room_for_all(all_at_once: bool, decision: str) -> None:
+    scheduler, (first, waiting), controller = population(2, all_at_once=all_at_once)
+    assert waiting.status == Trial.PENDING
+    assert scheduler.on_trial_result(controller, first, {"at": 1_000, "objective": 0.5}) == decision
+    waiting.set_status(Trial.RUNNING)
+    first.set_status(Trial.RUNNING)
+    assert scheduler.on_trial_result(controller, first, {"at": 2_000, "objective": 0.5}) == "CONTINUE"

@@ -1,11 +1,14 @@
 """Where values of trials come from, and that none of them is lost."""
 
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 
+from dcgan_dist.errors import SettingsError
 from dcgan_dist.settings import cifar32
 from dcgan_dist.storage import Place
 from tuning.folder import SweepFolder
@@ -33,6 +36,8 @@ def test_values_depend_on_the_seed_and_the_number_alone() -> None:
     assert forward == backward[::-1]
     assert len({values["optimization.lr"] for values in forward}) == 5
     assert RandomChooser(SPACE, 2).choose(0) != forward[0]
+    # A sweep that is resumed with a newer version draws what it would have drawn.
+    assert forward[3] == {"optimization.lr": pytest.approx(0.02051447935594237), "optimization.batch_size": 32}
 
 
 def test_the_first_trial_has_the_presets_values_and_each_is_on_record_before_it_starts(folder: SweepFolder) -> None:
@@ -90,6 +95,44 @@ def test_optuna_learns_from_what_others_chose_but_not_from_values_outside(folder
     chooser.tell(3, {}, {})
     states = [trial.state.name for trial in chooser._study.trials]
     assert states == ["COMPLETE", "FAIL"]
+
+
+def test_optuna_proposes_the_same_with_the_same_seed() -> None:
+    def proposed(seed: int) -> list[dict[str, object]]:
+        chooser = OptunaChooser(SPACE, seed, "max", 900)
+        return [chooser.choose(number) for number in range(4)]
+
+    assert proposed(3) == proposed(3)
+    assert proposed(3) != proposed(4)
+
+
+def test_optuna_searches_the_same_values_as_others() -> None:
+    space = {"lr": Numbers(1e-5, 1e-1, log=True), "beta1": Numbers(0.1, 0.9), "maps": Numbers(3, 7, whole=True)}
+    of = optuna.distributions
+    assert OptunaChooser(space, 0, "max", 900)._distributions == {
+        "lr": of.FloatDistribution(1e-5, 1e-1, log=True),
+        "beta1": of.FloatDistribution(0.1, 0.9),
+        "maps": of.IntDistribution(3, 7),
+    }
+
+
+def test_optuna_learns_from_what_others_chose_and_was_cut() -> None:
+    chooser = OptunaChooser(SPACE, 0, "min", 900)
+    chooser.tell(0, {"optimization.lr": 2e-4, "optimization.batch_size": 128}, {100: 1.5, 300: 1.0})
+    (trial,) = chooser._study.trials
+    assert (trial.state.name, trial.intermediate_values) == ("PRUNED", {100: 1.5, 300: 1.0})
+    assert trial.params == {"optimization.lr": 2e-4, "optimization.batch_size": 128}
+
+
+def test_without_optuna_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(SettingsError, match=r"not installed: pip install 'dcgan-dist\[sweep\]', or use"):
+        OptunaChooser(SPACE, 0, "max", 900)
+
+
+def test_tune_is_told_what_is_compared(folder: SweepFolder) -> None:
+    given = suggestions(folder)
+    assert (given.metric, given.mode) == ("objective", "max")
 
 
 def test_optuna_hears_of_a_trial_that_was_cut_as_of_one_that_was_pruned(folder: SweepFolder) -> None:

@@ -1,4 +1,5 @@
 import contextlib
+import dataclasses
 import gzip
 import hashlib
 import io
@@ -25,6 +26,7 @@ from dcgan_dist.data.shards.index import (
     concatenate,
     find_index,
     fingerprint,
+    layout_sha256,
 )
 from dcgan_dist.data.shards.writer import ShardWriter
 from dcgan_dist.errors import DataError
@@ -627,3 +629,47 @@ def test_an_index_of_other_rules_is_not_used(tmp_path: Path, monkeypatch: pytest
     found.add(fingerprint(shards))
     monkeypatch.setattr("dcgan_dist.data.shards.index.SUFFIXES", ("jpg",))
     assert len(found | {fingerprint(shards)}) == 3
+
+
+def test_a_part_of_an_index_keeps_what_is_known_of_the_whole(tmp_path: Path) -> None:
+    index = data_set(here(tmp_path), classes=["cat", "dog", "hen"], image_size=64)
+    part = index.select([index.shards[2], index.shards[0]])
+    assert (part.classes, part.image_size) == (("cat", "dog", "hen"), 64)
+    assert part.shard_bytes == (index.shard_bytes[2], index.shard_bytes[0])
+    assert part.label.tolist() == [0, 0, 1, 2]
+    assert (part.torn, part.passed) == ((None, None), ((), ()))
+    plain = dataclasses.replace(index, torn=(), passed=())
+    assert (plain.select(index.shards[:1]).torn, plain.select(index.shards[:1]).passed) == ((), ())
+    plain.save(here(tmp_path))
+    assert same(Index.load(here(tmp_path)), index)
+
+
+def test_what_was_passed_over_is_saved_whole(tmp_path: Path) -> None:
+    made = concatenate([index_shard(tar_of(tmp_path / "a.tar", [("x.jpg", A), ("y.1.jpg", B), ("z.txt", B)]))])
+    made.save(here(tmp_path))
+    assert made.passed[0]
+    assert Index.load(here(tmp_path)).passed == made.passed
+
+
+def test_half_an_index_is_none_and_a_shard_that_is_gone_is_named(tmp_path: Path) -> None:
+    data_set(here(tmp_path))
+    shards = expand(f"{tmp_path}/*.tar")
+    for name in (INDEX_FILE, DATASET_FILE):
+        kept = (tmp_path / name).read_bytes()
+        (tmp_path / name).unlink()
+        assert find_index(shards) is None
+        (tmp_path / name).write_bytes(kept)
+    (tmp_path / "train-000001.tar").unlink()
+    with pytest.raises(DataError, match=r"train-000001\.tar is missing, but .*dataset\.json says"):
+        find_index(shards)
+
+
+def test_layout_changes_with_places_and_order_but_not_with_addresses_and_labels(tmp_path: Path) -> None:
+    index = data_set(here(tmp_path, "old"))
+    layout = layout_sha256(index)
+    (tmp_path / "old").rename(tmp_path / "new")
+    moved = Index.load(here(tmp_path, "new"))
+    assert layout_sha256(moved) == layout_sha256(dataclasses.replace(index, label=index.label[::-1])) == layout
+    for name in ("shard", "offset", "size"):
+        assert layout_sha256(dataclasses.replace(index, **{name: getattr(index, name)[::-1]})) != layout
+    assert layout_sha256(index.select(index.shards[:2])) != layout

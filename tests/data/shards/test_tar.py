@@ -134,7 +134,8 @@ def test_pax_sizes_that_cannot_be_are_damage(size: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "record", [b"999 path=x\n", b"0 path=x\n", b"5 path=abc\n", b"nonsense", b"11 path=abc", b"-5 path=x\n"]
+    "record",
+    [b"999 path=x\n", b"0 path=x\n", b"5 path=abc\n", b"nonsense", b"11 path=abc", b"-5 path=x\n", b"3 \na=b\n"],
 )
 def test_pax_records_that_lie_about_their_length_are_damage(record: bytes) -> None:
     data = archive({"pax": record}, type=tarfile.XHDTYPE)[:1024] + archive({"a.jpg": b"1"})
@@ -231,6 +232,11 @@ def test_flipped_bit_in_a_header_never_invents_a_member(bit: int) -> None:
 
 
 # Writing
+
+
+def test_name_in_a_damaged_header_is_refused() -> None:
+    with pytest.raises(TornTar, match="the header at byte 0 is damaged"):
+        tar.member_name(b"x" + tar.header("a.jpg", 1)[1:])
 
 
 def test_header_is_what_tarfile_writes() -> None:

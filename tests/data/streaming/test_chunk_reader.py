@@ -60,8 +60,17 @@ def test_files_are_read_together_up_to_the_longest_range(
     assert np.concatenate([wanted for wanted, _, _ in parts]).tolist() == list(range(len(samples)))
     assert all(len(data) <= most or len(wanted) == 1 for wanted, data, _ in parts)
     # Together where they are close, apart where another shard or a gap begins.
-    if most == 1 << 20:
-        assert [samples[wanted].tolist() for wanted, _, _ in parts] == [[0, 1, 2, 3], [18, 19], [20, 21], [30], [59]]
+    near = [[0, 1, 2, 3], [18, 19], [20, 21], [30], [59]]
+    index = source.index
+    wanted: list[list[int]] = []
+    for run in near:
+        wanted.append([])
+        for sample in run:
+            first = (wanted[-1] or [sample])[0]
+            if index.offset[sample] + index.size[sample] - index.offset[first] > most and wanted[-1]:
+                wanted.append([])
+            wanted[-1].append(sample)
+    assert [samples[places].tolist() for places, _, _ in parts] == wanted
     assert read(source, samples.tolist())[0] == samples.tolist()
 
 
@@ -107,6 +116,8 @@ def test_a_file_above_the_limit_is_bad_and_not_read(tmp_path: Path) -> None:
     bad = small.read(np.arange(3), np.empty((3, SIZE, SIZE, 3), np.uint8), np.arange(3))
     assert bad.tolist() == (source.index.size > small.max_bytes).tolist()
     assert bad.any()
+    exact = ShardPictures(source.index, SIZE, "resize", 1 << 20, int(source.index.size.max()))
+    assert not exact.read(np.arange(3), np.empty((3, SIZE, SIZE, 3), np.uint8), np.arange(3)).any()
 
 
 def test_a_bad_picture_is_named_with_the_reason(tmp_path: Path) -> None:
@@ -114,8 +125,11 @@ def test_a_bad_picture_is_named_with_the_reason(tmp_path: Path) -> None:
     name = "train-000000.tar: train-0000000"
     assert source.names(3) == f"{name}3.jpg (cannot be decoded: cannot identify image file)"
     assert source.names(2) == f"{name}2.jpg"
-    small = ShardPictures(source.index, SIZE, "resize", 1 << 20, 9)
     size = int(source.index.size[1])
+    assert ShardPictures(source.index, SIZE, "resize", 1 << 20, size).fault(1) is None
+    few = ShardPictures(source.index, SIZE, "resize", SIZE * SIZE - 1, 1 << 20)
+    assert "pixels" in few.names(2)
+    small = ShardPictures(source.index, SIZE, "resize", 1 << 20, 9)
     assert small.names(1) == f"{name}1.jpg (it has {size} bytes, more than the 9 that are allowed)"
 
 

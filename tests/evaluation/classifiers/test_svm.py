@@ -1,5 +1,8 @@
 """The classifier against scikit-learn's, over parts, and in half precision."""
 
+from collections import Counter
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -128,3 +131,59 @@ def test_a_search_along_a_direction_finds_its_lowest_point() -> None:
     at = [losses((steps[:, None] * factor * direction).numpy(), features, labels, 1e-2) for factor in (0.99, 1, 1.01)]
     assert (at[1] <= at[0]).all()
     assert (at[1] <= at[2]).all()
+
+
+class Counted:
+    """`Reduce` over one part that counts what looks at all features."""
+
+    def __init__(self, part: Part) -> None:
+        self._reduce = together([part])
+        self.looks: Counter[str] = Counter()
+
+    def __call__(self, name: str, /, *arguments: Any) -> tuple[torch.Tensor, ...]:
+        if name in ("begin", "slope", "curve", "aim"):
+            self.looks[name] += 1
+        return self._reduce(name, *arguments)
+
+
+def test_training_takes_few_looks_at_the_features_and_says_how_many() -> None:
+    features, labels = data(1_000, 200)
+    reduce = Counted(Part(features, labels, CLASSES))
+    machine = train(reduce, measure(reduce, 200, rank=50), CLASSES, 1e-2)
+    assert machine.products == sum(reduce.looks.values())
+    assert machine.steps == reduce.looks["slope"] <= 8
+    assert machine.products <= 57, "51 where this was written"
+    end = losses(machine.weights.double().numpy(), features, labels, 1e-2)
+    assert machine.losses.numpy() == pytest.approx(end, rel=2 * svm.TOLERANCE)
+
+
+def test_training_ends_after_the_most_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    features, labels = data(500, 50)
+    reduce = Counted(Part(features, labels, CLASSES))
+    monkeypatch.setattr(svm, "MAX_STEPS", 2)
+    assert train(reduce, measure(reduce, 50), CLASSES, 1e-2).steps == reduce.looks["aim"] == 2
+
+
+@pytest.mark.parametrize(("accuracy", "most"), [(0.3, 3), (1e-3, 11)])
+def test_a_direction_is_as_exact_as_it_has_to_be_in_each_class(
+    accuracy: float, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    features, labels = data(400, 60)
+    reduce = Counted(Part(features, labels, CLASSES))
+    moments = measure(reduce, 60, rank=20)
+    weights = torch.randn(CLASSES, 61, generator=torch.Generator().manual_seed(3)) * 0.1
+    reduce("begin", weights, moments.vectors)
+    _, back, active = reduce("slope")
+    (inside,) = reduce("inside")
+    factors = torch.linalg.cholesky(2e-2 * inside + torch.eye(20))
+    around = svm._Preconditioner(moments.vectors, factors, 1 + 2e-2 * active[:, None] * moments.values[-1])
+    right_side = -(weights + 1e-2 * back)
+    wanted = torch.full((CLASSES,), accuracy, dtype=torch.float64)
+    found, products = svm._solve(reduce, around, 1e-2, right_side, wanted)
+    assert products == reduce.looks["curve"] <= most
+    (curved,) = reduce("curve", found)
+    rest = right_side - found - 1e-2 * curved
+    left = (rest * around(rest)).sum(1) / (right_side * around(right_side)).sum(1)
+    assert (left.sqrt() <= 1.1 * accuracy).all()
+    monkeypatch.setattr(svm, "MAX_PRODUCTS", 2)
+    assert svm._solve(reduce, around, 1e-2, right_side, wanted / 1e3)[1] == 2

@@ -9,10 +9,20 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from dcgan_dist.errors import SettingsError
-from dcgan_dist.evaluation.encoders.discriminator import OwnFeatures, of_random
-from dcgan_dist.model.batchnorm import BatchNorm
-from dcgan_dist.settings import NetworkSettings
+from dcgan_dist.errors import CheckpointError, SettingsError
+from dcgan_dist.evaluation.encoders import maps
+from dcgan_dist.evaluation.encoders.discriminator import (
+    DiscriminatorFeatures,
+    OwnFeatures,
+    features_of,
+    of_discriminator,
+    of_random,
+)
+from dcgan_dist.model.batchnorm import BatchNorm, average
+from dcgan_dist.model.dcgan import Discriminator as OurDiscriminator
+from dcgan_dist.model.dcgan import initialize
+from dcgan_dist.run_folder.checkpoint import Checkpoint
+from dcgan_dist.settings import NetworkSettings, Settings
 
 SETTINGS = NetworkSettings(image_size=16, factory="tests:build")
 
@@ -69,3 +79,53 @@ def test_a_discriminator_without_batch_normalization_is_not_said_to_have_statist
 def test_a_discriminator_without_maps_is_told() -> None:
     with pytest.raises(SettingsError, match=r"networks\.factory tests:build has no method maps"):
         of_random(SETTINGS, 3, {"tests:build": lambda settings: (nn.Linear(1, 1), nn.Linear(1, 1))})
+
+
+OURS = NetworkSettings(image_size=16, discriminator_maps=3)
+
+
+def checkpoint_of(networks: NetworkSettings, weights: dict[str, Tensor], **more: object) -> Checkpoint:
+    settings = Settings(networks=networks, images=1)
+    return Checkpoint("000000000006", 3, 6, settings, {"discriminator": weights}, **more)  # type: ignore[arg-type]
+
+
+def test_features_of_ours_are_those_of_the_weights_and_of_the_statistics_of_all_parts() -> None:
+    network = OurDiscriminator(OURS)
+    initialize(network, 7)
+    images = pictures(40)
+    x = maps.to_float(images, torch.device("cpu"))
+    statistics = average([maps.batch_statistics(network, part) for part in (x[:10], x[10:30], x[30:])])
+    for encoder in (of_discriminator(checkpoint_of(OURS, network.state_dict())), features_of(network)):
+        assert isinstance(encoder, DiscriminatorFeatures)
+        assert encoder.recipe["maps"] == [3, 6]
+        ready = encoder.combine([encoder.gather([images[:10], images[10:30]]), encoder.gather([images[30:]]), None])
+        torch.testing.assert_close(ready.features(images), maps.features(network, statistics, x))
+
+
+def test_features_of_a_users_own_are_those_of_the_checkpoints_weights() -> None:
+    network = Discriminator()
+    images = pictures(20)
+    found = []
+    for encoder in (of_discriminator(checkpoint_of(SETTINGS, network.state_dict(), code=CODE)), features_of(network)):
+        assert isinstance(encoder, OwnFeatures)
+        found.append(encoder.combine([encoder.gather([images])]).features(images))
+    torch.testing.assert_close(*found)
+
+
+def test_weights_of_other_networks_are_refused_by_name() -> None:
+    weights = OurDiscriminator(NetworkSettings(image_size=16, discriminator_maps=4)).state_dict()
+    with pytest.raises(CheckpointError, match="the checkpoint's discriminator does not fit"):
+        of_discriminator(checkpoint_of(OURS, weights))
+
+
+@pytest.mark.parametrize("networks", [OURS, SETTINGS])
+def test_features_need_the_statistics_of_training_images(networks: NetworkSettings) -> None:
+    encoder = of_random(networks, 3, CODE)
+    with pytest.raises(RuntimeError, match="before the statistics were combined"):
+        encoder.features(pictures(2))
+
+
+@pytest.mark.parametrize("networks", [OURS, SETTINGS])
+def test_an_encoder_goes_to_a_device(networks: NetworkSettings) -> None:
+    moved = of_random(networks, 3, CODE).to(torch.device("meta"))
+    assert {weight.device.type for weight in moved.discriminator.parameters()} == {"meta"}

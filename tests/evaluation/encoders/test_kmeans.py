@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from dcgan_dist.errors import SettingsError
 from dcgan_dist.evaluation.classifiers.registry import Linear
 from dcgan_dist.evaluation.encoders import kmeans
-from dcgan_dist.evaluation.encoders.kmeans import KMeansFeatures, normalized
+from dcgan_dist.evaluation.encoders.kmeans import KMeansFeatures, normalized, require_faiss
 from dcgan_dist.evaluation.probe import load, probe
 from dcgan_dist.evaluation.task import Task
 from dcgan_dist.model.pixels import Pixels
@@ -71,6 +72,18 @@ def test_whitened_patches_have_no_correlations(images: Pixels) -> None:
     values = torch.linalg.eigvalsh(torch.cov(patches.T).double())
     wanted = values / (values + 0.1)
     assert torch.linalg.eigvalsh(covariance.double()) == pytest.approx(wanted, abs=1e-2)
+
+
+def test_features_need_centroids_first(images: Pixels) -> None:
+    with pytest.raises(RuntimeError, match="before the centroids were found"):
+        KMeansFeatures(12, len(images)).features(images[:2])
+
+
+def test_without_faiss_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    require_faiss()
+    monkeypatch.setattr(kmeans, "find_spec", lambda name: None if name == "faiss" else object())
+    with pytest.raises(SettingsError, match=r"need faiss: pip install 'dcgan-dist\[evaluate\]'"):
+        require_faiss()
 
 
 def test_a_probe_standardizes_them_and_parts_change_nothing(bands: Task, here: Callable[..., Any]) -> None:

@@ -198,6 +198,20 @@ def test_a_result_that_the_curves_lack_is_added(run: Place, probe: Callable[...,
     assert found == [[10], [20, 10], [30]]
 
 
+def test_a_result_of_a_lineage_that_has_ended_is_not_added(run: Place, probe: Callable[..., Any]) -> None:
+    """A run that lost its newest checkpoint comes by there again, later and perhaps otherwise."""
+    taken: list[Probed] = []
+    for step in (10, 30, 20):
+        write(run, step)
+        live, evaluators, _, taken = probe()
+        evaluators.go_on.release(100)
+        live.close(finish=True)
+        if step == 30:
+            (run / "checkpoints" / name_of(30)).delete()
+    assert set(results(run)) == {name_of(10), name_of(20), name_of(30)}
+    assert [one["step"] for one in taken] == [20, 10]
+
+
 def test_what_is_under_way_can_be_left(run: Place, probe: Callable[..., Any]) -> None:
     write(run, 10)
     live, evaluators, lines, _ = probe()
