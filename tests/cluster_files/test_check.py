@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -141,6 +142,77 @@ def test_definitions_may_be_plain_or_gzipped(tmp_path: Path, shared_data: Callab
         (tmp_path / file.stem).write_bytes(gzip.decompress(file.read_bytes()))
     wrong = changed("cluster/kuberay/rayjob.yaml", "  backoffLimit: 0", "  backofflimit: 0", tmp_path)
     assert any("'backofflimit' was unexpected" in text for text in problems_of(wrong, tmp_path))
+
+
+def group(medium: str = "Memory") -> dict[str, Any]:
+    """Pods of Ray, with a volume in memory."""
+    return {"template": {"spec": {"volumes": [{"name": "logs"}, {"emptyDir": {"medium": medium}}]}}}
+
+
+def thing(**spec: Any) -> dict[str, Any]:
+    """An object of a kind that the definition below knows."""
+    metadata = {"name": "mine", "labels": {"any": "name"}}
+    return {"apiVersion": "ray.io/v1", "kind": "Thing", "metadata": metadata, "spec": {"headGroupSpec": group()} | spec}
+
+
+FREE = {"type": "object", "x-kubernetes-preserve-unknown-fields": True, "properties": {}}
+DEFINITION = {
+    "type": "object",
+    "properties": {
+        "apiVersion": {"type": "string"},
+        "kind": {"type": "string"},
+        "metadata": {"type": "object"},
+        "spec": {
+            "type": "object",
+            "required": ["size"],
+            "properties": {
+                "size": {"type": "integer", "default": 3},
+                "port": {"type": "integer", "x-kubernetes-int-or-string": True},
+                "parts": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "required": ["weight"],
+                        "properties": {"weight": {"type": "integer", "default": 1}},
+                    },
+                },
+                "headGroupSpec": FREE,
+                "workerGroupSpecs": {"type": "array", "items": FREE},
+                "rayClusterSpec": FREE,
+            },
+        },
+    },
+}
+IN_A_CLUSTER = {"rayClusterSpec": {"headGroupSpec": group(), "workerGroupSpecs": [group("Disk")]}}
+NO_MEMORY = "a group has no /dev/shm in memory: Ray would keep images on a disk"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (thing(), []),
+        (thing(size=5, port="80%", parts=[{}, {"weight": 2}], workerGroupSpecs=[group()]), []),
+        (thing(sise=5), ["spec: Additional properties are not allowed ('sise' was unexpected)"]),
+        (thing(size="5"), ["spec.size: '5' is not of type 'integer'"]),
+        (
+            thing(parts=[{"weigth": 2}]),
+            ["spec.parts.0: Additional properties are not allowed ('weigth' was unexpected)"],
+        ),
+        (thing(workerGroupSpecs=[group(), group("")]), [NO_MEMORY]),
+        (thing(**IN_A_CLUSTER), [NO_MEMORY]),
+        (thing(headGroupSpec={"template": {"spec": {}}}), [NO_MEMORY]),
+        (thing() | {"apiVersion": "ray.io/v2"}, ["apiVersion is ray.io/v2, which Thing does not have"]),
+    ],
+)
+def test_kubernetes_files_are_compared_with_a_definition(
+    content: dict[str, Any], told: list[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "thing.yaml"
+    file.write_text(yaml.safe_dump(content))
+    definition = {"spec": {"versions": [{"name": "v1", "schema": {"openAPIV3Schema": DEFINITION}}]}}
+    (tmp_path / "ray.io_things.yaml").write_text(yaml.safe_dump(definition))
+    assert problems_of(file, tmp_path) == [f"{file}: {text}" for text in told]
+    assert problems_of(file, None) == []
 
 
 def test_all_files_that_make_clusters_are_checked() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dcgan_dist.data.prepare import PrepareOptions, begin, convert
-from dcgan_dist.data.streaming.plan import SEQUENCE, Plan, Slices, cut_slices, share
+from dcgan_dist.data.streaming.plan import SEQUENCE, SLICE_BYTES, Plan, Slices, cut_slices, share
 
 
 def layout(seed: int, shards: int, most: int) -> tuple[np.ndarray, np.ndarray]:
@@ -100,6 +100,50 @@ def test_windows_cut_an_epoch_at_chunks_and_none_is_small(plan: Plan, epoch: int
     assert max(lengths) < 2 * plan.chunk_images
     for bound in bounds[1:-1]:
         assert (epoch * plan.epoch_images + bound) % plan.chunk_images == 0
+
+
+@pytest.mark.parametrize(
+    ("sizes", "window", "firsts"),
+    [
+        # Two of half a limit fill it; a shard ends a slice.
+        ([SLICE_BYTES // 2] * 8, 6_400, [0, 2, 4, 5, 7]),
+        ([SLICE_BYTES - 1, 1, 1, 1, 1, 1, 1, 1], 6_400, [0, 2, 5]),
+        ([SLICE_BYTES + 1, 1, SLICE_BYTES, 1, 1, 1, 1, 1], 6_400, [0, 1, 2, 3, 5]),
+        # A sixty-fourth of a window, and one image at least.
+        ([100] * 8, 192, [0, 3, 5]),
+        ([100] * 8, 191, [0, 2, 4, 5, 7]),
+        ([100] * 8, 1, [0, 1, 2, 3, 4, 5, 6, 7]),
+    ],
+)
+def test_slices_are_as_long_as_they_may_be(sizes: list[int], window: int, firsts: list[int]) -> None:
+    slices = cut_slices(np.array([0] * 5 + [1] * 3), np.array(sizes), window)
+    assert slices.first.tolist() == firsts
+    assert slices.count.tolist() == np.diff([*firsts, 8]).tolist()
+
+
+def test_slices_have_64_images_at_most_and_there_may_be_none() -> None:
+    assert cut_slices(np.zeros(200, int), np.ones(200, int), 1 << 20).count.tolist() == [64, 64, 64, 8]
+    assert len(cut_slices(np.zeros(0, int), np.zeros(0, int), 100)) == 0
+
+
+@pytest.mark.parametrize(
+    ("images", "epoch", "bounds"),
+    [
+        (100, 0, [0, 30, 60, 100]),
+        (100, 1, [0, 20, 50, 80, 100]),
+        (100, 2, [0, 40, 70, 100]),
+        # A piece of half a chunk stays by itself, at either end.
+        (105, 0, [0, 30, 60, 90, 105]),
+        (105, 1, [0, 15, 45, 75, 105]),
+        (30, 4, [0, 30]),
+        (20, 1, [0, 20]),
+        (44, 0, [0, 44]),
+    ],
+)
+def test_windows_end_with_chunks_of_30(images: int, epoch: int, bounds: list[int]) -> None:
+    plan = Plan(Slices(np.arange(images), np.ones(images, int)), batch_size=10, window=25, seed=0)
+    assert (plan.epoch_images, plan.chunk_steps, plan.chunk_images) == (images, 3, 30)
+    assert plan.windows(epoch) == bounds
 
 
 @pytest.mark.parametrize(("images", "batch", "window"), [(80, 8, 4_096), (80, 16, 4_096), (81, 8, 64), (37, 50, 128)])

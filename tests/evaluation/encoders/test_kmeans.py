@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.evaluation.classifiers.registry import Linear
@@ -15,6 +16,7 @@ from dcgan_dist.evaluation.encoders.kmeans import KMeansFeatures, normalized, re
 from dcgan_dist.evaluation.probe import load, probe
 from dcgan_dist.evaluation.task import Task
 from dcgan_dist.model.pixels import Pixels
+from dcgan_dist.model.randomness import stream
 
 
 @pytest.fixture(autouse=True)
@@ -72,6 +74,40 @@ def test_whitened_patches_have_no_correlations(images: Pixels) -> None:
     values = torch.linalg.eigvalsh(torch.cov(patches.T).double())
     wanted = values / (values + 0.1)
     assert torch.linalg.eigvalsh(covariance.double()) == pytest.approx(wanted, abs=1e-2)
+
+
+def test_patches_are_parts_of_the_images_and_as_many_of_each(images: Pixels) -> None:
+    batch = images[:5]
+    for number, each in ((300, 30), (4_499, 3), (9_000, 1), (90_000, 1)):
+        (drawn,) = KMeansFeatures(4, number).gather([batch])
+        assert drawn.shape == (5 * each, 108)
+        for place, image in enumerate(batch):
+            every = normalized(F.unfold(torch.from_numpy(image).permute(2, 0, 1)[None].float(), 6)[0].T)
+            distances = torch.cdist(drawn[place * each : (place + 1) * each], every)
+            assert distances.min(1).values.max() < 0.1, "others are 10 and more away"
+
+
+def test_centroids_are_those_of_lloyds_iterations_from_small_random_ones(images: Pixels) -> None:
+    encoder = KMeansFeatures(5, len(images))
+    gathered = encoder.gather(batches(images))
+    made = encoder.combine([gathered])
+    white = ((torch.cat(gathered) - made.mean) @ made.whitening).double()
+    start = stream(0, "centroids").standard_normal((5, 108), np.float32)
+    centroids = 0.1 * torch.from_numpy(start).double()
+    for _ in range(10):
+        nearest = torch.cdist(white, centroids).argmin(1)
+        centroids = torch.stack([white[nearest == one].mean(0) for one in range(5)])
+    torch.testing.assert_close(made.centroids.double(), centroids, rtol=0, atol=2e-2)
+
+
+def test_of_an_odd_number_of_places_the_first_half_has_one_more(images: Pixels) -> None:
+    """15 pixels have 10 places for a patch, halved evenly; 16 have 11, of which 6 and 5 are in a half."""
+    made = KMeansFeatures(4, len(images))
+    made = made.combine([made.gather(batches(images))])
+    even = images[:2, :15, :15]
+    quarters = [made.features(np.ascontiguousarray(even[:, a : a + 10, b : b + 10])) for b in (0, 5) for a in (0, 5)]
+    wanted = torch.cat([quarter.reshape(2, 4, 4).sum(1) for quarter in quarters], 1)
+    torch.testing.assert_close(made.features(np.ascontiguousarray(even)), wanted, rtol=1e-4, atol=1e-2)
 
 
 def test_features_need_centroids_first(images: Pixels) -> None:
