@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from dcgan_dist.evaluation.service.checkpoint_evaluator import PoolEvaluator
+from dcgan_dist.evaluation.service.job import ProbeJob
 from dcgan_dist.evaluation.service.online import LiveProbe, first_after
 from dcgan_dist.evaluation.task import Task
 from dcgan_dist.model.dcgan import Discriminator, initialize
@@ -117,6 +118,29 @@ def test_all_that_are_wanted_are_judged_in_order_and_none_else(run: Place, probe
     evaluators.go_on.release(100)
     live.close(finish=True)
     assert [one["step"] for one in taken] == [10, 30, 40, 70]
+
+
+def test_the_first_task_alone_says_which_is_the_best(run: Place, bands: Task) -> None:
+    """The other one would have the checkpoint of step 20."""
+    accuracies = {("bands", 10): 0.9, ("other", 10): 0.2, ("bands", 20): 0.5, ("other", 20): 0.8}
+
+    class Scripted:
+        def compute(self, job: ProbeJob, go_on: Callable[[], None]) -> dict[str, Any]:
+            value = accuracies[job.task.name, job.step]
+            score = {"accuracy": value, "low": value - 0.1, "high": value + 0.1}
+            about = {"task": job.task.name, "checkpoint": job.checkpoint, "step": job.step, "images": job.images}
+            return about | {"seconds": {"features": 1.0}, "all_labels": score}
+
+    for step in (10, 20):
+        write(run, step)
+    tasks, taken = [replace(bands, few=None), replace(bands, few=None, name="other")], list[Probed]()
+    wanted = {step * SETTINGS.optimization.batch_size for step in (10, 20)}.__contains__
+    live = LiveProbe(run, Scripted(), tasks, torch.float32, print, taken.append, wanted=wanted)
+    live.start()
+    live.close(finish=True)
+    assert [(one["task"], one["step"]) for one in taken] == [("bands", 10), ("other", 10), ("bands", 20), ("other", 20)]
+    assert live.record()["best"] == {"checkpoint": name_of(10), "accuracy": 0.9}
+    assert [manifest.get("probe") for manifest in manifests(run).values()] == ["best", None]
 
 
 def test_the_newest_is_judged_first_and_then_what_is_left(run: Place, probe: Callable[..., Any]) -> None:
