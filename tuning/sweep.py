@@ -33,7 +33,7 @@ from dcgan_dist.cluster.placement import (
 from dcgan_dist.data.scenes.builtin import EMBEDDED
 from dcgan_dist.data.shards.index import Index
 from dcgan_dist.errors import DcganDistError, SettingsError, complain
-from dcgan_dist.evaluation.tasks import parse_tasks
+from dcgan_dist.evaluation.tasks.registry import parse_tasks
 from dcgan_dist.extensions import CODE_SETTINGS, Code, import_code, named_by, require_trust
 from dcgan_dist.monitoring.sinks.trackers import require_trackers
 from dcgan_dist.run_folder.driver_lock import LOCK_FILE, require_no_driver, sole_driver

@@ -28,7 +28,7 @@ from dcgan_dist.errors import CheckpointError, DataError, DcganDistError, Settin
 from dcgan_dist.evaluation.service.checkpoint_evaluator import CheckpointEvaluator, PoolEvaluator
 from dcgan_dist.evaluation.service.online import LiveProbe, first_after
 from dcgan_dist.evaluation.task import Task
-from dcgan_dist.evaluation.tasks import parse_tasks
+from dcgan_dist.evaluation.tasks.registry import parse_tasks
 from dcgan_dist.extensions import Code, checksums, import_code
 from dcgan_dist.model.dcgan import count_parameters, new_networks
 from dcgan_dist.monitoring.attempt_costs import attempt_costs, totals

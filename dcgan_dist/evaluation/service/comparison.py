@@ -16,9 +16,9 @@ from dcgan_dist.evaluation.probe import load
 from dcgan_dist.evaluation.service.job import FOLDER, Job, NeighboursJob, ProbeJob
 from dcgan_dist.evaluation.service.options import ActorOptions, open_pool
 from dcgan_dist.evaluation.task import Task
-from dcgan_dist.evaluation.tasks import NamedTask, parse_tasks
 from dcgan_dist.evaluation.tasks.neighbours import NAME as NEIGHBOURS
 from dcgan_dist.evaluation.tasks.neighbours import open_neighbours
+from dcgan_dist.evaluation.tasks.registry import NamedTask, parse_tasks
 from dcgan_dist.model.generate import Which
 from dcgan_dist.numerals import count
 from dcgan_dist.run_folder.checkpoint import Checkpoint, named_checkpoint

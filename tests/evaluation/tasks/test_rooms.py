@@ -6,7 +6,7 @@ import numpy as np
 
 from dcgan_dist.data.scenes import draw
 from dcgan_dist.data.scenes.builtin import SEED
-from dcgan_dist.evaluation.tasks import parse_tasks
+from dcgan_dist.evaluation.tasks.registry import parse_tasks
 from dcgan_dist.evaluation.tasks.rooms import FIRST, TEST, TRAIN, open_rooms
 
 

@@ -14,7 +14,7 @@ from dcgan_dist.evaluation.classifiers.registry import Linear
 from dcgan_dist.evaluation.encoders.pixels import PixelFeatures
 from dcgan_dist.evaluation.probe import load, probe
 from dcgan_dist.evaluation.task import FewLabels, Task
-from dcgan_dist.evaluation.tasks import parse_tasks
+from dcgan_dist.evaluation.tasks.registry import parse_tasks
 from dcgan_dist.evaluation.tasks.svhn import open_svhn
 from dcgan_dist.storage import Place
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dcgan_dist.errors import SettingsError
-from dcgan_dist.evaluation.tasks import parse_tasks
+from dcgan_dist.evaluation.tasks.registry import parse_tasks
 
 
 def test_names_lead_to_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,94 @@
+"""Which tasks there are, and how they are named on the command line.
+
+To add one, write a file with a function that opens it, and enter that in `OPENERS`. Folders of labeled shards need none.
+"""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from dcgan_dist.cli.invocation import prog
+from dcgan_dist.errors import SettingsError
+from dcgan_dist.evaluation.task import FewLabels, Task
+from dcgan_dist.evaluation.tasks import neighbours, rooms
+from dcgan_dist.evaluation.tasks.labeled import open_labeled
+from dcgan_dist.evaluation.tasks.svhn import FILES, open_svhn
+from dcgan_dist.storage import Place, place
+
+DATA_VARIABLE = "DCGAN_DIST_DATA"
+FEW_LABELS = {"cifar10": FewLabels(per_class=400, choosing=10, draws=10)}
+"""Of tasks whose paper's table has such a column (paper, table 1)."""
+
+
+@dataclass(frozen=True)
+class NamedTask:
+    """A task as it is named: NAME, or NAME=FOLDER; only `neighbours` and `rooms` may be without a folder."""
+
+    name: str
+    folder: Place | None
+
+    def __str__(self) -> str:
+        return self.name if self.folder is None else f"{self.name}={self.folder}"
+
+    def open(self, size: int, *, resize: bool, seed: int) -> Task:
+        """Find the images of a labeled task, see `open_labeled` and `open_svhn`."""
+        if self.name == rooms.NAME and self.folder is None:
+            return rooms.open_rooms(size, seed=seed)
+        if self.name == neighbours.NAME or self.folder is None:
+            raise SettingsError(
+                f"task {neighbours.NAME} evaluates samples, not features: give it to {prog('evaluate')}"
+            )
+        return OPENERS.get(self.name, _open_shards)(self.name, self.folder, size, resize, seed)
+
+
+def _open_shards(name: str, folder: Place, size: int, resize: bool, seed: int) -> Task:
+    return open_labeled(name, folder, size, resize=resize, seed=seed, few=FEW_LABELS.get(name))
+
+
+def _open_svhn(name: str, folder: Place, size: int, resize: bool, seed: int) -> Task:
+    """SVHN as it is published, or as labeled shards."""
+    if (folder / FILES[0]).is_file():
+        return open_svhn(name, folder, size, seed=seed)
+    return _open_shards(name, folder, size, resize, seed)
+
+
+OPENERS: Mapping[str, Callable[[str, Place, int, bool, int], Task]] = {"svhn": _open_svhn}
+"""By name of the task, what opens its folder at an image size, with or without resizing, by a seed."""
+
+
+def parse_tasks(text: str, option: str = "--tasks") -> Sequence[NamedTask]:
+    """Tasks from `NAME,NAME=FOLDER,...`, which stands behind that option.
+
+    Raises:
+        SettingsError: a name without a folder is none that $DCGAN_DIST_DATA knows.
+    """
+    found: list[NamedTask] = []
+    for part in (part.strip() for part in text.split(",")):
+        name, equals, folder = part.partition("=")
+        if not name or (equals and not folder):
+            raise SettingsError(
+                f"{option} is {text!r} but needs names, as in cifar10, or NAME=FOLDER, joined by commas"
+            )
+        if name in (other.name for other in found):
+            raise SettingsError(f"task {name} is given twice: give each one once")
+        found.append(NamedTask(name, None if part in (neighbours.NAME, rooms.NAME) else _find(name, folder, option)))
+    return found
+
+
+def _find(name: str, folder: str, option: str) -> Place:
+    """The folder of a task; where none is given, that in $DCGAN_DIST_DATA."""
+    if not folder:
+        root = os.environ.get(DATA_VARIABLE)
+        if not root:
+            raise SettingsError(
+                f"task {name} needs its data: give {option} {name}=FOLDER, or set {DATA_VARIABLE} to the folder that "
+                f"holds {name}/"
+            )
+        folder = f"{root}/{name}"
+    where = place(folder)
+    if not where.is_folder():
+        raise SettingsError(
+            f"task {name} needs its data but there is no folder {where}: give {option} {name}=FOLDER, a folder with "
+            "train-*.tar and test-*.tar"
+        )
+    return where
