@@ -146,6 +146,51 @@ def test_pictures_that_are_all_bad_fail_in_one_sentence(tmp_path: Path, capsys: 
         assert "none of 1 picture in" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("folders", "options", "expected"),
+    [
+        (
+            ["ant", "bee"],
+            ("--holdout", 0.3, "--seed", 3),
+            {
+                "prepare.json": "caf6f2bb43967eb7",
+                "test-000000.tar": "1f1693a9a5200259",
+                "train-000000.tar": "bd39b75991dc84aa",
+                "train-000001.tar": "4edb5945a1a48830",
+                "train-000002.tar": "6640ec9facb64622",
+            },
+        ),
+        (
+            [f"{split}/{name}" for split in ("train", "test") for name in ("ant", "bee")],
+            ("--fit", "crop"),
+            {
+                "prepare.json": "72a5a18fb1134b70",
+                "test-000000.tar": "45076a623e3a46be",
+                "test-000001.tar": "9b1f1e2f898f8617",
+                "train-000000.tar": "c13ac02973edd829",
+                "train-000001.tar": "284669d0821702f2",
+            },
+        ),
+    ],
+    ids=["held-out", "split"],
+)
+def test_bytes_are_those_of_every_earlier_version(
+    tmp_path: Path, folders: list[str], options: tuple[object, ...], expected: dict[str, str]
+) -> None:
+    """So that what an earlier version began is continued, and a data set can be made again."""
+    for number in range(24):
+        across, down = np.meshgrid(np.arange(24 + number % 3), np.arange(24), indexing="xy")
+        pixels = np.stack([across * 9, down * 9, (across + down) * 4 + number], axis=-1).astype(np.uint8)
+        path = tmp_path / "in" / folders[number % len(folders)] / f"{number:02d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Not compressed, since libraries for that differ in what they make of the same bytes.
+        Image.fromarray(pixels).save(path, compress_level=0)
+    (path.parent / "none.jpg").write_bytes(b"")
+    assert run(tmp_path / "in", tmp_path / "out", "--size", 16, "--images-per-shard", 9, *options) == 0
+    files = [*sorted((tmp_path / "out").glob("*.tar")), tmp_path / "out" / "prepare.json"]
+    assert {file.name: hashlib.sha256(file.read_bytes()).hexdigest()[:16] for file in files} == expected
+
+
 # Splits
 
 

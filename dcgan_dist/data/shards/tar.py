@@ -1,8 +1,8 @@
 """Headers of tar archives, read without their bodies and written the same on any machine; no Ray.
 
 Read are ustar, GNU long names, pax records for path and size, and sizes in base 256, as in POSIX.1-2017 (pax, "ustar
-Interchange Format") and the manual of GNU tar ("Basic Tar Format"); written is plain ustar. Python's tarfile reads
-the same at a third of the speed (23 us a file, here 8).
+Interchange Format") and the manual of GNU tar ("Basic Tar Format"); written is plain ustar. With Python's tarfile in
+place of `members`, an index of 160,000 samples in 32 shards takes 3.0 times the CPU time (5.0 s, here 1.7).
 """
 
 import re
