@@ -1,4 +1,4 @@
-"""The index of shards: where each image lies, with its class number; how it is kept beside shards of ours."""
+"""The index of shards: where each image lies, and what is known of it; how it is kept beside shards of ours."""
 
 import hashlib
 import io
@@ -7,7 +7,7 @@ import shlex
 import zipfile
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from tokenize import TokenError
 from typing import Any
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from dcgan_dist.data.image_decoding import SUFFIXES
 from dcgan_dist.data.shards import tar
+from dcgan_dist.data.shards.attributes import Columns, joined, typed
 from dcgan_dist.data.shards.passed_over import RULE, Passed, passed_over, shown
 from dcgan_dist.errors import DataError
 from dcgan_dist.storage import MissingFile, Place
@@ -44,6 +45,9 @@ _FORGED = (
     zipfile.BadZipFile,
 )
 
+_COLUMNS = ("shard", "offset", "size", "label")
+_ATTRIBUTE = "attribute/"
+"""What `index.npz` has before the name of an attribute; versions that know no attributes do not look at these."""
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".zip")
 _MOST_TORN = 5
 
@@ -62,6 +66,7 @@ class ShardIndex:
         passed: of each kind of thing that was passed over, in the order in which they came, how many there are and the
             first one by name.
         sha256: of the whole shard where we wrote it, else empty.
+        attributes: by name, int64, float64 or str [n], what else is known of the images.
     """
 
     shard: str
@@ -72,6 +77,7 @@ class ShardIndex:
     torn: str | None = None
     passed: Passed = ()
     sha256: str = ""
+    attributes: Columns = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.offset)
@@ -93,6 +99,7 @@ class Index:
         sha256: of the shards where we wrote them, else empty.
         torn: of each shard a sentence where it ends or breaks early, else None; empty: of none.
         passed: of each shard what was passed over, as in `ShardIndex`; empty: of none.
+        attributes: by name, int64, float64 or str [n], what else is known of the images.
     """
 
     shards: tuple[str, ...]
@@ -106,6 +113,7 @@ class Index:
     sha256: tuple[str, ...] = ()
     torn: tuple[str | None, ...] = ()
     passed: tuple[Passed, ...] = ()
+    attributes: Columns = field(default_factory=dict)
 
     @property
     def told(self) -> tuple[str, ...]:
@@ -133,19 +141,38 @@ class Index:
         number = {address: i for i, address in enumerate(self.shards)}
         chosen = [number[address] for address in shards]
         rows = [np.flatnonzero(self.shard == i) for i in chosen]
-        every = np.concatenate([np.empty(0, np.intp), *rows])
-        return Index(
+        return replace(
+            self._rows(np.concatenate([np.empty(0, np.intp), *rows])),
             shards=tuple(shards),
             shard_bytes=tuple(self.shard_bytes[i] for i in chosen),
             shard=np.repeat(np.arange(len(chosen), dtype=np.int32), [len(part) for part in rows]),
-            offset=self.offset[every],
-            size=self.size[every],
-            label=self.label[every],
-            classes=self.classes,
-            image_size=self.image_size,
             sha256=tuple(self.sha256[i] for i in chosen),
             torn=tuple(self.torn[i] for i in chosen) if self.torn else (),
             passed=tuple(self.passed[i] for i in chosen) if self.passed else (),
+        )
+
+    def without(self, samples: Sequence[int] | NDArray[np.integer]) -> "Index":
+        """The index of all other images. All shards stay in it, also those that have no image left.
+
+        Args:
+            samples: numbers of images in this index, any order, any of them more than once.
+
+        Raises:
+            IndexError: a number is below 0, or there is no such image.
+        """
+        left_out = np.asarray(samples, np.int64)
+        if (left_out < 0).any():
+            raise IndexError(f"there is no image {left_out.min()}")
+        return self._rows(np.delete(np.arange(len(self)), left_out))
+
+    def _rows(self, rows: NDArray[np.intp]) -> "Index":
+        return replace(
+            self,
+            shard=self.shard[rows],
+            offset=self.offset[rows],
+            size=self.size[rows],
+            label=self.label[rows],
+            attributes={name: column[rows] for name, column in self.attributes.items()},
         )
 
     def _is_inside(self) -> bool:
@@ -157,7 +184,9 @@ class Index:
     def save(self, folder: Place) -> None:
         """Write `index.npz`, then `dataset.json`, into a folder; shards in that folder are named relative to it."""
         arrays = io.BytesIO()
-        np.savez_compressed(arrays, shard=self.shard, offset=self.offset, size=self.size, label=self.label)
+        columns: dict[str, Any] = {name: getattr(self, name) for name in _COLUMNS}
+        columns |= {f"{_ATTRIBUTE}{name}": column for name, column in self.attributes.items()}
+        np.savez_compressed(arrays, **columns)
         folder.make_folder()
         (folder / INDEX_FILE).write_bytes(arrays.getvalue())
         files = [Place(shard).name if Place(shard).parent == folder else shard for shard in self.shards]
@@ -193,7 +222,12 @@ class Index:
             if hashlib.sha256(data).hexdigest() != description["index"]["sha256"]:
                 raise ValueError("its checksum is wrong")
             with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-                columns = {name: arrays[name] for name in ("shard", "offset", "size", "label")}
+                columns = {name: arrays[name] for name in _COLUMNS}
+                attributes = {
+                    name.removeprefix(_ATTRIBUTE): typed(name, arrays[name])
+                    for name in arrays.files
+                    if name.startswith(_ATTRIBUTE)
+                }
             entries = description["shards"]
             classes, images = description["classes"], description["images"]
             index = Index(
@@ -208,8 +242,9 @@ class Index:
                 sha256=tuple(entry["sha256"] for entry in entries),
                 torn=tuple(None if "torn" not in entry else str(entry["torn"]) for entry in entries),
                 passed=tuple(_passed(entry.get("passed", ())) for entry in entries),
+                attributes=attributes,
             )
-            if not all(column.shape == (images,) for column in columns.values()):
+            if not all(column.shape == (images,) for column in [*columns.values(), *attributes.values()]):
                 raise ValueError("its arrays differ in length")
             if not index._is_inside():
                 raise ValueError("it names places outside of the shards")
@@ -223,7 +258,11 @@ class Index:
 def concatenate(
     parts: Sequence[ShardIndex], *, classes: Sequence[str] | None = None, image_size: int | None = None
 ) -> Index:
-    """One index from those of the shards; raises `DataError` where there is no image in any of them."""
+    """One index from those of the shards.
+
+    Raises:
+        DataError: there is no image in any of them; or not all that have images have the same attributes.
+    """
     counts = [len(part) for part in parts]
     if not sum(counts):
         passed = passed_over((part.shard, part.passed) for part in parts)
@@ -241,6 +280,7 @@ def concatenate(
         sha256=tuple(part.sha256 for part in parts),
         torn=tuple(part.torn for part in parts),
         passed=tuple(part.passed for part in parts),
+        attributes=joined([(part.shard, part.attributes) for part in parts if len(part)]),
     )
 
 

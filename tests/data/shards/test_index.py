@@ -8,6 +8,7 @@ import os
 import subprocess
 import tarfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -427,6 +428,9 @@ def same(one: Index, other: Index) -> bool:
         and getattr(one, name).dtype == getattr(other, name).dtype
         for name in ("shard", "offset", "size", "label")
     )
+    assert one.attributes.keys() == other.attributes.keys()
+    for name, column in one.attributes.items():
+        assert (column.tolist(), column.dtype) == (other.attributes[name].tolist(), other.attributes[name].dtype)
     plain = ("shards", "shard_bytes", "classes", "image_size", "sha256", "told")
     return columns and all(getattr(one, name) == getattr(other, name) for name in plain)
 
@@ -448,6 +452,80 @@ def test_images_in_no_shard_at_all_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize("about", [{}, {"classes": ["cat", "dog", "hen"], "image_size": 64}])
 def test_saved_index_is_loaded_as_it_was(tmp_path: Path, about: dict[str, Any]) -> None:
     assert same(data_set(here(tmp_path), **about), Index.load(here(tmp_path)))
+
+
+def with_attributes(folder: Place) -> Index:
+    """Three shards, of which each image has a number, a share and a word."""
+    parts, first = [], 0
+    for part in write(folder).written:
+        number = np.arange(first, first + len(part))
+        words = np.array([f"word {'x' * one}" for one in number])
+        parts.append(replace(part, attributes={"number": number, "half/of.it": number / 2, "Wort ü": words}))
+        first += len(part)
+    return concatenate(parts)
+
+
+def test_attributes_of_shards_become_those_of_the_index_and_are_kept(tmp_path: Path) -> None:
+    index = with_attributes(here(tmp_path))
+    index.save(here(tmp_path))
+    for found in (index, Index.load(here(tmp_path))):
+        assert same(found, index)
+        assert found.attributes["number"].tolist() == list(range(7))
+        assert found.attributes["half/of.it"].tolist() == [0, 0.5, 1, 1.5, 2, 2.5, 3]
+        assert found.attributes["Wort ü"][6] == "word xxxxxx"
+    chosen = Index.load(here(tmp_path)).select([index.shards[2], index.shards[0]])
+    assert chosen.attributes["number"].tolist() == [6, 0, 1, 2]
+
+
+def test_shards_without_images_need_no_attributes_and_others_do(tmp_path: Path) -> None:
+    one, two, _ = write(here(tmp_path)).written
+    known = replace(one, attributes={"age": np.array([30, 40, 50])})
+    (tmp_path / "empty.tar").write_bytes(bytes(1024))
+    empty = index_shard(here(tmp_path, "empty.tar"))
+    assert concatenate([empty, known]).attributes["age"].tolist() == [30, 40, 50]
+    with pytest.raises(DataError, match=r"'age' is missing in \S+train-000001\.tar but a whole number in \S+000000"):
+        concatenate([known, two])
+
+
+def test_index_without_attributes_is_the_file_that_it_was_before_there_were_any(tmp_path: Path) -> None:
+    index = data_set(here(tmp_path))
+    with io.BytesIO() as file:
+        np.savez_compressed(file, shard=index.shard, offset=index.offset, size=index.size, label=index.label)
+        assert (tmp_path / INDEX_FILE).read_bytes() == file.getvalue()
+
+
+@pytest.mark.parametrize("column", [np.arange(6), np.zeros((7, 2)), np.array([b"x"] * 7), np.array(5)])
+def test_attributes_that_are_no_column_are_refused(tmp_path: Path, column: Any) -> None:
+    index = data_set(here(tmp_path))
+    columns = {name: getattr(index, name) for name in ("shard", "offset", "size", "label")}
+    with io.BytesIO() as file:
+        np.savez(file, **columns, **{"attribute/a": column})
+        _with(tmp_path, file.getvalue())
+    with pytest.raises(DataError, match=r"index\.npz or dataset\.json is damaged"):
+        Index.load(here(tmp_path))
+
+
+def test_index_without_some_images_has_all_others(tmp_path: Path) -> None:
+    index = with_attributes(here(tmp_path))
+    left = index.without([5, 0, 3, 4, 5])
+    assert left.attributes["number"].tolist() == [1, 2, 6]
+    for name in ("shard", "offset", "size", "label"):
+        assert getattr(left, name).tolist() == getattr(index, name)[[1, 2, 6]].tolist()
+        assert getattr(left, name).dtype == getattr(index, name).dtype
+    assert (left.shards, left.sha256, left.classes) == (index.shards, index.sha256, index.classes)
+    assert len(index) == 7
+    left.save(here(tmp_path))
+    assert same(Index.load(here(tmp_path)), left)
+    assert [shard["images"] for shard in json.loads((tmp_path / DATASET_FILE).read_text())["shards"]] == [2, 0, 1]
+    assert same(left.without([]), left)
+    assert left.without(np.array([1])).attributes["number"].tolist() == [1, 6]
+    assert layout_sha256(left) != layout_sha256(index)
+
+
+@pytest.mark.parametrize("sample", [-1, 7])
+def test_what_is_no_image_of_the_index_cannot_be_left_out(tmp_path: Path, sample: int) -> None:
+    with pytest.raises(IndexError):
+        with_attributes(here(tmp_path)).without([2, sample])
 
 
 def test_data_set_can_be_moved(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Reading chunks from real shards: any order, bad pictures, vanished shards, object stores."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import simplejpeg
 from dcgan_dist.data.shards.index import concatenate
 from dcgan_dist.data.shards.writer import ShardWriter
 from dcgan_dist.data.streaming.chunk_reader import ShardPictures, read_chunk
+from dcgan_dist.data.streaming.plan import Plan, cut_slices
 from dcgan_dist.errors import DataError
 from dcgan_dist.storage import Place
 
@@ -72,6 +74,17 @@ def test_files_are_read_together_up_to_the_longest_range(
             wanted[-1].append(sample)
     assert [samples[places].tolist() for places, _, _ in parts] == wanted
     assert read(source, samples.tolist())[0] == samples.tolist()
+
+
+def test_a_run_over_an_index_without_some_samples_sees_all_others_once_an_epoch(tmp_path: Path) -> None:
+    source = write(Place(str(tmp_path)), 60)
+    left_out = {0, 7, 31, 58, *range(20, 40)}  # with all of one shard
+    source = replace(source, index=source.index.without(sorted(left_out)))
+    plan = Plan(cut_slices(source.index.shard, source.index.size, 16), 4, 16, seed=3)
+    steps = [rows.sample.tolist() for rows, _ in zip(plan.rows(0), range(2 * (60 - 23) // 4 + 1), strict=False)]
+    seen = [picture for step in steps for picture in read(source, step)[0]]
+    for epoch in (seen[:37], seen[37:74]):
+        assert sorted(epoch) == sorted(set(range(60)) - left_out)
 
 
 def test_rows_say_where_a_picture_goes(tmp_path: Path) -> None:
