@@ -33,6 +33,7 @@ NEVER_RAY = [
     "cli",
     "data.shards",
     "data.readers",
+    "data.preparation",
     "data.scenes",
     "evaluation.encoders",
     "evaluation.classifiers",

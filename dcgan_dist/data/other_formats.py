@@ -10,7 +10,7 @@ import numpy as np
 
 from dcgan_dist.cli.invocation import command_line
 from dcgan_dist.data.image_decoding import SUFFIXES, BadImage, decode
-from dcgan_dist.data.readers.folder import suffix_of
+from dcgan_dist.data.readers.listing import suffix_of
 from dcgan_dist.data.shards.build_index import first_images, index_shard
 from dcgan_dist.data.shards.index import concatenate
 from dcgan_dist.errors import DataError

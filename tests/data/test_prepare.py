@@ -15,8 +15,9 @@ import webdataset
 from PIL import Image
 
 from dcgan_dist.cli.invocation import command_line
-from dcgan_dist.data import prepare
+from dcgan_dist.data.preparation.record import Record
 from dcgan_dist.data.prepare import main
+from dcgan_dist.data.shards.build_index import index_shard
 from dcgan_dist.data.shards.index import Index, find_index
 from dcgan_dist.data.shards.writer import ShardWriter
 from dcgan_dist.storage import Place, expand
@@ -76,30 +77,6 @@ def test_without_class_folders_there_are_no_labels(tmp_path: Path, names: tuple[
     assert index.label.tolist() == [-1, -1]
 
 
-def test_classes_are_the_first_folders_however_deep_the_pictures_are(tmp_path: Path) -> None:
-    for name in ("n02/images/a.JPEG", "n01/images/more/b.JPEG", "n01/._b.JPEG", "n01/.cache/c.jpg", "n01/list.txt"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (8, 8)).save(tmp_path / name, "jpeg")
-    _, pictures, classes, _ = prepare.find_pictures(Place(str(tmp_path)), prepare.PrepareOptions("", ""))
-    assert classes == ("n01", "n02")
-    assert {picture.file.name: picture.label for picture in pictures} == {
-        "n02/images/a.JPEG": 1,
-        "n01/images/more/b.JPEG": 0,
-    }
-
-
-def test_order_is_shuffled_by_the_seed_and_nothing_else(tmp_path: Path) -> None:
-    source = Place(str(photos(tmp_path, 40)))
-
-    def order(seed: int) -> list[str]:
-        return [one.file.name for one in prepare.find_pictures(source, prepare.PrepareOptions("", "", seed=seed))[1]]
-
-    assert order(0) == order(0)
-    assert order(0) != order(1)
-    assert order(0) != sorted(order(0))
-    assert sorted(order(0)) == sorted(order(1))
-
-
 def test_number_of_processes_does_not_change_a_byte(tmp_path: Path) -> None:
     source = photos(tmp_path / "photos", 80)
     for processes in (1, 2):
@@ -132,7 +109,7 @@ def test_bad_pictures_are_left_out_and_named(tmp_path: Path, capsys: pytest.Capt
     told = capsys.readouterr()
     assert "6 images of 3 classes in 3 shards" in told.out
     assert "2 pictures left out as bad" in told.out
-    bad = dict(prepare.Record.load(Place(str(tmp_path / "out"))).bad)
+    bad = dict(Record.load(Place(str(tmp_path / "out"))).bad)
     assert bad.keys() == {"cat/broken.jpg", "dog/text.png"}
     for name, reason in bad.items():
         assert f"left out: {name}: {reason}" in told.err
@@ -391,7 +368,7 @@ def test_signal_ends_the_command_and_its_processes(
         time.sleep(0.02)
     assert not _group_lives(command.pid)
     shards = [Place(str(path)) for path in sorted((tmp_path / "out").glob("*.tar"))]
-    assert all(len(prepare.index_shard(shard)) == 40 for shard in shards)
+    assert all(len(index_shard(shard)) == 40 for shard in shards)
 
 
 def _group_lives(group: int) -> bool:

@@ -1,1 +1,1 @@
-"""What images are made into shards from, one format a file."""
+"""From what people and publishers have to pictures with split, class and attributes: one format a file."""

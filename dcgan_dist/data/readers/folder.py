@@ -1,189 +1,67 @@
-"""What lies below a folder: its pictures, and what is passed over, with why; no Ray.
-
-Nothing that is found on the way ends the search: links to nothing, links that lead back, folders that may not be read
-and names that no text can hold are counted as what they are.
-"""
+"""A folder of pictures as a source: its subfolders are splits and classes."""
 
 import os
-import stat
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from dcgan_dist.data.image_decoding import SUFFIXES
-from dcgan_dist.storage import Place
+from dcgan_dist.data.image_decoding import BadImage
+from dcgan_dist.data.readers.layout import lay_out
+from dcgan_dist.data.readers.listing import list_folder, passed_over
+from dcgan_dist.data.readers.source import Item, Source
+from dcgan_dist.errors import DataError
+from dcgan_dist.storage import MissingFile, Place
 
-HIDDEN = "hidden"
-NOT_UTF8 = "with a name that is not UTF-8"
-NO_SUFFIX = "without a suffix"
-NO_FILE = "neither file nor folder"
-LEADS_BACK = "link that leads back to a folder above it"
-UNREADABLE = "folder that cannot be read"
-WITHOUT_PICTURES = "folder without pictures"
 
-CONVERTIBLE = {
-    ".heic", ".heif", ".avif", ".jxl", ".jp2", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".svg",
-    ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2",
-}  # fmt: skip
-"""Suffixes of pictures that are not decoded here."""
+def open_folder(folder: Place, splits: Sequence[str]) -> Source:
+    """The pictures below a folder, by name.
 
-_KINDS_TOLD = 8
-_LONGEST_SUFFIX = 12
+    Args:
+        folder: on a disk or an object store.
+        splits: see `lay_out`.
+
+    Raises:
+        DataError: no such folder, or no pictures in it or in one of its splits.
+        SettingsError: it has to be said which folders are splits.
+    """
+    if folder.is_file():
+        raise DataError(f"{folder} is a file: unpack it, and give the folder that holds the pictures")
+    if not folder.is_folder():
+        raise DataError(f"there is no folder {folder}: give the folder that holds the pictures")
+    listing = list_folder(folder)
+    passed = passed_over(listing.passed)
+    if not listing.pictures:
+        raise DataError(
+            f"there are no pictures in {folder}; {passed or 'it is empty: give a folder of JPEG, PNG or WebP files'}"
+        )
+    layout = lay_out([name for name, _ in listing.pictures], str(folder), splits)
+    number = {name: i for i, name in enumerate(layout.classes or ())}
+    items = []
+    for name, size in listing.pictures:
+        if name in layout.belongs:
+            split, found = layout.belongs[name]
+            items.append(Item(name, split, size, ReadFile(folder, name), number.get(found or "")))
+    told = (*layout.told, *([passed] if passed else []))
+    return Source(folder, len(items), items, layout.splits, layout.classes, told)
 
 
 @dataclass(frozen=True, slots=True)
-class File:
-    """A picture by the folder that was searched, its name relative to that, with `/`, and its size in bytes.
-
-    The size of a link to nothing is 0: whoever reads it finds out.
-    """
+class ReadFile:
+    """Reads a file of a folder when it is called."""
 
     folder: Place
     name: str
-    size: int
 
-    @property
-    def place(self) -> Place:
-        """Where it is."""
-        return self.folder / self.name
-
-
-@dataclass(frozen=True)
-class Listing:
-    """What a folder holds.
-
-    Attributes:
-        pictures: files whose suffix says that they are pictures, sorted by name.
-        passed: what else there is, by name, sorted: the name as it can be shown, and the kind of thing it is, which is
-            a suffix with its dot or one of the constants of this module.
-    """
-
-    pictures: tuple[File, ...]
-    passed: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """Something below a folder: `kind` is "" for a file, else what it is instead."""
-
-    name: str
-    size: int = 0
-    kind: str = ""
-
-
-def list_folder(folder: Place) -> Listing:
-    """The pictures below a folder, however deep, and what else there is.
-
-    Raises `DataError` where the store cannot be reached.
-    """
-    if folder.is_local:
-        return sort_out(_walk(folder.local_path), folder)
-    below = len(folder.address.rstrip("/")) + 1
-    return sort_out((Entry(where.address[below:], info.size) for where, info in folder.files(recursive=True)), folder)
-
-
-def sort_out(entries: Iterable[Entry], folder: Place) -> Listing:
-    """Tell the pictures from the rest; an `Entry` of kind `WITHOUT_PICTURES` is a folder which may have some."""
-    pictures: list[File] = []
-    passed: dict[str, str] = {}
-    folders: set[str] = set()
-    for entry in entries:
-        parts = entry.name.split("/")
-        folders.update("/".join(parts[:depth]) for depth in range(1, len(parts)))
-        hidden = next((depth for depth, part in enumerate(parts, 1) if part.startswith(".")), 0)
-        if hidden:
-            # Hidden files are other programs' own, such as the `._NAME` that macOS leaves beside each file.
-            passed["/".join(parts[:hidden])] = HIDDEN
-        elif entry.kind == WITHOUT_PICTURES:
-            folders.add(entry.name)
-        elif entry.kind or not _is_text(entry.name):
-            passed[entry.name] = entry.kind or NOT_UTF8
-        elif suffix_of(parts[-1]).removeprefix(".") in SUFFIXES:
-            pictures.append(File(folder, entry.name, entry.size))
-        else:
-            passed[entry.name] = suffix_of(parts[-1])
-    with_pictures = {name for file in pictures for name in _folders_above(file.name)}
-    without = {name for name in folders if name not in with_pictures and name not in passed and _is_shown(name)}
-    passed |= {name: WITHOUT_PICTURES for name in without if without.isdisjoint(_folders_above(name))}
-    shown = ((name.encode("utf-8", "backslashreplace").decode(), kind) for name, kind in passed.items())
-    return Listing(tuple(sorted(pictures, key=lambda file: file.name)), tuple(sorted(shown)))
-
-
-def suffix_of(name: str) -> str:
-    """The end of a file's name from its last dot on, in lower case; what it is called where there is none."""
-    stem, dot, suffix = name.rpartition(".")
-    return f".{suffix.lower()}" if stem and dot and suffix and len(suffix) <= _LONGEST_SUFFIX else NO_SUFFIX
-
-
-def passed_over(passed: Iterable[tuple[str, str]]) -> str:
-    """A line that says how many of each kind were passed over, with an example; "" where nothing was."""
-    found = list(passed)
-    if not found:
-        return ""
-    counts = sorted(Counter(kind for _, kind in found).items(), key=lambda pair: (-pair[1], pair[0]))
-    told = [f"{number:,} {kind}" for kind, number in counts[:_KINDS_TOLD]]
-    if len(counts) > _KINDS_TOLD:
-        others = counts[_KINDS_TOLD:]
-        told.append(f"{sum(number for _, number in others):,} of {len(others):,} other kinds")
-    # A suffix that nobody expected to be left out tells more than a hidden file.
-    shown = next((kind for kind, _ in counts if kind != HIDDEN), HIDDEN)
-    example = next(name for name, kind in found if kind == shown)
-    more = (
-        "; convert the other pictures to JPEG or PNG to use them" if CONVERTIBLE & {kind for _, kind in found} else ""
-    )
-    return f"passed over: {', '.join(told)}; for example {example} (used are .{', .'.join(SUFFIXES)}{more})"
-
-
-def _walk(folder: Path) -> Iterator[Entry]:
-    """All that is below a local folder, links followed; a folder itself comes as one that may have pictures."""
-    waiting: list[tuple[str, tuple[tuple[int, int], ...]]] = [("", (_identity(os.stat(folder)),))]
-    while waiting:
-        inside, above = waiting.pop()
+    def __call__(self) -> bytes:
+        """Its bytes; raises `BadImage` where it cannot be read, `DataError` where a store fails."""
+        place = self.folder / self.name
         try:
-            with os.scandir(folder / inside) as found:
-                names = [entry.name for entry in found]
-        except FileNotFoundError:
-            continue  # it was removed meanwhile
-        except OSError:
-            yield Entry(inside or ".", kind=UNREADABLE)
-            continue
-        for name in names:
-            name = f"{inside}/{name}" if inside else name
-            try:
-                status = os.stat(folder / name)
-            except OSError:
-                yield Entry(name)  # a link to nothing, or to itself
-                continue
-            if stat.S_ISREG(status.st_mode):
-                yield Entry(name, status.st_size)
-            elif not stat.S_ISDIR(status.st_mode):
-                yield Entry(name, kind=NO_FILE)  # a pipe, which would be waited for without end, a socket, a device
-            elif _identity(status) in above:
-                yield Entry(name, kind=LEADS_BACK)
-            else:
-                yield Entry(name, kind=WITHOUT_PICTURES)
-                if not name.rpartition("/")[2].startswith("."):
-                    waiting.append((name, (*above, _identity(status))))
-
-
-def _identity(status: os.stat_result) -> tuple[int, int]:
-    return status.st_dev, status.st_ino
-
-
-def _folders_above(name: str) -> list[str]:
-    parts = name.split("/")
-    return ["/".join(parts[:depth]) for depth in range(1, len(parts))]
-
-
-def _is_shown(name: str) -> bool:
-    return not any(part.startswith(".") for part in name.split("/"))
-
-
-def _is_text(name: str) -> bool:
-    """Whether a name can be an address: file systems take any bytes, which Python keeps as lone surrogates."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+            return place.read_bytes()
+        except MissingFile as error:
+            raise BadImage("is not there: a broken link, or removed meanwhile") from error
+        except DataError as error:
+            # What a disk says is of this file; what a store says may be of all.
+            if not place.is_local:
+                raise
+            cause = error.__cause__
+            known = cause.errno if isinstance(cause, OSError) else None
+            raise BadImage(f"cannot be read: {os.strerror(known) if known else error}") from error

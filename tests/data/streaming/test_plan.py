@@ -9,7 +9,10 @@ import simplejpeg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dcgan_dist.data.prepare import PrepareOptions, begin, convert
+from dcgan_dist.data.preparation.convert import convert
+from dcgan_dist.data.preparation.options import PrepareOptions
+from dcgan_dist.data.preparation.work import begin
+from dcgan_dist.data.readers.folder import open_folder
 from dcgan_dist.data.streaming.plan import SEQUENCE, SLICE_BYTES, Plan, Slices, cut_slices, share
 
 
@@ -210,7 +213,7 @@ def test_class_counts_of_batches_of_prepared_shards_lie_in_the_multinomial_band(
     options = PrepareOptions(
         str(tmp_path / "pictures"), str(tmp_path / "shards"), size=8, images_per_shard=900, processes=1
     )
-    index = convert(begin(options))
+    index, _ = convert(begin(options, open_folder))
     plan = Plan(cut_slices(index.shard, index.size, 4_096), 128, 4_096, seed=1)
     steps = zip(plan.rows(0), range(1_500), strict=False)
     counts = np.array([np.bincount(index.label[rows.sample], minlength=classes) for rows, _ in steps])

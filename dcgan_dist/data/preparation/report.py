@@ -1,0 +1,81 @@
+"""What was made: lines for people, and what to do next."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from dcgan_dist.cli.invocation import command_line
+from dcgan_dist.data.preparation.convert import SHEET_FILE
+from dcgan_dist.data.preparation.record import RECORD_FILE, Record, split_of_shard
+from dcgan_dist.data.preparation.work import Work
+from dcgan_dist.data.shards.index import Index
+from dcgan_dist.data.splits import TEST, TRAIN
+from dcgan_dist.numerals import count
+
+_CLASSES_TOLD = 12
+_OWN_SIZE = 64
+
+
+def summary(work: Work, record: Record, index: Index) -> list[str]:
+    """Lines that say what was converted and what was left out, by split and class.
+
+    Args:
+        work: that was done.
+        record: of what was done.
+        index: of all splits.
+    """
+    names, bad = work.classes or (), dict(record.bad)
+    of = f" of {len(names)} classes" if names else ""
+    left_out = f"; {count(len(bad), 'picture')} left out as bad, all named in {RECORD_FILE}" if bad else ""
+    lines = [f"{len(index):,} images{of} in {count(len(index.shards), 'shard')} in {work.target}{left_out}"]
+    for split in work.splits:
+        numbers = [number for number, (file, _, _) in enumerate(record.shards) if split_of_shard(file) == split]
+        labels = index.label[np.isin(index.shard, numbers)]
+        there = Counter(labels.tolist())
+        here = [item for item in work.items if item.split == split]
+        given = Counter(item.label for item in here)
+        lost = Counter(item.label for item in here if item.key in bad)
+        if len(work.splits) > 1 or names:
+            lines.append(
+                f"{split}: {len(labels):,} images in {count(len(numbers), 'shard')}"
+                + (f", {count(lost.total(), 'picture')} left out" if lost else "")
+                + _by_class(names, there, lost)
+            )
+        all_bad = [name for label, name in enumerate(names) if given[label] and not there[label]]
+        if all_bad:
+            lines.append(f"{split}: all pictures of {_some(all_bad)} are bad")
+        none = [name for label, name in enumerate(names) if not given[label]]
+        if none and len(none) < len(names):
+            lines.append(f"{split}: no pictures of {_some(none)}")
+    return lines
+
+
+def _by_class(names: Sequence[str], there: Mapping[int, int], lost: Mapping[int | None, int]) -> str:
+    """How many images of each class, or the least and the most where they are many."""
+    counts = [there.get(label, 0) for label in range(len(names))]
+    if not sum(counts):
+        return ", without classes" if names else ""
+    if len(names) > _CLASSES_TOLD:
+        return f", {min(counts):,} to {max(counts):,} of each class"
+    left_out = [f" ({lost[label]:,} left out)" if lost.get(label) else "" for label in range(len(names))]
+    told = (f"{name} {number:,}{out}" for name, number, out in zip(names, counts, left_out, strict=True))
+    return f": {', '.join(told)}"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - _CLASSES_TOLD
+    return ", ".join(names[:_CLASSES_TOLD]) + (f" and {more:,} other classes" if more > 0 else "")
+
+
+def next_commands(work: Work) -> list[str]:
+    """Lines with what to do next, which can be pasted."""
+    shards = f"{work.target}/{work.splits[0]}-*.tar"
+    size = [] if work.options.size == _OWN_SIZE else ["--networks.image-size", str(work.options.size)]
+    lines = [
+        f"look at {work.target / SHEET_FILE}",
+        f"train: {command_line('train', '--preset', 'own64', *size, '--data', shards, '--name', 'mine')}",
+    ]
+    if work.classes and TRAIN in work.splits and {TEST, "val"} & set(work.splits):
+        lines.append(f"evaluate: {command_line('evaluate', 'mine', '--tasks', f'pictures={work.target}')}")
+    return lines
