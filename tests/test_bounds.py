@@ -8,6 +8,7 @@ import pytest
 
 from dcgan_dist.bounds import Above, AtLeast, Below, Bound, From, bounds
 from dcgan_dist.cli.arguments import read
+from dcgan_dist.data.preparation.options import PrepareOptions
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.evaluation.service.comparison import EvaluateOptions
 from dcgan_dist.evaluation.service.options import ActorOptions
@@ -36,6 +37,7 @@ GIVEN: dict[type, dict[str, Any]] = {
     Settings: {"images": 999},
     ActorOptions: {},
     MemorisedOptions: {"run": "mine"},
+    PrepareOptions: {"source": "photos", "out": "shards"},
     SampleOptions: {"run": "mine", "export": "g.safetensors"},
     SweepOptions: {},
 }

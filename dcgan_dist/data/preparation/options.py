@@ -5,6 +5,7 @@ from typing import Annotated
 
 import tyro
 
+from dcgan_dist.bounds import AtLeast, Below, From, check_bounds, shows_bounds
 from dcgan_dist.data.image_decoding import Fit
 from dcgan_dist.data.splits import parse_splits
 from dcgan_dist.errors import SettingsError
@@ -12,6 +13,7 @@ from dcgan_dist.errors import SettingsError
 arg = tyro.conf.arg
 
 
+@shows_bounds
 @dataclass(frozen=True)
 class PrepareOptions:
     """Make shards from a folder of pictures (JPEG, PNG, WebP), on disks or object stores.
@@ -32,27 +34,21 @@ class PrepareOptions:
     """Name of the split, with which the shards' names begin. Several, as in `train,test`: these folders in FOLDER
     are the splits, and their subfolders the classes. Empty: `train`, or the folders `train`, `val` and `test` if
     FOLDER holds nothing else."""
-    holdout: Annotated[float, arg(metavar="SHARE")] = 0.0
+    holdout: Annotated[float, Below(1), arg(metavar="SHARE")] = 0.0
     """Fraction of the pictures that become the split `test`. Their bytes alone decide: a picture keeps its split
     when others are added, and copies of a picture stay together."""
-    images_per_shard: Annotated[int, arg(metavar="IMAGES")] = 5_000
+    images_per_shard: Annotated[int, AtLeast(1), arg(metavar="IMAGES")] = 5_000
     """Images per shard; the last one has the rest."""
     seed: Annotated[int, arg(metavar="NUMBER")] = 0
     """Random seed of the order of the images."""
-    quality: Annotated[int, arg(metavar="1..100")] = 95
+    quality: Annotated[int, From(1, 100), arg(metavar="NUMBER")] = 95
     """Quality of the JPEGs that are written, without chroma subsampling; a JPEG that already has the size is copied
     as it is."""
-    processes: Annotated[int, arg(metavar="N")] = 0
+    processes: Annotated[int, AtLeast(0), arg(metavar="N")] = 0
     """Processes that decode pictures; 0: one per core."""
 
     def __post_init__(self) -> None:
-        def need(condition: bool, name: str, rule: str) -> None:
-            if not condition:
-                raise SettingsError(f"{name} is {getattr(self, name)!r} but needs {rule}")
-
-        need(8 <= self.size <= 256 and self.size & (self.size - 1) == 0, "size", "to be a power of two from 8 to 256")
+        check_bounds(self)
+        if not 8 <= self.size <= 256 or self.size & (self.size - 1):
+            raise SettingsError(f"size is {self.size} but needs to be a power of two from 8 to 256")
         parse_splits(self.split)
-        need(0 <= self.holdout < 1, "holdout", "to be at least 0 and below 1")
-        need(self.images_per_shard >= 1, "images_per_shard", "to be at least 1")
-        need(1 <= self.quality <= 100, "quality", "to be from 1 to 100")
-        need(self.processes >= 0, "processes", "to be at least 0")
