@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dcgan_dist.model.pixels import Pixels
+from dcgan_dist.arrays import Pixels
 from dcgan_dist.model.randomness import stream
 
 Matrix = NDArray[np.float32]

@@ -24,13 +24,13 @@ from benchmarks.judge import RULES, Reference, Verdict
 from benchmarks.rejects import rejects
 from benchmarks.report import Bar, Cell, Report, Table, finish, parser
 from benchmarks.scene_attributes import ATTRIBUTES, REAL_RATES, SIZE, AttributeClassifier, draw_rooms, furthest
+from dcgan_dist.arrays import Pixels
 from dcgan_dist.data.scenes.builtin import SEED as SCENES_SEED
 from dcgan_dist.data.shards.build_index import index_shard
 from dcgan_dist.data.shards.index import concatenate
 from dcgan_dist.data.streaming.chunk_reader import ShardPictures
 from dcgan_dist.errors import DataError, SettingsError
 from dcgan_dist.model.generate import Kind
-from dcgan_dist.model.pixels import Pixels
 from dcgan_dist.run_folder.checkpoint import Checkpoint, load_checkpoint
 from dcgan_dist.run_folder.load_generator import load_frozen
 from dcgan_dist.settings import DataSettings, cifar32

@@ -22,8 +22,8 @@ from benchmarks.judge import FEWEST, RULES, Reference
 from benchmarks.learning import ACCEPTED_MARGIN, REJECTED_MARGIN, draw_samples, read_images
 from benchmarks.rejects import blurred, copies_of_one, mean_image, uniform_noise, untrained
 from benchmarks.report import Bar, Cell, Report, Table, finish, parser
+from dcgan_dist.arrays import Pixels
 from dcgan_dist.errors import DataError, SettingsError
-from dcgan_dist.model.pixels import Pixels
 from dcgan_dist.run_folder.checkpoint import load_checkpoint, manifests
 from dcgan_dist.run_folder.record import read_record
 from dcgan_dist.settings import DataSettings

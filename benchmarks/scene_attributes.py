@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from dcgan_dist.arrays import Pixels
 from dcgan_dist.data.scenes import draw
 from dcgan_dist.data.scenes.rooms import BED_RATE, DOOR_RATE, WINDOW_RATE
-from dcgan_dist.model.pixels import Pixels
 from dcgan_dist.model.randomness import stream
 
 REAL_RATES = {"bed": BED_RATE, "window": WINDOW_RATE, "door": DOOR_RATE}

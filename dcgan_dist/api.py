@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from dcgan_dist.arrays import Pixels
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.evaluation.encoders.discriminator import features_of
 from dcgan_dist.evaluation.encoders.encoder import fit
@@ -16,7 +17,6 @@ from dcgan_dist.model.adversarial_step import load_weights
 from dcgan_dist.model.dcgan import SMALLEST, Convolution, Discriminator, new_networks
 from dcgan_dist.model.exported import load_safetensors
 from dcgan_dist.model.generate import FrozenGenerator, Which
-from dcgan_dist.model.pixels import Pixels
 from dcgan_dist.run_folder.checkpoint import Checkpoint, named_checkpoint
 from dcgan_dist.run_folder.load_generator import load_frozen
 from dcgan_dist.run_folder.naming import find_run

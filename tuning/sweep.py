@@ -256,10 +256,10 @@ class Sweep:
         Raises:
             SettingsError: they are too short for what they are compared by.
         """
-        from dcgan_dist.data.dataset import open_index
+        from dcgan_dist.data.dataset import open_run_index
         from dcgan_dist.monitoring.sinks.terminal import Progress
 
-        self.index = open_index(self.base, self.shards, Progress(sys.stdout))
+        self.index = open_run_index(self.base, self.shards, Progress(sys.stdout))
         self.settle_length(len(self.index), self.index.image_size, self.facts.store_bytes)
 
     def rehearse(self) -> None:

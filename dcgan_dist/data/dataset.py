@@ -75,7 +75,7 @@ def count_images(settings: Settings, shards: Sequence[Place]) -> ImageCount:
     return ImageCount(len(index), index.image_size, exact=True)
 
 
-def open_index(settings: Settings, shards: Sequence[Place], progress: Progress) -> Index:
+def open_run_index(settings: Settings, shards: Sequence[Place], progress: Progress) -> Index:
     """The index of the run's data; made, and kept in the storage, where there is none yet. Needs Ray.
 
     What was passed over in the shards, and which of them are torn, is told every time.

@@ -9,10 +9,10 @@ from typing import Literal
 
 import numpy as np
 import simplejpeg
-from numpy.typing import NDArray
 from PIL import Image
 
-Pixels = NDArray[np.uint8]
+from dcgan_dist.arrays import Pixels
+
 Fit = Literal["resize", "crop"]
 
 SUFFIXES = ("jpg", "jpeg", "jpe", "jfif", "png", "webp")

@@ -7,9 +7,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from dcgan_dist.arrays import Pixels
 from dcgan_dist.data.streaming.plan import Integers
 from dcgan_dist.errors import DataError
-from dcgan_dist.model.pixels import Pixels
 from dcgan_dist.model.randomness import stream
 from dcgan_dist.run_folder.trained_on import TrainedOn
 
@@ -21,8 +21,8 @@ STATISTICS_BATCH = 128
 """Images of a batch whose statistics count once (published code, svhn)."""
 
 
-class Pictures(Protocol):
-    """Pictures by their numbers, for example `data.reading.ShardPictures`."""
+class ImageSource(Protocol):
+    """Images by their numbers, for example those in shards (`chunk_reader.ShardPictures`)."""
 
     @property
     def image_size(self) -> int:
@@ -75,7 +75,7 @@ class Labeled:
         labels: int64 [n], class numbers from 0.
     """
 
-    pictures: Pictures
+    pictures: ImageSource
     samples: Integers
     labels: Integers
 

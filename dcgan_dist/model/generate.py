@@ -14,6 +14,7 @@ from typing import Literal, Self
 import torch
 from torch import Tensor, nn
 
+from dcgan_dist.arrays import Pixels
 from dcgan_dist.model.batchnorm import (
     EPS,
     NO_LAYERS,
@@ -24,7 +25,7 @@ from dcgan_dist.model.batchnorm import (
     with_statistics,
 )
 from dcgan_dist.model.dcgan import SMALLEST, Deconvolution, Generator, Layer, Projection
-from dcgan_dist.model.pixels import Pixels, to_uint8
+from dcgan_dist.model.pixels import to_uint8
 from dcgan_dist.model.randomness import latents
 from dcgan_dist.settings import NetworkSettings
 

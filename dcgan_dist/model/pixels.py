@@ -4,13 +4,12 @@ import io
 import math
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
-Pixels = npt.NDArray[np.uint8]
+from dcgan_dist.arrays import Pixels
 
 
 def to_uint8(images: Tensor) -> Pixels:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dcgan_dist.arrays import Pixels
 from dcgan_dist.evaluation.classifiers.nearest import merge
 from dcgan_dist.evaluation.encoders.encoder import Encoder, fit
 from dcgan_dist.evaluation.probe import load
@@ -16,7 +17,7 @@ from dcgan_dist.evaluation.results import encode, recipe_sha256
 from dcgan_dist.evaluation.service.evaluator import Evaluators
 from dcgan_dist.evaluation.task import ArrayPictures, Labeled, Task
 from dcgan_dist.model.generate import About
-from dcgan_dist.model.pixels import Pixels, grid
+from dcgan_dist.model.pixels import grid
 from dcgan_dist.studies.copies import compare, quotients
 
 PAIRS = 32

@@ -205,14 +205,14 @@ class Launch:
 
     def open_data(self) -> None:
         """Index the data, or draw it; decode a few images; lay out the sequence."""
-        from dcgan_dist.data.dataset import open_index
+        from dcgan_dist.data.dataset import open_run_index
         from dcgan_dist.data.streaming.cache import cache_pictures, is_cached
         from dcgan_dist.data.streaming.plan import Plan, cut_slices
         from dcgan_dist.monitoring.sinks.terminal import Progress
 
         settings, progress = self.settings, Progress(sys.stdout)
         require_shared(settings, self.shards, self.facts)
-        self.index = open_index(settings, self.shards, progress)
+        self.index = open_run_index(settings, self.shards, progress)
         if settings.data.path == EMBEDDED:
             self._trained_on = self._all_trained_on(self.shards)
         shards = self._in_shards = open_pictures(self.index, settings)

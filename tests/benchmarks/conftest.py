@@ -10,7 +10,7 @@ import pytest
 from benchmarks.judge import Reference
 from benchmarks.learning import read_images
 from benchmarks.scene_attributes import AttributeClassifier, draw_rooms
-from dcgan_dist.model.pixels import Pixels
+from dcgan_dist.arrays import Pixels
 from dcgan_dist.settings import DataSettings, NetworkSettings, cifar32, scenes32
 
 

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from dcgan_dist.arrays import Pixels
 from dcgan_dist.cli.invocation import command_line, tool_line
-from dcgan_dist.model.pixels import Pixels
 from dcgan_dist.monitoring import monitor as module
 from dcgan_dist.monitoring.messages import Message, Pictures, Scalars, Started, WorkerInfo
 from dcgan_dist.monitoring.monitor import Monitor

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dcgan_dist.arrays import Pixels
 from dcgan_dist.data.scenes import draw
 from dcgan_dist.evaluation.encoders.discriminator import of_random
 from dcgan_dist.evaluation.encoders.pixels import PixelFeatures
 from dcgan_dist.evaluation.results import recipe_sha256
 from dcgan_dist.evaluation.task import ArrayPictures, Labeled
 from dcgan_dist.model.generate import About
-from dcgan_dist.model.pixels import Pixels
 from dcgan_dist.settings import NetworkSettings
 from dcgan_dist.studies.memorisation import MemorisationResult, lines, look, recipe, record
 

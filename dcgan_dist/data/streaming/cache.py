@@ -10,7 +10,8 @@ import numpy as np
 import ray
 from numpy.typing import NDArray
 
-from dcgan_dist.data.streaming.chunk_reader import Pictures, ShardPictures
+from dcgan_dist.arrays import Pixels
+from dcgan_dist.data.streaming.chunk_reader import ShardPictures
 from dcgan_dist.data.streaming.plan import Integers
 from dcgan_dist.data.streaming.ray_tasks import Progress, wait_for
 
@@ -31,7 +32,7 @@ class CachedPictures:
     """
 
     image_size: int
-    parts: "list[ray.ObjectRef[Pictures]]"
+    parts: "list[ray.ObjectRef[Pixels]]"
     bad: NDArray[np.bool_]
 
 
@@ -40,9 +41,9 @@ class Gatherer:
 
     def __init__(self, cached: CachedPictures) -> None:
         self._cached = cached
-        self._mapped: dict[int, Pictures] = {}
+        self._mapped: dict[int, Pixels] = {}
 
-    def __call__(self, samples: Integers) -> Pictures:
+    def __call__(self, samples: Integers) -> Pixels:
         """Pictures of int64 [n] samples: uint8 [n, size, size, 3]."""
         part, within = np.divmod(samples, PART_IMAGES)
         missing = [number for number in np.unique(part).tolist() if number not in self._mapped]
@@ -71,7 +72,7 @@ def cache_pictures(source: ShardPictures, progress: Progress) -> CachedPictures:
 
 def _decode_part(
     source: "list[ray.ObjectRef[ShardPictures]]", first: int, last: int
-) -> tuple[Pictures, NDArray[np.bool_]]:
+) -> tuple[Pixels, NDArray[np.bool_]]:
     pictures: ShardPictures = ray.get(source[0])
     out = np.zeros((last - first, pictures.image_size, pictures.image_size, 3), np.uint8)
     return out, pictures.read(np.arange(first, last), out, np.arange(last - first))

@@ -10,13 +10,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from dcgan_dist.arrays import Pixels
 from dcgan_dist.data.image_decoding import BadImage, decode
 from dcgan_dist.data.shards.index import Index
 from dcgan_dist.data.streaming.plan import Integers
 from dcgan_dist.errors import DataError
 from dcgan_dist.storage import MissingFile, Place
-
-Pictures = NDArray[np.uint8]
 
 GAP_BYTES = 32 << 10
 """Files that lie closer together in a shard are read in one go: the bytes between cost less than another request."""
@@ -66,7 +65,7 @@ class ShardPictures:
             return str(error)
         return None
 
-    def read(self, samples: Integers, out: Pictures, rows: Integers) -> NDArray[np.bool_]:
+    def read(self, samples: Integers, out: Pixels, rows: Integers) -> NDArray[np.bool_]:
         """Read and decode samples.
 
         Args:
@@ -148,7 +147,7 @@ def _read(shard: str, offset: int, size: int) -> bytes:
         ) from error
 
 
-def read_chunk(source: ShardPictures, samples: Integers, out: Pictures, rows: Integers) -> NDArray[np.bool_]:
+def read_chunk(source: ShardPictures, samples: Integers, out: Pixels, rows: Integers) -> NDArray[np.bool_]:
     """Read the samples of a chunk, in their order of use; a bad one shows the next good one of the chunk.
 
     So the number of rows never depends on what is in the files, and a bad picture changes nothing but itself.

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dcgan_dist.arrays import Pixels
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.evaluation.encoders.maps import GRID, batch_statistics, features, to_float, widths
 from dcgan_dist.evaluation.task import STATISTICS_BATCH
@@ -23,7 +24,6 @@ from dcgan_dist.model.batchnorm import (
     with_statistics,
 )
 from dcgan_dist.model.dcgan import Discriminator, build_networks, new_networks
-from dcgan_dist.model.pixels import Pixels
 from dcgan_dist.run_folder.checkpoint import Checkpoint
 from dcgan_dist.settings import NetworkSettings
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol, Self, TypeVar
 import torch
 from torch import Tensor
 
-from dcgan_dist.model.pixels import Pixels
+from dcgan_dist.arrays import Pixels
 
 
 class Encoder(Protocol):

@@ -18,8 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dcgan_dist.arrays import Pixels
 from dcgan_dist.errors import SettingsError
-from dcgan_dist.model.pixels import Pixels
 from dcgan_dist.model.randomness import stream
 
 PATCH = 6

@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dcgan_dist.arrays import Pixels
 from dcgan_dist.model.batchnorm import EPS, Statistics
 from dcgan_dist.model.dcgan import Discriminator, Layer
-from dcgan_dist.model.pixels import Pixels
 
 GRID = 4
 """Height and width to which maps are pooled."""

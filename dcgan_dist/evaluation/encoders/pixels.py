@@ -7,8 +7,8 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from dcgan_dist.arrays import Pixels
 from dcgan_dist.evaluation.encoders.maps import to_float
-from dcgan_dist.model.pixels import Pixels
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dcgan_dist.arrays import Pixels
 from dcgan_dist.data.streaming.plan import Integers
 from dcgan_dist.errors import DataError
 from dcgan_dist.evaluation.actor_state import Stage, makes, reads
@@ -20,7 +21,6 @@ from dcgan_dist.evaluation.coverage import Sampler, nearest_sample
 from dcgan_dist.evaluation.encoders.encoder import Encoder
 from dcgan_dist.evaluation.encoders.maps import to_float
 from dcgan_dist.evaluation.task import STATISTICS_BATCH, Labeled, Task
-from dcgan_dist.model.pixels import Pixels
 
 CHECKSUMS = 1 << 128
 """Sums of checksums are meant modulo this."""

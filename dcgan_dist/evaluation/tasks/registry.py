@@ -1,6 +1,6 @@
 """Which tasks there are, and how they are named on the command line.
 
-To add one, write a file with a function that opens it, and enter that in `OPENERS`. Folders of labeled shards need none.
+To add one, write a file with a function that opens it, and enter it in `OPENERS`. Folders of labeled shards need none.
 """
 
 import os

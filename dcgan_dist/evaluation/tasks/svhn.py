@@ -5,10 +5,10 @@ import io
 
 import numpy as np
 
+from dcgan_dist.arrays import Pixels
 from dcgan_dist.data.streaming.plan import Integers
 from dcgan_dist.errors import DataError, SettingsError
 from dcgan_dist.evaluation.task import PUBLISHED_COSTS, ArrayPictures, FewLabels, Labeled, Task, order
-from dcgan_dist.model.pixels import Pixels
 from dcgan_dist.storage import Place
 
 SIZE, CLASSES = 32, 10

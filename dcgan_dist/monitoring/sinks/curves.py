@@ -16,8 +16,8 @@ from typing import Any, NotRequired, TypedDict, cast
 
 import numpy as np
 
+from dcgan_dist.arrays import Pixels
 from dcgan_dist.errors import DataError
-from dcgan_dist.model.pixels import Pixels
 from dcgan_dist.monitoring.messages import Scalars
 from dcgan_dist.monitoring.metric_names import describe
 from dcgan_dist.monitoring.sinks import tensorboard as event_file

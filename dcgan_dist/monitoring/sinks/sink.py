@@ -6,7 +6,7 @@ To add one, write a file with a `Sink` like `prometheus.py`, and enter it in `re
 from collections.abc import Mapping
 from typing import Literal
 
-from dcgan_dist.model.pixels import Pixels
+from dcgan_dist.arrays import Pixels
 
 Status = Literal["finished", "stopped", "failed"]
 """How a run ended."""

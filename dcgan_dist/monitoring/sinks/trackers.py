@@ -17,8 +17,8 @@ from queue import Full, Queue
 from typing import Any, Protocol
 from uuid import uuid4
 
+from dcgan_dist.arrays import Pixels
 from dcgan_dist.errors import SettingsError
-from dcgan_dist.model.pixels import Pixels
 from dcgan_dist.monitoring.sinks.sink import Sink, Status
 from dcgan_dist.settings import Settings, flatten
 from dcgan_dist.storage import MissingFile, Place

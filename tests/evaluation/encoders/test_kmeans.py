@@ -9,13 +9,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from dcgan_dist.arrays import Pixels
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.evaluation.classifiers.registry import Linear
 from dcgan_dist.evaluation.encoders import kmeans
 from dcgan_dist.evaluation.encoders.kmeans import KMeansFeatures, normalized, require_faiss
 from dcgan_dist.evaluation.probe import load, probe
 from dcgan_dist.evaluation.task import Task
-from dcgan_dist.model.pixels import Pixels
 from dcgan_dist.model.randomness import stream
 
 

@@ -14,8 +14,8 @@ import mlflow
 import numpy as np
 import pytest
 
+from dcgan_dist.arrays import Pixels
 from dcgan_dist.errors import SettingsError
-from dcgan_dist.model.pixels import Pixels
 from dcgan_dist.monitoring.monitor import Monitor
 from dcgan_dist.monitoring.sinks import trackers
 from dcgan_dist.monitoring.sinks.sink import Status
