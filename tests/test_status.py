@@ -142,6 +142,16 @@ def test_a_run_that_has_ended(status: str, tmp_path: Path) -> None:
     assert lines["speed"] == "320 images/s, waiting 2.0 %, 9 s more at that speed"
 
 
+def test_a_trial_is_left_to_its_sweep(tmp_path: Path) -> None:
+    sweep = tmp_path / "runs" / "search"
+    run = place(str(sweep / "trials" / "001"))
+    write_run(run, tmp_path, status="stopped", step=27, images=3_456)
+    (sweep / "sweep.json").write_bytes(b"{}")
+    status = told(run, later_s=3_600)["status"]
+    assert status.startswith("stopped by its sweep, or with it; resume with: ")
+    assert status.endswith(f"-m tuning.sweep --resume search --storage {tmp_path}/runs")
+
+
 def test_status_says_nothing_more_to_a_reader_who_has_left(tmp_path: Path) -> None:
     write_run(place(str(tmp_path / "run")), tmp_path)
     command = [sys.executable, "-m", "dcgan_dist.status", str(tmp_path / "run")]

@@ -417,18 +417,30 @@ def test_one_line_for_job_managers_leaves_a_run_that_is_done(call: Any, train_he
 
 
 @pytest.mark.usefixtures("after_first_run")
+def test_data_that_is_named_from_another_folder_is_said_to_be(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    options = parse([f"--resume={tmp_path}/runs/first", "--images=320"])
+    relative = r"elsewhere/data.*; data.path is data, relative to the folder that the run was started in: go there$"
+    with contextlib.chdir(tmp_path / "elsewhere"), pytest.raises(DataError, match=relative):
+        Launch(options)
+    with contextlib.chdir(tmp_path / "elsewhere"), pytest.raises(DataError) as caught:
+        Launch(parse(["--data=nowhere", "--name=new"]))
+    assert "relative" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("after_first_run")
 def test_a_run_has_one_driver_at_a_time(call: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = place(str(tmp_path / "runs" / "first"))
     with sole_driver(run):
         status, output, errors = call(main, "--resume=first", "--images=320")
         assert (status, output) == (2, "")
-        assert f"{run} is being trained by process {os.getpid()} on" in one_sentence(errors)
+        assert f"{run} is in use by process {os.getpid()} on" in one_sentence(errors)
         with contextlib.chdir(tmp_path):
             Launch(parse(["--resume=first", "--images=320", "--dry-run"]))
     with contextlib.chdir(tmp_path):
         late = Launch(parse(["--resume=first", "--images=320"]))
         new = Launch(parse(["--data=data", "--name=new"]))
-    with sole_driver(run), pytest.raises(CheckpointError, match="first is being trained by"):
+    with sole_driver(run), pytest.raises(CheckpointError, match="first is in use by"):
         late.train()
     # It is its driver before Ray starts, which takes seconds.
     refused = []

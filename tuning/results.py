@@ -14,6 +14,7 @@ from dcgan_dist.monitoring.attempt_costs import attempt_costs, totals
 from dcgan_dist.monitoring.sinks import tensorboard as event_file
 from dcgan_dist.monitoring.sinks.curves import Point, read_lines, read_points, read_probed
 from dcgan_dist.run_folder.attempts import attempts
+from dcgan_dist.run_folder.checkpoint import manifests
 from dcgan_dist.settings import Settings, flatten, from_yaml, to_yaml
 from dcgan_dist.storage import MissingFile, expand, place, split_addresses
 from tuning.folder import Record, SweepFolder, run_name
@@ -72,8 +73,10 @@ def found_by(results: Sequence[Result]) -> dict[int, dict[int, float]]:
 def _read(folder: SweepFolder, record: Record, objective: Objective, at: Sequence[int]) -> Result:
     run = folder.trials / folder.run_of(record.number)
     points = read_points(run)
-    images = points[-1]["images"] if points else 0
-    step = points[-1]["step"] if points else 0
+    # The last checkpoint is later than the last point where the trial was stopped between two of them.
+    reached = [(0, 0), *((point["step"], point["images"]) for point in points[-1:])]
+    reached += [(manifest["step"], manifest["images"]) for manifest in manifests(run).values()]
+    step, images = max(reached)
     values = values_of(run, objective, at)
     task = objective.metric.split("/")[1]
     probed = [one for one in read_probed(run) if objective.from_probe and one["task"] == task]

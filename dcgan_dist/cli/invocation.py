@@ -36,15 +36,20 @@ def command_line(command: str, *arguments: str) -> str:
     """A shell line that runs the command from this folder, with arguments quoted where needed."""
     # A shell for clusters has an address that takes jobs alone (cluster/client.env).
     takes_jobs = os.environ.get("RAY_ADDRESS", "").startswith(("http://", "https://"))
-    job = bool(os.environ.get(IN_A_JOB)) or (takes_jobs and command in ON_RAY)
+    job = in_a_job() or (takes_jobs and command in ON_RAY)
     return written(command, arguments, sys.argv[0], sys.executable, _here(), job=job)
 
 
 def tool_line(name: str, *arguments: str) -> str:
     """The same for a program that was installed beside this interpreter, such as `tensorboard`."""
     beside = Path(sys.executable).parent / name
-    is_here = not os.environ.get(IN_A_JOB) and beside.is_file()
+    is_here = not in_a_job() and beside.is_file()
     return shlex.join([_from(_here(), str(beside)) if is_here else name, *arguments])
+
+
+def in_a_job() -> bool:
+    """Whether this process belongs to a job that was submitted to a cluster."""
+    return bool(os.environ.get(IN_A_JOB))
 
 
 def written(command: str, arguments: Sequence[str], started: str, python: str, folder: str, *, job: bool) -> str:

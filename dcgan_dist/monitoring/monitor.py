@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from dcgan_dist.cli.invocation import command_line, tool_line
+from dcgan_dist.cli.invocation import command_line, in_a_job, tool_line
 from dcgan_dist.errors import DcganDistError
 from dcgan_dist.model.pixels import grid, png
 from dcgan_dist.monitoring.collapse import Finding, Health
@@ -314,5 +314,7 @@ class Monitor:
             lines.append(f"checkpoint   {self._run / 'checkpoints' / self._newest_checkpoint}")
         lines.append(f"curves       {tool_line('tensorboard', '--logdir', str(self._run / 'tensorboard'))}{client}")
         if self._newest_checkpoint is not None:
-            lines.append(f"more samples {command_line('sample', str(self._run), '-n', '64')}")
+            # A job's current folder is Ray's, and goes with its cache.
+            out = ["--out", str(self._run / "more-samples.png")] if in_a_job() else []
+            lines.append(f"more samples {command_line('sample', str(self._run), '-n', '64', *out)}")
         return lines

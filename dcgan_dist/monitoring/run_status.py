@@ -137,6 +137,10 @@ def _silence(found: Standing, now: float) -> float:
 def _status(run: Place, status: str, silent_s: float | None, *, is_driver_gone: bool) -> str:
     """For people; `silent_s` is None where the record says that it has ended."""
     again = command_line("train", "--resume", run.name, "--storage", str(run.parent))
+    sweep = run.parent.parent
+    if (sweep / "sweep.json").is_file():  # which decides what becomes of its trials
+        again = command_line("sweep", "--resume", sweep.name, "--storage", str(sweep.parent))
+        status = "stopped by its sweep, or with it" if status == "stopped" else status
     if status == "finished":
         return status
     if silent_s is None:

@@ -75,7 +75,7 @@ def _lock(file: int, folder: Place) -> None:
     except BlockingIOError:
         holder = os.pread(file, 200, 0).decode(errors="replace").strip() or "another process"
         raise CheckpointError(
-            f"{folder} is being trained by {holder}: wait until that has ended, or stop it first (one Ctrl-C, "
+            f"{folder} is in use by {holder}: wait until that has ended, or stop it first (one Ctrl-C, "
             "SIGTERM or ray job stop lets it write a checkpoint)"
         ) from None
     except OSError:

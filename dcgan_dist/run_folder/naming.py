@@ -7,6 +7,7 @@ import difflib
 from contextlib import suppress
 from dataclasses import dataclass
 
+from dcgan_dist.cli.invocation import command_line
 from dcgan_dist.errors import CheckpointError, DcganDistError
 from dcgan_dist.storage import Place, place
 
@@ -102,7 +103,8 @@ def _surely_run(where: Place) -> bool:
 def _nothing(sentence: str, where: Place, folder: Place) -> str:
     """Why there is no run, with what may be meant."""
     if (where / "sweep.json").is_file():
-        return f"{where} is a sweep: give one of its runs, which are in {where / 'trials'}"
+        report = command_line("sweep", "--report", str(where))
+        return f"{where} is a sweep: give one of its runs, which are in {where / 'trials'}, or use {report}"
     folders = [name for name, info in folder.children().items() if info is None] if folder.is_folder() else []
     runs = [name for name in sorted(folders)[-MOST_LOOKED_AT:] if _surely_run(folder / name)]
     close = difflib.get_close_matches(where.name, runs, n=1)

@@ -18,7 +18,7 @@ from dcgan_dist.evaluation.service.evaluator import Evaluators
 from dcgan_dist.evaluation.task import ArrayPictures, Labeled, Task
 from dcgan_dist.model.generate import About
 from dcgan_dist.model.pixels import grid
-from dcgan_dist.studies.copies import compare, quotients
+from dcgan_dist.studies.copies import MANY, compare, quotients
 
 PAIRS = 32
 """Samples on the sheet of closest pairs."""
@@ -75,7 +75,8 @@ def look(
                 for i in order
             ],
         }
-    pairs = np.stack([samples[order], train.read(places[order, 0])], 1).reshape(-1, *samples.shape[1:])
+    shown = _each_once(np.argsort(of_samples, kind="stable"), places[:, 0])
+    pairs = np.stack([samples[shown], train.read(places[shown, 0])], 1).reshape(-1, *samples.shape[1:])
     counts = {"samples": len(samples), "held_out_images": len(held_out), "training_images": len(train)}
     return MemorisationResult({**counts, "data_checksum": checksum, "by": result}, grid(pairs, columns=8))
 
@@ -116,9 +117,16 @@ def lines(result: Mapping[str, Any]) -> list[str]:
         says = "copies of training images" if one["copies"] else "no sign of copies"
         told.append(
             f"  {name:<14} median {one['sample_median']:.3f}, held out {one['held_out_median']:.3f}, "
-            f"z {one['z']:+.1f}, p {one['p_value']:.2g}, {100 * one['rare']:.1f} % rare: {says}"
+            f"rank test p {one['p_value']:.2g} (score {one['z']:+.1f}), {100 * one['rare']:.1f} % rare "
+            f"(copies: above {100 * MANY:.0f} %): {says}"
         )
     return told
+
+
+def _each_once(order: NDArray[np.int64], nearest: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The first samples of an order, each with another nearest training image: one that is near to all tells little."""
+    _, first = np.unique(nearest[order], return_index=True)
+    return order[np.sort(first)][:PAIRS]
 
 
 def _nearest(evaluators: Evaluators, images: Pixels) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

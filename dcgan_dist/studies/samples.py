@@ -89,7 +89,8 @@ def sample(options: SampleOptions, say: Callable[[str], None] = lambda text: Non
             raise DataError(f"{target} exists: choose another name, or give --overwrite to replace it")
     for option, some in (("out", targets[:1]), ("export", export)):
         for target in some:
-            require_lasting(target, f"--{option}")
+            given = getattr(options, option)
+            require_lasting(target, f"--{option}" if given else f"without --{option}, the file of the samples")
             _require_folder(option, target.parent)
     generator = load_frozen(checkpoint, run, options.generator, device)
     say(generator.about.caption)

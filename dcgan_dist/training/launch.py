@@ -149,12 +149,23 @@ class Launch:
             require_contract(self.settings, self.code)
         else:
             self.code = self._shared.code
-        self.shards = find_shards(self.settings)
+        try:
+            self.shards = find_shards(self.settings)
+        except DataError as error:
+            raise self._elsewhere(error) from error
         if self.settings.data.path != EMBEDDED and shared is None:
             look_at_first(self.shards, self.settings.data, self.settings.networks.image_size)
         # Those of the embedded data set may have yet to be drawn.
         self._trained_on = self._all_trained_on([] if self.settings.data.path == EMBEDDED else self.shards)
         self.tasks = open_tasks(self.settings, self._trained_on) if shared is None else []
+
+    def _elsewhere(self, error: DataError) -> DataError:
+        """The data of a run that was started, or of settings that were written, in another folder may not be found."""
+        path = self.settings.data.path
+        relative = not path.startswith(("/", "~", "$")) and "://" not in path
+        if not relative or not (self.options.resume or self.options.config):
+            return error
+        return DataError(f"{error}; data.path is {path}, relative to the folder that the run was started in: go there")
 
     def _taken(self) -> SettingsError:
         """The run is to be a new one, but there is something of its name."""

@@ -12,7 +12,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from dcgan_dist.arrays import Pixels
-from dcgan_dist.cli.invocation import command_line, tool_line
+from dcgan_dist.cli.invocation import IN_A_JOB, command_line, tool_line
 from dcgan_dist.monitoring import monitor as module
 from dcgan_dist.monitoring.messages import Message, Pictures, Scalars, Started, WorkerInfo
 from dcgan_dist.monitoring.monitor import Monitor
@@ -140,6 +140,12 @@ def test_the_commands_at_the_end_can_be_pasted_into_a_shell(run: Place) -> None:
     assert curves[2:] == ["--logdir", f"{run}/tensorboard"]
     assert Path(samples[2]).resolve() == Path(sys.executable).resolve()
     assert samples[3:] == ["-m", "dcgan_dist.sample", str(run), "-n", "64"]
+
+
+def test_a_job_is_told_to_draw_more_samples_where_they_last(run: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(IN_A_JOB, "{}")
+    line = watch(run, Script([started(checkpoint="000000000320", step=5)]))[-1]
+    assert line.endswith(f"-m dcgan_dist.sample {shlex.quote(str(run))} -n 64 --out '{run}/more-samples.png'")
 
 
 def test_the_run_folder_holds_curves_and_pictures(run: Place) -> None:

@@ -35,9 +35,7 @@ def test_a_second_driver_is_refused_until_the_first_has_ended_in_whatever_way(ru
     with subprocess.Popen([sys.executable, "-c", HOLDS, str(run)], stdout=subprocess.PIPE, text=True) as first:
         assert first.stdout is not None
         assert first.stdout.readline() == "held\n"
-        sentence = (
-            rf"{run} is being trained by process {first.pid} on {socket.gethostname()}: wait until that has ended"
-        )
+        sentence = rf"{run} is in use by process {first.pid} on {socket.gethostname()}: wait until that has ended"
         with pytest.raises(CheckpointError, match=sentence):
             require_no_driver(run)
         with pytest.raises(CheckpointError, match=sentence), sole_driver(run):

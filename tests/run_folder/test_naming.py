@@ -82,7 +82,7 @@ def test_so_is_one_in_an_object_store(s3: Place) -> None:
         ("elsewhere/first", "elsewhere: give the folder of a run"),
         ("mine/something", "mine/something is not the folder of a run"),
         ("search", "mine/search is a sweep: give one of its runs, which are in"),
-        ("mine/search", "is a sweep"),
+        ("mine/search", "or use "),
         ("mine", "mine/mine nor"),
         ("mine/something/else.txt", "else.txt is not the folder of a run"),
         ("", "an empty address"),

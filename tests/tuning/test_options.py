@@ -130,9 +130,9 @@ def test_a_sweep_has_one_driver_at_a_time(folder: Path) -> None:
     begun.folder.write_plan(plan, to_yaml(replace(begun.settings, images=99_999, epochs=None)))
     again = Sweep(parse(["--resume=new", "--storage=kept"]))
     with sole_driver(begun.folder.place):
-        with pytest.raises(CheckpointError, match=rf"kept/new is being trained by process {os.getpid()} on"):
+        with pytest.raises(CheckpointError, match=rf"kept/new is in use by process {os.getpid()} on"):
             Sweep(parse(["--resume=new", "--storage=kept"]))
-        with pytest.raises(CheckpointError, match="kept/new is being trained by process"):
+        with pytest.raises(CheckpointError, match="kept/new is in use by process"):
             again.run()
         Sweep(parse(["--report=new", "--storage=kept"]))
     # Its name was free when it was looked at.

@@ -10,6 +10,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
+from dcgan_dist.run_folder.checkpoint import write_checkpoint
 from dcgan_dist.settings import Settings, from_yaml, scenes32, to_yaml
 from dcgan_dist.storage import Place
 from tuning.figures import categories, draw
@@ -95,6 +96,15 @@ def test_a_trial_is_a_line_with_the_age_of_what_was_judged(folder: SweepFolder) 
     assert (second["optimization.lr"], second["optimization.batch_size"]) == ("0.001", "32")
     assert (second["images"], second["age_images"], second["seconds"]) == ("3200", "2176", "30.0")
     assert (third["objective"], third["images"], third["age_images"]) == ("", "0", "")
+
+
+def test_a_trial_went_as_far_as_its_last_checkpoint(folder: SweepFolder) -> None:
+    """One that is cut writes a checkpoint, which is later than the last point of its curves."""
+    settings = replace(BASE, optimization=replace(BASE.optimization, batch_size=32))
+    write_checkpoint(folder.trials / "001", {}, settings, step=110, attempt=1, kept=False)
+    _, cut, _ = csv.DictReader(io.StringIO(as_csv(read_results(folder, JUDGED, AT))))
+    assert (cut["images"], cut["generator_updates"]) == ("3520", "110")
+    assert (cut["objective_images"], cut["age_images"]) == ("1024", "2496")
 
 
 def test_the_better_end_of_the_objective_says_which_is_best(folder: SweepFolder) -> None:
