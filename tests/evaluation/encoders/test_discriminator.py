@@ -121,7 +121,7 @@ def test_weights_of_other_networks_are_refused_by_name() -> None:
 @pytest.mark.parametrize("networks", [OURS, SETTINGS])
 def test_features_need_the_statistics_of_training_images(networks: NetworkSettings) -> None:
     encoder = of_random(networks, 3, CODE)
-    with pytest.raises(RuntimeError, match="before the statistics were combined"):
+    with pytest.raises(RuntimeError, match="features need statistics: fit the encoder first"):
         encoder.features(pictures(2))
 
 

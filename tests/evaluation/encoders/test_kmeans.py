@@ -111,7 +111,7 @@ def test_of_an_odd_number_of_places_the_first_half_has_one_more(images: Pixels) 
 
 
 def test_features_need_centroids_first(images: Pixels) -> None:
-    with pytest.raises(RuntimeError, match="before the centroids were found"):
+    with pytest.raises(RuntimeError, match="features need centroids: fit the encoder first"):
         KMeansFeatures(12, len(images)).features(images[:2])
 
 
