@@ -1,4 +1,7 @@
-"""Which features can be asked for by name, and what makes them."""
+"""The encoders, by the names of their features on the command line.
+
+To add an encoder, write a file beside this one with a class that implements `Encoder`, and enter it in `FEATURES`.
+"""
 
 import re
 from collections.abc import Callable
@@ -20,8 +23,16 @@ from dcgan_dist.storage import place
 
 @dataclass(frozen=True)
 class Sources:
-    """What encoders are made from."""
+    """What encoders are made from.
 
+    Attributes:
+        task: the labeled images that the features are for.
+        checkpoint: a run's, or None.
+        published: folder of the authors' weights.
+        seed: of networks with initial weights.
+    """
+
+    task: Task
     checkpoint: Checkpoint | None
     published: str
     seed: int
@@ -37,35 +48,53 @@ class Sources:
         return of_random(self.checkpoint.settings.networks, self.seed, self.checkpoint.code)
 
     def of_authors(self, which: str) -> Encoder:
-        """The features of one of the authors' discriminators."""
-        network: Discriminator = getattr(load_published(place(self.published).local_path), which)
+        """The features of one of the authors' discriminators; raises `SettingsError` for images of another size."""
+        size = self.task.train.pictures.image_size
+        if size != SVHN.image_size:
+            raise SettingsError(
+                f"features published-{which} are made for images of {SVHN.image_size} x {SVHN.image_size} pixels but "
+                f"those of task {self.task.name} have {size}: leave the run out, or take another one"
+            )
+        network: Discriminator = getattr(load_published(place(self.published).local_path), f"{which}_discriminator")
         return DiscriminatorFeatures(network.to(memory_format=torch.channels_last))
 
+    def kmeans(self, number: int) -> Encoder:
+        """K-means features of so many centroids; raises `SettingsError` without faiss."""
+        require_faiss()
+        return KMeansFeatures(number, len(self.task.train))
 
-FEATURES: dict[str, Callable[[Sources], Encoder]] = {
-    "discriminator": Sources.of_run,
-    "random": Sources.of_random,
-    "pixels": lambda sources: PixelFeatures(),
-    "knn": lambda sources: PixelFeatures(),
-    "published-svhn": lambda sources: sources.of_authors("svhn_discriminator"),
-    "published-imagenet": lambda sources: sources.of_authors("imagenet_discriminator"),
+
+FEATURES: dict[str, Callable[[Sources, int], Encoder]] = {
+    "discriminator": lambda sources, _: sources.of_run(),
+    "random": lambda sources, _: sources.of_random(),
+    "pixels": lambda sources, _: PixelFeatures(),
+    "knn": lambda sources, _: PixelFeatures(),
+    "published-svhn": lambda sources, _: sources.of_authors("svhn"),
+    "published-imagenet": lambda sources, _: sources.of_authors("imagenet"),
+    "kmeansNUMBER": Sources.kmeans,
 }
-"""What can be asked for, and what makes it."""
+"""What makes the features of each name; `NUMBER` in it stands for a number from 1, which is handed over, else 0 is."""
 
 OF_A_RUN = ("discriminator", "random")
 
-KMEANS = re.compile(r"kmeans([1-9]\d*)")
+
+def require_known(name: str) -> None:
+    """See that there are features of that name; raises `SettingsError`."""
+    if _find(name) is None:
+        raise SettingsError(f"features is {name!r} but needs names of {', '.join(FEATURES)}")
 
 
-def make_encoder(name: str, sources: Sources, task: Task) -> Encoder:
-    """The encoder of that name, for a task; raises `SettingsError` where they do not fit."""
-    if name.startswith("published-") and task.train.pictures.image_size != SVHN.image_size:
-        raise SettingsError(
-            f"features {name} are made for images of {SVHN.image_size} x {SVHN.image_size} pixels but those of task "
-            f"{task.name} have {task.train.pictures.image_size}: leave the run out, or take another one"
-        )
-    match = KMEANS.fullmatch(name)
-    if match is None:
-        return FEATURES[name](sources)
-    require_faiss()
-    return KMeansFeatures(int(match[1]), len(task.train))
+def make_encoder(name: str, sources: Sources) -> Encoder:
+    """The encoder of a name that is known; raises `SettingsError` where it does not fit the sources."""
+    found = _find(name)
+    assert found is not None, "options were checked"
+    return FEATURES[found[0]](sources, found[1])
+
+
+def _find(name: str) -> tuple[str, int] | None:
+    """The key in `FEATURES` of that name, and its number."""
+    for key in FEATURES:
+        match = re.fullmatch(key.replace("NUMBER", r"([1-9]\d*)"), name)
+        if match:
+            return key, int("".join(match.groups()) or 0)
+    return None

@@ -11,7 +11,7 @@ import tyro
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.evaluation.classifiers.registry import Linear, Nearest
 from dcgan_dist.evaluation.coverage import Sampler
-from dcgan_dist.evaluation.encoders.registry import FEATURES, KMEANS, OF_A_RUN, Sources, make_encoder
+from dcgan_dist.evaluation.encoders.registry import OF_A_RUN, Sources, make_encoder, require_known
 from dcgan_dist.evaluation.probe import load
 from dcgan_dist.evaluation.service.job import FOLDER, Job, NeighboursJob, ProbeJob
 from dcgan_dist.evaluation.service.options import ActorOptions, open_pool
@@ -71,9 +71,7 @@ class EvaluateOptions(ActorOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in self.features.split(","):
-            if name not in FEATURES and not KMEANS.fullmatch(name):
-                known = ", ".join([*FEATURES, "kmeans1600"])
-                raise SettingsError(f"features is {self.features!r} but needs names of {known}")
+            require_known(name)
             if name in OF_A_RUN and not self.run:
                 raise SettingsError(f"features {name} are made by a run's network: give the run's folder")
 
@@ -136,14 +134,14 @@ def evaluate(
 
 def _probes(task: Task, options: EvaluateOptions, run: Place | None, checkpoint: Checkpoint | None) -> list[Job]:
     """All features that are asked for, on a task."""
-    sources = Sources(checkpoint, options.published, options.seed)
+    sources = Sources(task, checkpoint, options.published, options.seed)
     dtype = torch.float16 if options.half else torch.float32
     jobs: list[Job] = []
     for name in options.features.split(","):
         about = ("", "", 0, 0)
         if name in OF_A_RUN and run is not None and checkpoint is not None:
             about = (run.name, checkpoint.name, checkpoint.step, checkpoint.images)
-        encoder = make_encoder(name, sources, task)
+        encoder = make_encoder(name, sources)
         classifiers = Nearest() if name == "knn" else Linear(task.costs)
         jobs.append(ProbeJob(results_folder(options, run), *about, task, name, encoder, dtype, classifiers))
     return jobs

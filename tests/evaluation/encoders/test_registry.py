@@ -1,0 +1,33 @@
+"""Which encoder a name of features stands for."""
+
+import pytest
+
+from dcgan_dist.errors import SettingsError
+from dcgan_dist.evaluation.encoders.kmeans import KMeansFeatures
+from dcgan_dist.evaluation.encoders.pixels import PixelFeatures
+from dcgan_dist.evaluation.encoders.registry import Sources, make_encoder, require_known
+from dcgan_dist.evaluation.task import Task
+
+
+def test_a_number_in_a_name_is_handed_to_the_encoder(bands: Task) -> None:
+    pytest.importorskip("faiss")
+    encoder = make_encoder("kmeans205", Sources(bands, None, "", 0))
+    assert isinstance(encoder, KMeansFeatures)
+    assert (encoder.centroids_number, encoder.images) == (205, 900)
+
+
+@pytest.mark.parametrize("name", ["pixels", "knn"])
+def test_names_without_a_number(bands: Task, name: str) -> None:
+    require_known(name)
+    assert make_encoder(name, Sources(bands, None, "", 0)) == PixelFeatures()
+
+
+@pytest.mark.parametrize("name", ["", "kmeans", "kmeans0", "kmeansNUMBER", "kmeans12x", "pixels3", "Pixels"])
+def test_names_that_stand_for_nothing_are_refused(name: str) -> None:
+    with pytest.raises(SettingsError, match=f"features is '{name}' but needs names of discriminator, .*, kmeansNUMBER"):
+        require_known(name)
+
+
+def test_published_features_are_of_images_of_their_size_alone(bands: Task) -> None:
+    with pytest.raises(SettingsError, match=r"published-svhn are made for images of 32 x 32 pixels .* bands have 16"):
+        make_encoder("published-svhn", Sources(bands, None, "", 0))
