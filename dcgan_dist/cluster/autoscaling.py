@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from dcgan_dist.cluster.connect import has_address
 from dcgan_dist.cluster.placement import READER_CPUS, ClusterFacts, gather_facts, takes_gpus
 from dcgan_dist.errors import ClusterError
+from dcgan_dist.numerals import count
 from dcgan_dist.settings import Settings
 
 Found = TypeVar("Found")
@@ -111,7 +112,7 @@ def wait_for_free(what: str, bundles: Sequence[Bundle], wait_s: float, say: Call
     """Wait until the cluster has all of these free at the same time, as long as `Patience` of `wait_s` seconds lasts.
 
     Args:
-        what: has one of these, equal ones, each.
+        what: needs one of the bundles, which are equal, each; in the singular.
         say: is told once that it waits.
 
     Raises:
@@ -122,8 +123,8 @@ def wait_for_free(what: str, bundles: Sequence[Bundle], wait_s: float, say: Call
         lacking = list(groups)
         while lacking := [group for group in lacking if not group.wait(LOOK_S / len(lacking))]:
             need = (
-                f"{len(bundles)} {what} with {_describe(bundles[0])} each need more than the cluster has free, which "
-                f"is room for {len(bundles) - len(lacking)}: use fewer, or give each less"
+                f"{count(len(bundles), what)} with {_describe(bundles[0])} each need more than the cluster has free, "
+                f"which is room for {len(bundles) - len(lacking)}: use fewer, or give each less"
             )
             if not told:
                 told = True

@@ -23,6 +23,7 @@ from ray.exceptions import GetTimeoutError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from dcgan_dist.errors import ClusterError, DataError
+from dcgan_dist.numerals import count
 from dcgan_dist.storage import Place
 from dcgan_dist.versions import versions
 
@@ -114,7 +115,7 @@ def describe(host: Host, width: int) -> str:
     facts = ", ".join(f"{name} {host.versions[name]}" for name in ("python", "ray", "torch"))
     gpus = f"{len(host.gpus)} x {host.gpus[0]}" if host.gpus else "no GPU"
     # Ray counts what it was told to: workers that share a core are no faster than one.
-    cores = f"{host.cores} core{'' if host.cores == 1 else 's'}"
+    cores = count(host.cores, "core")
     cores += f" (Ray counts {host.cpus:g} CPUs)" if host.cpus != host.cores else ""
     disks = f"free: disk {host.disk_bytes / 2**30:.0f}, shm {host.shm_bytes / 2**30:.1f} GiB"
     lines = [f"{head}  {verdict:6}  {facts}; clock {host.clock_s[0]:+.2f} s; {cores}; {disks}; {gpus}"]

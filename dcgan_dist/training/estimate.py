@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from dcgan_dist.monitoring.sinks.terminal import duration
+from dcgan_dist.numerals import count
 from dcgan_dist.settings import CheckpointSettings
 
 SPEED = "speed/images_per_second"
@@ -83,7 +84,7 @@ def shared_cores(workers: int, cores: int) -> str | None:
     if workers <= cores:
         return None
     return (
-        f"{workers} workers share the {cores} core{'' if cores == 1 else 's'} of a machine and are no faster than "
+        f"{workers} workers share the {count(cores, 'core')} of a machine and are no faster than "
         f"{cores}: give --workers {cores}, or add machines"
     )
 

@@ -110,7 +110,7 @@ class Supervisor:
         self._ended = max((rank.heartbeat["attempt"] for rank in self._live_heartbeats()), default=self._ended)
         self._request(None, None)
         nodes_before = frozenset(self._facts().hosts)
-        self._monitor.say(f"starting {placement.workers} worker{'' if placement.workers == 1 else 's'}")
+        self._monitor.say(f"starting {count(placement.workers, 'worker')}")
         attempt = Attempted(lambda: self._group.train(placement))
         while attempt.lasts(LOOK_S):
             finding = finding or self._find()

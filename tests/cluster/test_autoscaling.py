@@ -63,7 +63,7 @@ WAIT = """
 import sys, ray
 ray.init(sys.argv[1], logging_level="ERROR", log_to_driver=False)
 from dcgan_dist.cluster.autoscaling import wait_for_free
-wait_for_free("actors", [{"CPU": 1.0, "evaluator": 1.0}], 60.0, print)
+wait_for_free("actor", [{"CPU": 1.0, "evaluator": 1.0}], 60.0, print)
 print("came:", ray.get([ray.remote(lambda: 1).options(resources={"evaluator": 1}).remote()], timeout=30))
 """
 
@@ -135,7 +135,7 @@ def test_a_machine_that_came_is_free_for_who_has_waited_for_it(scaling_cluster: 
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     waiting, came = done.stdout.splitlines()
     assert waiting.startswith("waiting for machines, at most 60 s (--wait-s) unless some are being started: ")
-    assert "1 actors with 1 CPU and 1 evaluator each need more than the cluster has free" in waiting
+    assert "1 actor with 1 CPU and 1 evaluator each need more than the cluster has free" in waiting
     assert came == "came: [1]"
 
 

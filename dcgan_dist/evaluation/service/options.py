@@ -91,7 +91,7 @@ def open_pool(options: ActorOptions, say: Callable[[str], None]) -> Iterator[Eva
         from dcgan_dist.evaluation.service.pool import Pool  # Ray's environment is set by now
 
         if has_address(options.address):
-            wait_for_free("evaluation actors", actor_bundles(actors, cpus, gpus, options.resource), options.wait_s, say)
+            wait_for_free("evaluation actor", actor_bundles(actors, cpus, gpus, options.resource), options.wait_s, say)
         else:
             set_aside(gather_facts(free=True), actors, cpus, gpus)  # what was started here has all that it ever will
         pool = Pool(actors, cpus, gpus, options.threads, options.resource)
