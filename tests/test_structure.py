@@ -1,6 +1,7 @@
 """The rules of the tree: imports go one way, and what is plain PyTorch or arithmetic never meets Ray."""
 
 import ast
+import re
 from functools import cache
 from pathlib import Path
 
@@ -66,6 +67,11 @@ NEVER_RAY = [
 """Packages and modules that never meet Ray, also not through what they import."""
 
 
+RAYS_INTERNALS = {"cluster.ray_internals", "data.streaming.backpressure"}
+"""The modules that may use what Ray does not document, see `cluster/ray_internals.py`."""
+UNDOCUMENTED = re.compile(r"ray\.(autoscaler|core|dashboard|experimental)\b|ray\.(\w+\.)*_")
+
+
 @cache
 def modules() -> dict[str, Path]:
     found = {}
@@ -127,6 +133,18 @@ def test_plain_parts_never_meet_ray(name: str) -> None:
             seen.add(module)
             assert not any(used.split(".")[0] == "ray" for used in imports(known[module])), module
             waiting += own(known[module])
+
+
+def test_what_ray_does_not_document_is_used_in_one_place() -> None:
+    places = modules() | {f"tuning.{path.stem}": path for path in TUNING.glob("*.py")}
+    found = set()
+    for name, path in places.items():
+        attributes = {
+            ast.unparse(node) for node in ast.walk(ast.parse(path.read_text())) if type(node) is ast.Attribute
+        }
+        if any(UNDOCUMENTED.match(used) for used in imports(path) | attributes):
+            found.add(name)
+    assert found == RAYS_INTERNALS
 
 
 def test_the_package_knows_nothing_of_sweeps() -> None:

@@ -1,28 +1,22 @@
 """Gives back what a trial that died held.
 
 Ray keeps the placement group of a worker group as long as the job lives, also when the actor that made it is gone; by
-itself Ray Train removes it only where the dashboard runs and can be reached. What this relies on in Ray: the table of
-the groups says whether their creator is dead.
+itself Ray Train removes it only where the dashboard runs and can be reached.
 """
 
 import ray
-from ray.core.generated.gcs_pb2 import PlacementGroupTableData
 from ray.util.placement_group import PlacementGroup, remove_placement_group
+
+from dcgan_dist.cluster.ray_internals import placement_groups
 
 
 def left_groups() -> list[PlacementGroup]:
     """Placement groups of this job whose creating actor has died."""
     job = ray.get_runtime_context().get_job_id()
     found = []
-    for data in ray._private.state.state._connect_and_get_accessor().get_placement_group_table():
-        group = PlacementGroupTableData.FromString(data)
+    for group in placement_groups():
         by_actor = not ray.ActorID(group.creator_actor_id).is_nil()  # a driver makes them too: Tune's own are such
-        if (
-            group.creator_job_id.hex() == job
-            and by_actor
-            and group.creator_actor_dead
-            and group.state != PlacementGroupTableData.REMOVED
-        ):
+        if group.creator_job_id.hex() == job and by_actor and group.creator_actor_dead and group.state != group.REMOVED:
             found.append(PlacementGroup(ray.PlacementGroupID(group.placement_group_id)))
     return found
 

@@ -1,6 +1,5 @@
 """Waiting for machines that a cluster is still to bring, and asking for them where it has an autoscaler."""
 
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -8,6 +7,7 @@ from typing import Any, TypeVar
 
 from dcgan_dist.cluster.connect import has_address
 from dcgan_dist.cluster.placement import READER_CPUS, ClusterFacts, gather_facts, takes_gpus
+from dcgan_dist.cluster.ray_internals import machines_under_way
 from dcgan_dist.errors import ClusterError
 from dcgan_dist.numerals import count
 from dcgan_dist.settings import Settings
@@ -82,30 +82,6 @@ class Patience:
         if self.waited_s < LONGEST_S and machines_under_way():
             self._begin = time.monotonic()
         return time.monotonic() - self._begin > self._wait_s
-
-
-def machines_under_way() -> int:
-    """How many the cluster's autoscaler has asked for that have not joined yet; 0 where it has none."""
-    import ray
-    from ray._private.ray_constants import DEBUG_AUTOSCALING_STATUS
-    from ray.autoscaler.v2.sdk import get_cluster_status
-    from ray.autoscaler.v2.utils import is_autoscaler_v2
-    from ray.exceptions import RpcError
-    from ray.experimental.internal_kv import _internal_kv_get
-
-    try:
-        if is_autoscaler_v2():
-            status = get_cluster_status(ray.get_runtime_context().gcs_address)
-            return len(status.pending_nodes) + sum(int(launch.count) for launch in status.pending_launches)
-        return under_way_of(_internal_kv_get(DEBUG_AUTOSCALING_STATUS))
-    except RpcError:  # the head is away: whoever waits looks again
-        return 0
-
-
-def under_way_of(told: bytes | None) -> int:
-    """The same, from what the older autoscaler, which `cluster/onprem.yaml` has, leaves with the head."""
-    report = json.loads(told).get("autoscaler_report") if told else None
-    return sum(report["pending_launches"].values()) + len(report["pending_nodes"]) if report else 0
 
 
 def wait_for_free(what: str, bundles: Sequence[Bundle], wait_s: float, say: Callable[[str], None]) -> None:

@@ -6,10 +6,10 @@ import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from dcgan_dist.cluster.environment import local_cores, require_ray_folder, token_from
 from dcgan_dist.cluster.placement import READER_CPUS
+from dcgan_dist.cluster.ray_internals import require_accepted, session_folder
 from dcgan_dist.errors import ClusterError
 from dcgan_dist.extensions import travelling
 from dcgan_dist.settings import Settings
@@ -134,7 +134,6 @@ def _require_answer(address: str) -> None:
 
 def _require_token(address: str) -> None:
     """See that the cluster takes the token of this process: else Ray tries for half a minute, or ends the process."""
-    from ray._raylet import GcsClient  # type: ignore[attr-defined]
     from ray.exceptions import AuthenticationError, RpcError
 
     source = token_from(os.environ)
@@ -145,7 +144,7 @@ def _require_token(address: str) -> None:
     if not asked or source:
         try:
             with _without_stderr():
-                GcsClient(address=address).internal_kv_exists(b"", b"", timeout=ANSWER_S)
+                require_accepted(address, ANSWER_S)
             return
         except (RpcError, RuntimeError, ConnectionError):
             return  # ray.init tells what else is wrong
@@ -235,7 +234,7 @@ def connected(address: str, cpus: float) -> Iterator[None]:
             f"Ray did not start on this machine ({reason}): if the machine is busy or short of memory, close other "
             "programs, and run the command again"
         ) from error
-    session = Path(ray._private.worker._global_node.get_session_dir_path())
+    session = session_folder()
     try:
         yield
     except Exception:

@@ -22,6 +22,7 @@ import ray
 from ray.exceptions import GetTimeoutError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from dcgan_dist.cluster.ray_internals import session_folder
 from dcgan_dist.errors import ClusterError, DataError
 from dcgan_dist.numerals import count
 from dcgan_dist.storage import Place
@@ -135,7 +136,7 @@ class Examiner:
             gpus = [text.partition(": ")[2].partition(" (")[0] for text in told.splitlines() if text.startswith("GPU ")]
         return {
             "versions": own_versions(),
-            "disk_bytes": shutil.disk_usage(ray._private.worker._global_node.get_session_dir_path()).free,
+            "disk_bytes": shutil.disk_usage(session_folder()).free,
             "shm_bytes": shutil.disk_usage("/dev/shm").free if os.path.isdir("/dev/shm") else 0,
             "cores": len(os.sched_getaffinity(0)),
             "gpus": gpus,
@@ -347,7 +348,7 @@ def asks_for_token(address: str) -> bool:
     Raises:
         ClusterError: it is not known, since nobody answers.
     """
-    look = f"from ray._raylet import GcsClient; GcsClient(address={address!r}).internal_kv_exists(b'x', b'y')"
+    look = f"from dcgan_dist.cluster.ray_internals import require_accepted as ask; ask({address!r}, {ANSWER_S})"
     without = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
     try:
         done = subprocess.run(

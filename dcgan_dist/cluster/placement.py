@@ -7,6 +7,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from dcgan_dist.cluster.ray_internals import free_resources, leaving_nodes
 from dcgan_dist.errors import ClusterError
 from dcgan_dist.numerals import count
 from dcgan_dist.settings import Settings
@@ -183,7 +184,7 @@ def gather_facts(*, free: bool = False) -> ClusterFacts:
     nodes = {
         node["NodeID"]: node["Resources"] for node in ray.nodes() if node["Alive"] and node["NodeID"] not in leaving
     }
-    resources = ray._private.state.available_resources_per_node() if free else nodes
+    resources = free_resources() if free else nodes
     found = {node: resources.get(node, {}) for node in nodes}
     hosts = {node: (host.get("CPU", 0.0), host.get("GPU", 0.0)) for node, host in found.items()}
     return ClusterFacts(
@@ -194,13 +195,6 @@ def gather_facts(*, free: bool = False) -> ClusterFacts:
         hosts=hosts,
         free=free,
     )
-
-
-def leaving_nodes() -> frozenset[str]:
-    """Nodes that have been given notice: pre-empted, or drained by hand."""
-    import ray
-
-    return frozenset(ray._private.state.state.get_draining_nodes())
 
 
 def any_gone(nodes: frozenset[str]) -> bool:

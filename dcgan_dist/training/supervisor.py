@@ -17,10 +17,10 @@ from dcgan_dist.cluster.placement import (
     Placement,
     any_gone,
     gather_facts,
-    leaving_nodes,
     place_workers,
     without,
 )
+from dcgan_dist.cluster.ray_internals import leaving_nodes
 from dcgan_dist.errors import ClusterError, DcganDistError
 from dcgan_dist.monitoring.hangs import LastHeartbeat, describe, stuck
 from dcgan_dist.monitoring.mailbox import Receiver

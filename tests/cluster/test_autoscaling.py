@@ -45,7 +45,7 @@ EVALUATE = """
 import sys, threading, time, ray
 ray.init(sys.argv[1], logging_level="ERROR", log_to_driver=False)
 from dcgan_dist.evaluation.service.pool import Pool
-from dcgan_dist.cluster.autoscaling import machines_under_way
+from dcgan_dist.cluster.ray_internals import machines_under_way
 pools, most = [], 0
 starting = threading.Thread(target=lambda: pools.append(Pool(1, cpus=1, gpus=0, threads=1, resource="evaluator")))
 starting.start()
@@ -137,22 +137,6 @@ def test_a_machine_that_came_is_free_for_who_has_waited_for_it(scaling_cluster: 
     assert waiting.startswith("waiting for machines, at most 60 s (--wait-s) unless some are being started: ")
     assert "1 actor with 1 CPU and 1 evaluator each need more than the cluster has free" in waiting
     assert came == "came: [1]"
-
-
-PENDING = {"pending_launches": {"gpu": 2}, "pending_nodes": [["10.0.0.2", "gpu", "setting-up"]]}
-
-
-@pytest.mark.parametrize(
-    ("told", "number"),
-    [
-        (None, 0),
-        ({}, 0),
-        ({"autoscaler_report": {"pending_launches": {}, "pending_nodes": []}}, 0),
-        ({"autoscaler_report": PENDING}, 3),
-    ],
-)
-def test_the_older_autoscaler_tells_what_it_brings(told: dict[str, Any] | None, number: int) -> None:
-    assert room.under_way_of(None if told is None else json.dumps(told).encode()) == number
 
 
 def test_patience_begins_anew_while_machines_are_under_way(monkeypatch: pytest.MonkeyPatch) -> None:

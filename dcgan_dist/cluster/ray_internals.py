@@ -1,0 +1,93 @@
+"""What is used of Ray beyond its documented interface: look here first when Ray's version changes.
+
+`data/streaming/backpressure.py` is the one other file that does so: it is a policy inside of Ray's executor. Ray is
+imported when it is used, because its environment is set before (`connect.py`).
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+
+def session_folder() -> Path:
+    """Folder of the sockets and logs of the Ray that this process is connected to.
+
+    If Ray changes this, the logs of a Ray that a run has started stay in /tmp, and `doctor` cannot tell the free disk.
+    """
+    import ray
+
+    return Path(ray._private.worker._global_node.get_session_dir_path())
+
+
+def free_resources() -> dict[str, dict[str, float]]:
+    """What nobody uses at the moment, by the node's ID: `ray.available_resources` only has the sum.
+
+    If Ray changes this, nothing can be placed beside what others hold.
+    """
+    import ray
+
+    found: dict[str, dict[str, float]] = ray._private.state.available_resources_per_node()
+    return found
+
+
+def leaving_nodes() -> frozenset[str]:
+    """IDs of the nodes that have been given notice: preempted, or drained by hand.
+
+    If Ray changes this, workers get no time for a checkpoint before their machine is taken.
+    """
+    import ray
+
+    return frozenset(ray._private.state.state.get_draining_nodes())
+
+
+def require_accepted(address: str, timeout_s: float) -> None:
+    """Ask the GCS at HOST:PORT anything, without connecting to the cluster: `ray.init` tries for minutes.
+
+    Raises:
+        ray.exceptions.AuthenticationError: it does not take the token of this process. If Ray changes this, a missing
+            token is only told by `ray.init`, or `doctor` cannot tell whether a cluster asks for one.
+        ray.exceptions.RpcError, RuntimeError, ConnectionError: anything else is wrong.
+    """
+    from ray._raylet import GcsClient  # type: ignore[attr-defined]
+
+    GcsClient(address=address).internal_kv_exists(b"", b"", timeout=timeout_s)
+
+
+def machines_under_way() -> int:
+    """How many the cluster's autoscaler has asked for that have not joined yet; 0 where it has none.
+
+    If Ray changes this, machines that take longer than `workers.wait_s` to start are given up.
+    """
+    import ray
+    from ray._private.ray_constants import DEBUG_AUTOSCALING_STATUS
+    from ray.autoscaler.v2.sdk import get_cluster_status
+    from ray.autoscaler.v2.utils import is_autoscaler_v2
+    from ray.exceptions import RpcError
+    from ray.experimental.internal_kv import _internal_kv_get
+
+    try:
+        if is_autoscaler_v2():
+            status = get_cluster_status(ray.get_runtime_context().gcs_address)
+            return len(status.pending_nodes) + sum(int(launch.count) for launch in status.pending_launches)
+        return under_way_of(_internal_kv_get(DEBUG_AUTOSCALING_STATUS))
+    except RpcError:  # the head is away: whoever waits looks again
+        return 0
+
+
+def under_way_of(told: bytes | None) -> int:
+    """The same, from what the older autoscaler, which `cluster/onprem.yaml` has, leaves with the head."""
+    report = json.loads(told).get("autoscaler_report") if told else None
+    return sum(report["pending_launches"].values()) + len(report["pending_nodes"]) if report else 0
+
+
+def placement_groups() -> Sequence[Any]:
+    """The cluster's table of placement groups, each a `PlacementGroupTableData` that says whether its creator is dead.
+
+    If Ray changes this, a sweep does not get back what a trial that died held.
+    """
+    import ray
+    from ray.core.generated.gcs_pb2 import PlacementGroupTableData
+
+    table = ray._private.state.state._connect_and_get_accessor().get_placement_group_table()
+    return [PlacementGroupTableData.FromString(data) for data in table]
