@@ -1,7 +1,7 @@
 """Files and folders on any store: a local disk, S3, Google Cloud Storage, Azure, HDFS; no Ray.
 
 A `Place` is only an address, so it can be sent anywhere; the connection behind it is made by each process for itself.
-Every failure that the user can mend is a `DataError` (or one of its children here) with one sentence; on object stores
+Every failure that the user can mend is a `DataError`, or `MissingFile`, with one sentence; on object stores
 what may pass (a lost connection, a busy server) is tried again first.
 """
 
@@ -57,14 +57,6 @@ _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
 
 class MissingFile(DataError):
     """A file that was asked for does not exist."""
-
-
-class StorageFull(DataError):
-    """There is no space left where a file was to be written."""
-
-
-class AccessRefused(DataError):
-    """The store knows no credentials of ours, or they do not allow this."""
 
 
 @dataclass(frozen=True)
@@ -157,17 +149,10 @@ class Place:
 
         return self._ask("read", read)
 
-    def open_read(self) -> Any:
-        """A `pyarrow.NativeFile` with `read_at(size, offset)`, `size()`, `seek`, `read`; raises `MissingFile`.
-
-        One open file serves many reads, by `read_at` from several threads too: on S3 opening costs a request.
-        """
-        return self._ask("open", lambda store, path: store.open_input_file(path))
-
     def write_bytes(self, data: bytes | bytearray | memoryview) -> None:
         """Write the whole file or nothing: nobody ever sees a part of it, and it survives a crash that comes after.
 
-        Local folders on the way are made. Raises `StorageFull` where space runs out.
+        Local folders on the way are made.
         """
         self.write_with(lambda file: file.write(data), size=len(data))
 
@@ -259,14 +244,9 @@ class Place:
                     raise known from error
                 pause_s = next(pauses, None)
                 if pause_s is None:
-                    raise DataError(
-                        f"cannot {verb} {self.address}: {_first_line(error)}"
-                        + (
-                            ""
-                            if self.is_local
-                            else f"; tried {len(PAUSES_S) + 1} times: is the store up and its address right?"
-                        )
-                    ) from error
+                    tried = f"; tried {len(PAUSES_S) + 1} times: is the store up and its address right?"
+                    told = f"cannot {verb} {self.address}: {_first_line(error)}{'' if self.is_local else tried}"
+                    raise DataError(told) from error
                 time.sleep(pause_s)
 
 
@@ -285,9 +265,7 @@ def place(address: str) -> Place:
             raise DataError(f"the environment variable {name} is not set but {address} needs it: export {name}=FOLDER")
         return os.environ[name]
 
-    text = _VARIABLE.sub(value, text)
-    if text.startswith("file://"):
-        text = text.removeprefix("file://")
+    text = _VARIABLE.sub(value, text).removeprefix("file://")
     scheme = _SCHEME.match(text)
     if scheme is None:
         return Place(os.path.abspath(os.path.expanduser(text)))
@@ -409,7 +387,7 @@ def _known(where: Place, verb: str, size: int, error: OSError) -> DataError | No
         while where.is_local and not folder.local_path.is_dir():
             folder = folder.parent
         free = f", {_megabytes(shutil.disk_usage(folder.local_path).free)} are free" if where.is_local else ""
-        return StorageFull(
+        return DataError(
             f"no space left to write {where.address}: {_megabytes(size)} are needed{free}: make room or write elsewhere"
         )
     if isinstance(error, FileNotFoundError):
@@ -419,9 +397,9 @@ def _known(where: Place, verb: str, size: int, error: OSError) -> DataError | No
     if "NO_SUCH_BUCKET" in text:
         return MissingFile(f"cannot {verb} {where.address}: the bucket does not exist")
     if where.is_local and (isinstance(error, PermissionError) or error.errno == errno.EROFS):
-        return AccessRefused(f"cannot {verb} {where.address}: this user is not allowed to ({error.strerror})")
+        return DataError(f"cannot {verb} {where.address}: this user is not allowed to ({error.strerror})")
     if isinstance(error, PermissionError) or re.search("ACCESS_DENIED|INVALID_ACCESS_KEY|SIGNATURE|TOKEN", text):
-        return AccessRefused(f"cannot {verb} {where.address}: access was refused; {_credentials(where)}")
+        return DataError(f"cannot {verb} {where.address}: access was refused; {_credentials(where)}")
     return None
 
 

@@ -17,10 +17,8 @@ import pytest
 from dcgan_dist import storage
 from dcgan_dist.errors import DataError
 from dcgan_dist.storage import (
-    AccessRefused,
     MissingFile,
     Place,
-    StorageFull,
     expand,
     place,
     require_lasting,
@@ -151,13 +149,6 @@ def test_range_is_the_slice_of_the_file(folder: Place, offset: int, size: int) -
     assert (folder / "file").read_range(offset, size) == data[offset : offset + size]
 
 
-def test_open_file_serves_reads_in_any_order(folder: Place) -> None:
-    (folder / "file").write_bytes(b"0123456789")
-    with (folder / "file").open_read() as file:
-        assert file.size() == 10
-        assert (file.read_at(2, 8), file.read_at(3, 0)) == (b"89", b"012")
-
-
 def test_listing_shows_files_and_folders(folder: Place) -> None:
     (folder / "b").write_bytes(b"12")
     (folder / "a").write_bytes(b"1")
@@ -184,7 +175,6 @@ def test_missing_file_is_named(folder: Place) -> None:
     calls: list[Callable[[], object]] = [
         missing.read_bytes,
         missing.info,
-        missing.open_read,
         lambda: missing.read_range(0, 1),
     ]
     for call in calls:
@@ -268,7 +258,7 @@ def test_full_disk_says_what_is_needed_and_what_is_free(tmp_path: Path, monkeypa
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(StorageFull, match=r"no space left to write .*new/file: 2\.0 MB are needed, .* are free"):
+    with pytest.raises(DataError, match=r"no space left to write .*new/file: 2\.0 MB are needed, .* are free"):
         (Place(str(tmp_path)) / "new" / "file").write_bytes(bytes(2_000_000))
     assert os.listdir(tmp_path / "new") == []
 
@@ -278,7 +268,7 @@ def test_device_that_is_really_full_is_told(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No space") as caught, open("/dev/full", "wb", buffering=0) as device:
         device.write(b"x")
     known = storage._known(Place(str(tmp_path / "x")), "write", 10, caught.value)
-    assert isinstance(known, StorageFull)
+    assert "no space left" in str(known)
 
 
 def test_file_in_the_way_of_a_folder_is_told(tmp_path: Path) -> None:
@@ -318,8 +308,14 @@ def test_refused_access_says_where_credentials_were_looked_for(
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
     error = OSError(f"When reading information for key 'k' in bucket 'b': AWS Error {code} during HeadObject operation")
     known = storage._known(Place("s3://b/k"), "read", 0, error)
-    assert isinstance(known, AccessRefused)
-    for part in ("s3://b/k", "AWS_ACCESS_KEY_ID", "not set", f"{tmp_path}/credentials (not there)", "role"):
+    for part in (
+        "access was refused",
+        "s3://b/k",
+        "AWS_ACCESS_KEY_ID",
+        "not set",
+        f"{tmp_path}/credentials (not there)",
+        "role",
+    ):
         assert part in str(known)
 
 
