@@ -1,7 +1,7 @@
 """What a call makes an evaluation actor hold: declared where the method is defined, so that nothing is forgotten.
 
-What an actor holds is made in stages, each from the ones before. An actor that replaces a dead one is told again the
-calls in force: those whose stage has not been made anew since. A method that declares nothing cannot be called.
+What an actor holds is made in stages, each from the ones before. The calls in force are repeated on an actor that
+replaces a dead one: those whose stage has not been made anew since. A method that declares nothing cannot be called.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ CLASSIFIER = "svm"
 
 
 class Stage(IntEnum):
-    """Of what an evaluator holds, each made from the ones before."""
+    """Stages of what an evaluator holds, each made from the ones before."""
 
     IMAGES = 0
     FEATURES = 1
@@ -24,13 +24,13 @@ class Stage(IntEnum):
     SELECTION = 3
     """Training images of a classifier."""
     WEIGHTS = 4
-    """With which the classifier's iterations begin."""
+    """Weights that the classifier's iterations begin with."""
     ITERATION = 5
 
 
 @dataclass(frozen=True)
 class Effect:
-    """Of a call.
+    """What a call does to the state of an actor.
 
     Attributes:
         stage: what it makes; what was made from an earlier version of that is void. None: it changes nothing.
@@ -71,14 +71,14 @@ def effect_of(method: Callable[..., Any]) -> Effect:
     effect = getattr(method, _EFFECT, None)
     if not isinstance(effect, Effect):
         raise TypeError(
-            f"{getattr(method, '__qualname__', method)} declares no effect, so that a replaced actor would not be told "
-            "of it: decorate it with makes(Stage...) or reads"
+            f"{getattr(method, '__qualname__', method)} declares no effect, so it would not be repeated on a "
+            "replacement of a dead actor: decorate it with makes(Stage...) or reads"
         )
     return effect
 
 
 def in_force(calls: Sequence[Call], call: Call) -> list[Call]:
-    """The calls to be told again to a replacement once this one was made after those."""
+    """The calls to repeat on a replacement, once `call` was made after `calls`."""
     stage = call.effect.stage
     if stage is None:
         return list(calls)

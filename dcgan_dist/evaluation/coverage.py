@@ -52,7 +52,7 @@ class Sampler:
 
     @property
     def statistics(self) -> str:
-        """By what statistics the generator normalizes, for the record."""
+        """The statistics that the generator normalizes by, for the record."""
         each = f"of each batch of {self.batch_size} samples"
         return describe_statistics(self.generator, ours=f"{each}, as in the published code", of_batch=each)
 
@@ -77,7 +77,7 @@ def _sampler(
 
 
 def nearest_sample(sampler: Sampler, images: Tensor, numbers: Sequence[int], part: int, parts: int) -> Tensor:
-    """Of each image the distance to the nearest of the first so many samples, for several such numbers.
+    """Distance of each image to the nearest of the first so many samples, for several such numbers.
 
     Args:
         images: float32 [n, 3 * S * S] in [-1, 1].
@@ -100,6 +100,6 @@ def nearest_sample(sampler: Sampler, images: Tensor, numbers: Sequence[int], par
 
 
 def _between(sampler: Sampler, first: int, end: int, number: int) -> Tensor:
-    """Those of a batch that are among the samples from `first` to `end`."""
+    """The samples of a batch that are among those from `first` to `end`."""
     before = number * sampler.batch_size
     return sampler.batch(number)[max(0, first - before) : end - before]

@@ -49,7 +49,7 @@ def probe(
     Args:
         dtype: of the features that are kept, float32 or float16.
         classifiers: what is trained on them.
-        say: is told what is being done.
+        say: receives a line about each stage.
     """
     began = time.perf_counter()
     say("preparing features")
@@ -184,7 +184,7 @@ def draw_labels(labels: Integers, per_class: int, seed: int, draw: int) -> Integ
 
 
 def accuracy(counts: NDArray[np.int64]) -> float:
-    """Of a confusion matrix [true, told]."""
+    """Accuracy of a confusion matrix [true, predicted]."""
     return float(np.trace(counts) / counts.sum())
 
 

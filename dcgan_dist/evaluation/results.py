@@ -30,12 +30,12 @@ def encode(result: Mapping[str, Any], about: str) -> bytes:
 
 
 def recipe_sha256(recipe: Mapping[str, Any]) -> str:
-    """Of a recipe, as hexadecimal digits."""
+    """SHA-256 of a recipe, as hexadecimal digits."""
     return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
 
 
 def accuracy_by_class(counts: NDArray[np.int64]) -> list[float | None]:
-    """Of a confusion matrix [true, told]; None for a class of which there are no images."""
+    """Accuracy of each class of a confusion matrix [true, predicted]; None for a class of which there are no images."""
     return [
         int(right) / int(number) if number else None
         for right, number in zip(counts.diagonal(), counts.sum(1), strict=True)

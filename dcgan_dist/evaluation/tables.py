@@ -37,7 +37,7 @@ SVHN = tuple(
     )
 )
 TABLES: Mapping[str, tuple[str, Sequence[Published]]] = {"cifar10": ("400", CIFAR10), "svhn": ("100", SVHN)}
-"""Of each task that has one: images of a class where labels are few, and the rows."""
+"""For each task that has a table in the paper: images of a class where labels are few, and the rows."""
 
 
 def table(task: str, results: Sequence[Mapping[str, Any]]) -> list[str]:

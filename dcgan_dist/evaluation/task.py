@@ -97,7 +97,7 @@ class Labeled:
             name = self.pictures.names(int(samples[np.flatnonzero(bad)[0]]))
             raise DataError(
                 f"{bad.sum():,} of {len(bad):,} images of a probe cannot be decoded, for example {name}: an accuracy "
-                "on the rest would be another number; mend them"
+                "on the rest would be another number; replace or remove them"
             )
         return images
 

@@ -1,1 +1,1 @@
-"""What is asked of a trained run."""
+"""Questions about a trained run, each with a number and a picture as the answer."""

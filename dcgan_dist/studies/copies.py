@@ -1,4 +1,4 @@
-"""Does a generator repeat training images? A test of its samples against images that it has not seen; no Ray.
+"""Does a generator repeat training images? A test of its samples against held-out images; no Ray.
 
 For each image the distance to the nearest training image is divided by that to the second nearest. A copy has one
 training image much nearer than any other, whatever it shows, while images that are smooth are near to many: the

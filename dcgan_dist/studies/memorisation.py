@@ -26,7 +26,7 @@ PAIRS = 32
 
 @dataclass(frozen=True, eq=False)
 class MemorisationResult:
-    """What was found.
+    """The result of a comparison.
 
     Attributes:
         result: for the record, by the name of each encoder.
@@ -46,7 +46,7 @@ def look(
     encoders: Mapping[str, Encoder],
     say: Callable[[str], None] = lambda text: None,
 ) -> MemorisationResult:
-    """Compare samples, and images that the generator has not seen, with all training images.
+    """Compare samples, and held-out images, with all training images.
 
     Args:
         train: what the generator has learned from; classes do not matter.

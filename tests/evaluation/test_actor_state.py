@@ -45,7 +45,7 @@ def test_a_method_that_declares_nothing_is_refused() -> None:
         @makes(Stage.SCALED)
         def changing(self) -> None: ...
 
-    with pytest.raises(TypeError, match=r"More\.forgotten declares no effect, so that a replaced actor would not be"):
+    with pytest.raises(TypeError, match=r"More\.forgotten declares no effect, so it would not be repeated"):
         effect_of(More.forgotten)
     assert (effect_of(More.harmless), effect_of(More.changing)) == (Effect(None), Effect(Stage.SCALED))
 

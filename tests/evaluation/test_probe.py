@@ -23,14 +23,14 @@ from dcgan_dist.settings import NetworkSettings
 COSTS = (1e-4, 1e-3, 1e-2)
 
 
-def judged(here: Callable[..., Any], task: Task, parts: int = 1, encoder: Any = None) -> dict[str, Any]:
+def evaluated(here: Callable[..., Any], task: Task, parts: int = 1, encoder: Any = None) -> dict[str, Any]:
     evaluators = here(parts)
     load(evaluators, [task])
     return probe(evaluators, task, encoder or PixelFeatures(), torch.float32, Linear(COSTS))
 
 
 def test_a_probe_tells_classes_apart_and_says_how(bands: Task, here: Callable[..., Any]) -> None:
-    result = judged(here, bands)
+    result = evaluated(here, bands)
     every, few = result["all_labels"], result["few_labels"]
     assert 0.75 < every["accuracy"] < 1
     assert every["low"] < every["accuracy"] < every["high"]
@@ -49,9 +49,9 @@ def test_a_probe_tells_classes_apart_and_says_how(bands: Task, here: Callable[..
 def test_accuracies_are_those_on_test_images_and_none_that_chose_the_setting(
     bands: Task, here: Callable[..., Any]
 ) -> None:
-    # Whoever is judged on held-out training images does well; here no test image has the label that it should have.
+    # Accuracy on held-out training images would be high; here no test image has the label that it should have.
     wrong = replace(bands, test=replace(bands.test, labels=(bands.test.labels + 1) % bands.classes))
-    result = judged(here, wrong)
+    result = evaluated(here, wrong)
     for part in (result["all_labels"], result["few_labels"]):
         assert part["accuracy"] < 0.3
         assert max(one["held_out_accuracy"] for one in part["tried"]) > 0.5
@@ -64,7 +64,7 @@ def test_a_class_without_test_images_has_no_accuracy_and_the_result_is_json(
 ) -> None:
     places = np.flatnonzero(bands.test.labels != 1)
     without = replace(bands.test, samples=bands.test.samples[places], labels=bands.test.labels[places])
-    result = judged(here, replace(bands, test=without, few=None))
+    result = evaluated(here, replace(bands, test=without, few=None))
     by_class = result["all_labels"]["accuracy_by_class"]
     assert [one is None for one in by_class] == [False, True, False]
     assert json.loads(encode(result, "it"))["all_labels"]["accuracy_by_class"] == by_class
@@ -78,7 +78,7 @@ def test_features_that_are_not_finite_are_told_before_anything_is_learned(
     with torch.no_grad():
         next(network.parameters())[0] = torch.nan
     with pytest.raises(DataError, match="features of task bands are not finite: the network has diverged"):
-        judged(here, bands, 2, DiscriminatorFeatures(network))
+        evaluated(here, bands, 2, DiscriminatorFeatures(network))
 
 
 def test_progress_says_what_the_setting_is(bands: Task, here: Callable[..., Any]) -> None:
@@ -95,7 +95,7 @@ def test_progress_says_what_the_setting_is(bands: Task, here: Callable[..., Any]
 def test_the_number_of_parts_changes_nothing(bands: Task, here: Callable[..., Any]) -> None:
     network = Discriminator(NetworkSettings(image_size=16, discriminator_maps=4))
     initialize(network, 0)
-    one, three = (judged(here, bands, parts, DiscriminatorFeatures(network)) for parts in (1, 3))
+    one, three = (evaluated(here, bands, parts, DiscriminatorFeatures(network)) for parts in (1, 3))
     assert one["features"] == three["features"] == 16 * 12
     assert one["all_labels"]["accuracy"] == pytest.approx(three["all_labels"]["accuracy"], abs=0.006)
     assert one["few_labels"]["draws"] == pytest.approx(three["few_labels"]["draws"], abs=0.006)
@@ -104,7 +104,7 @@ def test_the_number_of_parts_changes_nothing(bands: Task, here: Callable[..., An
 def test_labels_that_mean_nothing_give_chance(bands: Task, here: Callable[..., Any]) -> None:
     random = np.random.default_rng(0)
     train, test = (replace(labeled, labels=random.permutation(labeled.labels)) for labeled in (bands.train, bands.test))
-    result = judged(here, replace(bands, train=train, test=test, few=None))
+    result = evaluated(here, replace(bands, train=train, test=test, few=None))
     assert abs(result["all_labels"]["accuracy"] - 1 / 3) < 0.1
 
 
@@ -113,7 +113,7 @@ def test_the_images_held_out_are_not_learned_from_while_c_is_chosen(bands: Task,
     labels = bands.train.labels.copy()
     labels[-200:] = (labels[-200:] + 1) % 3
     wrong = replace(bands, train=replace(bands.train, labels=labels), few=None)
-    tried = judged(here, wrong)["all_labels"]["tried"]
+    tried = evaluated(here, wrong)["all_labels"]["tried"]
     assert all(one["held_out_accuracy"] < 0.25 for one in tried)
 
 

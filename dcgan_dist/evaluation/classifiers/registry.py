@@ -36,7 +36,7 @@ class Classifiers(Protocol):
     Attributes:
         about: for the record.
         setting: name of its setting, as it stands in results.
-        label: what people are told of it.
+        label: its name for people.
         values: of the setting that are tried, rising.
     """
 
@@ -58,7 +58,7 @@ class Classifiers(Protocol):
         ...
 
     def confusion(self, learned: FittedClassifier, places: Integers | None) -> NDArray[np.int64]:
-        """Confusion matrix [true, told] on the training images at these places; None: on all test images."""
+        """Confusion matrix [true, predicted] on the training images at these places; None: on all test images."""
         ...
 
 
@@ -120,16 +120,16 @@ class Nearest(Classifiers):
         """See `Classifiers`."""
         among, number = learned.state
         labels = self._task.test.labels if places is None else self._task.train.labels[places]
-        told = vote(self._neighbours(among, places)[:, :number], self._task.classes)
+        predicted = vote(self._neighbours(among, places)[:, :number], self._task.classes)
         counts = np.zeros((self._task.classes, self._task.classes), np.int64)
-        np.add.at(counts, (labels, told), 1)
+        np.add.at(counts, (labels, predicted), 1)
         return counts
 
     def _neighbours(self, among: Integers, places: Integers | None) -> Integers:
         """Classes of the nearest training images, nearest first: int64 [n, largest K]; one look serves all K."""
         if self._looked is None or self._looked[0] is not among or self._looked[1] is not places:
-            asked = self._task.test if places is None else self._task.train
-            images = asked.read(np.arange(len(asked)) if places is None else places)
+            queries = self._task.test if places is None else self._task.train
+            images = queries.read(np.arange(len(queries)) if places is None else places)
             kept = min(int(max(self.values)), len(among))
             parts = self._evaluators.each("nearest", images, kept, among)
             found = merge(parts, kept)[1].numpy()

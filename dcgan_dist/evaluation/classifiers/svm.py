@@ -29,15 +29,15 @@ from dcgan_dist.evaluation.actor_state import Stage, makes, reads
 BLOCK_BYTES = 8 << 20
 """Features of a block of images as float32: what one product reads, the next one finds in the processor's cache."""
 TOLERANCE = 1e-4
-"""Of the loss, relative: training ends with the step that gains no more in any class. What is left is far less."""
+"""Relative gain in the loss: training ends with the step that gains no more in any class. What is left is far less."""
 MAX_STEPS = 50
 ACCURACY = 0.05, 0.3
-"""Of a direction, relative: the finest, and the roughest. What the last step leaves is the square of the finest one of
-what it gained."""
+"""Relative accuracy of a direction: the finest, and the roughest. What the last step leaves is the square of the finest
+one of what it gained."""
 MAX_LOOKS = 20
-"""Of one search along a direction."""
+"""Most evaluations of the derivatives in one search along a direction."""
 MAX_PRODUCTS = 200
-"""Of one linear system."""
+"""Most products for the solution of one linear system."""
 RANK = 256
 """Dimensions of the space in which the system is solved exactly. 512 save a fifth of the products for C 0.01,
 hardly any for 0.0001, and cost more than that."""
@@ -82,7 +82,7 @@ class Part:
 
     @makes(Stage.ITERATION, adds=True)
     def slope(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Of each class the sum of the squared hinge, float64 [K], its gradient [K, F + 1], and images below 1, [K]."""
+        """Sum of the squared hinge by class, float64 [K], its gradient [K, F + 1], and images below 1, [K]."""
         missing = (1 - self._margins).clamp_(min=0)
         self._active = (missing > 0).T.float()
         back, outputs = torch.zeros(missing.shape[1], self._features.shape[1] + 1), (-2 * self._signs * missing).T
@@ -92,7 +92,7 @@ class Part:
 
     @reads
     def inside(self) -> tuple[Tensor]:
-        """Of each class the sum of x x^T in that space over its images below 1: [K, r, r]."""
+        """Sum of x x^T in that space over the images with a margin below 1, by class: [K, r, r]."""
         assert self._inside is not None, "begin comes first"
         return (torch.stack([self._inside.T @ (self._inside * active[:, None]) for active in self._active]),)
 
@@ -124,7 +124,7 @@ class Part:
         return ()
 
     @reads
-    def told(self, weights: Tensor) -> Tensor:
+    def predict(self, weights: Tensor) -> Tensor:
         """int64 [n]: the class that weights give each image."""
         return self._outputs(weights).argmax(1)
 
@@ -206,7 +206,7 @@ def measure(reduce: Reduce, features: int, rank: int = RANK) -> Moments:
 
 @dataclass(frozen=True, eq=False)
 class Machine:
-    """What training found.
+    """The result of training.
 
     Attributes:
         weights: float32 [K, F + 1], the last column for the intercept.
@@ -303,7 +303,7 @@ def _search(reduce: Reduce, cost: float, weights: Tensor, direction: Tensor) -> 
 
 
 def _dot(one: Tensor, other: Tensor) -> Tensor:
-    """Of each row, float64 [K]."""
+    """Dot products of the rows, float64 [K]."""
     return (one * other).sum(1, dtype=torch.float64)
 
 

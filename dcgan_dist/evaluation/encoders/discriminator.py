@@ -71,7 +71,7 @@ class DiscriminatorFeatures:
 
 @dataclass(frozen=True, eq=False)
 class OwnFeatures:
-    """Those of a discriminator of a user's own, by its method `maps` (docs/extending.md), in eval mode.
+    """Features of a discriminator of a user's own, by its method `maps` (docs/extending.md), in eval mode.
 
     Where it has batch normalization of ours, that is given fixed statistics as in ours. `statistics` is None until
     it is fitted.
@@ -146,7 +146,7 @@ def _own_features(
 
 
 def of_discriminator(checkpoint: Checkpoint) -> DiscriminatorFeatures | OwnFeatures:
-    """Those of a checkpoint's discriminator; raises `SettingsError` where it is a user's own and has no maps."""
+    """Features of a checkpoint's discriminator; raises `SettingsError` where it is a user's own and has no maps."""
     networks = checkpoint.settings.networks
     _, discriminator = new_networks(networks, checkpoint.code)
     load_weights(discriminator, checkpoint.state["discriminator"], "discriminator")
@@ -154,12 +154,12 @@ def of_discriminator(checkpoint: Checkpoint) -> DiscriminatorFeatures | OwnFeatu
 
 
 def features_of(discriminator: nn.Module) -> DiscriminatorFeatures | OwnFeatures:
-    """Those of a discriminator that is in this process, and stays in it; raises as `of_discriminator`."""
+    """Features of a discriminator that is in this process, and stays in it; raises as `of_discriminator`."""
     return _features_of(discriminator, NetworkSettings(), NO_CODE)
 
 
 def of_random(settings: NetworkSettings, seed: int, code: Code = NO_CODE) -> DiscriminatorFeatures | OwnFeatures:
-    """Those of a discriminator with initial weights; raises as `of_discriminator`."""
+    """Features of a discriminator with initial weights; raises as `of_discriminator`."""
     _, discriminator = build_networks(settings, seed, torch.device("cpu"), torch.float32, True, code)
     return _features_of(discriminator, settings, code)
 

@@ -36,7 +36,7 @@ TOGETHER = 8
 
 @dataclass(frozen=True, eq=False)
 class KMeansFeatures:
-    """Those of K centroids; they are unset until it is fitted.
+    """Features of K centroids, which are unset until it is fitted.
 
     Attributes:
         centroids_number: K.

@@ -1,4 +1,4 @@
-"""What is evaluated by one call: its options, the results that are there already, and those that are computed."""
+"""One call of the command: its options, the results that exist already, and those that are computed."""
 
 import sys
 from collections.abc import Callable
@@ -90,7 +90,7 @@ def evaluate(
         of: the run that the options name, if they name one.
 
     Raises:
-        DcganDistError: what a user can mend, before anything starts where it can be seen then.
+        DcganDistError: an error that a user can fix, before anything starts where possible.
     """
     run = of.place if of else None
     checkpoint = (
@@ -110,8 +110,8 @@ def evaluate(
     results = {job.file: None if options.again else job.read() for job in jobs}
     waiting = [job for job in jobs if results[job.file] is None]
     if len(waiting) < len(jobs):
-        told = f"{len(jobs) - len(waiting)} of {count(len(jobs), 'result')}"
-        print(f"{told} computed before; --again computes them anew", file=sys.stderr)
+        before = f"{len(jobs) - len(waiting)} of {count(len(jobs), 'result')}"
+        print(f"{before} computed before; --again computes them anew", file=sys.stderr)
     if waiting:
         out = results_folder(options, run)
         require_lasting(out, "--out")
@@ -154,9 +154,9 @@ def _neighbours(
     if run is None or checkpoint is None:
         raise SettingsError(f"task {NEIGHBOURS} draws samples of a run: give its folder")
     settings = checkpoint.settings
-    asked = open_neighbours(named.folder, run, settings, trained_on, resize=options.resize)
+    compared = open_neighbours(named.folder, run, settings, trained_on, resize=options.resize)
     generator, kind = load_training_generator(checkpoint, options.generator)
     size = settings.optimization.batch_size
     sampler = Sampler(generator, kind, settings.networks, size, options.seed, checkpoint.code)
     about = (run.name, checkpoint.name, checkpoint.step, checkpoint.images)
-    return NeighboursJob(results_folder(options, run), *about, asked, sampler)
+    return NeighboursJob(results_folder(options, run), *about, compared, sampler)

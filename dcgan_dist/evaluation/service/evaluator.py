@@ -66,7 +66,7 @@ class Evaluator:
 
     @reads
     def gather(self, task: str, encoder: Encoder) -> Any:
-        """What the features depend on, of this part's training images."""
+        """Gather from this part's training images what the encoder needs in this round, see `Encoder.gather`."""
         return encoder.to(self._device).gather(_batches(self._splits[task][0].images))
 
     @makes(Stage.FEATURES)
@@ -105,12 +105,12 @@ class Evaluator:
     @reads
     def nearest_sample(self, sampler: Sampler, images: Pixels, numbers: Sequence[int]) -> Tensor:
         """Distances of images uint8 [n, S, S, 3] to samples that are this part's, see `coverage.nearest_sample`."""
-        asked = to_float(images, torch.device("cpu")).flatten(1)
-        return nearest_sample(sampler.to(self._device), asked, numbers, self._number, self._parts)
+        pixels = to_float(images, torch.device("cpu")).flatten(1)
+        return nearest_sample(sampler.to(self._device), pixels, numbers, self._number, self._parts)
 
     @reads
     def moments(self) -> tuple[int, Tensor, Tensor]:
-        """Of the features of this part's training images: how many, their sum and sum of squares, float64 [F]."""
+        """Count of this part's training images, sum and sum of squares of their features, float64 [F]."""
         features = self._features(self._train)
         sums, squares = torch.zeros(2, features.shape[1], dtype=torch.float64)
         for block in torch.split(features, STATISTICS_BATCH):
@@ -138,12 +138,12 @@ class Evaluator:
 
     @reads
     def confusion(self, weights: Tensor, places: Integers | None = None) -> NDArray[np.int64]:
-        """Confusion matrix int64 [true, told] on all test images, or on the training images at these places."""
+        """Confusion matrix int64 [true, predicted] on all test images, or on the training images at these places."""
         split = self._test if places is None else self._train
         part, rows = self._chosen(split, split.places if places is None else places)
         counts = torch.zeros(self._classes, self._classes, dtype=torch.int64)
-        told = part.told(weights)
-        counts.index_put_((split.labels[rows], told), torch.ones_like(told), accumulate=True)
+        predicted = part.predict(weights)
+        counts.index_put_((split.labels[rows], predicted), torch.ones_like(predicted), accumulate=True)
         return counts.numpy()
 
     def _read(self, labeled: Labeled) -> _Split:
@@ -153,7 +153,7 @@ class Evaluator:
     @staticmethod
     def _features(split: _Split) -> Tensor:
         if split.features is None:
-            raise RuntimeError("features were asked for before there were any")
+            raise RuntimeError("there are no features yet: call encode first")
         return split.features
 
     def _chosen(self, split: _Split, places: Integers) -> tuple[Part, Integers]:

@@ -1,4 +1,4 @@
-"""What evaluation actors are asked for at a time, and the file that its result lies in."""
+"""One evaluation on evaluation actors, and the file of its result."""
 
 import hashlib
 import json
@@ -25,9 +25,9 @@ from dcgan_dist.storage import MissingFile, Place
 from dcgan_dist.versions import versions
 
 FOLDER = "evaluation"
-"""Of a run: where results lie."""
+"""Folder of the results in that of a run."""
 Z = 1.96
-"""Standard errors to each side of a mean within which it is told."""
+"""Standard errors to each side of a mean, for the bounds of its interval."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,17 +65,17 @@ class Job(ABC):
 
     @abstractmethod
     def find(self, evaluators: Evaluators, checksums: Mapping[str, str], say: Callable[[str], None]) -> dict[str, Any]:
-        """What is found, with the checksum of the images.
+        """Compute the result, with the checksum of the images.
 
         Args:
             evaluators: that have loaded the labeled tasks.
             checksums: of those tasks' images, as `probe.load` gives them.
-            say: is told what is being done.
+            say: receives a line about each stage.
         """
 
     @property
     def recipe_sha256(self) -> str:
-        """Of the recipe, as hexadecimal digits."""
+        """SHA-256 of the recipe, as hexadecimal digits."""
         return recipe_sha256(self.recipe)
 
     @property
@@ -166,11 +166,11 @@ class NeighboursJob(Job):
     """How near samples of the generator come to images, see `coverage.py`.
 
     Attributes:
-        asked: the images.
+        compared: the images.
         sampler: of samples.
     """
 
-    asked: NeighboursTask
+    compared: NeighboursTask
     sampler: Sampler
 
     @property
@@ -184,9 +184,9 @@ class NeighboursJob(Job):
         return {
             "task": neighbours.NAME,
             "image_size": self.sampler.settings.image_size,
-            "data": self.asked.data,
-            "images": self.asked.about,
-            "number": len(self.asked.images),
+            "data": self.compared.data,
+            "images": self.compared.about,
+            "number": len(self.compared.images),
             "samples": list(neighbours.SAMPLES),
             "generator": self.sampler.kind,
             "statistics": self.sampler.statistics,
@@ -198,13 +198,13 @@ class NeighboursJob(Job):
     @property
     def notes(self) -> tuple[str, ...]:
         """See `Job`."""
-        return self.asked.notes
+        return self.compared.notes
 
     def find(self, evaluators: Evaluators, checksums: Mapping[str, str], say: Callable[[str], None]) -> dict[str, Any]:
         """See `Job`."""
         began = time.perf_counter()
-        say(f"reading {len(self.asked.images):,} images")
-        images = self.asked.images.read(np.arange(len(self.asked.images)))
+        say(f"reading {len(self.compared.images):,} images")
+        images = self.compared.images.read(np.arange(len(self.compared.images)))
         say(f"distances to {max(neighbours.SAMPLES):,} samples")
         parts = evaluators.each("nearest_sample", self.sampler, images, neighbours.SAMPLES)
         distances = torch.stack(parts).amin(0).double()

@@ -36,7 +36,7 @@ POLL_S = 1.0
 
 
 def first_after(at: Sequence[int], images: int, batch_size: int) -> int | None:
-    """Of some numbers of images the largest that a step is the first to reach, which ends at `images`; None: none."""
+    """The largest of these numbers of images that the step which ends at `images` is the first to reach; None: none."""
     return max((mark for mark in at if images - batch_size < mark <= images), default=None)
 
 
@@ -104,7 +104,7 @@ class LiveProbe:
         self._abandoned.set()
 
     def record(self) -> dict[str, Any]:
-        """What stands of it in `run.json`."""
+        """Its entry in `run.json`."""
         return {
             "judged": len(self._evaluated),
             "best": None if self._best is None else {"checkpoint": self._best[1], "accuracy": self._best[0]},
@@ -120,7 +120,7 @@ class LiveProbe:
 
     def _run_thread(self) -> None:
         try:
-            untold = self._untold()
+            missing = self._missing_from_curves()
             while not self._abandoned.is_set():
                 closing = self._closing.is_set()
                 name = self._choose(newest_only=closing)
@@ -131,10 +131,10 @@ class LiveProbe:
                     continue
                 self._evaluate(name)
                 # By now the curves of this attempt have begun, and it is known which results are of a probe's recipe.
-                for result in untold:
+                for result in missing:
                     if result["recipe_sha256"] in self._recipes:
                         self._add(result)
-                untold = []
+                missing = []
         except _Abandoned:
             pass
         except Exception as error:
@@ -144,9 +144,9 @@ class LiveProbe:
             if not isinstance(error, DcganDistError):
                 logger.exception("probes have failed")  # a defect of ours keeps its traceback
 
-    def _untold(self) -> list[dict[str, Any]]:
+    def _missing_from_curves(self) -> list[dict[str, Any]]:
         """Results that the curves lack: they are written some seconds later, which a driver may not live to see."""
-        told = {(one["task"], one["checkpoint"]) for one in read_probed(self._run)}
+        logged = {(one["task"], one["checkpoint"]) for one in read_probed(self._run)}
         newest = max(manifests(self._run), default="")
         results = [read_result(file) for file, _ in (self._run / FOLDER).files()]
         return [
@@ -154,7 +154,7 @@ class LiveProbe:
             for result in results
             if result is not None
             and result.get("features_of") == FEATURES  # random ones have the same recipe, `memorised` has none
-            and (result["task"], result["checkpoint"]) not in told
+            and (result["task"], result["checkpoint"]) not in logged
             and result["checkpoint"] <= newest  # what comes after it is of a lineage that has ended
         ]
 

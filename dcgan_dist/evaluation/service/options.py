@@ -1,4 +1,4 @@
-"""What commands that compute on evaluation actors share: options, the actors that they ask for, how they end."""
+"""What commands that compute on evaluation actors share: options, how they start the actors, how they end."""
 
 import signal
 import sys
@@ -79,7 +79,7 @@ def open_pool(options: ActorOptions, say: Callable[[str], None]) -> Iterator[Eva
     """Evaluation actors, on the cluster at the address or one that is started here; they end with the block.
 
     Args:
-        say: is told of each actor that has died, and of waiting for machines.
+        say: receives a line for each actor that has died, and while machines are waited for.
 
     Raises:
         ClusterError: there is no room for them, or no cluster.

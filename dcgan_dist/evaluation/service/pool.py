@@ -1,6 +1,6 @@
 """Evaluation actors: each holds its part of a task; sums travel, images and features never do.
 
-An actor that dies is replaced, and the new one is told again what made the state of the old one: the calls in force
+An actor that dies is replaced, and the calls that made its state are repeated on the new one: the calls in force
 (`actor_state.py`).
 """
 
@@ -24,7 +24,7 @@ from dcgan_dist.evaluation.service.evaluator import Evaluator
 from dcgan_dist.numerals import count
 
 MAX_DEATHS = 3
-"""Of one actor during one call: what kills it so often is the call."""
+"""Deaths of one actor during one call: what kills it so often is the call."""
 RESOURCE = "evaluator"
 """Ray's name for machines that are there for evaluation: `ray start --resources '{"evaluator": 4}'`."""
 
@@ -46,7 +46,7 @@ class Pool:
 
     Attributes:
         replaced: how many have died and were replaced.
-        say: is told of each that has died.
+        say: receives a line for each that has died.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Pool:
             kind: of evaluator that each of them is.
 
         Raises:
-            ClusterError: they found none.
+            ClusterError: there was no room for them.
         """
         self._number, self._threads, self._kind = number, threads, kind
         carry_code()
@@ -107,7 +107,7 @@ class Pool:
         """Call a method of every evaluator; their results in order.
 
         Raises:
-            DcganDistError: one of them says what a user can mend, or dies again and again.
+            DcganDistError: one of them raises an error that a user can fix, or dies repeatedly.
             TypeError: the method does not declare what it makes.
         """
         effect = effect_of(getattr(Part, arguments[0]) if name == CLASSIFIER else getattr(self._kind, name))
@@ -148,7 +148,7 @@ class Pool:
                 deaths += 1
                 if deaths > MAX_DEATHS:
                     raise ClusterError(
-                        f"evaluation actor {part} died {deaths} times while it was asked to {name} ({_first(error)}): "
+                        f"evaluation actor {part} died {deaths} times during the call {name} ({_first(error)}): "
                         "give it more memory, or share the images between more actors"
                     ) from error
                 self._replace(part)
@@ -169,10 +169,10 @@ class Pool:
         actor = self._actors[part] = self._start(part)
         for call in self._in_force:
             getattr(actor, call.name).remote(*call.arguments)  # an actor takes its calls in order
-        with suppress(RayActorError):  # the call that follows tells of it
+        with suppress(RayActorError):  # the call that follows reports it
             self._nodes[part] = ray.get(actor.node.remote())
 
 
 def _first(error: Exception) -> str:
-    """Of what Ray says, the first line: the others are for who looks for the cause."""
+    """First line of Ray's message: the others help only those who look for the cause."""
     return str(error).strip().partition("\n")[0].rstrip(".")

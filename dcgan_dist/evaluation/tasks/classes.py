@@ -75,14 +75,14 @@ def _require_both(train: Classes, test: Classes) -> None:
     for split in (train, test):
         if split.stranger:
             raise DataError(
-                f"the dataset.json beside {split.stranger} names classes but does not know that shard, so that nobody "
-                f"knows whether its class numbers mean the same: {_REMEDY}; {_TRUST}"
+                f"the dataset.json beside {split.stranger} names classes but does not list that shard, so its "
+                f"class numbers may mean something else: {_REMEDY}; {_TRUST}"
             )
     if (train.names is None) != (test.names is None):
         known, other = (train, test) if train.names is not None else (test, train)
         raise DataError(
-            f"{known.where} has a dataset.json that names its classes but {other.where} has none, so that nobody knows "
-            f"whether class numbers mean the same in both: {_REMEDY}; {_TRUST}"
+            f"{known.where} has a dataset.json that names its classes but {other.where} has none, so class numbers may "
+            f"mean different classes in the two: {_REMEDY}; {_TRUST}"
         )
 
 

@@ -28,7 +28,7 @@ HELD_OUT = 0.1
 """Part of the training images that chooses C."""
 CHECKED = 32
 """Images whose size is looked at before anything starts."""
-ASKED = 64
+SAMPLED_CLASSES = 64
 """Classes whose names are looked for in samples."""
 _MOST_JSON = 64 << 10
 FEWEST = 2
@@ -123,11 +123,11 @@ def _classes(where: str, index: Index) -> Classes:
 def said_classes(index: Index) -> dict[int, str]:
     """Names of classes by number as `KEY.json` behind their first image says them, which `prepare` writes.
 
-    At most `ASKED` classes are looked at, and none where the first one says nothing.
+    At most `SAMPLED_CLASSES` classes are looked at, and none where the first one says nothing.
     """
     numbers, first = np.unique(index.label, return_index=True)
     said: dict[int, str] = {}
-    for which in np.unique(np.linspace(0, len(numbers) - 1, ASKED).astype(np.int64)).tolist():
+    for which in np.unique(np.linspace(0, len(numbers) - 1, SAMPLED_CLASSES).astype(np.int64)).tolist():
         name = _said_by(index, int(first[which]))
         if name is None:
             break

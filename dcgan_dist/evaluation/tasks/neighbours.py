@@ -45,8 +45,8 @@ def open_neighbours(
     """Find the images.
 
     Args:
-        folder: with `test-*.tar`, images that the run has not seen; None: the first images that it was trained on, as
-            in the published loop for faces.
+        folder: with `test-*.tar`, held-out images; None: the first images that the run was trained on, as in the
+            published loop for faces.
         run: its folder.
         settings: of the run.
         trained_on: what it was trained on.
@@ -112,7 +112,7 @@ def require_unseen(held_out: Index, settings: Settings, trained_on: TrainedOn) -
         copy = "" if theirs == address else f" (here as its copy {address})"
         raise DataError(
             f"the run was trained on {theirs}{copy}, which is to be held out: its data is {settings.data.path}; train "
-            "on train-*.tar alone, or give images that it has not seen"
+            "on train-*.tar alone, or give images that it was not trained on"
         )
     if trained_on.unknown:
         return [f"it is not known whether the run was trained on the held-out images: {trained_on.unknown}"]

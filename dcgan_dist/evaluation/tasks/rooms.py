@@ -9,9 +9,9 @@ from dcgan_dist.data.scenes.builtin import SEED, VERSION
 from dcgan_dist.evaluation.task import ArrayPictures, Labeled, Task, order
 
 NAME: Final = "rooms"
-"""Of the task."""
+"""Name of the task."""
 TRAIN, TEST, HELD_OUT = 300, 2_000, 60
-"""So few to learn from that features differ: with 4,000 random ones know 95 of 100 rooms, and trained ones 99."""
+"""So few to learn from that features differ: with 4,000 random ones tell 95 of 100 rooms, and trained ones 99."""
 FIRST = 1 << 40
 """Number of the first room: far behind those that a run is trained on."""
 SHOWN = ("bed", "window", "door")

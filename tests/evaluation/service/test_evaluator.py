@@ -54,7 +54,7 @@ def test_an_image_that_cannot_be_decoded_is_named_and_not_left_out(bands: Task) 
         bad.read(np.arange(10))
 
 
-def test_a_classifier_is_judged_by_true_class_and_told_class(bands: Task, here: Callable[..., Any]) -> None:
+def test_a_confusion_matrix_has_a_row_for_each_true_class(bands: Task, here: Callable[..., Any]) -> None:
     evaluators = here(2)
     evaluators.each("load", [bands])
     assert evaluators.each("encode", "bands", PixelFeatures(), torch.float32)[0][0] == 768

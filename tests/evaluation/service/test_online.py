@@ -1,4 +1,4 @@
-"""Probes beside training: which checkpoints are judged and kept, and what happens when one ends or fails."""
+"""Probes beside training: which checkpoints are evaluated and kept, and what happens when one ends or fails."""
 
 import json
 import threading
@@ -72,9 +72,9 @@ def probe(run: Place, bands: Task, here: Callable[..., Any]) -> Iterator[Callabl
         lines: list[str] = []
         taken: list[Probed] = []
         evaluators = Held(here(1))
-        judge = PoolEvaluator(evaluators, 1, [bands])
+        evaluator = PoolEvaluator(evaluators, 1, [bands])
         tasks = [replace(bands, few=None)]
-        live = LiveProbe(run, judge, tasks, torch.float32, lines.append, taken.append, wanted=wanted)
+        live = LiveProbe(run, evaluator, tasks, torch.float32, lines.append, taken.append, wanted=wanted)
         live.start()
         begun.append((live, evaluators))
         return live, evaluators, lines, taken
@@ -99,7 +99,7 @@ def test_a_checkpoint_is_of_a_mark_if_its_step_is_the_first_to_reach_it(images: 
     assert first_after((10, 20, 30), 64, 64) == 30, "a step that passes several is of the last"
 
 
-def test_all_that_are_wanted_are_judged_in_order_and_none_else(run: Place, probe: Callable[..., Any]) -> None:
+def test_all_that_are_wanted_are_evaluated_in_order_and_no_others(run: Place, probe: Callable[..., Any]) -> None:
     images = SETTINGS.optimization.batch_size
     write(run, 10)
     live, evaluators, _, taken = probe({10 * images, 30 * images, 40 * images, 70 * images}.__contains__)
@@ -143,7 +143,7 @@ def test_the_first_task_alone_says_which_is_the_best(run: Place, bands: Task) ->
     assert [manifest.get("probe") for manifest in manifests(run).values()] == ["best", None]
 
 
-def test_the_newest_is_judged_first_and_then_what_is_left(run: Place, probe: Callable[..., Any]) -> None:
+def test_the_newest_is_evaluated_first_and_then_what_is_left(run: Place, probe: Callable[..., Any]) -> None:
     write(run, 10)
     # Of another command, whose results are of another kind.
     (run / "evaluation" / "000000000640-memorised-raw-12345678.json").write_bytes(b'{"recipe_sha256": "12345678"}')
@@ -183,7 +183,7 @@ def test_a_checkpoint_stays_while_it_is_read_and_the_best_one_for_good(run: Plac
     assert live.record()["best"]["checkpoint"] == name_of(10)
 
 
-def test_what_has_a_result_is_not_judged_again(run: Place, probe: Callable[..., Any]) -> None:
+def test_what_has_a_result_is_not_evaluated_again(run: Place, probe: Callable[..., Any]) -> None:
     write(run, 10)
     write(run, 20)
     for there in (0, 2):

@@ -47,7 +47,7 @@ def pool() -> Iterator[Pool]:
     made.close()
 
 
-def judged(evaluators: Any, task: Task) -> dict[str, Any]:
+def evaluated(evaluators: Any, task: Task) -> dict[str, Any]:
     return probe(evaluators, task, PixelFeatures(), torch.float32, Linear(COSTS))
 
 
@@ -59,7 +59,7 @@ def scores(result: dict[str, Any]) -> list[float]:
 def test_actors_give_what_evaluators_here_give(pool: Pool, bands: Task, here: Callable[..., Any]) -> None:
     evaluators = here(2)
     assert load(pool, [bands]) == load(evaluators, [bands])
-    assert scores(judged(pool, bands)) == pytest.approx(scores(judged(evaluators, bands)), abs=0.006)
+    assert scores(evaluated(pool, bands)) == pytest.approx(scores(evaluated(evaluators, bands)), abs=0.006)
     assert pool.replaced == 0
 
 
@@ -70,7 +70,7 @@ def test_what_actors_hold_is_added_up_by_node(pool: Pool) -> None:
 @pytest.mark.system
 def test_an_actor_that_is_killed_at_any_time_is_replaced_and_the_result_is_the_same(pool: Pool, bands: Task) -> None:
     checksum = load(pool, [bands])
-    unbroken = judged(pool, bands)
+    unbroken = evaluated(pool, bands)
     kills = []
 
     class Killing:
@@ -94,7 +94,7 @@ def test_an_actor_that_is_killed_at_any_time_is_replaced_and_the_result_is_the_s
 
     killing = Killing()
     assert load(killing, [bands]) == checksum
-    assert scores(judged(killing, bands)) == scores(unbroken)
+    assert scores(evaluated(killing, bands)) == scores(unbroken)
     assert kills == [1, 4, 12, 29, 50]
     assert pool.replaced == len(kills)
 
@@ -112,7 +112,7 @@ def test_an_actor_that_is_killed_while_it_computes_is_replaced_too(pool: Pool, b
         assert len(pool.each("encode", "bands", PixelFeatures(), torch.float32)) == 2
     killer.join()
     assert pool.replaced == 1
-    assert scores(judged(pool, bands))[0] > 0.7
+    assert scores(evaluated(pool, bands))[0] > 0.7
 
 
 class Shifting(Evaluator):
@@ -248,7 +248,7 @@ class Deadly:
 @pytest.mark.system
 def test_an_actor_that_dies_again_and_again_ends_it_with_one_sentence(pool: Pool, bands: Task) -> None:
     load(pool, [bands])
-    told = rf"evaluation actor 0 died {MAX_DEATHS + 1} times while it was asked to gather .*: give it more memory"
+    told = rf"evaluation actor 0 died {MAX_DEATHS + 1} times during the call gather .*: give it more memory"
     with pytest.raises(ClusterError, match=told):
         pool.each("gather", "bands", Deadly())
 

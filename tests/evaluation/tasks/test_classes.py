@@ -52,7 +52,7 @@ def test_what_cannot_be_known_is_told(first: Classes, second: Classes, note: str
         (train(ALL), held(ALL, ABC), r"F/test-\*\.tar has a dataset.json that names .* F/train-.* has none"),
         (train(ALL, ABC), held(TWO, None, "F/0.tar", {0: "ant", 1: "cat"}), r"class 1 is 'bee' in .* but 'cat'"),
         (train(ALL, None, {1: "bee"}), held(TWO, None, "", {1: "cat"}), r"class 1 is 'bee' in .* but 'cat' in F/t"),
-        (train(TWO, AB), held(TWO, None, "F/test-000000.tar"), r"beside F/test-000000\.tar .* does not know that"),
+        (train(TWO, AB), held(TWO, None, "F/test-000000.tar"), r"beside F/test-000000\.tar .* does not list that"),
     ],
 )  # fmt: skip
 def test_numbers_that_mean_other_classes_are_refused(first: Classes, second: Classes, sentence: str) -> None:

@@ -111,7 +111,7 @@ def write_named(folder: Path, split: str, names: list[str], labels: list[int]) -
 ANIMALS = ["ant", "bee", "cat"]
 
 
-def test_splits_of_two_calls_are_judged_where_their_classes_are_the_same(tmp_path: Path) -> None:
+def test_splits_of_two_calls_can_be_used_where_their_classes_are_the_same(tmp_path: Path) -> None:
     write_named(tmp_path / "train", "train", ANIMALS, [0, 1, 2] * 10)
     write_named(tmp_path / "test", "photos", ANIMALS, [0, 2, 2, 1])
     task = opened(tmp_path)
@@ -130,7 +130,7 @@ def test_a_shard_that_was_put_beside_others_of_ours_is_refused(tmp_path: Path) -
     write_named(tmp_path / "other", "test", ["ant", "cat"], [0, 1, 0, 1])
     write_named(tmp_path, "train", ANIMALS, [0, 1, 2] * 10)
     (tmp_path / "other" / "test-000000.tar").rename(tmp_path / "test-000000.tar")
-    with pytest.raises(DataError, match=r"beside .*/test-000000\.tar names classes but does not know that shard"):
+    with pytest.raises(DataError, match=r"beside .*/test-000000\.tar names classes but does not list that shard"):
         opened(tmp_path)
     for name in ("dataset.json", "index.npz"):
         (tmp_path / name).unlink()
@@ -191,7 +191,7 @@ def test_splits_of_one_call_share_their_classes_and_what_lacks_is_told(tmp_path:
     assert task.notes == ("there are no test images of ant, bee: no accuracy is known of them",)
 
 
-def test_validation_images_judge_where_there_are_no_test_images(tmp_path: Path) -> None:
+def test_validation_images_are_used_where_there_are_no_test_images(tmp_path: Path) -> None:
     write(tmp_path, "train", [0, 1] * 10)
     write(tmp_path, "val", [0, 1, 1])
     task = opened(tmp_path)
