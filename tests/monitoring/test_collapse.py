@@ -8,13 +8,13 @@ from dcgan_dist.monitoring.collapse import (
     OSCILLATING_DRIFT,
     REPEATING_SPREAD,
     WINDOW_IMAGES,
-    WON_LOSS,
-    WON_SCORE,
+    WON,
     Finding,
     Health,
 )
 
 EVERY = 1_000
+WON_LOSS, WON_SCORE = WON["bce"]
 
 
 def findings(values_at: Callable[[int], dict[str, float]], images: int = 100_000) -> list[Finding]:
