@@ -164,7 +164,7 @@ def test_what_is_not_as_asked_is_told_in_a_sentence(folder: Path, old: str, new:
         ("def maps(self, images): return [images.flatten(1)]", "something else than a list of maps"),
     ],
 )
-def test_a_discriminator_that_cannot_be_judged_is_told_before_a_run_that_is_probed(
+def test_a_discriminator_without_maps_is_refused_before_a_run_that_is_probed(
     folder: Path, maps: str, told: str
 ) -> None:
     (folder / "mine.py").write_text(

@@ -1,4 +1,4 @@
-"""A run whose checkpoints are judged beside it: an evaluation actor is killed while it judges, and then all of it."""
+"""A run whose checkpoints are evaluated beside it: an evaluation actor is killed while it works, and then all of it."""
 
 import json
 import os
@@ -38,7 +38,7 @@ SETTINGS = [
 
 @pytest.fixture
 def labeled(tmp_path: Path) -> Path:
-    """Three classes that differ in a band, enough of them that a checkpoint is judged for some seconds."""
+    """Three classes that differ in a band, enough of them that an evaluation takes some seconds."""
     random = np.random.default_rng(0)
     for split, number in (("train", 4_000), ("test", 1_000)):
         with ShardWriter(Place(str(tmp_path / "bands")), split, 4_000) as writer:
@@ -49,8 +49,8 @@ def labeled(tmp_path: Path) -> Path:
     return tmp_path / "bands"
 
 
-def being_judged(run: Place, done: set[str]) -> str | None:
-    """The checkpoint that is being judged now, where it is none of those that were seen before."""
+def under_evaluation(run: Place, done: set[str]) -> str | None:
+    """The checkpoint that is being evaluated now, unless it is one of those that were seen before."""
     names = (name for name, manifest in manifests(run).items() if manifest.get("probe") == "reads")
     return next((name for name in names if name not in done), None)
 
@@ -71,14 +71,14 @@ def wait_for(what: Callable[[], Any]) -> Any:
     return found
 
 
-def test_what_is_killed_while_it_judges_is_done_once_all_the_same(
+def test_an_evaluation_that_is_killed_is_done_once_all_the_same(
     train_command: Any, labeled: Path, tmp_path: Path
 ) -> None:
     process = train_command.start(*SETTINGS, "--name=run", f"--probe=bands={labeled}")
     folder = tmp_path / "runs" / "run"
     run = Place(str(folder))
 
-    first = wait_for(lambda: being_judged(run, set()))
+    first = wait_for(lambda: under_evaluation(run, set()))
     (actor,) = (pid for pid, command in train_command.left().items() if command.startswith("ray::_Actor"))
     os.kill(actor, signal.SIGKILL)
     result = wait_for(lambda: results(folder).get(first))
@@ -87,7 +87,7 @@ def test_what_is_killed_while_it_judges_is_done_once_all_the_same(
     assert others != actor
     assert len(attempts(run)) == 1, "training has not been disturbed"
 
-    second = wait_for(lambda: being_judged(run, set(results(folder))))
+    second = wait_for(lambda: under_evaluation(run, set(results(folder))))
     os.kill(process.pid, signal.SIGKILL)
     output, _ = process.communicate(timeout=60)
     assert "evaluation actor 0 has died" in output

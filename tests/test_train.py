@@ -726,28 +726,28 @@ def test_the_time_limit_ends_a_run_with_a_checkpoint(train_here: Any, tmp_path: 
     assert (tmp_path / "runs" / "long" / "samples" / f"{record['images']:09}-raw.png").is_file()
 
 
-class NoJudge:
-    """A judge that finds nothing; `asked`: for the results of which checkpoints."""
+class FailingEvaluator:
+    """Evaluates nothing; `requested`: the checkpoints that it was to evaluate."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.requested: list[str] = []
 
     def compute(self, job: ProbeJob, go_on: Callable[[], None]) -> dict[str, Any]:
-        self.asked.append(job.checkpoint)
+        self.requested.append(job.checkpoint)
         raise ValueError("no features are left")
 
 
-def trial(settings: Settings, *, resume: bool) -> tuple[Launch, NoJudge]:
+def trial(settings: Settings, *, resume: bool) -> tuple[Launch, FailingEvaluator]:
     """A run in this process, as a sweep drives it."""
-    judge = NoJudge()
+    evaluator = FailingEvaluator()
     tasks = open_tasks(replace(scenes32(), probe=replace(scenes32().probe, tasks="rooms")), None)
     return Launch(
-        TrainOptions(resume=settings.name if resume else "", settings=settings), SharedBySweep(judge, tasks)
-    ), judge
+        TrainOptions(resume=settings.name if resume else "", settings=settings), SharedBySweep(evaluator, tasks)
+    ), evaluator
 
 
 @pytest.mark.system
-def test_a_trial_ends_where_nobody_can_judge_it(
+def test_a_trial_ends_where_its_checkpoints_cannot_be_evaluated(
     after_first_run: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = (tmp_path / "runs" / "first" / "settings.yaml").read_text()
@@ -772,15 +772,15 @@ def test_a_trial_ends_where_nobody_can_judge_it(
         launch.train()
 
 
-def test_a_trial_that_is_trained_is_only_judged(
+def test_a_trial_that_is_trained_is_only_evaluated(
     after_first_run: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     text = (tmp_path / "runs" / "first" / "settings.yaml").read_text()
-    launch, judge = trial(from_yaml(text, "first"), resume=True)
+    launch, evaluator = trial(from_yaml(text, "first"), resume=True)
     launch.preflight()
     launch.open_data()
     with pytest.raises(DcganDistError, match="no features are left"):
         launch.train()
-    assert judge.asked == ["000000000160"]
+    assert evaluator.requested == ["000000000160"]
     assert len(attempts(Place("runs") / "first")) == 1, "nothing was trained"

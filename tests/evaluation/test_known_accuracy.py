@@ -17,7 +17,7 @@ from dcgan_dist.model.published_weights import load_published
 from dcgan_dist.storage import Place
 
 KNOWN, COST = 0.6805, 1e-4
-"""Test accuracy of `LinearSVC(C=1e-4)` on 12,288 features (four layers), 4,000 images to learn from, 2,000 to judge."""
+"""Test accuracy of `LinearSVC(C=1e-4)` on 12,288 features (four layers), 4,000 training and 2,000 test images."""
 
 
 def first(task: Task, train: int, test: int) -> Task:

@@ -64,8 +64,8 @@ def test_trials_are_ranked_by_values_at_equally_many_images(case: str) -> None:
         assert placed.value == found[placed.number][placed.at]
 
 
-def test_two_equal_trials_are_equal_whenever_they_were_judged() -> None:
-    """Whatever of two equal trials was judged by now, no value of the one beats another value of the other."""
+def test_two_equal_trials_are_equal_whenever_they_were_evaluated() -> None:
+    """Whatever of two equal trials was evaluated by now, no value of the one beats another value of the other."""
     curve = {100: 0.5, 300: 0.8, 900: 0.6}
     for one, other in itertools.product([[100], [100, 300], [300], [100, 300, 900], [900]], repeat=2):
         found = {0: {at: curve[at] for at in one}, 1: {at: curve[at] for at in other}}

@@ -81,7 +81,7 @@ def folder(tmp_path: Path) -> SweepFolder:
     return sweep
 
 
-def test_a_trial_is_a_line_with_the_age_of_what_was_judged(folder: SweepFolder) -> None:
+def test_a_trial_is_a_line_with_the_age_of_what_was_evaluated(folder: SweepFolder) -> None:
     rows = list(csv.DictReader(io.StringIO(as_csv(read_results(folder, JUDGED, AT)))))
     assert [row["state"] for row in rows] == ["finished", "cut", "unfinished"]
     first, second, third = rows

@@ -61,7 +61,7 @@ def wait_for(what: Callable[[], Any], seconds: float = 180) -> Any:
 
 
 def reading(sweep: Path) -> bool:
-    """Whether a checkpoint of a trial is being judged."""
+    """Whether a checkpoint of a trial is being evaluated."""
     runs = [Place(str(run)) for run in (sweep / "trials").glob("0*")]
     return any(found.get("probe") == "reads" for run in runs for found in manifests(run).values())
 
@@ -86,11 +86,11 @@ def test_a_sweep_leaves_runs_a_table_and_settings_that_give_its_best_again(
     options = [*TINY, "--name=sweep", "--images=24000", "--trials=2", "--at-once=2"]
     process = sweep_command.start(*options, *SEARCH)
     sweep = tmp_path / "runs" / "sweep"
-    # The judge dies in mid-probe, and its pool with it: others do what it was asked.
+    # The actor dies during a probe, and its pool with it: its replacement computes what was requested.
     wait_for(lambda: reading(sweep) or process.poll() is not None)
-    judges = [pid for pid, name in sweep_command.left().items() if name.startswith("ray::_EvaluationActor")]
-    assert len(judges) == 1
-    os.kill(judges[0], signal.SIGKILL)
+    owners = [pid for pid, name in sweep_command.left().items() if name.startswith("ray::_EvaluationActor")]
+    assert len(owners) == 1
+    os.kill(owners[0], signal.SIGKILL)
     output, _ = process.communicate(timeout=280)
     assert process.returncode == 0, output
     rows = list(csv.DictReader((sweep / "results.csv").open()))
@@ -115,9 +115,9 @@ def test_a_sweep_leaves_runs_a_table_and_settings_that_give_its_best_again(
     assert (best["state"], best["compared_images"]) == ("finished", "24000")
     assert {row["compared_images"] for row in rows} <= {str(at) for at in rungs(24_000)}
     for row in rows:
-        judged = {found["images"] for found in read_probed(Place(str(sweep / "trials" / row["run"])))}
-        assert all(first_after(rungs(24_000), images, 64) for images in judged), "no checkpoint but those of the rungs"
-        assert int(row["objective_images"]) == max(judged)
+        evaluated = {found["images"] for found in read_probed(Place(str(sweep / "trials" / row["run"])))}
+        assert all(first_after(rungs(24_000), images, 64) for images in evaluated), "only checkpoints of the rungs"
+        assert int(row["objective_images"]) == max(evaluated)
     assert re.search(
         rf"^best         trial {best['trial']}: \S*python -m dcgan_dist.train --config ", output, re.MULTILINE
     )
@@ -193,8 +193,8 @@ def test_a_stopped_and_a_killed_sweep_repeat_no_trial_and_lose_none(sweep_comman
 @pytest.mark.ray
 @pytest.mark.timeout(600)
 def test_a_bad_trial_of_a_population_goes_on_from_a_good_ones_checkpoint(sweep_command: Any, tmp_path: Path) -> None:
-    # Small batches take long: each trial is judged several times. With its rate trial 1 learns nothing, so that it is
-    # the worse one whichever of the two was judged last, but for the first time, when the other one knows no more.
+    # Small batches take long: each trial is evaluated several times. With its rate trial 1 learns nothing, so it is the
+    # worse one whichever of the two was evaluated last, but for the first time, when the other one knows no more.
     status, output = sweep_command.run(
         *(*TINY, "--name=sweep", "--images=9000", "--trials=2", "--at-once=2", "--scheduler=pbt", "--batch-size=8"),
         *("--search", "lr=loguniform(1e-20,1e-3)", "beta1=uniform(0,0.9)"),

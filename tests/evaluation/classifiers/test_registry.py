@@ -35,11 +35,11 @@ def test_neighbours_vote_as_those_of_scikit_learn(k: int, parts: int, bands: Tas
     learned = nearest.learn(places, k)
     others = KNeighborsClassifier(k, algorithm="brute").fit(pixels(bands, "train")[places], bands.train.labels[places])
     asked = np.array([3, 400, 899, *range(500, 600)])
-    for judged, images, labels in (
+    for places, images, labels in (
         (None, pixels(bands, "test"), bands.test.labels),
         (asked, pixels(bands, "train")[asked], bands.train.labels[asked]),
     ):
-        counts = nearest.confusion(learned, judged)
+        counts = nearest.confusion(learned, places)
         told = others.predict(images)
         expected = np.zeros((3, 3), np.int64)
         np.add.at(expected, (labels, told), 1)
