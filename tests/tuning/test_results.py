@@ -27,7 +27,10 @@ BASE = replace(scenes32(), images=TOTAL, storage="runs", on_collapse="warn")
 
 
 def write_run(run: Path, settings: Settings, points: list[tuple[int, float]], probed: list[tuple[int, float]]) -> None:
-    """A run with a point of the curves, (images, loss), and with what was found of checkpoints, (images, accuracy)."""
+    """A run with points of the curves, (images, loss), and results of the task rooms, (images, accuracy).
+
+    Those of another task come after each, and would rank the trials the other way.
+    """
     run.mkdir(parents=True)
     (run / "settings.yaml").write_text(to_yaml(settings))
     lines: list[dict[str, object]] = [
@@ -46,12 +49,13 @@ def write_run(run: Path, settings: Settings, points: list[tuple[int, float]], pr
             "checkpoint": f"{images:012d}",
             "step": images // settings.optimization.batch_size,
             "images": images,
-            "task": "rooms",
-            "accuracy": accuracy,
-            "low": accuracy - 0.01,
-            "high": accuracy + 0.01,
+            "task": task,
+            "accuracy": right,
+            "low": right - 0.01,
+            "high": right + 0.01,
         }
         for images, accuracy in probed
+        for task, right in (("rooms", accuracy), ("other", 1 - accuracy))
     ]
     (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
 
