@@ -34,6 +34,7 @@ def bce(settings: OptimizationSettings) -> Losses:
 
 
 BUILT_IN: Mapping[str, Callable[[OptimizationSettings], Losses]] = {"bce": bce}
+"""By name. Each sums over the images by itself; a user's own gives one value per image, which is summed here."""
 
 
 def make_losses(settings: OptimizationSettings, code: Code = NO_CODE) -> Losses:

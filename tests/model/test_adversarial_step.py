@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dcgan_dist.errors import CheckpointError, SettingsError
-from dcgan_dist.model.adversarial_step import AdversarialStep, learning_rate, make_losses, scale
+from dcgan_dist.errors import CheckpointError
+from dcgan_dist.model.adversarial_step import AdversarialStep, learning_rate, scale
 from dcgan_dist.model.dcgan import Discriminator, Generator, build_networks
 from dcgan_dist.model.precision import resolve_precision
 from dcgan_dist.settings import NetworkSettings, OptimizationSettings
@@ -156,33 +156,6 @@ def test_update_of_the_discriminator_leaves_no_gradient_on_the_generator() -> No
 
 def test_metrics_do_not_hold_the_graph() -> None:
     assert not any(value.requires_grad or value.dim() for value in run(make(EXACT), range(1))[0].values())
-
-
-def own_loss(settings: OptimizationSettings) -> tuple[Any, Any]:
-    return lambda real, generated: settings.lr * (2 * real - generated), lambda generated: settings.lr * generated
-
-
-def test_a_users_own_loss_is_summed_over_the_images_and_knows_the_settings() -> None:
-    settings = replace(EXACT, loss="mine:loss", lr=3.0)
-    of_discriminator, of_generator = make_losses(settings, {"mine:loss": own_loss})
-    real, generated = torch.tensor([1.0, 2.0, 4.0]), torch.tensor([10.0, 20.0, 40.0])
-    assert of_discriminator(real, generated).item() == 3 * (2 * 7 - 70)
-    assert of_generator(generated).item() == 3 * 70
-
-
-@pytest.mark.parametrize(
-    ("made", "told"),
-    [
-        ((lambda real, generated: real.mean(), lambda generated: generated), r"shape \[\] for logits of shape \[3\]"),
-        (lambda real, generated: real, "needs to return two functions"),
-        ((lambda real, generated: real,), "needs to return two functions"),
-        ((lambda real, generated: real, 1), "needs to return two functions"),
-    ],
-)
-def test_a_users_own_loss_that_is_none_is_refused(made: Any, told: str) -> None:
-    settings = replace(EXACT, loss="mine:loss")
-    with pytest.raises(SettingsError, match=rf"optimization\.loss is mine:loss, which .*{told}"):
-        make_losses(settings, {"mine:loss": lambda settings: made})[0](torch.zeros(3), torch.zeros(3))
 
 
 # Optimizer

@@ -1,9 +1,12 @@
 """Losses against PyTorch's own, and the places that name them against each other."""
 
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
 
+from dcgan_dist.errors import SettingsError
 from dcgan_dist.model.losses import BUILT_IN, make_losses
 from dcgan_dist.monitoring.collapse import WON
 from dcgan_dist.settings import LOSSES, OptimizationSettings
@@ -39,3 +42,30 @@ def test_every_loss_has_gradients_for_both_networks(loss: str) -> None:
     generated.grad = None
     generator(generated).backward()  # type: ignore[no-untyped-call]
     assert (generated.grad <= 0).all()  # type: ignore[operator]
+
+
+def own_loss(settings: OptimizationSettings) -> tuple[Any, Any]:
+    return lambda real, generated: settings.lr * (2 * real - generated), lambda generated: settings.lr * generated
+
+
+def test_a_users_own_loss_is_summed_over_the_images_and_knows_the_settings() -> None:
+    settings = OptimizationSettings(loss="mine:loss", lr=3.0)
+    of_discriminator, of_generator = make_losses(settings, {"mine:loss": own_loss})
+    real, generated = torch.tensor([1.0, 2.0, 4.0]), torch.tensor([10.0, 20.0, 40.0])
+    assert of_discriminator(real, generated).item() == 3 * (2 * 7 - 70)
+    assert of_generator(generated).item() == 3 * 70
+
+
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        ((lambda real, generated: real.mean(), lambda generated: generated), r"shape \[\] for logits of shape \[3\]"),
+        (lambda real, generated: real, "needs to return two functions"),
+        ((lambda real, generated: real,), "needs to return two functions"),
+        ((lambda real, generated: real, 1), "needs to return two functions"),
+    ],
+)
+def test_a_users_own_loss_that_is_none_is_refused(made: Any, told: str) -> None:
+    settings = OptimizationSettings(loss="mine:loss")
+    with pytest.raises(SettingsError, match=rf"optimization\.loss is mine:loss, which .*{told}"):
+        make_losses(settings, {"mine:loss": lambda settings: made})[0](torch.zeros(3), torch.zeros(3))
