@@ -13,7 +13,7 @@ from dcgan_dist.monitoring.sinks.sink import Sink
 
 
 class Prometheus(Sink):
-    """Sets one gauge for each metric, tagged with the run's name; without Ray in this process it does nothing."""
+    """Sets one gauge for each metric, tagged with the run's name; none of single ranks, and none without Ray."""
 
     name = "Prometheus"
 
@@ -23,7 +23,9 @@ class Prometheus(Sink):
     def scalars(self, images: int, values: Mapping[str, float]) -> None:
         if ray.is_initialized():
             for name, value in values.items():
-                _gauge(name).set(value, tags={"run": self._run})
+                # A gauge keeps its last value: that of a rank would stay when the run goes on without the rank.
+                if not name.startswith("worker/"):
+                    _gauge(name).set(value, tags={"run": self._run})
 
 
 # Ray wants one object a name in a process, however many runs there are in it.
