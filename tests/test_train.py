@@ -27,6 +27,7 @@ import ray
 import simplejpeg
 import torch
 from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import dcgan_dist.train
 import dcgan_dist.training.launch
@@ -206,8 +207,12 @@ def test_a_run_leaves_what_it_promises(train: Any, tmp_path: Path) -> None:
     # Samples are measured every 160 images, which are 10 steps; the first time there is nothing to have drifted from.
     both = {"samples/spread", "samples/drift"}
     measures = {10: {"samples/spread"}, 20: both, 30: both, 40: both}
-    assert [name for name in names | both if not describe(name)] == []
     assert all(set(point["values"]) == names | measures.get(point["step"], set()) for point in points)
+    board = EventAccumulator(str(run / "tensorboard")).Reload()
+    tags = board.Tags()
+    assert set(tags["scalars"]) == names | both
+    assert set(tags["images"]) == {"samples/raw", "walk/raw"}
+    assert [tag for tag in tags["scalars"] + tags["images"] if not describe(tag)] == []
     assert len(list((run / "checkpoints").iterdir())) == 4
     lines = [line for line in output.splitlines() if line.startswith(BEGINNING)]
     assert [line[: len(start)] for line, start in zip(lines, BEGINNING, strict=True)] == list(BEGINNING)

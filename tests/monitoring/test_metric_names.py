@@ -9,6 +9,8 @@ import pytest
 import dcgan_dist
 from dcgan_dist.monitoring.metric_names import METRICS, describe
 from dcgan_dist.monitoring.stragglers import Ranks
+from dcgan_dist.training.step_metrics import StepMetrics
+from tests.model.test_adversarial_step import EXACT, make, run
 from tests.monitoring.test_stragglers import heard
 
 PACKAGE = Path(dcgan_dist.__file__).parent
@@ -25,6 +27,14 @@ def test_what_the_code_logs_is_described() -> None:
     }
     assert len(texts) > 10
     assert [name for name in texts if not describe(name)] == []
+
+
+def test_what_steps_log_is_described() -> None:
+    metrics = StepMetrics(EXACT.batch_size, None)
+    metrics.add(run(make(EXACT), range(1))[0])
+    values = metrics.take()
+    assert len(values) >= 9
+    assert [name for name in values if not describe(name)] == []
 
 
 def test_shares_of_ranks_are_described() -> None:
