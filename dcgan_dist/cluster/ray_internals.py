@@ -1,7 +1,8 @@
 """What is used of Ray beyond its documented interface: look here first when Ray's version changes.
 
-`data/streaming/backpressure.py` is the one other file that does so: it is a policy inside of Ray's executor. Ray is
-imported when it is used, because its environment is set before (`connect.py`).
+`data/streaming/backpressure.py`, `data/streaming/source.py` and `tuning/scheduling.py` rely on more of it: they have
+classes that inherit from Ray's. Each function here imports Ray by itself, for Ray's environment has to be set before
+(`connect.py`).
 """
 
 import json
