@@ -215,6 +215,11 @@ def test_kubernetes_files_are_compared_with_a_definition(
     assert problems_of(file, None) == []
 
 
+def test_an_error_is_told_by_its_first_line_or_its_kind() -> None:
+    assert cluster.check._first_line(ValueError("\n no region\nat all")) == "no region"
+    assert cluster.check._first_line(ValueError(" \n")) == "ValueError"
+
+
 def test_all_files_that_make_clusters_are_checked() -> None:
     found = [str(file.relative_to(ROOT)) for file in files()]
     assert found[0] == "cluster.yaml"

@@ -117,16 +117,17 @@ def test_the_images_held_out_are_not_learned_from_while_c_is_chosen(bands: Task,
     assert all(one["held_out_accuracy"] < 0.25 for one in tried)
 
 
-def test_a_single_draw_has_no_deviation(bands: Task, here: Callable[..., Any]) -> None:
+@pytest.mark.parametrize("draws", [1, 2])
+def test_a_single_draw_has_no_deviation(draws: int, bands: Task, here: Callable[..., Any]) -> None:
     told: list[str] = []
-    task = replace(bands, all_labels=False, few=FewLabels(per_class=20, choosing=1, draws=1))
+    task = replace(bands, all_labels=False, few=FewLabels(per_class=20, choosing=1, draws=draws))
     evaluators = here(1)
     load(evaluators, [task])
     result = probe(evaluators, task, PixelFeatures(), torch.float32, Linear((1e-3,)), told.append)
     few = result["few_labels"]
-    assert few["sd"] == 0
-    assert few["low"] == few["accuracy"] == few["high"] == few["draws"][0]
-    assert told[-1] == "20 labels a class, draw 1 of 1"
+    assert few["sd"] == (0 if draws == 1 else pytest.approx(stdev(few["draws"])))
+    assert (few["sd"] > 0) == (few["low"] < few["accuracy"] < few["high"]) == (draws == 2)
+    assert told[-1] == f"20 labels a class, draw {draws} of {draws}"
     assert "all_labels" not in result
 
 

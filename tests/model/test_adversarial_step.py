@@ -154,6 +154,20 @@ def test_update_of_the_discriminator_leaves_no_gradient_on_the_generator() -> No
     assert not gradients(step.generator)
 
 
+def test_a_users_own_loss_is_what_is_trained_on() -> None:
+    """Here ours with the two kinds of images exchanged, in D only."""
+
+    def exchanged(settings: OptimizationSettings) -> tuple[Any, Any]:
+        return lambda real, made: -F.logsigmoid(-real) - F.logsigmoid(made), lambda made: -F.logsigmoid(made)
+
+    settings = replace(ALTERNATE, loss="mine:loss")
+    networks = build_networks(NETWORKS, 1, CPU, torch.float64, settings.channels_last)
+    step = AdversarialStep(*networks, settings, 100, code={"mine:loss": exchanged})
+    found, ours = step(*batch(1), 1), make(ALTERNATE)(*batch(1), 1)
+    assert found["score/real"] == ours["score/real"]
+    assert found["loss/discriminator"].item() != pytest.approx(ours["loss/discriminator"].item(), rel=1e-3)
+
+
 def test_metrics_do_not_hold_the_graph() -> None:
     assert not any(value.requires_grad or value.dim() for value in run(make(EXACT), range(1))[0].values())
 
@@ -205,6 +219,21 @@ def test_learning_rate_falls_in_a_line_over_the_last_part(decay: float, step: in
     assert learning_rate(settings, step, 100) == pytest.approx(1e-3 * share, abs=1e-18)
 
 
+@pytest.mark.parametrize("tensors", [False, True])
+def test_both_optimizers_get_the_rate_of_the_step(tensors: bool) -> None:
+    """Also where it is a tensor, which a CUDA graph reads: that stays the same one."""
+    step = make(replace(EXACT, lr=1e-3, decay=0.5))
+    groups = [
+        group for name in ("generator", "discriminator") for group in getattr(step, f"{name}_optimizer").param_groups
+    ]
+    rates = [torch.tensor(0.0, dtype=torch.float64) for _ in groups]
+    for group, rate in zip(groups, rates, strict=True):
+        group["lr"] = rate if tensors else 0.0
+    step.set_learning_rate(75)
+    assert [float(group["lr"]) for group in groups] == pytest.approx([5e-4] * 2)
+    assert all((group["lr"] is rate) == tensors for group, rate in zip(groups, rates, strict=True))
+
+
 # Schedules
 
 
@@ -248,6 +277,7 @@ def test_scale_maps_bytes_to_the_range_of_tanh() -> None:
     for dtype, error in ((torch.float64, 1e-15), (torch.float32, 1e-7), (torch.bfloat16, 2**-9)):
         found = scale(every, torch.empty(0, dtype=dtype))
         assert found.dtype == dtype
+        assert scale(every, torch.empty(0, dtype=dtype, device="meta")).device.type == "meta"
         np.testing.assert_allclose(found.double(), np.arange(256) / 127.5 - 1, rtol=0, atol=error)
 
 
@@ -340,6 +370,9 @@ def test_state_of_other_networks_is_refused() -> None:
     wide = NetworkSettings(image_size=16, generator_maps=5, discriminator_maps=4, latent_size=6)
     with pytest.raises(CheckpointError, match=r"generator does not fit .* is 160x6 but needs to be 96x6"):
         make(EXACT).load_state_dict(make(EXACT, networks=wide).state_dict())
+    many = NetworkSettings(image_size=16, generator_maps=3, discriminator_maps=5, latent_size=6)
+    with pytest.raises(CheckpointError, match="the checkpoint's discriminator does not fit"):
+        make(EXACT).load_state_dict(make(EXACT, networks=many).state_dict())
     deep = NetworkSettings(structure="3x3", image_size=16, generator_maps=3, discriminator_maps=4, latent_size=6)
     with pytest.raises(CheckpointError, match="does not fit the settings"):
         make(EXACT).load_state_dict(make(EXACT, networks=deep).state_dict())

@@ -18,7 +18,7 @@ from torch.distributed import DistBackendError
 
 from dcgan_dist.errors import ClusterError, DataError
 from dcgan_dist.settings import Settings
-from dcgan_dist.training.failures import explain, loss, of_a_step
+from dcgan_dist.training.failures import causes, explain, loss, of_a_step
 
 
 def test_a_gpu_that_is_too_small_is_told_in_one_sentence() -> None:
@@ -125,6 +125,12 @@ def test_a_process_that_is_gone_is_a_loss_where_it_was_the_only_one() -> None:
         health_check_failure = ActorDiedError()
 
     assert loss(in_group(WorkerHealthCheckFailedError())) == "the worker of rank 0 died: it was killed, or crashed"
+
+
+def test_each_cause_is_told_once_though_they_lead_to_each_other() -> None:
+    first, second = ValueError("first"), KeyError("second")
+    first.__cause__, second.__context__ = second, first
+    assert list(causes(first)) == [first, second]
 
 
 def test_a_defect_is_no_loss() -> None:

@@ -118,6 +118,7 @@ def settings(batch_size: int = 64, steps: int = 10, measure_images: int = 10_000
         ("samples/drift", settings(measure_images=5_000), 90_000, ""),
         ("loss/generator", settings(), 5_760, ""),
         ("loss/generator", settings(batch_size=128), 5_760, "--monitoring.steps 5, or --images 11_520 or more"),
+        ("loss/generator", settings(steps=2), 576, "--monitoring.steps 1, or --images 1_152 or more"),
         ("loss/generator", settings(steps=1), 500, "--images 576 or more"),
         ("probe/rooms/accuracy", settings(), 640, ""),
     ],

@@ -69,6 +69,12 @@ def test_a_population_keeps_within_what_is_searched() -> None:
     assert explored == {"number": 3, "optimization.lr": 1e-3, "optimization.beta1": 0.5}
 
 
+def test_there_is_no_room_for_all_trials_unless_somebody_says_so() -> None:
+    scheduler = make_scheduler("pbt", "max", TOTAL, SPACE, 0)
+    assert isinstance(scheduler, Population)
+    assert not scheduler.all_at_once
+
+
 def test_a_population_changes_only_what_can_change_in_mid_run() -> None:
     require_changeable(SPACE)
     with pytest.raises(SettingsError, match=r"--search optimization\.batch_size cannot change in mid-run"):

@@ -106,6 +106,19 @@ def test_optuna_proposes_the_same_with_the_same_seed() -> None:
     assert proposed(3) != proposed(4)
 
 
+def test_optuna_looks_for_the_better_end() -> None:
+    for mode, direction in (("max", "MAXIMIZE"), ("min", "MINIMIZE")):
+        assert OptunaChooser(SPACE, 0, mode, 900)._study.direction.name == direction  # type: ignore[arg-type]
+
+
+def test_optuna_hears_of_a_trial_that_ended_before_its_first_value(folder: SweepFolder) -> None:
+    chooser = OptunaChooser(SPACE, 0, "max", 900)
+    given = suggestions(folder, chooser=chooser, new=[1])
+    given.suggest("a")
+    given.on_trial_complete("a")
+    assert [trial.state.name for trial in chooser._study.trials] == ["FAIL"]
+
+
 def test_optuna_searches_the_same_values_as_others() -> None:
     space = {"lr": Numbers(1e-5, 1e-1, log=True), "beta1": Numbers(0.1, 0.9), "maps": Numbers(3, 7, whole=True)}
     of = optuna.distributions

@@ -677,11 +677,12 @@ def test_fingerprint_changes_with_every_shard(tmp_path: Path) -> None:
     shards = expand(f"{tmp_path}/*.tar")
     first = fingerprint(shards)
     assert fingerprint(shards) == first
+    assert len(bytes.fromhex(first)) == 8
     assert fingerprint(shards[:2]) != first
     assert fingerprint(shards[::-1]) != first
     os.utime(shards[1].local_path, ns=(1, 1))
     assert fingerprint(shards) != first
-    with pytest.raises(MissingFile):
+    with pytest.raises(MissingFile, match=r"gone\.tar does not exist"):
         fingerprint([*shards, here(tmp_path, "gone.tar")])
 
 
@@ -715,6 +716,7 @@ def test_a_part_of_an_index_keeps_what_is_known_of_the_whole(tmp_path: Path) -> 
     assert (part.classes, part.image_size) == (("cat", "dog", "hen"), 64)
     assert part.shard_bytes == (index.shard_bytes[2], index.shard_bytes[0])
     assert part.label.tolist() == [0, 0, 1, 2]
+    assert (part.shard.tolist(), part.shard.dtype) == ([0, 1, 1, 1], np.int32)
     assert (part.torn, part.passed) == ((None, None), ((), ()))
     plain = dataclasses.replace(index, torn=(), passed=())
     assert (plain.select(index.shards[:1]).torn, plain.select(index.shards[:1]).passed) == ((), ())

@@ -76,6 +76,16 @@ def test_a_discriminator_without_batch_normalization_is_not_said_to_have_statist
     assert of_random(networks, 0).recipe["statistics"] == "no layers of batch normalization"
 
 
+def test_statistics_of_whatever_batch_are_told() -> None:
+    def build_without(settings: NetworkSettings) -> tuple[nn.Module, nn.Module]:
+        discriminator = Discriminator()
+        discriminator.norm, discriminator.other = nn.Identity(), nn.BatchNorm2d(2, track_running_stats=False)
+        return nn.Linear(1, 1), discriminator
+
+    recipe = of_random(SETTINGS, 0, {"tests:build": build_without}).recipe
+    assert recipe["statistics"] == "of whatever images are computed together"
+
+
 def test_a_discriminator_without_maps_is_told() -> None:
     with pytest.raises(SettingsError, match=r"networks\.factory tests:build has no method maps"):
         of_random(SETTINGS, 3, {"tests:build": lambda settings: (nn.Linear(1, 1), nn.Linear(1, 1))})

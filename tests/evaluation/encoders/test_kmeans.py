@@ -81,6 +81,7 @@ def test_patches_are_parts_of_the_images_and_as_many_of_each(images: Pixels) -> 
     for number, each in ((300, 30), (4_499, 3), (9_000, 1), (90_000, 1)):
         (drawn,) = KMeansFeatures(4, number).gather([batch])
         assert drawn.shape == (5 * each, 108)
+        assert torch.equal(drawn, KMeansFeatures(4, number).gather([batch])[0])
         for place, image in enumerate(batch):
             every = normalized(F.unfold(torch.from_numpy(image).permute(2, 0, 1)[None].float(), 6)[0].T)
             distances = torch.cdist(drawn[place * each : (place + 1) * each], every)
@@ -132,6 +133,7 @@ def test_a_probe_standardizes_them_and_parts_change_nothing(bands: Task, here: C
         counts, sums, squares = (sum(column) for column in zip(*evaluators.each("moments"), strict=True))
         assert (sums / counts).abs().max() < 1e-3
         assert (squares / counts).max() < 1.01
+        assert (squares / counts).median() > 0.9
         found.append(result["all_labels"]["accuracy"])
     assert result["features"] == 80
     assert found[0] == pytest.approx(found[1], abs=0.006)
