@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TORCH_INDEX ?= $(shell cat $(VENV)/.torch-index 2>/dev/null)
 PINS := $(VENV)/.made-from-$(shell { cat pyproject.toml constraints.txt; echo '$(TORCH_INDEX)'; } | cksum | cut -d' ' -f1)
 
-.PHONY: help env train test test-system test-gpu test-cluster lint format check-cluster-files bench docs clean
+.PHONY: help env train test test-system test-gpu test-cluster mutants lint format check-cluster-files bench docs clean
 
 help:  ## show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -60,6 +60,10 @@ test-cluster: env  ## run a cluster on hosts made of namespaces, and break them 
 	$(BIN)/python -m benchmarks.host_faults --json benchmarks/results/host_faults.json
 	$(BIN)/python -m benchmarks.render
 
+mutants: env  ## put small faults into the pure modules, and see whether their tests notice (half an hour of two cores)
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.mutants --json benchmarks/results/mutants.json
+	$(BIN)/python -m benchmarks.render
+
 check-cluster-files: env  ## check the files that make clusters, without any cloud (ARGS=--strict: KubeRay must be there)
 	$(BIN)/python cluster/check.py $(ARGS)
 
@@ -75,4 +79,4 @@ bench: env  ## measure again: DATA=FOLDER holds shards of 64-pixel JPEGs as trai
 	$(BIN)/python -m benchmarks.render
 
 clean:  ## remove the environment and what tools left, but no runs
-	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache *.egg-info
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache mutants *.egg-info
