@@ -91,13 +91,20 @@ def test_what_is_found_is_said_and_written_with_a_sheet_of_pairs(folder: Path) -
     assert doubt in result["notes"]
     assert f"note: {doubt}" in output
     with Image.open(file.with_suffix(".png")) as sheet:
-        # Enlarged, so that a person sees it.
-        assert sheet.size == (6 * (8 * 18 - 2), 6 * (8 * 18 - 2))
+        # Enlarged, so that a person sees it; each training image stands in it once, and these samples are near to few.
+        rows = -(-2 * len(np.unique(nearest_images(result))) // 8)
+        assert sheet.size[0] == 6 * (8 * 18 - 2)
+        assert sheet.size[1] in [6 * (row * 18 - 2) for row in range(rows, 9)]
         # Each sample stands beside its training image.
         pair = result["by"]["features of D"]["closest"][0]
         told = np.asarray(sheet)[::6, ::6][:16, 18:34]
     wanted = simplejpeg.decode_jpeg(jpeg(pair["training_image"]))
     assert np.abs(told.astype(int) - wanted).max() <= 2
+
+
+def nearest_images(result: dict[str, Any]) -> list[int]:
+    """Training images of the closest samples by the last measure, whose pairs the sheet shows."""
+    return [pair["training_image"] for pair in result["by"]["features of D"]["closest"]]
 
 
 def test_a_run_on_the_embedded_data_set_needs_no_data_named(folder: Path) -> None:

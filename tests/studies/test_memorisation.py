@@ -16,7 +16,7 @@ from dcgan_dist.evaluation.results import recipe_sha256
 from dcgan_dist.evaluation.task import ArrayPictures, Labeled
 from dcgan_dist.model.generate import About
 from dcgan_dist.settings import NetworkSettings
-from dcgan_dist.studies.memorisation import MemorisationResult, lines, look, recipe, record
+from dcgan_dist.studies.memorisation import PAIRS, MemorisationResult, _each_once, lines, look, recipe, record
 
 SIZE, TRAIN, OTHERS = 16, 1_500, 200
 SHEET = 6 * (8 * (SIZE + 2) - 2)
@@ -72,6 +72,14 @@ def test_training_images_that_are_replayed_are_copies(
         assert all(rows[pair["sample"]] == pair["training_image"] for pair in one["closest"])
     assert found.sheet.shape == (SHEET, SHEET, 3)
     assert "copies of training images" in lines(found.result)[1]
+
+
+def test_the_sheet_shows_each_training_image_once() -> None:
+    order, nearest = np.array([4, 1, 0, 3, 2]), np.array([9, 7, 7, 7, 9])
+    # Sample 4 is nearest to 9, then 1 to 7; 0, 3 and 2 repeat these.
+    assert _each_once(order, nearest).tolist() == [4, 1]
+    many = np.arange(100)
+    assert _each_once(many, many).tolist() == list(range(PAIRS))
 
 
 def test_other_questions_have_results_of_their_own() -> None:
