@@ -1,4 +1,4 @@
-"""The failures that a user can cause or mend. The text of each is one sentence that the commands print as it is.
+"""The errors that a user can cause or fix. The text of each is one sentence that the commands print as it is.
 
 Anything else that is raised is a defect of ours and keeps its traceback.
 """

@@ -1,7 +1,7 @@
 """Files and folders on any store: a local disk, S3, Google Cloud Storage, Azure, HDFS; no Ray.
 
 A `Place` is only an address, so it can be sent anywhere; the connection behind it is made by each process for itself.
-Every failure that the user can mend is a `DataError`, or `MissingFile`, with one sentence; on object stores
+Every failure that the user can fix is a `DataError`, or `MissingFile`, with one sentence; on object stores
 what may pass (a lost connection, a busy server) is tried again first.
 """
 

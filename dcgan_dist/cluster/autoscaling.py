@@ -1,4 +1,4 @@
-"""Waiting for machines that a cluster is still to bring, and asking for them where it has an autoscaler."""
+"""Waiting for machines that are still to join a cluster, and requesting them from its autoscaler if it has one."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ Bundle = Mapping[str, float]
 
 LOOK_S = 1.0
 LONGEST_S = 1800.0
-"""How long machines that are under way are waited for: some never arrive."""
+"""How long to wait for machines that are being started: some never arrive."""
 
 
 def wait_for_room(
@@ -62,10 +62,10 @@ def wait_for_room(
 
 
 class Patience:
-    """Of who waits for machines: it begins anew as long as the cluster's autoscaler brings some, up to `LONGEST_S`."""
+    """A limit for waiting, which starts over while the autoscaler is starting machines, up to `LONGEST_S` in all."""
 
     def __init__(self, wait_s: float, option: str = "--workers.wait-s") -> None:
-        """`option`: that makes it longer, for people."""
+        """`option`: the option that makes it longer, for messages."""
         self._wait_s, self._option = wait_s, option
         self._start = self._begin = time.monotonic()
 
@@ -74,11 +74,11 @@ class Patience:
 
     @property
     def waited_s(self) -> float:
-        """In all."""
+        """Seconds waited so far."""
         return time.monotonic() - self._start
 
     def is_over(self) -> bool:
-        """To be asked again and again."""
+        """Whether the limit is reached; call it again and again."""
         if self.waited_s < LONGEST_S and machines_under_way():
             self._begin = time.monotonic()
         return time.monotonic() - self._begin > self._wait_s
@@ -123,7 +123,7 @@ def require_resource(name: str, number: int) -> None:
 
 @contextmanager
 def asking(bundles: Sequence[Bundle]) -> Iterator[Sequence[Any]]:
-    """Within the block the autoscaler, if the cluster has one, sees that these resources are wanted; their groups.
+    """Within the block, request these resources from the autoscaler, if the cluster has one; yields their groups.
 
     Each bundle is a placement group of its own: those that can be had come, also where not all can, and all are given
     back when the block or the driver ends. `ray.autoscaler.sdk.request_resources` would take the place of what others
@@ -141,7 +141,7 @@ def asking(bundles: Sequence[Bundle]) -> Iterator[Sequence[Any]]:
 
 
 def bundles_of(settings: Settings, facts: ClusterFacts) -> list[Bundle]:
-    """What a run would like to have: all its workers, reading, evaluation actors."""
+    """Bundles of all that a run would use: all its workers, reading, evaluation actors."""
     probe = settings.probe
     actors = actor_bundles(probe.actors, probe.cpus, probe.gpus, probe.resource) if probe.tasks else []
     return worker_bundles(settings, facts) + actors
@@ -155,7 +155,7 @@ def worker_bundles(settings: Settings, facts: ClusterFacts) -> list[Bundle]:
 
 
 def actor_bundles(actors: int, cpus: float, gpus: float, resource: str) -> list[Bundle]:
-    """What evaluation actors would like to have. `resource`: see `ProbeSettings`."""
+    """Bundles of evaluation actors. `resource`: see `ProbeSettings`."""
     return [{"CPU": cpus, "GPU": gpus} | ({resource: 1.0} if resource else {})] * actors
 
 

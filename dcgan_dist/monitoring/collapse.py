@@ -14,7 +14,7 @@ from typing import Literal
 Reason = Literal["not a number", "D wins", "G repeats itself", "samples oscillate"]
 
 WINDOW_IMAGES = 30_000
-"""What is wrong has to be wrong for so long: every healthy run has bad moments, most of them at its beginning."""
+"""How long something has to be wrong: every healthy run has bad moments, most of them at its beginning."""
 OSCILLATING_DRIFT, DRIFTS = 0.8, 3
 """Samples oscillate where those of the same z move this far, of what unrelated ones are apart, at each look of so many
 or more. A run that learns soon moves them half as far (`benchmarks/results/health.json`, for all numbers here)."""
@@ -27,7 +27,7 @@ REPEATING_SPREAD = 0.4
 
 @dataclass(frozen=True)
 class Finding:
-    """What is wrong.
+    """A fault of training.
 
     Attributes:
         onset: images after which it began.
@@ -45,7 +45,7 @@ class Finding:
 
 
 class Health:
-    """Takes in points, and tells of each reason once. What a lost attempt measured is forgotten."""
+    """Watches the points of the curves and reports each reason once. Points of a lost attempt are dropped."""
 
     def __init__(self, loss: str = "bce") -> None:
         """`loss` of the run, as `optimization.loss` names it."""
@@ -54,7 +54,7 @@ class Health:
         self._reported: set[Reason] = set()
 
     def add(self, images: int, values: Mapping[str, float]) -> Finding | None:
-        """A point of the curves: the finding that it makes sure, if that is a new one."""
+        """Take a point of the curves; returns a finding if this point confirms a new one."""
         while self._points and self._points[-1][0] >= images:
             self._points.pop()
         self._points.append((images, values))

@@ -9,7 +9,7 @@ from dcgan_dist.settings import CheckpointSettings
 
 SPEED = "speed/images_per_second"
 LOOK_S = 30.0
-"""How long the speed is measured before it is told: well within the first minute of training."""
+"""How long the speed is measured before it is reported: well within the first minute of training."""
 LONG_S = 6 * 3600.0
 """A run that processors need longer for is hardly meant for them: `own64` takes two cores less than half an hour."""
 QUARTERS = 3
@@ -42,7 +42,7 @@ class Expected:
 
     @property
     def seconds(self) -> float:
-        """Until the run is done."""
+        """Seconds until the run is done."""
         return self.images / self.images_per_second
 
     def lines(self, least_s: float = 0.0) -> list[str]:
@@ -90,7 +90,7 @@ def shared_cores(workers: int, cores: int) -> str | None:
 
 
 class FirstMinute:
-    """Tells once what a run is going to take, from the speed of its first points."""
+    """Reports once what a run is going to take, from the speed of its first points."""
 
     def __init__(self, tell: Callable[[int, float, float], None]) -> None:
         """

@@ -1,4 +1,4 @@
-"""What a worker group ended of: a failure that a user can mend, a loss that the run survives, or a defect of ours.
+"""Why a worker group ended: an error that the user can fix, a loss that the run survives, or a bug.
 
 How many losses of a kind it survives is counted here too.
 """
@@ -28,13 +28,13 @@ from dcgan_dist.settings import Settings
 _PEER_GONE = ("gloo", "connection closed", "connection reset", "nccl")
 
 _NO_INTERFACE = re.compile(r"Unable to find address for: (\S+)")
-"""What gloo says in the end."""
+"""The end of gloo's message."""
 
 _STARTS = ("WorkerGroupStartupTimeoutError", "WorkerGroupStartupFailedError", "WorkerHealthCheckTimeoutError")
 
 
 def explain(error: BaseException, settings: Settings) -> DcganDistError | None:
-    """The failure in `error`, or in what caused it, that a user can mend; None where there is none."""
+    """The error in `error`, or in what caused it, that the user can fix; None if there is none."""
     for found in causes(error):
         if isinstance(found, DcganDistError):
             # A sentence of ours is one line. Ray Data writes advice of its own below what a read task raised.
@@ -53,13 +53,13 @@ def explain(error: BaseException, settings: Settings) -> DcganDistError | None:
 
 
 def of_a_step(error: BaseException, settings: Settings) -> TrainingError:
-    """What a step came to that was tried with these settings, before any training."""
+    """The error of a step that was tried with these settings before any training."""
     known = explain(error, settings) or loss(error) or _first_sentence(next(causes(error), error))
     return TrainingError(f"a step with these settings fails, as it would in the run: {known}")
 
 
 def loss(error: BaseException, hosts: Mapping[int, str] | None = None) -> str | None:
-    """In some words, which part of the cluster was lost, where that is what `error` comes of; else None.
+    """Which part of the cluster was lost, in words, if `error` comes from that; else None.
 
     A process that ends takes the group with it: what its peers raise then, and in which order, is chance.
 
@@ -81,7 +81,7 @@ def loss(error: BaseException, hosts: Mapping[int, str] | None = None) -> str | 
 
 
 def _lost(error: BaseException, hosts: Mapping[int, str]) -> Iterator[tuple[str, RayError]]:
-    """What Ray tells to be lost, and who that is, what is known best first.
+    """What Ray reports as lost, and which rank that is; the best known first.
 
     What a rank's own task raised is of a process that it waited for; else it is the rank itself.
     """
@@ -100,7 +100,7 @@ def _of_ray(error: BaseException) -> list[RayError]:
 
 
 def _in_words(error: RayError, who: str) -> str:
-    """What became of it."""
+    """What happened to it."""
     if isinstance(error, OutOfMemoryError):
         return f"{who} was killed by Ray, because its machine ran out of memory: use fewer workers per machine"
     if isinstance(error, NodeDiedError):
@@ -116,7 +116,7 @@ def _in_words(error: RayError, who: str) -> str:
 
 
 def _ending_of(error: RayError) -> str:
-    """What Ray says of how a process ended, without its advice; "" where it says nothing."""
+    """Ray's words on how a process ended, without its advice; "" if there are none."""
     text = str(error)
     if match := re.search(r"Worker exit detail: (.+?)(?:\. |\.?$)", text, re.MULTILINE):
         return "" if "connection error" in match[1] else match[1]  # Ray saw no more than that it was gone
@@ -127,7 +127,7 @@ def _ending_of(error: RayError) -> str:
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """`error` and all that led to it, the nearest first; of a worker group what each rank died of."""
+    """`error` and all that led to it, the nearest first; for a worker group, the error of each rank."""
     seen: list[BaseException] = []
     waiting = [error]
     while waiting:

@@ -62,11 +62,11 @@ if TYPE_CHECKING:
 # wrong settings and missing data are answered without the seconds that it takes.
 
 MEASURE_WAIT_S = 120.0
-"""How long a dry run waits for the speed of a worker, which may have to find room first."""
+"""How long a dry run waits for the speed of a worker, for which room has to be found first."""
 CHECKED_IMAGES = 32
 """Images that are decoded before workers start, to see whether any of them can be."""
 PROBE_SEED = 0
-"""Of the order of a probe's images: the same for every seed of a run, so that results can be compared."""
+"""Seed of the order of a probe's images: the same for every seed of a run, so that results can be compared."""
 
 
 class RunDone(DcganDistError):
@@ -75,7 +75,7 @@ class RunDone(DcganDistError):
 
 @dataclass(frozen=True)
 class SharedBySweep:
-    """What a run need not have of its own.
+    """What a sweep provides to the runs of its trials.
 
     Attributes:
         evaluator: of its checkpoints, in place of evaluation actors. A run that has one ends if it fails.
@@ -101,7 +101,7 @@ class Launch:
         shared: SharedBySweep | None = None,
         on_scalars: Callable[[int, Mapping[str, float]], None] = lambda images, values: None,
     ) -> None:
-        """See that names and addresses lead somewhere; nothing is written and nothing is started.
+        """Check names and addresses; nothing is written and nothing is started.
 
         Args:
             shared: what a sweep provides to its trials, which also resume once they are trained to their end, if
@@ -168,7 +168,7 @@ class Launch:
         return DataError(f"{error}; data.path is {path}, relative to the folder that the run was started in: go there")
 
     def _taken(self) -> SettingsError:
-        """The run is to be a new one, but there is something of its name."""
+        """The error for a new run whose name is taken."""
         go_on = f"resume it with --resume {shlex.quote(self.settings.name)}, or " if is_run(self.run) else ""
         return SettingsError(f"name is {self.settings.name} but {self.run} exists: {go_on}choose another name")
 
@@ -186,7 +186,7 @@ class Launch:
         return str(recorded)
 
     def preflight(self) -> None:
-        """Say what the cluster has and what the run takes of it; raises `ClusterError` where that is too much."""
+        """Print what the cluster has and what the run takes; raises `ClusterError` if that is too much."""
         settings, probe = self.settings, self.settings.probe
 
         def place_all(facts: ClusterFacts) -> Placement:
@@ -252,7 +252,7 @@ class Launch:
         self.pictures = cache_pictures(shards, progress) if cached else shards
 
     def rehearse(self) -> None:
-        """Say how long the run is and what it is going to take, from some steps of one worker; nothing is written.
+        """Print how long the run is and what it is going to take, from some steps of one worker; nothing is written.
 
         Raises:
             DataError: the shards cannot be read.
@@ -285,7 +285,7 @@ class Launch:
             print(line, flush=True)
 
     def _expect(self, images: int, images_per_second: float, source: str) -> Expected:
-        """What so many images are going to take at that speed."""
+        """What this number of images is going to take at that speed."""
         settings = self.settings
         generator, discriminator = (count_parameters(net) for net in new_networks(settings.networks, self.code))
         optimization = settings.optimization
@@ -307,7 +307,7 @@ class Launch:
             print(f"warning: {sentence}", flush=True)
 
     def _settle_length(self, data_images: int, image_size: int | None, *, exact: bool = True) -> tuple[Settings, int]:
-        """Say how long the run is, and what it should be warned of.
+        """Print how long the run is, and warnings.
 
         Args:
             data_images: of the data set.
@@ -327,7 +327,7 @@ class Launch:
         return settings, images
 
     def _require_same_data(self) -> None:
-        """The position in the sequence means nothing for other images."""
+        """Refuse to resume on other images, for which the position in the sequence means nothing."""
         # Without a record there are no checkpoints either: it was stopped before any training.
         if self._recorded is not None and self._recorded.get("data_sha256") != layout_sha256(self.index):
             raise DataError(
@@ -344,7 +344,7 @@ class Launch:
         return own.after(inherited(self._begun_with)) if self._begun_with else own
 
     def _changed_code(self) -> list[str]:
-        """Modules of the user's own that are not what they were in the attempt before."""
+        """Names of the user's own modules that have changed since the attempt before."""
         before = (self._recorded or {}).get("code", {})
         return [name for name, checksum in checksums().items() if before.get(name, checksum) != checksum]
 
@@ -457,7 +457,7 @@ class Launch:
         return first_after(self._shared.evaluated_at, images, self.settings.optimization.batch_size) is not None
 
     def stop(self) -> None:
-        """Let the run end with a checkpoint, from any thread; as SIGTERM does where the command runs."""
+        """Stop the run with a checkpoint, as SIGTERM does to the command; callable from any thread."""
         self._stopped = True
         if self._supervisor is not None:
             self._supervisor.stop()
@@ -498,7 +498,7 @@ class Launch:
             )
 
     def _require_evaluator(self) -> None:
-        """What is trained for its accuracies ends where none can be found any more."""
+        """Raise if a run that is trained for its accuracies has lost its evaluator."""
         if self._shared.evaluator is not None and self.live is not None and self.live.failure:
             raise DcganDistError(f"its checkpoints cannot be evaluated: {self.live.failure}")
 

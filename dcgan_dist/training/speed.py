@@ -21,7 +21,7 @@ WARM_UP = 2
 
 @dataclass(frozen=True)
 class Speed:
-    """What one worker does on its own.
+    """Speed of one worker on its own.
 
     Attributes:
         images_per_second: of its steps alone: without data, the wait for other workers, samples and checkpoints.
