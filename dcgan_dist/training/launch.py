@@ -160,7 +160,7 @@ class Launch:
         self.tasks = open_tasks(self.settings, self._trained_on) if shared is None else []
 
     def _elsewhere(self, error: DataError) -> DataError:
-        """The data of a run that was started, or of settings that were written, in another folder may not be found."""
+        """The error for missing data; it says so if the path is relative to the folder that the run was started in."""
         path = self.settings.data.path
         relative = not path.startswith(("/", "~", "$")) and "://" not in path
         if not relative or not (self.options.resume or self.options.config):
