@@ -5,6 +5,7 @@ Every failure that the user can fix is a `DataError`, or `MissingFile`, with one
 what may pass (a lost connection, a busy server) is tried again first.
 """
 
+import ctypes
 import errno
 import fnmatch
 import functools
@@ -159,8 +160,8 @@ class Place:
     def write_with(self, fill: Callable[[Any], object], *, size: int, cached: bool = True) -> None:
         """As `write_bytes`, but `fill` writes the file in pieces to what it is given: nothing holds the whole of it.
 
-        A store that has to be asked again calls `fill` again. Where `fill` itself fails, an object store is left with
-        what was written until then.
+        A store that has to be asked again calls `fill` again. Where `fill` fails or is interrupted, what was there
+        before stays.
 
         Args:
             size: about how many bytes that will be, for what is said where there is no space.
@@ -172,8 +173,15 @@ class Place:
             return
 
         def put(store: Any, path: str) -> None:
-            with store.open_output_stream(path) as file:
+            file = store.open_output_stream(path)
+            try:
                 fill(file)
+            except BaseException:
+                # To close it, or to let it be freed, would complete the upload with the part that was written
+                # (apache/arrow#40502). So it lives on, and the store never makes a file of it.
+                ctypes.pythonapi.Py_IncRef(ctypes.py_object(file))
+                raise
+            file.close()
 
         self._ask("write", put, size=size)
 

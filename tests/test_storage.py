@@ -102,6 +102,24 @@ def test_what_was_written_is_read_back(folder: Place) -> None:
     assert (folder / "deep").is_folder()
 
 
+@pytest.mark.parametrize("ended_by", [KeyboardInterrupt, SystemExit, ValueError])
+def test_a_file_whose_writing_is_interrupted_is_not_there_or_as_it_was(
+    folder: Place, ended_by: type[BaseException]
+) -> None:
+    """Also when the process ends, which closes what is open: a killed worker ends by SystemExit."""
+    code = (
+        "import sys\nfrom dcgan_dist.storage import Place\n"
+        "def fill(file):\n    file.write(b'part')\n    raise %s\n"
+        "Place(sys.argv[1]).write_with(fill, size=99)"
+    )
+    (folder / "old").write_bytes(b"as it was")
+    for name in ("old", "new"):
+        command = [sys.executable, "-c", code % ended_by.__name__, str(folder / name)]
+        subprocess.run(command, capture_output=True, check=False, timeout=100)
+    assert folder.names() == ["old"]
+    assert (folder / "old").read_bytes() == b"as it was"
+
+
 @pytest.mark.parametrize("cached", [True, False])
 def test_a_file_can_be_written_in_pieces(folder: Place, cached: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dcgan_dist.storage.UNCACHED_BYTES", 4)
