@@ -14,6 +14,20 @@ def count(number: float, noun: str, plural: str = "") -> str:
     return f"{written} {noun if number == 1 else plural or noun + 's'}"
 
 
+def duration(seconds: float) -> str:
+    """The two largest units: `8 s`, `1 min 08 s`, `2 h 05 min`, `3 d 04 h`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    minutes = round(seconds / 60)
+    if minutes < 24 * 60:
+        return f"{minutes // 60} h {minutes % 60:02} min"
+    hours = round(seconds / 3600)
+    return f"{hours // 24} d {hours % 24:02} h"
+
+
 def whole(text: str) -> int:
     """A whole number: `240000`, `240_000`, `1e5`, `2.4e5`.
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from dcgan_dist.numerals import count, real, whole
+from dcgan_dist.numerals import count, duration, real, whole
 
 
 def test_one_is_one_and_all_others_are_many() -> None:
@@ -69,3 +69,20 @@ def test_what_is_no_number_is_refused_with_what_was_meant(text: str, needed: str
     with pytest.raises(ValueError, match=r"^needs a number") as caught:
         real(text)
     assert str(caught.value) == needed
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.2, "0 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 00 s"),
+        (68, "1 min 08 s"),
+        (3599.7, "1 h 00 min"),
+        (7500, "2 h 05 min"),
+        (86_399, "1 d 00 h"),
+        (273_600, "3 d 04 h"),
+    ],
+)
+def test_a_duration_has_its_two_largest_units(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

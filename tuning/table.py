@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TextIO
 
-from dcgan_dist.monitoring.sinks.terminal import duration, printable
+from dcgan_dist.monitoring.sinks.terminal import printable
+from dcgan_dist.numerals import duration
 from tuning.folder import State
 from tuning.objective import Objective
 from tuning.ranking import ranking

@@ -9,8 +9,8 @@ from typing import Any
 from dcgan_dist.cli.invocation import command_line
 from dcgan_dist.monitoring.attempt_costs import attempt_costs, totals
 from dcgan_dist.monitoring.sinks.curves import Point, read_lines, read_points
-from dcgan_dist.monitoring.sinks.terminal import duration, epochs_of
-from dcgan_dist.numerals import count
+from dcgan_dist.monitoring.sinks.terminal import epochs_of
+from dcgan_dist.numerals import count, duration
 from dcgan_dist.run_folder import checkpoint
 from dcgan_dist.run_folder.attempts import Attempt, attempts
 from dcgan_dist.run_folder.checkpoint import manifests

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from dcgan_dist.monitoring.sinks.terminal import duration
-from dcgan_dist.numerals import count
+from dcgan_dist.numerals import count, duration
 from dcgan_dist.settings import CheckpointSettings
 
 SPEED = "speed/images_per_second"

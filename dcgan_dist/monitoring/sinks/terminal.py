@@ -13,7 +13,7 @@ from typing import NoReturn, Protocol, TextIO
 from tqdm import tqdm
 
 from dcgan_dist.monitoring.messages import Scalars, WorkerInfo
-from dcgan_dist.numerals import count
+from dcgan_dist.numerals import count, duration
 
 SMOOTHED_POINTS = 20
 """Points that a bar shows the means of: from one alone, the time left would jump about."""
@@ -193,20 +193,6 @@ def fitting(parts: Sequence[str], columns: int) -> str:
             break
         line += "  " + part
     return line
-
-
-def duration(seconds: float) -> str:
-    """The two largest units: `8 s`, `1 min 08 s`, `2 h 05 min`, `3 d 04 h`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02} s"
-    minutes = round(seconds / 60)
-    if minutes < 24 * 60:
-        return f"{minutes // 60} h {minutes % 60:02} min"
-    hours = round(seconds / 3600)
-    return f"{hours // 24} d {hours % 24:02} h"
 
 
 def workers_lines(workers: Sequence[WorkerInfo]) -> list[str]:

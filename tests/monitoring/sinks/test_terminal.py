@@ -13,7 +13,6 @@ from dcgan_dist.monitoring.sinks.terminal import (
     LogTerminal,
     Progress,
     Totals,
-    duration,
     fitting,
     open_terminal,
     printable,
@@ -160,23 +159,6 @@ def test_what_an_encoding_lacks_is_escaped() -> None:
 )
 def test_a_narrow_line_leaves_out_whole_parts(columns: int, line: str) -> None:
     assert fitting(["left", "loss", "speed"], columns) == line
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0.2, "0 s"),
-        (59.4, "59 s"),
-        (59.6, "1 min 00 s"),
-        (68, "1 min 08 s"),
-        (3599.7, "1 h 00 min"),
-        (7500, "2 h 05 min"),
-        (86_399, "1 d 00 h"),
-        (273_600, "3 d 04 h"),
-    ],
-)
-def test_a_duration_has_its_two_largest_units(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
 
 
 def worker(rank: int, host: str, device: str = "cpu, 2 threads") -> WorkerInfo:
