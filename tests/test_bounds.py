@@ -37,7 +37,7 @@ GIVEN: dict[type, dict[str, Any]] = {
     Settings: {"images": 999},
     ActorOptions: {},
     MemorisedOptions: {"run": "mine"},
-    PrepareOptions: {"source": "photos", "out": "shards"},
+    PrepareOptions: {"words": ("photos", "shards")},
     SampleOptions: {"run": "mine", "export": "g.safetensors"},
     SweepOptions: {},
 }

@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 import simplejpeg
+from numpy.typing import NDArray
 from PIL import Image
 
 from dcgan_dist.arrays import Pixels
@@ -105,6 +106,34 @@ def is_ready(data: bytes, size: int) -> bool:
         return False
     header = _jpeg_header(data)
     return header is not None and header[:2] == (size, size) and header[2] in _ORDINARY and _orientation(data) == 1
+
+
+def kind_if_ready(data: bytes, size: int) -> tuple[str, int] | None:
+    """Suffix and channels of a file that nothing needs to be done to, None where something does.
+
+    It is an upright picture of `size` x `size` pixels in RGB or grey: a JPEG; or a PNG or WebP with 8 bits a channel,
+    nothing transparent, and one frame. Whether it can be decoded is not asked.
+    """
+    if is_ready(data, size):
+        header = _jpeg_header(data)
+        assert header is not None
+        return "jpg", 1 if header[2] == "Gray" else 3
+    try:
+        with Image.open(io.BytesIO(data), formats=("PNG", "WEBP")) as image:
+            upright = _orientation_tag(_exif(image)) == 1
+            ready = image.size == (size, size) and image.mode in ("RGB", "L") and not image.has_transparency_data
+            if upright and ready and getattr(image, "n_frames", 1) == 1:
+                return str(image.format).lower(), 1 if image.mode == "L" else 3
+    except Exception:  # of any kind, as in `_decode_by_pillow`: then something has to be done
+        pass
+    return None
+
+
+def fit_pixels(pixels: NDArray[np.uint8], size: int, fit: Fit) -> NDArray[np.uint8]:
+    """Pixels, uint8 [H, W, 3] or [H, W], fitted to a size as `decode` does it: uint8 [S, S, 3] or [S, S]."""
+    out = np.empty((size, size, *pixels.shape[2:]), np.uint8)
+    _put(Image.fromarray(np.ascontiguousarray(pixels)), out, fit)
+    return out
 
 
 def _decode_jpeg(data: bytes, out: Pixels, fit: Fit, max_pixels: int) -> bool:

@@ -1,26 +1,32 @@
-"""A folder of pictures -> shuffled WebDataset shards of one size, with an index.
+"""From what publishers ship, or a folder of pictures -> shuffled WebDataset shards of one size, with an index.
 
     python -m dcgan_dist.data.prepare photos/ shards/ --size 64 --holdout 0.1
 
-Pictures in subfolders, `photos/CLASS/...`, get the subfolder as their class; those in `photos/train/CLASS/...` and
-`photos/test/CLASS/...` are of these splits, with one list of classes. The shards are the same bytes on any machine, for
-any number of processes, and whether or not the command was interrupted: called again it goes on.
+The format is recognized, or given by name before the addresses. The work is done by processes of this machine, or by
+those of a Ray cluster. The shards are the same bytes on any machines, for any number of processes, and whether or not
+the command was interrupted: called again it goes on.
 """
 
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import FrameType
 
 from dcgan_dist.cli.arguments import read
 from dcgan_dist.cli.invocation import prog
+from dcgan_dist.cluster.connect import connected, describe_connecting, has_address, set_environment
 from dcgan_dist.data.preparation.convert import convert
+from dcgan_dist.data.preparation.naming import name_words
+from dcgan_dist.data.preparation.opening import open_source, places_of
 from dcgan_dist.data.preparation.options import PrepareOptions
+from dcgan_dist.data.preparation.processes import Workers, processes
 from dcgan_dist.data.preparation.report import next_commands, summary
-from dcgan_dist.data.preparation.work import begin
+from dcgan_dist.data.preparation.work import Work, begin, check_target
 from dcgan_dist.data.readers.registry import READERS
-from dcgan_dist.errors import DcganDistError, complain
+from dcgan_dist.errors import DcganDistError, SettingsError, complain
 from dcgan_dist.monitoring.sinks.terminal import printable
+from dcgan_dist.storage import place
 
 _BAD_TOLD = 10
 
@@ -38,31 +44,61 @@ def main(arguments: Sequence[str] | None = None) -> int:
     before = signal.signal(signal.SIGTERM, stop)
     begun = False
     try:
-        work = begin(read(PrepareOptions, arguments, prog=prog("prepare")), READERS["folder"])
+        work = prepare_work(read(PrepareOptions, arguments, prog=prog("prepare")))
         begun = True
-        for line in work.told:
-            print(line, file=sys.stderr)
-        if work.record.is_complete:
-            print(f"all {work.record.pictures:,} pictures have been converted before; nothing is left", file=sys.stderr)
-        elif work.record.done:
-            print(f"continuing after {work.record.done:,} of {work.record.pictures:,} pictures", file=sys.stderr)
-        index, record = convert(work)
+        for note in work.source.notes:
+            say(note)
+        if work.record.complete:
+            say(f"all {work.record.pictures:,} pictures have been converted before; nothing is left")
+        with workers_for(work) as workers:
+            index, record = convert(work, workers)
     except DcganDistError as error:
         complain(error)
-        return 1 if begun else 2
+        return 1 if begun and not isinstance(error, SettingsError) else 2
     except KeyboardInterrupt:
-        goes_on = (
-            "the same command continues after the last complete shard" if begun else "nothing has been written yet"
-        )
-        print(f"stopped; {goes_on}", file=sys.stderr)
+        goes_on = "the same command continues where it was stopped" if begun else "nothing has been written yet"
+        say(f"stopped; {goes_on}")
         return 128 + stopped_by
     finally:
         signal.signal(signal.SIGTERM, before)
-    for name, reason in record.bad[:_BAD_TOLD]:
-        print(f"left out: {name}: {reason}", file=sys.stderr)
-    lines = [*summary(work, record, index), *next_commands(work)]
-    print(printable("\n".join(lines), sys.stdout))
+    for key, _, reason in record.bad[:_BAD_TOLD]:
+        say(f"left out: {key}: {reason}")
+    print(printable("\n".join([*summary(work, record, index), *next_commands(work)]), sys.stdout))
     return 0
+
+
+def prepare_work(options: PrepareOptions) -> Work:
+    """Open the source and begin in the target, or continue there; raises `DcganDistError`."""
+    named = name_words(options.words, READERS)
+    target, addresses = place(named.out), places_of(named.addresses)
+    check_target(target, addresses)
+    reader, source = open_source(named.reader, addresses, options.split)
+    return begin(options, reader, source, target)
+
+
+@contextmanager
+def workers_for(work: Work) -> Iterator[Workers]:
+    """Who does the work: the cluster that was named, else processes of this machine."""
+    address = work.options.workers.address
+    if work.record.complete or not has_address(address):
+        with processes(work.options.processes) as workers:
+            yield workers
+        return
+    set_environment(address)
+    say(describe_connecting(address))
+    with connected(address, 0):
+        # Brings Ray with it, which takes seconds.
+        from dcgan_dist.data.preparation.ray_workers import RayWorkers
+
+        machines = RayWorkers(work.target, work.source.witness)
+        for note in machines.notes:
+            say(note)
+        yield machines
+
+
+def say(line: str) -> None:
+    """Tell people, beside the result."""
+    print(printable(line, sys.stderr), file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -1,105 +1,132 @@
-"""Where each picture of a source goes: what is held out, and the order within a split."""
+"""Where each image goes: which shards there are, and what is in each, once all pieces are made."""
 
-import hashlib
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from dcgan_dist.data.image_decoding import BadImage
-from dcgan_dist.data.preparation.progress import watched
-from dcgan_dist.data.readers.source import Item, Source
-from dcgan_dist.data.splits import TEST, is_held_out
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from dcgan_dist.data.preparation.gather import ShardPlan
+from dcgan_dist.data.preparation.pieces import Table
+from dcgan_dist.data.splits import TEST
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.numerals import count
-from dcgan_dist.settings import DataSettings
-
-_READERS = 8
-_READ_AHEAD = 1024
 
 
-def arrange(source: Source, *, holdout: float, seed: int) -> tuple[tuple[str, ...], list[Item], tuple[str, ...]]:
-    """Splits, all pictures in the order of the shards, lines for people.
+@dataclass(frozen=True)
+class Everything:
+    """The rows of all pieces, in the order of the shards; bad ones are not among `order`.
 
-    The order within a split is that of the SHA-256 of seed and key: any version of any library gives the same.
+    Attributes:
+        columns: of all rows, piece after piece, as in `Table`, and `piece`, the number of the piece.
+        order: int64 [n], rows of the images in the order of the shards, split after split.
+        reasons: of the bad ones, by row.
+    """
+
+    columns: dict[str, NDArray[np.generic]]
+    order: NDArray[np.int64]
+    reasons: dict[int, str]
+
+
+def splits_of(splits: Sequence[str], where: str, pictures: int, holdout: float) -> tuple[str, ...]:
+    """Names of the splits that there will be; the one of what is held out comes last.
 
     Args:
-        source: is gone through; its pictures are read where some shall be held out, or may be in two splits.
-        holdout: share of the pictures that become the split `test`, from 0 to below 1.
-        seed: of the order.
+        splits: of the source.
+        where: it is, for messages.
+        pictures: how many it has.
+        holdout: share of them that is held out.
 
     Raises:
-        SettingsError: pictures cannot be held out, or so few or many that a split has none.
+        SettingsError: pictures cannot be held out.
     """
-    if holdout and len(source.splits) > 1:
+    if holdout and len(splits) > 1:
         raise SettingsError(
-            f"holdout is {holdout:g} but {source.where} is split already, into {', '.join(source.splits)}: leave "
-            "--holdout out, or give the address of one split alone"
+            f"holdout is {holdout:g} but {where} is split already, into {', '.join(splits)}: leave "
+            "--holdout out, or take one of them by --split"
         )
-    if holdout and source.splits == (TEST,):
+    if holdout and tuple(splits) == (TEST,):
         raise SettingsError(f"holdout is {holdout:g} but split is {TEST}, which is what held-out pictures are called")
-    items = list(watched(source.items, "listed", source.count))
-    splits, told = source.splits, source.told
-    if holdout:
-        splits = (*splits, TEST)
-        items = _hold_out(items, holdout)
-        counts = Counter(item.split for item in items)
-        for split in splits:
-            if not counts[split]:
-                raise SettingsError(
-                    f"holdout is {holdout:g} but that leaves none of the {len(items):,} pictures in {source.where} "
-                    f"to {split}: give another share"
+    if not holdout:
+        return tuple(splits)
+    for name, share in ((TEST, holdout), (splits[0], 1 - holdout)):
+        if share * pictures < 1:
+            raise SettingsError(none_left(holdout, pictures, where, name))
+    return (*splits, TEST)
+
+
+def none_left(holdout: float, pictures: int, where: str, split: str) -> str:
+    """What is said where holding out leaves a split without pictures."""
+    return (
+        f"holdout is {holdout:g} but that leaves none of the {pictures:,} pictures in {where} to {split}: give another "
+        "share"
+    )
+
+
+def unite(tables: Sequence[Table]) -> Everything:
+    """All rows, and their order: within a split that of `order_of`, whatever pieces they are in."""
+    columns = {name: np.concatenate([table.columns[name] for table in tables]) for name in tables[0].columns}
+    columns["piece"] = np.repeat(np.arange(len(tables), dtype=np.int32), [len(table) for table in tables])
+    reasons: dict[int, str] = {}
+    first = 0
+    for table in tables:
+        reasons |= {first + row: reason for row, reason in table.reasons.items()}
+        first += len(table)
+    order = np.lexsort((columns["row"], columns["order"], columns["split"]))
+    good = columns["image_bytes"][order] > 0
+    return Everything(columns, order[good].astype(np.int64), reasons)
+
+
+def plan_shards(everything: Everything, splits: Sequence[str], shard_images: int) -> list[ShardPlan]:
+    """The shards, split after split; each but the last of a split has `shard_images` images."""
+    columns, plans = everything.columns, []
+    split = columns["split"][everything.order]
+    for number, name in enumerate(splits):
+        rows = everything.order[split == number]
+        for shard, first in enumerate(range(0, len(rows), shard_images)):
+            here = rows[first : first + shard_images]
+            plans.append(
+                ShardPlan(
+                    name,
+                    shard,
+                    first,
+                    **{
+                        column: columns[column][here]
+                        for column in ("piece", "offset", "image_bytes", "meta_bytes", "suffix", "label")
+                    },
                 )
-        told += (f"held out: {counts[TEST]:,} of {len(items):,} pictures, as {TEST}",)
-    elif len(splits) > 1:
-        told += tuple(_same_in_two(items, splits))
-    items.sort(key=lambda item: (splits.index(item.split), hashlib.sha256(f"{seed}/{item.key}".encode()).digest()))
-    return splits, items, told
+            )
+    return plans
 
 
-def _hold_out(items: Sequence[Item], share: float) -> list[Item]:
-    """The pictures, of which a share is of the split `test` now."""
-    return [
-        replace(item, split=TEST) if is_held_out(digest, share) else item
-        for item, digest in zip(items, _contents(items), strict=True)
-    ]
+def same_in_two(everything: Everything, splits: Sequence[str], keys: pa.Array) -> list[str]:
+    """Lines about images of a split that are, byte for byte in the source, in one before it too.
 
-
-def _same_in_two(items: Sequence[Item], splits: Sequence[str]) -> list[str]:
-    """Lines about pictures of a split that are, byte for byte, in one before it too."""
-    splits_of_size: dict[int, set[str]] = {}
-    for item in items:
-        splits_of_size.setdefault(item.size, set()).add(item.split)
-    # Only files of one length can be the same.
-    some = [item for item in items if len(splits_of_size[item.size]) > 1]
-    seen: dict[bytes, Item] = {}
-    found: dict[tuple[str, str], list[tuple[str, str]]] = {}
-    for item, digest in sorted(zip(some, _contents(some), strict=True), key=lambda pair: splits.index(pair[0].split)):
-        first = seen.setdefault(digest, item)
-        if first.split != item.split:
-            found.setdefault((first.split, item.split), []).append((first.key, item.key))
-    return [
-        f"the same in two splits: {count(len(keys), 'picture')} of {second} also in {first}, byte for byte, for "
-        f"example {keys[0][1]} and {keys[0][0]}"
-        for (first, second), keys in found.items()
-    ]
-
-
-def _contents(items: Sequence[Item]) -> Iterator[bytes]:
-    """SHA-256 of the file of each picture; of its key where that cannot be read."""
-    most = DataSettings().max_image_bytes
-
-    def digest(item: Item) -> bytes:
-        try:
-            data = item.read(most)
-        except BadImage:
-            data = item.key.encode()
-        return hashlib.sha256(data).digest()
-
-    def digests() -> Iterator[bytes]:
-        # Threads suffice: a digest lets others go on meanwhile, and on an object store most of the time is waiting.
-        with ThreadPoolExecutor(_READERS) as readers:
-            for first in range(0, len(items), _READ_AHEAD):
-                yield from readers.map(digest, items[first : first + _READ_AHEAD])
-
-    return watched(digests(), "compared", len(items))
+    Args:
+        everything: all rows.
+        splits: their names.
+        keys: of the source's samples.
+    """
+    if len(splits) < 2:
+        return []
+    rows = everything.order
+    high, low = everything.columns["digest"][rows], everything.columns["digest_low"][rows]
+    split = everything.columns["split"][rows]
+    by_content = np.lexsort((np.arange(len(rows)), low, high))
+    same = (high[by_content][1:] == high[by_content][:-1]) & (low[by_content][1:] == low[by_content][:-1])
+    group = np.concatenate([[0], np.cumsum(~same)])
+    # The rows of a group stand in the order of the shards, so the first one's split is the first that has the picture.
+    first = by_content[np.searchsorted(group, group)]
+    again = split[by_content] != split[first]
+    notes = []
+    for one in range(len(splits)):
+        for other in range(one + 1, len(splits)):
+            found = np.flatnonzero(again & (split[first] == one) & (split[by_content] == other))
+            if len(found):
+                pair = [keys[int(everything.columns["row"][rows[where[found[0]]]])] for where in (by_content, first)]
+                notes.append(
+                    f"the same in two splits: {count(len(found), 'picture')} of {splits[other]} also in "
+                    f"{splits[one]}, byte for byte, for example {pair[0]} and {pair[1]}"
+                )
+    return notes

@@ -1,111 +1,153 @@
 """The work itself: from the pictures of a source to shards, a contact sheet and an index."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import accumulate, pairwise
+from importlib.metadata import version
+from itertools import accumulate
 
 import numpy as np
 
 from dcgan_dist.data.image_decoding import decode
-from dcgan_dist.data.preparation.processes import make_jpegs
-from dcgan_dist.data.preparation.progress import watched
-from dcgan_dist.data.preparation.record import Record, split_of_shard
+from dcgan_dist.data.preparation.arrange import Everything, none_left, plan_shards, same_in_two, unite
+from dcgan_dist.data.preparation.gather import ShardPlan, find_shard, write_shard
+from dcgan_dist.data.preparation.make import Making, Part, make_pieces
+from dcgan_dist.data.preparation.pieces import cut, piece_names, read_table
+from dcgan_dist.data.preparation.processes import Workers
+from dcgan_dist.data.preparation.progress import Progress
+from dcgan_dist.data.preparation.record import Record
 from dcgan_dist.data.preparation.work import Work
-from dcgan_dist.data.readers.source import Item
-from dcgan_dist.data.shards.attributes import columns
-from dcgan_dist.data.shards.build_index import index_shard
-from dcgan_dist.data.shards.index import Index, concatenate
-from dcgan_dist.data.shards.writer import ShardWriter
-from dcgan_dist.errors import DataError
+from dcgan_dist.data.shards.index import Index, ShardIndex, concatenate
+from dcgan_dist.data.splits import TEST
+from dcgan_dist.errors import DataError, SettingsError
 from dcgan_dist.numerals import count
 from dcgan_dist.storage import Place
 
 SHEET_FILE = "contact-sheet.png"
+PACKAGES = ("dcgan-dist", "numpy", "pillow", "simplejpeg")
 
 
-def convert(work: Work) -> tuple[Index, Record]:
-    """Write the shards that are missing, the contact sheet and the index.
+def convert(work: Work, workers: Workers) -> tuple[Index, Record]:
+    """Make what is missing: pieces, shards, the contact sheet and the index.
 
     Returns:
         The index of all splits, and the record of all that was done.
 
     Raises:
         DataError: no picture of a split can be used, or the source or the target fails.
+        SettingsError: holding out leaves a split without pictures.
     """
-    record = work.record if work.record.is_complete else _write_shards(work)
-    _require_images(work, record)
-    bad = dict(record.bad)
-    attributes = columns([item.attributes for item in work.items if item.key not in bad])
-    bounds = pairwise(accumulate((images for _, _, images in record.shards), initial=0))
-    parts = [
-        replace(
-            index_shard(work.target / file),
-            sha256=digest,
-            attributes={name: column[first:last] for name, column in attributes.items()},
-        )
-        for (file, digest, _), (first, last) in zip(record.shards, bounds, strict=True)
-    ]
-    index = concatenate(parts, classes=work.classes, image_size=work.options.size)
+    if work.record.complete:
+        work.pieces.delete()
+        return Index.load(work.target), work.record
+    numbers = make_missing_pieces(work, workers)
+    everything = unite([read_table(work.pieces, number) for number in range(numbers)])
+    _require_images(work, everything)
+    notes = same_in_two(everything, work.splits, work.source.samples.key)
+    if work.options.holdout:
+        held = np.count_nonzero(everything.columns["split"][everything.order] == len(work.splits) - 1)
+        notes.append(f"held out: {held:,} of {len(everything.order):,} pictures, as {TEST}")
+    for note in notes:
+        print(note, file=sys.stderr)
+    plans = plan_shards(everything, work.splits, work.options.shard_images)
+    parts = _write_missing_shards(work, plans, workers)
+    rows = everything.columns["row"][everything.order]
+    attributes = {name: column[rows] for name, column in work.source.samples.attributes.items()}
+    index = replace(
+        concatenate(parts, classes=work.source.classes, image_size=work.options.size), attributes=attributes
+    )
+    bad = bad_pictures(work, everything)
     _draw_sheet(index, work.target, work.options.size)
-    index.save(work.target)
+    index.save(work.target, prepared=description(work, bad))
+    shards = tuple((Place(part.shard).name, part.sha256, len(part)) for part in parts)
+    record = replace(work.record, complete=True, shards=shards, bad=tuple(bad))
+    record.save(work.target)
+    work.pieces.delete()
     return index, record
 
 
-def _require_images(work: Work, record: Record) -> None:
-    """Raise `DataError` where a split has no image at all."""
-    for split in work.splits:
-        if not any(split_of_shard(file) == split for file, _, _ in record.shards):
-            keys = {item.key for item in work.items if item.split == split}
-            key, reason = next(pair for pair in record.bad if pair[0] in keys)
-            of = f" of {split}" if len(work.splits) > 1 else ""
-            raise DataError(
-                f"none of {count(len(keys), 'picture')}{of} in {work.source} can be used, for example {key}: {reason}"
-            )
+def make_missing_pieces(work: Work, workers: Workers) -> int:
+    """Make the pieces that are not there; returns how many there are in all."""
+    samples = work.source.samples
+    units = cut(samples, streamed=work.source.streamed)
+    there = set(work.pieces.names())
+    missing = [
+        [(number, rows) for number, rows in zip(numbers, unit, strict=True) if piece_names(number)[1] not in there]
+        for numbers, unit in zip(numbers_of(units), units, strict=True)
+    ]
+    done = len(samples) - sum(len(rows) for unit in missing for _, rows in unit)
+    if done:
+        print(f"continuing after {done:,} of {len(samples):,} pictures", file=sys.stderr)
+    # One after the other as they are wanted: all of them together would be the list of samples again.
+    tasks = (([Part(number, rows.tolist(), samples.take(rows)) for number, rows in unit],) for unit in missing if unit)
+    with Progress("converted", "pictures", len(samples), done) as progress:
+        for made in workers.each(_make_unit, work.making, tasks):
+            for good, bad in made:
+                progress.add(good + bad, bad)
+    return sum(map(len, units))
 
 
-def _write_shards(work: Work) -> Record:
-    """Convert what is left and write it; the record is brought up to date after each shard."""
-    record, options = work.record, work.options
-    left = work.items[record.done :]
-    bad = list(record.bad)
+def numbers_of(units: Sequence[Sequence[object]]) -> list[range]:
+    """Numbers of the pieces of each unit, which go on from one to the next."""
+    ends = accumulate(map(len, units))
+    return [range(end - len(unit), end) for end, unit in zip(ends, units, strict=True)]
 
-    def begin_split(split: str) -> ShardWriter:
-        there = [images for file, _, images in record.shards if split_of_shard(file) == split]
-        return ShardWriter(work.target, split, options.images_per_shard, first_shard=len(there), first_image=sum(there))
 
-    def save(done: int) -> Record:
-        shards = tuple((Place(shard.shard).name, shard.sha256, len(shard)) for shard in writer.written)
-        now = replace(record, done=done, shards=record.shards + shards, bad=tuple(bad))
-        now.save(work.target)
-        return now
+def _make_unit(making: Making, parts: Sequence[Part]) -> list[tuple[int, int]]:
+    return list(make_pieces(making, parts))
 
-    writer = begin_split(left[0].split)
-    results = watched(make_jpegs(left, options), "converted", len(work.items), record.done)
-    for number, (item, result) in enumerate(zip(left, results, strict=True), record.done):
-        if item.split != writer.split:
-            writer.flush()
-            record = save(number)
-            writer = begin_split(item.split)
-        if isinstance(result, str):
-            bad.append((item.key, result))
+
+def _write_missing_shards(work: Work, plans: Sequence[ShardPlan], workers: Workers) -> list[ShardIndex]:
+    """The index of each shard, of which those that are not there are written."""
+    there = set(work.target.names())
+    found: dict[str, ShardIndex] = {}
+    with Progress("written", "shards", len(plans)) as progress:
+        for part in workers.each(_shard, (work.target, work.pieces), [(plan, plan.name in there) for plan in plans]):
+            found[Place(part.shard).name] = part
+            progress.add(1)
+    return [found[plan.name] for plan in plans]
+
+
+def _shard(places: tuple[Place, Place], plan: ShardPlan, is_there: bool) -> ShardIndex:
+    target, pieces = places
+    return (find_shard(target, plan) if is_there else None) or write_shard(target, pieces, plan)
+
+
+def bad_pictures(work: Work, everything: Everything) -> list[tuple[str, str, str]]:
+    """Key and split of each picture that was left out, and why, in the order of the source."""
+    keys, rows, splits = work.source.samples.key, everything.columns["row"], everything.columns["split"]
+    found = sorted((int(rows[row]), int(splits[row]), reason) for row, reason in everything.reasons.items())
+    return [(keys[row].as_py(), work.splits[split], reason) for row, split, reason in found]
+
+
+def description(work: Work, bad: Sequence[tuple[str, str, str]]) -> dict[str, object]:
+    """What `dataset.json` says of how the shards were made."""
+    return {
+        "source": work.source.where,
+        "options": work.record.arguments,
+        "filter": "bilinear with antialiasing (Pillow); JPEGs of at least twice the size are halved while decoding",
+        "versions": {name: version(name) for name in PACKAGES},
+        "pictures": work.record.pictures,
+        "left_out": [{"source": key, "split": split, "reason": reason} for key, split, reason in bad],
+    }
+
+
+def _require_images(work: Work, everything: Everything) -> None:
+    """See that every split has an image; raises `DataError`, or `SettingsError` where holding out is to blame."""
+    splits = everything.columns["split"]
+    keys = work.source.samples.key
+    for number, split in enumerate(work.splits):
+        if (splits[everything.order] == number).any():
             continue
-        complete = len(writer.written)
-        writer.add(result, label=item.label, meta=_meta(item, work.classes))
-        if len(writer.written) > complete:
-            save(number)  # all pictures before this one are in complete shards, or bad
-    writer.flush()
-    return save(len(work.items))
-
-
-def _meta(item: Item, classes: Sequence[str] | None) -> dict[str, object]:
-    """What `KEY.json` says of a picture."""
-    meta: dict[str, object] = {"source": item.key}
-    if item.label is not None and classes:
-        # The name lets shards that were parted from their dataset.json tell what their numbers mean.
-        meta["class"] = classes[item.label]
-    if item.attributes:
-        meta["attributes"] = dict(item.attributes)
-    return meta
+        if work.options.holdout and len(everything.order):
+            told = none_left(work.options.holdout, len(everything.order), work.source.where, split)
+            raise SettingsError(f"{told}, and another target")
+        lost = [row for row in everything.reasons if splits[row] == number] or list(everything.reasons)
+        key, reason = keys[int(everything.columns["row"][lost[0]])], everything.reasons[lost[0]]
+        of = f" of {split}" if len(work.splits) > 1 else ""
+        raise DataError(
+            f"none of {count(len(lost), 'picture')}{of} in {work.source.where} can be used, for example {key}: {reason}"
+        )
 
 
 def _draw_sheet(index: Index, target: Place, size: int) -> None:

@@ -1,7 +1,7 @@
 """What is asked of `prepare`: the options of the command."""
 
-from dataclasses import dataclass
-from typing import Annotated
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
 
 import tyro
 
@@ -12,43 +12,82 @@ from dcgan_dist.errors import SettingsError
 
 arg = tyro.conf.arg
 
+Encode = Literal["", "jpeg", "png", "keep"]
+
+_SHARD_PIXELS = 5_000 * 64 * 64
+
+
+@dataclass(frozen=True)
+class WorkersOptions:
+    """Where the work is done."""
+
+    address: Annotated[str, arg(metavar="HOST:PORT")] = ""
+    """Ray cluster whose machines do the work; empty: $RAY_ADDRESS, or processes of this machine alone if that is not
+    set."""
+
 
 @shows_bounds
 @dataclass(frozen=True)
 class PrepareOptions:
-    """Make shards from a folder of pictures (JPEG, PNG, WebP), on disks or object stores.
+    """Make shards from what publishers ship, or from a folder of pictures, on disks or object stores.
+
+    WORDS are [FORMAT] ADDRESS... OUT: the format of the source, which is recognized where it is left out; folders or
+    files that hold it; and a folder for the shards, an empty or new one, or the one of an interrupted call.
 
     Example: python -m dcgan_dist.data.prepare photos/ shards/ --size 64 --holdout 0.1
     """
 
-    source: Annotated[tyro.conf.Positional[str], arg(metavar="FOLDER")]
-    """Folder of the pictures; if all are in subfolders, the name of the first subfolder on the way is a picture's
-    class."""
-    out: Annotated[tyro.conf.Positional[str], arg(metavar="OUT")]
-    """Folder for the shards: an empty or new one, or the one of an interrupted call."""
+    words: Annotated[tyro.conf.Positional[tuple[str, ...]], arg(metavar="WORDS")]
+    """[FORMAT] ADDRESS... OUT."""
     size: Annotated[int, arg(metavar="PIXELS")] = 64
     """Height and width of an image: a power of two from 8 to 256."""
     fit: Fit = "resize"
     """`resize` scales the shorter side, then crops the center; `crop` crops the center without scaling."""
+    channels: Literal[0, 1, 3] = 0
+    """1: grey, 3: RGB; 0: as many as the source has, which is one for MNIST, else three."""
+    encode: Encode = ""
+    """`jpeg`, or `png` without loss; `keep` takes a file as it is if nothing has to be changed in it, else `jpeg`.
+    Empty: `png` for pixels that are not compressed in the source (CIFAR-10, SVHN, MNIST), else `jpeg`."""
     split: Annotated[str, arg(metavar="NAME[,NAME]")] = ""
-    """Name of the split, with which the shards' names begin. Several, as in `train,test`: these folders in FOLDER
-    are the splits, and their subfolders the classes. Empty: `train`, or the folders `train`, `val` and `test` if
-    FOLDER holds nothing else."""
+    """Of a source with splits, those that are taken. Of a folder, the name of its split; several, as in `train,test`:
+    these folders in it are the splits, and their subfolders the classes. Empty: those of the source; for a folder
+    `train`, or the folders `train`, `val` and `test` if it holds nothing else."""
     holdout: Annotated[float, Below(1), arg(metavar="SHARE")] = 0.0
     """Fraction of the pictures that become the split `test`. Their bytes alone decide: a picture keeps its split
     when others are added, and copies of a picture stay together."""
-    images_per_shard: Annotated[int, AtLeast(1), arg(metavar="IMAGES")] = 5_000
-    """Images per shard; the last one has the rest."""
+    images_per_shard: Annotated[int, AtLeast(0), arg(metavar="IMAGES")] = 0
+    """Images per shard; the last one has the rest. 0: 5,000, and fewer of more than 64 x 64 pixels, so that a shard
+    has some 30 MB."""
     seed: Annotated[int, arg(metavar="NUMBER")] = 0
     """Random seed of the order of the images."""
     quality: Annotated[int, From(1, 100), arg(metavar="NUMBER")] = 95
     """Quality of the JPEGs that are written, without chroma subsampling; a JPEG that already has the size is copied
     as it is."""
     processes: Annotated[int, AtLeast(0), arg(metavar="N")] = 0
-    """Processes that decode pictures; 0: one per core."""
+    """Processes that decode pictures on this machine; 0: one per core."""
+    workers: WorkersOptions = field(default_factory=WorkersOptions)
 
     def __post_init__(self) -> None:
         check_bounds(self)
         if not 8 <= self.size <= 256 or self.size & (self.size - 1):
             raise SettingsError(f"size is {self.size} but needs to be a power of two from 8 to 256")
         parse_splits(self.split)
+
+    @property
+    def shard_images(self) -> int:
+        """Images of a shard."""
+        return self.images_per_shard or min(5_000, _SHARD_PIXELS // self.size**2)
+
+    def decide_bytes(self) -> dict[str, str | int | float]:
+        """Those options that the bytes of the shards depend on."""
+        return {
+            "size": self.size,
+            "fit": self.fit,
+            "channels": self.channels,
+            "encode": self.encode,
+            "split": self.split,
+            "holdout": self.holdout,
+            "images_per_shard": self.shard_images,
+            "seed": self.seed,
+            "quality": self.quality,
+        }

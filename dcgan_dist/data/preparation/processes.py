@@ -1,48 +1,89 @@
-"""The processes that make JPEGs of pictures."""
+"""Processes of this machine that do the work where no Ray cluster is named."""
 
 import multiprocessing
 import os
 import signal
 import threading
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from typing import Any, Protocol, TypeVar
 
-import numpy as np
-import simplejpeg
-
-from dcgan_dist.data.image_decoding import BadImage, Fit, decode, is_ready
-from dcgan_dist.data.preparation.options import PrepareOptions
-from dcgan_dist.data.readers.source import Item
+from dcgan_dist.cluster.environment import local_cores
 from dcgan_dist.errors import DataError
-from dcgan_dist.settings import DataSettings
 
-_TASK_PICTURES = 32
+T = TypeVar("T")
 
 
-def make_jpegs(items: Sequence[Item], options: PrepareOptions) -> Iterator[bytes | str]:
-    """For each picture, in order, a JPEG, or why there is none; all cores work a little ahead of what is taken.
+class Workers(Protocol):
+    """Processes that call a function for each of some arguments."""
 
-    Raises `DataError` where the source fails, or a process is killed.
+    def each(self, function: Callable[..., T], common: Any, arguments: Iterable[tuple[Any, ...]]) -> Iterator[T]:
+        """What the function returns, in the order in which the calls end; about so many are under way as can run.
+
+        Args:
+            function: called as `function(common, *arguments[i])`.
+            common: what all calls are given.
+            arguments: of each call.
+
+        Raises:
+            DataError: the function does, or the processes do not come to an end of it.
+        """
+
+
+class ThisProcess:
+    """Does the work itself, where one process is asked for: what runs can be stopped at and looked into."""
+
+    def each(self, function: Callable[..., T], common: Any, arguments: Iterable[tuple[Any, ...]]) -> Iterator[T]:
+        """As `Workers` has it."""
+        return (function(common, *given) for given in arguments)
+
+
+class Processes:
+    """Some processes of this machine; made by `processes`."""
+
+    def __init__(self, pool: ProcessPoolExecutor, number: int) -> None:
+        self._pool, self._number = pool, number
+
+    def each(self, function: Callable[..., T], common: Any, arguments: Iterable[tuple[Any, ...]]) -> Iterator[T]:
+        """As `Workers` has it."""
+        waiting = iter(arguments)
+        under_way: set[Future[T]] = set()
+        try:
+            while True:
+                # One more than there are processes, so that none waits for this one.
+                for given in waiting:
+                    under_way.add(self._pool.submit(function, common, *given))
+                    if len(under_way) > self._number:
+                        break
+                if not under_way:
+                    return
+                done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+                for one in done:
+                    yield one.result()
+        except BrokenProcessPool as error:
+            raise DataError(
+                "a process that decodes pictures was killed, perhaps because memory ran out: run the command again "
+                "with fewer --processes to continue"
+            ) from error
+
+
+@contextmanager
+def processes(number: int) -> Iterator[Workers]:
+    """Processes that end with the block.
+
+    Args:
+        number: how many; 0: one per core; 1: this one.
     """
-    tasks = [items[i : i + _TASK_PICTURES] for i in range(0, len(items), _TASK_PICTURES)]
-    processes = min(options.processes or os.cpu_count() or 1, len(tasks))
+    number = number or local_cores()
+    if number == 1:
+        yield ThisProcess()
+        return
     # A forked child would inherit the locks of pyarrow's threads.
-    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), initializer=_follow_parent)
-    under_way: deque[Future[list[bytes | str]]] = deque()
+    pool = ProcessPoolExecutor(number, multiprocessing.get_context("spawn"), initializer=_follow_parent)
     try:
-        for task in tasks:
-            under_way.append(pool.submit(_make_some, task, options.size, options.fit, options.quality))
-            if len(under_way) > 3 * processes:
-                yield from under_way.popleft().result()
-        while under_way:
-            yield from under_way.popleft().result()
-    except BrokenProcessPool as error:
-        raise DataError(
-            "a process that decodes pictures was killed, perhaps because memory ran out: run the command again "
-            "with fewer --processes to continue"
-        ) from error
+        yield Processes(pool, number)
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -60,21 +101,3 @@ def _follow_parent() -> None:
 
     # The pool's processes hold both ends of its queue, so they would wait for ever for a command that was killed.
     threading.Thread(target=end_with_it, daemon=True).start()
-
-
-def _make_some(items: Sequence[Item], size: int, fit: Fit, quality: int) -> list[bytes | str]:
-    """For each picture a JPEG of `size` x `size` pixels, or why there is none."""
-    limits = DataSettings()
-    pixels = np.empty((size, size, 3), np.uint8)
-    results: list[bytes | str] = []
-    for item in items:
-        try:
-            data = item.read(limits.max_image_bytes)
-            decode(data, pixels, fit=fit, max_pixels=limits.max_image_pixels)
-        except BadImage as error:
-            results.append(str(error))
-            continue
-        if not is_ready(data, size):
-            data = simplejpeg.encode_jpeg(pixels, quality=quality, colorspace="RGB", colorsubsampling="444")
-        results.append(data)
-    return results

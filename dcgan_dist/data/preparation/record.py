@@ -1,4 +1,4 @@
-"""How far a call has come: what it leaves behind in the target, so that the next one can continue."""
+"""What a call leaves behind in the target: what was asked for, so that the next one continues, and what came of it."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -7,33 +7,30 @@ from dcgan_dist.errors import DataError, SettingsError
 from dcgan_dist.storage import Place
 
 RECORD_FILE = "prepare.json"
-FORMAT = "dcgan-dist prepare 2"
+FORMAT = "dcgan-dist prepare 3"
 
 
 @dataclass(frozen=True)
 class Record:
-    """How far the work has come; lies in the target, so that the next call can go on, and stays as its history.
+    """What the shards of a target are made of; it stays as their history.
+
+    How far the work has come is not in it: what is done are the pieces and shards that are there.
 
     Attributes:
         arguments: what the bytes of the shards depend on, besides the pictures.
-        listing: SHA-256 over names, sizes and splits of the pictures.
+        listing: SHA-256 over keys, places, sizes, splits and labels of the samples.
         pictures: how many there are.
-        done: how many of them, in order, are in complete shards or were bad.
-        shards: name, SHA-256 and number of images of the complete shards.
-        bad: name of a picture that was left out, and why.
+        complete: whether all shards and their index are there.
+        shards: name, SHA-256 and number of images of each, once it is complete.
+        bad: key and split of a picture that was left out, and why, once it is complete.
     """
 
-    arguments: dict[str, str | int]
+    arguments: dict[str, str | int | float]
     listing: str
     pictures: int
-    done: int = 0
+    complete: bool = False
     shards: tuple[tuple[str, str, int], ...] = ()
-    bad: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether no picture is left to convert."""
-        return self.done == self.pictures
+    bad: tuple[tuple[str, str, str], ...] = ()
 
     def save(self, folder: Place) -> None:
         (folder / RECORD_FILE).write_bytes(json.dumps({"format": FORMAT} | asdict(self), indent=1).encode() + b"\n")
@@ -46,7 +43,7 @@ class Record:
             if content.pop("format") != FORMAT:
                 raise ValueError("another version of this program wrote it, or none did")
             content["shards"] = tuple((str(file), str(digest), int(n)) for file, digest, n in content["shards"])
-            content["bad"] = tuple((str(name), str(reason)) for name, reason in content["bad"])
+            content["bad"] = tuple((str(key), str(split), str(reason)) for key, split, reason in content["bad"])
             return Record(**content)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(

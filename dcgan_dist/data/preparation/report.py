@@ -4,12 +4,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from dcgan_dist.cli.invocation import command_line
 from dcgan_dist.data.preparation.convert import SHEET_FILE
-from dcgan_dist.data.preparation.record import RECORD_FILE, Record, split_of_shard
+from dcgan_dist.data.preparation.record import Record, split_of_shard
 from dcgan_dist.data.preparation.work import Work
-from dcgan_dist.data.shards.index import Index
+from dcgan_dist.data.shards.index import DATASET_FILE, Index
 from dcgan_dist.data.splits import TEST, TRAIN
 from dcgan_dist.numerals import count
 
@@ -25,33 +27,39 @@ def summary(work: Work, record: Record, index: Index) -> list[str]:
         record: of what was done.
         index: of all splits.
     """
-    names, bad = work.classes or (), dict(record.bad)
+    names = work.source.classes or ()
     of = f" of {len(names)} classes" if names else ""
-    left_out = f"; {count(len(bad), 'picture')} left out as bad, all named in {RECORD_FILE}" if bad else ""
-    lines = [f"{len(index):,} images{of} in {count(len(index.shards), 'shard')} in {work.target}{left_out}"]
+    bad = f"; {count(len(record.bad), 'picture')} left out as bad, all named in {DATASET_FILE}" if record.bad else ""
+    lines = [f"{len(index):,} images{of} in {count(len(index.shards), 'shard')} in {work.target}{bad}"]
+    label_of = _labels(work, [key for key, _, _ in record.bad])
     for split in work.splits:
         numbers = [number for number, (file, _, _) in enumerate(record.shards) if split_of_shard(file) == split]
         labels = index.label[np.isin(index.shard, numbers)]
         there = Counter(labels.tolist())
-        here = [item for item in work.items if item.split == split]
-        given = Counter(item.label for item in here)
-        lost = Counter(item.label for item in here if item.key in bad)
+        lost = Counter(label_of[key] for key, its, _ in record.bad if its == split)
         if len(work.splits) > 1 or names:
             lines.append(
                 f"{split}: {len(labels):,} images in {count(len(numbers), 'shard')}"
                 + (f", {count(lost.total(), 'picture')} left out" if lost else "")
                 + _by_class(names, there, lost)
             )
-        all_bad = [name for label, name in enumerate(names) if given[label] and not there[label]]
+        all_bad = [name for label, name in enumerate(names) if lost[label] and not there[label]]
         if all_bad:
             lines.append(f"{split}: all pictures of {_some(all_bad)} are bad")
-        none = [name for label, name in enumerate(names) if not given[label]]
+        none = [name for label, name in enumerate(names) if not lost[label] and not there[label]]
         if none and len(none) < len(names):
             lines.append(f"{split}: no pictures of {_some(none)}")
     return lines
 
 
-def _by_class(names: Sequence[str], there: Mapping[int, int], lost: Mapping[int | None, int]) -> str:
+def _labels(work: Work, keys: Sequence[str]) -> dict[str, int]:
+    """Class number of samples by their keys."""
+    samples = work.source.samples
+    rows = pc.index_in(pa.array(keys, samples.key.type), value_set=samples.key).to_pylist()
+    return {key: int(samples.label[row]) for key, row in zip(keys, rows, strict=True)}
+
+
+def _by_class(names: Sequence[str], there: Mapping[int, int], lost: Mapping[int, int]) -> str:
     """How many images of each class, or the least and the most where they are many."""
     counts = [there.get(label, 0) for label in range(len(names))]
     if not sum(counts):
@@ -76,6 +84,6 @@ def next_commands(work: Work) -> list[str]:
         f"look at {work.target / SHEET_FILE}",
         f"train: {command_line('train', '--preset', 'own64', *size, '--data', shards, '--name', 'mine')}",
     ]
-    if work.classes and TRAIN in work.splits and {TEST, "val"} & set(work.splits):
+    if work.source.classes and TRAIN in work.splits and {TEST, "val"} & set(work.splits):
         lines.append(f"evaluate: {command_line('evaluate', 'mine', '--tasks', f'pictures={work.target}')}")
     return lines

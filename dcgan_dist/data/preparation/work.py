@@ -1,15 +1,21 @@
-"""What is to be done: the pictures of a source in their order, and what of them an earlier call has done."""
+"""What is to be done: the samples of a source, and what an earlier call wanted of them."""
 
 import hashlib
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from dcgan_dist.data.preparation.arrange import arrange
+import numpy as np
+
+from dcgan_dist.data.preparation.arrange import splits_of
+from dcgan_dist.data.preparation.encoding import ImageFormat
+from dcgan_dist.data.preparation.make import Making
 from dcgan_dist.data.preparation.options import PrepareOptions
+from dcgan_dist.data.preparation.pieces import FOLDER
 from dcgan_dist.data.preparation.record import RECORD_FILE, Record, earlier
-from dcgan_dist.data.readers.source import Item, Reader
-from dcgan_dist.data.splits import parse_splits
+from dcgan_dist.data.readers.source import Samples, Source
 from dcgan_dist.errors import SettingsError
-from dcgan_dist.storage import Place, place, require_lasting
+from dcgan_dist.settings import DataSettings
+from dcgan_dist.storage import Place, require_lasting
 
 
 @dataclass(frozen=True)
@@ -18,50 +24,88 @@ class Work:
 
     Attributes:
         options: of the call.
-        source: address of the pictures.
+        source: what is prepared.
         target: folder of the shards.
-        splits: in the order in which they are written.
-        items: the pictures in the order of the shards, split after split.
-        classes: names of the classes by number, None where there are none.
-        record: how far an earlier call has come.
-        told: lines for people: how the source was understood, and what was passed over.
+        splits: names of those that there will be, in the order in which they are written.
+        record: what an earlier call has left, or what this one has begun.
     """
 
     options: PrepareOptions
-    source: Place
+    source: Source
     target: Place
     splits: tuple[str, ...]
-    items: list[Item]
-    classes: tuple[str, ...] | None
     record: Record
-    told: tuple[str, ...]
+
+    @property
+    def pieces(self) -> Place:
+        """Folder of the pieces."""
+        return self.target / FOLDER
+
+    @property
+    def making(self) -> Making:
+        """What all pieces have in common."""
+        options, limits = self.options, DataSettings()
+        form = ImageFormat(
+            options.size, options.fit, options.channels, options.encode, options.quality,
+            limits.max_image_bytes, limits.max_image_pixels,
+        )  # fmt: skip
+        source = self.source
+        return Making(
+            self.pieces, source.files, source.fetch, source.classes, form,
+            options.seed, options.holdout, len(source.splits),
+        )  # fmt: skip
 
 
-def begin(options: PrepareOptions, reader: Reader) -> Work:
-    """Find the pictures that a reader sees in the source, and what an earlier call has done of them.
+def check_target(target: Place, addresses: Sequence[Place]) -> None:
+    """See that shards can be written into a folder, before the source is gone through.
 
     Raises:
-        SettingsError: the target holds something else, or was begun with other arguments; or the source can be
-            understood in two ways.
-        DataError: there are no pictures, or they changed since the earlier call.
+        SettingsError: it holds something else, or lies in the source.
+        DataError: what is written there would not last.
     """
-    where, target = place(options.source), place(options.out)
     require_lasting(target, "the target")
-    if target == where or target.address.startswith(f"{where.address.rstrip('/')}/"):
-        raise SettingsError(f"the target {target} is in the folder of the pictures: choose one outside of it")
+    for where in addresses:
+        if target == where or target.address.startswith(f"{where.address.rstrip('/')}/"):
+            raise SettingsError(f"the target {target} is in {where}, which is to be read: choose one outside of it")
     children = target.children()
     if children and RECORD_FILE not in children:
         raise SettingsError(f"the target {target} is not empty, it holds {min(children)}: choose a new folder")
-    source = reader(where, parse_splits(options.split))
-    splits, items, told = arrange(source, holdout=options.holdout, seed=options.seed)
-    arguments = {name: value for name, value in asdict(options).items() if name not in ("source", "out", "processes")}
-    listing = hashlib.sha256()
-    for item in items:
-        listing.update(f"{item.key}\0{item.size}\0{item.split}\0".encode())
-    record = Record(arguments, listing.hexdigest(), len(items))
-    if children:
+
+
+def begin(options: PrepareOptions, reader: str, source: Source, target: Place) -> Work:
+    """Begin in a folder that was checked, or continue what an earlier call has begun there.
+
+    Args:
+        options: of the call.
+        reader: name of the reader, which is recorded.
+        source: what it found.
+        target: folder of the shards.
+
+    Raises:
+        SettingsError: pictures cannot be held out, or the target was begun with other arguments.
+        DataError: the pictures have changed since the earlier call.
+    """
+    splits = splits_of(source.splits, source.where, len(source.samples), options.holdout)
+    record = Record({"reader": reader, **options.decide_bytes()}, listing_sha256(source), len(source.samples))
+    if RECORD_FILE in target.children():
         record = earlier(target, record)
     else:
         target.make_folder()
         record.save(target)
-    return Work(options, where, target, splits, items, source.classes, record, told)
+    return Work(options, source, target, splits, record)
+
+
+def listing_sha256(source: Source) -> str:
+    """Changes with every sample: its key, place, size, split, label, attributes; and with names of splits and classes.
+
+    It does not change with where the source lies, so that a copy of it is continued with.
+    """
+    samples: Samples = source.samples
+    digest = hashlib.sha256(repr((source.splits, source.classes, sorted(samples.attributes))).encode())
+    for key in samples.key.to_pylist():
+        digest.update(f"{key}\0".encode())
+    for column in (samples.file, samples.offset, samples.size, samples.split, samples.label):
+        digest.update(np.ascontiguousarray(column).tobytes())
+    for _, values in sorted(samples.attributes.items()):
+        digest.update(np.ascontiguousarray(values).tobytes())
+    return digest.hexdigest()

@@ -1,28 +1,37 @@
 """A folder of pictures as a source: its subfolders are splits and classes."""
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pyarrow as pa
 
 from dcgan_dist.data.image_decoding import BadImage
 from dcgan_dist.data.readers.layout import lay_out
 from dcgan_dist.data.readers.listing import list_folder, passed_over
-from dcgan_dist.data.readers.source import Item, Source
-from dcgan_dist.errors import DataError
+from dcgan_dist.data.readers.source import Reader, Request, Samples, Source
+from dcgan_dist.errors import DataError, SettingsError
 from dcgan_dist.storage import MissingFile, Place
 
+# On an object store most of the time is waiting.
+_REQUESTS, _READ_AHEAD = 16, 64
 
-def open_folder(folder: Place, splits: Sequence[str]) -> Source:
+
+def open_folder(addresses: Sequence[Place], request: Request) -> Source:
     """The pictures below a folder, by name.
 
     Args:
-        folder: on a disk or an object store.
-        splits: see `lay_out`.
+        addresses: one folder, on a disk or an object store.
+        request: see `lay_out` for its splits.
 
     Raises:
         DataError: no such folder, or no pictures in it or in one of its splits.
-        SettingsError: it has to be said which folders are splits.
+        SettingsError: it has to be said which folders are splits; or there are several addresses.
     """
+    if len(addresses) != 1:
+        raise SettingsError(f"{len(addresses)} folders of pictures were given, but one is taken: prepare them apart")
+    (folder,) = addresses
     if folder.is_file():
         raise DataError(f"{folder} is a file: unpack it, and give the folder that holds the pictures")
     if not folder.is_folder():
@@ -33,35 +42,50 @@ def open_folder(folder: Place, splits: Sequence[str]) -> Source:
         raise DataError(
             f"there are no pictures in {folder}; {passed or 'it is empty: give a folder of JPEG, PNG or WebP files'}"
         )
-    layout = lay_out([name for name, _ in listing.pictures], str(folder), splits)
+    request.seen(len(listing.pictures), len(listing.pictures))
+    layout = lay_out([name for name, _ in listing.pictures], str(folder), request.splits)
     number = {name: i for i, name in enumerate(layout.classes or ())}
-    items = []
-    for name, size in listing.pictures:
-        if name in layout.belongs:
-            split, found = layout.belongs[name]
-            items.append(Item(name, split, size, ReadFile(folder, name), number.get(found or "")))
-    told = (*layout.told, *([passed] if passed else []))
-    return Source(folder, len(items), items, layout.splits, layout.classes, told)
+    used = [(name, size, *layout.belongs[name]) for name, size in listing.pictures if name in layout.belongs]
+    samples = Samples(
+        key=pa.array([name for name, _, _, _ in used], pa.large_string()),
+        file=np.zeros(len(used), np.int32),
+        offset=np.arange(len(used), dtype=np.int64),
+        size=np.array([size for _, size, _, _ in used], np.int64),
+        split=np.array([layout.splits.index(split) for _, _, split, _ in used], np.int16),
+        label=np.array([number.get(name or "", -1) for _, _, _, name in used], np.int32),
+    )
+    notes = (*layout.told, *([passed] if passed else []))
+    return Source(str(folder), (folder,), samples, fetch_files, layout.splits, layout.classes, notes)
 
 
-@dataclass(frozen=True, slots=True)
-class ReadFile:
-    """Reads a file of a folder when it is called."""
+def fetch_files(files: Sequence[Place], samples: Samples) -> Iterator[bytes | BadImage]:
+    """A `Fetch`: each sample is a file, named by its key, in the folder that is `Samples.file`."""
+    places = [files[number] / key for number, key in zip(samples.file, samples.key.to_pylist(), strict=True)]
+    if all(place.is_local for place in files):
+        yield from map(read_picture, places)
+        return
+    with ThreadPoolExecutor(_REQUESTS) as requests:
+        for first in range(0, len(places), _READ_AHEAD):
+            yield from requests.map(read_picture, places[first : first + _READ_AHEAD])
 
-    folder: Place
-    name: str
 
-    def __call__(self) -> bytes:
-        """Its bytes; raises `BadImage` where it cannot be read, `DataError` where a store fails."""
-        place = self.folder / self.name
-        try:
-            return place.read_bytes()
-        except MissingFile as error:
-            raise BadImage("is not there: a broken link, or removed meanwhile") from error
-        except DataError as error:
-            # What a disk says is of this file; what a store says may be of all.
-            if not place.is_local:
-                raise
-            cause = error.__cause__
-            known = cause.errno if isinstance(cause, OSError) else None
-            raise BadImage(f"cannot be read: {os.strerror(known) if known else error}") from error
+def read_picture(place: Place) -> bytes | BadImage:
+    """A file, or why it alone cannot be read; raises `DataError` where a store fails."""
+    try:
+        return place.read_bytes()
+    except MissingFile:
+        return BadImage("is not there: a broken link, or removed meanwhile")
+    except DataError as error:
+        # What a disk says is of this file; what a store says may be of all.
+        if not place.is_local:
+            raise
+        cause = error.__cause__
+        known = cause.errno if isinstance(cause, OSError) else None
+        return BadImage(f"cannot be read: {os.strerror(known) if known else error}")
+
+
+def _recognize(place: Place) -> str:
+    return "a folder of pictures" if place.is_folder() else ""
+
+
+FOLDER = Reader("a folder of pictures (JPEG, PNG, WebP); folders in it are classes, or splits", open_folder, _recognize)

@@ -6,7 +6,7 @@ import json
 import shlex
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from tokenize import TokenError
 from typing import Any
@@ -181,8 +181,13 @@ class Index:
             return False
         return bool((self.size <= np.array(self.shard_bytes, np.int64)[self.shard] - self.offset).all())
 
-    def save(self, folder: Place) -> None:
-        """Write `index.npz`, then `dataset.json`, into a folder; shards in that folder are named relative to it."""
+    def save(self, folder: Place, *, prepared: Mapping[str, object] | None = None) -> None:
+        """Write `index.npz`, then `dataset.json`, into a folder; shards in that folder are named relative to it.
+
+        Args:
+            folder: of both.
+            prepared: what `dataset.json` shall say of how the shards were made.
+        """
         arrays = io.BytesIO()
         columns: dict[str, Any] = {name: getattr(self, name) for name in _COLUMNS}
         columns |= {f"{_ATTRIBUTE}{name}": column for name, column in self.attributes.items()}
@@ -193,7 +198,7 @@ class Index:
         torn, passed = self.torn or [None] * len(files), self.passed or [()] * len(files)
         images = np.bincount(self.shard, minlength=len(self.shards))
         labeled = self.label[self.label >= 0]
-        description = {
+        description: dict[str, object] = {
             "format": FORMAT,
             "images": len(self),
             "image_size": self.image_size,
@@ -209,6 +214,10 @@ class Index:
                 )
             ],
         }
+        if self.attributes:
+            description["attributes"] = list(self.attributes)
+        if prepared is not None:
+            description["prepared"] = prepared
         (folder / DATASET_FILE).write_bytes(json.dumps(description, indent=1).encode() + b"\n")
 
     @staticmethod

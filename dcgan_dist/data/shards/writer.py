@@ -15,6 +15,11 @@ from dcgan_dist.data.shards.index import ShardIndex
 from dcgan_dist.storage import Place
 
 
+def shard_name(split: str, number: int) -> str:
+    """File name of a shard."""
+    return f"{split}-{number:06d}.tar"
+
+
 @dataclass
 class ShardWriter:
     """Writes samples into shards `SPLIT-NNNNNN.tar`, the same bytes for the same samples on any machine.
@@ -59,16 +64,16 @@ class ShardWriter:
             self.flush()
 
     def add(
-        self, image: bytes, *, suffix: str = "jpg", label: int | None = None, meta: dict[str, Any] | None = None
+        self, image: bytes, *, suffix: str = "jpg", label: int | None = None, meta: dict[str, Any] | bytes | None = None
     ) -> None:
-        """Add a sample: a whole image file, its class number, and what `KEY.json` shall say of it."""
+        """Add a sample: a whole image file, its class number, and what `KEY.json` shall say of it, or that file."""
         if suffix not in SUFFIXES:
             raise ValueError(f"suffix is {suffix!r} but needs to be one of {', '.join(SUFFIXES)}")
         files = [(suffix, image)]
         if label is not None:
             files.append(("cls", str(label).encode()))
         if meta is not None:
-            files.append(("json", json.dumps(meta, sort_keys=True).encode()))
+            files.append(("json", meta if isinstance(meta, bytes) else json.dumps(meta, sort_keys=True).encode()))
         length = sum(tar.BLOCK + len(data) + len(tar.padding(len(data))) for _, data in files)
         if self._rows and (
             len(self._rows) == self.images_per_shard or len(self._data) + length + len(tar.END) > self.max_bytes
@@ -85,7 +90,7 @@ class ShardWriter:
         if not self._rows:
             return
         self._data += tar.END
-        place = self.folder / f"{self.split}-{self.first_shard + len(self.written):06d}.tar"
+        place = self.folder / shard_name(self.split, self.first_shard + len(self.written))
         place.write_bytes(self._data)
         table = np.array(self._rows, dtype=np.int64)
         self.written.append(

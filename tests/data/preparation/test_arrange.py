@@ -1,92 +1,108 @@
-"""Where the pictures of a source go, whatever the source is."""
+"""Where images go, once all pieces are made."""
 
-from collections import Counter
-from collections.abc import Sequence
+import hashlib
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
-from dcgan_dist.data.image_decoding import BadImage
-from dcgan_dist.data.preparation.arrange import arrange
-from dcgan_dist.data.readers.source import Item, Source
-from dcgan_dist.errors import DataError, SettingsError
+from dcgan_dist.data.preparation.arrange import plan_shards, same_in_two, splits_of, unite
+from dcgan_dist.data.preparation.pieces import Made, Table, order_of, read_table, write_piece
+from dcgan_dist.errors import SettingsError
 from dcgan_dist.storage import Place
 
 
-def source_of(items: Sequence[Item], splits: tuple[str, ...] = ("photos",)) -> Source:
-    return Source(Place("/pictures"), None, iter(items), splits, told=("taken as pictures",))
+def made(row: int, split: int = 0, content: str = "", reason: str = "") -> Made:
+    """A sample named by its row, whose image has as many bytes as its number."""
+    digest = hashlib.sha256((content or str(row)).encode()).digest()
+    image = b"" if reason else b"i" * (row + 1)
+    return Made(row, order_of(7, f"key {row}"), split, row % 3 - 1, digest, image, "png", b"{}", reason)
 
 
-def items_of(number: int, split: str = "photos") -> list[Item]:
-    return [Item(f"{split}/{i:03d}", split, 4, b"%04d" % i, i % 3, {"i": i}) for i in range(number)]
+def tables(tmp_path: Place, *parts: list[Made]) -> list[Table]:
+    for number, part in enumerate(parts):
+        write_piece(tmp_path, number, part)
+    return [read_table(tmp_path, number) for number in range(len(parts))]
 
 
-def test_the_order_follows_from_the_seed_and_the_keys_alone() -> None:
-    def order(seed: int, items: Sequence[Item]) -> list[str]:
-        return [item.key for item in arrange(source_of(items), holdout=0, seed=seed)[1]]
-
-    items = items_of(40)
-    assert order(0, items) == order(0, items[::-1])
-    assert order(0, items) != order(1, items)
-    assert order(0, items) != sorted(order(0, items))
-    assert sorted(order(0, items)) == [item.key for item in items]
+@pytest.fixture
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    return Place(str(tmp_path_factory.mktemp("pieces")))
 
 
-def test_splits_are_in_the_order_of_the_source_and_what_it_says_of_pictures_stays() -> None:
-    items = [*items_of(5, "a"), *items_of(7, "b")]
-    splits, arranged, told = arrange(source_of(items, ("b", "a")), holdout=0, seed=3)
-    assert splits == ("b", "a")
-    assert [item.split for item in arranged] == ["b"] * 7 + ["a"] * 5
-    assert sorted(arranged, key=lambda item: item.key) == items
-    assert told[0] == "taken as pictures"
+def rows_of(everything: object) -> list[int]:
+    return everything.columns["row"][everything.order].tolist()  # type: ignore[attr-defined,no-any-return]
 
 
-def test_pictures_are_held_out_by_their_bytes() -> None:
-    items = items_of(200)
-    # Under another name, of no label, and read when asked: the same bytes are held out or not as well.
-    again = [Item(f"x/{i:03d}", "photos", 4, lambda i=i: b"%04d" % i) for i in range(200)]
-    splits, arranged, told = arrange(source_of([*items, *again]), holdout=0.25, seed=0)
-    assert splits == ("photos", "test")
-    held = {item.key for item in arranged if item.split == "test"}
-    assert {key.removeprefix("x/") for key in held if key.startswith("x/")} == {
-        key.removeprefix("photos/") for key in held if key.startswith("photos/")
+def test_the_order_follows_from_the_seed_and_the_keys_and_not_from_the_pieces(folder: Place) -> None:
+    samples = [made(row, row % 2) for row in range(40)]
+    expected = sorted(range(40), key=lambda row: (row % 2, hashlib.sha256(f"7/key {row}".encode()).digest()))
+    for parts in ([samples], [samples[:9], samples[9:]], [samples[::-2], samples[::2]]):
+        assert rows_of(unite(tables(folder, *parts))) == expected
+    assert expected != sorted(expected)
+
+
+def test_bad_pictures_are_in_no_shard(folder: Place) -> None:
+    parts = [[made(0), made(1, reason="is empty")], [made(2, reason="is torn"), made(3)]]
+    everything = unite(tables(folder, *parts))
+    assert sorted(rows_of(everything)) == [0, 3]
+    assert {everything.columns["row"][row]: reason for row, reason in everything.reasons.items()} == {
+        1: "is empty",
+        2: "is torn",
     }
-    assert told[1] == f"held out: {len(held)} of 400 pictures, as test"
-    assert 50 < len(held) < 150, "4 standard deviations around 100, as pairs go together"
-    kept = next(item for item in arranged if item.key == "photos/007")
-    assert (kept.label, kept.attributes) == (1, {"i": 7})
 
 
-def test_a_picture_that_cannot_be_read_is_held_out_by_its_name_and_no_copy_of_another() -> None:
-    def fail() -> bytes:
-        raise BadImage("is gone")
-
-    items = [Item(f"{split}/{i}", split, 0, fail) for split in ("a", "b") for i in range(50)]
-    assert arrange(source_of(items, ("a", "b")), holdout=0, seed=0)[2] == ("taken as pictures",)
-    items = [Item(f"{i}", "photos", 0, fail) for i in range(100)]
-    counts = Counter(item.split for item in arrange(source_of(items), holdout=0.5, seed=0)[1])
-    assert 30 < counts["test"] < 70, "4 standard deviations"
-
-
-def test_a_source_that_fails_while_pictures_are_compared_ends_it() -> None:
-    def fail() -> bytes:
-        raise DataError("the bucket has vanished")
-
-    with pytest.raises(DataError, match="the bucket has vanished"):
-        arrange(source_of([Item("a", "photos", 1, fail)]), holdout=0.5, seed=0)
-
-
-def test_copies_in_two_splits_are_told_with_the_first_pair() -> None:
-    items = [
-        Item("a/1", "a", 4, b"same"),
-        Item("a/2", "a", 4, b"same"),
-        Item("b/1", "b", 4, b"same"),
-        Item("b/2", "b", 4, b"else"),
-        Item("b/3", "b", 4, lambda: b"same"),
+def test_shards_have_so_many_images_and_each_split_begins_a_new_one(folder: Place) -> None:
+    parts = [[made(row, row > 10) for row in range(9)], [made(row, row > 10) for row in range(9, 15)]]
+    everything = unite(tables(folder, *parts))
+    plans = plan_shards(everything, ("b", "a"), 4)
+    assert [(plan.name, plan.first_image, len(plan)) for plan in plans] == [
+        ("b-000000.tar", 0, 4),
+        ("b-000001.tar", 4, 4),
+        ("b-000002.tar", 8, 3),
+        ("a-000000.tar", 0, 4),
     ]
-    assert arrange(source_of(items, ("a", "b")), holdout=0, seed=0)[2] == (
-        "taken as pictures",
-        "the same in two splits: 2 pictures of b also in a, byte for byte, for example b/1 and a/1",
-    )
+    planned = [row for plan in plans for row in (plan.image_bytes - 1).tolist()]
+    assert planned == rows_of(everything)
+    for plan in plans:
+        assert plan.piece.tolist() == [int(row > 8) for row in plan.image_bytes - 1]
+        assert plan.label.tolist() == [(row - 1) % 3 - 1 for row in plan.image_bytes.tolist()]
+        for piece in (0, 1):
+            # What a shard has of a piece are neighbors there.
+            here = plan.piece == piece
+            ends = plan.offset[here] + plan.image_bytes[here] + plan.meta_bytes[here]
+            assert plan.offset[here][1:].tolist() == ends[:-1].tolist()
+
+
+def test_copies_in_two_splits_are_told_with_the_first_pair(folder: Place) -> None:
+    keys = pa.array(["a/1", "a/2", "b/1", "b/2", "b/3", "c/1"])
+    samples = [
+        made(0, 0, "same"),
+        made(1, 0, "same"),
+        made(2, 1, "same"),
+        made(3, 1, "else"),
+        made(4, 1, "same"),
+        made(5, 2, "else"),
+    ]
+    everything = unite(tables(folder, samples[3:], samples[:3]))
+    told = same_in_two(everything, ("a", "b", "c"), keys)
+    first_of_a, first_of_b = (min(rows, key=lambda row: order_of(7, f"key {row}")) for rows in ((0, 1), (2, 4)))
+    assert told == [
+        "the same in two splits: 2 pictures of b also in a, byte for byte, for example "
+        f"{keys[first_of_b]} and {keys[first_of_a]}",
+        "the same in two splits: 1 picture of c also in b, byte for byte, for example c/1 and b/2",
+    ]
+
+
+def test_copies_within_a_split_and_bad_pictures_are_no_copies(folder: Place) -> None:
+    samples = [made(0, 0, "same"), made(1, 0, "same"), made(2, 1, "lost"), made(3, 0, "lost", reason="is torn")]
+    assert same_in_two(unite(tables(folder, samples)), ("a", "b"), pa.array(list("wxyz"))) == []
+    assert same_in_two(unite(tables(folder, samples)), ("a",), pa.array(list("wxyz"))) == []
+
+
+def test_what_is_held_out_is_a_split_more() -> None:
+    assert splits_of(("photos",), "/pictures", 20, 0.25) == ("photos", "test")
+    assert splits_of(("train", "test"), "/pictures", 20, 0) == ("train", "test")
 
 
 @pytest.mark.parametrize(
@@ -94,11 +110,17 @@ def test_copies_in_two_splits_are_told_with_the_first_pair() -> None:
     [
         (("train", "val"), 0.2, "holdout is 0.2 but /pictures is split already, into train, val: leave --holdout out"),
         (("test",), 0.3, "holdout is 0.3 but split is test, which is what held-out pictures are called"),
-        (("photos",), 1e-9, "holdout is 1e-09 but that leaves none of the 20 pictures in /pictures to test: give"),
-        (("photos",), 1 - 1e-9, "that leaves none of the 20 pictures in /pictures to photos"),
+        (("photos",), 0.04, "holdout is 0.04 but that leaves none of the 20 pictures in /pictures to test: give"),
+        (("photos",), 0.96, "that leaves none of the 20 pictures in /pictures to photos"),
     ],
 )
 def test_what_cannot_be_held_out_is_refused(splits: tuple[str, ...], holdout: float, sentence: str) -> None:
     with pytest.raises(SettingsError) as caught:
-        arrange(source_of(items_of(20, splits[0]), splits), holdout=holdout, seed=0)
+        splits_of(splits, "/pictures", 20, holdout)
     assert sentence in str(caught.value)
+
+
+def test_rows_are_counted_over_all_pieces(folder: Place) -> None:
+    everything = unite(tables(folder, [made(0)], [made(1), made(2)]))
+    assert everything.columns["piece"].tolist() == [0, 1, 1]
+    assert np.array_equal(np.sort(everything.order), [0, 1, 2])

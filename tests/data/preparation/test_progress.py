@@ -3,28 +3,46 @@
 import pytest
 
 from dcgan_dist.data.preparation import progress
-from dcgan_dist.data.preparation.progress import watched
+from dcgan_dist.data.preparation.progress import Progress
 
 
 @pytest.mark.parametrize(("total", "of"), [(1_500, " of 1,500"), (None, "")])
 def test_a_log_gets_a_line_now_and_then(
     total: int | None, of: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert list(watched("abc", "listed", total, done=1_000)) == ["a", "b", "c"]
-    assert capsys.readouterr().err == ""
-    monkeypatch.setattr(progress, "_LINE_S", 0)
-    assert list(watched("abc", "listed", total, done=1_000)) == ["a", "b", "c"]
+    with Progress("listed", "pictures", total, 1_000) as shown:
+        shown.add(1)
+        assert capsys.readouterr().err == ""
+        monkeypatch.setattr(progress, "_LINE_S", 0)
+        shown.add(2, bad=1)
+        shown.reach(1_009, total)
     lines = capsys.readouterr().err.splitlines()
-    assert [line.partition(" pictures, ")[0] for line in lines] == [f"listed 1,00{i}{of}" for i in (1, 2, 3)]
-    assert all(line.endswith(" a second") for line in lines)
+    assert [line.partition(" a second")[0].rpartition(", ")[0] for line in lines] == [
+        f"listed 1,003{of} pictures, 1 bad",
+        f"listed 1,009{of} pictures, 1 bad",
+    ]
+
+
+def test_a_line_has_the_rate_of_this_call_and_the_time_left() -> None:
+    with Progress("written", "shards", 50, 10) as shown:
+        shown.add(8)
+        assert shown.line(seconds=4) == "written 18 of 50 shards, 2 a second, 16 s left"
+    with Progress("listed", "pictures", None) as shown:
+        shown.add(30)
+        assert shown.line(seconds=4) == "listed 30 pictures, 8 a second"
 
 
 def test_a_terminal_gets_a_bar_of_what_takes_long(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    assert list(watched("abc", "compared", 3)) == ["a", "b", "c"]
-    assert "compared" not in capsys.readouterr().err
+    with Progress("converted", "pictures", 9) as shown:
+        shown.add(5)
+    assert "converted" not in capsys.readouterr().err
     monkeypatch.setattr(progress, "_BAR_AFTER_S", 0)
-    assert list(watched("abc", "compared", 9, done=4)) == ["a", "b", "c"]
-    assert "compared:  78%" in capsys.readouterr().err
+    with Progress("converted", "pictures", 9, 4) as shown:
+        shown.add(3, bad=2)
+        shown.reach(8, 16)
+    told = capsys.readouterr().err
+    assert "converted:  50%" in told
+    assert "2 bad" in told

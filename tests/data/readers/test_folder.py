@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from dcgan_dist.data.image_decoding import BadImage
-from dcgan_dist.data.readers.folder import ReadFile, open_folder
+from dcgan_dist.data.readers.folder import FOLDER, fetch_files, open_folder
+from dcgan_dist.data.readers.source import Request, Source
 from dcgan_dist.errors import DataError, SettingsError
 from dcgan_dist.storage import Place
 
@@ -18,28 +19,40 @@ def write(folder: Path, *names: str) -> Place:
     return Place(str(folder))
 
 
+def opened(folder: Place, *splits: str) -> Source:
+    return open_folder([folder], Request(splits))
+
+
+def rows(source: Source) -> list[tuple[str, str, str | None, int]]:
+    """Key, split, class and size of each sample."""
+    samples, classes = source.samples, source.classes or ()
+    numbers = zip(samples.key.to_pylist(), samples.split, samples.label, samples.size, strict=True)
+    return [
+        (key, source.splits[split], classes[label] if label >= 0 else None, int(size))
+        for key, split, label, size in numbers
+    ]
+
+
 def test_classes_are_the_first_folders_however_deep_the_pictures_are(tmp_path: Path) -> None:
     folder = write(tmp_path, "n02/images/a.JPEG", "n01/images/more/b.JPEG", "n01/._b.JPEG", "n01/.cache/c.jpg")
-    source = open_folder(folder, ("photos",))
-    items = list(source.items)
-    assert (source.where, source.count, source.splits, source.classes) == (folder, 2, ("photos",), ("n01", "n02"))
-    assert [(item.key, item.split, item.label, item.size) for item in items] == [
-        ("n01/images/more/b.JPEG", "photos", 0, 22),
-        ("n02/images/a.JPEG", "photos", 1, 17),
-    ]
-    for item in pickle.loads(pickle.dumps(items)):
-        assert item.read(100) == item.key.encode()
+    seen = []
+    source = open_folder([folder], Request(("photos",), lambda *given: seen.append(given)))
+    assert (source.where, source.files, source.splits, source.classes) == (
+        str(folder), (folder,), ("photos",), ("n01", "n02")
+    )  # fmt: skip
+    assert rows(source) == [("n01/images/more/b.JPEG", "photos", "n01", 22), ("n02/images/a.JPEG", "photos", "n02", 17)]
+    assert seen == [(2, 2)]
+    assert list(pickle.loads(pickle.dumps(source.fetch))(source.files, source.samples)) == [
+        b"n01/images/more/b.JPEG", b"n02/images/a.JPEG"
+    ]  # fmt: skip
 
 
 def test_folders_of_splits_are_splits_and_what_is_left_out_is_told(tmp_path: Path) -> None:
     folder = write(tmp_path, "test/ant/1.jpg", "train/bee/2.png", "train/bee/3.gif", "more/4.jpg")
-    source = open_folder(folder, ("train", "test"))
-    assert (source.count, source.splits, source.classes) == (2, ("train", "test"), ("ant", "bee"))
-    assert [(item.key, item.split, item.label) for item in source.items] == [
-        ("test/ant/1.jpg", "test", 0),
-        ("train/bee/2.png", "train", 1),
-    ]
-    left_out, passed = source.told
+    source = opened(folder, "train", "test")
+    assert (source.splits, source.classes) == (("train", "test"), ("ant", "bee"))
+    assert rows(source) == [("test/ant/1.jpg", "test", "ant", 14), ("train/bee/2.png", "train", "bee", 15)]
+    left_out, passed = source.notes
     assert left_out == "left out: 1 picture not in train/, test/, for example more/4.jpg"
     assert passed.startswith("passed over: 1 .gif; for example train/bee/3.gif (")
 
@@ -48,10 +61,9 @@ def test_a_folder_on_an_object_store_is_the_same_source(tmp_path: Path, s3: Plac
     names = ("cat/a.jpg", "dog/b.jpg")
     for name in names:
         (s3 / "in" / name).write_bytes(name.encode())
-    here, there = open_folder(write(tmp_path, *names), ()), open_folder(s3 / "in", ())
-    assert [(one.key, one.split, one.size, one.label, one.read(9)) for one in there.items] == [
-        (one.key, one.split, one.size, one.label, one.read(9)) for one in here.items
-    ]
+    here, there = opened(write(tmp_path, *names)), opened(s3 / "in")
+    assert rows(there) == rows(here)
+    assert list(there.fetch(there.files, there.samples)) == [name.encode() for name in names]
 
 
 @pytest.mark.parametrize(
@@ -69,24 +81,41 @@ def test_what_is_no_folder_of_pictures_is_one_sentence(
 ) -> None:
     folder = write(tmp_path, *names) / inside
     with pytest.raises((DataError, SettingsError), match=sentence):
-        open_folder(folder, splits)
+        opened(folder, *splits)
+
+
+def test_one_folder_is_taken(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="2 folders of pictures were given, but one is taken: prepare them apart"):
+        open_folder([Place(str(tmp_path / "a")), Place(str(tmp_path / "b"))], Request())
+
+
+def test_any_folder_is_recognized(tmp_path: Path) -> None:
+    assert FOLDER.recognize(write(tmp_path, "a.txt")) == "a folder of pictures"
+    assert FOLDER.recognize(Place(str(tmp_path / "a.txt"))) == ""
 
 
 def test_files_of_a_disk_that_cannot_be_read_are_bad_pictures(tmp_path: Path) -> None:
+    folder = write(tmp_path, "a.jpg", "gone.jpg")
     (tmp_path / "itself.jpg").symlink_to("itself.jpg")
-    for name, reason in {
-        "gone.jpg": "is not there: a broken link, or removed meanwhile",
-        f"{'long' * 99}.jpg": "cannot be read: File name too long",
-        "itself.jpg": "cannot be read: Too many levels of symbolic links",
-    }.items():
-        with pytest.raises(BadImage, match=reason):
-            ReadFile(Place(str(tmp_path)), name)()
+    source = opened(folder)
+    (tmp_path / "gone.jpg").unlink()
+    first, gone, itself = fetch_files(source.files, source.samples)
+    assert first == b"a.jpg"
+    assert isinstance(gone, BadImage)
+    assert str(gone) == "is not there: a broken link, or removed meanwhile"
+    assert isinstance(itself, BadImage)
+    assert str(itself) == "cannot be read: Too many levels of symbolic links"
 
 
 def test_a_store_that_fails_is_no_bad_picture(s3: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(BadImage, match="is not there"):
-        ReadFile(s3, "gone.jpg")()
+    for name in ("a.jpg", "gone.jpg"):
+        (s3 / name).write_bytes(b"x")
+    source = opened(s3)
+    (s3 / "gone.jpg").delete()
+    found = list(fetch_files(source.files, source.samples))
+    assert found[0] == b"x"
+    assert isinstance(found[1], BadImage)
     monkeypatch.setattr("dcgan_dist.storage.PAUSES_S", ())
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
     with pytest.raises(DataError, match=r"cannot read s3://\S+/a\.jpg"):
-        ReadFile(s3, "a.jpg")()
+        list(fetch_files(source.files, source.samples))

@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 
 from dcgan_dist.data.preparation.convert import convert
 from dcgan_dist.data.preparation.options import PrepareOptions
+from dcgan_dist.data.preparation.processes import ThisProcess
 from dcgan_dist.data.preparation.work import begin
 from dcgan_dist.data.readers.folder import open_folder
+from dcgan_dist.data.readers.source import Request
 from dcgan_dist.data.streaming.plan import SEQUENCE, SLICE_BYTES, Plan, Slices, cut_slices, share
+from dcgan_dist.storage import Place
 
 
 def layout(seed: int, shards: int, most: int) -> tuple[np.ndarray, np.ndarray]:
@@ -210,10 +213,9 @@ def test_class_counts_of_batches_of_prepared_shards_lie_in_the_multinomial_band(
         (tmp_path / "pictures" / f"class-{number}").mkdir(parents=True)
         for i in range(per_class):
             (tmp_path / "pictures" / f"class-{number}" / f"{i}.jpg").write_bytes(image)
-    options = PrepareOptions(
-        str(tmp_path / "pictures"), str(tmp_path / "shards"), size=8, images_per_shard=900, processes=1
-    )
-    index, _ = convert(begin(options, open_folder))
+    options = PrepareOptions((), size=8, images_per_shard=900)
+    source = open_folder([Place(str(tmp_path / "pictures"))], Request())
+    index, _ = convert(begin(options, "folder", source, Place(str(tmp_path / "shards"))), ThisProcess())
     plan = Plan(cut_slices(index.shard, index.size, 4_096), 128, 4_096, seed=1)
     steps = zip(plan.rows(0), range(1_500), strict=False)
     counts = np.array([np.bincount(index.label[rows.sample], minlength=classes) for rows, _ in steps])

@@ -1,0 +1,118 @@
+"""The first half of the work: pictures of a part of the source become images, which wait in pieces."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from dcgan_dist.data.image_decoding import BadImage
+from dcgan_dist.data.preparation.encoding import ImageFormat, make_image
+from dcgan_dist.data.preparation.pieces import Made, order_of, write_piece
+from dcgan_dist.data.readers.source import Fetch, Picture, Samples
+from dcgan_dist.data.shards.attributes import Value
+from dcgan_dist.data.splits import is_held_out
+from dcgan_dist.storage import Place
+
+
+@dataclass(frozen=True)
+class Making:
+    """What all pieces have in common; it is sent to every process that makes some.
+
+    Attributes:
+        folder: for the pieces.
+        files, fetch, classes: of the source.
+        form: of the images.
+        seed: of the order.
+        holdout: share of the pictures that become a split of its own.
+        held_out: number of that split.
+    """
+
+    folder: Place
+    files: tuple[Place, ...]
+    fetch: Fetch
+    classes: tuple[str, ...] | None
+    form: ImageFormat
+    seed: int
+    holdout: float
+    held_out: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece to be made: its number, and which samples it is made of, by their rows in the source."""
+
+    number: int
+    rows: Sequence[int]
+    samples: Samples
+
+
+def make_pieces(making: Making, parts: Sequence[Part]) -> Iterator[tuple[int, int]]:
+    """Make pieces one after the other, of parts of one file or of any files.
+
+    Yields:
+        after each piece, how many pictures became images, and how many were bad.
+
+    Raises:
+        DataError: the source or the target fails.
+    """
+    pictures = making.fetch(making.files, Samples.concatenate([part.samples for part in parts]))
+    for part in parts:
+        made = [
+            make(making, row, one, picture)
+            for row, one, picture in zip(part.rows, each(part.samples), islice(pictures, len(part.rows)), strict=True)
+        ]
+        write_piece(making.folder, part.number, made)
+        bad = sum(bool(one.reason) for one in made)
+        yield len(made) - bad, bad
+
+
+@dataclass(frozen=True)
+class One:
+    """A sample by itself, as `Samples` has it."""
+
+    key: str
+    split: int
+    label: int
+    attributes: Mapping[str, Value]
+
+
+def make(making: Making, row: int, sample: One, picture: Picture | BadImage) -> Made:
+    """What becomes of a picture."""
+    digest = _digest(sample.key.encode() if isinstance(picture, BadImage) else picture)
+    held_out = making.holdout and is_held_out(digest, making.holdout)
+    split = making.held_out if held_out else sample.split
+    order = order_of(making.seed, sample.key)
+    try:
+        if isinstance(picture, BadImage):
+            raise picture
+        image, suffix = make_image(picture, making.form)
+    except BadImage as error:
+        return Made(row, order, split, sample.label, digest, reason=str(error))
+    meta = json.dumps(_meta(sample, making.classes), sort_keys=True).encode()
+    return Made(row, order, split, sample.label, digest, image, suffix, meta)
+
+
+def each(samples: Samples) -> Iterator[One]:
+    """The samples one by one."""
+    attributes = {name: column.tolist() for name, column in samples.attributes.items()}
+    numbers = zip(samples.key.to_pylist(), samples.split.tolist(), samples.label.tolist(), strict=True)
+    for row, (key, split, label) in enumerate(numbers):
+        yield One(key, split, label, {name: values[row] for name, values in attributes.items()})
+
+
+def _digest(picture: Picture) -> bytes:
+    if isinstance(picture, bytes):
+        return hashlib.sha256(picture).digest()
+    return hashlib.sha256(str(picture.shape).encode() + picture.tobytes()).digest()
+
+
+def _meta(sample: One, classes: Sequence[str] | None) -> dict[str, object]:
+    """What `KEY.json` says of a picture."""
+    meta: dict[str, object] = {"source": sample.key}
+    if sample.label >= 0 and classes:
+        # The name lets shards that were parted from their dataset.json tell what their numbers mean.
+        meta["class"] = classes[sample.label]
+    if sample.attributes:
+        meta["attributes"] = dict(sample.attributes)
+    return meta

@@ -1,0 +1,141 @@
+"""The machines of a Ray cluster that do the work: those that find the source and the target."""
+
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import ray
+from ray.exceptions import GetTimeoutError, RayError, RayTaskError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from dcgan_dist.errors import ClusterError, DataError, DcganDistError
+from dcgan_dist.storage import Place
+
+T = TypeVar("T")
+
+# A task that a machine or a process was lost with is begun again on another; one that kills every process is given up.
+_RETRIES = 3
+_ANSWER_S = 60.0
+_MACHINES_TOLD = 4
+
+
+class RayWorkers:
+    """Tasks on machines of a cluster, one per logical CPU; a `Workers`.
+
+    Attributes:
+        notes: lines for people: which machines do the work, where not all do.
+    """
+
+    def __init__(self, target: Place, witness: Place) -> None:
+        """Find the machines.
+
+        Args:
+            target: folder of the shards.
+            witness: a file of the source: a machine that has it, with the same size, is taken to have the source.
+
+        Raises:
+            ClusterError: no machine finds both.
+        """
+        seen, notes = _who_sees(target, witness)
+        self._nodes = seen
+        self.notes = notes
+
+    def each(self, function: Callable[..., T], common: Any, arguments: Iterable[tuple[Any, ...]]) -> Iterator[T]:
+        """As `Workers` has it; a machine that is lost is done without."""
+        options: dict[str, Any] = {"num_cpus": 1, "max_retries": _RETRIES}
+        if self._nodes is not None:
+            options["label_selector"] = {"ray.io/node-id": f"in({','.join(self._nodes)})"}
+        task = ray.remote(function).options(**options)
+        shared = ray.put(common)
+        waiting = iter(arguments)
+        under_way: list[ray.ObjectRef[T]] = []
+        try:
+            while True:
+                # Twice as many as can run: none waits for this process, and an autoscaler sees that more are wanted.
+                room = 2 * max(1, self._cpus()) - len(under_way)
+                for given in waiting if room > 0 else ():
+                    under_way.append(task.remote(shared, *given))
+                    room -= 1
+                    if room <= 0:
+                        break
+                if not under_way:
+                    return
+                done, under_way = ray.wait(under_way, num_returns=1)
+                yield _result(done[0])
+        finally:
+            for one in under_way:
+                ray.cancel(one, force=True)
+
+    def _cpus(self) -> int:
+        alive = (node for node in ray.nodes() if node["Alive"])
+        return int(
+            sum(
+                node["Resources"].get("CPU", 0)
+                for node in alive
+                if self._nodes is None or node["NodeID"] in self._nodes
+            )
+        )
+
+
+def _result(task: Any) -> Any:
+    try:
+        return ray.get(task)
+    except RayTaskError as error:
+        # Ray's own error shows the traceback in the place of its text.
+        if isinstance(error.cause, DcganDistError):
+            raise error.cause from error
+        raise
+    except RayError as error:
+        raise DataError(
+            f"a process that decodes pictures was lost {_RETRIES + 1} times ({str(error).splitlines()[0]}), perhaps "
+            "because memory ran out or its machine went: run the command again to continue"
+        ) from error
+
+
+def _who_sees(target: Place, witness: Place) -> tuple[list[str] | None, tuple[str, ...]]:
+    """The machines that find a file of the source and one that is written into the target; None: all do."""
+    if not target.is_local and not witness.is_local:
+        return None, ()
+    names = {node["NodeID"]: node["NodeManagerHostname"] for node in ray.nodes() if node["Alive"]}
+    mark = target / f".seen-{secrets.token_hex(8)}"
+    mark.write_bytes(b"seen")
+    wanted = [(mark, 4), (witness, witness.info().size)]
+    try:
+        asked = {
+            node: ray.remote(_missing)
+            .options(num_cpus=0, max_retries=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False))
+            .remote(wanted)
+            for node in names
+        }
+        missing = {node: _answer(answer) for node, answer in asked.items()}
+    finally:
+        mark.delete()
+    seen = [node for node, what in missing.items() if not what]
+    if len(seen) == len(names):
+        return None, ()
+    lacking = sorted({names[node]: what for node, what in missing.items() if what}.items())
+    told = "; ".join(f"{name}: {what}" for name, what in lacking[:_MACHINES_TOLD])
+    if not seen:
+        raise ClusterError(
+            f"no machine of the cluster finds both the source and {target} ({told}): give folders that all machines "
+            "share at the same path, or addresses such as s3://BUCKET/..."
+        )
+    return seen, (f"the work is done by {len(seen)} of {len(names)} machines, which find source and target ({told})",)
+
+
+def _answer(answer: Any) -> str:
+    try:
+        return str(ray.get(answer, timeout=_ANSWER_S))
+    except (RayError, GetTimeoutError):
+        return "does not answer"
+
+
+def _missing(wanted: Sequence[tuple[Place, int]]) -> str:
+    """What this machine does not find, or finds with another size; "" where it finds all."""
+    for place, size in wanted:
+        try:
+            if place.info().size != size:
+                return f"has another {place}"
+        except DcganDistError as error:
+            return str(error)
+    return ""

@@ -1,0 +1,56 @@
+"""From the words of the command to a source."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from dcgan_dist.data.preparation.opening import open_source, places_of
+from dcgan_dist.data.readers.folder import FOLDER
+from dcgan_dist.data.readers.source import Reader, Request, Samples, Source
+from dcgan_dist.errors import DataError, SettingsError
+from dcgan_dist.storage import Place
+
+
+def open_rows(addresses: Sequence[Place], request: Request) -> Source:
+    assert request.splits == ("new", "old")
+    request.seen(3, None)
+    row = np.zeros(1, np.int32)
+    samples = Samples(pa.array(["a"], pa.large_string()), row, row.astype(np.int64), row, row.astype(np.int16), row)
+    return Source(str(addresses[0]), tuple(addresses), samples, iter, ("new",), notes=("of rows",))  # type: ignore[arg-type]
+
+
+ROWS = Reader("rows", open_rows, lambda place: "a table of rows" if place.name.endswith(".rows") else "")
+READERS = {"rows": ROWS, "folder": FOLDER}
+
+
+def test_patterns_are_the_files_that_they_match(tmp_path: Path) -> None:
+    for name in ("b-1.tar", "b-0.tar", "c"):
+        (tmp_path / name).write_bytes(b"x")
+    found = places_of([f"{tmp_path}/c", f"{tmp_path}/b-*.tar"])
+    assert [place.name for place in found] == ["c", "b-0.tar", "b-1.tar"]
+    with pytest.raises(DataError, match=r"there is no .*/nowhere: give a folder or files that are there"):
+        places_of([f"{tmp_path}/c", f"{tmp_path}/nowhere"])
+
+
+def test_a_format_is_recognized_and_said_to_be(tmp_path: Path) -> None:
+    (tmp_path / "a.rows").write_bytes(b"x")
+    place = Place(str(tmp_path / "a.rows"))
+    name, source = open_source("", [place], "new,old", READERS)
+    assert (name, source.notes) == ("rows", (f"read as rows: {place} is a table of rows", "of rows"))
+    assert open_source("rows", [place], "new,old", READERS)[1].notes == ("of rows",)
+
+
+def test_a_format_that_nobody_knows_has_to_be_named(tmp_path: Path) -> None:
+    (tmp_path / "b").write_bytes(b"x")
+    with pytest.raises(SettingsError, match=r"b is in no format that is known here: .* out of rows, folder$"):
+        open_source("", [Place(str(tmp_path / "b"))], "", READERS)
+
+
+def test_the_first_reader_that_knows_an_address_takes_it(tmp_path: Path) -> None:
+    other = replace(ROWS, recognize=lambda place: "anything", open=lambda addresses, request: pytest.fail("not asked"))
+    (tmp_path / "a.rows").write_bytes(b"x")
+    assert open_source("", [Place(str(tmp_path / "a.rows"))], "new,old", READERS | {"other": other})[0] == "rows"

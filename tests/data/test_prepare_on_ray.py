@@ -1,0 +1,136 @@
+"""Machines of a Ray cluster prepare a data set: the same bytes for any number of them, whatever is killed meanwhile."""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import simplejpeg
+
+from dcgan_dist.data.prepare import main
+from dcgan_dist.storage import Place
+from tests.harness.processes import Home, Run, kill
+
+pytestmark = [pytest.mark.ray, pytest.mark.system]
+
+PICTURES = 600
+OPTIONS = ("--size", "256", "--images-per-shard", "130", "--seed", "3")
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Home]:
+    """A cluster, and beside it pictures and the shards that one process makes of them."""
+    before = dict(os.environ)
+    with Home() as found:
+        source = found.work / "photos"
+        rng = np.random.default_rng(5)
+        for number in range(PICTURES):
+            (source / f"{number % 3}").mkdir(parents=True, exist_ok=True)
+            pixels = np.repeat(np.repeat(rng.integers(0, 255, (30, 40, 3), np.uint8), 10, 0), 10, 1)
+            (source / f"{number % 3}" / f"{number}.jpg").write_bytes(simplejpeg.encode_jpeg(pixels))
+        (source / "1" / "broken.jpg").write_bytes(b"nothing")
+        assert main([str(source), str(found.work / "whole"), *OPTIONS, "--processes", "1"]) == 0
+        # Machines bring credentials of their own.
+        os.environ |= {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+        found.start_nodes()
+        yield found
+    os.environ.clear()
+    os.environ.update(before)
+
+
+def contents(folder: Place) -> dict[str, str]:
+    return {place.name: hashlib.sha256(place.read_bytes()).hexdigest() for place, _ in folder.files()}
+
+
+def begin(home: Home, target: str) -> Run:
+    assert home.nodes is not None
+    command = ["dcgan_dist.data.prepare", str(home.work / "photos"), target, *OPTIONS]
+    return Run(home, home.work / Path(target).name, command, command, home.nodes.address)
+
+
+def tables(folder: Path) -> int:
+    return len(list(folder.glob(".prepare/*.table")))
+
+
+@pytest.mark.parametrize("nodes", [1, 2, 3])
+def test_any_number_of_machines_makes_the_same_bytes(home: Home, nodes: int) -> None:
+    assert home.nodes is not None
+    home.nodes.fill(nodes - 1)
+    assert home.nodes.number == nodes - 1
+    run = begin(home, str(home.work / f"by-{nodes}"))
+    assert run.end() == 0, run.said()
+    assert contents(Place(str(run.folder))) == contents(Place(str(home.work / "whole")))
+
+
+def _driver(home: Home, run: Run) -> None:
+    kill(run.process.pid)
+    run.process.wait()
+    run.go_on()
+
+
+def _worker(home: Home, run: Run) -> None:
+    kill(next(pid for pid, what in home.processes().items() if what.startswith("ray::_make_unit")))
+
+
+def _machine(home: Home, run: Run) -> None:
+    pid = next(
+        pid for pid, what in home.processes().items() if what.startswith("ray::_make_unit") and not _on_head(home, pid)
+    )
+    assert home.nodes is not None
+    home.nodes.kill(home.nodes.of(pid))
+
+
+def _on_head(home: Home, pid: int) -> bool:
+    assert home.nodes is not None
+    try:
+        home.nodes.of(pid)
+    except ValueError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize(
+    ("victim", "there"),
+    [
+        (_driver, lambda folder: tables(folder) >= 2),
+        (_driver, lambda folder: tables(folder) >= 13),
+        (_driver, lambda folder: (folder / "train-000001.tar").exists()),
+        (_worker, lambda folder: tables(folder) >= 5),
+        (_machine, lambda folder: tables(folder) >= 7),
+    ],
+    ids=["driver-early", "driver-late", "driver-among-shards", "worker", "machine"],
+)
+def test_whatever_is_killed_the_bytes_are_those_of_a_call_that_was_not(
+    home: Home, victim: Callable[[Home, Run], None], there: Callable[[Path], bool], request: pytest.FixtureRequest
+) -> None:
+    assert home.nodes is not None
+    home.nodes.fill(2)
+    run = begin(home, str(home.work / f"killed-{request.node.callspec.id}"))
+    run.wait("the moment", lambda: there(run.folder))
+    victim(home, run)
+    assert run.end() == 0, run.said()
+    assert contents(Place(str(run.folder))) == contents(Place(str(home.work / "whole")))
+    assert "Traceback" not in run.said()
+
+
+def test_a_driver_on_an_object_store_is_killed_and_called_again(home: Home, s3: Place, tmp_path: Path) -> None:
+    photos = Place(str(home.work / "photos" / "0"))
+    assert main([str(photos), str(tmp_path / "whole"), *OPTIONS, "--processes", "1"]) == 0
+    for place, _ in photos.files():
+        (s3 / "photos" / place.name).write_bytes(place.read_bytes())
+    assert home.nodes is not None
+    home.nodes.fill(1)
+    command = ["dcgan_dist.data.prepare", f"{s3}/photos", f"{s3}/out", *OPTIONS]
+    run = Run(home, home.work / "s3", command, command, home.nodes.address)
+    run.wait("some pieces", lambda: len((s3 / "out" / ".prepare").names()) > 3)
+    _driver(home, run)
+    assert run.end() == 0, run.said()
+    assert "continuing after" in run.said()
+    found, wanted = contents(s3 / "out"), contents(Place(str(tmp_path / "whole")))
+    assert found.keys() == wanted.keys()
+    # What is not a shard says where the pictures were.
+    assert {name: found[name] for name in found if name.endswith((".tar", ".npz", ".png"))} == {
+        name: wanted[name] for name in wanted if name.endswith((".tar", ".npz", ".png"))
+    }
