@@ -173,7 +173,8 @@ class Place:
             return
 
         def put(store: Any, path: str) -> None:
-            file = store.open_output_stream(path)
+            # It would compress what has a name such as NAME.gz.
+            file = store.open_output_stream(path, compression=None)
             try:
                 fill(file)
             except BaseException:

@@ -90,9 +90,10 @@ def test_store_that_cannot_be_used_is_one_sentence(address: str) -> None:
 # Files and folders, on each kind of store
 
 
-def test_what_was_written_is_read_back(folder: Place) -> None:
+@pytest.mark.parametrize("name", ["file.bin", "file.gz", "file.zst"])
+def test_what_was_written_is_read_back(name: str, folder: Place) -> None:
     data = bytes(range(256)) * 5
-    file = folder / "deep" / "er" / "file.bin"
+    file = folder / "deep" / "er" / name
     file.write_bytes(data)
     assert file.read_bytes() == data
     assert file.info().size == len(data)
