@@ -1,0 +1,206 @@
+"""One Parquet file: what is listed of it, which pictures it gives, and what is said where it is no such file."""
+
+import io
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from dcgan_dist.data.image_decoding import BadImage
+from dcgan_dist.data.readers.parquet_table import file_names, read_pictures, read_table
+from dcgan_dist.errors import DataError
+from dcgan_dist.storage import MissingFile, Place
+from tests.data.readers.hugging_face import images, numbered, write
+
+
+def rows(*numbers: int) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+    return np.array(numbers, np.int64)
+
+
+def labeled(file: Path, *labels: int | None, names: tuple[str, ...] | None = ("a", "b")) -> Place:
+    label = pa.array(labels, pa.int64())
+    write(file, {"image": numbered("n", 0, len(labels)), "label": label}, names)
+    return Place(str(file))
+
+
+def test_a_file_is_listed_without_its_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "a"
+    big = images(*((bytes([n]) * 100_000, f"x/n_{n}.JPEG") for n in range(7)))
+    write(file, {"image": big, "label": pa.array([1, 0, None, -1, 1, 0, 0])}, ("a", "b"), compression="none")
+    read: list[int] = []
+    original = Place.read_range
+
+    def read_range(place: Place, offset: int, size: int) -> bytes:
+        read.append(size)
+        return original(place, offset, size)
+
+    monkeypatch.setattr(Place, "read_range", read_range)
+    table = read_table(Place(str(file)))
+    assert table.name.to_pylist() == [f"n_{n}.JPEG" for n in range(7)]
+    assert table.label.tolist() == [1, 0, -1, -1, 1, 0, 0]
+    assert table.label.dtype == np.int32
+    assert table.without_bytes == 0
+    # A row group has 3 rows; pages have headers.
+    assert all(100_000 <= size < 100_100 for size in table.size.tolist())
+    assert sum(read) < 100_000
+
+
+@pytest.mark.parametrize("wanted", [rows(0), rows(6), rows(0, 1, 2, 3, 4, 5, 6), rows(1, 5), rows(2, 3), rows()])
+@pytest.mark.parametrize("group", [1, 3, 7, 100])
+def test_pictures_are_those_of_the_rows_whatever_the_row_groups(
+    tmp_path: Path, group: int, wanted: "np.ndarray[tuple[int], np.dtype[np.int64]]"
+) -> None:
+    column = numbered("n", 40, 47)
+    write(tmp_path / "a", {"image": column}, row_group_size=group)
+    expected = [column[int(row)].as_py()["bytes"] for row in wanted]
+    assert list(read_pictures(Place(str(tmp_path / "a")), wanted)) == expected
+
+
+@pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary()])
+def test_many_rows_of_plain_bytes_come_in_batches(tmp_path: Path, kind: pa.DataType) -> None:
+    values = [b"%d" % n for n in range(1000)]
+    pq.write_table(pa.table({"jpg": pa.array(values, kind)}), tmp_path / "a", row_group_size=300)
+    wanted = rows(*range(7, 1000, 13))
+    assert list(read_pictures(Place(str(tmp_path / "a")), wanted)) == [values[row] for row in wanted]
+
+
+def test_a_null_is_one_bad_picture(tmp_path: Path) -> None:
+    column = pa.array([{"bytes": b"x", "path": "1"}, None, {"bytes": None, "path": "3"}, {"bytes": b"y", "path": None}])
+    write(tmp_path / "a", {"image": column.cast(images().type)}, row_group_size=9)
+    file = Place(str(tmp_path / "a"))
+    table = read_table(file)
+    assert table.without_bytes == 2
+    assert table.name.to_pylist() == ["1", None, "3", None]
+    found = list(read_pictures(file, rows(0, 1, 2, 3)))
+    assert (found[0], found[3]) == (b"x", b"y")
+    for bad in found[1:3]:
+        assert isinstance(bad, BadImage)
+        assert str(bad) == "its bytes are null: only its name was written"
+
+
+def test_a_file_without_names_and_labels_is_listed_by_its_footer(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"png": [b"1", b"22", None]}), tmp_path / "a")
+    table = read_table(Place(str(tmp_path / "a")))
+    assert (table.name.to_pylist(), table.label.tolist(), table.without_bytes) == ([None] * 3, [-1] * 3, 1)
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (["/home/x/a.jpg", "b.jpg", r"C:\y\c.jpg", "d\n/e"], ["a.jpg", "b.jpg", "c.jpg", "e"]),
+        (["", "a/", None, "ü/ß.png"], [None, None, None, "ß.png"]),
+        (["x" * 5000, "y"], ["x" * 5000, "y"]),
+        (["x" * 5000, "y" * 5000], [None, None]),
+        ([], []),
+    ],
+)
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
+def test_names_are_what_follows_the_folders(
+    paths: list[str | None], names: list[str | None], kind: pa.DataType
+) -> None:
+    found = file_names(pa.array(paths, kind))
+    assert found.type == pa.large_string()
+    assert found.to_pylist() == names
+
+
+def test_names_that_are_no_utf8_are_none() -> None:
+    text = pa.array([b"a\xff.jpg", b"b.jpg"]).view(pa.string())
+    assert file_names(text).to_pylist() == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("labels", "names", "sentence"),
+    [
+        (
+            (0, 1, 2),
+            ("a", "b"),
+            r"\S+/a has the label 2 in row 2 but names 2 classes: expected are numbers from 0 to 1, ",
+        ),
+        ((0, -2), ("a", "b"), "has the label -2 in row 1 but names 2 classes"),
+        ((0, -2), None, "has the label -2 in row 1 but names no classes: expected are numbers from 0 to 2,147,483,647"),
+        ((1 << 31,), None, "has the label 2147483648 in row 0"),
+    ],
+)
+def test_a_label_that_is_no_class_is_one_sentence(
+    tmp_path: Path, labels: tuple[int, ...], names: tuple[str, ...] | None, sentence: str
+) -> None:
+    with pytest.raises(DataError, match=sentence):
+        read_table(labeled(tmp_path / "a", *labels, names=names))
+    assert len(read_table(labeled(tmp_path / "b", 1, 0, -1, names=names))) == 3
+
+
+def whole() -> bytes:
+    buffer = io.BytesIO()
+    pq.write_table(
+        pa.table({"image": numbered("n", 0, 50), "label": list(range(50))}),
+        buffer,
+        write_page_checksum=True,
+        compression="none",
+    )
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda data: b"", "is empty: download it again"),
+        (
+            lambda data: data[: len(data) // 2],
+            "is cut off, its end says what is in it and is missing: download it again",
+        ),
+        (lambda data: data[:-1], "is cut off"),
+        (lambda data: data[:5], "is cut off"),
+        (lambda data: b"\n<!DOCTYPE html><html>" + data, "is a page of HTML in place of the file: log in at"),
+        (lambda data: b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "is a pointer of Git LFS and not"),
+        (
+            lambda data: b"Access to dataset ILSVRC/imagenet-1k is restricted. \xff\n",
+            r"is no Parquet, it begins with 'Access to dataset ILSVRC/imagenet-1k is restricted. \\\\xff",
+        ),
+        (lambda data: bytes(len(data)), "is no Parquet, it begins with"),
+        (lambda data: data[:-8] + b"\xff\xff\xff\x7f" + data[-4:], r"is damaged \(.*\): download it again"),
+        (lambda data: data[:-8] + b"\xff\xff\xff\xff" + data[-4:], r"is damaged \(.*\): download it again"),
+        (lambda data: data[:-200] + bytes(100) + data[-100:], r"is damaged \(.*\): download it again"),
+    ],
+)
+def test_what_is_no_whole_parquet_is_one_sentence(
+    tmp_path: Path, change: Callable[[bytes], bytes], sentence: str
+) -> None:
+    (tmp_path / "a").write_bytes(change(whole()))
+    for call in (read_table, lambda file: list(read_pictures(file, rows(0, 49)))):
+        with pytest.raises(DataError, match=rf"^{tmp_path}/a {sentence}") as raised:
+            call(Place(str(tmp_path / "a")))
+        assert "\n" not in str(raised.value)
+
+
+def test_a_damaged_page_is_found_by_its_checksum(tmp_path: Path) -> None:
+    data = bytearray(whole())
+    at = data.index(b"49;49;")
+    data[at] = ord("5")
+    (tmp_path / "a").write_bytes(data)
+    assert len(read_table(Place(str(tmp_path / "a")))) == 50
+    with pytest.raises(DataError, match=r"/a is damaged \(.*\): download it again"):
+        list(read_pictures(Place(str(tmp_path / "a")), rows(0)))
+
+
+def test_a_file_that_is_gone_or_shorter_than_it_was_listed_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(MissingFile, match="gone is not there"):
+        list(read_pictures(Place(str(tmp_path / "gone")), rows(0)))
+    file = labeled(tmp_path / "a", 0, 1)
+    with pytest.raises(DataError, match="a has 2 rows but had more when it was listed: call the command again"):
+        list(read_pictures(file, rows(0, 2)))
+
+
+def test_a_file_that_declares_more_rows_than_it_has_bytes_is_refused(tmp_path: Path) -> None:
+    # Five million nulls of a column that is compressed by runs are a file of some hundred bytes.
+    pq.write_table(pa.table({"jpg": pa.nulls(5_000_000, pa.binary())}), tmp_path / "a")
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match=r"/a is damaged \(it declares 5,000,000 rows\): download it again"):
+            read_table(Place(str(tmp_path / "a")))
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
