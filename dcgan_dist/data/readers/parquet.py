@@ -34,7 +34,7 @@ def open_parquet(addresses: Sequence[Place], request: Request) -> Source:
 
     Raises:
         DataError: there is no Parquet, or a file is missing or damaged; there are no pictures, or only where they were;
-            files do not agree on the classes.
+            files do not agree on what they hold.
         SettingsError: there is no such split.
     """
     where = ", ".join(map(str, addresses[:2])) + (", ..." if len(addresses) > 2 else "")
@@ -49,15 +49,15 @@ def open_parquet(addresses: Sequence[Place], request: Request) -> Source:
     empty = [split for split, files in by_split.items() if not any(len(tables[file]) for file in files)]
     if empty and (request.splits or len(empty) == len(by_split)):
         raise DataError(f"there are no pictures of {empty[0]} in {where}: its files have no rows")
-    classes = agreed_classes(by_split, tables)
+    classes = agree(by_split, tables)
     by_file = {file: split for split, files in by_split.items() for file in files if len(tables[file])}
     splits = tuple(dict.fromkeys(by_file.values()))
     files, parts = tuple(by_file), [tables[file] for file in by_file]
-    _require_bytes(where, parts)
+    _require_bytes(where, files, parts)
     rows = [len(part) for part in parts]
     split = np.repeat(np.array([splits.index(by_file[file]) for file in files], np.int16), rows)
     names = pa.concat_arrays([part.name for part in parts])
-    named = names.null_count == 0 and pc.count_distinct(names).as_py() == len(names)
+    named = are_different(names)
     samples = Samples(
         key=names if named else numbered_keys(splits, split),
         file=np.repeat(np.arange(len(files), dtype=np.int32), rows),
@@ -78,16 +78,22 @@ def fetch_rows(files: Sequence[Place], samples: Samples) -> Iterator[bytes | Bad
             yield from read_pictures(files[file[0]], rows)
 
 
-def agreed_classes(by_split: Mapping[str, Sequence[Place]], tables: Mapping[Place, Table]) -> tuple[str, ...] | None:
+def agree(by_split: Mapping[str, Sequence[Place]], tables: Mapping[Place, Table]) -> tuple[str, ...] | None:
     """Names of the classes, which all files with labels have to give alike; a whole split may have no labels.
 
     Raises:
-        DataError: files do not agree, so that one number would mean two classes.
+        DataError: files do not agree, so that one number would mean two classes, or pictures would be of two kinds.
     """
     first: Place | None = None
     for split, files in by_split.items():
         for file in files:
             columns = tables[file].columns
+            any_file, of_any = next(iter(tables.items()))
+            if columns.picture[0] != of_any.columns.picture[0]:
+                raise DataError(
+                    f"{any_file} has its pictures in column {of_any.columns.picture[0]}, but {file} in "
+                    f"{columns.picture[0]}: give files of one set"
+                )
             if bool(columns.label) != bool(tables[files[0]].columns.label):
                 raise DataError(
                     f"of {split}, only one of {files[0]} and {file} has class numbers: give files of one set"
@@ -97,6 +103,13 @@ def agreed_classes(by_split: Mapping[str, Sequence[Place]], tables: Mapping[Plac
                 if columns.classes != tables[first].columns.classes:
                     raise DataError(f"{first} and {file} name other classes: give files of one set")
     return tables[first].columns.classes if first else None
+
+
+def are_different(names: pa.Array) -> bool:
+    """Whether there is no null among names, and no two are the same."""
+    # Sorted and not counted, for which pyarrow takes ten times the memory.
+    ordered = names.take(pc.sort_indices(names))
+    return names.null_count == 0 and not pc.any(pc.equal(ordered[1:], ordered[:-1])).as_py()
 
 
 def numbered_keys(splits: Sequence[str], split: NDArray[np.int16]) -> pa.Array:
@@ -118,8 +131,10 @@ def _read_tables(files: Sequence[Place], request: Request) -> dict[Place, Table]
     return tables
 
 
-def _require_bytes(where: str, parts: Sequence[Table]) -> None:
-    if all(part.without_bytes == len(part) for part in parts):
+def _require_bytes(where: str, files: Sequence[Place], parts: Sequence[Table]) -> None:
+    """See that there is a picture: mostly that is the first one, and where all are null there is nothing to read."""
+    pictures = (read_pictures(file, np.arange(len(part))) for file, part in zip(files, parts, strict=True))
+    if not any(isinstance(picture, bytes) for of_file in pictures for picture in of_file):
         raise DataError(
             f"{where} holds names of pictures, such as {parts[0].name[0]}, but all their bytes are null: write it "
             "again with the pictures in it, as push_to_hub of Hugging Face's datasets does"

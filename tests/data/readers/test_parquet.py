@@ -213,6 +213,16 @@ def test_one_number_is_one_class(tmp_path: Path, files: dict[str, tuple[str, ...
         PARQUET.open([Place(str(tmp_path))], Request())
 
 
+def test_files_agree_on_the_column_of_pictures(tmp_path: Path) -> None:
+    write(tmp_path / "train.parquet", {"image": numbered("n", 0, 2)})
+    write(tmp_path / "test.parquet", {"mask": numbered("n", 2, 4)})
+    with pytest.raises(
+        DataError,
+        match=r"^\S+/train.parquet has its pictures in column image, but \S+/test.parquet in mask: give files",
+    ):
+        PARQUET.open([Place(str(tmp_path))], Request())
+
+
 def test_a_split_may_be_without_labels(tmp_path: Path) -> None:
     write(tmp_path / "train.parquet", {"image": numbered("n", 0, 2), "label": pa.array([1, 0])}, ("a", "b"))
     write(tmp_path / "test.parquet", {"image": numbered("m", 0, 2)})
