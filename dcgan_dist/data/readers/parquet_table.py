@@ -27,7 +27,10 @@ _BUFFER_BYTES = 8 << 20
 # Longer paths are no names of files.
 _PATH_BYTES = 4096
 
-_MOST_PICTURE_BYTES, _MOST_LABEL = 2**31 - 1, 2**31 - 1
+_MOST_LABEL = 2**31 - 1
+
+# Pictures hardly become smaller when they are compressed once more.
+_MOST_RATIO = 100
 
 _MAGIC = b"PAR1"
 _LFS_POINTER = b"version https://git-lfs"
@@ -127,26 +130,28 @@ def _opened(file: Place, buffer_bytes: int = 0) -> Iterator[tuple[pq.ParquetFile
         with pq.ParquetFile(
             source, buffer_size=buffer_bytes, pre_buffer=False, page_checksum_verification=True
         ) as table:
-            yield table, _rows(table.metadata, source.size)
+            _require_fitting(table.metadata, source.size)
+            yield table, table.metadata.num_rows
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DataError(f"{file} {_what_it_is(file, source.size, error)}") from error
 
 
-def _rows(metadata: pq.FileMetaData, size: int) -> int:
-    """Rows of a file of so many bytes: none of them can take less than one byte."""
-    groups = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
-    if min(groups, default=0) < 0 or sum(groups) != metadata.num_rows or metadata.num_rows > size:
-        raise pa.ArrowInvalid(f"it declares {count(metadata.num_rows, 'row')}")
-    return int(metadata.num_rows)
+def _require_fitting(metadata: pq.FileMetaData, size: int) -> None:
+    """See that what a footer declares fits into a file of so many bytes: each row takes one at least."""
+    # What the footer says of columns is not asked for: where that is damaged, pyarrow ends the process.
+    groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
+    rows, sizes = [group.num_rows for group in groups], [group.total_byte_size for group in groups]
+    if min(rows, default=0) < 0 or sum(rows) != metadata.num_rows or metadata.num_rows > size:
+        raise pa.ArrowInvalid(f"it declares {count(metadata.num_rows, 'row')} in {size:,} bytes")
+    if min(sizes, default=0) < 0 or sum(sizes) > _MOST_RATIO * size:
+        raise pa.ArrowInvalid(f"it declares {sum(sizes):,} bytes in {size:,} that are compressed")
 
 
 def _sizes(metadata: pq.FileMetaData) -> NDArray[np.int64]:
     """Mean bytes of a row for each row: the other columns are small."""
-    # What the footer says of columns is not asked for: where that is damaged, pyarrow ends the process.
-    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
-    rows = [group.num_rows for group in groups]
+    groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
     mean = [group.total_byte_size // max(1, group.num_rows) for group in groups]
-    return np.repeat(np.clip(np.array(mean, np.int64), 0, _MOST_PICTURE_BYTES), rows)
+    return np.repeat(np.array(mean, np.int64), np.array([group.num_rows for group in groups], np.int64))
 
 
 def _read_group(table: pq.ParquetFile, group: int, leaf: Leaf, rows: NDArray[np.int64]) -> Iterator[bytes | BadImage]:

@@ -59,7 +59,7 @@ def test_pictures_are_those_of_the_rows_whatever_the_row_groups(
     assert list(read_pictures(Place(str(tmp_path / "a")), wanted)) == expected
 
 
-@pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary()])
+@pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary(), pa.binary_view()])
 def test_many_rows_of_plain_bytes_come_in_batches(tmp_path: Path, kind: pa.DataType) -> None:
     values = [b"%d" % n for n in range(1000)]
     pq.write_table(pa.table({"jpg": pa.array(values, kind)}), tmp_path / "a", row_group_size=300)
@@ -96,7 +96,7 @@ def test_a_file_without_names_and_labels_is_listed_by_its_footer(tmp_path: Path)
         ([], []),
     ],
 )
-@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.string_view()])
 def test_names_are_what_follows_the_folders(
     paths: list[str | None], names: list[str | None], kind: pa.DataType
 ) -> None:
@@ -197,7 +197,7 @@ def test_a_file_that_declares_more_rows_than_it_has_bytes_is_refused(tmp_path: P
     pq.write_table(pa.table({"jpg": pa.nulls(5_000_000, pa.binary())}), tmp_path / "a")
     tracemalloc.start()
     try:
-        with pytest.raises(DataError, match=r"/a is damaged \(it declares 5,000,000 rows\): download it again"):
+        with pytest.raises(DataError, match=r"/a is damaged \(it declares 5,000,000 rows in \d\S+ bytes\): download"):
             read_table(Place(str(tmp_path / "a")))
         assert tracemalloc.get_traced_memory()[1] < 5_000_000
     finally:
@@ -208,3 +208,24 @@ def test_a_name_of_a_column_that_is_no_utf8_is_one_sentence(tmp_path: Path) -> N
     (tmp_path / "a").write_bytes(whole().replace(b"label", b"l\xffbel"))
     with pytest.raises(DataError, match=r"/a is damaged \(.*\): download it again"):
         read_table(Place(str(tmp_path / "a")))
+
+
+def test_a_file_that_declares_far_more_bytes_than_it_has_is_refused(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"jpg": [bytes(10_000_000)] * 2}), tmp_path / "a", compression="zstd")
+    for call in (read_table, lambda file: list(read_pictures(file, rows(0)))):
+        with pytest.raises(DataError, match=r"/a is damaged \(it declares 10,\S+ bytes in \d\S+ that are compressed\)"):
+            call(Place(str(tmp_path / "a")))
+
+
+def test_pictures_of_views_with_names_are_read(tmp_path: Path) -> None:
+    parts = [pa.array([b"1" * 50, b"22"], pa.binary_view()), pa.array(["x/a.jpg", "b.jpg"], pa.string_view())]
+    pq.write_table(pa.table({"image": pa.StructArray.from_arrays(parts, ["bytes", "path"])}), tmp_path / "a")
+    assert read_table(Place(str(tmp_path / "a"))).name.to_pylist() == ["a.jpg", "b.jpg"]
+    assert list(read_pictures(Place(str(tmp_path / "a")), rows(0, 1))) == [b"1" * 50, b"22"]
+
+
+def test_a_file_without_any_row_group_is_empty(tmp_path: Path) -> None:
+    pq.ParquetWriter(tmp_path / "a", pa.schema([("image", images().type)])).close()
+    table = read_table(Place(str(tmp_path / "a")))
+    assert (len(table), len(table.name), len(table.size)) == (0, 0, 0)
+    assert list(read_pictures(Place(str(tmp_path / "a")), rows())) == []
