@@ -1,7 +1,7 @@
 """Names of splits, and which pictures are held out; no Ray."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.storage import split_of
@@ -31,6 +31,16 @@ def parse_splits(text: str) -> tuple[str, ...]:
     if len(set(names)) < len(names):
         raise SettingsError(f"split is {text!r} but needs each name once")
     return names
+
+
+def choose_splits(there: Sequence[str], asked: Sequence[str], where: str) -> tuple[str, ...]:
+    """The splits to read: those that were asked for, or all, in the order in which a source has them.
+
+    Raises `SettingsError` where one was asked for that is not there; `where` names the source.
+    """
+    if not set(asked) <= set(there):
+        raise SettingsError(f"split is {','.join(asked)!r} but {where} has {', '.join(there)}")
+    return tuple(split for split in there if not asked or split in asked)
 
 
 def trains_on_held_out(shards: Iterable[str]) -> str:

@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from dcgan_dist.data.splits import is_held_out, parse_splits, trains_on_held_out
+from dcgan_dist.data.splits import choose_splits, is_held_out, parse_splits, trains_on_held_out
 from dcgan_dist.errors import SettingsError
 
 
@@ -52,3 +52,15 @@ def test_training_on_pictures_that_are_to_judge_is_told(names: str, held_out: st
     assert (
         told.startswith(f"the data includes shards of {held_out} besides those of train,") if held_out else told == ""
     )
+
+
+@pytest.mark.parametrize(
+    ("asked", "chosen"), [((), ("train", "val", "test")), (("test", "train"), ("train", "test")), (("val",), ("val",))]
+)
+def test_splits_are_read_in_the_order_of_their_source(asked: tuple[str, ...], chosen: tuple[str, ...]) -> None:
+    assert choose_splits(("train", "val", "test"), asked, "/data") == chosen
+
+
+def test_a_split_that_a_source_does_not_have_is_refused() -> None:
+    with pytest.raises(SettingsError, match="split is 'test,old' but /data has train, test"):
+        choose_splits(("train", "test"), ("test", "old"), "/data")
