@@ -229,16 +229,20 @@ class Place:
 
     def _list(self, *, recursive: bool) -> list[Any]:
         def entries(store: Any, path: str) -> list[Any]:
+            listed = store.get_file_info(arrow.FileSelector(path, allow_not_found=True, recursive=recursive))
             try:
-                return list(store.get_file_info(arrow.FileSelector(path, allow_not_found=True, recursive=recursive)))
-            except UnicodeDecodeError as error:
+                # A dangling link has no type; an unfinished file of `_write_local` is nobody's business.
+                return [
+                    entry
+                    for entry in listed
+                    if entry.type != arrow.FileType.NotFound and not _is_unfinished(Place(entry.path).name)
+                ]
+            except UnicodeDecodeError as error:  # a name is decoded where it is asked for
                 raise DataError(
                     f"{self.address} holds a name that is not UTF-8: {error.object!r}; rename it"
                 ) from error
 
-        listed = self._ask("list", entries)
-        # A dangling link has no type; an unfinished file of `_write_local` is nobody's business.
-        return [e for e in listed if e.type != arrow.FileType.NotFound and not _is_unfinished(Place(e.path).name)]
+        return self._ask("list", entries)
 
     def _ask(self, verb: str, call: Callable[[Any, str], T], size: int = 0) -> T:
         """Call the store; try again what may pass; say what the user can mend."""

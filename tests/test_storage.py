@@ -258,6 +258,13 @@ def test_reader_never_sees_a_part_of_a_file(tmp_path: Path) -> None:
     assert set(seen) <= set(versions)
 
 
+@pytest.mark.parametrize("recursive", [False, True])
+def test_a_name_that_is_no_utf8_is_one_sentence(recursive: bool, tmp_path: Path) -> None:
+    Path(f"{tmp_path}/a\udcff.jpg").write_bytes(b"x")
+    with pytest.raises(DataError, match=r"holds a name that is not UTF-8: b'\S+/a\\xff\.jpg'; rename it"):
+        Place(str(tmp_path)).files(recursive=recursive)
+
+
 def test_file_of_a_writer_that_died_is_not_listed(tmp_path: Path) -> None:
     (tmp_path / ".file.0123abcd.unfinished").write_bytes(b"half")
     assert Place(str(tmp_path)).names() == []
