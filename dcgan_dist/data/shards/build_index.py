@@ -41,9 +41,18 @@ def index_shard(shard: Place) -> ShardIndex:
     Raises `DataError` where it is no tar at all, `MissingFile` where it is not there. An empty one, as writers leave it
     that got no samples, has no images. A `KEY.cls` that holds no number from 0 to 2**31 - 1 counts as none.
     """
+    return index_with_keys(shard)[0]
+
+
+def index_with_keys(shard: Place) -> tuple[ShardIndex, list[str]]:
+    """As `index_shard`, and the key of each image as its name has it: any text, also such as is no UTF-8.
+
+    Two images have the same key where files of another one lie between them.
+    """
     window = _Window(shard)
     first = window.read(0, tar.BLOCK)
     rows: list[tuple[int, int]] = []
+    keys: list[str] = []
     labels: list[int] = []  # of the samples before this one
     passed: dict[Kind, tuple[int, str]] = {}
     torn = None
@@ -86,6 +95,7 @@ def index_shard(shard: Place) -> ShardIndex:
             if suffix in SUFFIXES:
                 if len(rows) == len(labels):
                     rows.append((member.offset, member.size))
+                    keys.append(key)
                     told = True
                 else:
                     pass_over(SECOND, name)
@@ -101,11 +111,12 @@ def index_shard(shard: Place) -> ShardIndex:
             pass_over(WITHOUT_IMAGE, first_member)
     except tar.TornTar as error:
         if label < 0 and any(known >= 0 for known in labels):
-            del rows[len(labels) :]  # the label of the last sample is what was torn off
+            # The label of the last sample is what was torn off.
+            del rows[len(labels) :], keys[len(labels) :]
         torn = f"{shard} is torn: {error}; its first {len(rows):,} images are used"
     labels += [label] * (len(rows) - len(labels))
     table = np.array(rows, dtype=np.int64).reshape(-1, 2)
-    return ShardIndex(
+    index = ShardIndex(
         shard=shard.address,
         shard_bytes=window.length,
         offset=table[:, 0].copy(),
@@ -114,6 +125,7 @@ def index_shard(shard: Place) -> ShardIndex:
         torn=torn,
         passed=tuple((kind, number, example) for kind, (number, example) in passed.items()),
     )
+    return index, keys
 
 
 def first_images(shard: Place, most: int, max_bytes: int) -> Iterator[tuple[str, bytes]]:
@@ -168,6 +180,8 @@ def _what_it_is(first: bytes) -> str:
     for magic, name in _MAGIC.items():
         if first.startswith(magic):
             return f"it is compressed by {name}; decompress it, so that single images can be read from it"
+    if first.lstrip().startswith(b"<"):
+        return "it is a page of HTML or XML: the download failed; download it again"
     if not any(first):
         return "it begins with zeros, as a download that never began"
     return f"it begins with {first[:16]!r}"

@@ -18,7 +18,7 @@ import webdataset
 from PIL import Image
 
 from dcgan_dist.data.image_decoding import SUFFIXES
-from dcgan_dist.data.shards.build_index import index_shard
+from dcgan_dist.data.shards.build_index import index_shard, index_with_keys
 from dcgan_dist.data.shards.index import (
     DATASET_FILE,
     INDEX_FILE,
@@ -133,6 +133,18 @@ def test_shard_on_s3_gives_the_same_index(s3: Place, tmp_path: Path) -> None:
     index = index_shard(shard)
     assert bodies(index) == bodies(written)
     assert index.label.tolist() == written.label.tolist()
+
+
+def test_keys_are_those_of_the_images_as_they_are_written(tmp_path: Path) -> None:
+    files = [("a.txt", b"no image"), ("v.2/a.jpg", A), ("v.2/a.png", B), ("v.2/a.cls", b"1"), ("b\udcff.JPG", B)]
+    shard = tar_of(tmp_path / "a.tar", [*files, ("b\udcff.cls", b"2"), ("v.2/a.jpg", B), ("v.2/a.cls", b"3")])
+    index, keys = index_with_keys(shard)
+    assert (bodies(index), keys) == ([A, B, B], ["v.2/a", "b\udcff", "v.2/a"])
+    assert index.label.tolist() == [1, 2, 3]
+    cut = shard.read_bytes()[: int(index.offset[2]) + len(B)]
+    shard.local_path.write_bytes(cut)
+    torn, keys = index_with_keys(shard)
+    assert (len(torn), keys) == (2, ["v.2/a", "b\udcff"])  # the label of the third was torn off
 
 
 def test_shard_without_images_has_an_empty_index(tmp_path: Path) -> None:
@@ -314,6 +326,7 @@ def test_damaged_header_ends_the_shard_there(tmp_path: Path) -> None:
     [
         (b"hello, I am a text\n" * 100, "it begins with b'hello, I am a te'"),
         (bytes((1 << 20) + 512), "it begins with zeros"),
+        (b"\n<!DOCTYPE html><title>Sign in</title>" * 20, "it is a page of HTML or XML: the download failed"),
         (gzip.compress(bytes(10240), mtime=0), "it is compressed by gzip; decompress it"),
         (b"\x28\xb5\x2f\xfd" + bytes(600), "compressed by zstd"),
         (b"PK\x03\x04" + bytes(600), "compressed by zip"),
