@@ -52,12 +52,22 @@ def draw(kind: Kind, size: int, seed: int, index: int) -> Scene:
     `long_hair`, `bald` (bools), `yaw_degrees` (negative when the face looks to the left of the picture), `brightness`,
     `light_x`.
     """
-    rng = np.random.default_rng((seed, get_args(Kind).index(kind), index))
+    rng = _random(kind, seed, index)
     if kind == "rooms":
         room = plan_room(rng)
         return Scene(render_room(room, size), _room_truth(room))
     face = plan_face(rng)
     return Scene(render_face(face, size), _face_truth(face))
+
+
+def truth(kind: Kind, seed: int, index: int) -> Truth:
+    """The truth about a scene, as `draw` has it, without drawing it."""
+    rng = _random(kind, seed, index)
+    return _room_truth(plan_room(rng)) if kind == "rooms" else _face_truth(plan_face(rng))
+
+
+def _random(kind: Kind, seed: int, index: int) -> np.random.Generator:
+    return np.random.default_rng((seed, get_args(Kind).index(kind), index))
 
 
 def _room_truth(room: Room) -> Truth:
