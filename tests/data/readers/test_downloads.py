@@ -113,6 +113,12 @@ def test_a_second_call_goes_on_where_the_first_gave_up(server: Server, tmp_path:
     assert server.asked[-1] == ("/set/a.bin", "bytes=1000-")
 
 
+def test_the_last_bytes_alone_may_be_missing(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "a.bin.part").write_bytes(CONTENT[:-5])
+    assert fetch(server.file, tmp_path, silent).read_bytes() == CONTENT
+    assert server.asked == [("/set/a.bin", "bytes=230395-")]
+
+
 @pytest.mark.parametrize("there", [CONTENT[:5000], CONTENT, CONTENT + b"more", b"other"])
 def test_what_is_there_is_replaced_where_the_server_knows_no_ranges(
     there: bytes, server: Server, tmp_path: Path
