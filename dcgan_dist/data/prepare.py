@@ -18,12 +18,12 @@ from dcgan_dist.cli.invocation import prog
 from dcgan_dist.cluster.connect import connected, describe_connecting, has_address, set_environment
 from dcgan_dist.data.preparation.convert import convert
 from dcgan_dist.data.preparation.naming import name_words
-from dcgan_dist.data.preparation.opening import open_source, places_of
+from dcgan_dist.data.preparation.opening import open_named
 from dcgan_dist.data.preparation.options import PrepareOptions
 from dcgan_dist.data.preparation.processes import Workers, processes
 from dcgan_dist.data.preparation.report import next_commands, summary
 from dcgan_dist.data.preparation.work import Work, begin, check_target
-from dcgan_dist.data.readers.registry import READERS
+from dcgan_dist.data.readers.registry import READERS, SCENES
 from dcgan_dist.errors import DcganDistError, SettingsError, complain
 from dcgan_dist.monitoring.sinks.terminal import printable
 from dcgan_dist.storage import place
@@ -69,10 +69,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def prepare_work(options: PrepareOptions) -> Work:
     """Open the source and begin in the target, or continue there; raises `DcganDistError`."""
-    named = name_words(options.words, READERS)
-    target, addresses = place(named.out), places_of(named.addresses)
-    check_target(target, addresses)
-    reader, source = open_source(named.reader, addresses, options.split)
+    named = name_words(options.words, (*READERS, SCENES), without_address=(SCENES,))
+    target = place(named.out)
+    check_target(target, [place(address) for address in named.addresses])
+    reader, source = open_named(named, options)
     return begin(options, reader, source, target)
 
 

@@ -3,14 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from dcgan_dist.data.preparation.naming import Named
+from dcgan_dist.data.preparation.options import PrepareOptions
 from dcgan_dist.data.preparation.progress import Progress
-from dcgan_dist.data.readers.registry import READERS, recognize
+from dcgan_dist.data.readers.downloads import download
+from dcgan_dist.data.readers.folder import FOLDER
+from dcgan_dist.data.readers.registry import READERS, SCENES, recognize
+from dcgan_dist.data.readers.scenes import open_scenes
 from dcgan_dist.data.readers.source import Reader, Request, Source
 from dcgan_dist.data.splits import parse_splits
 from dcgan_dist.errors import DataError, SettingsError
 from dcgan_dist.storage import Place, expand, place
 
-FOLDER = "folder"
 _PATTERN = set("*?[{")
 
 
@@ -28,15 +32,51 @@ def places_of(addresses: Sequence[str]) -> list[Place]:
     return found
 
 
+def open_named(named: Named, options: PrepareOptions) -> tuple[str, Source]:
+    """The source that the words of the command name, and the name of its format.
+
+    Args:
+        named: what the words name.
+        options: of the command.
+
+    Raises:
+        DataError: there is nothing that the reader can read, or it cannot be downloaded.
+        SettingsError: no reader recognizes the address, or has to be told more.
+    """
+    splits = parse_splits(options.split)
+    if named.reader == SCENES:
+        with Progress("planned", "scenes", options.count) as progress:
+            return SCENES, open_scenes(options.scenes, options.count, options.size, Request(splits, progress.reach))
+    if options.download:
+        download_named(named, splits)
+    return open_source(named.reader, places_of(named.addresses), splits)
+
+
+def download_named(named: Named, splits: Sequence[str]) -> None:
+    """Download the files of a data set into the folder that its address is."""
+    if not named.reader or len(named.addresses) != 1:
+        raise SettingsError(
+            "download is on but needs the name of a data set and one folder for its files, as in: prepare cifar10 "
+            "originals shards --download"
+        )
+    with Progress("downloaded", "MB", None) as progress:
+        download(
+            named.reader,
+            place(named.addresses[0]),
+            splits,
+            lambda _, done, total: progress.reach(done >> 20, total >> 20),
+        )
+
+
 def open_source(
-    name: str, addresses: Sequence[Place], split: str, readers: Mapping[str, Reader] = READERS
+    name: str, addresses: Sequence[Place], splits: Sequence[str], readers: Mapping[str, Reader] = READERS
 ) -> tuple[str, Source]:
     """What some addresses hold, and the name of the reader that knows them.
 
     Args:
         name: of the reader; "": the one that recognizes the first address.
         addresses: of the source.
-        split: names of splits that were asked for, joined by commas.
+        splits: that were asked for.
         readers: by name.
 
     Raises:
@@ -51,8 +91,8 @@ def open_source(
                 f"{addresses[0]} is in no format that is known here: give the name of one before it, out of "
                 f"{', '.join(readers)}"
             )
-        # What is not a folder of pictures is not what it seems: people see which of its files are meant.
-        note = f"read as {name}: {addresses[0]} is {seen}" if name != FOLDER else ""
+        # That a folder holds pictures, its classes and splits show.
+        note = f"read as {name}: {addresses[0]} is {seen}" if readers[name] is not FOLDER else ""
     with Progress("listed", "pictures", None) as progress:
-        source = readers[name].open(addresses, Request(parse_splits(split), progress.reach))
+        source = readers[name].open(addresses, Request(tuple(splits), progress.reach))
     return name, replace(source, notes=(note, *source.notes)) if note else source

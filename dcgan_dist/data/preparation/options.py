@@ -7,6 +7,7 @@ import tyro
 
 from dcgan_dist.bounds import AtLeast, Below, From, check_bounds, shows_bounds
 from dcgan_dist.data.image_decoding import Fit
+from dcgan_dist.data.scenes import Kind
 from dcgan_dist.data.splits import parse_splits
 from dcgan_dist.errors import SettingsError
 
@@ -58,6 +59,14 @@ class PrepareOptions:
     images_per_shard: Annotated[int, AtLeast(0), arg(metavar="IMAGES")] = 0
     """Images per shard; the last one has the rest. 0: 5,000, and fewer of more than 64 x 64 pixels, so that a shard
     has some 30 MB."""
+    download: bool = False
+    """Download the files of cifar10, svhn, mnist or fashion-mnist into the folder ADDRESS first, except for those that
+    are there."""
+    scenes: Kind = "rooms"
+    """What is drawn where the format is `scenes`, which needs no ADDRESS: the pictures of runs that are given no
+    data."""
+    count: Annotated[int, AtLeast(1), arg(metavar="SCENES")] = 20_000
+    """How many scenes are drawn."""
     seed: Annotated[int, arg(metavar="NUMBER")] = 0
     """Random seed of the order of the images."""
     quality: Annotated[int, From(1, 100), arg(metavar="NUMBER")] = 95

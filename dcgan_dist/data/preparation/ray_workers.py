@@ -26,12 +26,13 @@ class RayWorkers:
         notes: lines for people: which machines do the work, where not all do.
     """
 
-    def __init__(self, target: Place, witness: Place) -> None:
+    def __init__(self, target: Place, witness: Place | None) -> None:
         """Find the machines.
 
         Args:
             target: folder of the shards.
-            witness: a file of the source: a machine that has it, with the same size, is taken to have the source.
+            witness: a file of the source, if it has any: a machine that has it, with the same size, is taken to
+                have the source.
 
         Raises:
             ClusterError: no machine finds both.
@@ -92,19 +93,20 @@ def _result(task: Any) -> Any:
         ) from error
 
 
-def _who_sees(target: Place, witness: Place) -> tuple[list[str] | None, tuple[str, ...]]:
+def _who_sees(target: Place, witness: Place | None) -> tuple[list[str] | None, tuple[str, ...]]:
     """The machines that find a file of the source and one that is written into the target; None: all do."""
-    if not target.is_local and not witness.is_local:
+    wanted = [place for place in (witness, target) if place is not None and place.is_local]
+    if not wanted:
         return None, ()
     names = {node["NodeID"]: node["NodeManagerHostname"] for node in ray.nodes() if node["Alive"]}
     mark = target / f".seen-{secrets.token_hex(8)}"
     mark.write_bytes(b"seen")
-    wanted = [(mark, 4), (witness, witness.info().size)]
+    files = [(place, place.info().size) for place in (mark, witness) if place is not None]
     try:
         asked = {
             node: ray.remote(_missing)
             .options(num_cpus=0, max_retries=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False))
-            .remote(wanted)
+            .remote(files)
             for node in names
         }
         missing = {node: _answer(answer) for node, answer in asked.items()}

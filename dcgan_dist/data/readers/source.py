@@ -119,8 +119,10 @@ class Source:
     streamed: bool = False
 
     @property
-    def witness(self) -> Place:
-        """A file of it: a machine that finds it is taken to find all of the source."""
+    def witness(self) -> Place | None:
+        """A file of it, if it has any: a machine that finds that is taken to find all of the source."""
+        if not self.files:
+            return None
         first = self.files[int(self.samples.file[0])]
         return first if first.is_file() else first / self.samples.key[0].as_py()
 

@@ -45,7 +45,7 @@ def list_entries(archive: Place) -> list[Entry]:
     """
     file = RangeFile(archive)
     try:
-        with zipfile.ZipFile(file) as opened:  # type: ignore[arg-type]  # it needs no more than that has
+        with zipfile.ZipFile(file) as opened:
             found = opened.infolist()
     except _DAMAGE as error:
         raise DataError(f"{archive} {_what_it_is(archive)}: download it again") from error

@@ -1,6 +1,6 @@
 """From the words of the command to a source."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from dcgan_dist.data.preparation.opening import open_source, places_of
+from dcgan_dist.data.preparation import opening
+from dcgan_dist.data.preparation.naming import Named
+from dcgan_dist.data.preparation.opening import open_named, open_source, places_of
+from dcgan_dist.data.preparation.options import PrepareOptions
 from dcgan_dist.data.readers.folder import FOLDER
 from dcgan_dist.data.readers.source import Reader, Request, Samples, Source
 from dcgan_dist.errors import DataError, SettingsError
@@ -39,18 +42,49 @@ def test_patterns_are_the_files_that_they_match(tmp_path: Path) -> None:
 def test_a_format_is_recognized_and_said_to_be(tmp_path: Path) -> None:
     (tmp_path / "a.rows").write_bytes(b"x")
     place = Place(str(tmp_path / "a.rows"))
-    name, source = open_source("", [place], "new,old", READERS)
+    name, source = open_source("", [place], ("new", "old"), READERS)
     assert (name, source.notes) == ("rows", (f"read as rows: {place} is a table of rows", "of rows"))
-    assert open_source("rows", [place], "new,old", READERS)[1].notes == ("of rows",)
+    assert open_source("rows", [place], ("new", "old"), READERS)[1].notes == ("of rows",)
 
 
 def test_a_format_that_nobody_knows_has_to_be_named(tmp_path: Path) -> None:
     (tmp_path / "b").write_bytes(b"x")
     with pytest.raises(SettingsError, match=r"b is in no format that is known here: .* out of rows, folder$"):
-        open_source("", [Place(str(tmp_path / "b"))], "", READERS)
+        open_source("", [Place(str(tmp_path / "b"))], (), READERS)
 
 
 def test_the_first_reader_that_knows_an_address_takes_it(tmp_path: Path) -> None:
     other = replace(ROWS, recognize=lambda place: "anything", open=lambda addresses, request: pytest.fail("not asked"))
     (tmp_path / "a.rows").write_bytes(b"x")
-    assert open_source("", [Place(str(tmp_path / "a.rows"))], "new,old", READERS | {"other": other})[0] == "rows"
+    assert open_source("", [Place(str(tmp_path / "a.rows"))], ("new", "old"), READERS | {"other": other})[0] == "rows"
+
+
+def test_scenes_need_no_address() -> None:
+    options = PrepareOptions((), size=32, scenes="faces", count=7)
+    name, source = open_named(Named(False, "scenes", (), "out"), options)
+    assert (name, source.where, len(source.samples), source.witness) == ("scenes", "7 faces", 7, None)
+    first = next(iter(source.fetch((), source.samples)))
+    assert isinstance(first, np.ndarray)
+    assert first.shape == (32, 32, 3)
+
+
+def test_files_are_downloaded_into_the_folder_that_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def download(name: str, folder: Place, splits: Sequence[str], progress: Callable[..., None]) -> list[Place]:
+        calls.append((name, folder, splits))
+        progress("train_32x32.mat", 3 << 20, 9 << 20)
+        (folder / "train_32x32.mat").write_bytes(b"<html>")
+        return []
+
+    monkeypatch.setattr(opening, "download", download)
+    options = PrepareOptions((), download=True, split="train")
+    with pytest.raises(DataError, match="HTML"):
+        open_named(Named(False, "svhn", (str(tmp_path / "files"),), "out"), options)
+    assert calls == [("svhn", Place(str(tmp_path / "files")), ("train",))]
+
+
+@pytest.mark.parametrize("named", [Named(False, "", ("a",), "out"), Named(False, "mnist", ("a", "b"), "out")])
+def test_a_download_needs_a_data_set_and_one_folder(named: Named) -> None:
+    with pytest.raises(SettingsError, match="download is on but needs the name of a data set and one folder"):
+        open_named(named, PrepareOptions((), download=True))
