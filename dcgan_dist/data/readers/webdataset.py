@@ -1,8 +1,7 @@
 """WebDataset shards that anybody wrote as a source, read by the rules by which training reads them.
 
 A sample is an image and its `KEY.cls`. What else a shard says of it, such as captions, stays behind: it lies in the
-bodies of the files, and only headers are read. Names of classes and attributes are known of shards of ours alone, from
-the index beside them.
+bodies of the files, and only headers are read. What lies beside shards may name their classes.
 """
 
 from collections import Counter
@@ -13,13 +12,13 @@ from itertools import takewhile
 import numpy as np
 import pyarrow as pa
 
-from dcgan_dist.data.readers.own_index import add_known
+from dcgan_dist.data.readers.beside_shards import add_known
 from dcgan_dist.data.readers.ranges import fetch_ranges
 from dcgan_dist.data.readers.shard_listing import by_img2dataset, finished, is_shard, shards_at, shards_in
 from dcgan_dist.data.readers.shard_splits import choose_splits, in_order
 from dcgan_dist.data.readers.source import Reader, Request, Samples, Source
 from dcgan_dist.data.shards.build_index import index_with_keys
-from dcgan_dist.data.shards.index import DATASET_FILE, ShardIndex, concatenate
+from dcgan_dist.data.shards.index import ShardIndex, concatenate
 from dcgan_dist.errors import DataError
 from dcgan_dist.numerals import count
 from dcgan_dist.storage import Place
@@ -47,11 +46,6 @@ def open_webdataset(addresses: Sequence[Place], request: Request) -> Source:
     keys, parts = _read_headers(shards, _names(found, shards), request.seen)
     parts, classes, told = add_known(parts)
     index = concatenate(parts, classes=classes)
-    if classes is not None and len(index) and index.label.max() >= len(classes):
-        raise DataError(
-            f"{where} has images of class {index.label.max()}, but {DATASET_FILE} names only "
-            f"{count(len(classes), 'class', 'classes')}: make the shards again"
-        )
     splits = in_order({split for split in chosen.values() if split is not None})
     split = np.array([splits.index(chosen[shard] or "") for shard in shards], np.int16)[index.shard]
     images = np.bincount(split, minlength=len(splits))

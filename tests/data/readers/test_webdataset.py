@@ -239,7 +239,7 @@ def test_an_index_of_other_shards_is_refused(tmp_path: Path) -> None:
     description = json.loads((tmp_path / DATASET_FILE).read_text())
     description["classes"] = ["cat"]
     (tmp_path / DATASET_FILE).write_text(json.dumps(description))
-    with pytest.raises(DataError, match=r"has images of class 1, but dataset\.json names only 1 class: make the"):
+    with pytest.raises(DataError, match=r"has images of class 1, but \S+/dataset\.json names only 1 class: correct it"):
         opened(tmp_path)
     ours(tmp_path, "train", ["cat", "dog"])
     shard = tmp_path / "train-000001.tar"
@@ -249,6 +249,29 @@ def test_an_index_of_other_shards_is_refused(tmp_path: Path) -> None:
     shard.write_bytes(data)
     with pytest.raises(DataError, match=rf"{INDEX_FILE} is not the index of \S+train-000001\.tar, whose labels are"):
         opened(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("description", "classes"),
+    [
+        ('{"name": "pets", "classes": ["cat", "dog", "hen"]}', ("cat", "dog", "hen")),
+        ('{"name": "pets", "classes": ["cat", "dog", "dog"]}', None),
+        ('{"name": "pets", "classes": ["cat", "dog", 3]}', None),
+        ('{"name": "pets", "classes": ["cat", "dog", "a\\u001b"]}', None),
+        ('{"name": "pets", "classes": {"0": "cat", "1": "dog", "2": "hen"}}', None),
+        ('{"name": "pets", "classes": 3}', None),
+        ("[" * 100_000, None),
+        ("not JSON", None),
+        ("[3]", None),
+        ('{"format": "dcgan-dist shards 1", "classes": ["cat", "dog", "hen"]}', None),
+    ],
+)
+def test_classes_that_others_name_beside_their_shards_are_taken(
+    description: str, classes: tuple[str, ...] | None, tmp_path: Path
+) -> None:
+    tar_of(tmp_path / "train-0.tar", [("x.jpg", picture(1)), ("x.cls", b"2"), ("y.jpg", picture(2)), ("y.cls", b"0")])
+    (tmp_path / DATASET_FILE).write_text(description)
+    assert opened(tmp_path).classes == classes
 
 
 # Bad input
@@ -363,5 +386,7 @@ def test_shared_cifar10_is_what_the_webdataset_library_reads(shared_data: Callab
     assert np.bincount(source.samples.label[source.samples.split == 0]).tolist() == [5000] * 10
     assert np.bincount(source.samples.label[source.samples.split == 1]).tolist() == [1000] * 10
     assert source.splits == ("train", "test")
+    assert source.classes is not None
+    assert source.classes[::9] == ("airplane", "truck")
     first = expand(f"{folder}/train-*.tar")[0]
     assert rows(opened(first)) == by_webdataset(first, first.name)

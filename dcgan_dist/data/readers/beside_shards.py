@@ -1,20 +1,25 @@
-"""What the index beside shards of ours knows of them: names of classes, and attributes."""
+"""What lies beside shards and tells more of them: the index of ours, or a `dataset.json` that names classes."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from dcgan_dist.data.shards.index import DATASET_FILE, INDEX_FILE, ShardIndex, find_index
+from dcgan_dist.data.shards.index import DATASET_FILE, FORMAT, INDEX_FILE, ShardIndex, find_index
 from dcgan_dist.errors import DataError
+from dcgan_dist.numerals import count
 from dcgan_dist.storage import Place
+
+_MOST_BYTES = 16 << 20
 
 
 def add_known(parts: Sequence[ShardIndex]) -> tuple[list[ShardIndex], tuple[str, ...] | None, tuple[str, ...]]:
     """The same shards with their attributes; the names of their classes; lines for people.
 
     Raises:
-        DataError: an index is damaged or is not that of the shards, or shards of two folders have different classes.
+        DataError: an index is damaged or is not that of the shards, not all classes have a name, or shards of two
+            folders have different classes.
     """
     by_folder: dict[Place, list[int]] = {}
     for number, part in enumerate(parts):
@@ -23,8 +28,15 @@ def add_known(parts: Sequence[ShardIndex]) -> tuple[list[ShardIndex], tuple[str,
     classes: dict[Place, tuple[str, ...] | None] = {}
     for folder, numbers in by_folder.items():
         index = find_index([Place(parts[number].shard) for number in numbers])
-        if any((parts[number].label >= 0).any() for number in numbers):
-            classes[folder] = None if index is None else index.classes
+        highest = max(int(parts[number].label.max(initial=-1)) for number in numbers)
+        if highest >= 0:
+            names = _said_classes(folder) if index is None else index.classes
+            if names is not None and highest >= len(names):
+                raise DataError(
+                    f"{folder} has images of class {highest}, but {folder / DATASET_FILE} names only "
+                    f"{count(len(names), 'class', 'classes')}: correct it, or delete it"
+                )
+            classes[folder] = names
         if index is None:
             continue
         bounds = np.searchsorted(index.shard, np.arange(len(numbers) + 1))
@@ -38,6 +50,26 @@ def add_known(parts: Sequence[ShardIndex]) -> tuple[list[ShardIndex], tuple[str,
                     )
             known[number] = replace(part, attributes={name: col[rows] for name, col in index.attributes.items()})
     return known, *_same_classes(classes)
+
+
+def _said_classes(folder: Place) -> tuple[str, ...] | None:
+    """Names of classes that the `dataset.json` of somebody else lists as `classes`; None where it does not.
+
+    One of ours says nothing of shards that are not in its index.
+    """
+    info = folder.children().get(DATASET_FILE)
+    if info is None or info.size > _MOST_BYTES:
+        return None
+    try:
+        description = json.loads((folder / DATASET_FILE).read_bytes())
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(description, dict) or description.get("format") == FORMAT:
+        return None
+    names = description.get("classes")
+    if not isinstance(names, list) or not all(isinstance(name, str) and name.isprintable() for name in names):
+        return None
+    return tuple(names) if len(set(names)) == len(names) else None
 
 
 def _same_classes(found: Mapping[Place, tuple[str, ...] | None]) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
