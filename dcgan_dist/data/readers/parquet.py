@@ -25,8 +25,8 @@ _TOLD = 6
 def open_parquet(addresses: Sequence[Place], request: Request) -> Source:
     """The pictures of some Parquet files; see `find_columns` for the columns that are read.
 
-    The key of a picture is its file's name without folders, if all pictures have one and no two the same; otherwise
-    its split and its number in that, as in `train/000123`.
+    The key of a picture is its file's name without folders, if all pictures that are taken have one and no two the
+    same; otherwise its split and its number in that, as in `train/000123`.
 
     Args:
         addresses: files; or folders, which have to hold all files of each split, as far as their names tell.
@@ -159,9 +159,10 @@ def _notes(by_file: Mapping[Place, str], parts: Sequence[Table], *, named: bool)
 
 def _recognize(place: Place) -> str:
     try:
-        return "Parquet files" if looks_like_parquet(place) else ""
+        seen = looks_like_parquet(place)
     except DataError:
         return ""  # such as for a name that is no UTF-8, which a folder of pictures may have
+    return ("a folder of Parquet files" if place.is_folder() else "a Parquet file") if seen else ""
 
 
 PARQUET = Reader(

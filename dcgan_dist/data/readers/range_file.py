@@ -37,7 +37,6 @@ class RangeFile(io.RawIOBase):
 
     def read(self, size: int | None = -1, /) -> bytes:
         """At most `size` bytes, fewer only at the end; all that follow where it is negative."""
-        rest = max(0, self.size - self._at)
-        data = self._place.read_range(self._at, rest if size is None or size < 0 else min(size, rest))
+        data = self._place.read_range(self._at, self.size if size is None or size < 0 else size)
         self._at += len(data)
         return data
