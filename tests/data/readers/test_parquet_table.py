@@ -3,6 +3,7 @@
 import io
 import tracemalloc
 from collections.abc import Callable
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,22 @@ def test_many_rows_of_plain_bytes_come_in_batches(tmp_path: Path, kind: pa.DataT
     pq.write_table(pa.table({"jpg": pa.array(values, kind)}), tmp_path / "a", row_group_size=300)
     wanted = rows(*range(7, 1000, 13))
     assert list(read_pictures(Place(str(tmp_path / "a")), wanted)) == [values[row] for row in wanted]
+
+
+def test_a_row_group_is_streamed_and_not_read_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = [bytes([n]) * (1 << 20) for n in range(40)]
+    table = pa.table({"jpg": pictures})
+    pq.write_table(table, tmp_path / "a", compression="none", use_dictionary=False, write_batch_size=1)
+    read: list[int] = []
+    original = Place.read_range
+
+    def read_range(place: Place, offset: int, size: int) -> bytes:
+        read.append(size)
+        return original(place, offset, size)
+
+    monkeypatch.setattr(Place, "read_range", read_range)
+    assert list(read_pictures(Place(str(tmp_path / "a")), rows(1, 39))) == [pictures[1], pictures[39]]
+    assert max(read) <= 8 << 20 < sum(read)
 
 
 def test_a_null_is_one_bad_picture(tmp_path: Path) -> None:
@@ -229,3 +246,30 @@ def test_a_file_without_any_row_group_is_empty(tmp_path: Path) -> None:
     table = read_table(Place(str(tmp_path / "a")))
     assert (len(table), len(table.name), len(table.size)) == (0, 0, 0)
     assert list(read_pictures(Place(str(tmp_path / "a")), rows())) == []
+
+
+def test_numbers_in_a_footer_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:
+    # In Thrift's compact protocol a 64-bit field after its neighbor is 0x16; numbers are zigzag: 0x28 is 20, 0x29 -21.
+    buffer = io.BytesIO()
+    pq.write_table(pa.table({"jpg": [b"%d" % n for n in range(40)]}), buffer, row_group_size=20)
+    whole = buffer.getvalue()
+    footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+    numbers = [at + 1 for at in range(footer, len(whole) - 8) if whole[at] == 0x16]
+    rows = [at for at in numbers if whole[at] in (0x28, 0x50)]
+    changes = [{at: whole[at] ^ 1} for at in numbers]  # negative
+    changes += [{at: 0x2A} for at in rows]  # 21 rows
+    changes += [{one: 0x13, other: 0x64} for one, other in permutations(rows, 2)]  # -10 and 50, which are 40 as well
+    refused = 0
+    for change in changes:
+        data = bytearray(whole)
+        for at, value in change.items():
+            data[at] = value
+        (tmp_path / "a").write_bytes(data)
+        try:
+            table = read_table(Place(str(tmp_path / "a")))
+        except DataError as error:
+            refused += "it declares" in str(error)
+        else:
+            assert len(table) == len(table.name) == len(table.size) == 40
+            assert table.size.min() > 0
+    assert refused > len(rows)
