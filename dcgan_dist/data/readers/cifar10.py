@@ -177,9 +177,7 @@ def _contents(file: Place) -> Iterator[_Content]:
     if _plain(file.name) == _ARCHIVE:
         yield from _members(file)
         return
-    size = file.info().size
-    if size > _MOST_BYTES:
-        raise DataError(f"{file} has {size:,} bytes, but no file of CIFAR-10 has more than {_MOST_BYTES:,}")
+    _check_size(file.info().size, str(file))
     yield _Content(_plain(file.name), str(file), file.read_bytes())
 
 
@@ -187,20 +185,14 @@ def _members(archive: Place) -> Iterator[_Content]:
     if (begin := archive.read_range(0, 100))[:2] != GZIP:
         reason = what_else(begin) or f"it does not begin as gzip does: download it again from {PUBLISHED.home}"
         raise DataError(f"{archive} is no .tar.gz: {reason}")
-    content = stream(inflated(archive))
+    content = stream(_limited(archive))
     try:
         with tarfile.open(fileobj=content, mode="r|") as tar:
             for member in tar:
-                end = member.offset_data + member.size
-                if member.size > _MOST_BYTES or end > _MOST_INFLATED:
-                    raise DataError(
-                        f"{archive} becomes {end:,} bytes or more when it is unpacked, but CIFAR-10's has 186 MB: "
-                        f"download it again from {PUBLISHED.home}"
-                    )
-                name = _plain(member.name.rpartition("/")[2])
-                body = tar.extractfile(member) if member.isreg() and name in _BATCHES | {_META} else None
-                if body is not None:
-                    yield _Content(name, f"{member.name} in {archive}", body.read())
+                name, where = _plain(member.name.rpartition("/")[2]), f"{member.name} in {archive}"
+                if name in _BATCHES | {_META} and member.isreg() and (body := tar.extractfile(member)):
+                    _check_size(member.size, where)
+                    yield _Content(name, where, body.read())
     except DataError:
         raise
     except Exception as error:
@@ -208,6 +200,24 @@ def _members(archive: Place) -> Iterator[_Content]:
         raise DataError(f"{archive} is no whole tar inside ({error}): download it again") from error
     while content.read(BLOCK):  # to the checksum, which is the last
         pass
+
+
+def _limited(archive: Place) -> Iterator[bytes]:
+    """An archive inflated; whatever is in it, and whatever sizes its headers declare, that ends."""
+    size = 0
+    for piece in inflated(archive):
+        size += len(piece)
+        if size > _MOST_INFLATED:
+            raise DataError(
+                f"{archive} becomes more than {_MOST_INFLATED:,} bytes when it is unpacked, but CIFAR-10's has "
+                f"186,000,000: download it again from {PUBLISHED.home}"
+            )
+        yield piece
+
+
+def _check_size(size: int, where: str) -> None:
+    if size > _MOST_BYTES:
+        raise DataError(f"{where} has {size:,} bytes, but no file of CIFAR-10 has more than {_MOST_BYTES:,}")
 
 
 def _batch(content: _Content) -> _Batch:
@@ -234,7 +244,7 @@ def _python_batch(data: bytes) -> _Batch:
 
 def _binary_batch(data: bytes) -> _Batch:
     """Records of a class and a picture."""
-    if not data or len(data) % (1 + PICTURE) or data[0] >= 128:
+    if not data or len(data) % (1 + PICTURE):
         raise BadPickle(f"its {len(data):,} bytes are neither a pickle nor records of {1 + PICTURE:,}")
     records = np.frombuffer(data, np.uint8).reshape(-1, 1 + PICTURE)
     return _Batch(records[:, 1:].reshape(-1, 3, SIZE, SIZE), records[:, 0].astype(np.int32))

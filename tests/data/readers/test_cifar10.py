@@ -1,5 +1,6 @@
 """CIFAR-10's batches as its publisher ships them, in each of their forms, and what else may lie in their place."""
 
+import gzip
 import io
 import os
 import pickle
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dcgan_dist.data.readers import cifar10
+from dcgan_dist.data.readers import cifar10, stream
 from dcgan_dist.data.readers.cifar10 import CIFAR10
 from dcgan_dist.data.readers.source import Request
 from dcgan_dist.errors import DataError, SettingsError
@@ -296,6 +297,8 @@ def truncated(data: bytes) -> bytes:
 
 
 def damaged(data: bytes) -> bytes:
+    """With a wrong checksum, behind more zeros than end a tar."""
+    data = gzip.compress(gzip.decompress(data) + bytes(100_000))
     return data[:-8] + bytes([data[-8] ^ 1]) + data[-7:]
 
 
@@ -303,13 +306,16 @@ def damaged(data: bytes) -> bytes:
     ("change", "expected"),
     [
         (truncated, "ends in the middle of what is compressed in it"),
-        (damaged, r"is damaged"),
+        (damaged, "is damaged"),
         (lambda data: b"", "is no .tar.gz: it is empty"),
         (lambda data: b"<!DOCTYPE html><title>Sorry", "is no .tar.gz: it is a page of HTML"),
         (lambda data: b"PK\3\4" + data, "does not begin as gzip does"),
     ],
 )
-def test_a_damaged_archive_is_refused(change: Callable[[bytes], bytes], expected: str, tmp_path: Path) -> None:
+def test_a_damaged_archive_is_refused(
+    change: Callable[[bytes], bytes], expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "BLOCK", 5_000)
     (place,) = FORMS["python archive"](tmp_path)
     place.write_bytes(change(place.read_bytes()))
     with pytest.raises(DataError) as caught:
@@ -352,8 +358,9 @@ def test_names_links_and_devices_of_an_archive_write_nothing(tmp_path: Path) -> 
     ("members", "expected"),
     [
         ([("a/test_batch", bytes(3_073)), ("b/test_batch", bytes(3_073))], "holds test_batch twice"),
-        ([("a/test_batch", bytes(40_000))], "becomes 40,512 bytes or more when it is unpacked"),
-        ([(str(i), bytes(20_000)) for i in range(20)], "bytes or more when it is unpacked"),
+        ([("a/test_batch", bytes(40_000))], "a/test_batch in "),
+        ([("a/test_batch", bytes(40_000))], "has 40,000 bytes, but no file of CIFAR-10 has more than 30,000"),
+        ([(str(i), bytes(20_000)) for i in range(20)], "becomes more than 200,000 bytes when it is unpacked"),
         ([("a/readme", b"")], "nothing of CIFAR-10 at "),
     ],
 )
@@ -367,6 +374,18 @@ def test_other_archives_are_refused(
     with pytest.raises(DataError) as caught:
         CIFAR10.open([place], Request())
     assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize("ahead", [b"", tarfile.TarInfo("x").tobuf()])
+def test_no_header_makes_an_archive_endless(ahead: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cifar10, "_MOST_INFLATED", 2 << 20)
+    records = tarfile.TarInfo("records")
+    records.type, records.size = tarfile.XHDTYPE, 1 << 40
+    for begin in (ahead + bytes(1024), ahead + records.tobuf(), ahead):
+        data = gzip.compress(begin + bytes(64 << 20))
+        place = folder(tmp_path, {"cifar-10-python.tar.gz": data[: len(data) // 2]})  # its end would be missed
+        with pytest.raises(DataError, match="becomes more than 2,097,152 bytes when it is unpacked"):
+            CIFAR10.open([place], Request())
 
 
 def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
