@@ -21,6 +21,7 @@ HELD = {
     "a_longer_name": RANDOM.normal(size=(3, 5)),
     "i": np.array([[-3, 70_000]], np.int32),
     "h": np.array([[7, 8, 9]], np.int16),
+    "l": np.array([[-5]], np.int64),
     "u": np.array([[2**63]], np.uint64),
     "f": np.array([[0.5]], np.float32),
     "none": np.zeros((0, 3)),
@@ -119,6 +120,13 @@ def test_other_files_are_refused(data: bytes, expected: str, tmp_path: Path) -> 
         variables(file)
     assert expected in str(caught.value)
     assert str(file) in str(caught.value)
+
+
+def test_what_is_no_variable_is_passed_over(tmp_path: Path) -> None:
+    file = put(
+        tmp_path, HEADER + compressed(element(1, matrix((2, 3), 6, b"123456")[8:])) + element(2, b"123") + WHOLE[128:]
+    )
+    assert variables(file).keys() == HELD.keys()
 
 
 def test_values_that_are_not_all_there_are_refused(tmp_path: Path) -> None:

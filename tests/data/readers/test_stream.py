@@ -29,6 +29,7 @@ def test_blocks_are_what_lies_between_two_bytes(tmp_path: Path) -> None:
     pieces = list(blocks(file, 100, 2_000))
     assert b"".join(pieces) == CONTENT[100:2_000]
     assert max(map(len, pieces)) == 777
+    assert b"".join(blocks(file, 100, 100 + 777 + 1)) == CONTENT[100:878]
     with pytest.raises(DataError, match="ends at byte 10,000, before byte 10,001"):
         list(blocks(file, 9_990, 10_001))
 
