@@ -1,6 +1,7 @@
 """CIFAR-10 as its publisher ships it: batches for Python or in binary, in a folder or in their .tar.gz.
 
 A batch has 10,000 pictures in 31 MB and is read as a whole, in both formats: a pickle cannot be read in any other way.
+So one process makes all pictures of a batch, or of an archive.
 The formats are described at https://www.cs.toronto.edu/~kriz/cifar.html. Keys are numbers in the publisher's order, the
 same for both.
 """
@@ -86,8 +87,8 @@ def open_cifar10(addresses: Sequence[Place], request: Request) -> Source:
     """
     where = told(addresses)
     found, notes = PUBLISHED.find(addresses)
-    if archive := found.get(_ARCHIVE) if not _BATCHES & found.keys() else None:
-        files = [archive]
+    if _ARCHIVE in found and not _BATCHES & found.keys():
+        files = [found[_ARCHIVE]]
         listed, classes = _list(files, request)
     else:
         splits = PUBLISHED.choose(found, request.splits, where)
@@ -114,8 +115,8 @@ def open_cifar10(addresses: Sequence[Place], request: Request) -> Source:
         fetch=fetch_cifar10,
         splits=splits,
         classes=classes,
-        notes=(*notes, *PUBLISHED.differences(counts)),
-        streamed=archive is not None,
+        notes=(*notes, *PUBLISHED.differences(counts, where)),
+        streamed=True,
     )
 
 

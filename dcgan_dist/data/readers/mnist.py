@@ -119,7 +119,7 @@ def open_mnist(variant: Variant, addresses: Sequence[Place], request: Request) -
         fetch=fetch_mnist,
         splits=splits,
         classes=variant.classes,
-        notes=(*notes, *published.differences(counts)),
+        notes=(*notes, *published.differences(counts, where)),
         streamed=any(map(_is_compressed, files)),
     )
 

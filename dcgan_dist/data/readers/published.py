@@ -88,8 +88,18 @@ class Published:
                 )
         return chosen
 
-    def differences(self, counts: Mapping[str, int]) -> tuple[str, ...]:
-        """Lines about the splits that have another number of pictures than as published."""
+    def differences(self, counts: Mapping[str, int], where: str) -> tuple[str, ...]:
+        """Lines about the splits that have another number of pictures than as published.
+
+        Raises:
+            DataError: a split has none.
+        """
+        for split, number in counts.items():
+            if not number:
+                raise DataError(
+                    f"{self.title}'s split {split} at {where} has no pictures: get it from {self.home}, or name other "
+                    "splits with --split"
+                )
         return tuple(
             f"{split} has {count(number, 'picture')}, {self.title} as published {self.counts[split]:,}"
             for split, number in counts.items()

@@ -59,7 +59,7 @@ def open_svhn(addresses: Sequence[Place], request: Request) -> Source:
         fetch=fetch_svhn,
         splits=splits,
         classes=CLASSES,
-        notes=(*notes, *PUBLISHED.differences(counts)),
+        notes=(*notes, *PUBLISHED.differences(counts, where)),
         streamed=True,
     )
 

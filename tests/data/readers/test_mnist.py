@@ -241,6 +241,14 @@ def test_a_truncated_gzip_is_refused_before_anything_is_read(name: str, end: int
         MNIST.open([place], Request(splits=("test",)))
 
 
+def test_files_without_pictures_are_refused(tmp_path: Path) -> None:
+    place = put(tmp_path, suffix="")
+    (tmp_path / IMAGES).write_bytes(HEADER.pack(0x803, 0, 28, 28))
+    (tmp_path / LABELS).write_bytes(labels_file([]))
+    with pytest.raises(DataError, match=f"MNIST's split test at {tmp_path} has no pictures"):
+        MNIST.open([place], Request())
+
+
 def test_a_bomb_is_inflated_no_further_than_declared(tmp_path: Path) -> None:
     place = put(tmp_path)
     bomb = gzip.compress(struct.pack(">4I", 0x803, 17, 28, 28) + bytes(1 << 28), 9)

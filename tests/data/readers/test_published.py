@@ -97,7 +97,10 @@ def test_a_split_that_the_set_does_not_have_is_refused() -> None:
 
 
 def test_other_counts_than_the_published_are_told() -> None:
-    assert FLOWERS.differences({"train": 7, "test": 1}) == ("test has 1 picture, Flowers as published 2,000",)
+    told = FLOWERS.differences({"train": 7, "test": 1}, "/x")
+    assert told == ("test has 1 picture, Flowers as published 2,000",)
+    with pytest.raises(DataError, match="Flowers's split extra at /x has no pictures: get it from https://flowers"):
+        FLOWERS.differences({"train": 7, "extra": 0}, "/x")
 
 
 def test_addresses_are_told_but_not_all_of_many() -> None:

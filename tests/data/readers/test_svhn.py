@@ -143,6 +143,7 @@ PIXELS, LABELS = digits(5).values()
         ({"X": PIXELS[:, :, :2], "y": LABELS}, r"has X uint8 (32, 32, 2, 5) and y (5, 1), but"),
         ({"X": PIXELS, "y": LABELS[:4]}, r"has X uint8 (32, 32, 3, 5) and y (4, 1), but"),
         ({"X": PIXELS.astype(float), "y": LABELS}, r"has X float64 (32, 32, 3, 5)"),
+        ({"X": PIXELS[..., :0], "y": LABELS[:0]}, "SVHN's split train at "),
         ({"X": PIXELS, "y": LABELS * 0}, "digits that are not 1 to 10"),
         ({"X": PIXELS, "y": LABELS + 0.5}, "digits that are not 1 to 10"),
         ({"X": PIXELS, "y": np.full((5, 1), np.nan)}, "digits that are not 1 to 10"),
@@ -153,7 +154,7 @@ def test_other_arrays_are_refused(held: dict[str, np.ndarray], expected: str, tm
     with pytest.raises(DataError) as caught:
         SVHN.open([Place(str(tmp_path))], Request())
     assert expected in str(caught.value)
-    assert f"{tmp_path}/train_32x32.mat" in str(caught.value)
+    assert str(tmp_path) in str(caught.value)
 
 
 def test_a_page_of_html_is_said(tmp_path: Path) -> None:
