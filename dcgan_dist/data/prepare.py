@@ -10,7 +10,7 @@ the command was interrupted: called again it goes on.
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import FrameType
 
 from dcgan_dist.cli.arguments import read
@@ -26,6 +26,7 @@ from dcgan_dist.data.preparation.work import Work, begin, check_target
 from dcgan_dist.data.readers.registry import READERS, SCENES
 from dcgan_dist.errors import DcganDistError, SettingsError, complain
 from dcgan_dist.monitoring.sinks.terminal import printable
+from dcgan_dist.run_folder.driver_lock import sole_driver
 from dcgan_dist.storage import place
 
 _BAD_TOLD = 10
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             say(note)
         if work.record.complete:
             say(f"all {work.record.pictures:,} pictures have been converted before; nothing is left")
-        with workers_for(work) as workers:
+        with workers_for(work) as workers, alone(work):
             index, record = convert(work, workers)
     except DcganDistError as error:
         complain(error)
@@ -74,6 +75,14 @@ def prepare_work(options: PrepareOptions) -> Work:
     check_target(target, [place(address) for address in named.addresses])
     reader, source = open_named(named, options)
     return begin(options, reader, source, target)
+
+
+def alone(work: Work) -> AbstractContextManager[None]:
+    """See that no other command works on the same target, where its file system has locks.
+
+    Two of them would write the same bytes, but the first that is done deletes the pieces.
+    """
+    return nullcontext() if work.record.complete else sole_driver(work.pieces)
 
 
 @contextmanager

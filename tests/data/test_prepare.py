@@ -1,6 +1,7 @@
 import hashlib
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -16,11 +17,13 @@ from PIL import Image
 
 from dcgan_dist.cli.invocation import command_line
 from dcgan_dist.data.preparation import convert, make
+from dcgan_dist.data.preparation.options import PrepareOptions
 from dcgan_dist.data.preparation.pieces import FOLDER
 from dcgan_dist.data.preparation.record import Record
-from dcgan_dist.data.prepare import main
+from dcgan_dist.data.prepare import main, prepare_work
 from dcgan_dist.data.shards.build_index import index_shard
 from dcgan_dist.data.shards.index import Index, find_index
+from dcgan_dist.run_folder.driver_lock import sole_driver
 from dcgan_dist.storage import Place, expand
 
 COMMAND = [sys.executable, "-m", "dcgan_dist.data.prepare"]
@@ -328,6 +331,23 @@ def test_interrupted_call_goes_on_and_ends_with_the_same_bytes(
     assert not (tmp_path / "out" / FOLDER).exists()
     for name in ("dataset.json", "index.npz", "prepare.json", "contact-sheet.png"):
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_two_calls_for_one_target_do_not_work_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = photos(tmp_path / "photos", 5)
+    with sole_driver(Place(str(tmp_path / "out" / FOLDER))):
+        (tmp_path / "out" / "prepare.json").write_bytes(_record(source, tmp_path / "other"))
+        assert run(source, tmp_path / "out", "--size", 16) == 1
+    assert f"out/.prepare is in use by process {os.getpid()} on " in capsys.readouterr().err
+    assert run(source, tmp_path / "out", "--size", 16) == 0
+    assert not (tmp_path / "out" / FOLDER).exists()
+
+
+def _record(source: Path, target: Path) -> bytes:
+    """What a call writes that has just begun."""
+    work = prepare_work(PrepareOptions((str(source), str(target)), size=16))
+    assert not work.record.complete
+    return (target / "prepare.json").read_bytes()
 
 
 def test_call_that_is_done_already_changes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
