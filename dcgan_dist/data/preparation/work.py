@@ -17,6 +17,9 @@ from dcgan_dist.errors import SettingsError
 from dcgan_dist.settings import DataSettings
 from dcgan_dist.storage import Place, require_lasting
 
+# All keys at once, as Python's text, would be larger than the list of samples.
+_KEYS = 65_536
+
 
 @dataclass(frozen=True)
 class Work:
@@ -102,8 +105,8 @@ def listing_sha256(source: Source) -> str:
     """
     samples: Samples = source.samples
     digest = hashlib.sha256(repr((source.splits, source.classes, sorted(samples.attributes))).encode())
-    for key in samples.key.to_pylist():
-        digest.update(f"{key}\0".encode())
+    for first in range(0, len(samples), _KEYS):
+        digest.update("".join(f"{key}\0" for key in samples.key[first : first + _KEYS].to_pylist()).encode())
     for column in (samples.file, samples.offset, samples.size, samples.split, samples.label):
         digest.update(np.ascontiguousarray(column).tobytes())
     for _, values in sorted(samples.attributes.items()):
