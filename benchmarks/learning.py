@@ -26,6 +26,7 @@ from benchmarks.report import Bar, Cell, Report, Table, finish, parser
 from benchmarks.scene_attributes import ATTRIBUTES, REAL_RATES, SIZE, AttributeClassifier, draw_rooms, furthest
 from dcgan_dist.arrays import Pixels
 from dcgan_dist.data.scenes.builtin import SEED as SCENES_SEED
+from dcgan_dist.data.shards.addresses import expand
 from dcgan_dist.data.shards.build_index import index_shard
 from dcgan_dist.data.shards.index import concatenate
 from dcgan_dist.data.streaming.chunk_reader import ShardPictures
@@ -34,7 +35,7 @@ from dcgan_dist.model.generate import Kind
 from dcgan_dist.run_folder.checkpoint import Checkpoint, load_checkpoint
 from dcgan_dist.run_folder.load_generator import load_frozen
 from dcgan_dist.settings import DataSettings, cifar32
-from dcgan_dist.storage import expand, place
+from dcgan_dist.storage import place
 
 SAMPLES = 2_000
 """Drawn of each run: the rates of attributes are then known to about one point."""

@@ -23,11 +23,12 @@ from benchmarks.learning import ACCEPTED_MARGIN, REJECTED_MARGIN, draw_samples, 
 from benchmarks.rejects import blurred, copies_of_one, mean_image, uniform_noise, untrained
 from benchmarks.report import Bar, Cell, Report, Table, finish, parser
 from dcgan_dist.arrays import Pixels
+from dcgan_dist.data.shards.addresses import expand
 from dcgan_dist.errors import DataError, SettingsError
 from dcgan_dist.run_folder.checkpoint import load_checkpoint, manifests
 from dcgan_dist.run_folder.record import read_record
 from dcgan_dist.settings import DataSettings
-from dcgan_dist.storage import Place, expand, place
+from dcgan_dist.storage import Place, place
 from dcgan_dist.training.length import generator_updates
 
 SAMPLES = 1_000

@@ -26,12 +26,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.plain import PlainLoop
 from benchmarks.report import Bar, Report, Table, interleave, medians, parser, publish, ratio
 from dcgan_dist.data.scenes import draw
+from dcgan_dist.data.shards.addresses import expand
 from dcgan_dist.data.shards.build_index import index_shard
 from dcgan_dist.data.shards.index import concatenate
 from dcgan_dist.data.streaming.chunk_reader import ShardPictures
 from dcgan_dist.model.dcgan import build_networks
 from dcgan_dist.settings import PRESETS, NetworkSettings
-from dcgan_dist.storage import expand
 
 EQUAL = ("--optimization.precision=fp32", "--optimization.no-channels-last")
 """The options that the plain loop has: fp32 and the default layout."""

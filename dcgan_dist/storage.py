@@ -7,7 +7,6 @@ what may pass (a lost connection, a busy server) is tried again first.
 
 import ctypes
 import errno
-import fnmatch
 import functools
 import os
 import re
@@ -15,7 +14,7 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -36,22 +35,12 @@ _FLAT = ("s3://", "gs://", "gcs://")
 # What an S3 connection is made from, besides the credentials, which pyarrow finds by itself.
 _S3_VARIABLES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION")
 
-# A range in braces that means more files than this is a slip of the keys.
-_MOST_SHARDS = 1_000_000
-
 # Of a file that is not to stay in memory, as much may be there while it is written.
 UNCACHED_BYTES = 64 << 20
 
 JOB_FOLDER = "/runtime_resources/working_dir_files/"
 """In the path of the copy of a job's working folder that Ray makes on a machine, and deletes when it needs the room."""
 
-# What makes names of shards unique besides numbers: a UUID, or a digest.
-_UNIQUE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?<![0-9a-z])[0-9a-f]{16,}(?![0-9a-z])", re.IGNORECASE)
-
-# Of a folder without shards, so many folders in it are looked into for some, and so many that have some are named.
-_FOLDERS_SEEN, _FOLDERS_TOLD = 20, 6
-
-_MAGIC = re.compile(r"[*?\[]")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
 
@@ -91,9 +80,14 @@ class Place:
     @property
     def parent(self) -> "Place":
         """The folder that holds it; a root and a bucket are their own parent."""
-        root = _root(self.address)
         head = self.address.rstrip("/").rpartition("/")[0]
-        return Place(head) if len(head) > len(root.rstrip("/")) else Place(root.rstrip("/") or "/")
+        return Place(head) if len(head) > len(self.root.rstrip("/")) else Place(self.root.rstrip("/") or "/")
+
+    @property
+    def root(self) -> str:
+        """The start of the address: `/`, or `SCHEME://STORE`."""
+        scheme = _SCHEME.match(self.address)
+        return "/" if scheme is None else scheme[0] + self.address[scheme.end() :].partition("/")[0]
 
     @property
     def is_local(self) -> bool:
@@ -330,15 +324,9 @@ def require_writable(where: Place, option: str) -> None:
         raise DataError(f"{option} is {where} but {why}: {advice}") from error
 
 
-def _root(address: str) -> str:
-    """`/`, or `SCHEME://STORE`."""
-    scheme = _SCHEME.match(address)
-    return "/" if scheme is None else scheme[0] + address[scheme.end() :].partition("/")[0]
-
-
 def _split(address: str) -> tuple[Any, str]:
     """The connected file system of an address, and its path there."""
-    root = _root(address)
+    root = Place(address).root
     store, prefix = _connect(root, tuple(os.environ.get(name) for name in _S3_VARIABLES))
     return store, address if root == "/" else prefix + address[len(root) :]
 
@@ -488,194 +476,3 @@ def _first_line(error: Exception) -> str:
 
 def _megabytes(size: int) -> str:
     return f"{size / 1e6:,.1f} MB"
-
-
-def expand(addresses: str) -> list[Place]:
-    """The shards that a comma-joined list of addresses means, sorted, each once; nothing is opened.
-
-    An address is a file; a folder, which means its `*.tar`; a pattern with `*`, `?` or `[...]`, which means the `*.tar`
-    that it matches (and folders, as above); braces as in a shell, `train-{000000..000009}.tar` and `{a,b}`.
-    Raises `DataError` where an address means nothing, or a folder holds the shards of more than one split.
-    """
-    found: set[Place] = set()
-    listed: dict[Place, dict[str, FileInfo | None]] = {}
-    for address in split_addresses(addresses):
-        for text in _braces(address):
-            found.update(_match(place(text), listed))
-    if not found:
-        raise DataError(
-            f"{addresses!r} names no shards: give a folder, a file, or a pattern such as FOLDER/train-*.tar"
-        )
-    return sorted(found)
-
-
-def split_addresses(text: str) -> list[str]:
-    """Cut at the commas that are outside of braces and brackets."""
-    parts, depth = [""], 0
-    for character in text:
-        depth += (character in "{[") - (character in "}]")
-        if character == "," and depth <= 0:
-            parts.append("")
-        else:
-            parts[-1] += character
-    return [part.strip() for part in parts if part.strip()]
-
-
-def _braces(text: str) -> list[str]:
-    """All texts that the braces mean, the first brace varying slowest; braces that mean nothing stay as they are."""
-    # The innermost braces first, so that nested ones need nothing more; `${NAME}` is a variable, not an alternative.
-    for match in re.finditer(r"(?<!\$)\{([^{}]*)\}", text):
-        span = re.fullmatch(r"(\d+)\.\.(\d+)", match[1])
-        if span:
-            first, last = int(span[1]), int(span[2])
-            if abs(last - first) >= _MOST_SHARDS:
-                raise DataError(
-                    f"{text} means {abs(last - first) + 1:,} files but at most {_MOST_SHARDS:,} are allowed"
-                )
-            width = max(len(span[1]), len(span[2])) if "0" in (span[1][0], span[2][0]) else 0
-            step = 1 if last >= first else -1
-            choices = [str(number).zfill(width) for number in range(first, last + step, step)]
-        elif "," in match[1]:
-            choices = match[1].split(",")
-        else:
-            continue
-        return [whole for choice in choices for whole in _braces(text[: match.start()] + choice + text[match.end() :])]
-    return [text]
-
-
-def _match(where: Place, listed: dict[Place, dict[str, FileInfo | None]]) -> list[Place]:
-    """The shards that one address without braces means; `listed` remembers the folders that were looked into."""
-
-    def children(folder: Place) -> dict[str, FileInfo | None]:
-        if folder not in listed:
-            listed[folder] = folder.children()
-        return listed[folder]
-
-    root = _root(where.address)
-    tail = where.address[len(root) :].strip("/")
-    # A name may itself have brackets in it: what exists as it is written is meant as it is written.
-    if not _MAGIC.search(tail) or where.exists():
-        if where.name in children(where.parent):
-            is_folder = children(where.parent)[where.name] is None
-        else:
-            is_folder = where.is_folder()  # a root or a bucket, which no listing shows
-            if not is_folder:
-                raise DataError(f"{where} does not exist; {_nearest(where)}")
-        return _folder_shards(where, children(where)) if is_folder else [where]
-
-    here = [Place(root.rstrip("/") or "/")]
-    parts = tail.split("/")
-    for part in parts[:-1]:
-        here = [
-            folder / name
-            for folder in here
-            for name in _named(part, children(folder))
-            if children(folder)[name] is None
-        ]
-    files: list[Place] = []
-    folders: list[Place] = []
-    for folder in here:
-        for name in _named(parts[-1], children(folder)):
-            (folders if children(folder)[name] is None else files).append(folder / name)
-    shards = [file for file in files if file.name.endswith(".tar")]
-    shards += [shard for folder in folders if not shards for shard in _folder_shards(folder, children(folder))]
-    if not shards:
-        other = f"; it matches {files[0].name}, which is no .tar" if files else ""
-        raise DataError(f"{where} matches no shards{other}; {_nearest(where)}")
-    return shards
-
-
-def _named(pattern: str, names: dict[str, FileInfo | None]) -> list[str]:
-    """The names that a part of a pattern matches; as in a shell, `*` does not match a leading dot."""
-    if not _MAGIC.search(pattern):
-        return [pattern] if pattern in names else []
-    return [n for n in names if fnmatch.fnmatchcase(n, pattern) and (pattern.startswith(".") or not n.startswith("."))]
-
-
-def _folder_shards(folder: Place, names: dict[str, FileInfo | None]) -> list[Place]:
-    shards = sorted(name for name, info in names.items() if info is not None and name.endswith(".tar"))
-    if not shards:
-        packed = next((name for name in sorted(names) if name.endswith((".tar.gz", ".tgz", ".tar.zst"))), None)
-        below = sorted(
-            name
-            for name in sorted(name for name, info in names.items() if info is None)[:_FOLDERS_SEEN]
-            if any(inner.endswith(".tar") for inner in (folder / name).names())
-        )[:_FOLDERS_TOLD]
-        if below:
-            example, alone = _to_train_on(below)
-            every = f", or all with {folder}/*/*.tar" if len(below) > 1 and not alone else ""
-            raise DataError(
-                f"the folder {folder} holds no .tar, but its folder{'s' if len(below) > 1 else ''} {', '.join(below)} "
-                f"do{'' if len(below) > 1 else 'es'}: give {folder / example}{every}"
-            )
-        holds = (
-            "is empty"
-            if not names
-            else f"holds no .tar ({packed} needs to be decompressed)"
-            if packed
-            else "holds no .tar"
-        )
-        raise DataError(f"the folder {folder} {holds}: give a folder of WebDataset shards")
-    splits: dict[str, list[str]] = {}
-    for shard in shards:
-        splits.setdefault(split_of(shard), []).append(shard)
-    if len(splits) > 1:
-        example, alone = _to_train_on(list(splits))
-        told = sorted(splits)
-        every = "" if alone else f", or take all with {folder}/*.tar"
-        raise DataError(
-            f"the folder {folder} holds shards of more than one split ({', '.join(told[:6])}"
-            f"{', ...' if len(told) > 6 else ''}): choose one, for example {folder}/{_pattern(example, splits)}{every}"
-        )
-    return [folder / name for name in shards]
-
-
-def _to_train_on(names: Sequence[str]) -> tuple[str, bool]:
-    """Which of several splits to suggest, and whether it alone: the others may be there to evaluate on."""
-    train = [name for name in ("train", "training") if name in names]
-    return (train or names)[0], bool(train)
-
-
-def split_of(name: str) -> str:
-    """What the name of a shard says besides its number: `train` of `train-000001.tar`, `train-00000-of-00002.tar`,
-    `00000-train.tar` and `train_UUID.tar`."""
-    stem = _UNIQUE.sub("", name.removesuffix(".tar"))
-    words = [word for word in re.split(r"[-_.]+", stem) if word and not word.isdigit()]
-    if re.search(r"\d[-_.]of[-_.]\d", stem):
-        words.remove("of")
-    return re.sub(r"(?<=\D)\d+$", "", "-".join(words))
-
-
-def _pattern(split: str, splits: dict[str, list[str]]) -> str:
-    """A pattern that matches the shards of a split and no others."""
-    names = splits[split]
-    others = [name for other, found in splits.items() if other != split for name in found]
-    first, last = _common_start(names), _common_start([name[::-1] for name in names])[::-1]
-    first = first.rstrip("0123456789") or first
-    one = names if len(names) == 1 else []
-    patterns = [f"{split}-*.tar", *one, f"{first}*.tar", f"{first}[0-9]*.tar", f"*{last.lstrip('0123456789')}"]
-    for pattern in patterns:
-        matched = [name for name in (*names, *others) if fnmatch.fnmatchcase(name, pattern)]
-        if matched == names:
-            return pattern
-    return names[0]
-
-
-def _common_start(texts: list[str]) -> str:
-    first, last = min(texts), max(texts)
-    same = 0
-    while same < min(len(first), len(last)) and first[same] == last[same]:
-        same += 1
-    return first[:same]
-
-
-def _nearest(where: Place) -> str:
-    """Where the search ended, for a message."""
-    folder = where.parent
-    while folder != folder.parent and (_MAGIC.search(folder.address) or not folder.exists()):
-        folder = folder.parent
-    if not folder.exists():
-        return f"{folder} does not exist either"
-    names = folder.names()
-    some = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-    return f"the nearest folder that exists is {folder}, with {some}" if names else f"the folder {folder} is empty"

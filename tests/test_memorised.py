@@ -16,6 +16,7 @@ from PIL import Image
 
 from dcgan_dist.data.scenes import draw
 from dcgan_dist.data.scenes.builtin import embedded_folder
+from dcgan_dist.data.shards.addresses import expand
 from dcgan_dist.data.shards.index import concatenate
 from dcgan_dist.data.shards.writer import ShardWriter
 from dcgan_dist.errors import DataError, SettingsError
@@ -24,7 +25,7 @@ from dcgan_dist.model.dcgan import Discriminator, Generator, initialize
 from dcgan_dist.run_folder.checkpoint import write_checkpoint
 from dcgan_dist.run_folder.trained_on import FIELD, TrainedOn, contents
 from dcgan_dist.settings import Settings, scenes32
-from dcgan_dist.storage import Place, expand
+from dcgan_dist.storage import Place
 from dcgan_dist.studies.training_images import training_images
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("standing_cluster")]

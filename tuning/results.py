@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from dcgan_dist.data.shards.addresses import expand, split_addresses
 from dcgan_dist.errors import DataError
 from dcgan_dist.monitoring.attempt_costs import attempt_costs, totals
 from dcgan_dist.monitoring.sinks import tensorboard as event_file
@@ -16,7 +17,7 @@ from dcgan_dist.monitoring.sinks.curves import Point, read_lines, read_points, r
 from dcgan_dist.run_folder.attempts import attempts
 from dcgan_dist.run_folder.checkpoint import manifests
 from dcgan_dist.settings import Settings, flatten, from_yaml, to_yaml
-from dcgan_dist.storage import MissingFile, expand, place, split_addresses
+from dcgan_dist.storage import MissingFile, place
 from tuning.folder import Record, SweepFolder, run_name
 from tuning.objective import Objective
 from tuning.ranking import ranking

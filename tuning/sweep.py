@@ -31,6 +31,7 @@ from dcgan_dist.cluster.placement import (
     set_aside,
 )
 from dcgan_dist.data.scenes.builtin import EMBEDDED
+from dcgan_dist.data.shards.addresses import split_addresses
 from dcgan_dist.data.shards.index import Index
 from dcgan_dist.errors import DcganDistError, SettingsError, complain
 from dcgan_dist.evaluation.tasks.registry import parse_tasks
@@ -39,7 +40,7 @@ from dcgan_dist.monitoring.sinks.trackers import require_trackers
 from dcgan_dist.run_folder.driver_lock import LOCK_FILE, require_no_driver, sole_driver
 from dcgan_dist.run_folder.trained_on import TrainedOn, contents
 from dcgan_dist.settings import Settings, replaced, to_yaml
-from dcgan_dist.storage import place, require_lasting, require_writable, split_addresses
+from dcgan_dist.storage import place, require_lasting, require_writable
 from dcgan_dist.training.advice import warnings
 from dcgan_dist.training.custom_code_checks import require_contract
 from dcgan_dist.training.length import describe_length, fit_length

@@ -11,11 +11,12 @@ import numpy as np
 from dcgan_dist.cli.invocation import command_line
 from dcgan_dist.data.image_decoding import SUFFIXES, BadImage, decode
 from dcgan_dist.data.readers.listing import suffix_of
+from dcgan_dist.data.shards.addresses import expand, split_addresses
 from dcgan_dist.data.shards.build_index import first_images, index_shard
 from dcgan_dist.data.shards.index import concatenate
 from dcgan_dist.errors import DataError
 from dcgan_dist.settings import DataSettings
-from dcgan_dist.storage import FileInfo, Place, expand, place, split_addresses
+from dcgan_dist.storage import FileInfo, Place, place
 
 LOOKED_AT = 32
 """Images at the beginning of a shard that are decoded before Ray starts, where all before them are bad; of fewer shards

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterable, Sequence
 
+from dcgan_dist.data.shards.addresses import split_of
 from dcgan_dist.errors import SettingsError
-from dcgan_dist.storage import split_of
 
 TRAIN, TEST = "train", "test"
 

@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dcgan_dist.data.scenes.builtin import EMBEDDED
+from dcgan_dist.data.shards.addresses import expand
 from dcgan_dist.data.shards.build_index import index_shard
 from dcgan_dist.data.shards.index import Index, concatenate, find_index, fingerprint, layout_sha256
 from dcgan_dist.errors import DataError, DcganDistError
 from dcgan_dist.run_folder.naming import SETTINGS_FILE, find_run
 from dcgan_dist.run_folder.record import NoRecord, find_record, read_record
 from dcgan_dist.settings import Settings, from_yaml
-from dcgan_dist.storage import Place, expand
+from dcgan_dist.storage import Place
 
 FIELD = "trained_on"
 """Of `run.json`."""

@@ -7,6 +7,7 @@ import simplejpeg
 
 from dcgan_dist.arrays import Pixels
 from dcgan_dist.data.scenes.builtin import EMBEDDED, embedded_image
+from dcgan_dist.data.shards.addresses import split_addresses
 from dcgan_dist.data.shards.index import Index
 from dcgan_dist.errors import DataError, SettingsError
 from dcgan_dist.evaluation.task import Labeled
@@ -14,7 +15,7 @@ from dcgan_dist.evaluation.tasks.labeled import digest, find_split, open_index, 
 from dcgan_dist.evaluation.tasks.neighbours import require_unseen, training_index
 from dcgan_dist.run_folder.trained_on import find_trained_on
 from dcgan_dist.settings import Settings
-from dcgan_dist.storage import Place, place, split_addresses
+from dcgan_dist.storage import Place, place
 
 
 @dataclass(frozen=True, eq=False)

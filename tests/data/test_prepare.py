@@ -21,10 +21,11 @@ from dcgan_dist.data.preparation.options import PrepareOptions
 from dcgan_dist.data.preparation.pieces import FOLDER
 from dcgan_dist.data.preparation.record import Record
 from dcgan_dist.data.prepare import main, prepare_work
+from dcgan_dist.data.shards.addresses import expand
 from dcgan_dist.data.shards.build_index import index_shard
 from dcgan_dist.data.shards.index import Index, find_index
 from dcgan_dist.run_folder.driver_lock import sole_driver
-from dcgan_dist.storage import Place, expand
+from dcgan_dist.storage import Place
 
 COMMAND = [sys.executable, "-m", "dcgan_dist.data.prepare"]
 

@@ -11,9 +11,10 @@ from dcgan_dist.data.readers.folder import FOLDER
 from dcgan_dist.data.readers.registry import READERS, SCENES, recognize
 from dcgan_dist.data.readers.scenes import open_scenes
 from dcgan_dist.data.readers.source import Reader, Request, Source
+from dcgan_dist.data.shards.addresses import expand
 from dcgan_dist.data.splits import parse_splits
 from dcgan_dist.errors import DataError, SettingsError
-from dcgan_dist.storage import Place, expand, place
+from dcgan_dist.storage import Place, place
 
 _PATTERN = set("*?[{")
 

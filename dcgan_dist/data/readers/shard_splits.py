@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+from dcgan_dist.data.shards.addresses import split_of
 from dcgan_dist.data.splits import FOLDERS, TEST, TRAIN
 from dcgan_dist.errors import SettingsError
-from dcgan_dist.storage import Place, split_of
+from dcgan_dist.storage import Place
 
 _KNOWN = frozenset(FOLDERS.values())
 _TOLD = 6

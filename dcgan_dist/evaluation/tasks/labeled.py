@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from dcgan_dist.data.shards import tar
+from dcgan_dist.data.shards.addresses import expand
 from dcgan_dist.data.shards.build_index import index_shard
 from dcgan_dist.data.shards.index import Index, concatenate, find_index
 from dcgan_dist.data.streaming.chunk_reader import ShardPictures
@@ -22,7 +23,7 @@ from dcgan_dist.evaluation.task import FewLabels, Labeled, Task, order
 from dcgan_dist.evaluation.tasks.classes import Classes, compare_classes
 from dcgan_dist.run_folder.trained_on import contents
 from dcgan_dist.settings import DataSettings
-from dcgan_dist.storage import Place, expand
+from dcgan_dist.storage import Place
 
 HELD_OUT = 0.1
 """Part of the training images that chooses C."""

@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dcgan_dist.data.scenes.builtin import EMBEDDED, embedded_folder
+from dcgan_dist.data.shards.addresses import expand
 from dcgan_dist.data.shards.index import Index
 from dcgan_dist.errors import DataError
 from dcgan_dist.evaluation.task import Labeled
 from dcgan_dist.evaluation.tasks.labeled import digest, find_split, open_index, pictures, require_size
 from dcgan_dist.run_folder.trained_on import TrainedOn, contents, kept_index
 from dcgan_dist.settings import Settings
-from dcgan_dist.storage import Place, expand
+from dcgan_dist.storage import Place
 
 NAME = "neighbours"
 SAMPLES = (1_000, 10_000, 100_000)

@@ -19,9 +19,10 @@ from dcgan_dist.data.preparation.record import Record
 from dcgan_dist.data.preparation.report import summary
 from dcgan_dist.data.preparation.work import Work, begin
 from dcgan_dist.data.readers.source import Picture, Samples, Source
+from dcgan_dist.data.shards.addresses import expand
 from dcgan_dist.data.shards.index import Index
 from dcgan_dist.errors import DataError
-from dcgan_dist.storage import Place, expand
+from dcgan_dist.storage import Place
 
 IMAGES = 100
 

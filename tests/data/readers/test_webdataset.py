@@ -17,10 +17,11 @@ import webdataset
 
 from dcgan_dist.data.readers.source import Request, Source
 from dcgan_dist.data.readers.webdataset import WEBDATASET
+from dcgan_dist.data.shards.addresses import expand
 from dcgan_dist.data.shards.index import DATASET_FILE, INDEX_FILE, concatenate
 from dcgan_dist.data.shards.writer import ShardWriter
 from dcgan_dist.errors import DataError, SettingsError
-from dcgan_dist.storage import Place, expand
+from dcgan_dist.storage import Place
 
 
 def picture(number: int) -> bytes:

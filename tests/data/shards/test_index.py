@@ -18,6 +18,7 @@ import webdataset
 from PIL import Image
 
 from dcgan_dist.data.image_decoding import SUFFIXES
+from dcgan_dist.data.shards.addresses import expand
 from dcgan_dist.data.shards.build_index import index_shard, index_with_keys
 from dcgan_dist.data.shards.index import (
     DATASET_FILE,
@@ -31,7 +32,7 @@ from dcgan_dist.data.shards.index import (
 )
 from dcgan_dist.data.shards.writer import ShardWriter
 from dcgan_dist.errors import DataError
-from dcgan_dist.storage import MissingFile, Place, expand
+from dcgan_dist.storage import MissingFile, Place
 
 
 def picture(i: int) -> bytes:
