@@ -40,7 +40,7 @@ SENT = Path("/sys/class/net/eth0/statistics/tx_bytes")
 
 
 @dataclass(frozen=True)
-class Found:
+class Traffic:
     """Of one worker.
 
     Attributes:
@@ -54,7 +54,7 @@ class Found:
     gradients: int
 
 
-def work(rank: int, address: str, hook: str) -> Found:
+def work(rank: int, address: str, hook: str) -> Traffic:
     """What each host runs: steps of the networks of `lsun64`, wrapped as a Train worker wraps them."""
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"tcp://{address}:{PORT}", rank=rank, world_size=len(HOSTS))
@@ -83,12 +83,12 @@ def work(rank: int, address: str, hook: str) -> Found:
         step(real, z, number)
     dist.barrier()  # what was sent has left when the other has it
     seconds = time.perf_counter() - began
-    found = Found((int(SENT.read_text()) - sent) / STEPS, seconds / STEPS, gradients)
+    found = Traffic((int(SENT.read_text()) - sent) / STEPS, seconds / STEPS, gradients)
     dist.destroy_process_group()
     return found
 
 
-def measure(hosts: Hosts, hook: str) -> list[Found]:
+def measure(hosts: Hosts, hook: str) -> list[Traffic]:
     """Steps of two workers, one a host."""
     address = hosts.addresses[HOSTS[0]]
     command = ["python", "-m", "benchmarks.wire", "--address", address, "--hook", hook, "--rank"]
@@ -99,11 +99,11 @@ def measure(hosts: Hosts, hook: str) -> list[Found]:
         output, errors = process.communicate(timeout=WAIT_S)
         if process.returncode:
             raise HostsError(f"a worker ended with {process.returncode}: {errors}")
-        found.append(Found(**json.loads(output.splitlines()[-1])))
+        found.append(Traffic(**json.loads(output.splitlines()[-1])))
     return found
 
 
-def report(found: dict[tuple[str, str], list[Found]]) -> Report:
+def report(found: dict[tuple[str, str], list[Traffic]]) -> Report:
     """The table, and what bf16 buys."""
     rows: list[list[Cell]] = []
     ratios: dict[str, float] = {}

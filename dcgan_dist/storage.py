@@ -191,12 +191,12 @@ class Place:
     def files(self, *, recursive: bool = False) -> list[tuple["Place", FileInfo]]:
         """The files of this folder, and of those in it if `recursive`, sorted by address."""
         here = _split(self.address)[1].rstrip("/")
-        found = []
+        files = []
         for entry in self._list(recursive=recursive):
             info = _file_info(entry)
             if info is not None:
-                found.append((self / entry.path[len(here) :].lstrip("/"), info))
-        return sorted(found, key=lambda pair: pair[0])
+                files.append((self / entry.path[len(here) :].lstrip("/"), info))
+        return sorted(files, key=lambda pair: pair[0])
 
     def make_folder(self) -> None:
         """Make this folder and those above it; object stores need none, there a key brings its folders with it."""
@@ -252,8 +252,8 @@ class Place:
                 pause_s = next(pauses, None)
                 if pause_s is None:
                     tried = f"; tried {len(PAUSES_S) + 1} times: is the store up and its address right?"
-                    told = f"cannot {verb} {self.address}: {_first_line(error)}{'' if self.is_local else tried}"
-                    raise DataError(told) from error
+                    sentence = f"cannot {verb} {self.address}: {_first_line(error)}{'' if self.is_local else tried}"
+                    raise DataError(sentence) from error
                 time.sleep(pause_s)
 
 

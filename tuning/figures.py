@@ -10,7 +10,7 @@ from dcgan_dist.errors import SettingsError
 from dcgan_dist.numerals import count
 from tuning.objective import Objective
 from tuning.ranking import shared_marks
-from tuning.results import Result, found_by
+from tuning.results import Result, values_by_trial
 from tuning.space import Numbers, Space, short_name, show
 
 MARKS = {"finished": "o", "cut": "v", "condemned": "X", "failed": "X", "unfinished": "s"}
@@ -43,7 +43,7 @@ class Panel:
 
     def value(self, result: Result) -> float:
         """What is shown of a trial."""
-        return self.scale * result.entry.found[self.at]
+        return self.scale * result.entry.objective_values[self.at]
 
     @property
     def title(self) -> str:
@@ -55,8 +55,8 @@ def panels(results: Sequence[Result], objective: Objective) -> list[Panel]:
     """What a figure shows: all trials where each of them has a value, and those that went further where they end."""
     scale = 100 if objective.from_probe else 1
     return [
-        Panel(at, [result for result in results if at in result.entry.found], scale)
-        for at in shared_marks(found_by(results))
+        Panel(at, [result for result in results if at in result.entry.objective_values], scale)
+        for at in shared_marks(values_by_trial(results))
     ]
 
 
@@ -114,7 +114,7 @@ def _pair(
 ) -> None:
     place_x = _axis(axes, "x", names[0], values[0], panel.shown)
     place_y = _axis(axes, "y", names[1], values[1], panel.shown)
-    found = [panel.value(result) for result in panel.shown]
+    shown = [panel.value(result) for result in panel.shown]
     image = None
     for state, mark in MARKS.items():
         some = [result for result in panel.shown if result.entry.state == state]
@@ -123,8 +123,8 @@ def _pair(
                 [place_x(result.entry.values[names[0]]) for result in some],
                 [place_y(result.entry.values[names[1]]) for result in some],
                 c=[panel.value(result) for result in some],
-                vmin=min(found),
-                vmax=max(found),
+                vmin=min(shown),
+                vmax=max(shown),
                 cmap="viridis" if objective.mode == "max" else "viridis_r",
                 marker=mark,
                 s=64,
@@ -153,9 +153,9 @@ def _axis(axes: Any, which: str, name: str, values: Any, shown: Sequence[Result]
     return side_by_side.index
 
 
-def categories(choices: Sequence[object], found: Sequence[object]) -> list[object]:
+def categories(choices: Sequence[object], tried: Sequence[object]) -> list[object]:
     """Values in the order in which they stand side by side: trial 0 may have one that is no choice."""
-    every = list(dict.fromkeys([*choices, *found]))
+    every = list(dict.fromkeys([*choices, *tried]))
     if all(isinstance(value, int | float) and not isinstance(value, bool) for value in every):
         every.sort(key=lambda value: float(str(value)))
     return every

@@ -14,7 +14,7 @@ from tuning.objective import Objective
 REMARKS = 3
 """Trials that are named as having been ahead of the best, at most."""
 
-Found = Mapping[int, Mapping[int, float]]
+ValuesByTrial = Mapping[int, Mapping[int, float]]
 """Of each trial, by number, its values by the images at which they are compared."""
 
 
@@ -35,52 +35,52 @@ class Placed:
     value: float
 
 
-def ranking(found: Found, objective: Objective) -> list[Placed]:
+def ranking(values_by_trial: ValuesByTrial, objective: Objective) -> list[Placed]:
     """The trials that have a value, the best first; of equal ones the one with the lower number."""
     sign = -1 if objective.mode == "max" else 1
-    last = {number: max(values) for number, values in found.items() if values}
-    order = sorted(last, key=lambda number: (-last[number], sign * found[number][last[number]], number))
+    last = {number: max(values) for number, values in values_by_trial.items() if values}
+    order = sorted(last, key=lambda number: (-last[number], sign * values_by_trial[number][last[number]], number))
     placed: list[Placed] = []
     for position, number in enumerate(order, start=1):
-        at, value = last[number], found[number][last[number]]
+        at, value = last[number], values_by_trial[number][last[number]]
         level = placed and (placed[-1].at, placed[-1].value) == (at, value)
         placed.append(Placed(number, placed[-1].rank if level else position, at, value))
     return placed
 
 
-def remarks(found: Found, objective: Objective) -> list[str]:
+def remarks(values_by_trial: ValuesByTrial, objective: Objective) -> list[str]:
     """What has to be said of the best trial: which others are level with it, and which were ahead of it once."""
-    placed = ranking(found, objective)
+    placed = ranking(values_by_trial, objective)
     if not placed:
         return []
-    best, told = placed[0], []
+    best, lines = placed[0], []
     level = [str(one.number) for one in placed if one.rank == 1]
     if len(level) > 1:
-        told.append(f"trials {' and '.join(level)} are level at {best.at:,} images: the first of them is taken")
+        lines.append(f"trials {' and '.join(level)} are level at {best.at:,} images: the first of them is taken")
     ahead = [
-        (one.number, at, found[one.number][at], found[best.number][at])
+        (one.number, at, values_by_trial[one.number][at], values_by_trial[best.number][at])
         for one in placed
         if one.at < best.at
-        for at in [max(set(found[one.number]) & set(found[best.number]), default=0)]
-        if at and not objective.better(found[best.number][at], found[one.number][at])
+        for at in [max(set(values_by_trial[one.number]) & set(values_by_trial[best.number]), default=0)]
+        if at and not objective.better(values_by_trial[best.number][at], values_by_trial[one.number][at])
     ]
     for number, at, theirs, ours in ahead[:REMARKS]:
         how = "level with" if theirs == ours else "ahead of"
-        told.append(
+        lines.append(
             f"trial {number} was {how} trial {best.number} at {at:,} images ({objective.show(theirs)} and "
             f"{objective.show(ours)}), but was not trained to {best.at:,}"
         )
     if len(ahead) > REMARKS:
-        told.append(f"so were {len(ahead) - REMARKS} more: results.csv has all values")
-    return told
+        lines.append(f"so were {len(ahead) - REMARKS} more: results.csv has all values")
+    return lines
 
 
-def shared_marks(found: Found) -> list[int]:
+def shared_marks(values_by_trial: ValuesByTrial) -> list[int]:
     """Images at which trials can be shown side by side: the most that all have a value at, and the most that any has.
 
     One number where they are the same, none where no trial has a value.
     """
-    every: Sequence[Mapping[int, float]] = [values for values in found.values() if values]
+    every: Sequence[Mapping[int, float]] = [values for values in values_by_trial.values() if values]
     if not every:
         return []
     common = set(every[0]).intersection(*every[1:])

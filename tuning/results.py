@@ -62,13 +62,13 @@ class Result:
 def read_results(folder: SweepFolder, objective: Objective, at: Sequence[int]) -> list[Result]:
     """All trials of a sweep, in order; `at`: images after which they are compared."""
     results = [_read(folder, record, objective, at) for record in folder.records()]
-    ranks = {placed.number: placed.rank for placed in ranking(found_by(results), objective)}
+    ranks = {placed.number: placed.rank for placed in ranking(values_by_trial(results), objective)}
     return [replace(result, rank=ranks.get(result.entry.number)) for result in results]
 
 
-def found_by(results: Sequence[Result]) -> dict[int, dict[int, float]]:
+def values_by_trial(results: Sequence[Result]) -> dict[int, dict[int, float]]:
     """Values of trials, for `ranking`."""
-    return {result.entry.number: result.entry.found for result in results}
+    return {result.entry.number: result.entry.objective_values for result in results}
 
 
 def _read(folder: SweepFolder, record: Record, objective: Objective, at: Sequence[int]) -> Result:

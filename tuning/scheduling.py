@@ -103,9 +103,9 @@ class Population(PopulationBasedTraining):  # type: ignore[misc]
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._found: dict[Trial, dict[int, float]] = {}
+        self._objective_values: dict[Trial, dict[int, float]] = {}
         """Of each trial its values by the images at which they are compared, since it last took another's weights."""
-        self._telling: Trial | None = None
+        self._reporting: Trial | None = None
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
         """Tune's."""
@@ -114,8 +114,8 @@ class Population(PopulationBasedTraining):  # type: ignore[misc]
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Tune's, but where all trials run at once none has to make room for one that is waiting to go on."""
         if KEY in result:
-            self._found.setdefault(trial, {})[result[AT]] = self._metric_op * result[KEY]
-        self._telling = trial
+            self._objective_values.setdefault(trial, {})[result[AT]] = self._metric_op * result[KEY]
+        self._reporting = trial
         decision = str(super().on_trial_result(tune_controller, trial, result))
         return TrialScheduler.CONTINUE if self.all_at_once and decision == TrialScheduler.PAUSE else decision
 
@@ -124,11 +124,11 @@ class Population(PopulationBasedTraining):  # type: ignore[misc]
 
         One that is alone there, as the first to come is, may be the best as far as anybody knows.
         """
-        mine = self._found.get(self._telling, {}) if self._telling else {}
-        there = {trial: values for trial, values in self._found.items() if not trial.is_finished()}
+        mine = self._objective_values.get(self._reporting, {}) if self._reporting else {}
+        there = {trial: values for trial, values in self._objective_values.items() if not trial.is_finished()}
         at = max((mark for mark in mine if sum(mark in values for values in there.values()) > 1), default=None)
         if at is None:
-            return [], [self._telling] if self._telling else []
+            return [], [self._reporting] if self._reporting else []
         order = sorted((trial for trial in there if at in there[trial]), key=lambda trial: there[trial][at])
         number = max(1, min(math.ceil(len(order) * self._quantile_fraction), len(order) // 2))
         best = order[-number:]
@@ -137,7 +137,7 @@ class Population(PopulationBasedTraining):  # type: ignore[misc]
     def _exploit(self, tune_controller: Any, trial: Trial, trial_to_clone: Trial) -> None:
         """Tune's."""
         super()._exploit(tune_controller, trial, trial_to_clone)
-        self._found[trial] = {}
+        self._objective_values[trial] = {}
 
 
 def _draw(values: Any, random: np.random.Generator) -> object:

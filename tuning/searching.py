@@ -26,7 +26,7 @@ class Chooser(Protocol):
         """Values of a trial."""
         ...
 
-    def tell(self, number: int, values: Mapping[str, object], found: Mapping[int, float]) -> None:
+    def tell(self, number: int, values: Mapping[str, object], objective_values: Mapping[int, float]) -> None:
         """How a trial ended: its values of the objective by the images at which they are compared."""
         ...
 
@@ -42,7 +42,7 @@ class RandomChooser:
         random = stream(self._seed, "values of a trial", number)
         return {name: values.draw(random) for name, values in self._space.items()}
 
-    def tell(self, number: int, values: Mapping[str, object], found: Mapping[int, float]) -> None:
+    def tell(self, number: int, values: Mapping[str, object], objective_values: Mapping[int, float]) -> None:
         """Nothing is learned."""
 
 
@@ -56,7 +56,7 @@ class GridChooser:
         """See `Chooser`."""
         return dict(self._combinations[number])
 
-    def tell(self, number: int, values: Mapping[str, object], found: Mapping[int, float]) -> None:
+    def tell(self, number: int, values: Mapping[str, object], objective_values: Mapping[int, float]) -> None:
         """Nothing is learned."""
 
 
@@ -78,31 +78,31 @@ class OptunaChooser:
         direction = "maximize" if mode == "max" else "minimize"
         sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
         self._study = optuna.create_study(direction=direction, sampler=sampler)
-        self._asked: dict[int, Any] = {}
+        self._optuna_trials: dict[int, Any] = {}
 
     def choose(self, number: int) -> dict[str, object]:
         """See `Chooser`."""
-        trial = self._asked[number] = self._study.ask(self._distributions)
+        trial = self._optuna_trials[number] = self._study.ask(self._distributions)
         return dict(trial.params)
 
-    def tell(self, number: int, values: Mapping[str, object], found: Mapping[int, float]) -> None:
+    def tell(self, number: int, values: Mapping[str, object], objective_values: Mapping[int, float]) -> None:
         """See `Chooser`; also of trials that it did not choose, if their values are among those searched."""
-        asked = self._asked.pop(number, None)
+        trial = self._optuna_trials.pop(number, None)
         states = self._optuna.trial.TrialState
-        whole = found.get(self._total)
-        state = states.COMPLETE if whole is not None else states.PRUNED if found else states.FAIL
-        if asked is not None:
-            for images, value in sorted(found.items()):
-                asked.report(value, images)
-            self._study.tell(asked, whole, state=state)
-        elif found and all(values_.holds(values[name]) for name, values_ in self._space.items()):
+        whole = objective_values.get(self._total)
+        state = states.COMPLETE if whole is not None else states.PRUNED if objective_values else states.FAIL
+        if trial is not None:
+            for images, value in sorted(objective_values.items()):
+                trial.report(value, images)
+            self._study.tell(trial, whole, state=state)
+        elif objective_values and all(values_.holds(values[name]) for name, values_ in self._space.items()):
             self._study.add_trial(
                 self._optuna.trial.create_trial(
                     state=state,
                     params=dict(values),
                     distributions=self._distributions,
                     value=whole,
-                    intermediate_values=dict(found),
+                    intermediate_values=dict(objective_values),
                 )
             )
 
@@ -150,8 +150,8 @@ class Suggestions(Searcher):  # type: ignore[misc]
         super().__init__(metric=KEY, mode=mode)
         self._folder, self._chooser, self._first = folder, chooser, first
         self._unfinished, self._new = list(unfinished), list(new)
-        self._given: dict[str, Record] = {}
-        self._found: defaultdict[str, dict[int, float]] = defaultdict(dict)
+        self._records: dict[str, Record] = {}
+        self._objective_values: defaultdict[str, dict[int, float]] = defaultdict(dict)
 
     def suggest(self, trial_id: str) -> dict[str, object] | Literal["FINISHED"]:
         """Values of the next trial, and its number."""
@@ -163,21 +163,21 @@ class Suggestions(Searcher):  # type: ignore[misc]
             record = self._folder.begin(number, values)
         else:
             return "FINISHED"
-        self._given[trial_id] = record
+        self._records[trial_id] = record
         return {NUMBER: record.number, **record.values}
 
     def on_trial_result(self, trial_id: str, result: Mapping[str, Any]) -> None:
         """Take in a value."""
         if KEY in result:
-            self._found[trial_id][int(result[AT])] = float(result[KEY])
+            self._objective_values[trial_id][int(result[AT])] = float(result[KEY])
 
     def on_trial_complete(self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False) -> None:
         """Learn from a trial's end."""
-        record = self._given.pop(trial_id)
+        record = self._records.pop(trial_id)
         if result is not None:
             self.on_trial_result(trial_id, result)
-        found = self._found.pop(trial_id, {})
-        self._chooser.tell(record.number, record.values, {} if error else found)
+        objective_values = self._objective_values.pop(trial_id, {})
+        self._chooser.tell(record.number, record.values, {} if error else objective_values)
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the folder's records are what a resume goes on from."""

@@ -35,9 +35,9 @@ class _EvaluationActor:
     def _evaluator(self) -> PoolEvaluator:
         return PoolEvaluator(self._pool, self._settings.probe.actors, open_tasks(self._settings, None))
 
-    def held(self) -> dict[str, tuple[float, float]]:
+    def held_resources(self) -> dict[str, tuple[float, float]]:
         """CPUs and GPUs that the pool holds, by node."""
-        return self._pool.held()
+        return self._pool.held_resources()
 
     def compute(self, job: ProbeJob) -> dict[str, Any]:
         """See `CheckpointEvaluator.compute`; a result that exists already is only read."""
@@ -58,11 +58,11 @@ class SharedEvaluation:
             settings: of the trials; folders of tasks are absolute, since another machine may have to find them.
 
         Raises:
-            ClusterError: it found no room.
+            ClusterError: there is no room for it.
         """
         options = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1}
         actor = ray.remote(_EvaluationActor).options(**options).remote(settings)
-        _get(actor.held.remote())
+        _get(actor.held_resources.remote())
         return cls(actor)
 
     def compute(self, job: ProbeJob, go_on: Callable[[], None]) -> dict[str, Any]:
@@ -70,8 +70,8 @@ class SharedEvaluation:
         reference = self._actor.compute.remote(job)
         while not ray.wait([reference], timeout=POLL_S)[0]:
             go_on()
-        found: dict[str, Any] = _get(reference)
-        return found
+        result: dict[str, Any] = _get(reference)
+        return result
 
 
 def _get(reference: "ray.ObjectRef[Any]") -> Any:

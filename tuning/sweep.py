@@ -363,7 +363,7 @@ class Sweep:
         """
         from tuning.figures import draw
         from tuning.ranking import remarks
-        from tuning.results import best_of, found_by, read_results, write_results
+        from tuning.results import best_of, read_results, values_by_trial, write_results
         from tuning.table import rows
 
         plan, _ = self.folder.read_plan()
@@ -378,7 +378,7 @@ class Sweep:
         best = best_of(results)
         if best is not None:
             print(f"best         trial {best.entry.number}: {command_line('train', '--config', f'{where}/best.yaml')}")
-            for remark in remarks(found_by(results), self.objective):
+            for remark in remarks(values_by_trial(results), self.objective):
                 print(f"             {remark}")
         print(f"results      {self.folder.place / 'results.csv'}")
         print(f"figures      {self.folder.place / 'figures'}")

@@ -30,7 +30,7 @@ class Entry:
     values: Mapping[str, object]
     state: State = "unfinished"
     images: int = 0
-    found: dict[int, float] = field(default_factory=dict)
+    objective_values: dict[int, float] = field(default_factory=dict)
     """Its values of the objective, by the images at which they are compared."""
     speed: float = 0.0
     seconds: float = 0.0
@@ -39,12 +39,12 @@ class Entry:
     @property
     def at(self) -> int:
         """Images at which its value is compared; 0: it has none."""
-        return max(self.found, default=0)
+        return max(self.objective_values, default=0)
 
     @property
     def value(self) -> float | None:
         """That at the most images."""
-        return self.found.get(self.at)
+        return self.objective_values.get(self.at)
 
 
 @dataclass
@@ -62,8 +62,8 @@ class Entries:
 
     def ranked(self) -> list[Entry]:
         """Those with a value, the best first."""
-        found = {number: entry.found for number, entry in self.by_number.items()}
-        return [self.by_number[placed.number] for placed in ranking(found, self.objective)]
+        values = {number: entry.objective_values for number, entry in self.by_number.items()}
+        return [self.by_number[placed.number] for placed in ranking(values, self.objective)]
 
     def count(self, state: State) -> int:
         """How many are in a state."""
@@ -146,13 +146,13 @@ class Board:
         if now - self._last < (DRAW_S if self._live else LINE_S):
             return
         self._last = now
-        told = summary(self._entries, now - self._began)
+        text = summary(self._entries, now - self._began)
         if not self._live:
             if self._entries.by_number:
-                print(printable(told, self._stream), file=self._stream, flush=True)
+                print(printable(text, self._stream), file=self._stream, flush=True)
             return
         size = os.get_terminal_size(self._stream.fileno())
-        lines = [*self._shown(max(1, size.lines - 4)), told]
+        lines = [*self._shown(max(1, size.lines - 4)), text]
         self._wipe()
         for line in lines:
             print(printable(line, self._stream)[: size.columns - 1], file=self._stream)

@@ -144,7 +144,7 @@ class Running:
         return values_of(run, self._objective, self._at)
 
     def _chooser(self, records: list[Record]) -> Chooser:
-        """That of the options, which knows what has been found."""
+        """The searcher that the options name; it has been told how earlier trials ended."""
         if self._options.searcher == "random":
             return RandomChooser(self._space, self._base.seed)
         if self._options.searcher == "grid":
@@ -152,10 +152,10 @@ class Running:
         chooser = OptunaChooser(self._space, self._base.seed, self._objective.mode, self._total)
         for record in records:
             if record.state != "unfinished":
-                # As while the sweep runs: what a trial that failed had found by then is no value of its settings.
+                # As while the sweep runs: what a trial measured before it failed is no value of its settings.
                 failed = record.state == "failed"
-                found = {} if failed else {value.at: value.value for value in self._values(record)}
-                chooser.tell(record.number, record.values, found)
+                values = {} if failed else {value.at: value.value for value in self._values(record)}
+                chooser.tell(record.number, record.values, values)
         return chooser
 
     def _stops(self) -> bool:
@@ -201,7 +201,7 @@ class Running:
         entry.values, entry.state = dict(values), "running"
         if changed:
             # Another run, which begins where its donor was.
-            entry.images, entry.found = 0, {}
+            entry.images, entry.objective_values = 0, {}
             self._folder.write(replace(self._folder.read(number), values=dict(values)))
         self.board.say(f"trial {number} {verb} {describe(values)}")
 
@@ -213,7 +213,7 @@ class Running:
         self._now[number] = result.get("seconds", 0.0)
         entry.seconds = self._before[number] + self._earlier[number] + self._now[number]
         if KEY in result and int(result[AT]) > entry.at:
-            entry.found[int(result[AT])] = float(result[KEY])
+            entry.objective_values[int(result[AT])] = float(result[KEY])
             self.board.say(
                 f"trial {number} at {entry.at:,} images ({100 * entry.at // self._total} %): "
                 f"{self._objective.metric} {self._objective.show(entry.value)}"

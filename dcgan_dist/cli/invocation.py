@@ -37,7 +37,7 @@ def command_line(command: str, *arguments: str) -> str:
     # A shell for clusters has an address that takes jobs alone (cluster/client.env).
     takes_jobs = os.environ.get("RAY_ADDRESS", "").startswith(("http://", "https://"))
     job = in_a_job() or (takes_jobs and command in ON_RAY)
-    return written(command, arguments, sys.argv[0], sys.executable, _here(), job=job)
+    return command_line_from(command, arguments, sys.argv[0], sys.executable, _here(), job=job)
 
 
 def tool_line(name: str, *arguments: str) -> str:
@@ -52,7 +52,9 @@ def in_a_job() -> bool:
     return bool(os.environ.get(IN_A_JOB))
 
 
-def written(command: str, arguments: Sequence[str], started: str, python: str, folder: str, *, job: bool) -> str:
+def command_line_from(
+    command: str, arguments: Sequence[str], started: str, python: str, folder: str, *, job: bool
+) -> str:
     """As `command_line`, from facts of the process.
 
     Args:

@@ -12,7 +12,7 @@ from dcgan_dist.errors import ClusterError
 from dcgan_dist.numerals import count
 from dcgan_dist.settings import Settings
 
-Found = TypeVar("Found")
+Decision = TypeVar("Decision")
 Bundle = Mapping[str, float]
 
 LOOK_S = 1.0
@@ -22,10 +22,10 @@ LONGEST_S = 1800.0
 
 def wait_for_room(
     settings: Settings,
-    place: Callable[[ClusterFacts], Found],
+    place: Callable[[ClusterFacts], Decision],
     wanted: Callable[[ClusterFacts], Sequence[Bundle]],
     say: Callable[[str], None],
-) -> tuple[ClusterFacts, Found]:
+) -> tuple[ClusterFacts, Decision]:
     """Let `place` decide on what the cluster has.
 
     Where that is too little, it decides again and again, as long as `Patience` of `workers.wait_s` seconds lasts:

@@ -76,9 +76,9 @@ def machines_under_way() -> int:
         return 0
 
 
-def under_way_of(told: bytes | None) -> int:
+def under_way_of(status: bytes | None) -> int:
     """The same, from what the older autoscaler, which `cluster/onprem.yaml` has, leaves with the head."""
-    report = json.loads(told).get("autoscaler_report") if told else None
+    report = json.loads(status).get("autoscaler_report") if status else None
     return sum(report["pending_launches"].values()) + len(report["pending_nodes"]) if report else 0
 
 

@@ -90,7 +90,7 @@ def open_run_index(settings: Settings, shards: Sequence[Place], progress: Progre
         except MissingFile:
             return _draw_scenes(settings, folder, len(shards), progress)
     index = find_index(shards) or _index_foreign(settings, shards, progress)
-    for line in index.told:
+    for line in index.notes:
         progress(line, 0, 0)
     return index
 

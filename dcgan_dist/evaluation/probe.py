@@ -67,12 +67,12 @@ def probe(
         "test_images": len(task.test),
         "classes": task.classes,
     }
-    learned, held_out = np.split(np.arange(len(task.train)), [len(task.train) - task.held_out])
-    classifiers.begin(evaluators, task, features, learned)
+    training, held_out = np.split(np.arange(len(task.train)), [len(task.train) - task.held_out])
+    classifiers.begin(evaluators, task, features, training)
     if task.all_labels:
-        result["all_labels"] = _all_labels(classifiers, learned, held_out, say)
+        result["all_labels"] = _all_labels(classifiers, training, held_out, say)
     if task.few is not None:
-        result["few_labels"] = _few_labels(classifiers, task, task.few, learned, held_out, say)
+        result["few_labels"] = _few_labels(classifiers, task, task.few, training, held_out, say)
     return result | {"seconds": {"features": made - began, "classifiers": time.perf_counter() - made}}
 
 
@@ -86,7 +86,7 @@ def _standardize(evaluators: Evaluators) -> None:
 
 
 def _all_labels(
-    classifiers: Classifiers, learned: Integers, held_out: Integers, say: Callable[[str], None]
+    classifiers: Classifiers, training: Integers, held_out: Integers, say: Callable[[str], None]
 ) -> dict[str, Any]:
     """Choose the setting, train on all images, test on the test images."""
     setting, label = classifiers.setting, classifiers.label
@@ -95,14 +95,16 @@ def _all_labels(
     starts = {}
     for value in classifiers.values:
         say(f"{label} {value:g}, {len(tried) + 1} of at most {len(classifiers.values)} that are tried")
-        starts[value] = made = classifiers.learn(learned, value, made)
+        starts[value] = made = classifiers.learn(training, value, made)
         right = accuracy(classifiers.confusion(made, held_out))
         tried.append({setting: value, "held_out_accuracy": right, **made.record})
         if _past_the_best(tried):
             break
     best = _best(tried, setting)
     say(f"{label} {best:g}, the best, on all images")
-    counts = classifiers.confusion(classifiers.learn(np.arange(len(learned) + len(held_out)), best, starts[best]), None)
+    counts = classifiers.confusion(
+        classifiers.learn(np.arange(len(training) + len(held_out)), best, starts[best]), None
+    )
     right = accuracy(counts)
     low, high = wilson(right, int(counts.sum()))
     return {
@@ -120,14 +122,14 @@ def _few_labels(
     classifiers: Classifiers,
     task: Task,
     few: FewLabels,
-    learned: Integers,
+    training: Integers,
     held_out: Integers,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
     """Choose the setting by some draws and the images held out, then test all draws on test images (published code,
     svhn)."""
     setting = classifiers.setting
-    labels = task.train.labels[learned]
+    labels = task.train.labels[training]
     choosing = [draw_labels(labels, few.per_class, task.seed, draw) for draw in range(few.choosing)]
     rights: list[dict[float, float]] = []
     for draw, places in enumerate(choosing):
@@ -143,23 +145,23 @@ def _few_labels(
         for value in classifiers.values
     ]
     best = _best(tried, setting)
-    found = []
+    accuracies = []
     for draw in range(few.draws):
         say(f"{few.per_class} labels a class, draw {draw + 1} of {few.draws}")
         made = classifiers.learn(draw_labels(labels, few.per_class, task.seed, draw), best)
-        found.append(accuracy(classifiers.confusion(made, None)))
-    sd = stdev(found) if len(found) > 1 else 0.0
+        accuracies.append(accuracy(classifiers.confusion(made, None)))
+    sd = stdev(accuracies) if len(accuracies) > 1 else 0.0
     return {
         "per_class": few.per_class,
-        "accuracy": fmean(found),
+        "accuracy": fmean(accuracies),
         "sd": sd,
-        "low": fmean(found) - 1.96 * sd,
-        "high": fmean(found) + 1.96 * sd,
+        "low": fmean(accuracies) - 1.96 * sd,
+        "high": fmean(accuracies) + 1.96 * sd,
         setting: best,
         "tried": tried,
         "choosing_draws": few.choosing,
         "held_out_images": len(held_out),
-        "draws": found,
+        "draws": accuracies,
     }
 
 

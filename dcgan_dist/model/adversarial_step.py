@@ -48,7 +48,7 @@ class AdversarialStep:
         self.generator_optimizer = _adam(generator, settings)
         self.discriminator_optimizer = _adam(discriminator, settings)
         self.averaged = _copy(self.bare_generator) if settings.average_images else None
-        self._learned = {name for name, _ in self.bare_generator.named_parameters(remove_duplicate=False)}
+        self._parameter_names = {name for name, _ in self.bare_generator.named_parameters(remove_duplicate=False)}
         # Each loss is a sum over a worker's images, and DDP takes the mean over workers: unequal shares count right.
         self.loss_scale = _workers(generator) / settings.batch_size
 
@@ -134,7 +134,7 @@ class AdversarialStep:
         share = 1 - 0.5 ** (self.settings.batch_size / self.settings.average_images)
         with torch.no_grad():
             for name, value in self.bare_generator.state_dict().items():
-                if name in self._learned:
+                if name in self._parameter_names:
                     self.averaged[name].lerp_(value, share)
                 else:  # statistics of a user's own networks, which are averages already
                     self.averaged[name].copy_(value)
@@ -186,12 +186,12 @@ def learning_rate(settings: OptimizationSettings, step: int, total_steps: int) -
 def load_weights(network: nn.Module, weights: Mapping[str, Tensor], name: str) -> None:
     """Copy `weights` into a network; `CheckpointError` where names or shapes differ."""
     own = {key: tuple(value.shape) for key, value in network.state_dict().items()}
-    given = {key: tuple(value.shape) for key, value in weights.items()}
-    for key in [*own, *given]:
-        if own.get(key) != given.get(key):
+    theirs = {key: tuple(value.shape) for key, value in weights.items()}
+    for key in [*own, *theirs]:
+        if own.get(key) != theirs.get(key):
             raise CheckpointError(
-                f"the checkpoint's {name} does not fit the settings: {key} is {_shape(given.get(key))} but needs to be "
-                f"{_shape(own.get(key))}; give the networks.* settings of the run that wrote it"
+                f"the checkpoint's {name} does not fit the settings: {key} is {_shape(theirs.get(key))} but needs to "
+                f"be {_shape(own.get(key))}; give the networks.* settings of the run that wrote it"
             )
     network.load_state_dict(weights)
 

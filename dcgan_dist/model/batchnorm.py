@@ -116,22 +116,22 @@ def input_statistics(network: nn.Module, forward: Callable[[Tensor], object], x:
         x: the batch.
     """
     layers = _normalizing(network)
-    found = {name: (torch.zeros(len(one.bias)).double(), torch.ones(len(one.bias)).double()) for name, one in layers}
+    moments = {name: (torch.zeros(len(one.bias)).double(), torch.ones(len(one.bias)).double()) for name, one in layers}
 
     def note(name: str, x: Tensor) -> None:
         dims = [d for d in range(x.dim()) if d != 1]
         x = x.to(dict(layers)[name].bias.dtype)
         mean = x.mean(dims, keepdim=True)
         # torch.var_mean took ten times as long as this on a CPU (64 x 32 maps of 16 px).
-        found[name] = mean.flatten().double().cpu(), (x - mean).square().mean(dims).double().cpu()
+        moments[name] = mean.flatten().double().cpu(), (x - mean).square().mean(dims).double().cpu()
 
-    hooks = [one.register_forward_pre_hook(lambda _, given, name=name: note(name, given[0])) for name, one in layers]
+    hooks = [one.register_forward_pre_hook(lambda _, inputs, name=name: note(name, inputs[0])) for name, one in layers]
     try:
         forward(x)
     finally:
         for hook in hooks:
             hook.remove()
-    return Statistics(tuple(mean for mean, _ in found.values()), tuple(var for _, var in found.values()), 1)
+    return Statistics(tuple(mean for mean, _ in moments.values()), tuple(var for _, var in moments.values()), 1)
 
 
 class FixedBatchNorm(nn.Module):
@@ -168,13 +168,13 @@ def describe_statistics(network: nn.Module, *, ours: str, of_batch: str) -> str:
         ours: said of `BatchNorm`, whose statistics whoever uses the network chooses.
         of_batch: said of PyTorch's layers that keep no running statistics.
     """
-    found: list[str] = []
+    kinds: list[str] = []
     for module in network.modules():
         if isinstance(module, BatchNorm):
-            found.append(ours)
+            kinds.append(ours)
         elif isinstance(module, _TorchBatchNorm):
-            found.append(of_batch if module.running_mean is None else "running statistics of the training batches")
-    return " and ".join(dict.fromkeys(found)) or NO_LAYERS
+            kinds.append(of_batch if module.running_mean is None else "running statistics of the training batches")
+    return " and ".join(dict.fromkeys(kinds)) or NO_LAYERS
 
 
 class _Parts(torch.autograd.Function):

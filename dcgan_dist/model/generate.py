@@ -129,24 +129,24 @@ class FrozenGenerator(nn.Module):
 
 def describe_frozen(generator: nn.Module, batch_size: int) -> str:
     """By what statistics a generator draws once `freeze` has fixed those of our layers, in words."""
-    found = describe_statistics(
+    statistics = describe_statistics(
         generator,
         ours=f"fixed statistics of {BATCHES} batches of {batch_size} z",
         of_batch=f"statistics of each batch of {batch_size} samples",
     )
-    return found if found == NO_LAYERS else f"batch normalization by {found}"
+    return statistics if statistics == NO_LAYERS else f"batch normalization by {statistics}"
 
 
 def freeze(generator: nn.Module, settings: NetworkSettings, batch_size: int) -> nn.Module:
     """A copy of a generator with fixed statistics, in eval mode; of stock layers where the generator is ours."""
     weight = next(generator.parameters())
 
-    def found() -> Iterator[Statistics]:
+    def batches() -> Iterator[Statistics]:
         for batch in range(BATCHES):
             z = latents(settings, batch_size, SEED, "statistics", batch)
             yield input_statistics(generator, generator, z.to(weight.device, weight.dtype))
 
-    statistics = average_of_batches(found())
+    statistics = average_of_batches(batches())
     assert statistics is not None
     fixed = with_statistics(generator, statistics).eval()
     return stock_layers(fixed) if isinstance(fixed, Generator) else fixed

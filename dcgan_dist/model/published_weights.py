@@ -70,14 +70,14 @@ def _load(network: nn.Module, file: Path, letter: str) -> None:
     for name, parameter in parameters.items():
         if name not in arrays:
             raise CheckpointError(f"{file} has no array {name}: copy the file again")
-        found, shape = arrays[name], tuple(parameter.shape)
+        array, shape = arrays[name], tuple(parameter.shape)
         needed = shape[::-1] if len(shape) == 2 else shape
-        if found.shape != needed or found.dtype != np.float32:
+        if array.shape != needed or array.dtype != np.float32:
             raise CheckpointError(
-                f"array {name} of {file} is {found.dtype} {found.shape} but needs to be float32 {needed}: copy it again"
+                f"array {name} of {file} is {array.dtype} {array.shape} but needs to be float32 {needed}: copy it again"
             )
         with torch.no_grad():
-            parameter.copy_(_converted(torch.from_numpy(found)))
+            parameter.copy_(_converted(torch.from_numpy(array)))
 
 
 def _converted(array: Tensor) -> Tensor:

@@ -61,11 +61,11 @@ class Health:
         # The window's first point may lie before it, so that the points after it span the whole of it.
         while len(self._points) > 2 and self._points[1][0] <= images - WINDOW_IMAGES:
             self._points.popleft()
-        found = self._judge(images)
-        if found is None or found.reason in self._reported:
+        finding = self._judge(images)
+        if finding is None or finding.reason in self._reported:
             return None
-        self._reported.add(found.reason)
-        return found
+        self._reported.add(finding.reason)
+        return finding
 
     def _judge(self, images: int) -> Finding | None:
         onset, newest = self._points[0][0], self._points[-1][1]

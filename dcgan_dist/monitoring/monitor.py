@@ -133,9 +133,9 @@ class Monitor:
         """One line on the terminal, from any thread (not from a signal handler, which may hold its lock already)."""
         self._on_terminal(lambda: self._terminal.say(text))
 
-    def probed(self, found: Probed) -> None:
+    def probed(self, result: Probed) -> None:
         """Take in what was found of a checkpoint, from any thread; it is written with the next look at the mailbox."""
-        self._probed.append(found)
+        self._probed.append(result)
 
     def close(self, status: Status = "finished") -> None:
         """Write down the last messages, end the thread, and say where the run lies and how to look at it.
@@ -217,11 +217,11 @@ class Monitor:
                 f"checkpoint {kept} from before that is kept" if kept else "no checkpoint is left from before that"
             )
 
-    def _take_probe(self, found: Probed) -> None:
-        self._curves.add_probed(found)
-        value = {probe_metric(found["task"]): found["accuracy"]}
-        self._on_scalars(found["images"], value)
-        self._to_sinks(lambda sink: sink.scalars(found["images"], value))
+    def _take_probe(self, result: Probed) -> None:
+        self._curves.add_probed(result)
+        value = {probe_metric(result["task"]): result["accuracy"]}
+        self._on_scalars(result["images"], value)
+        self._to_sinks(lambda sink: sink.scalars(result["images"], value))
 
     def _take_start(self, message: Started) -> None:
         before = self._group

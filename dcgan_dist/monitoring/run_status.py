@@ -61,19 +61,21 @@ def read_standing(run: Place) -> Standing:
     return Standing(record, read_lines(run), read_points(run), attempts(run), whole, torn, is_gone(run))
 
 
-def describe(run: Place, found: Standing, now: float) -> list[str]:
+def describe(run: Place, standing: Standing, now: float) -> list[str]:
     """Lines for people; `now` in seconds since 1970."""
-    record, points = found.record, found.points
-    silent_s = _silence(found, now) if record["status"] == "running" else None
-    runs = silent_s is not None and silent_s < SILENT_S and not found.is_driver_gone
+    record, points = standing.record, standing.points
+    silent_s = _silence(standing, now) if record["status"] == "running" else None
+    runs = silent_s is not None and silent_s < SILENT_S and not standing.is_driver_gone
     # A run that has ended is resumed where its record says, one that was killed at its newest checkpoint: curves end
     # before that, or behind it.
-    resumed = record if silent_s is None else found.checkpoints[max(found.checkpoints)] if found.checkpoints else record
+    resumed = record
+    if silent_s is not None and standing.checkpoints:
+        resumed = standing.checkpoints[max(standing.checkpoints)]
     newest = points[-1] if points and runs else resumed
     images, step = newest["images"], newest["step"]
     lines = [
         ("run", str(run)),
-        ("status", _status(run, str(record["status"]), silent_s, is_driver_gone=found.is_driver_gone)),
+        ("status", _status(run, str(record["status"]), silent_s, is_driver_gone=standing.is_driver_gone)),
         (
             "images",
             f"{images:,} of {record['total_images']:,} ({100 * images // record['total_images']} %), "
@@ -91,25 +93,25 @@ def describe(run: Place, found: Standing, now: float) -> list[str]:
         names = [("D", "loss/discriminator"), ("G", "loss/generator")]
         losses = [f"{short} {statistics.fmean(mean):.2f}" for short, name in names if (mean := _values(recent, name))]
         lines.append(("loss", "  ".join(losses)))
-    if found.attempts:
-        told = attempt_costs(found.attempts, found.lines)
-        sums = totals(told)
+    if standing.attempts:
+        costs = attempt_costs(standing.attempts, standing.lines)
+        sums = totals(costs)
         lines.append(
             (
                 "attempts",
-                f"{sums['attempts']}, the newest with {count(found.attempts[-1].workers, 'worker')}; "
+                f"{sums['attempts']}, the newest with {count(standing.attempts[-1].workers, 'worker')}; "
                 f"{count(int(sums['steps_rolled_back']), 'step')} rolled back; "
                 f"overhead: {duration(sums['seconds_starting'])} starting up, "
                 f"{duration(sums['seconds_redone'])} in steps that were lost",
             )
         )
-    if found.checkpoints:
-        name = max(found.checkpoints)
-        text = f"{name} at {found.checkpoints[name]['images']:,} images; complete: {len(found.checkpoints)}"
+    if standing.checkpoints:
+        name = max(standing.checkpoints)
+        text = f"{name} at {standing.checkpoints[name]['images']:,} images; complete: {len(standing.checkpoints)}"
     else:
         text = "none yet"
-    lines.append(("checkpoint", text + (f"; incomplete: {', '.join(found.torn)}" if found.torn else "")))
-    if bad := {sample for line in found.lines for sample in line.get("bad_images", [])}:
+    lines.append(("checkpoint", text + (f"; incomplete: {', '.join(standing.torn)}" if standing.torn else "")))
+    if bad := {sample for line in standing.lines for sample in line.get("bad_images", [])}:
         lines.append(("bad images", f"{len(bad):,}"))
     lines += [("health", point["health"]) for point in points if "health" in point]
     return [f"{name:<12} {text}" for name, text in lines]
@@ -125,11 +127,11 @@ def _epoch(images: int, record: Mapping[str, Any]) -> str:
     return f"{done + 1:,} of {total:.3g}, {count(left, 'image')} left in it"
 
 
-def _silence(found: Standing, now: float) -> float:
+def _silence(standing: Standing, now: float) -> float:
     """Seconds since the last update; 0 if there has been none, because the run has only just begun."""
-    signs = [attempt.started for attempt in found.attempts] + [point["time"] for point in found.lines[-1:]]
+    signs = [attempt.started for attempt in standing.attempts] + [point["time"] for point in standing.lines[-1:]]
     # A command that resumes the run writes the record before its workers are up.
-    if signs and (written := found.record.get("written")):
+    if signs and (written := standing.record.get("written")):
         signs.append(datetime.fromisoformat(written).timestamp())
     return now - max(signs) if signs else 0.0
 

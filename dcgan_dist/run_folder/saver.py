@@ -102,7 +102,7 @@ class Saver:
             raise error
         return True
 
-    def written(self) -> list[tuple[str, int, float]]:
+    def take_written(self) -> list[tuple[str, int, float]]:
         """Checkpoints written since the last call: name, step, and the seconds from the copy to the manifest."""
         done, self._written = self._written, []
         return done

@@ -94,33 +94,35 @@ def recipe(about: About, number: int, seed: int, data: str) -> dict[str, Any]:
     return {"task": "memorised", **by, "number": number, "seed": seed, "data": data}
 
 
-def record(found: MemorisationResult, about: About, asked: Mapping[str, Any], notes: Sequence[str] = ()) -> bytes:
+def record(
+    memorisation: MemorisationResult, about: About, recipe: Mapping[str, Any], notes: Sequence[str] = ()
+) -> bytes:
     """The result's file.
 
     Args:
-        asked: its recipe.
+        recipe: its recipe.
         notes: lines about what makes it doubtful.
     """
     of = {"run": about.run, "checkpoint": about.checkpoint, "images": about.images}
     doubts = {"notes": list(notes)} if notes else {}
-    written = {"recipe_sha256": recipe_sha256(asked), "written": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
-    return encode({**asked, **of, **found.result, **doubts, **written}, f"memorised on run {about.run}")
+    written = {"recipe_sha256": recipe_sha256(recipe), "written": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+    return encode({**recipe, **of, **memorisation.result, **doubts, **written}, f"memorised on run {about.run}")
 
 
 def lines(result: Mapping[str, Any]) -> list[str]:
     """For people."""
-    told = [
+    text = [
         f"memorised: {result['samples']:,} samples against {result['held_out_images']:,} images held out, "
         f"nearest of {result['training_images']:,} training images over the second nearest"
     ]
     for name, one in result["by"].items():
         says = "copies of training images" if one["copies"] else "no sign of copies"
-        told.append(
+        text.append(
             f"  {name:<14} median {one['sample_median']:.3f}, held out {one['held_out_median']:.3f}, "
             f"rank test p {one['p_value']:.2g} (score {one['z']:+.1f}), {100 * one['rare']:.1f} % rare "
             f"(copies: above {100 * MANY:.0f} %): {says}"
         )
-    return told
+    return text
 
 
 def _each_once(order: NDArray[np.int64], nearest: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -59,7 +59,7 @@ def training_images(run: Place, settings: Settings, data: str, number: int) -> C
                 f"training images would not be found: {theirs}"
             )
         doubt = [] if is_own else [f"it is not known whether {run} was trained on {data}/train-*.tar"]
-        notes = dict.fromkeys([*doubt, *require_unseen(test, settings, trained_on), *train.told, *test.told])
+        notes = dict.fromkeys([*doubt, *require_unseen(test, settings, trained_on), *train.notes, *test.notes])
         others = _unlabeled(test, size, settings)
         held_out = others.read(np.arange(min(number, len(test))))
         return ComparedImages(_unlabeled(train, size, settings), held_out, digest((train, test)), tuple(notes))

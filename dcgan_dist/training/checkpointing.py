@@ -84,5 +84,5 @@ class Checkpointing:
             self._reporter.event(
                 now, f"no checkpoint can be written; training continues, and writing is retried: {refused}"
             )
-        for name, step, seconds in self._saver.written():
+        for name, step, seconds in self._saver.take_written():
             self._reporter.checkpoint(step, name, seconds)

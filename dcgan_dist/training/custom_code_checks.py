@@ -24,7 +24,7 @@ IMAGES = 4
 MAPS = 4
 """Base maps of our own networks where only a loss is tried."""
 CPU = torch.device("cpu")
-Made = TypeVar("Made")
+T = TypeVar("T")
 
 
 def require_contract(settings: Settings, code: Code) -> None:
@@ -120,16 +120,16 @@ def _require_maps(source: str, networks: NetworkSettings, discriminator: nn.Modu
     )
 
 
-def _require_tensor(source: str, what: str, found: object, shape: list[int], dtype: torch.dtype) -> None:
-    if not isinstance(found, Tensor):
-        raise SettingsError(f"{source}, but {what} a {type(found).__name__} where a tensor {shape} is needed")
+def _require_tensor(source: str, what: str, value: object, shape: list[int], dtype: torch.dtype) -> None:
+    if not isinstance(value, Tensor):
+        raise SettingsError(f"{source}, but {what} a {type(value).__name__} where a tensor {shape} is needed")
     _require(
-        list(found.shape) == shape and found.dtype == dtype,
+        list(value.shape) == shape and value.dtype == dtype,
         source,
-        f"{what} {str(found.dtype).removeprefix('torch.')} {list(found.shape)}, needed is "
+        f"{what} {str(value.dtype).removeprefix('torch.')} {list(value.shape)}, needed is "
         f"{str(dtype).removeprefix('torch.')} {shape}",
     )
-    _require(bool(found.isfinite().all()), source, f"{what} numbers that are not finite")
+    _require(bool(value.isfinite().all()), source, f"{what} numbers that are not finite")
 
 
 def _require(condition: bool, source: str, sentence: str) -> None:
@@ -137,7 +137,7 @@ def _require(condition: bool, source: str, sentence: str) -> None:
         raise SettingsError(f"{source}, but {sentence}")
 
 
-def _call(source: str, act: Callable[[], Made]) -> Made:
+def _call(source: str, act: Callable[[], T]) -> T:
     """Do it; what a user's code raises is told in a sentence."""
     try:
         return act()

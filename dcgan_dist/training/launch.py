@@ -423,7 +423,7 @@ class Launch:
             wanted = self._is_wanted if self._shared.evaluated_at else None
             self.live = LiveProbe(self.run, evaluator, tasks, dtype, monitor.say, monitor.probed, self.code, wanted)
             self.live.start()
-        held = dict if pool is None else pool.held
+        held = dict if pool is None else pool.held_resources
         supervisor = self._supervisor = Supervisor(group, receiver, monitor, partial(self._check, monitor), held)
         if self._stopped:
             supervisor.stop()

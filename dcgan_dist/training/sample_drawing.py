@@ -22,7 +22,7 @@ from dcgan_dist.training.schedule import grid_is_due, passes
 WALK_POINTS, WALK_IMAGES = 9, 100
 """Points of z that a walk leads through (paper, section 6.1: a series of 9), and its images (figure 4: 100)."""
 
-Drawn = tuple[Literal["samples", "walk"], Kind, npt.NDArray[np.uint8]]
+Picture = tuple[Literal["samples", "walk"], Kind, npt.NDArray[np.uint8]]
 """What is drawn, by which generator, and the images, uint8 [n, S, S, 3]."""
 
 
@@ -73,7 +73,7 @@ class SampleDrawing:
         self._measured = images
         return values
 
-    def pictures(self, step: int, *, leaving: bool) -> Iterator[Drawn]:
+    def pictures(self, step: int, *, leaving: bool) -> Iterator[Picture]:
         """Draw what is due after a step; `leaving`: a grid of the last moment, whatever is due."""
         networks, monitoring, seed = self._settings.networks, self._settings.monitoring, self._settings.seed
         waited_s = None if self._has_grid else time.monotonic() - self._began

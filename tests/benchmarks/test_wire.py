@@ -1,10 +1,10 @@
 """What the table of bytes on the wire says of what was found."""
 
-from benchmarks.wire import HOOKS, SPEEDS, Found, report
+from benchmarks.wire import HOOKS, SPEEDS, Traffic, report
 
 
 def test_bytes_are_told_in_those_of_the_gradients_and_speed_over_no_hook() -> None:
-    one = {"none": Found(bytes=1e8, seconds=2.0, gradients=10**8), "bf16": Found(5e7, 1.0, 10**8)}
+    one = {"none": Traffic(bytes=1e8, seconds=2.0, gradients=10**8), "bf16": Traffic(5e7, 1.0, 10**8)}
     made = report({(speed, hook): [one[hook]] * 2 for speed in SPEEDS for hook in HOOKS})
     assert made.tables["wire"].rows[:2] == [
         ["as it goes", "none", 100.0, 1.0, "2.00", 1.0],

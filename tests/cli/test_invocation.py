@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dcgan_dist.cli.invocation import COMMANDS, ON_RAY, command_line, prog, tool_line, written
+from dcgan_dist.cli.invocation import COMMANDS, ON_RAY, command_line, command_line_from, prog, tool_line
 
 MODULE = "/home/me/my work/.venv/lib/python3.11/site-packages/dcgan_dist/train.py"
 PYTHON = "/home/me/my work/.venv/bin/python"
@@ -38,7 +38,7 @@ SCRIPT = "/home/me/my work/.venv/bin/dcgan-dist"
 def test_a_line_is_for_a_fresh_shell_in_this_folder(
     command: str, started: str, folder: str, job: bool, expected: str
 ) -> None:
-    assert written(command, ["--resume", "a run"], started, PYTHON, folder, job=job) == expected
+    assert command_line_from(command, ["--resume", "a run"], started, PYTHON, folder, job=job) == expected
 
 
 def test_a_printed_line_runs_without_what_this_shell_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,7 +52,7 @@ starting.start()
 while starting.is_alive():
     most = max(most, machines_under_way())
     starting.join(0.1)
-(node,) = pools[0].held()
+(node,) = pools[0].held_resources()
 (offers,) = [one["Resources"] for one in ray.nodes() if one["NodeID"] == node]
 # Its autoscaler learns a little later than Ray that it has come.
 while machines_under_way():

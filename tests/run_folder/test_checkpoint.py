@@ -174,8 +174,10 @@ def test_the_saver_writes_what_was_there_when_it_was_asked_and_pushes_out_old_on
         saver.save(live, step, kept=step == 1)
         live["generator"]["weight"].fill_(-1)
     saver.wait()
-    assert [(name, step) for name, step, _ in saver.written()] == [(f"{step * 10:012d}", step) for step in range(1, 6)]
-    assert saver.written() == []
+    assert [(name, step) for name, step, _ in saver.take_written()] == [
+        (f"{step * 10:012d}", step) for step in range(1, 6)
+    ]
+    assert saver.take_written() == []
     assert list(manifests(run)) == ["000000000010", "000000000040", "000000000050"]
     assert load_checkpoint(run).state["generator"]["weight"].tolist() == [5.0, 5.0, 5.0]
 
@@ -257,7 +259,7 @@ def test_a_storage_that_refuses_for_a_while_gets_the_newest_checkpoint(
     again.set()
     assert saver.wait()
     assert saver.refused is None
-    ((name, step, _),) = saver.written()
+    ((name, step, _),) = saver.take_written()
     assert (name, step) == ("000000000040", 4)
     assert {name: manifest["kept"] for name, manifest in manifests(run).items()} == {name: True}
     assert load_checkpoint(run).state["generator"]["weight"].tolist() == [4.0, 4.0, 4.0]

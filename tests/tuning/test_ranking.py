@@ -5,12 +5,12 @@ import itertools
 import pytest
 
 from tuning.objective import Objective
-from tuning.ranking import Found, ranking, remarks, shared_marks
+from tuning.ranking import ValuesByTrial, ranking, remarks, shared_marks
 
 ACCURACY = Objective("probe/rooms/accuracy", "max")
 LOSS = Objective("loss/generator", "min")
 
-CASES: dict[str, tuple[Objective, Found, list[tuple[int, int, int]], list[str]]] = {
+CASES: dict[str, tuple[Objective, ValuesByTrial, list[tuple[int, int, int]], list[str]]] = {
     "whole trials are compared at their ends": (
         ACCURACY,
         {0: {100: 0.9, 900: 0.5}, 1: {100: 0.1, 900: 0.6}},

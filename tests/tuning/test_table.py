@@ -34,7 +34,7 @@ def test_the_best_is_named_with_its_values() -> None:
     assert summary(entries(), 75) == told, "trial 1 has a better value, but of fewer images"
     least = entries()
     least.objective = Objective("loss/generator", "min")
-    least.by_number[1].found[90_000] = 0.1
+    least.by_number[1].objective_values[90_000] = 0.1
     assert [entry.number for entry in least.ranked()] == [1, 0]
     assert summary(Entries(OBJECTIVE, 1, 3), 1) == "0 of 3 trials ended, 0 running  1 s"
 

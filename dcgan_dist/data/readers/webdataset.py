@@ -64,7 +64,7 @@ def open_webdataset(addresses: Sequence[Place], request: Request) -> Source:
     taken = Counter(chosen[shard] for shard in shards)
     by_name = ", ".join(f"{count(taken[name], 'shard')} as {name}" for name in splits)
     notes += (f"taken by the names of shards and their folders: {by_name}",)
-    return Source(where, tuple(shards), samples, fetch_ranges, tuple(splits), index.classes, notes + told + index.told)
+    return Source(where, tuple(shards), samples, fetch_ranges, tuple(splits), index.classes, notes + told + index.notes)
 
 
 def recognize_webdataset(where: Place) -> str:

@@ -116,7 +116,7 @@ class Index:
     attributes: Columns = field(default_factory=dict)
 
     @property
-    def told(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[str, ...]:
         """Lines for people: which shards are torn, and what was passed over."""
         torn = [sentence for sentence in self.torn if sentence is not None]
         lines = torn[:_MOST_TORN]

@@ -48,8 +48,8 @@ class Gatherer:
         part, within = np.divmod(samples, PART_IMAGES)
         missing = [number for number in np.unique(part).tolist() if number not in self._mapped]
         if missing:
-            found = ray.get([self._cached.parts[number] for number in missing])
-            self._mapped.update(zip(missing, found, strict=True))
+            parts = ray.get([self._cached.parts[number] for number in missing])
+            self._mapped.update(zip(missing, parts, strict=True))
         size = self._cached.image_size
         out = np.empty((len(samples), size, size, 3), np.uint8)
         for row, number, at in zip(out, part.tolist(), within.tolist(), strict=True):

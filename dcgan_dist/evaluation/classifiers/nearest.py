@@ -24,14 +24,14 @@ def nearest(queries: Tensor, references: Tensor, places: Tensor, kept: int) -> t
         Distances float32 [q, kept], rising, and places int64 [q, kept]; infinite and -1 where there are too few
         references.
     """
-    distances, found = torch.full((len(queries), kept), torch.inf), torch.full((len(queries), kept), -1)
+    distances, nearest_places = torch.full((len(queries), kept), torch.inf), torch.full((len(queries), kept), -1)
     lengths = queries.square().sum(1, keepdim=True) + LEAST
     for first in range(0, len(references), BLOCK):
         block, names = references[first : first + BLOCK].float(), places[first : first + BLOCK]
         squares = torch.addmm(lengths + block.square().sum(1) + LEAST, queries, block.T, alpha=-2)
         few, rows = squares.topk(min(kept, len(block)), 1, largest=False)
-        distances, found = merge([(distances, found), (few.clamp_(min=0).sqrt(), names[rows])], kept)
-    return distances, found
+        distances, nearest_places = merge([(distances, nearest_places), (few.clamp_(min=0).sqrt(), names[rows])], kept)
+    return distances, nearest_places
 
 
 def merge(parts: Sequence[tuple[Tensor, Tensor]], kept: int) -> tuple[Tensor, Tensor]:

@@ -45,11 +45,11 @@ class Classifiers(Protocol):
     label: str
     values: Sequence[float]
 
-    def begin(self, evaluators: Evaluators, task: Task, features: int, learned: Integers) -> None:
+    def begin(self, evaluators: Evaluators, task: Task, features: int, training: Integers) -> None:
         """Evaluators have so many features of each image of a task: what comes speaks of them.
 
         Args:
-            learned: places of the training images that are not held out.
+            training: places of the training images that are not held out.
         """
         ...
 
@@ -57,7 +57,7 @@ class Classifiers(Protocol):
         """A classifier from the training images at these places; `before`: for a smaller value, to start from."""
         ...
 
-    def confusion(self, learned: FittedClassifier, places: Integers | None) -> NDArray[np.int64]:
+    def confusion(self, classifier: FittedClassifier, places: Integers | None) -> NDArray[np.int64]:
         """Confusion matrix [true, predicted] on the training images at these places; None: on all test images."""
         ...
 
@@ -72,10 +72,10 @@ class Linear(Classifiers):
     def __init__(self, values: Sequence[float]) -> None:
         self.values = sorted(values)
 
-    def begin(self, evaluators: Evaluators, task: Task, features: int, learned: Integers) -> None:
+    def begin(self, evaluators: Evaluators, task: Task, features: int, training: Integers) -> None:
         """See `Classifiers`."""
         self._evaluators, self._task = evaluators, task
-        self._pose(learned)
+        self._pose(training)
         self._moments = svm.measure(evaluators.svm, features)  # which serve all places and all C
 
     def learn(self, places: Integers, value: float, before: FittedClassifier | None = None) -> FittedClassifier:
@@ -86,9 +86,9 @@ class Linear(Classifiers):
         made = svm.train(self._evaluators.svm, self._moments, self._task.classes, value, start)
         return FittedClassifier(made.weights, {"steps": made.steps, "products": made.products})
 
-    def confusion(self, learned: FittedClassifier, places: Integers | None) -> NDArray[np.int64]:
+    def confusion(self, classifier: FittedClassifier, places: Integers | None) -> NDArray[np.int64]:
         """See `Classifiers`."""
-        counts: NDArray[np.int64] = np.sum(self._evaluators.each("confusion", learned.state, places), axis=0)
+        counts: NDArray[np.int64] = np.sum(self._evaluators.each("confusion", classifier.state, places), axis=0)
         return counts
 
     def _pose(self, places: Integers) -> None:
@@ -107,7 +107,7 @@ class Nearest(Classifiers):
     def __init__(self, values: Sequence[int] = NEIGHBOURS) -> None:
         self.values = sorted(values)
 
-    def begin(self, evaluators: Evaluators, task: Task, features: int, learned: Integers) -> None:
+    def begin(self, evaluators: Evaluators, task: Task, features: int, training: Integers) -> None:
         """See `Classifiers`."""
         self._evaluators, self._task = evaluators, task
         self._looked: tuple[Integers, Integers | None, Integers] | None = None
@@ -116,9 +116,9 @@ class Nearest(Classifiers):
         """See `Classifiers`."""
         return FittedClassifier((places, int(value)))
 
-    def confusion(self, learned: FittedClassifier, places: Integers | None) -> NDArray[np.int64]:
+    def confusion(self, classifier: FittedClassifier, places: Integers | None) -> NDArray[np.int64]:
         """See `Classifiers`."""
-        among, number = learned.state
+        among, number = classifier.state
         labels = self._task.test.labels if places is None else self._task.train.labels[places]
         predicted = vote(self._neighbours(among, places)[:, :number], self._task.classes)
         counts = np.zeros((self._task.classes, self._task.classes), np.int64)
@@ -132,8 +132,8 @@ class Nearest(Classifiers):
             images = queries.read(np.arange(len(queries)) if places is None else places)
             kept = min(int(max(self.values)), len(among))
             parts = self._evaluators.each("nearest", images, kept, among)
-            found = merge(parts, kept)[1].numpy()
-            self._looked = among, places, self._task.train.labels[found]
+            nearest_places = merge(parts, kept)[1].numpy()
+            self._looked = among, places, self._task.train.labels[nearest_places]
         return self._looked[2]
 
 

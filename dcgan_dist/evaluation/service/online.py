@@ -168,14 +168,14 @@ class LiveProbe:
 
     def _look(self) -> Mapping[str, Any]:
         """The checkpoints that are there; those that are wanted stay until it is their turn."""
-        found = manifests(self._run)
+        there = manifests(self._run)
         self._looked_s = time.monotonic()
-        self._seen.update(found)
-        for name in sorted(found.keys() - self._held) if self._wanted is not None else ():
-            if self._wanted is not None and self._wanted(int(found[name]["images"])):
+        self._seen.update(there)
+        for name in sorted(there.keys() - self._held) if self._wanted is not None else ():
+            if self._wanted is not None and self._wanted(int(there[name]["images"])):
                 self._held.add(name)
                 mark(self._run, name, "reads")
-        return found
+        return there
 
     def _evaluate(self, name: str) -> None:
         mark(self._run, name, "reads")
@@ -211,16 +211,16 @@ class LiveProbe:
         self._choose_best(results[0], name)
 
     def _tell(self, result: Mapping[str, Any]) -> None:
-        found, name = score(result), result["checkpoint"]
-        half = 50 * (found["high"] - found["low"])
+        estimate, name = score(result), result["checkpoint"]
+        half = 50 * (estimate["high"] - estimate["low"])
         seconds = sum(result["seconds"].values())
-        accuracy = f"{100 * found['accuracy']:.1f} % (±{half:.1f})"
+        accuracy = f"{100 * estimate['accuracy']:.1f} % (±{half:.1f})"
         self._say(f"probe {result['task']} of checkpoint {name}: {accuracy}, in {seconds:.0f} s")
         self._add(result)
 
     def _add(self, result: Mapping[str, Any]) -> None:
         """Give a result to the curves."""
-        found = score(result)
+        estimate = score(result)
         self._take(
             {
                 "time": round(time.time(), 3),
@@ -228,9 +228,9 @@ class LiveProbe:
                 "step": result["step"],
                 "images": result["images"],
                 "task": result["task"],
-                "accuracy": found["accuracy"],
-                "low": found["low"],
-                "high": found["high"],
+                "accuracy": estimate["accuracy"],
+                "low": estimate["low"],
+                "high": estimate["high"],
             }
         )
 

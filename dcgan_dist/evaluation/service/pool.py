@@ -123,7 +123,7 @@ class Pool:
         results = self.each(CLASSIFIER, name, *arguments)
         return tuple(sum(column[1:], column[0]) for column in zip(*results, strict=True))
 
-    def held(self) -> dict[str, tuple[float, float]]:
+    def held_resources(self) -> dict[str, tuple[float, float]]:
         """CPUs and GPUs that the actors hold, by the node that they are on."""
         counts = Counter(self._nodes)
         cpus, gpus = self._options["num_cpus"], self._options["num_gpus"]

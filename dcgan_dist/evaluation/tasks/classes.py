@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from dcgan_dist.errors import DataError
 
-_TOLD = 8
+_MOST_NAMED = 8
 _REMEDY = "prepare all splits in one call (python -m dcgan_dist.data.prepare FOLDER OUT), which gives them one list"
 _TRUST = "or delete dataset.json and index.npz there to trust the numbers"
 
@@ -19,20 +19,20 @@ class Classes:
         where: the split, for messages.
         numbers: classes that it has images of.
         names: of all classes by number, as a `dataset.json` says them; None where none does.
-        said: names of some classes by number, as samples themselves say them.
+        names_in_samples: names of some classes by number, as samples themselves say them.
         stranger: a shard of the split that a `dataset.json` with names of classes lies beside without knowing it.
     """
 
     where: str
     numbers: Collection[int]
     names: Sequence[str] | None = None
-    said: Mapping[int, str] = field(default_factory=dict)
+    names_in_samples: Mapping[int, str] = field(default_factory=dict)
     stranger: str = ""
 
     @property
     def by_number(self) -> Mapping[int, str]:
         """All names that are known."""
-        return self.said if self.names is None else dict(enumerate(self.names))
+        return self.names_in_samples if self.names is None else dict(enumerate(self.names))
 
 
 def compare_classes(train: Classes, test: Classes) -> list[str]:
@@ -87,5 +87,5 @@ def _require_both(train: Classes, test: Classes) -> None:
 
 
 def _some(names: Sequence[str]) -> str:
-    more = len(names) - _TOLD
-    return ", ".join(names[:_TOLD]) + (f" and {more:,} others" if more > 0 else "")
+    more = len(names) - _MOST_NAMED
+    return ", ".join(names[:_MOST_NAMED]) + (f" and {more:,} others" if more > 0 else "")

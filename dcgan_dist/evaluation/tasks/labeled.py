@@ -83,7 +83,12 @@ def open_labeled(name: str, folder: Place, size: int, *, resize: bool, seed: int
         held_out,
         seed,
         few=few,
-        notes=(*notes, *(["there is no test-*.tar: tested on val-*.tar"] if instead else []), *train.told, *test.told),
+        notes=(
+            *notes,
+            *(["there is no test-*.tar: tested on val-*.tar"] if instead else []),
+            *train.notes,
+            *test.notes,
+        ),
         test_shards=contents(test.shards),
     )
 
@@ -109,7 +114,7 @@ def _classes(where: str, index: Index) -> Classes:
     numbers = np.unique(index.label).tolist()
     if index.classes is not None:
         return Classes(where, numbers, index.classes)
-    said = said_classes(index)
+    names = names_in_samples(index)
     for folder in {Place(shard).parent for shard in index.shards}:
         try:
             beside = Index.load(folder)
@@ -117,33 +122,33 @@ def _classes(where: str, index: Index) -> Classes:
             continue
         strangers = [shard for shard in index.shards if shard not in beside.shards]
         if beside.classes is not None and strangers:
-            return Classes(where, numbers, said=said, stranger=strangers[0])
-    return Classes(where, numbers, said=said)
+            return Classes(where, numbers, names_in_samples=names, stranger=strangers[0])
+    return Classes(where, numbers, names_in_samples=names)
 
 
-def said_classes(index: Index) -> dict[int, str]:
+def names_in_samples(index: Index) -> dict[int, str]:
     """Names of classes by number as `KEY.json` behind their first image says them, which `prepare` writes.
 
     At most `SAMPLED_CLASSES` classes are looked at, and none where the first one says nothing.
     """
     numbers, first = np.unique(index.label, return_index=True)
-    said: dict[int, str] = {}
+    names: dict[int, str] = {}
     for which in np.unique(np.linspace(0, len(numbers) - 1, SAMPLED_CLASSES).astype(np.int64)).tolist():
-        name = _said_by(index, int(first[which]))
+        name = _name_beside(index, int(first[which]))
         if name is None:
             break
-        said[int(numbers[which])] = name
-    return said
+        names[int(numbers[which])] = name
+    return names
 
 
-def _said_by(index: Index, sample: int) -> str | None:
+def _name_beside(index: Index, sample: int) -> str | None:
     shard, start = Place(index.shards[index.shard[sample]]), int(index.offset[sample]) - tar.BLOCK
     length = index.shard_bytes[index.shard[sample]] - start
-    found = tar.members(lambda at, size: shard.read_range(start + at, size), length)
+    members = tar.members(lambda at, size: shard.read_range(start + at, size), length)
     try:
-        folder, slash, base = next(found).name.rpartition("/")
+        folder, slash, base = next(members).name.rpartition("/")
         key = folder + slash + base.partition(".")[0]  # a folder may have dots in its name, as in `./KEY.jpg`
-        for member in islice(found, 2):
+        for member in islice(members, 2):
             if member.name == f"{key}.json" and member.size <= _MOST_JSON:
                 content = json.loads(shard.read_range(start + member.offset, member.size))
                 name = content.get("class") if isinstance(content, dict) else None
@@ -204,11 +209,11 @@ def require_size(index: Index, size: int, where: str) -> None:
         data = shard.read_range(int(index.offset[sample]), int(index.size[sample]))
         try:
             with Image.open(io.BytesIO(data)) as picture:
-                found = picture.size
+                actual = picture.size
         except OSError:
             continue  # a bad image is told by its name when it is read
-        if found != (size, size):
+        if actual != (size, size):
             raise DataError(
-                f"{index.names(sample)} in {where} has {found[0]} x {found[1]} pixels but the networks are made for "
+                f"{index.names(sample)} in {where} has {actual[0]} x {actual[1]} pixels but the networks are made for "
                 f"{size} x {size}: give a checkpoint of that size, or --resize to fit the images"
             )

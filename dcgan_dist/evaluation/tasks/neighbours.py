@@ -71,7 +71,7 @@ def open_neighbours(
         raise DataError(f"{about}: there is only {number}, but the spread of distances needs at least {FEWEST} images")
     shown = replace(pictures(index, size), fit=settings.data.fit)
     images = Labeled(shown, np.arange(number), np.zeros(number, np.int64))
-    return NeighboursTask(images, about, digest([index]), (*notes, *index.told))
+    return NeighboursTask(images, about, digest([index]), (*notes, *index.notes))
 
 
 def training_index(run: Place, settings: Settings, trained_on: TrainedOn) -> tuple[Index, list[str]]:

@@ -14,7 +14,7 @@ TRAIN, TEST, HELD_OUT = 300, 2_000, 60
 """So few to learn from that features differ: with 4,000 random ones tell 95 of 100 rooms, and trained ones 99."""
 FIRST = 1 << 40
 """Number of the first room: far behind those that a run is trained on."""
-SHOWN = ("bed", "window", "door")
+ATTRIBUTES = ("bed", "window", "door")
 """Each may be there or not: eight classes."""
 
 
@@ -30,15 +30,15 @@ def open_rooms(size: int, *, seed: int) -> Task:
     for number in range(len(images)):
         room = draw("rooms", size, SEED, FIRST + number)
         images[number] = room.image
-        labels[number] = sum(bool(room.truth["attributes"][name]) << bit for bit, name in enumerate(SHOWN))
+        labels[number] = sum(bool(room.truth["attributes"][name]) << bit for bit, name in enumerate(ATTRIBUTES))
     train, test = ArrayPictures(images[:TRAIN], "the rooms"), ArrayPictures(images[TRAIN:], "the rooms")
     samples = order(TRAIN, seed)
     return Task(
         NAME,
-        f"rooms v{VERSION}, {TRAIN} and {TEST} from {FIRST} on, by {', '.join(SHOWN)}",
+        f"rooms v{VERSION}, {TRAIN} and {TEST} from {FIRST} on, by {', '.join(ATTRIBUTES)}",
         Labeled(train, samples, labels[:TRAIN][samples]),
         Labeled(test, np.arange(TEST), labels[TRAIN:]),
-        classes=1 << len(SHOWN),
+        classes=1 << len(ATTRIBUTES),
         held_out=HELD_OUT,
         seed=seed,
     )

@@ -207,12 +207,12 @@ class Curves:
         self._add_scalars(point["images"], values)
         return True
 
-    def add_probed(self, found: Probed) -> None:
+    def add_probed(self, result: Probed) -> None:
         """Add what was found of a checkpoint: in TensorBoard where its images are, which is behind the newest point."""
         if not self._events:
             self.begin(0, 0, 0)
-        self._lines.add(json.dumps(found, allow_nan=False).encode() + b"\n")
-        self._add_scalars(found["images"], {probe_metric(found["task"]): found["accuracy"]})
+        self._lines.add(json.dumps(result, allow_nan=False).encode() + b"\n")
+        self._add_scalars(result["images"], {probe_metric(result["task"]): result["accuracy"]})
 
     def add_picture(self, name: str, images: int, png: bytes, picture: Pixels) -> None:
         """Show a picture in TensorBoard: uint8 [H, W, 3], and the same as PNG."""

@@ -150,7 +150,7 @@ class MlflowRun:
 KINDS: Mapping[str, Callable[[str, Mapping[str, object]], Tracker]] = {"wandb": WandbRun, "mlflow": MlflowRun}
 
 
-def named(settings: Settings) -> list[str]:
+def tracker_names(settings: Settings) -> list[str]:
     """Trackers of these settings."""
     return [name for name in settings.monitoring.trackers.split(",") if name]
 
@@ -161,14 +161,14 @@ def require_trackers(settings: Settings) -> None:
     Raises:
         SettingsError: one is not installed, or asks who is logged in.
     """
-    for name in named(settings):
+    for name in tracker_names(settings):
         # A folder of that name, where it has left files before, is no library.
         spec = find_spec(name)
         if spec is None or spec.origin is None:
             raise SettingsError(
                 f"monitoring.trackers has {name}, which is not installed: pip install {INSTALL[name]}, or leave it out"
             )
-    if "wandb" in named(settings):
+    if "wandb" in tracker_names(settings):
         _require_login()
 
 
@@ -201,7 +201,7 @@ class Trackers(Sink):
         known = self._known()
         self._threads: Sequence[_Thread] = [
             _Thread(name, kinds[name](run.name, values), known.get(name), partial(self._remember, name), say)
-            for name in named(settings)
+            for name in tracker_names(settings)
         ]
 
     def scalars(self, images: int, values: Mapping[str, float]) -> None:

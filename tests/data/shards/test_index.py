@@ -191,13 +191,13 @@ def test_what_is_passed_over_is_counted_and_told_with_an_example(
     assert bodies(part) == images
     suffixes = f"KEY.{', KEY.'.join(SUFFIXES[:-1])} or KEY.webp"
     rule = f"(an image is {suffixes}: a key ends at the first dot of the name, and has one image)"
-    assert concatenate([part]).told == (f"passed over: {line} {rule}",)
+    assert concatenate([part]).notes == (f"passed over: {line} {rule}",)
 
 
 def test_annotations_and_hidden_files_are_no_loss(tmp_path: Path) -> None:
     files = [("x.jpg", A), ("x.json", b"{}"), ("x.txt", b"a dog"), ("x.cls", b"4"), ("._x.jpg", b"?")]
     files += [("__MACOSX/x.jpg", b"?"), ("__meta__/y.jpg", b"?"), ("y.seg.npy", b"?"), ("y.jpg", B)]
-    assert concatenate([index_shard(tar_of(tmp_path / "a.tar", files[:-3] + files[-2:]))]).told == ()
+    assert concatenate([index_shard(tar_of(tmp_path / "a.tar", files[:-3] + files[-2:]))]).notes == ()
 
 
 @pytest.mark.parametrize("links", [["--hard"], []])
@@ -212,7 +212,7 @@ def test_pictures_that_are_links_are_told(links: list[str], tmp_path: Path) -> N
     subprocess.run(["tar", "-C", tmp_path, "-cf", tmp_path / "a.tar", "x.jpg", "y.jpg", "z.jpg"], check=True)
     part = index_shard(here(tmp_path, "a.tar"))
     assert bodies(part) == [A]
-    assert "passed over: 2 links to other files, for example a.tar: y.jpg (" in concatenate([part]).told[0]
+    assert "passed over: 2 links to other files, for example a.tar: y.jpg (" in concatenate([part]).notes[0]
 
 
 def test_a_link_parts_no_files_of_a_key(tmp_path: Path) -> None:
@@ -226,7 +226,7 @@ def test_a_link_parts_no_files_of_a_key(tmp_path: Path) -> None:
             writer.addfile(info, None if body is None else io.BytesIO(body))
     part = index_shard(here(tmp_path, "a.tar"))
     assert part.label.tolist() == [4]
-    assert "passed over: 1 link to another file, a.tar: y.jpg (" in concatenate([part]).told[0]
+    assert "passed over: 1 link to another file, a.tar: y.jpg (" in concatenate([part]).notes[0]
 
 
 @pytest.mark.parametrize("content", [b"", bytes(1024), bytes(10240)])
@@ -238,7 +238,7 @@ def test_a_shard_without_files_among_others_is_told(content: bytes, tmp_path: Pa
     assert index.shard.tolist() == [0, 2]
     assert (
         "passed over: 2 keys without an image, for example 2.tar: y.gif; 1 shard without any file, 1.tar ("
-        in index.told[0]
+        in index.notes[0]
     )
     with pytest.raises(DataError, match=r"no image in \S+1\.tar: 1 shard without any file, 1\.tar \(an image is KEY"):
         concatenate([index_shard(here(tmp_path, "1.tar"))])
@@ -266,10 +266,10 @@ def test_many_torn_shards_are_told_in_few_lines(tmp_path: Path) -> None:
     shards = [tar_of(tmp_path / f"{i}.tar", [("x.jpg", A)]) for i in range(9)]
     for shard in shards:
         shard.local_path.write_bytes(shard.read_bytes()[:1500])
-    told = concatenate([index_shard(shard) for shard in shards]).told
-    assert len(told) == 6
-    assert told[0].startswith(f"{shards[0]} is torn: ")
-    assert told[5] == "4 more shards are torn"
+    notes = concatenate([index_shard(shard) for shard in shards]).notes
+    assert len(notes) == 6
+    assert notes[0].startswith(f"{shards[0]} is torn: ")
+    assert notes[5] == "4 more shards are torn"
 
 
 def test_of_some_shards_only_what_is_about_them_is_told(tmp_path: Path) -> None:
@@ -279,12 +279,12 @@ def test_of_some_shards_only_what_is_about_them_is_told(tmp_path: Path) -> None:
     made = concatenate([index_shard(shard) for shard in (a, b, c)])
     made.save(here(tmp_path))
     for index in (made, Index.load(here(tmp_path))):
-        assert [line.partition(" (")[0] for line in index.select([c.address, a.address]).told] == [
+        assert [line.partition(" (")[0] for line in index.select([c.address, a.address]).notes] == [
             "passed over: 3 members with more than one dot, for example c.tar: y.1.jpg"
         ]
-        (line,) = index.select([b.address]).told
+        (line,) = index.select([b.address]).notes
         assert line.startswith(f"{b} is torn: ")
-        assert len(index.told) == 2
+        assert len(index.notes) == 2
 
 
 # Torn and wrong files
@@ -445,7 +445,7 @@ def same(one: Index, other: Index) -> bool:
     assert one.attributes.keys() == other.attributes.keys()
     for name, column in one.attributes.items():
         assert (column.tolist(), column.dtype) == (other.attributes[name].tolist(), other.attributes[name].dtype)
-    plain = ("shards", "shard_bytes", "classes", "image_size", "sha256", "told")
+    plain = ("shards", "shard_bytes", "classes", "image_size", "sha256", "notes")
     return columns and all(getattr(one, name) == getattr(other, name) for name in plain)
 
 

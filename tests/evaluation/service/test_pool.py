@@ -64,7 +64,7 @@ def test_actors_give_what_evaluators_here_give(pool: Pool, bands: Task, here: Ca
 
 
 def test_what_actors_hold_is_added_up_by_node(pool: Pool) -> None:
-    assert pool.held() == {ray.get_runtime_context().get_node_id(): (1.0, 0.0)}
+    assert pool.held_resources() == {ray.get_runtime_context().get_node_id(): (1.0, 0.0)}
 
 
 @pytest.mark.system

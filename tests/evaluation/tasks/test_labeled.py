@@ -15,7 +15,7 @@ from dcgan_dist.data.shards.index import concatenate
 from dcgan_dist.data.shards.writer import ShardWriter
 from dcgan_dist.errors import DataError
 from dcgan_dist.evaluation.task import FewLabels, Task
-from dcgan_dist.evaluation.tasks.labeled import open_labeled, said_classes
+from dcgan_dist.evaluation.tasks.labeled import names_in_samples, open_labeled
 from dcgan_dist.run_folder.trained_on import TrainedOn, contents
 from dcgan_dist.storage import Place
 
@@ -156,7 +156,7 @@ def test_samples_of_others_say_nothing_of_their_classes(tmp_path: Path) -> None:
         with ShardWriter(Place(str(tmp_path)), f"s{number}", 9) as writer:
             for label in (0, 1):
                 writer.add(jpeg(9), label=label, meta=meta)
-        assert said_classes(concatenate(writer.written)) == {}
+        assert names_in_samples(concatenate(writer.written)) == {}
 
 
 @pytest.mark.parametrize("folder", ["", "./", "set.v2/"])
@@ -169,7 +169,7 @@ def test_classes_are_named_in_shards_that_others_packed_too(folder: str, tmp_pat
                 member = tarfile.TarInfo(f"{folder}k{label}.{suffix}")
                 member.size = len(data)
                 packed.addfile(member, io.BytesIO(data))
-    assert said_classes(concatenate([index_shard(Place(str(shard)))])) == {0: "cat", 1: "dog"}
+    assert names_in_samples(concatenate([index_shard(Place(str(shard)))])) == {0: "cat", 1: "dog"}
 
 
 def test_splits_of_one_call_share_their_classes_and_what_lacks_is_told(tmp_path: Path) -> None:
