@@ -1,11 +1,12 @@
-"""Check the files of this folder, and cluster.yaml beside it, without any cloud:
+"""Check the files in this folder, and cluster.yaml beside it, without access to any cloud:
 
 python cluster/check.py [--strict] [FILE ...]
 
-What Ray's launcher would refuse, and what it does not see: typos in what it hands to a cloud, no region, no token.
-Kubernetes files are checked against KubeRay's own definitions, in `$DCGAN_DIST_DATA/kuberay`, where they are there: the
-files `ray.io_*.yaml` of its repository's folder `helm-chart/kuberay-operator/crds`, as they are or gzipped.
-Ends with status 1 where something is wrong; with --strict, as in CI, with 2 where a check did not run.
+Reports what Ray's launcher would refuse, and what it does not notice: typos in what it passes to a cloud, a missing
+region, a missing token. Kubernetes files are checked against KubeRay's custom resource definitions, if these are in
+`$DCGAN_DIST_DATA/kuberay`: the files `ray.io_*.yaml` from the folder `helm-chart/kuberay-operator/crds` of its
+repository, as they are or gzipped. Exits with status 1 if something is wrong; with --strict, as in CI, with 2 if a
+check did not run.
 """
 
 import argparse
@@ -31,11 +32,11 @@ from dcgan_dist.numerals import count
 
 ROOT = Path(__file__).parent.parent
 KUBERAY = "kuberay"
-"""Of `$DCGAN_DIST_DATA`."""
+"""Folder in `$DCGAN_DIST_DATA` that holds KubeRay's definitions."""
 
 Problems = Iterator[str]
 Fields = Mapping[str, Any]
-"""Names that may be there, each with those below it; None: whatever is below is not looked at."""
+"""Names that are allowed, each with those that are allowed below it; None: what is below is not checked."""
 
 PROVIDERS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "local": (("head_ip", "worker_ips"), ()),
@@ -46,7 +47,7 @@ PROVIDERS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("subscription_id", "availability_zone", "cache_stopped_nodes", "use_internal_ips", "msi_name"),
     ),
 }
-"""Of each kind of provider, what it needs and what it may have besides."""
+"""Fields that each type of provider needs, and those that it may have besides."""
 
 GCP_DISK: Fields = {
     "boot": None,
@@ -71,14 +72,16 @@ GCP_NODE: Fields = {
     "tags": None,
     "shieldedInstanceConfig": None,
 }
-"""Of an instance, cloud.google.com/compute/docs/reference/rest/v1/instances: what such files use."""
+"""Fields of an instance that such files use, of those in
+cloud.google.com/compute/docs/reference/rest/v1/instances."""
 
 
 def problems_of(file: Path, definitions: Path | None) -> list[str]:
-    """What is wrong with a file, a sentence each.
+    """What is wrong with a file, one sentence for each problem.
 
     Args:
-        definitions: folder of KubeRay's; None: those files are not checked.
+        file: to check; what it is follows from its name and content.
+        definitions: folder with KubeRay's definitions; None: Kubernetes files are not checked.
     """
     return [
         f"{file.relative_to(ROOT) if file.is_relative_to(ROOT) else file}: {text}" for text in _check(file, definitions)
@@ -88,7 +91,7 @@ def problems_of(file: Path, definitions: Path | None) -> list[str]:
 def _check(file: Path, definitions: Path | None) -> Problems:
     text = file.read_text()
     if re.search(r"AKIA[0-9A-Z]{16}|-----BEGIN|(?i:secret|password|token)\s*[:=]\s*['\"]?[0-9a-zA-Z/+]{20}", text):
-        yield "it holds what looks like a secret: put it in a file or a secret of the cluster"
+        yield "it holds what looks like a secret: keep that in a file or a secret of the cluster"
     if file.suffix in {".sh", ".env", ".sbatch"}:
         done = subprocess.run(["bash", "-n", str(file)], capture_output=True, text=True)
         if done.returncode:
@@ -104,7 +107,7 @@ def _check(file: Path, definitions: Path | None) -> Problems:
     try:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        yield f"it is no YAML: {' '.join(str(error).split())}"
+        yield f"it is not YAML: {' '.join(str(error).split())}"
         return
     if "apiVersion" in content:
         yield from _kubernetes(content, definitions)
@@ -113,7 +116,7 @@ def _check(file: Path, definitions: Path | None) -> Problems:
 
 
 def _launcher(content: dict[str, Any]) -> Problems:
-    """What `ray up` reads."""
+    """Check a file for `ray up`."""
     from ray.autoscaler._private.util import prepare_config, validate_config
 
     provider = content.get("provider") or {}
@@ -126,12 +129,12 @@ def _launcher(content: dict[str, Any]) -> Problems:
         if not provider.get(name):
             yield f"provider.{name} is missing"
     for name in sorted(provider.keys() - {"type", *needed, *allowed}):
-        yield f"provider.{name} is nothing that {kind} knows"
+        yield f"provider.{name} is not known for {kind}"
     try:
-        # It warns of mounts that are files; ours are copied again at each `ray up`.
+        # Ray warns about mounts that are files; ours are copied again at each `ray up`.
         with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
             validate_config(prepare_config(content))
-    except Exception as error:  # of many kinds, some without a class of their own
+    except Exception as error:  # Ray raises many kinds, plain `Exception` among them
         yield _first_line(error)
     for name, node in (content.get("available_node_types") or {}).items():
         for text in NODES[kind](node.get("node_config") or {}):
@@ -140,13 +143,13 @@ def _launcher(content: dict[str, Any]) -> Problems:
         if not here.startswith("~") and not (ROOT / here).exists():
             yield f"file_mounts {there}: there is no {here}"
     if "~/.ray/auth_token" not in (content.get("file_mounts") or {}):
-        yield "file_mounts has no ~/.ray/auth_token: nodes would let anybody in, or nobody"
+        yield "file_mounts has no ~/.ray/auth_token: nodes would let everybody in, or nobody"
     for name in ("head_start_ray_commands", "worker_start_ray_commands"):
         starts = [command for command in content.get(name) or [] if "ray start" in command]
         if not starts or not all("node.env" in command for command in starts):
-            yield f"{name} starts Ray without cluster/node.env, which asks for the token"
+            yield f"{name} starts Ray without cluster/node.env, which requires the token"
         if any("dashboard-host=0.0.0.0" in command for command in starts):
-            yield f"{name} opens the dashboard to the network: --dashboard-host=127.0.0.1, it is reached by a tunnel"
+            yield f"{name} opens the dashboard to the network: give --dashboard-host=127.0.0.1 and use a tunnel"
 
 
 def _no_node(config: dict[str, Any]) -> Problems:
@@ -154,13 +157,13 @@ def _no_node(config: dict[str, Any]) -> Problems:
 
 
 def _aws_node(config: dict[str, Any]) -> Problems:
-    """Against what EC2 takes, as boto's own description of it says."""
+    """Check a node against the parameters of EC2 as botocore describes them."""
     import botocore.session
     from botocore.validate import ParamValidator
 
     shape = botocore.session.get_session().get_service_model("ec2").operation_model("RunInstances").input_shape
-    asked = {name: value for name, value in config.items() if name != "SubnetIds"}  # the launcher's own
-    report = ParamValidator().validate({**asked, "MinCount": 1, "MaxCount": 1}, shape)
+    parameters = {name: value for name, value in config.items() if name != "SubnetIds"}  # read by Ray's launcher alone
+    report = ParamValidator().validate({**parameters, "MinCount": 1, "MaxCount": 1}, shape)
     if report.has_errors():
         yield from (f" {line}".strip() for line in report.generate_report().splitlines())
     for name in ("InstanceType", "ImageId"):
@@ -176,22 +179,22 @@ def _gcp_node(config: dict[str, Any]) -> Problems:
 
 
 def _azure_node(config: dict[str, Any]) -> Problems:
-    """Against the template that Ray fills in."""
+    """Check a node against the template that Ray fills in."""
     import ray.autoscaler._private._azure as azure
 
     template = json.loads((Path(azure.__file__).parent / "azure-vm-template.json").read_text())["parameters"]
     for name in sorted(config.keys() - {"azure_arm_parameters"}):
-        yield f"{name} is nothing that Ray knows: azure_arm_parameters is"
-    given = config.get("azure_arm_parameters") or {}
-    for name, value in given.items():
+        yield f"{name} is not known to Ray, which reads azure_arm_parameters"
+    parameters = config.get("azure_arm_parameters") or {}
+    for name, value in parameters.items():
         if name not in template:
-            yield f"azure_arm_parameters.{name} is no parameter of Ray's template"
+            yield f"azure_arm_parameters.{name} is not a parameter of Ray's template"
             continue
         kind = {"int": int, "bool": bool, "object": dict, "array": list}.get(template[name]["type"], str)
         if not isinstance(value, kind):
             yield f"azure_arm_parameters.{name} is {value!r} but needs to be of type {template[name]['type']}"
     for name in ("vmSize", "imagePublisher"):
-        if not given.get(name):
+        if not parameters.get(name):
             yield f"azure_arm_parameters.{name} is missing"
 
 
@@ -204,7 +207,7 @@ NODES: Mapping[str, Callable[[dict[str, Any]], Problems]] = {
 
 
 def _unknown(content: Any, fields: Fields, where: str) -> Problems:
-    """Names that are none of the fields', also below."""
+    """Names that are not among the fields, at any level."""
     for part in content if isinstance(content, list) else [content]:
         if not isinstance(part, dict):
             yield f"{where.rstrip('.')} is {part!r} but needs names and values"
@@ -217,12 +220,12 @@ def _unknown(content: Any, fields: Fields, where: str) -> Problems:
 
 
 def _policy(content: dict[str, Any]) -> Problems:
-    """Of a role: no right to everything."""
+    """Check that a role does not grant every action of a service."""
     for statement in content.get("Statement", []):
         actions = statement["Action"]
         for action in [actions] if isinstance(actions, str) else actions:
             if action == "*" or action.endswith(":*"):
-                yield f"{action} gives away more than is needed: name the actions"
+                yield f"{action} grants more than is needed: name the actions"
 
 
 def _kubernetes(content: dict[str, Any], definitions: Path | None) -> Problems:
@@ -232,7 +235,7 @@ def _kubernetes(content: dict[str, Any], definitions: Path | None) -> Problems:
     plain = definitions / f"ray.io_{kind.lower()}s.yaml"
     file = plain if plain.is_file() else plain.with_name(f"{plain.name}.gz")
     if not file.is_file():
-        yield f"kind is {kind}, of which {definitions} has no definition: it needs {plain.name}, or the same gzipped"
+        yield f"kind is {kind}, for which {definitions} has no definition: add {plain.name}, or the same gzipped"
         return
     schema = _schemas(file).get(version)
     if schema is None:
@@ -244,7 +247,7 @@ def _kubernetes(content: dict[str, Any], definitions: Path | None) -> Problems:
     for group in _groups(content):
         volumes = group["template"]["spec"].get("volumes") or []
         if not any(volume.get("emptyDir", {}).get("medium") == "Memory" for volume in volumes):
-            yield "a group has no /dev/shm in memory: Ray would keep images on a disk"
+            yield "a group has no /dev/shm in memory: Ray would keep images on disk"
 
 
 def _groups(content: dict[str, Any]) -> list[dict[str, Any]]:
@@ -254,31 +257,31 @@ def _groups(content: dict[str, Any]) -> list[dict[str, Any]]:
 
 @cache
 def _schemas(file: Path) -> dict[str, Any]:
-    """Of a kind of object, by version."""
+    """Schemas of a kind of object, by version."""
     with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as opened:
         definition = yaml.load(opened, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     return {one["name"]: _strict(one["schema"]["openAPIV3Schema"]) for one in definition["spec"]["versions"]}
 
 
 def _strict(schema: Any) -> Any:
-    """A schema that lets no unknown name pass, which Kubernetes drops without a word."""
+    """The schema with unknown names forbidden, which Kubernetes would drop silently."""
     if isinstance(schema, list):
         return [_strict(part) for part in schema]
     if not isinstance(schema, dict):
         return schema
-    found = {name: _strict(part) for name, part in schema.items()}
-    if isinstance(found.get("properties"), dict) and not found.get("x-kubernetes-preserve-unknown-fields"):
-        found.setdefault("additionalProperties", False)
-    if found.get("x-kubernetes-int-or-string"):
-        found.pop("type", None)
-    metadata = found.get("properties", {}).get("metadata")
+    strict = {name: _strict(part) for name, part in schema.items()}
+    if isinstance(strict.get("properties"), dict) and not strict.get("x-kubernetes-preserve-unknown-fields"):
+        strict.setdefault("additionalProperties", False)
+    if strict.get("x-kubernetes-int-or-string"):
+        strict.pop("type", None)
+    metadata = strict.get("properties", {}).get("metadata")
     if isinstance(metadata, dict) and metadata.get("type") == "object":
-        found["properties"]["metadata"] = {"type": "object"}  # the server's own, in no definition
-    return found
+        strict["properties"]["metadata"] = {"type": "object"}  # defined by the server, not by KubeRay
+    return strict
 
 
 def _fill_defaults(content: Any, schema: Any) -> None:
-    """As the server does before it looks."""
+    """Fill in defaults, as the server does before it validates."""
     for name, part in schema.get("properties", {}).items():
         if isinstance(content, dict) and name not in content and "default" in part:
             content[name] = part["default"]
@@ -294,7 +297,7 @@ def _first_line(error: Exception) -> str:
 
 
 def files() -> list[Path]:
-    """All that there is to check."""
+    """All files that there are to check."""
     kinds = {".yaml", ".sh", ".env", ".sbatch", ".json"}
     found = [file for file in (ROOT / "cluster").rglob("*") if file.suffix in kinds or file.name == "Dockerfile"]
     return [ROOT / "cluster.yaml", *sorted(file for file in found if "monitoring" not in file.parts)]
@@ -302,23 +305,25 @@ def files() -> list[Path]:
 
 def main() -> int:
     """The command."""
-    parser = argparse.ArgumentParser(description="check the files that make clusters, without any cloud")
-    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="all of cluster/ where none is given")
-    parser.add_argument("--strict", action="store_true", help="status 2 where a check did not run")
+    parser = argparse.ArgumentParser(description="check the files that start clusters, without access to any cloud")
+    parser.add_argument(
+        "files", nargs="*", type=Path, metavar="FILE", help="files to check; all of cluster/ if none is given"
+    )
+    parser.add_argument("--strict", action="store_true", help="exit with status 2 if a check did not run")
     options = parser.parse_args()
     logging.getLogger("ray.autoscaler").setLevel(logging.WARNING)
-    given = [file.resolve() for file in options.files] or files()
-    for file in given:
+    checked = [file.resolve() for file in options.files] or files()
+    for file in checked:
         if not file.is_file():
-            complain(f"{file} is no file: name files that make clusters, or none to check those of cluster/")
+            complain(f"{file} is not a file: name files that start clusters, or none to check those of cluster/")
             return 2
     root = os.environ.get("DCGAN_DIST_DATA", "")
     definitions = Path(root) / KUBERAY if root else None
     if definitions is not None and not definitions.is_dir():
         definitions = None
-    problems = [text for file in given for text in problems_of(file, definitions)]
-    print("\n".join([*problems, f"{count(len(given), 'file')}, {count(len(problems), 'problem')}"]))
-    skipped = [file for file in given if definitions is None and "kuberay" in file.parts]
+    problems = [text for file in checked for text in problems_of(file, definitions)]
+    print("\n".join([*problems, f"{count(len(checked), 'file')}, {count(len(problems), 'problem')}"]))
+    skipped = [file for file in checked if definitions is None and "kuberay" in file.parts]
     if skipped:
         print(
             f"not checked against KubeRay's definitions: {count(len(skipped), 'file')} of cluster/kuberay, since there "

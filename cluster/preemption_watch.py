@@ -3,9 +3,9 @@
 python cluster/preemption_watch.py --cloud aws|gcp|azure
 python cluster/preemption_watch.py --now SECONDS
 
-It runs on each spot machine beside Ray, and ends once Ray knows. Ray then gives the node's work a time to leave, which
-training uses for a checkpoint of its last step, and places nothing new there. `--now` is for who knows already, as
-Kubernetes does when it ends a pod; it returns when the time is up.
+It runs on each spot machine beside Ray, and exits once Ray has been told. Ray then drains the node: it places nothing
+new there, and gives what runs there until the deadline, which training uses to write a checkpoint of its last step.
+`--now` is for callers that know the deadline, such as Kubernetes when it terminates a pod; it returns at the deadline.
 """
 
 import argparse
@@ -22,29 +22,30 @@ from email.utils import parsedate_to_datetime
 import ray
 
 POLL_S = 2.0
-"""Between two questions; clouds ask for 5 s or less."""
+"""Seconds between two requests; clouds recommend 5 s or less."""
 ANSWER_S = 2.0
-"""How long an answer may take: it comes from the machine's own host."""
+"""Seconds that an answer may take: it comes from the machine's own host."""
 LEFT_S = 5.0
-"""Kept back of the time that the cloud gives, for Ray's own leaving."""
+"""Seconds of the cloud's notice that are left for Ray itself to shut down."""
 REASON = 2
 """Ray's `DRAIN_NODE_REASON_PREEMPTION`."""
 
 Read = Callable[[str, str, float], float | None]
-"""From an answer, this machine's name and the time of now: when the machine goes; none: it may stay."""
+"""From an answer, this machine's name and the current time: when the machine is taken away, in seconds since 1970, or
+None if there is no notice."""
 
 
 @dataclass(frozen=True)
 class Cloud:
-    """How a cloud tells.
+    """How a cloud gives notice of preemption.
 
     Attributes:
-        address: of the service that each machine can ask.
+        address: address of the metadata service that each machine can ask.
         notice: path of the notice.
-        headers: without which nothing is answered.
-        read: finds the notice in an answer.
-        name: path of the machine's name, where notices name machines.
-        token: path that gives a token to be sent along, where one is needed.
+        headers: headers that the service requires.
+        read: reads the notice from an answer.
+        name: path of the machine's name, if notices name machines; else "".
+        token: path for a token that requests have to carry, if the service requires one; else "".
     """
 
     address: str
@@ -56,17 +57,17 @@ class Cloud:
 
 
 def read_aws(answer: str, name: str, now: float) -> float | None:
-    """`{"action": "terminate", "time": "2026-11-24T08:22:00Z"}`; without a notice there is no answer."""
+    """`{"action": "terminate", "time": "2026-11-24T08:22:00Z"}`; without a notice there is no such path."""
     return datetime.fromisoformat(json.loads(answer)["time"]).timestamp() if answer else None
 
 
 def read_gcp(answer: str, name: str, now: float) -> float | None:
-    """`TRUE` 30 seconds before."""
+    """`TRUE` from 30 seconds before the machine is taken away."""
     return now + 30 if answer.strip() == "TRUE" else None
 
 
 def read_azure(answer: str, name: str, now: float) -> float | None:
-    """A list of events, each for some machines; at least 30 seconds before. One without a time has begun."""
+    """A list of events, each for some machines, at least 30 seconds before; an event without a time has begun."""
     for event in json.loads(answer or '{"Events": []}')["Events"]:
         if event["EventType"] == "Preempt" and name in event["Resources"]:
             return parsedate_to_datetime(event["NotBefore"]).timestamp() if event["NotBefore"] else now
@@ -97,50 +98,50 @@ CLOUDS: Mapping[str, Cloud] = {
 
 
 class PreemptionWatch:
-    """Asks until there is a notice."""
+    """Polls a cloud until there is a notice."""
 
     def __init__(self, cloud: Cloud, address: str = "") -> None:
-        """`address`: of the service, where it is not the cloud's own."""
+        """`address`: address of another metadata service than the cloud's own; "": the cloud's."""
         self._cloud, self._address = cloud, address or cloud.address
         self._token, self._token_ends = "", 0.0
         self._name = ""
         self._silent = False
 
     def wait(self, poll_s: float = POLL_S) -> float:
-        """Seconds until the machine goes, as soon as that is known."""
+        """Wait for a notice; return the seconds until the machine is taken away."""
         while True:
             try:
-                found = self.look()
+                deadline = self.look()
             except (OSError, ValueError, KeyError) as error:
-                self._tell(f"no notices can be read: {error}; asking on")
-                found = None
+                self._warn(f"notices cannot be read: {error}; trying again")
+                deadline = None
             else:
                 if self._silent:
                     self._silent = False
                     print("notices can be read again", flush=True)
-            if found is not None:
-                return max(0.0, found - time.time())
+            if deadline is not None:
+                return max(0.0, deadline - time.time())
             time.sleep(poll_s)
 
     def look(self) -> float | None:
-        """When the machine goes, seconds since 1970; none: it may stay.
+        """Ask once: when the machine is taken away, in seconds since 1970; None: there is no notice.
 
         Raises:
-            OSError: nobody answers, or with an error.
-            ValueError, KeyError: what is answered is no notice.
+            OSError: the service does not answer, or answers with an error.
+            ValueError, KeyError: the answer is not a notice.
         """
         cloud = self._cloud
         if cloud.name and not self._name:
             self._name = self._ask(cloud.name).strip()
         return cloud.read(self._ask(cloud.notice), self._name, time.time())
 
-    def _tell(self, text: str) -> None:
+    def _warn(self, text: str) -> None:
         if not self._silent:
             self._silent = True
             print(text, file=sys.stderr, flush=True)
 
     def _ask(self, path: str) -> str:
-        """An answer; "" where there is none of that name."""
+        """The answer for a path; "" if there is no such path."""
         request = urllib.request.Request(self._address + path, headers={**self._cloud.headers, **self._credentials()})
         try:
             with _open(request) as answer:
@@ -150,7 +151,7 @@ class PreemptionWatch:
             if error.code == 404:
                 return ""
             if error.code == 401:
-                self._token_ends = 0.0  # the next question asks for another one
+                self._token_ends = 0.0  # the next request gets a new one
             raise
 
     def _credentials(self) -> dict[str, str]:
@@ -158,15 +159,15 @@ class PreemptionWatch:
             return {}
         if time.monotonic() > self._token_ends:
             lifetime_s = 21_600
-            asked = {"X-aws-ec2-metadata-token-ttl-seconds": str(lifetime_s)}
-            request = urllib.request.Request(self._address + self._cloud.token, method="PUT", headers=asked)
+            headers = {"X-aws-ec2-metadata-token-ttl-seconds": str(lifetime_s)}
+            request = urllib.request.Request(self._address + self._cloud.token, method="PUT", headers=headers)
             with _open(request) as answer:
                 self._token = answer.read(1 << 12).decode()
             self._token_ends = time.monotonic() + lifetime_s / 2
         return {"X-aws-ec2-metadata-token": self._token}
 
 
-# No proxy stands between a machine and its host.
+# The metadata service is never behind a proxy.
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -175,11 +176,15 @@ def _open(request: urllib.request.Request) -> "urllib.response.addinfourl":
 
 
 def drain(seconds: float, message: str) -> None:
-    """Tell Ray that this node goes.
+    """Let Ray drain this node.
+
+    Args:
+        seconds: until the machine is taken away.
+        message: reason, for Ray's logs.
 
     Raises:
-        ConnectionError: no Ray runs here.
-        RuntimeError: it refuses.
+        ConnectionError: Ray does not run here.
+        RuntimeError: Ray refuses.
     """
     deadline_ms = int(1000 * (time.time() + seconds))
     ray.init(address="auto", log_to_driver=False, configure_logging=False)
@@ -188,34 +193,36 @@ def drain(seconds: float, message: str) -> None:
     accepted, why = client.drain_node(context.get_node_id(), REASON, message, deadline_ms)
     ray.shutdown()
     if not accepted:
-        raise RuntimeError(f"Ray does not let the node go: {why}")
+        raise RuntimeError(f"Ray refuses to drain the node: {why}")
 
 
 def main() -> int:
-    """The command. Returns 0 once Ray knows."""
+    """The command; returns 0 once Ray drains the node."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked = parser.add_mutually_exclusive_group(required=True)
-    asked.add_argument("--cloud", choices=CLOUDS)
-    asked.add_argument("--now", type=float, metavar="SECONDS", help="this machine goes in so many seconds")
-    parser.add_argument("--metadata", default="", metavar="URL", help="ask there, and not the cloud's own service")
-    given = parser.parse_args()
-    if given.now is not None:
-        deadline = time.time() + given.now
-        drain(given.now, "it is ended")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--cloud", choices=CLOUDS, help="ask this cloud's metadata service until there is a notice")
+    source.add_argument("--now", type=float, metavar="SECONDS", help="give notice: the machine has this long")
+    parser.add_argument(
+        "--metadata", default="", metavar="URL", help="address of another metadata service than the cloud's"
+    )
+    options = parser.parse_args()
+    if options.now is not None:
+        deadline = time.time() + options.now
+        drain(options.now, "the node is shut down")
         time.sleep(max(0.0, deadline - time.time()))
         return 0
-    seconds = PreemptionWatch(CLOUDS[given.cloud], given.metadata).wait()
-    print(f"{datetime.now(UTC):%H:%M:%S} notice: this machine goes in {seconds:.0f} s", flush=True)
+    seconds = PreemptionWatch(CLOUDS[options.cloud], options.metadata).wait()
+    print(f"{datetime.now(UTC):%H:%M:%S} notice: this machine is taken away in {seconds:.0f} s", flush=True)
     deadline = time.time() + max(1.0, seconds - LEFT_S)
     while True:
         try:
-            drain(deadline - time.time(), f"{given.cloud} takes it away")
+            drain(deadline - time.time(), f"{options.cloud} takes the machine away")
             break
         except ConnectionError:  # Ray is about to start, or to start again
             if time.time() + POLL_S > deadline:
                 raise
             time.sleep(POLL_S)
-    print("Ray knows", flush=True)
+    print("Ray drains the node", flush=True)
     return 0
 
 

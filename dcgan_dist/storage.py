@@ -1,8 +1,8 @@
 """Files and folders on any store: a local disk, S3, Google Cloud Storage, Azure, HDFS; no Ray.
 
-A `Place` is only an address, so it can be sent anywhere; the connection behind it is made by each process for itself.
-Every failure that the user can fix is a `DataError`, or `MissingFile`, with one sentence; on object stores
-what may pass (a lost connection, a busy server) is tried again first.
+A `Place` is only an address, so it can be sent anywhere; each process makes its own connection to the store.
+Every failure that the user can fix is a `DataError`, or a `MissingFile`, with one sentence; on object stores, failures
+that may be temporary (a lost connection, a busy server) are retried first.
 """
 
 import ctypes
@@ -26,32 +26,32 @@ from dcgan_dist.errors import DataError
 
 T = TypeVar("T")
 
-# An object store gets three more tries after these pauses, besides the three quick ones that pyarrow makes of each.
+# Requests to an object store are retried after these pauses; pyarrow itself makes three quick attempts at each.
 PAUSES_S = (0.5, 2.0, 5.0)
 
-# Stores without real folders: a key brings its folders with it, so there is nothing to make.
+# Stores without real folders: a key implies its folders, so there is nothing to create.
 _FLAT = ("s3://", "gs://", "gcs://")
 
-# What an S3 connection is made from, besides the credentials, which pyarrow finds by itself.
+# What an S3 connection depends on, besides the credentials, which pyarrow finds by itself.
 _S3_VARIABLES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION")
 
-# Of a file that is not to stay in memory, as much may be there while it is written.
+# A file that is not to stay in the page cache is flushed each time this many bytes have been written.
 UNCACHED_BYTES = 64 << 20
 
 JOB_FOLDER = "/runtime_resources/working_dir_files/"
-"""In the path of the copy of a job's working folder that Ray makes on a machine, and deletes when it needs the room."""
+"""Part of the path of the copies that Ray makes of a job's working folder, and deletes when it needs the space."""
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
 
 
 class MissingFile(DataError):
-    """A file that was asked for does not exist."""
+    """The file does not exist."""
 
 
 @dataclass(frozen=True)
 class FileInfo:
-    """What a store says about a file: its size in bytes and a version that changes when the file is written again."""
+    """Size of a file in bytes, and a version that changes when the file is written again."""
 
     size: int
     version: str
@@ -61,7 +61,7 @@ class FileInfo:
 class Place:
     """A file or folder by its address, an absolute local path or `SCHEME://STORE/KEY`; `place()` makes one from text.
 
-    Every method raises `DataError` where the store cannot be reached or refuses.
+    Every method raises `DataError` if the store cannot be reached or refuses.
     """
 
     address: str
@@ -74,12 +74,12 @@ class Place:
 
     @property
     def name(self) -> str:
-        """Last part of the address."""
+        """The last part of the address."""
         return self.address.rstrip("/").rpartition("/")[2]
 
     @property
     def parent(self) -> "Place":
-        """The folder that holds it; a root and a bucket are their own parent."""
+        """The folder that contains this place; a root and a bucket are their own parent."""
         head = self.address.rstrip("/").rpartition("/")[0]
         return Place(head) if len(head) > len(self.root.rstrip("/")) else Place(self.root.rstrip("/") or "/")
 
@@ -91,42 +91,42 @@ class Place:
 
     @property
     def is_local(self) -> bool:
-        """Whether it is a path of this machine (or of a disk that is mounted here)."""
+        """Whether this is a path on this machine, or on a file system that is mounted here."""
         return _SCHEME.match(self.address) is None
 
     @property
     def local_path(self) -> Path:
-        """The path of a local place; a place on another store has none, which is a `ValueError`."""
+        """The path of a local place; raises `ValueError` for a place on another store."""
         if not self.is_local:
             raise ValueError(f"{self.address} is not a local path")
         return Path(self.address)
 
     @property
     def store(self) -> tuple[Any, str]:
-        """The connected `pyarrow.fs.FileSystem` and the path there, for libraries that read and write by themselves."""
+        """The connected `pyarrow.fs.FileSystem` and the path on it, for libraries that read and write by themselves."""
         return _split(self.address)
 
     def exists(self) -> bool:
-        """Whether there is a file or a folder; on object stores a folder exists while something is in it."""
+        """Whether this is a file or a folder; on object stores a folder exists as long as something is in it."""
         return bool(self._type() != arrow.FileType.NotFound)
 
     def is_folder(self) -> bool:
-        """Whether there is a folder."""
+        """Whether this is a folder."""
         return bool(self._type() == arrow.FileType.Directory)
 
     def is_file(self) -> bool:
-        """Whether there is a file."""
+        """Whether this is a file."""
         return bool(self._type() == arrow.FileType.File)
 
     def info(self) -> FileInfo:
-        """Size and version of a file; raises `MissingFile`."""
+        """Size and version of this file; raises `MissingFile`."""
         info = _file_info(self._ask("look at", lambda store, path: store.get_file_info(path)))
         if info is None:
             raise MissingFile(f"{self.address} is {'a folder, not a file' if self.exists() else 'not there'}")
         return info
 
     def read_bytes(self) -> bytes:
-        """The whole file; raises `MissingFile`."""
+        """Read the whole file; raises `MissingFile`."""
 
         def read(store: Any, path: str) -> bytes:
             with store.open_input_file(path) as file:
@@ -135,32 +135,33 @@ class Place:
         return self._ask("read", read)
 
     def read_range(self, offset: int, size: int) -> bytes:
-        """At most `size` bytes from `offset` on, fewer only where the file ends; raises `MissingFile`."""
+        """Read `size` bytes from `offset` on, fewer only at the end of the file; raises `MissingFile`."""
 
         def read(store: Any, path: str) -> bytes:
             with store.open_input_file(path) as file:
-                # S3 refuses a range that starts behind the end, a disk answers it with nothing.
+                # S3 refuses a range that starts beyond the end, a disk returns nothing.
                 return bytes(file.read_at(max(0, min(size, file.size() - offset)), min(offset, file.size())))
 
         return self._ask("read", read)
 
     def write_bytes(self, data: bytes | bytearray | memoryview) -> None:
-        """Write the whole file or nothing: nobody ever sees a part of it, and it survives a crash that comes after.
+        """Write the whole file or nothing: no reader ever sees a part of it, and a later crash does not lose it.
 
-        Local folders on the way are made.
+        Missing local folders are created.
         """
         self.write_with(lambda file: file.write(data), size=len(data))
 
     def write_with(self, fill: Callable[[Any], object], *, size: int, cached: bool = True) -> None:
-        """As `write_bytes`, but `fill` writes the file in pieces to what it is given: nothing holds the whole of it.
+        """As `write_bytes`, but `fill` writes the file in pieces, so that it is never in memory as a whole.
 
-        A store that has to be asked again calls `fill` again. Where `fill` fails or is interrupted, what was there
+        If the request to a store is retried, `fill` is called again. If `fill` fails or is interrupted, what was there
         before stays.
 
         Args:
-            size: about how many bytes that will be, for what is said where there is no space.
-            cached: whether the system may keep a local file in memory. What nobody will read soon should not be: it
-                pushes out what is read, and new memory costs more than the copy into it.
+            fill: called with a file object that is open for writing.
+            size: about how many bytes `fill` writes, for the message if there is no space left.
+            cached: whether the page cache may keep a local file. False for files that are not read soon: they would
+                push out what is read, and new memory costs more than the copy into it.
         """
         if self.is_local:
             self._ask("write", lambda _, path: _write_local(Path(path), fill, cached=cached), size=size)
@@ -181,15 +182,15 @@ class Place:
         self._ask("write", put, size=size)
 
     def names(self) -> list[str]:
-        """Names of the files and folders in this folder, sorted; none where there is no such folder."""
+        """Names of the files and folders in this folder, sorted; none if there is no such folder."""
         return sorted(self.children())
 
     def children(self) -> dict[str, FileInfo | None]:
-        """What this folder holds by name: a file's information, None for a folder; nothing where there is no folder."""
+        """What this folder contains, by name: information on files, None for folders; nothing if there is no folder."""
         return {Place(entry.path).name: _file_info(entry) for entry in self._list(recursive=False)}
 
     def files(self, *, recursive: bool = False) -> list[tuple["Place", FileInfo]]:
-        """The files of this folder, and of those in it if `recursive`, sorted by address."""
+        """The files in this folder and, if `recursive`, in those below it, sorted by address."""
         here = _split(self.address)[1].rstrip("/")
         files = []
         for entry in self._list(recursive=recursive):
@@ -199,12 +200,12 @@ class Place:
         return sorted(files, key=lambda pair: pair[0])
 
     def make_folder(self) -> None:
-        """Make this folder and those above it; object stores need none, there a key brings its folders with it."""
+        """Create this folder and those above it; does nothing on object stores, where a key implies its folders."""
         if not self.address.startswith(_FLAT):
             self._ask("make", lambda store, path: store.create_dir(path, recursive=True))
 
     def delete(self) -> None:
-        """Remove this file, or this folder with all that is in it; what is not there is no error."""
+        """Delete this file, or this folder with all that is in it; it is no error if neither exists."""
 
         def remove(store: Any, path: str) -> None:
             kind = store.get_file_info(path).type
@@ -214,7 +215,7 @@ class Place:
                 elif kind == arrow.FileType.Directory:
                     store.delete_dir(path)
             except FileNotFoundError:
-                pass  # somebody else was faster
+                pass  # another process was faster
 
         self._ask("delete", remove)
 
@@ -239,7 +240,7 @@ class Place:
         return self._ask("list", entries)
 
     def _ask(self, verb: str, call: Callable[[Any, str], T], size: int = 0) -> T:
-        """Call the store; try again what may pass; say what the user can mend."""
+        """Call the store; retry temporary failures; turn what the user can fix into a `DataError`."""
         pauses = iter(() if self.is_local else PAUSES_S)
         while True:
             try:
@@ -258,7 +259,7 @@ class Place:
 
 
 def place(address: str) -> Place:
-    """The place that a text of the user's means: `~` and `$NAME` are filled in, a relative path becomes absolute.
+    """The place at an address as users write it: `~` and `$NAME` are expanded, a relative path becomes absolute.
 
     Raises `DataError` for an empty address and for a variable that is not set.
     """
@@ -280,27 +281,28 @@ def place(address: str) -> Place:
 
 
 def require_lasting(where: Place, option: str) -> None:
-    """See that what is written there stays: a job's working folder is Ray's, and goes with its cache.
+    """Check that what is written to a folder will be kept: Ray deletes its copies of a job's working folder.
 
     Args:
-        option: that names the place, for what is said.
+        where: the folder.
+        option: the option that names it, for the message.
 
     Raises:
-        DataError: it would not stay.
+        DataError: the folder is in such a copy.
     """
     if where.is_local and JOB_FOLDER in f"{where}/":
         raise DataError(
             f"{option} is {where}, in Ray's copy of a job's working folder, which Ray deletes with all that is in it: "
-            f"give a folder that all machines share, by its whole path, or an address such as "
-            "s3://BUCKET/runs"
+            f"give the absolute path of a folder that all machines share, or an address such as s3://BUCKET/runs"
         )
 
 
 def require_writable(where: Place, option: str) -> None:
-    """See that files can be written in a folder, which need not exist; nothing is left there.
+    """Check that files can be written to a folder, which need not exist; nothing is left there.
 
     Args:
-        option: that names the place, for what is said.
+        where: the folder.
+        option: the option that names it, for the message.
 
     Raises:
         DataError: they cannot.
@@ -325,7 +327,7 @@ def require_writable(where: Place, option: str) -> None:
 
 
 def _split(address: str) -> tuple[Any, str]:
-    """The connected file system of an address, and its path there."""
+    """The connected file system of an address, and the path on it."""
     root = Place(address).root
     store, prefix = _connect(root, tuple(os.environ.get(name) for name in _S3_VARIABLES))
     return store, address if root == "/" else prefix + address[len(root) :]
@@ -351,7 +353,7 @@ def _connect(root: str, s3_variables: tuple[str | None, ...]) -> tuple[Any, str]
     return filesystem, prefix.rstrip("/")
 
 
-# A connection has threads and locks of its own, which a forked child must not inherit.
+# A connection has threads and locks, which a forked child must not inherit.
 os.register_at_fork(after_in_child=_connect.cache_clear)
 
 
@@ -381,7 +383,7 @@ def _region(bucket: str) -> str:
 
 
 def _known(where: Place, verb: str, size: int, error: OSError) -> DataError | None:
-    """The failure that has a sentence of its own, or None where trying again may help."""
+    """The error for a failure that retrying cannot fix; None for all others."""
     text = str(error)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         folder = where.parent
@@ -429,7 +431,7 @@ def _write_local(path: Path, fill: Callable[[Any], object], *, cached: bool) -> 
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
-    # The new name is in the folder, and the folder reaches the disk on its own.
+    # The new name is part of the folder, which has to be synced by itself.
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
@@ -438,13 +440,13 @@ def _write_local(path: Path, fill: Callable[[Any], object], *, cached: bool) -> 
 
 
 class _Uncached:
-    """A file that is written, and leaves the system's cache piece by piece."""
+    """A file to write to, which is removed from the page cache piece by piece."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file, self._since = file, 0
 
     def write(self, data: bytes | bytearray | memoryview) -> int:
-        """As that of the file."""
+        """As `write` of the file."""
         self._since += self._file.write(data)
         if self._since >= UNCACHED_BYTES:
             self._since = 0
@@ -455,7 +457,7 @@ class _Uncached:
 
 
 def _forget(file: BinaryIO) -> None:
-    """Let the system give back the memory that holds what is on the disk already, where it can be asked to."""
+    """Remove from the page cache what is on disk already, if the system has a call for that."""
     if hasattr(os, "posix_fadvise"):
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 

@@ -1,4 +1,4 @@
-"""How many trials a cluster has room for at once: pure arithmetic, so that none waits for CPUs that another holds."""
+"""How many trials fit into a cluster at once: pure arithmetic, so that no trial waits for CPUs that another holds."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from dcgan_dist.numerals import count
 from dcgan_dist.settings import Settings
 
 DRIVER_MEMORY = 600 << 20
-"""Bytes of memory that Ray sets aside for the driver of a trial, which takes hardly any CPU."""
+"""Bytes of memory that Ray reserves for the driver of a trial, which takes hardly any CPU."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Capacity:
 
     Attributes:
         at_once: how many.
-        sentence: how that comes, for people.
+        sentence: what that follows from, as shown to users.
     """
 
     at_once: int
@@ -28,13 +28,13 @@ def fit_trials(settings: Settings, facts: ClusterFacts, wanted: int, cap: int) -
     """How many trials run at once.
 
     Args:
-        settings: of a trial; those that take the most of the cluster, where settings of workers are searched.
-        facts: what evaluation has left of the cluster.
+        settings: the settings of a trial; if worker settings are searched, those that take the most of the cluster.
+        facts: what evaluation leaves of the cluster.
         wanted: how many the user wants; 0: as many as fit.
-        cap: more are of no use.
+        cap: how many are of use at most.
 
     Raises:
-        ClusterError: not even one fits, or not as many as are wanted.
+        ClusterError: none fits, or fewer than are wanted.
     """
     place_workers(settings, facts)
     workers = settings.workers
@@ -63,7 +63,7 @@ def fit_trials(settings: Settings, facts: ClusterFacts, wanted: int, cap: int) -
 
 
 def _take(hosts: list[tuple[float, float]], cpus: float, gpus: float, workers: int) -> bool:
-    """Take a trial's workers and its reader from the hosts, each from the one with the most left; whether they fit."""
+    """Place a trial's workers and its reader, each on the host with the most left; return whether they fit."""
     left = list(hosts)
     for cpu, gpu in [*([(cpus, gpus)] * workers), (float(READER_CPUS), 0.0)]:
         fitting = [number for number, (has, has_gpu) in enumerate(left) if has >= cpu and has_gpu >= gpu]
@@ -77,12 +77,13 @@ def _take(hosts: list[tuple[float, float]], cpus: float, gpus: float, workers: i
 
 
 def on_this_machine(settings: Settings, cores: int, wanted: int, cap: int, actors_cpus: float) -> int:
-    """How many trials run at once on a machine of one's own, where Ray is started for the sweep.
+    """How many trials run at once on a single machine, where Ray is started for the sweep.
 
-    Its CPUs are only a count there, so that even one core trains; but more trials than cores get in each other's way.
+    Ray's CPUs are only a number there, so that even one core can train; but trials slow each other down once they need
+    more cores than there are.
 
     Args:
-        actors_cpus: of all evaluation actors.
+        actors_cpus: CPUs of all evaluation actors.
     """
     workers = settings.workers
     by_cores = int((cores - actors_cpus) // (workers.number * workers.cpus))
@@ -90,6 +91,6 @@ def on_this_machine(settings: Settings, cores: int, wanted: int, cap: int, actor
 
 
 def local_cpus(settings: Settings, at_once: int, actors_cpus: float) -> float:
-    """Logical CPUs of a Ray that is started for so many trials at once."""
+    """Logical CPUs for a Ray that is started to run this many trials at once."""
     workers = settings.workers
     return at_once * (workers.number * workers.cpus + READER_CPUS) + actors_cpus

@@ -14,11 +14,11 @@ from tuning.results import Result, values_by_trial
 from tuning.space import Numbers, Space, short_name, show
 
 MARKS = {"finished": "o", "cut": "v", "condemned": "X", "failed": "X", "unfinished": "s"}
-"""Of a trial, by how it ended."""
+"""Marker of a trial in a figure, by its state."""
 
 
 def require_matplotlib() -> None:
-    """See that Matplotlib is installed; raises `SettingsError`."""
+    """Raise `SettingsError` if Matplotlib is not installed."""
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
@@ -29,12 +29,12 @@ def require_matplotlib() -> None:
 
 @dataclass(frozen=True)
 class Panel:
-    """Trials side by side, by their values of the objective at equally many images.
+    """One plot of a figure: trials, compared by the objective after the same number of images.
 
     Attributes:
-        at: those images.
+        at: that number of images.
         shown: trials that have a value there.
-        scale: of the values that are shown.
+        scale: factor for the values: 100 shows accuracies in percent.
     """
 
     at: int
@@ -42,17 +42,17 @@ class Panel:
     scale: int
 
     def value(self, result: Result) -> float:
-        """What is shown of a trial."""
+        """The trial's value as it is plotted."""
         return self.scale * result.entry.objective_values[self.at]
 
     @property
     def title(self) -> str:
-        """For people."""
+        """Title of the legend."""
         return f"{count(len(self.shown), 'trial')} at {self.at:,} images"
 
 
 def panels(results: Sequence[Result], objective: Objective) -> list[Panel]:
-    """What a figure shows: all trials where each of them has a value, and those that went further where they end."""
+    """The plots of a figure: one where all trials have a value, and one at the end of those that went further."""
     scale = 100 if objective.from_probe else 1
     return [
         Panel(at, [result for result in results if at in result.entry.objective_values], scale)
@@ -61,7 +61,7 @@ def panels(results: Sequence[Result], objective: Objective) -> list[Panel]:
 
 
 def draw(results: Sequence[Result], space: Space, objective: Objective) -> dict[str, bytes]:
-    """The figures as PNG, by the names of their files. Each panel compares at equally many images."""
+    """The figures as PNG, by file name. Each panel compares trials after the same number of images."""
     from matplotlib.figure import Figure
 
     shown = panels(results, objective)
@@ -142,7 +142,7 @@ def _pair(
 
 
 def _axis(axes: Any, which: str, name: str, values: Any, shown: Sequence[Result]) -> Any:
-    """Set up an axis; a function from a value to its place on it."""
+    """Set up an axis; return the function from a value to its position on it."""
     getattr(axes, f"set_{which}label")(name)
     if isinstance(values, Numbers):
         if values.log:
@@ -154,7 +154,7 @@ def _axis(axes: Any, which: str, name: str, values: Any, shown: Sequence[Result]
 
 
 def categories(choices: Sequence[object], tried: Sequence[object]) -> list[object]:
-    """Values in the order in which they stand side by side: trial 0 may have one that is no choice."""
+    """Values in their order on the axis: trial 0 may have one that is not among the choices."""
     every = list(dict.fromkeys([*choices, *tried]))
     if all(isinstance(value, int | float) and not isinstance(value, bool) for value in every):
         every.sort(key=lambda value: float(str(value)))
@@ -162,7 +162,7 @@ def categories(choices: Sequence[object], tried: Sequence[object]) -> list[objec
 
 
 def _ring_first(axes: Any, shown: Sequence[Result], where: Any) -> None:
-    """A ring around the trial that has the values of the preset."""
+    """Draw a ring around trial 0, which has the values of the preset."""
     for result in shown:
         if result.entry.number == 0:
             x, y = where(result)

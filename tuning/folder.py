@@ -1,8 +1,8 @@
-"""A sweep's folder `STORAGE/NAME`: what was asked for, the trials, and how each ended. It is all that a resume needs.
+"""A sweep's folder `STORAGE/NAME`: its options, its trials, and how each ended. A resume needs nothing else.
 
-sweep.json  settings.yaml        what was asked for
+sweep.json  settings.yaml        the options of the sweep
 trials/000 ...                   runs, each the folder of a training run
-records/000.json ...             what each trial was given, and how it ended
+records/000.json ...             values of each trial, and how it ended
 best.yaml  results.csv  figures/  tensorboard/
 """
 
@@ -18,19 +18,19 @@ from dcgan_dist.errors import CheckpointError, DataError
 from dcgan_dist.storage import MissingFile, Place
 
 State = Literal["unfinished", "running", "finished", "cut", "condemned", "failed"]
-"""`cut`: by the scheduler; `condemned`: by the health rule; `running` is said only while a sweep runs."""
+"""`cut`: ended by the scheduler; `condemned`: ended by the health rule; `running` is never written to a record."""
 FORMAT = 1
 
 
 @dataclass(frozen=True)
 class Record:
-    """A trial.
+    """What is recorded of a trial.
 
     Attributes:
-        values: of the settings that are searched, by dotted name.
-        reason: why it is not finished.
-        started: seconds since 1970.
-        seconds: that it took, over all calls of the sweep.
+        values: values of the settings that are searched, by dotted name.
+        reason: why it did not finish.
+        started: when it started, in seconds since 1970.
+        seconds: how long it ran, over all calls of the sweep.
     """
 
     number: int
@@ -43,33 +43,34 @@ class Record:
 
 @dataclass(frozen=True)
 class SweepFolder:
-    """Reads and writes it."""
+    """Reads and writes a sweep's folder."""
 
     place: Place
 
     @property
     def trials(self) -> Place:
-        """The storage of the trials' runs."""
+        """The folder of the trials' runs."""
         return self.place / "trials"
 
     def exists(self) -> bool:
-        """Whether anything is there."""
+        """Whether the folder holds anything."""
         return bool(self.place.names())
 
     def is_begun(self) -> bool:
-        """Whether it is a sweep's: before its plan is written, only data that was drawn for it may be there."""
+        """Whether a sweep was started here: before its plan is written, the folder may hold only data drawn for it."""
         return (self.place / "sweep.json").is_file()
 
     def write_plan(self, plan: Mapping[str, Any], settings: str) -> None:
-        """Write down what was asked for; `settings` is YAML."""
+        """Record the options of the sweep; `settings` is YAML."""
         (self.place / "settings.yaml").write_bytes(settings.encode())
         (self.place / "sweep.json").write_bytes(json.dumps({"format": FORMAT, **plan}, indent=1).encode())
 
     def read_plan(self) -> tuple[dict[str, Any], str]:
-        """What was asked for.
+        """The options of the sweep, and its settings as YAML.
 
         Raises:
-            CheckpointError: this is no sweep's folder.
+            CheckpointError: there is no sweep here, or it is of another version.
+            DataError: `sweep.json` is damaged.
         """
         try:
             plan: dict[str, Any] = json.loads((self.place / "sweep.json").read_bytes())
@@ -83,7 +84,7 @@ class SweepFolder:
         return plan, settings
 
     def _others(self) -> str:
-        """What may have been meant in its place."""
+        """Names of sweeps in the same storage, for the message."""
         storage = self.place.parent
         there = [name for name in storage.names() if (storage / name / "sweep.json").is_file()]
         if not there:
@@ -96,13 +97,13 @@ class SweepFolder:
         self._record(record.number).write_bytes(json.dumps(asdict(record), indent=1).encode())
 
     def begin(self, number: int, values: Mapping[str, object]) -> Record:
-        """A trial begins."""
+        """Record that a trial begins."""
         record = Record(number, dict(values), started=time.time())
         self.write(record)
         return record
 
     def end(self, number: int, state: State, reason: str, seconds: float) -> None:
-        """Record how a trial has ended, or an attempt at it."""
+        """Record how a trial, or an attempt at it, ended."""
         record = self.read(number)
         self.write(replace(record, state=state, reason=reason, seconds=round(record.seconds + seconds, 1)))
 
@@ -111,7 +112,7 @@ class SweepFolder:
         return Record(**json.loads(self._record(number).read_bytes()))
 
     def records(self) -> list[Record]:
-        """All trials, in order."""
+        """Records of all trials, by number."""
         names = (self.place / "records").names()
         return [self.read(int(name.partition(".")[0])) for name in names if re.fullmatch(r"\d+\.json", name)]
 
@@ -119,15 +120,15 @@ class SweepFolder:
         return self.place / "records" / f"{number:03d}.json"
 
     def run_of(self, number: int) -> str:
-        """Name of a trial's run: its newest one, where it went on from another trial's checkpoint."""
+        """Name of a trial's run; if it took over checkpoints of other trials, that of its newest run."""
         return run_name(number, max(self.attempts(number), default=0))
 
     def attempts(self, number: int) -> list[int]:
-        """Runs of a trial that are there: 0, and one more for each checkpoint of another trial that it took over."""
+        """Numbers of a trial's runs: 0, and one more for each checkpoint of another trial that it took over."""
         found = [re.fullmatch(rf"{number:03d}(?:\.(\d+))?", name) for name in self.trials.names()]
         return sorted(int(match[1] or 0) for match in found if match)
 
 
 def run_name(number: int, attempt: int) -> str:
-    """`007`, `007.1`, ..."""
+    """Name of a run: `007`, `007.1`, ..."""
     return f"{number:03d}" + (f".{attempt}" if attempt else "")

@@ -1,7 +1,7 @@
-"""Gives back what a trial that died held.
+"""Frees the resources that trials which died still hold.
 
-Ray keeps the placement group of a worker group as long as the job lives, also when the actor that made it is gone; by
-itself Ray Train removes it only where the dashboard runs and can be reached.
+Ray keeps the placement group of a worker group as long as the job lives, even when the actor that created it is gone;
+Ray Train itself removes it only if the dashboard runs and can be reached.
 """
 
 import ray
@@ -22,7 +22,7 @@ def left_groups() -> list[PlacementGroup]:
 
 
 def give_back() -> int:
-    """Remove them; how many there were."""
+    """Remove the placement groups of dead actors; return how many there were."""
     groups = left_groups()
     for group in groups:
         remove_placement_group(group)

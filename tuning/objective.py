@@ -1,4 +1,4 @@
-"""What trials are compared by: an accuracy of the probe, or a number that runs log; pure."""
+"""What trials are compared by: an accuracy of the probe, or a metric that runs log; pure."""
 
 import difflib
 import math
@@ -16,35 +16,35 @@ Mode = Literal["max", "min"]
 LOGGED: Mapping[str, Mode | None] = {
     name: BETTER.get(name) for name in METRICS if name.islower() and name != "data/bad_images"
 }
-"""What every run logs of its training, and the better end of it, where that can be said. Names with capitals stand for
-many; bad images are the data's."""
+"""Metrics that every run logs of its training, and which end is the better one, where that is known. Names with
+capitals stand for many metrics; bad images say something about the data only."""
 KEY = "objective"
-"""Of the objective in what a trial tells Tune."""
+"""Key of the objective's value in what a trial reports to Tune."""
 IMAGES = "images"
-"""How far it is, there."""
+"""Key of the images shown so far, in the same report."""
 AT = "at"
-"""Images at which the value is compared, there: equal for trials whose steps are of different sizes."""
+"""Key of the images at which the value is compared: the same number whatever a trial's batch size is."""
 PARTS = 9
-"""Parts of a run after each of which trials can be compared: those after which ASHA cuts are among them."""
+"""Number of parts of a run; trials are compared after each. ASHA cuts at the end of some of them."""
 REDUCTION = 3
-"""Of so many trials one goes on, after a ninth and after a third of the run (Li et al., 2018: 3 or 4)."""
+"""One trial in this many continues after a ninth, and after a third of the run (Li et al., 2018: 3 or 4)."""
 
 
 def marks(total_images: int) -> tuple[int, ...]:
-    """Images at which trials can be compared: after each ninth of a run, the last of them at its end."""
+    """Images at which trials are compared: after each ninth of a run, up to its end."""
     every = max(1, total_images // PARTS)
     return (*(every * part for part in range(1, PARTS) if every * part < total_images), total_images)
 
 
 def rungs(total_images: int) -> tuple[int, ...]:
-    """Those of the marks after which ASHA cuts, and the end: 1/9, 1/3 and all of the run."""
+    """The marks at which ASHA cuts trials, and the end: 1/9, 1/3 and all of the run."""
     every = max(1, total_images // PARTS)
     return (*(at for at in (every, REDUCTION * every) if at < total_images), total_images)
 
 
 @dataclass(frozen=True)
 class Objective:
-    """A metric and its better end.
+    """A metric, and which end of it is the better one.
 
     Attributes:
         from_probe: whether the probe measures it on checkpoints.
@@ -58,11 +58,11 @@ class Objective:
         return self.metric.startswith("probe/")
 
     def better(self, one: float, other: float) -> bool:
-        """Whether one value is better than another; nothing is better than a number."""
+        """Whether one value is better than another; NaN is never better or worse."""
         return one > other if self.mode == "max" else one < other
 
     def show(self, value: float | None) -> str:
-        """For people."""
+        """The value as shown to users; "" for None."""
         if value is None:
             return ""
         return f"{100 * value:.2f} %" if self.from_probe else f"{value:.4g}"
@@ -73,12 +73,12 @@ def parse_objective(given: str, mode: str, tasks: list[str], schedule: str) -> O
 
     Args:
         given: `probe`, or the name of a metric.
-        mode: `max`, `min`, or "" where it goes without saying.
+        mode: `max`, `min`, or "" if the metric says which is better.
         tasks: names of the probe's tasks, the first of which counts.
-        schedule: of the trials' steps; one metric is that of one schedule only.
+        schedule: the schedule of the trials' steps; one metric exists only with one of them.
 
     Raises:
-        SettingsError: nobody logs it, or it does not go without saying which end is better.
+        SettingsError: runs do not log the metric, or it is not known which end of it is better.
     """
     if given == "probe" or given.startswith("probe/"):
         metric = probe_metric(tasks[0]) if given == "probe" and tasks else given
@@ -102,7 +102,7 @@ def parse_objective(given: str, mode: str, tasks: list[str], schedule: str) -> O
 
 
 def _close(given: str) -> str:
-    """What was meant, by a name's last part too."""
+    """A hint at the metric that was probably meant, also by the last part of its name."""
     short = {name.partition("/")[2]: name for name in LOGGED}
     close = difflib.get_close_matches(given, LOGGED, n=1) or [
         short[name] for name in difflib.get_close_matches(given.rpartition("/")[2], short, n=1)
@@ -115,8 +115,8 @@ class Value:
     """A value of the objective.
 
     Attributes:
-        at: images at which it is compared with values of other trials: one of the marks.
-        images: of what it was found of: the first step at or after the mark, or the first point.
+        at: images at which it is compared with other trials: one of the marks.
+        images: images at which it was measured: the first step, or the first logged point, at or after the mark.
     """
 
     at: int
@@ -125,24 +125,24 @@ class Value:
 
 
 class Reports:
-    """Makes values of the objective from the numbers of a run, in the order in which these come.
+    """Turns what a run logs, in the order in which it is logged, into values of the objective.
 
-    An accuracy is one as it is, where its checkpoint is that of a mark. Of a number that is logged again and again it
-    is the mean since the mark before.
+    An accuracy counts as it is, if its checkpoint is that of a mark. A metric that is logged again and again counts
+    with its mean since the previous mark.
     """
 
     def __init__(self, objective: Objective, at: Sequence[int], batch_size: int) -> None:
         """
         Args:
             at: the marks, in order.
-            batch_size: of the run.
+            batch_size: batch size of the run.
         """
         self._objective, self._at, self._batch_size = objective, at, batch_size
         self._values: list[float] = []
         self._last = 0
 
     def add(self, images: int, values: Mapping[str, float | None]) -> Iterator[Value]:
-        """The values that are known by now."""
+        """Take what was logged at some number of images; yield the values that are known by now."""
         value = values.get(self._objective.metric)
         known = value is not None and math.isfinite(value)
         if self._objective.from_probe:
@@ -163,7 +163,7 @@ class Reports:
 
 
 def first_at(objective: Objective, settings: Settings) -> int:
-    """Images by which a run has logged a number for the first time, and after which it does so again."""
+    """Images from one point at which a run logs the metric to the next, or from its start to the first."""
     monitoring = settings.monitoring
     points = monitoring.steps * settings.optimization.batch_size
     if objective.metric == "samples/drift":
@@ -172,13 +172,13 @@ def first_at(objective: Objective, settings: Settings) -> int:
 
 
 def require_values(objective: Objective, settings: Settings, total_images: int) -> None:
-    """See that trials will log the objective before each mark at which they are compared.
+    """Check that trials will log the objective before each mark at which they are compared.
 
     Args:
-        settings: of the trial with the largest batches.
+        settings: settings of the trial that logs least often.
 
     Raises:
-        SettingsError: they will not, with what to give.
+        SettingsError: they will not; the message says what to give.
     """
     if objective.from_probe:
         return

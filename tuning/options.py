@@ -34,13 +34,13 @@ arg = tyro.conf.arg
 
 Kind = Literal["none", "asha", "pbt"]
 PROBES: Mapping[str, str] = {"cifar32": "cifar10", "imagenet32": "cifar10", "svhn32": "svhn"}
-"""The probe task of trials of a preset, unless another one is given."""
+"""Probe task of the trials by preset, unless another one is given."""
 TRIALS = 10
-"""Of a sweep that is no grid, where nothing is said."""
+"""Number of trials of a sweep that is not a grid, unless it is given."""
 FREE_ON_RESUME = ("trials", "at_once", "budget_minutes", "budget_hours")
 """Options that may be given together with --resume."""
 FIXED = ("search", "searcher", "scheduler", "objective", "mode")
-"""Options, beside the settings, that make a sweep what it is."""
+"""Options, besides the settings, that must be the same when a sweep is resumed."""
 _OF_THE_CALL = frozenset(
     {"settings", "notes", "resume", "report", "trust_code", "dry_run", "config", "length_of", "starts_or_resumes"}
 )
@@ -98,11 +98,11 @@ class SweepOptions:
 
     @property
     def folder(self) -> SweepFolder:
-        """Of the sweep."""
+        """The sweep's folder."""
         return SweepFolder(place(self.settings.storage) / self.settings.name)
 
     def plan(self) -> dict[str, Any]:
-        """What is written down of them, as JSON."""
+        """The options as they are recorded in `sweep.json`."""
         return {
             name: value
             for name, value in ((item.name, getattr(self, item.name)) for item in fields(self))
@@ -115,7 +115,7 @@ def parse(arguments: Sequence[str]) -> SweepOptions:
 
     Raises:
         SettingsError: an option is unknown, of a wrong type, or impossible.
-        CheckpointError: there is no sweep to resume, or what is given would make it another one.
+        CheckpointError: there is no sweep to resume, or the options are not those that it was started with.
     """
     arguments = spread(with_bare_resume(arguments))
     given = look_ahead(arguments, "--preset", "--config", "--resume", "--report", "--storage", "--name")
@@ -144,7 +144,7 @@ def parse(arguments: Sequence[str]) -> SweepOptions:
 
 
 def _new(options: SweepOptions, given: argparse.Namespace, arguments: Sequence[str]) -> SweepOptions:
-    """Options of a sweep that starts, with its name and what it has by default."""
+    """Options of a new sweep, with its name and defaults filled in."""
     require_trust(not_given(options.settings, arguments), options.trust_code, options.config)
     settings, notes = name_run(options.settings, given, "sweep")
     options = replace(options, notes=notes)
@@ -164,7 +164,7 @@ def _new(options: SweepOptions, given: argparse.Namespace, arguments: Sequence[s
 
 
 def _named(text: str, settings: Settings) -> Settings:
-    """Settings with name and storage of a sweep that is named by its name in the storage, or by its folder."""
+    """Settings with the name and storage of a sweep that is given by its name in the storage, or by its folder."""
     bare = text.rstrip("/")
     if "/" not in bare:
         return replace(settings, name=bare)
@@ -172,7 +172,7 @@ def _named(text: str, settings: Settings) -> Settings:
 
 
 def _counted(options: SweepOptions) -> SweepOptions:
-    """The options with a number of trials; raises `SettingsError` where a grid has no such number."""
+    """The options with the number of trials filled in; raises `SettingsError` if a grid has fewer."""
     if options.searcher != "grid":
         return replace(options, trials=options.trials or TRIALS)
     space = parse_space(options.search, options.settings)
@@ -187,26 +187,26 @@ def _shows_rooms(settings: Settings) -> bool:
 
 
 def _saved(options: SweepOptions, arguments: Sequence[str]) -> SweepOptions:
-    """Options of a sweep that is there, with those that may be others now."""
+    """Options of an existing sweep, with those of the command line that may change."""
     flags = {text.partition("=")[0].lstrip("-").replace("-", "_") for text in arguments if text.startswith("--")}
     allowed = {"resume", "report", "storage", "trust_code", "dry_run", *FREE_ON_RESUME}
     if flags - allowed:
         raise SettingsError(
-            f"--{min(flags - allowed).replace('_', '-')} cannot be given with a sweep that is there, which has its "
-            f"own: leave it out; only {', '.join('--' + name.replace('_', '-') for name in FREE_ON_RESUME)} can"
+            f"--{min(flags - allowed).replace('_', '-')} cannot be given for a sweep that exists, which keeps its own: "
+            f"leave it out; only {', '.join('--' + name.replace('_', '-') for name in FREE_ON_RESUME)} can"
         )
     return _restored(options, flags)
 
 
 def _same(options: SweepOptions, arguments: Sequence[str]) -> SweepOptions:
-    """Options of a sweep that is there, from a command line that would start the same one.
+    """Options of an existing sweep, from a command line that would start the same one.
 
     Raises:
-        CheckpointError: it would start another one.
+        CheckpointError: it would start a different one.
     """
     plan, text = options.folder.read_plan()
     saved = from_yaml(text, str(options.folder.place / "settings.yaml"))
-    # The length that follows from the data is known only once that is indexed.
+    # A length that follows from the data is known only once the data is indexed.
     ours = replace(options.settings, name=saved.name, storage=saved.storage)
     if options.length_of:
         ours = replace(ours, images=saved.images, epochs=saved.epochs)
@@ -229,7 +229,7 @@ def _text(value: object) -> str:
 
 
 def _restored(options: SweepOptions, flags: set[str]) -> SweepOptions:
-    """Options as the sweep's folder has them, but for those among the flags that may be others now."""
+    """Options as recorded in the sweep's folder, except for those given as flags that may change."""
     plan, settings = options.folder.read_plan()
     plan = {name: value for name, value in plan.items() if name in {item.name for item in fields(SweepOptions)}}
     now = {name: getattr(options, name) for name in FREE_ON_RESUME if name in flags}

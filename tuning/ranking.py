@@ -1,9 +1,9 @@
-"""Which trial is the best, where most were cut early: pure.
+"""Which trial is the best when most were cut early: pure.
 
-Values are compared only where they are of equally many images. Trials that went further stand in front, as they do in
-successive halving (Jamieson and Talwalkar, 2016) and in Optuna's account of pruned trials; of those that went equally
-far the one with the better value does. So a trial that was cut early never beats a longer one by a value of fewer
-images; where it was ahead of it at equally many, `remarks` says so.
+Values are compared only after the same number of images. Trials that went further rank first, as they do in successive
+halving (Jamieson and Talwalkar, 2016) and in how Optuna treats pruned trials; among those that went equally far, the
+one with the better value. So a trial that was cut early never beats a longer one by a value after fewer images; if it
+was ahead of it after the same number, `remarks` says so.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,21 +12,21 @@ from dataclasses import dataclass
 from tuning.objective import Objective
 
 REMARKS = 3
-"""Trials that are named as having been ahead of the best, at most."""
+"""How many trials that were ahead of the best one are named at most."""
 
 ValuesByTrial = Mapping[int, Mapping[int, float]]
-"""Of each trial, by number, its values by the images at which they are compared."""
+"""Values of the objective by the images at which they are compared, for each trial by its number."""
 
 
 @dataclass(frozen=True)
 class Placed:
-    """A trial's place.
+    """A trial's place in the ranking.
 
     Attributes:
-        number: of the trial.
+        number: number of the trial.
         rank: 1 is the best; equal ones share a rank.
         at: images at which it is compared: the most at which it has a value.
-        value: that one.
+        value: its value there.
     """
 
     number: int
@@ -36,7 +36,7 @@ class Placed:
 
 
 def ranking(values_by_trial: ValuesByTrial, objective: Objective) -> list[Placed]:
-    """The trials that have a value, the best first; of equal ones the one with the lower number."""
+    """The trials that have a value, best first; among equal ones, the lower number first."""
     sign = -1 if objective.mode == "max" else 1
     last = {number: max(values) for number, values in values_by_trial.items() if values}
     order = sorted(last, key=lambda number: (-last[number], sign * values_by_trial[number][last[number]], number))
@@ -49,7 +49,7 @@ def ranking(values_by_trial: ValuesByTrial, objective: Objective) -> list[Placed
 
 
 def remarks(values_by_trial: ValuesByTrial, objective: Objective) -> list[str]:
-    """What has to be said of the best trial: which others are level with it, and which were ahead of it once."""
+    """Lines about the best trial: which others tie with it, and which were ahead of it before they were cut."""
     placed = ranking(values_by_trial, objective)
     if not placed:
         return []
@@ -76,9 +76,9 @@ def remarks(values_by_trial: ValuesByTrial, objective: Objective) -> list[str]:
 
 
 def shared_marks(values_by_trial: ValuesByTrial) -> list[int]:
-    """Images at which trials can be shown side by side: the most that all have a value at, and the most that any has.
+    """Images at which trials can be shown side by side: the most at which all have a value, and the most any reached.
 
-    One number where they are the same, none where no trial has a value.
+    One number if the two are the same, none if no trial has a value.
     """
     every: Sequence[Mapping[int, float]] = [values for values in values_by_trial.values() if values]
     if not every:

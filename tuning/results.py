@@ -1,4 +1,4 @@
-"""What a sweep has come to, from its folder alone: `results.csv`, `best.yaml`, and what TensorBoard shows of it."""
+"""The results of a sweep, from its folder alone: `results.csv`, `best.yaml`, and the table in TensorBoard."""
 
 import csv
 import io
@@ -25,23 +25,24 @@ from tuning.table import Entry
 from tuning.trial import values_of
 
 HPARAMS = "events.out.tfevents.000000.hparams"
-"""In a run's `tensorboard/`: before the files of its attempts, by name."""
+"""Event file in a run's `tensorboard/`; its name sorts before those of the attempts."""
 COMPARED_AT = "compared at images"
-"""A column of TensorBoard's table."""
+"""A column in TensorBoard's table of hyperparameters."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """A trial.
+    """The result of a trial.
 
     Attributes:
+        entry: the trial as the table shows it.
         run: name of its newest run.
-        updates: of the generator, and of the discriminator.
-        rank: among all trials, see `ranking`; None: it has no value.
-        bounds: of its values, where they are accuracies, by the images at which these are compared.
+        updates: numbers of updates of the generator and of the discriminator.
+        rank: rank among all trials, see `ranking`; None: it has no value.
+        bounds: confidence intervals of its values, if they are accuracies, by the images at which they are compared.
         value_images: images at which its last value was measured; 0: it has none.
-        checkpoint: that its last value was measured on; empty for a logged metric.
-        worker_hours: of all its workers, from their starts.
+        checkpoint: checkpoint on which its last value was measured; empty for a logged metric.
+        worker_hours: hours of all its workers, counted from their starts.
     """
 
     entry: Entry
@@ -55,19 +56,19 @@ class Result:
 
     @property
     def age(self) -> int | None:
-        """Images that the trial has gone on for since what its value is of."""
+        """Images for which the trial went on after its last value was measured."""
         return None if self.entry.value is None else self.entry.images - self.value_images
 
 
 def read_results(folder: SweepFolder, objective: Objective, at: Sequence[int]) -> list[Result]:
-    """All trials of a sweep, in order; `at`: images after which they are compared."""
+    """The results of all trials of a sweep, by number; `at`: images at which they are compared."""
     results = [_read(folder, record, objective, at) for record in folder.records()]
     ranks = {placed.number: placed.rank for placed in ranking(values_by_trial(results), objective)}
     return [replace(result, rank=ranks.get(result.entry.number)) for result in results]
 
 
 def values_by_trial(results: Sequence[Result]) -> dict[int, dict[int, float]]:
-    """Values of trials, for `ranking`."""
+    """Values of the objective of each trial, as `ranking` takes them."""
     return {result.entry.number: result.entry.objective_values for result in results}
 
 
@@ -117,14 +118,14 @@ def _read(folder: SweepFolder, record: Record, objective: Objective, at: Sequenc
 
 
 def _speed(points: Sequence[Point]) -> float:
-    """Images/s over points that stand for equally many images each; 0 where there are none."""
+    """Mean speed in images/s, over points that each stand for the same number of images; 0 if there are none."""
     speeds = [point["values"].get("speed/images_per_second") for point in points]
     known = [speed for speed in speeds if speed]
     return len(known) / sum(1 / speed for speed in known) if known else 0.0
 
 
 def as_csv(results: Sequence[Result]) -> str:
-    """A line a trial, with everything that is known of it; the columns' names say their units."""
+    """All that is known of each trial, one per line; the names of the columns give their units."""
     text = io.StringIO()
     names = list(results[0].entry.values) if results else []
     writer = csv.writer(text, lineterminator="\n")
@@ -180,7 +181,7 @@ def as_csv(results: Sequence[Result]) -> str:
 
 
 def best_settings(folder: SweepFolder, result: Result, base: Settings) -> Settings:
-    """Settings of a trial, as those of a run of its own in the storage of the sweep."""
+    """Settings that train a trial again, as a run of its own in the storage of the sweep."""
     text = (folder.trials / result.run / "settings.yaml").read_bytes().decode()
     settings = from_yaml(text, str(folder.trials / result.run / "settings.yaml"))
     return replace(
@@ -199,7 +200,7 @@ def best_settings(folder: SweepFolder, result: Result, base: Settings) -> Settin
 
 
 def _from_anywhere(addresses: str) -> str:
-    """Addresses, or NAME=ADDRESS, joined by commas, with those that lead somewhere from this folder made absolute."""
+    """Comma-separated addresses, or NAME=ADDRESS, with those that exist relative to this folder made absolute."""
 
     def absolute(text: str) -> str:
         name, equals, address = text.rpartition("=")
@@ -213,21 +214,21 @@ def _from_anywhere(addresses: str) -> str:
 
 
 def write_results(folder: SweepFolder, results: Sequence[Result], base: Settings, objective: Objective) -> None:
-    """Write `results.csv`, `best.yaml` and what TensorBoard shows beside the curves of each run."""
+    """Write `results.csv`, `best.yaml`, and for each run what TensorBoard shows beside its curves."""
     (folder.place / "results.csv").write_bytes(as_csv(results).encode())
     best = best_of(results)
     if best is not None:
         (folder.place / "best.yaml").write_bytes(to_yaml(best_settings(folder, best, base)).encode())
     for result in results:
         if (folder.trials / result.run / "settings.yaml").is_file():
-            # TensorBoard shows the newest value of each run, so that a column has to say of how many images it is.
+            # TensorBoard shows the newest value of each run, so a column has to say after how many images it is.
             values = _plain(result.entry.values) | {COMPARED_AT: result.entry.at}
             where = folder.trials / result.run / "tensorboard" / HPARAMS
             where.write_bytes(event_file.hparams_file(values, [objective.metric]))
 
 
 def best_of(results: Sequence[Result]) -> Result | None:
-    """The best trial by `ranking`; of equal ones the first."""
+    """The best trial by `ranking`; among equal ones, the first."""
     return min(
         (result for result in results if result.rank is not None),
         key=lambda result: (result.rank or 0, result.entry.number),

@@ -1,4 +1,4 @@
-"""Which trials go on: all to their end, fewer and fewer (ASHA), or a population that copies its best ones (PBT)."""
+"""Which trials continue: all to their end, fewer and fewer (ASHA), or a population that copies its best ones (PBT)."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -23,16 +23,16 @@ from tuning.options import Kind
 from tuning.space import Space
 
 CHANGEABLE = ("lr", "beta1", "beta2", "eps", "weight_decay")
-"""Settings of the optimization that can change in mid-run: networks, batches and their order stay as they are."""
+"""Optimizer settings that can change in the middle of a run: networks, batches and their order stay the same."""
 
 
 def require_changeable(space: Space) -> None:
-    """See that a population can change the settings of a space; raises `SettingsError`."""
+    """Check that population-based training can change these settings; raises `SettingsError`."""
     allowed = [f"optimization.{name}" for name in CHANGEABLE]
     for name in space:
         if name not in allowed:
             raise SettingsError(
-                f"--search {name} cannot change in mid-run, as --scheduler pbt would have it: search only "
+                f"--search {name} cannot change in the middle of a run, which --scheduler pbt needs: search only "
                 f"{', '.join(allowed)}, or use --scheduler asha"
             )
 
@@ -40,7 +40,7 @@ def require_changeable(space: Space) -> None:
 def make_scheduler(
     kind: Kind, mode: Mode, total_images: int, space: Space, seed: int, *, all_at_once: bool = False
 ) -> TrialScheduler:
-    """Tune's scheduler of that kind; `all_at_once`: whether there is room for all trials."""
+    """Tune's scheduler of this kind; `all_at_once`: whether all trials run at the same time."""
     if kind == "asha":
         halving = Halving(
             time_attr=AT,
@@ -71,32 +71,32 @@ def make_scheduler(
 
 
 class Halving(AsyncHyperBandScheduler):  # type: ignore[misc]
-    """Tune's, but a value that is of more images than a rung's never stands for a trial at that rung.
+    """Tune's ASHA, except that a value after more images than those of a rung never counts at that rung.
 
     Attributes:
-        rungs: images after which trials are cut, and the end.
+        rungs: images at which trials are cut, and the end.
     """
 
     rungs: Sequence[int] = ()
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
-        """Tune's."""
+        """Let Tune decide at the rungs only."""
         if result.get(AT) not in self.rungs:
             return str(TrialScheduler.CONTINUE)
         return str(super().on_trial_result(tune_controller, trial, result))
 
     def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
-        """Tune's."""
+        """Count the last value of a trial only if it is that of a rung."""
         super().on_trial_complete(tune_controller, trial, result if result.get(AT) in self.rungs else {})
 
 
 class Population(PopulationBasedTraining):  # type: ignore[misc]
-    """Tune's, for trials whose first values come from a `Searcher`: Tune itself takes only its own for that.
+    """Tune's PBT, for trials whose first values come from a `Searcher`, which Tune's own does not allow.
 
-    It compares trials where they have values at equally many images; Tune's takes the last value of each.
+    It compares trials after the same number of images; Tune's compares the last value of each.
 
     Attributes:
-        all_at_once: whether there is room for all trials.
+        all_at_once: whether all trials run at the same time.
     """
 
     all_at_once = False
@@ -104,15 +104,15 @@ class Population(PopulationBasedTraining):  # type: ignore[misc]
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._objective_values: dict[Trial, dict[int, float]] = {}
-        """Of each trial its values by the images at which they are compared, since it last took another's weights."""
+        """Values of each trial by the images at which they are compared, since it last copied another trial."""
         self._reporting: Trial | None = None
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
-        """Tune's."""
+        """Add a trial whatever its searcher is."""
         super().on_trial_add(SimpleNamespace(search_alg=None), trial)
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
-        """Tune's, but where all trials run at once none has to make room for one that is waiting to go on."""
+        """As Tune's, except that no trial is paused for others if all run at the same time."""
         if KEY in result:
             self._objective_values.setdefault(trial, {})[result[AT]] = self._metric_op * result[KEY]
         self._reporting = trial
@@ -120,9 +120,9 @@ class Population(PopulationBasedTraining):  # type: ignore[misc]
         return TrialScheduler.CONTINUE if self.all_at_once and decision == TrialScheduler.PAUSE else decision
 
     def _quantiles(self) -> tuple[list[Trial], list[Trial]]:
-        """Tune's: the worst trials and the best ones, where the one that tells news and others have values.
+        """The worst and the best trials, compared where both the one that reports and others have values.
 
-        One that is alone there, as the first to come is, may be the best as far as anybody knows.
+        A trial that is the only one with a value there, as the first one is, counts as one of the best.
         """
         mine = self._objective_values.get(self._reporting, {}) if self._reporting else {}
         there = {trial: values for trial, values in self._objective_values.items() if not trial.is_finished()}
@@ -135,7 +135,7 @@ class Population(PopulationBasedTraining):  # type: ignore[misc]
         return [trial for trial in order[:number] if there[trial][at] < there[best[0]][at]], best
 
     def _exploit(self, tune_controller: Any, trial: Trial, trial_to_clone: Trial) -> None:
-        """Tune's."""
+        """Copy another trial; values from before do not count for the copy."""
         super()._exploit(tune_controller, trial, trial_to_clone)
         self._objective_values[trial] = {}
 
@@ -145,15 +145,15 @@ def _draw(values: Any, random: np.random.Generator) -> object:
 
 
 def _keep_within(space: Space, config: dict[str, Any]) -> dict[str, Any]:
-    """A value that was made larger or smaller stays among those that are searched."""
+    """Bring values that were perturbed back into the range that is searched."""
     return config | {name: values.nearest(config[name]) for name, values in space.items()}
 
 
 def recall(scheduler: TrialScheduler, ended: Sequence[Sequence[Value]]) -> None:
-    """Let a new scheduler know what trials of an earlier call of the sweep had come to.
+    """Tell a new scheduler the results of trials from earlier calls of the sweep.
 
     Args:
-        ended: of each trial its values of the objective, in order.
+        ended: values of the objective of each trial, in order.
     """
     if not isinstance(scheduler, AsyncHyperBandScheduler):
         return
@@ -165,15 +165,15 @@ def recall(scheduler: TrialScheduler, ended: Sequence[Sequence[Value]]) -> None:
 
 
 class Stopper(tune.Stopper):  # type: ignore[misc]
-    """Tells Tune whether all trials are to end, by asking `stops` some times a second."""
+    """Tells Tune whether to end all trials; it asks `stops` several times a second."""
 
     def __init__(self, stops: Callable[[], bool]) -> None:
         self._stops = stops
 
     def __call__(self, trial_id: str, result: Mapping[str, Any]) -> bool:
-        """Tune's: no result ends a single trial."""
+        """Never end a single trial because of its result."""
         return False
 
     def stop_all(self) -> bool:
-        """Tune's."""
+        """Whether to end all trials now."""
         return self._stops()

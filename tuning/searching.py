@@ -1,4 +1,4 @@
-"""Where the values of trials come from: drawn, proposed by Optuna, or a grid; and how Tune is given them.
+"""Where the values of trials come from: drawn at random, proposed by Optuna, or a grid; and how Tune gets them.
 
 The first trial has the values that the settings have without a sweep.
 """
@@ -16,23 +16,23 @@ from tuning.objective import AT, KEY, Mode
 from tuning.space import Numbers, Space
 
 NUMBER = "number"
-"""Of a trial, among its values in Tune."""
+"""Key of a trial's number in its configuration in Tune."""
 
 
 class Chooser(Protocol):
     """Chooses values of trials."""
 
     def choose(self, number: int) -> dict[str, object]:
-        """Values of a trial."""
+        """Values for the trial of this number."""
         ...
 
     def tell(self, number: int, values: Mapping[str, object], objective_values: Mapping[int, float]) -> None:
-        """How a trial ended: its values of the objective by the images at which they are compared."""
+        """Take in how a trial ended: its values of the objective by the images at which they are compared."""
         ...
 
 
 class RandomChooser:
-    """Each trial's values are drawn by the seed and its number alone."""
+    """Each trial's values depend on the seed and its number alone."""
 
     def __init__(self, space: Space, seed: int) -> None:
         self._space, self._seed = space, seed
@@ -43,11 +43,11 @@ class RandomChooser:
         return {name: values.draw(random) for name, values in self._space.items()}
 
     def tell(self, number: int, values: Mapping[str, object], objective_values: Mapping[int, float]) -> None:
-        """Nothing is learned."""
+        """Do nothing: values do not depend on results."""
 
 
 class GridChooser:
-    """Each trial has a combination of its own."""
+    """Each trial has its own combination of values."""
 
     def __init__(self, combinations: Sequence[Mapping[str, object]]) -> None:
         self._combinations = combinations
@@ -57,18 +57,18 @@ class GridChooser:
         return dict(self._combinations[number])
 
     def tell(self, number: int, values: Mapping[str, object], objective_values: Mapping[int, float]) -> None:
-        """Nothing is learned."""
+        """Do nothing: values do not depend on results."""
 
 
 class OptunaChooser:
-    """Optuna's tree-structured Parzen estimator; trials that run count as bad ones, so that it looks elsewhere.
+    """Optuna's tree-structured Parzen estimator; running trials count as bad ones, so that it looks elsewhere.
 
-    A trial that was cut early is one that was pruned: Optuna takes those for worse than whole ones, and compares them
-    with each other by how far they came, and then by their values there.
+    Trials that were cut early count as pruned: Optuna takes them for worse than complete ones, and compares them with
+    each other by how far they went, and then by their values there.
     """
 
     def __init__(self, space: Space, seed: int, mode: Mode, total_images: int) -> None:
-        """Raises `SettingsError` where Optuna is not installed."""
+        """Raises `SettingsError` if Optuna is not installed."""
         require_optuna()
         import optuna
 
@@ -86,7 +86,7 @@ class OptunaChooser:
         return dict(trial.params)
 
     def tell(self, number: int, values: Mapping[str, object], objective_values: Mapping[int, float]) -> None:
-        """See `Chooser`; also of trials that it did not choose, if their values are among those searched."""
+        """See `Chooser`; also takes trials that it did not choose, if their values are in the search space."""
         trial = self._optuna_trials.pop(number, None)
         states = self._optuna.trial.TrialState
         whole = objective_values.get(self._total)
@@ -116,7 +116,7 @@ class OptunaChooser:
 
 
 def require_optuna() -> None:
-    """See that Optuna is installed; raises `SettingsError`."""
+    """Raise `SettingsError` if Optuna is not installed."""
     try:
         import optuna  # noqa: F401
     except ImportError as error:
@@ -127,9 +127,9 @@ def require_optuna() -> None:
 
 
 class Suggestions(Searcher):  # type: ignore[misc]
-    """Gives Tune trials: first those that an earlier call of the sweep has left unfinished, then new ones.
+    """Gives trials to Tune: first those that an earlier call of the sweep left unfinished, then new ones.
 
-    A trial is on record before Tune knows of it, so that none is lost with the driver.
+    A trial is recorded before Tune learns of it, so that none is lost with the driver.
     """
 
     def __init__(
@@ -144,8 +144,8 @@ class Suggestions(Searcher):  # type: ignore[misc]
         """
         Args:
             first: values of trial 0.
-            unfinished: trials that are to go on.
-            new: numbers of trials that are to begin.
+            unfinished: trials to continue.
+            new: numbers of trials to begin.
         """
         super().__init__(metric=KEY, mode=mode)
         self._folder, self._chooser, self._first = folder, chooser, first
@@ -154,7 +154,7 @@ class Suggestions(Searcher):  # type: ignore[misc]
         self._objective_values: defaultdict[str, dict[int, float]] = defaultdict(dict)
 
     def suggest(self, trial_id: str) -> dict[str, object] | Literal["FINISHED"]:
-        """Values of the next trial, and its number."""
+        """The next trial's number and values."""
         if self._unfinished:
             record = self._unfinished.pop(0)
         elif self._new:
@@ -167,12 +167,12 @@ class Suggestions(Searcher):  # type: ignore[misc]
         return {NUMBER: record.number, **record.values}
 
     def on_trial_result(self, trial_id: str, result: Mapping[str, Any]) -> None:
-        """Take in a value."""
+        """Take in a value of the objective."""
         if KEY in result:
             self._objective_values[trial_id][int(result[AT])] = float(result[KEY])
 
     def on_trial_complete(self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False) -> None:
-        """Learn from a trial's end."""
+        """Tell the searcher how a trial ended."""
         record = self._records.pop(trial_id)
         if result is not None:
             self.on_trial_result(trial_id, result)
@@ -180,7 +180,7 @@ class Suggestions(Searcher):  # type: ignore[misc]
         self._chooser.tell(record.number, record.values, {} if error else objective_values)
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing: the folder's records are what a resume goes on from."""
+        """Save nothing: a resume starts from the records in the sweep's folder."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Nothing, see `save`."""
+        """Restore nothing, see `save`."""

@@ -16,16 +16,16 @@ from dcgan_dist.settings import Settings
 from dcgan_dist.training.launch import open_tasks
 
 POLL_S = 0.5
-"""Between two looks whether a trial still wants the result."""
+"""Seconds between two checks whether a trial still wants the result."""
 
 
 class _EvaluationActor:
-    """Owns the pool. If it dies, it is restarted with a new pool, and pending requests are done then."""
+    """Owns the pool. If it dies, it is restarted with a new pool, which then serves the pending requests."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
-    # Not in `__init__`: of what that raises a caller sees no more than Ray's report of it.
+    # Not in `__init__`: callers would see what that raises only in Ray's report.
     @cached_property
     def _pool(self) -> Pool:
         probe = self._settings.probe
@@ -40,22 +40,22 @@ class _EvaluationActor:
         return self._pool.held_resources()
 
     def compute(self, job: ProbeJob) -> dict[str, Any]:
-        """See `CheckpointEvaluator.compute`; a result that exists already is only read."""
+        """See `CheckpointEvaluator.compute`; a result that exists already is read, not computed again."""
         return job.read() or self._evaluator.compute(job)
 
 
 class SharedEvaluation:
-    """A trial's handle to it: a `CheckpointEvaluator` that can be sent to any process."""
+    """A trial's handle to the evaluation actor: a `CheckpointEvaluator` that can be sent to any process."""
 
     def __init__(self, actor: ActorHandle) -> None:
         self._actor = actor
 
     @classmethod
     def start(cls, settings: Settings) -> Self:
-        """Start the pool; it holds what it needs when this returns.
+        """Start the pool; when this returns, it holds the resources that it needs.
 
         Args:
-            settings: of the trials; folders of tasks are absolute, since another machine may have to find them.
+            settings: settings of the trials; folders of tasks are absolute, since other machines have to find them.
 
         Raises:
             ClusterError: there is no room for it.
@@ -66,7 +66,7 @@ class SharedEvaluation:
         return cls(actor)
 
     def compute(self, job: ProbeJob, go_on: Callable[[], None]) -> dict[str, Any]:
-        """See `CheckpointEvaluator`. A trial that no longer wants the result does not wait for it."""
+        """See `CheckpointEvaluator`. A trial that no longer wants the result stops waiting for it."""
         reference = self._actor.compute.remote(job)
         while not ray.wait([reference], timeout=POLL_S)[0]:
             go_on()
@@ -78,7 +78,7 @@ def _get(reference: "ray.ObjectRef[Any]") -> Any:
     try:
         return ray.get(reference)
     except RayTaskError as error:
-        # Ray's own error shows the traceback in the place of its text.
+        # Ray's own error shows a traceback instead of the message.
         if isinstance(error.cause, DcganDistError):
             raise error.cause from error
         raise

@@ -1,4 +1,4 @@
-"""What a sweep searches: settings by name, each with the values that it may take; pure."""
+"""What a sweep searches: settings by name, each with the values that it may have; pure."""
 
 import difflib
 import itertools
@@ -17,30 +17,30 @@ from dcgan_dist.settings import Settings, flatten, replaced
 
 FORMS = "uniform(LOW,HIGH), loguniform(LOW,HIGH), integer(LOW,HIGH) or choice(A,B,...)"
 FIXED = ("name", "storage", "images", "epochs", "minutes", "on_collapse", "workers.address", "data.cpus", "probe.")
-"""Settings that are the same in all trials: a sweep could not compare them otherwise, or sets them itself."""
+"""Settings that cannot be searched: trials could not be compared otherwise, or the sweep sets them itself."""
 SHORT = {"workers": "workers.number", "data": "data.path"}
-"""Short names on the command line that are not the last part of the dotted one."""
+"""Short names on the command line that are not the last part of the dotted name."""
 
 
 class Values(Protocol):
-    """The values that a setting may take."""
+    """The values that a setting may have in a sweep."""
 
     def draw(self, random: np.random.Generator) -> object:
-        """One of them."""
+        """Draw one of the values."""
         ...
 
     def nearest(self, value: object) -> object:
-        """The one that is nearest to a value that may be none of them."""
+        """The nearest of the values to any value."""
         ...
 
     def holds(self, value: object) -> bool:
-        """Whether a value is one of them."""
+        """Whether a value is among them."""
         ...
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """Numbers from `low` to `high`, both among them, equally likely by their size or, if `log`, by their logarithm."""
+    """Numbers from `low` to `high`, both included, drawn uniformly or, if `log`, uniformly in their logarithm."""
 
     low: float
     high: float
@@ -68,7 +68,7 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Choice:
-    """Some values, equally likely."""
+    """A list of values, which are equally likely."""
 
     values: tuple[object, ...]
 
@@ -86,17 +86,18 @@ class Choice:
 
 
 Space = Mapping[str, Values]
-"""By dotted name."""
+"""Values of the settings that are searched, by dotted name."""
 
 
 def parse_space(texts: Sequence[str], base: Settings) -> dict[str, Values]:
-    """A space from `NAME=FORM` texts, see `FORMS`.
+    """Parse a search space from `NAME=FORM` texts, see `FORMS`.
 
     Args:
-        base: settings that the others are as in.
+        texts: one for each setting that is searched.
+        base: settings of the sweep, which trials share otherwise.
 
     Raises:
-        SettingsError: a name is no setting, or one that cannot be searched; a range is empty; a value is impossible.
+        SettingsError: a name is not a setting, or not one that can be searched; a range is empty; a value is invalid.
     """
     space: dict[str, Values] = {}
     for text in texts:
@@ -111,10 +112,10 @@ def parse_space(texts: Sequence[str], base: Settings) -> dict[str, Values]:
 
 
 def full_name(given: str, base: Settings) -> str:
-    """The dotted name of a setting that may be searched, from that or from a short one.
+    """The dotted name of a setting that can be searched, from its dotted or short name.
 
     Raises:
-        SettingsError: there is none, there are several, or it cannot be searched.
+        SettingsError: there is no such setting, there are several, or it cannot be searched.
     """
     known = list(flatten(base))
     plain = given.replace("-", "_")
@@ -151,7 +152,7 @@ def _parse_values(name: str, form: str, base: Settings) -> Values:
         raise SettingsError(f"--search {name}={form} needs a low end above 0: a logarithm goes no further")
     now = flatten(base)[name]
     if isinstance(now, bool | str):
-        raise SettingsError(f"--search {name}={form} is a range, but {name} is no number: write choice(A,B,...)")
+        raise SettingsError(f"--search {name}={form} is a range, but {name} is not a number: write choice(A,B,...)")
     whole = kind == "integer"
     if whole and (low, high) != (int(low), int(high)):
         raise SettingsError(f"--search {name}={form} needs whole numbers")
@@ -165,7 +166,7 @@ def _choice(name: str, form: str, parts: Sequence[str], base: Settings) -> Choic
         raise SettingsError(f"--search {name}={form} has an empty value: write choice(A,B,...)")
     values = []
     for part in parts:
-        # Passed through the settings, a value is of their type: 1e-4 is text to YAML.
+        # The settings convert a value to the type of the setting: to YAML, 1e-4 is text.
         values.append(flatten(check_values({name: yaml.safe_load(part)}, base))[name])
     if len(set(values)) < len(values):
         raise SettingsError(f"--search {name}={form} names a value twice")
@@ -173,10 +174,10 @@ def _choice(name: str, form: str, parts: Sequence[str], base: Settings) -> Choic
 
 
 def check_values(values: Mapping[str, object], base: Settings) -> Settings:
-    """The settings of a trial.
+    """The settings of a trial with these values.
 
     Raises:
-        SettingsError: they are impossible, also together.
+        SettingsError: a value is invalid, or the values contradict each other.
     """
     return replaced(base, values, "--search")
 
@@ -188,10 +189,10 @@ def defaults(space: Space, base: Settings) -> dict[str, object]:
 
 
 def grid(space: Space, first: Mapping[str, object]) -> list[dict[str, object]]:
-    """Every combination of values; those of the first trial stand in front, also where they are none of them.
+    """Every combination of values; the first trial's comes first, even if it is not one of them.
 
     Raises:
-        SettingsError: a setting may take any value of a range.
+        SettingsError: a setting has a range, not a list of values.
     """
     choices = []
     for name, values in space.items():
@@ -205,17 +206,17 @@ def grid(space: Space, first: Mapping[str, object]) -> list[dict[str, object]]:
 
 
 def describe(values: Mapping[str, object]) -> str:
-    """For people: `lr 0.0002, beta1 0.5`."""
+    """The values as shown to users: `lr 0.0002, beta1 0.5`."""
     return ", ".join(f"{short_name(name)} {show(value)}" for name, value in values.items())
 
 
 def short_name(name: str) -> str:
-    """Last part of a dotted name."""
+    """The last part of a dotted name."""
     return name.rpartition(".")[2]
 
 
 def show(value: object) -> str:
-    """A value with as many digits as people read."""
+    """A value with few digits."""
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
@@ -227,7 +228,7 @@ def _is_number(text: str) -> bool:
 
 
 def as_text(space: Space) -> dict[str, str]:
-    """The space in the words of the command line, for the record."""
+    """The space as it would be written on the command line."""
     return {name: _text(values) for name, values in space.items()}
 
 

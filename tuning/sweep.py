@@ -55,12 +55,12 @@ if TYPE_CHECKING:
 # As in `dcgan_dist.training.launch`, what imports Ray is imported by functions: its environment has to be set first.
 
 TUNE_ENVIRONMENT = {
-    # The board alone writes to the terminal, and runs write their own curves.
+    # Only the board writes to the terminal, and runs write their own curves.
     "RAY_AIR_NEW_OUTPUT": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    # Most of what a trial tells is how far it is, without a value of the objective.
+    # Most reports of a trial only say how far it is, without a value of the objective.
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
-    # Signals are answered here, and what a resume needs is in the sweep's folder.
+    # Signals are handled here, and all that a resume needs is in the sweep's folder.
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_GLOBAL_CHECKPOINT_S": "86400",
     "TUNE_WARN_THRESHOLD_S": "10",
@@ -107,10 +107,10 @@ class Sweep:
     """One call of the command."""
 
     def __init__(self, options: SweepOptions) -> None:
-        """See that what is asked for is possible; nothing is written and nothing is started.
+        """Check that the sweep is possible; nothing is written and nothing is started.
 
         Raises:
-            DcganDistError: it is not, with what to do.
+            DcganDistError: it is not; the message says what to do.
         """
         from dcgan_dist.data.dataset import find_shards
         from dcgan_dist.training.launch import open_tasks
@@ -145,10 +145,10 @@ class Sweep:
         )
         if self.objective.from_probe and settings.checkpoints.images:
             raise SettingsError(
-                f"checkpoints.images is {settings.checkpoints.images} but a sweep that is compared by the probe has "
-                "checkpoints after each ninth of a run, which all trials are compared at: give --checkpoints.images 0"
+                f"checkpoints.images is {settings.checkpoints.images} but a sweep whose objective is the probe writes "
+                "checkpoints after each ninth of a run, where trials are compared: give --checkpoints.images 0"
             )
-        # The embedded data set and indexes of foreign ones are kept in the storage of the trials, once for all.
+        # The built-in data set and indexes of other shards are kept in the storage of the trials, once for all of them.
         self.base = self._base(settings, ",".join(str(task) for task in named))
         require_trackers(self.base)
         self.code = self._import_code()
@@ -166,14 +166,14 @@ class Sweep:
             self.local_cpus = local_cpus(self.largest, self.at_once, actors)
 
     def _taken(self) -> SettingsError:
-        """The sweep is to be a new one, but there is something of its name."""
+        """The error for a new sweep whose name is taken."""
         name = self.options.settings.name
         return SettingsError(
             f"name is {name} but {self.folder.place} exists: resume it with --resume {name}, or choose another name"
         )
 
     def _base(self, settings: Settings, tasks: str) -> Settings:
-        """Settings that all trials share; `tasks` of the probe with their folders."""
+        """Settings that all trials share; `tasks`: the probe's tasks with their folders."""
         threads = settings.workers.threads or max(1, int(settings.workers.cpus))
         return replace(
             settings,
@@ -185,7 +185,7 @@ class Sweep:
         )
 
     def _import_code(self) -> Code:
-        """Networks and losses of the user's own that trials may have, tried."""
+        """Import and check the user's own networks and losses that trials may have."""
         code: dict[str, Callable[..., Any]] = {}
         for settings in self._variants():
             if self.resumed:
@@ -196,7 +196,7 @@ class Sweep:
         return code
 
     def _variants(self) -> list[Settings]:
-        """Settings that differ in networks and loss, as trials may."""
+        """Settings for every combination of networks and loss that trials may have."""
         choices = {name: value for name, value in self.space.items() if name in CODE_SETTINGS}
         values = [value.values for value in choices.values() if isinstance(value, Choice)]
         return [
@@ -205,15 +205,15 @@ class Sweep:
         ]
 
     def _largest(self) -> Settings:
-        """Settings of a trial that takes as much of the cluster as any can."""
+        """Settings of the trial that takes the most of the cluster."""
         return self._most("workers.number", "workers.cpus")
 
     def _slowest(self) -> Settings:
-        """Settings of a trial that logs as seldom as any can."""
+        """Settings of the trial that logs least often."""
         return self._most("optimization.batch_size", "monitoring.steps", "monitoring.measure_images")
 
     def _most(self, *names: str) -> Settings:
-        """Settings with the largest values of these that are searched."""
+        """Settings with the largest value of each of these, if it is searched."""
         most: dict[str, object] = {}
         for name in names:
             values = self.space.get(name)
@@ -224,7 +224,7 @@ class Sweep:
         return replaced(self.base, most, "--search")
 
     def preflight(self) -> None:
-        """Say what the cluster has and what the sweep takes of it; raises `ClusterError` where that is too much."""
+        """Print what the cluster has and what the sweep takes of it; raises `ClusterError` if that is too much."""
         from dcgan_dist.training.launch import doubts
 
         options, probe = self.options, self.base.probe
@@ -252,10 +252,10 @@ class Sweep:
             print(f"warning: {sentence}", flush=True)
 
     def open_data(self) -> None:
-        """Index the data, or draw it; settle how long trials are.
+        """Index the data, or draw it, and determine the length of the trials.
 
         Raises:
-            SettingsError: they are too short for what they are compared by.
+            SettingsError: trials are too short for the objective.
         """
         from dcgan_dist.data.dataset import open_run_index
         from dcgan_dist.monitoring.sinks.terminal import Progress
@@ -264,11 +264,11 @@ class Sweep:
         self.settle_length(len(self.index), self.index.image_size, self.facts.store_bytes)
 
     def rehearse(self) -> None:
-        """Say how long trials are; nothing is written.
+        """Print how long trials are; nothing is written.
 
         Raises:
             DataError: the shards cannot be read.
-            SettingsError: trials are too short for what they are compared by.
+            SettingsError: trials are too short for the objective.
         """
         from dcgan_dist.data.dataset import count_images
 
@@ -278,16 +278,16 @@ class Sweep:
     def settle_length(
         self, data_images: int, image_size: int | None, store_bytes: float | None, *, exact: bool = True
     ) -> None:
-        """Say how long each trial is and what all of them should be warned of, once for the sweep.
+        """Print how long each trial is, and the warnings that hold for all trials, once for the sweep.
 
         Args:
-            data_images: of the data set.
-            image_size: height and width of its pictures, where it is known.
-            store_bytes: object store of the smallest node, where it is known.
-            exact: whether the number is more than a guess from the largest shard.
+            data_images: images of the data set.
+            image_size: height and width of its images in pixels, if known.
+            store_bytes: bytes of the smallest node's object store, if known.
+            exact: whether `data_images` was counted, not estimated from the largest shard.
 
         Raises:
-            SettingsError: trials are too short for what they are compared by.
+            SettingsError: trials are too short for the objective.
         """
         options = self.options
         settings, self.total = fit_length(options.settings, options.length_of, data_images)
@@ -295,21 +295,21 @@ class Sweep:
         self.base = replace(self.base, images=settings.images, epochs=settings.epochs)
         guess = "" if exact else ", if the other shards are like the largest"
         print(f"each trial: {describe_length(settings.optimization, self.total, data_images)}{guess}", flush=True)
-        # Of those that differ, the largest batch makes the fewest updates of so many images.
+        # With the largest batch a trial makes the fewest updates.
         fewest = self._most("optimization.batch_size")
         for sentence in warnings(fewest, data_images, self.total, image_size, store_bytes):
             print(f"warning: each trial: {sentence}", flush=True)
         require_values(self.objective, self._slowest(), self.total)
 
     def run(self, *, claimed: bool = False) -> int:
-        """Run trials until there are enough of them, or until a budget or a signal ends the sweep.
+        """Run trials until all have ended, or until a budget or a signal ends the sweep.
 
         Args:
-            claimed: whether the caller is the sole driver of the sweep already.
+            claimed: whether the caller is already the sole driver of the sweep.
 
         Raises:
-            CheckpointError: another command runs them.
-            SettingsError: another one has begun a sweep of that name.
+            CheckpointError: another command is running this sweep.
+            SettingsError: another command has started a sweep of that name.
         """
         with nullcontext() if claimed else sole_driver(self.folder.place):
             if not self.resumed and self.folder.is_begun():
@@ -335,7 +335,7 @@ class Sweep:
             evaluated_at if self.objective.from_probe else (),
         )
         carry_code()
-        # Also of one that is resumed: it may be given more trials.
+        # Also when it is resumed: it may have more trials now.
         found = {"total_images": total, "compared": asdict(self.objective)}
         self.folder.write_plan(self.options.plan() | found, to_yaml(settings))
         running = Running(self.options, self.folder, self.space, self.objective, base, at, shared, self.at_once)
@@ -345,7 +345,7 @@ class Sweep:
         return self._ending(running, valued)
 
     def _pictures(self, index: Index, total: int, progress: Any) -> "CachedPictures | None":
-        """The data, decoded once for all trials, where it fits into memory and is the same for all of them."""
+        """The data, decoded once for all trials, if it fits into memory and is the same for all of them."""
         from dcgan_dist.data.streaming.cache import cache_pictures, is_cached
         from dcgan_dist.training.launch import open_pictures
 
@@ -357,9 +357,10 @@ class Sweep:
         return cache_pictures(open_pictures(index, self.base), progress)
 
     def report(self) -> bool:
-        """Write tables and figures from what lies in the folder, and show the one and name the others.
+        """Write tables and figures from what is in the folder, print the table, and say where the rest is.
 
-        Returns whether any trial has a value of the objective.
+        Returns:
+            whether any trial has a value of the objective.
         """
         from tuning.figures import draw
         from tuning.ranking import remarks
@@ -391,7 +392,7 @@ class Sweep:
         return best is not None
 
     def _ending(self, running: Any, valued: bool) -> int:
-        """The command's status, with what is still to do."""
+        """The exit status of the command; prints how to resume, if there is anything to resume."""
         entries = running.entries
         failed = entries.count("failed")
         if running.stopped_by is not None or running.over:
@@ -407,7 +408,7 @@ class Sweep:
 
 
 def _absolute(path: str) -> str:
-    """A data address that means the same to drivers of trials, which are elsewhere."""
+    """A data address that is valid for drivers of trials too, which work in other folders."""
     if path == EMBEDDED:
         return path
     return ",".join(str(place(part)) for part in split_addresses(path))
@@ -415,13 +416,13 @@ def _absolute(path: str) -> str:
 
 @contextmanager
 def _on_signals(stop: Callable[[int], None]) -> Iterator[None]:
-    """Answer SIGINT and SIGTERM within the block: the first asks for checkpoints, the second ends the process."""
-    given: list[int] = []
+    """Handle SIGINT and SIGTERM within the block: the first asks for checkpoints, the second ends the process."""
+    received: list[int] = []
 
     def answer(number: int, frame: FrameType | None) -> None:
-        if given:
+        if received:
             raise KeyboardInterrupt
-        given.append(number)
+        received.append(number)
         stop(number)
 
     before = {number: signal.signal(number, answer) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -1,4 +1,4 @@
-"""What a person sees of a sweep: a table that is drawn again on a terminal, lines in a job's log."""
+"""What users see of a sweep: a table that is redrawn on a terminal, or lines in a job's log."""
 
 import math
 import os
@@ -15,11 +15,11 @@ from tuning.ranking import ranking
 from tuning.space import describe, short_name, show
 
 LINE_S = 30.0
-"""Between two lines of a log that say how far the sweep is."""
+"""Seconds between two lines of a log that say how far the sweep is."""
 DRAW_S = 1.0
-"""Between two drawings of a table."""
+"""Seconds between two drawings of the table."""
 BEST = 5
-"""Trials that have ended and are shown while others run."""
+"""How many of the trials that have ended are shown while others run."""
 
 
 @dataclass
@@ -31,25 +31,25 @@ class Entry:
     state: State = "unfinished"
     images: int = 0
     objective_values: dict[int, float] = field(default_factory=dict)
-    """Its values of the objective, by the images at which they are compared."""
+    """Values of the objective, by the images at which they are compared."""
     speed: float = 0.0
     seconds: float = 0.0
     reason: str = ""
 
     @property
     def at(self) -> int:
-        """Images at which its value is compared; 0: it has none."""
+        """Images at which the trial is compared: the most at which it has a value; 0: it has none."""
         return max(self.objective_values, default=0)
 
     @property
     def value(self) -> float | None:
-        """That at the most images."""
+        """The value of the objective there; None: it has none."""
         return self.objective_values.get(self.at)
 
 
 @dataclass
 class Entries:
-    """All trials, with what is known of them."""
+    """All trials of a sweep."""
 
     objective: Objective
     total_images: int
@@ -57,16 +57,16 @@ class Entries:
     by_number: dict[int, Entry] = field(default_factory=dict)
 
     def best(self) -> Entry | None:
-        """The best one by `ranking`, of equal ones the first."""
+        """The best trial by `ranking`; among equal ones, the first."""
         return next(iter(self.ranked()), None)
 
     def ranked(self) -> list[Entry]:
-        """Those with a value, the best first."""
+        """The trials that have a value, best first."""
         values = {number: entry.objective_values for number, entry in self.by_number.items()}
         return [self.by_number[placed.number] for placed in ranking(values, self.objective)]
 
     def count(self, state: State) -> int:
-        """How many are in a state."""
+        """How many trials are in a state."""
         return sum(entry.state == state for entry in self.by_number.values())
 
 
@@ -83,7 +83,7 @@ def summary(entries: Entries, elapsed_s: float) -> str:
 
 
 def rows(entries: Sequence[Entry], objective: Objective, total_images: int) -> list[str]:
-    """A table with a line a trial, and a head."""
+    """A table with a header and one line per trial."""
     if not entries:
         return []
     names = list(entries[0].values)
@@ -125,7 +125,7 @@ def rows(entries: Sequence[Entry], objective: Objective, total_images: int) -> l
 
 
 class Board:
-    """Shows a sweep on a stream."""
+    """Shows a sweep on a terminal, or in a log."""
 
     def __init__(self, stream: TextIO, entries: Entries, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream, self._entries, self._clock = stream, entries, clock
@@ -135,13 +135,13 @@ class Board:
         self._last = -math.inf
 
     def say(self, text: str) -> None:
-        """One line that stays."""
+        """Print a line that stays."""
         self._wipe()
         print(printable(text, self._stream), file=self._stream, flush=True)
         self._last = -math.inf if self._live else self._last
 
     def tick(self) -> None:
-        """Draw the table again, or write a line, where it is time."""
+        """Redraw the table, or write a line, if it is time."""
         now = self._clock()
         if now - self._last < (DRAW_S if self._live else LINE_S):
             return
@@ -160,7 +160,7 @@ class Board:
         self._drawn = len(lines)
 
     def close(self) -> None:
-        """Nothing but lines from now on."""
+        """Remove the table; only lines are printed from now on."""
         self._wipe()
 
     def _shown(self, room: int) -> list[str]:

@@ -1,7 +1,7 @@
 """A trial, as Tune sees it: an actor that drives a training run.
 
-Tune calls `train` again and again, and between two calls may ask for a checkpoint, or for the end. So `step` waits for
-news of the run no longer than a second or two.
+Tune calls `train` again and again, and between two calls may ask for a checkpoint, or end the trial. So `step` waits no
+longer than a second for news of the run.
 """
 
 import json
@@ -26,11 +26,11 @@ from tuning.searching import NUMBER
 from tuning.trial_run import Driving
 
 NEWS_S = 1.0
-"""How long a step waits for news."""
+"""Seconds that a step waits for news of the run."""
 DONOR = "donor.json"
-"""In what a trial saves for others: whose checkpoint it is."""
+"""File in a checkpoint for Tune: which trial and run it was copied from."""
 BRANCH = "branch.json"
-"""In a run that went on from another trial's checkpoint: which one."""
+"""File in a run that started from another trial's checkpoint: which one."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,10 @@ class Shared:
     """What all trials have in common.
 
     Attributes:
-        base: settings of every trial, but for those that are searched.
-        at: images after which trials are compared; the last of them is the length of one that is not cut short.
+        folder: the sweep's folder.
+        base: settings of every trial, except for those that are searched.
+        objective: what trials are compared by.
+        at: images at which trials are compared; the last of them is the length of a trial that is not cut.
         from_sweep: what the sweep provides: the evaluation pool, and the data if it fits into memory.
     """
 
@@ -54,7 +56,7 @@ class Trial(tune.Trainable):  # type: ignore[misc]
     """Drives the run of one trial."""
 
     def setup(self, config: dict[str, Any], shared: Shared) -> None:
-        """Tune's beginning; the run itself begins with the first step, when it is known what it goes on from."""
+        """Called by Tune first; the run begins with the first step, when it is known what it continues from."""
         self._shared = shared
         # Not the number in `config`, which a population copies from one trial to another with the values.
         self._number = int(self.trial_name)
@@ -63,7 +65,7 @@ class Trial(tune.Trainable):  # type: ignore[misc]
         set_driver_environment(shared.base.workers.wait_s)
 
     def step(self) -> dict[str, Any]:
-        """News of the run."""
+        """Wait a moment for news of the run, and report it."""
         if self._driving is None:
             self._driving = self._begin()
         return self._driving.take(NEWS_S)
@@ -76,7 +78,7 @@ class Trial(tune.Trainable):  # type: ignore[misc]
         donor = {"trial": self._number, "run": run.name, "checkpoint": ""}
         for name in sorted(there, key=lambda name: (name in evaluated, name), reverse=True):
             copy = Place(str(Path(checkpoint_dir).absolute())) / "checkpoints" / name
-            with suppress(MissingFile):  # it is being pushed out by newer ones
+            with suppress(MissingFile):  # it is being deleted, since there are newer ones
                 for file, _ in (run / "checkpoints" / name).files():
                     (copy / file.name).write_bytes(file.read_bytes())
                 donor["checkpoint"] = name
@@ -84,7 +86,7 @@ class Trial(tune.Trainable):  # type: ignore[misc]
         (Path(checkpoint_dir) / DONOR).write_text(json.dumps(donor))
 
     def load_checkpoint(self, checkpoint: str) -> None:
-        """Go on from a checkpoint: one of its own is there already, one of another trial begins a new run."""
+        """Continue from a checkpoint: the trial's own is in its run already; another trial's begins a new run."""
         donor: dict[str, Any] = json.loads((Path(checkpoint) / DONOR).read_text())
         if donor["trial"] == self._number or not donor["checkpoint"]:
             return
@@ -98,14 +100,14 @@ class Trial(tune.Trainable):  # type: ignore[misc]
         found = load_checkpoint(place(checkpoint), donor["checkpoint"])
         settings = self._settings(run.name)
         write_checkpoint(run, found.state, settings, step=found.step, attempt=0, kept=True)
-        # What it says of the data and of their sequence holds for whoever goes on from that checkpoint.
+        # The data and its sequence are the same for a run that continues from that checkpoint.
         with suppress(MissingFile):
             (run / "run.json").write_bytes((folder.trials / donor["run"] / "run.json").read_bytes())
         (run / BRANCH).write_bytes(json.dumps(branch, indent=1).encode())
         (run / "settings.yaml").write_bytes(to_yaml(settings).encode())
 
     def cleanup(self) -> None:
-        """Tune's end: the run leaves a checkpoint, and its workers."""
+        """Called by Tune last: the run writes a checkpoint and releases its workers."""
         if self._driving is not None:
             self._driving.stop()
 
@@ -122,7 +124,7 @@ class Trial(tune.Trainable):  # type: ignore[misc]
         goes_on = (run / "settings.yaml").is_file()
         settings = self._settings(run.name)
         if goes_on:
-            # A driver that was lost between a change of values and the run that has them leaves the run before it.
+            # If a driver was lost after its values had changed but before their run began, this is the run before that.
             theirs = flatten(from_yaml((run / "settings.yaml").read_bytes().decode(), str(run / "settings.yaml")))
             settings = replaced(settings, {name: theirs[name] for name in self._values}, str(run))
         options = TrainOptions(resume=run.name if goes_on else "", settings=settings)
@@ -131,7 +133,7 @@ class Trial(tune.Trainable):  # type: ignore[misc]
 
 
 def values_of(run: Place, objective: Objective, at: Sequence[int]) -> list[Value]:
-    """Values of the objective that a run has come to, in the order of the images; `at`: the marks."""
+    """Values of the objective that a run has reached, in order; `at`: the marks."""
     lines = read_points(run)
     batch_size = lines[-1]["images"] // lines[-1]["step"] if lines else 1
     reports = Reports(objective, at, batch_size)

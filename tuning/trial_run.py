@@ -1,4 +1,4 @@
-"""A trial's run, driven by a thread: the real training job, whose metrics are reported as they come."""
+"""A trial's run: the real training job, driven by a thread, which reports metrics as they come."""
 
 import threading
 import time
@@ -14,11 +14,11 @@ from tuning.folder import State
 from tuning.objective import AT, IMAGES, KEY, Objective, Reports, Value
 
 END_S = 60.0
-"""How long a run may take to leave a checkpoint and its workers, once it is to end."""
+"""Seconds that a run may take to write a checkpoint and release its workers, once it is asked to end."""
 
 
 class Driving:
-    """Drives a run until its end or until `stop`. `take` its reports."""
+    """Drives a run until it ends or `stop` is called; `take` returns its reports."""
 
     def __init__(
         self,
@@ -30,8 +30,11 @@ class Driving:
     ) -> None:
         """
         Args:
-            at: images after which it is compared with others; the last of them is its length.
-            before: values of the objective that an earlier attempt at the run has found.
+            options: options of the run.
+            shared: what the sweep provides to all trials.
+            objective: what trials are compared by.
+            at: images at which trials are compared; the last of them is the length of the run.
+            before: values of the objective from an earlier attempt at the run.
         """
         self._options, self._shared = options, shared
         self._reports, self._total = Reports(objective, at, options.settings.optimization.batch_size), at[-1]
@@ -49,13 +52,13 @@ class Driving:
 
     @property
     def seconds(self) -> float:
-        """Since it began."""
+        """Seconds since this attempt at the run began."""
         return time.monotonic() - self._began
 
     def take(self, wait_s: float) -> dict[str, Any]:
-        """The next report: images, and the objective where there is a new value; the last one is `done`.
+        """The next report: images, and the objective if there is a new value; the last one is marked `done`.
 
-        Without any for `wait_s` it says how far the run is. Raises what the run was ended by, where that is a defect.
+        If none comes for `wait_s` seconds, one that says how far the run is. If a defect ended the run, raises it.
         """
         try:
             report = self._queue.get(timeout=wait_s)
@@ -66,7 +69,7 @@ class Driving:
         return {**report, "speed": self._speed, "seconds": self.seconds}
 
     def stop(self) -> None:
-        """End it with a checkpoint; waits for that."""
+        """End the run with a checkpoint, and wait for that."""
         self._stopped = True
         if self._launch is not None:
             self._launch.stop()
@@ -95,7 +98,7 @@ class Driving:
         return {IMAGES: self._images, **self._final, "done": True, "state": state, "reason": reason}
 
     def _report(self, value: Value) -> None:
-        """Report a value; that of the whole run with its end, so that no scheduler cuts what is done."""
+        """Report a value; that of the whole run comes with its end, so that no scheduler cuts a run that is done."""
         report = {IMAGES: value.images, AT: value.at, KEY: value.value}
         if value.at < self._total:
             self._queue.put(report)
@@ -103,7 +106,7 @@ class Driving:
             self._final = report
 
     def _on_scalars(self, images: int, values: Mapping[str, float]) -> None:
-        """From the run's monitor."""
+        """Called by the run's monitor."""
         if "speed/images_per_second" in values:
             self._images, self._speed = images, values["speed/images_per_second"]
         for value in self._reports.add(images, values):

@@ -1,4 +1,4 @@
-"""The trials of a sweep, as Tune runs them: what it is given, and what is done as trials come, tell news and end."""
+"""The trials of a sweep, as Tune runs them: what Tune is given, and what happens as trials begin, report and end."""
 
 import logging
 import sys
@@ -27,15 +27,15 @@ from tuning.table import Board, Entries, Entry
 from tuning.trial import Shared, Trial, values_of
 
 MAX_LOST = 3
-"""Times that a trial whose driver is lost, with its machine for example, goes on from its newest checkpoint."""
+"""How often a trial whose driver is lost, for example with its machine, is resumed from its newest checkpoint."""
 TUNE = "tune"
-"""Of the sweep's folder: what Tune writes, for as long as it runs."""
+"""Folder in the sweep's folder that Tune writes to while it runs."""
 LOOK_S = 2.0
-"""Between two looks for what trials that died have left."""
+"""Seconds between two checks for resources that dead trials still hold."""
 
 
 class Running:
-    """Runs them; `stop` ends all of them with checkpoints."""
+    """Runs the trials of a sweep; `stop` ends all of them with checkpoints."""
 
     def __init__(
         self,
@@ -55,22 +55,22 @@ class Running:
         self.board = Board(sys.stdout, self.entries)
         self.stopped_by: int | None = None
         self.over = ""
-        """Which budget has ended the sweep, if one has."""
+        """The budget that ended the sweep, as shown to users; "": none did."""
         self._reported = False
         self._began = time.monotonic()
         self._hours_before = 0.0
         self._now: defaultdict[int, float] = defaultdict(float)
-        """Seconds since the drivers of running trials began; those of drivers that each has had before."""
+        """Seconds since the drivers of running trials began; `_earlier`: those of the drivers they had before."""
         self._earlier: defaultdict[int, float] = defaultdict(float)
         self._before: dict[int, float] = {}
-        """Seconds of trials in earlier calls of the sweep."""
+        """Seconds that each trial took in earlier calls of the sweep."""
 
     def stop(self, number: int) -> None:
-        """End all trials with checkpoints, since that signal has come."""
+        """End all trials with checkpoints, because of this signal."""
         self.stopped_by = number
 
     def run(self) -> None:
-        """Until all trials have ended, or are to."""
+        """Run until all trials have ended, or a budget or signal ends them."""
         options, folder = self._options, self._folder
         known = read_results(folder, self._objective, self._at)
         records = folder.records()
@@ -101,7 +101,7 @@ class Running:
         )
         shared = Shared(folder, self._base, self._objective, self._at, self._shared)
         scratch = folder.place / TUNE
-        scratch.delete()  # what Tune has left before
+        scratch.delete()  # what an earlier call left
         store, path = folder.place.store
         tuner = tune.Tuner(
             tune.with_resources(
@@ -126,7 +126,7 @@ class Running:
                 verbose=0,
             ),
         )
-        # What it says of trials that fail is said here; the whole of it is in `tune/`.
+        # Failures are reported here, in one line each; Tune's full account of them is in `tune/`.
         logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
         warnings.filterwarnings("ignore", module="ray.tune")
         try:
@@ -137,7 +137,7 @@ class Running:
                 if entry.state == "running":
                     self._end(entry, "unfinished", "")
         if not self.entries.count("failed"):
-            scratch.delete()  # but for the tracebacks of trials that failed nobody needs it
+            scratch.delete()  # only the tracebacks of failed trials are worth keeping
 
     def _values(self, record: Record) -> list[Value]:
         run = self._folder.trials / self._folder.run_of(record.number)
@@ -177,7 +177,7 @@ class Running:
             self.board.say(text)
 
     def _hours(self) -> float:
-        """That workers have taken, in all calls of the sweep."""
+        """Hours of all workers, in all calls of the sweep."""
         now = sum(
             (self._now[number] + self._earlier[number]) * self._workers(entry)
             for number, entry in self.entries.by_number.items()
@@ -190,7 +190,7 @@ class Running:
     # Called by `Watch`, in Tune's loop.
 
     def begins(self, number: int, values: Mapping[str, object]) -> None:
-        """A trial begins, or goes on."""
+        """A trial begins or continues."""
         entry = self.entries.by_number.get(number)
         if entry is None:
             entry = self.entries.by_number[number] = Entry(number, dict(values))
@@ -200,13 +200,13 @@ class Running:
         self._earlier[number] += self._now.pop(number, 0.0)
         entry.values, entry.state = dict(values), "running"
         if changed:
-            # Another run, which begins where its donor was.
+            # A new run, which begins at the checkpoint of another trial.
             entry.images, entry.objective_values = 0, {}
             self._folder.write(replace(self._folder.read(number), values=dict(values)))
         self.board.say(f"trial {number} {verb} {describe(values)}")
 
-    def hears(self, number: int, result: Mapping[str, Any]) -> None:
-        """A trial tells news."""
+    def reports(self, number: int, result: Mapping[str, Any]) -> None:
+        """A trial reports."""
         entry = self.entries.by_number[number]
         entry.images = max(entry.images, int(result[IMAGES]))
         entry.speed = result.get("speed") or entry.speed
@@ -220,14 +220,14 @@ class Running:
             )
 
     def ends(self, number: int, values: Mapping[str, object], state: State, reason: str) -> None:
-        """A trial has ended; also one that did not begin."""
+        """A trial has ended; it may not even have begun."""
         entry = self.entries.by_number.setdefault(number, Entry(number, values))
         self._end(entry, state, reason)
-        told = f": {reason}" if reason else ""
-        self.board.say(f"trial {number} is {state} at {entry.images:,} images{told}")
+        why = f": {reason}" if reason else ""
+        self.board.say(f"trial {number} is {state} at {entry.images:,} images{why}")
 
     def lost(self, number: int) -> None:
-        """A trial's driver was lost; Tune starts another one."""
+        """A trial's driver was lost; Tune starts a new one."""
         self.board.say(f"trial {number}: its driver was lost; it resumes from its newest checkpoint")
 
     def _end(self, entry: Entry, state: State, reason: str) -> None:
@@ -239,39 +239,39 @@ class Running:
 
 
 class Watch(tune.Callback):  # type: ignore[misc]
-    """Passes on what Tune tells."""
+    """Passes Tune's callbacks on to `Running`."""
 
     def __init__(self, running: Running) -> None:
         self._running = running
         self._looked = 0.0
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Tune's."""
+        """A trial was started, or resumed."""
         self._running.begins(_number(trial), _values(trial))
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
-        """Tune's."""
-        self._running.hears(_number(trial), result)
+        """A trial reported."""
+        self._running.reports(_number(trial), result)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Tune's: a trial said that it was done, or the scheduler cut it."""
+        """A trial said that it was done, or the scheduler cut it."""
         last = trial.last_result or {}
         self._running.ends(_number(trial), _values(trial), last.get("state", "cut"), last.get("reason", ""))
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Tune's."""
+        """A trial failed for good."""
         error = trial.get_error()
         reason = str(error).strip().splitlines()[-1] if error is not None else "its driver was lost again and again"
         self._running.ends(_number(trial), _values(trial), "failed", reason)
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Tune's."""
+        """A trial's driver was lost and will be replaced."""
         self._running.lost(_number(trial))
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
-        """Tune's, some times a second."""
+        """Called several times a second."""
         self._running.board.tick()
         if time.monotonic() - self._looked > LOOK_S:
             self._looked = time.monotonic()

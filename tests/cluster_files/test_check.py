@@ -38,7 +38,7 @@ def changed(name: str, before: str, after: str, folder: Path) -> Path:
         ("cluster.yaml", "max_workers: 14", "max_worker: 14", "max_worker"),
         ("cluster.yaml", "head_node_type: head", "head_node_type: heads", "head_node_type"),
         ("cluster.yaml", "region: us-west-2", "regoin: us-west-2", "provider.region is missing"),
-        ("cluster.yaml", "region: us-west-2", "regoin: us-west-2", "provider.regoin is nothing that aws knows"),
+        ("cluster.yaml", "region: us-west-2", "regoin: us-west-2", "provider.regoin is not known for aws"),
         (
             "cluster.yaml",
             "MarketType: spot",
@@ -54,7 +54,7 @@ def changed(name: str, before: str, after: str, folder: Path) -> Path:
         ("cluster/onprem.yaml", "  ~/.ray/auth_token: ~/.ray/auth_token\n", "", "has no ~/.ray/auth_token"),
         ("cluster/gcp.yaml", "machineType: n2-standard-4", "machinetype: n2-standard-4", "machinetype is not known"),
         ("cluster/gcp.yaml", "provisioningModel", "provisioning", "scheduling.provisioning is not known"),
-        ("cluster/azure.yaml", "priority: Spot", "prioritY: Spot", "prioritY is no parameter of Ray's template"),
+        ("cluster/azure.yaml", "priority: Spot", "prioritY: Spot", "prioritY is not a parameter of Ray's template"),
         (
             "cluster/azure.yaml",
             "osDiskSize: 200",
@@ -72,7 +72,7 @@ def changed(name: str, before: str, after: str, folder: Path) -> Path:
         ("cluster/kuberay/rayjob.yaml", "  backoffLimit: 0", "  backofflimit: 0", "'backofflimit' was unexpected"),
         ("cluster/Dockerfile", "USER ray", "USER root", "it runs as root"),
         ("cluster/slurm/train.sbatch", "\nfi\n", "\n", "unexpected end of file"),
-        ("cluster/aws/head-role.json", '"ec2:RunInstances"', '"ec2:*"', "ec2:* gives away more than is needed"),
+        ("cluster/aws/head-role.json", '"ec2:RunInstances"', '"ec2:*"', "ec2:* grants more than is needed"),
     ],
 )
 def test_what_is_wrong_is_named(
@@ -184,7 +184,7 @@ DEFINITION = {
     },
 }
 IN_A_CLUSTER = {"rayClusterSpec": {"headGroupSpec": group(), "workerGroupSpecs": [group("Disk")]}}
-NO_MEMORY = "a group has no /dev/shm in memory: Ray would keep images on a disk"
+NO_MEMORY = "a group has no /dev/shm in memory: Ray would keep images on disk"
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ def test_all_files_that_make_clusters_are_checked() -> None:
 def test_a_role_may_do_what_is_named_and_no_more(actions: str | list[str], told: list[str], tmp_path: Path) -> None:
     file = tmp_path / "role.json"
     file.write_text(json.dumps({"Statement": [{"Action": "ec2:RunInstances"}, {"Action": actions}]}))
-    wanted = [f"{file}: {action} gives away more than is needed: name the actions" for action in told]
+    wanted = [f"{file}: {action} grants more than is needed: name the actions" for action in told]
     assert problems_of(file, None) == wanted
     file.write_text("{}")
     assert problems_of(file, None) == []
@@ -252,4 +252,4 @@ def test_a_file_that_is_not_there_is_one_sentence(
 ) -> None:
     monkeypatch.setattr("sys.argv", ["check.py", str(tmp_path / "none.yaml")])
     assert cluster.check.main() == 2
-    assert capsys.readouterr().err.startswith(f"error: {tmp_path}/none.yaml is no file")
+    assert capsys.readouterr().err.startswith(f"error: {tmp_path}/none.yaml is not a file")

@@ -155,7 +155,7 @@ def test_it_waits_through_silence_and_says_so_once(capsys: pytest.CaptureFixture
         thread.join(10)
     assert 29 < found[0] < 31
     told = capsys.readouterr()
-    assert told.err.count("no notices can be read: HTTP Error 500") == 1
+    assert told.err.count("notices cannot be read: HTTP Error 500") == 1
     assert told.out == "notices can be read again\n"
 
 
@@ -186,9 +186,9 @@ def test_who_knows_already_tells_ray_and_waits_until_the_time_is_up(monkeypatch:
     began = time.monotonic()
     assert command(monkeypatch, "--now", "0.3") == 0
     assert 0.3 <= time.monotonic() - began < 2
-    assert ray.told == [(0.3, "it is ended")]
+    assert ray.told == [(0.3, "the node is shut down")]
     assert command(monkeypatch, "--now", "-1") == 0, "it is over, and Ray is told all the same"
-    assert ray.told[1:] == [(-1, "it is ended")]
+    assert ray.told[1:] == [(-1, "the node is shut down")]
 
 
 def test_a_notice_is_told_to_ray_as_soon_as_it_runs(
@@ -201,10 +201,10 @@ def test_a_notice_is_told_to_ray_as_soon_as_it_runs(
     assert ray.asked == 3
     ((seconds, message),) = ray.told
     assert 28 - LEFT_S < seconds <= 30 - LEFT_S - 2 * 0.1
-    assert message == "gcp takes it away"
+    assert message == "gcp takes the machine away"
     first, last = capsys.readouterr().out.splitlines()
-    assert first.endswith(" notice: this machine goes in 30 s")
-    assert last == "Ray knows"
+    assert first.endswith(" notice: this machine is taken away in 30 s")
+    assert last == "Ray drains the node"
 
 
 def test_a_machine_on_which_no_ray_starts_in_time_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -260,15 +260,15 @@ def test_ray_is_asked_to_drain_this_node_by_the_deadline(
         shutdown=lambda: asked.append("shutdown"),
     )
     monkeypatch.setattr(preemption_watch, "ray", ray)
-    with nullcontext() if accepted else pytest.raises(RuntimeError, match="not let the node go: it is the head"):
-        preemption_watch.drain(90, "gcp takes it away")
+    with nullcontext() if accepted else pytest.raises(RuntimeError, match="refuses to drain the node: it is the head"):
+        preemption_watch.drain(90, "gcp takes the machine away")
     joined, (*drained, deadline_ms), ended = asked
     assert joined == {"address": "auto", "log_to_driver": False, "configure_logging": False}
     assert drained == [
         "10.0.0.1:6379",
         "a1b2",
         DrainNodeReason.Value("DRAIN_NODE_REASON_PREEMPTION"),
-        "gcp takes it away",
+        "gcp takes the machine away",
     ]
     assert 85_000 < deadline_ms - 1000 * time.time() <= 90_000
     assert ended == "shutdown"

@@ -77,7 +77,7 @@ def test_there_is_no_room_for_all_trials_unless_somebody_says_so() -> None:
 
 def test_a_population_changes_only_what_can_change_in_mid_run() -> None:
     require_changeable(SPACE)
-    with pytest.raises(SettingsError, match=r"--search optimization\.batch_size cannot change in mid-run"):
+    with pytest.raises(SettingsError, match=r"--search optimization\.batch_size cannot change in the middle of a run"):
         require_changeable({**SPACE, "optimization.batch_size": Choice((32, 64))})
 
 

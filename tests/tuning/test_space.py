@@ -65,7 +65,7 @@ def test_chosen_values_have_the_types_of_their_settings() -> None:
         ("batch_size=choice(32,many)", "optimization.batch_size is 'many' but needs to be a whole number"),
         ("batch_size=choice()", "has an empty value"),
         ("batch_size=choice(32,32)", "names a value twice"),
-        ("structure=uniform(0,1)", "is a range, but networks.structure is no number"),
+        ("structure=uniform(0,1)", "is a range, but networks.structure is not a number"),
         ("batchsize=choice(2)", "--search batchsize is not a setting; did you mean batch_size?"),
         ("zzz=uniform(0,1)", "--search zzz is not a setting: see python -m dcgan_dist.train --help"),
         ("threads=integer(1,2)", "stands for workers.threads and probe.threads: give one of these names"),

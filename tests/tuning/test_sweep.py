@@ -268,7 +268,7 @@ def test_two_cpus_of_a_standing_cluster_are_enough_also_when_a_trial_loses_its_d
         ([*LR, "--trials=-1"], "trials is -1 but needs at least 0"),
         ([*LR, "--searcher=grid"], "searcher is grid but optimization.lr is a range"),
         (["--search", "lr=choice(1e-4,4e-4)", "--searcher=grid", "--trials=3"], "the grid has 2 combinations"),
-        (["--search", "batch_size=choice(32,64)", "--scheduler", "pbt"], "cannot change in mid-run"),
+        (["--search", "batch_size=choice(32,64)", "--scheduler", "pbt"], "cannot change in the middle of a run"),
         ([*LR, "--minutes", "3"], "give --images for the length of each trial, and --budget-minutes"),
         ([*LR, "--preset", "lsun64"], "objective is probe but the probe has no task"),
         ([*LR, "--probe", "mnist"], "task mnist needs its data"),
@@ -367,4 +367,4 @@ def test_a_sweep_that_is_there_is_not_overwritten_nor_changed(call: Any, tmp_pat
     assert "exists: resume it with --resume old, or choose another name" in errors
     status, _, errors = call(main, "--resume=old", "--lr=1e-3")
     assert status == 2
-    assert "--lr cannot be given with a sweep that is there" in errors
+    assert "--lr cannot be given for a sweep that exists" in errors

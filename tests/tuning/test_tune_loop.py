@@ -44,8 +44,8 @@ def test_news_and_ends_are_told_and_written_down(folder: SweepFolder, capsys: py
     sweep = make(folder)
     folder.begin(0, VALUES)
     sweep.begins(0, VALUES)
-    sweep.hears(0, {"images": 500, "speed": 100.0, "seconds": 5.0})
-    sweep.hears(0, {"images": 1_024, "at": 1_000, "objective": 0.5, "speed": 100.0, "seconds": 10.0})
+    sweep.reports(0, {"images": 500, "speed": 100.0, "seconds": 5.0})
+    sweep.reports(0, {"images": 1_024, "at": 1_000, "objective": 0.5, "speed": 100.0, "seconds": 10.0})
     sweep.ends(0, VALUES, "cut", "")
     assert capsys.readouterr().out.splitlines() == [
         "trial 0 begins: lr 0.0002",
@@ -63,9 +63,9 @@ def test_values_that_change_in_mid_run_are_on_record(folder: SweepFolder, capsys
     sweep = make(folder)
     folder.begin(0, VALUES)
     sweep.begins(0, VALUES)
-    sweep.hears(0, {"images": 3_000, "at": 3_000, "objective": 0.9, "seconds": 5.0})
+    sweep.reports(0, {"images": 3_000, "at": 3_000, "objective": 0.9, "seconds": 5.0})
     sweep.begins(0, {"optimization.lr": 4e-4})
-    sweep.hears(0, {"images": 2_000, "at": 2_000, "objective": 0.7, "seconds": 3.0})
+    sweep.reports(0, {"images": 2_000, "at": 2_000, "objective": 0.7, "seconds": 3.0})
     entry = sweep.entries.by_number[0]
     assert (entry.images, entry.at, entry.value) == (2_000, 2_000, 0.7)
     sweep.ends(0, {"optimization.lr": 4e-4}, "finished", "")
@@ -89,12 +89,12 @@ def test_hours_of_all_workers_end_a_sweep(folder: SweepFolder) -> None:
     for number in (0, 1):
         folder.begin(number, VALUES)
         sweep.begins(number, VALUES)
-    sweep.hears(0, {"images": 1, "seconds": 600.0})
+    sweep.reports(0, {"images": 1, "seconds": 600.0})
     assert not sweep._stops()
     sweep.ends(0, VALUES, "finished", "")
-    sweep.hears(1, {"images": 1, "seconds": 200.0})
+    sweep.reports(1, {"images": 1, "seconds": 200.0})
     assert not sweep._stops()
-    sweep.hears(1, {"images": 2, "seconds": 301.0})
+    sweep.reports(1, {"images": 2, "seconds": 301.0})
     assert sweep._stops()
     assert sweep.over == "1 accelerator hour"
 

@@ -1,11 +1,11 @@
 """How far reading runs ahead of training.
 
-Left alone, Ray reads until a quarter of the object store is full, and from then on asks its finished tasks without a
-pause whether their blocks may be taken: on a small machine that is one core of two, for as long as the run lasts. Here
-a read task is not started before there is room for its blocks, and the executor sleeps where it has nothing to do.
+By default, Ray reads until a quarter of the object store is full, and then polls its finished tasks in a busy loop
+until their blocks can be taken: on a small machine that is one core of two, for as long as the run lasts. Here a read
+task is not started before there is room for its blocks, and the executor sleeps when it has nothing to do.
 
 What this relies on in Ray: the setting `backpressure_policies.enabled` of a `DataContext` names the policies that an
-execution asks before it starts a task, and the executor asks them anew without waiting where no task runs.
+execution asks before it starts a task, and the executor asks again without waiting if no task runs.
 """
 
 import time
@@ -20,31 +20,32 @@ from ray.data._internal.execution.interfaces import PhysicalOperator
 from ray.data._internal.execution.operators.input_data_buffer import InputDataBuffer
 
 AHEAD_CHUNKS = 4
-"""Chunks that lie ready before no further one is begun; those that are being read come on top."""
+"""Chunks that are ready when no further one is started; those that are being read come on top."""
 AGAIN_CHUNKS = 2
-"""Chunks that still lie ready when reading begins again. All processors then read at once: where they also train, all
-threads of a step are held up together, and not one after the other, with the rest waiting for it each time."""
+"""Chunks that are still ready when reading starts again. All cores then read at once: if they also train, all threads
+of a step are held up together, and not one after the other, with the others waiting for it each time."""
 IDLE_S = 0.05
-"""How long the executor sleeps where nothing is read and enough lies ready: a step takes the CPU a millisecond."""
+"""Seconds that the executor sleeps when nothing is read and enough is ready: each of its steps takes a millisecond of
+CPU."""
 CHUNK_BLOCKS = "dcgan_dist.chunk_blocks"
 """Name under which the policy finds how many blocks a chunk has."""
 
 
 def pace(context: DataContext, blocks: int) -> None:
-    """Let executions under this context run ahead by no more than `AHEAD_CHUNKS` chunks of so many blocks."""
+    """Limit read-ahead under this context to `AHEAD_CHUNKS` chunks; `blocks`: blocks of a chunk."""
     context.set_config(CHUNK_BLOCKS, blocks)
     context.set_config(ENABLED_BACKPRESSURE_POLICIES_CONFIG_KEY, [*ENABLED_BACKPRESSURE_POLICIES, ReadAhead])
 
 
 class ReadAhead(BackpressurePolicy):  # type: ignore[misc]
-    """Holds read tasks back while enough chunks lie ready."""
+    """Holds read tasks back while enough chunks are ready."""
 
     _holding = False
 
     def can_add_input(self, op: PhysicalOperator) -> bool:
-        """Whether the operator may start another task; asked at every step of the executor. Sleeps where none runs.
+        """Whether the operator may start another task; called in every step of the executor. Sleeps if no task runs.
 
-        Only what reads is held back. What deals blocks out must not be: those that lie ready would wait before it.
+        Only reading is held back. The operator that hands out blocks must not be, or ready blocks would wait for it.
         """
         if not any(isinstance(other, InputDataBuffer) for other in op.input_dependencies):
             return True

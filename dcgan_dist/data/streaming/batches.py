@@ -1,4 +1,4 @@
-"""From what Ray Data hands to a worker to tensors on its device, one batch ahead."""
+"""From the blocks that a worker gets from Ray Data to tensors on its device, one batch ahead."""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -22,10 +22,10 @@ class Batch:
     """A worker's share of the batch of a step.
 
     Attributes:
-        images: uint8 [n, 3, S, S] in channels-last order, on the worker's device; on a CPU they lie in the object store
+        images: uint8 [n, 3, S, S] in channels-last order, on the worker's device; on a CPU they are in the object store
             and must not be written to.
-        samples: int64 [n], their numbers in the index.
-        bad: int64 [k], those of them that could not be decoded; another picture stands in for each.
+        samples: int64 [n], numbers of the samples in the index.
+        bad: int64 [k], those samples that could not be decoded; each is replaced by another image.
     """
 
     images: Tensor
@@ -34,15 +34,15 @@ class Batch:
 
 
 class Shard(Protocol):
-    """A `ray.data.DataIterator`, as far as it is needed here."""
+    """The part of `ray.data.DataIterator` that is used here."""
 
     def iter_batches(self, *, prefetch_batches: int, batch_size: None, batch_format: str) -> Any:
-        """A dict of arrays for each block."""
+        """Yields a dict of arrays for each block."""
         ...
 
 
 Gather = Callable[[Integers], NDArray[np.uint8]]
-"""From samples [n] to their pictures [n, S, S, 3]."""
+"""From int64 samples [n] to their images, uint8 [n, S, S, 3]."""
 
 
 def batches(
@@ -54,19 +54,24 @@ def batches(
     device: torch.device,
     gather: Gather | None = None,
 ) -> Iterator[Batch]:
-    """Batches of steps [first_step, last_step), one a step.
+    """The batches of steps [first_step, last_step), one for each step.
 
     Args:
-        shard: yields `padded_rows` rows a step, from a step at or before the first on.
-        rows: the worker's own; the rest of each step is padding.
-        gather: where the shard says which samples are shown but brings no pictures.
+        shard: yields `padded_rows` rows for each step, starting at or before the first step.
+        rows: rows of each step that are the worker's own; the rest is padding.
+        first_step, last_step: steps whose batches are yielded.
+        device: where the tensors go.
+        gather: copies images, if the blocks have the numbers of samples and no images.
+
+    Raises:
+        RuntimeError: the data is not that of the expected step, or ends too early.
     """
     steps = _steps(shard, rows, padded_rows, first_step, last_step)
     ready = steps if gather is None else _gathered(steps, gather)
     ahead: Batch | None = None
     for columns in ready:
         batch = _batch(columns, device)
-        # The copy of the next batch to a GPU is under way before this one is used.
+        # The next batch is being copied to the GPU before this one is used.
         if device.type == "cpu":
             yield batch
             continue
@@ -78,20 +83,20 @@ def batches(
 
 
 def _steps(shard: Shard, rows: int, padded_rows: int, first_step: int, last_step: int) -> Iterator[dict[str, Any]]:
-    """The worker's own rows of each step."""
+    """Yields the worker's own rows of each step."""
     step = first_step
     while step < last_step:
         before = step
-        # An execution of the data set ends after many epochs; the next one begins with the chunk that follows.
-        # Blocks are cut here: Ray takes a millisecond to cut off a batch, as long as it takes to copy its pictures.
+        # An execution of the data set ends after many epochs; the next one starts with the following chunk.
+        # Blocks are cut here, since cutting off a batch takes Ray a millisecond, as long as copying its images.
         for block in shard.iter_batches(prefetch_batches=PREFETCHED, batch_size=None, batch_format="numpy"):
             for low in range(0, len(block["step"]), padded_rows):
-                found = block["step"][low : low + padded_rows]
-                if found[0] < first_step:
+                steps = block["step"][low : low + padded_rows]
+                if steps[0] < first_step:
                     continue
-                if len(found) != padded_rows or (found != step).any():
+                if len(steps) != padded_rows or (steps != step).any():
                     raise RuntimeError(
-                        f"the data of steps {found.min()} to {found.max()} came where step {step} was due"
+                        f"the data of steps {steps.min()} to {steps.max()} came where step {step} was due"
                     )
                 yield {name: column[low : low + rows] for name, column in block.items()}
                 step += 1
@@ -102,7 +107,7 @@ def _steps(shard: Shard, rows: int, padded_rows: int, first_step: int, last_step
 
 
 def _gathered(steps: Iterator[dict[str, Any]], gather: Gather) -> Iterator[dict[str, Any]]:
-    """The same with pictures, which a thread copies together one step ahead."""
+    """Adds the images to each step; a thread gathers them one step ahead."""
     with ThreadPoolExecutor(1) as thread:
         ahead: tuple[dict[str, Any], Future[NDArray[np.uint8]]] | None = None
         for columns in steps:
@@ -121,13 +126,13 @@ def _batch(columns: dict[str, Any], device: torch.device) -> Batch:
 
 
 def to_device(tensor: Tensor, device: torch.device) -> Tensor:
-    """A tensor of the host on `device`; to a GPU from pinned memory, so that the host does not wait for it."""
+    """Copy a tensor from the host to `device`; to a GPU from pinned memory, so that the host does not wait."""
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
 def _view(images: NDArray[np.uint8]) -> Tensor:
-    """The rows where they lie in the object store, which keeps them while the tensor lives. Not to be written to."""
+    """A tensor over rows in the object store, which keeps them as long as the tensor lives. Do not write to it."""
     with warnings.catch_warnings():
-        # Torch knows no tensors that are only read, and says so.
+        # torch has no read-only tensors, and warns about that.
         warnings.filterwarnings("ignore", "The given NumPy array is not writ")
         return torch.from_numpy(images)

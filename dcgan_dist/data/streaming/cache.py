@@ -1,6 +1,6 @@
-"""Decoded pictures kept in Ray's object store: the same samples in the same order, without decoding them again.
+"""Decoded images in Ray's object store: the same samples in the same order, without decoding them again.
 
-Read tasks then make no pictures: they say which are shown, and each worker copies its own out of the store.
+Read tasks then decode nothing: they yield the numbers of samples, and each worker copies its images out of the store.
 """
 
 from dataclasses import dataclass
@@ -16,19 +16,19 @@ from dcgan_dist.data.streaming.plan import Integers
 from dcgan_dist.data.streaming.ray_tasks import Progress, wait_for
 
 PART_IMAGES = 2_048
-"""Pictures of one object, which is decoded by one task: some megabytes."""
+"""Images of one object, which one task decodes: some megabytes."""
 STORE_SHARE = 0.25
-"""Most of a node's object store that `auto` takes: blocks on their way to the workers need the rest."""
+"""Largest share of a node's object store that `auto` uses: blocks on their way to the workers need the rest."""
 
 
 @dataclass(frozen=True, eq=False)
 class CachedPictures:
-    """Pictures as they lie in the object store.
+    """Decoded images in the object store.
 
     Attributes:
         image_size: height and width, in pixels.
         parts: part i holds uint8 [n, size, size, 3] of samples [i * PART_IMAGES, (i + 1) * PART_IMAGES).
-        bad: bool, for each sample whether it could not be decoded.
+        bad: bool [n], whether a sample could not be decoded.
     """
 
     image_size: int
@@ -37,14 +37,14 @@ class CachedPictures:
 
 
 class Gatherer:
-    """Copies pictures out of a cache. For one process: parts that it needed stay mapped."""
+    """Copies images out of a cache. For use in one process: parts that were needed once stay mapped."""
 
     def __init__(self, cached: CachedPictures) -> None:
         self._cached = cached
         self._mapped: dict[int, Pixels] = {}
 
     def __call__(self, samples: Integers) -> Pixels:
-        """Pictures of int64 [n] samples: uint8 [n, size, size, 3]."""
+        """The images of int64 [n] samples: uint8 [n, size, size, 3]."""
         part, within = np.divmod(samples, PART_IMAGES)
         missing = [number for number in np.unique(part).tolist() if number not in self._mapped]
         if missing:
@@ -58,10 +58,10 @@ class Gatherer:
 
 
 def cache_pictures(source: ShardPictures, progress: Progress) -> CachedPictures:
-    """Decode all pictures of a data set, by a Ray task for each part."""
+    """Decode all images of a data set, with one Ray task for each part; raises `DataError` if a shard is gone."""
     shared = ray.put(source)
     images = len(source.index)
-    # A run that is a trial of a sweep lives in a placement group, which has no CPU for its tasks.
+    # A trial of a sweep runs in a placement group, which has no CPU for these tasks.
     task = ray.remote(num_returns=2, scheduling_strategy="DEFAULT")(_decode_part)
     bounds = [(first, min(first + PART_IMAGES, images)) for first in range(0, images, PART_IMAGES)]
     results = [task.remote([shared], first, last) for first, last in bounds]
@@ -81,12 +81,14 @@ def _decode_part(
 def is_cached(
     setting: Literal["auto", "on", "off"], images: int, image_size: int, images_read: int, store_bytes: float
 ) -> bool:
-    """Whether a run keeps its pictures decoded.
+    """Whether a run keeps its images decoded in the object store.
 
     Args:
-        images: of the data set.
-        images_read: by the run, all epochs.
-        store_bytes: object store of the smallest node; every node may come to hold all pictures.
+        setting: `data.cache`.
+        images: images of the data set.
+        image_size: height and width, in pixels.
+        images_read: images that the run reads, over all epochs.
+        store_bytes: object store of the smallest node, in bytes; any node may come to hold all images.
     """
     if setting != "auto":
         return setting == "on"

@@ -1,4 +1,4 @@
-"""From samples of an index to an array of pictures: range reads, decoding, what stands in for a bad one; no Ray."""
+"""From samples of an index to an array of images: range reads, decoding, replacing bad images; no Ray."""
 
 import os
 from collections.abc import Iterator
@@ -18,23 +18,23 @@ from dcgan_dist.errors import DataError
 from dcgan_dist.storage import MissingFile, Place
 
 GAP_BYTES = 32 << 10
-"""Files that lie closer together in a shard are read in one go: the bytes between cost less than another request."""
+"""Files with gaps of up to this size are read in one request: reading the gap costs less than another request."""
 RANGE_BYTES = 8 << 20
-"""Most bytes of one read, so that the ranges of a chunk can be fetched side by side."""
+"""Most bytes of one read, so that the ranges of a chunk can be fetched in parallel."""
 PARALLEL_READS = 16
-"""Reads under way at once on stores where each waits for the network."""
+"""Concurrent reads from stores where each read waits for the network."""
 
 
 @dataclass(frozen=True, eq=False)
 class ShardPictures:
-    """Pictures as they lie in shards.
+    """The images in the shards of an index.
 
     Attributes:
-        index: of all samples.
-        image_size: height and width to which pictures are brought, in pixels.
-        fit: how, see `DataSettings.fit`.
-        max_pixels: a picture that declares more is bad.
-        max_bytes: a file that is larger is bad.
+        index: index of all samples.
+        image_size: height and width that images are fitted to, in pixels.
+        fit: how they are fitted, see `DataSettings.fit`.
+        max_pixels: images that declare more pixels are bad.
+        max_bytes: files with more bytes are bad.
     """
 
     index: Index
@@ -44,12 +44,12 @@ class ShardPictures:
     max_bytes: int
 
     def names(self, sample: int) -> str:
-        """`SHARD: KEY.jpg` of a sample, for a message; of a bad one with why it is bad, in brackets."""
+        """`SHARD: KEY.jpg` of a sample, for a message; for a bad one, with the reason in brackets."""
         reason = self.fault(sample)
         return self.index.names(sample) + (f" ({reason})" if reason else "")
 
     def fault(self, sample: int) -> str | None:
-        """Why a sample is bad; None where it is not. Raises `DataError` where its shard has vanished."""
+        """Why a sample is bad; None if it is not. Raises `DataError` if its shard is gone."""
         size = int(self.index.size[sample])
         if size > self.max_bytes:
             return f"it has {size:,} bytes, more than the {self.max_bytes:,} that are allowed"
@@ -70,20 +70,20 @@ class ShardPictures:
 
         Args:
             samples: int64 [n], any order.
-            out: uint8 [m, size, size, 3], filled at `rows`; what a bad picture leaves there is undefined.
-            rows: int64 [n].
+            out: uint8 [m, size, size, 3], filled at `rows`; rows of bad images are undefined.
+            rows: int64 [n], the row of `out` for each sample.
 
         Returns:
             bool [n]: which of the samples are bad.
 
         Raises:
-            DataError: a shard has vanished or its store fails.
+            DataError: a shard is gone, or its store fails.
         """
         bad = self.index.size[samples] > self.max_bytes
         order = np.argsort(samples, kind="stable")
         order = order[~bad[order]]
         chosen = samples[order]
-        # Numbers of Python's own: those of NumPy cost as much to compute with as the header of a JPEG to parse.
+        # Plain Python integers: arithmetic on those of NumPy takes as long as parsing the header of a JPEG.
         columns = order, rows[order], self.index.offset[chosen], self.index.size[chosen]
         files = zip(*(column.tolist() for column in columns), strict=True)
         for wanted, data, start in self._ranges(samples, order):
@@ -97,7 +97,7 @@ class ShardPictures:
         return bad
 
     def _ranges(self, samples: Integers, order: Integers) -> Iterator[tuple[Integers, bytes, int]]:
-        """Read samples[order], which are sorted: (places in samples, bytes, offset in the shard of the first byte)."""
+        """Read samples[order], which are sorted; yields (positions in samples, bytes, their offset in the shard)."""
         if not len(order):
             return
         chosen = samples[order]
@@ -107,7 +107,7 @@ class ShardPictures:
         parts: list[tuple[int, int]] = []
         for first, last in pairwise([0, *(np.flatnonzero(apart) + 1).tolist(), len(order)]):
             while end[last - 1] - offset[first] > RANGE_BYTES:
-                # At least one file, however large it is.
+                # At least one file, however large.
                 cut = max(
                     first + 1, int(np.searchsorted(end[first:last], offset[first] + RANGE_BYTES, "right")) + first
                 )
@@ -135,7 +135,7 @@ def _read(shard: str, offset: int, size: int) -> bytes:
     try:
         if not place.is_local:
             return place.read_range(offset, size)
-        # pyarrow's local files cost several times as much a call; this is the inner loop.
+        # A call to pyarrow's local file system takes several times as long; this is the inner loop.
         file = os.open(place.local_path, os.O_RDONLY)
         try:
             return os.pread(file, size, offset)
@@ -148,20 +148,21 @@ def _read(shard: str, offset: int, size: int) -> bytes:
 
 
 def read_chunk(source: ShardPictures, samples: Integers, out: Pixels, rows: Integers) -> NDArray[np.bool_]:
-    """Read the samples of a chunk, in their order of use; a bad one shows the next good one of the chunk.
+    """Read the samples of a chunk, in their order of use; a bad one is replaced by the next good one of the chunk.
 
-    So the number of rows never depends on what is in the files, and a bad picture changes nothing but itself.
+    So the number of rows does not depend on the contents of files, and a bad image changes nothing but its own row.
 
     Args:
+        source: the images.
         samples: int64 [n].
         out: uint8 [m, size, size, 3], filled at `rows`.
-        rows: int64 [n].
+        rows: int64 [n], the row of `out` for each sample.
 
     Returns:
-        bool [n]: which rows show another sample than their own.
+        bool [n]: which samples are bad, so that their rows show another one.
 
     Raises:
-        DataError: no sample of the chunk can be decoded, or a shard has vanished.
+        DataError: no sample of the chunk can be decoded, or a shard is gone.
     """
     bad = source.read(samples, out, rows)
     shown = stand_ins(bad)
@@ -171,10 +172,10 @@ def read_chunk(source: ShardPictures, samples: Integers, out: Pixels, rows: Inte
 
 
 def stand_ins(bad: NDArray[np.bool_]) -> Integers:
-    """int64 [n]: the row of a chunk that each row shows, its own or, where it is bad, the next good one.
+    """The row of a chunk that each row shows, int64 [n]: itself or, if it is bad, the next good one, cyclically.
 
     Raises:
-        DataError: there is no good one.
+        DataError: no row is good.
     """
     shown = np.arange(len(bad))
     good = np.flatnonzero(~bad)

@@ -1,17 +1,17 @@
-"""Which sample comes when: pure arithmetic on integers, the same on every machine and for every number of workers.
+"""The order of samples: pure integer arithmetic, the same on every machine and for every number of workers.
 
 A run reads one endless *sequence* of samples: epoch after epoch, each an exact permutation of the data, so that the
 first N * epoch_images positions show each sample N times. An epoch permutes, by (seed, epoch), *slices*: runs of
-neighbouring images of one shard, which a store hands over in one read. The sequence is read in *chunks* of a whole
+neighboring images of one shard, which take one read. The sequence is read in *chunks* of a whole
 number of batches. Their bounds cut each epoch into *windows*, and the images of a window are shuffled by (seed, epoch,
 window). Step t takes positions [t * batch, (t + 1) * batch); worker r of W takes rows [r * batch // W, (r + 1) * batch
 // W) of them.
 
-So no batch is short, every rank makes the same steps, any number of workers sees the same batches, and one integer,
-the position, says how far a run is.
+So no batch is short, all ranks take the same steps, the batches are the same for any number of workers, and the
+progress of a run is one integer, the position.
 
-Where an epoch begins or ends near the bound of a chunk, the piece on its side may be a few images, which are of one or
-two slices: a piece of less than half a chunk is therefore shuffled together with the window beside it. Measured on
+If an epoch begins or ends near the bound of a chunk, the piece in between may be a few images of one or two slices: a
+piece of less than half a chunk is therefore shuffled together with the window beside it. Measured on
 50,000 images of 10 classes in class-sorted shards, chunks of 4,096, batches of 128, over 196 epochs: the commonest
 class of a batch has 17 % of it in the median and 42 % at most, and 2 of 76,800 batches have more than 40 %; 64 % and 50
 batches without the joining; 36 % and none where chunks mixed one epoch with the next. Of joined pieces single images
@@ -41,7 +41,7 @@ _SLICES_PURPOSE, _WINDOW_PURPOSE = 1, 3
 
 @dataclass(frozen=True)
 class Slices:
-    """Neighbouring samples that are read together: slice i holds samples [first[i], first[i] + count[i])."""
+    """Neighboring samples that are read together: slice i holds samples [first[i], first[i] + count[i])."""
 
     first: Integers
     count: Integers
@@ -54,8 +54,8 @@ def cut_slices(shard: NDArray[np.integer], size: NDArray[np.integer], window: in
     """Cut samples, in the order of the index, into slices.
 
     Args:
-        shard: int [n], number of the shard in which a sample lies; not decreasing.
-        size: int [n], bytes of a sample.
+        shard: int [n], number of each sample's shard; not decreasing.
+        size: int [n], bytes of each sample.
         window: images of a chunk; a slice has at most a sixty-fourth of it.
     """
     limit = max(1, min(SLICE_IMAGES, window // 64))
@@ -93,13 +93,13 @@ class Rows:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """The sequence of a run: see the head of this file.
+    """The sequence of a run, see the top of this file.
 
     Attributes:
         slices: what epochs permute.
-        batch_size: images of a step over all workers.
-        window: least images of a chunk.
-        seed: of the permutations.
+        batch_size: images of a step, over all workers.
+        window: minimum number of images of a chunk.
+        seed: seed of the permutations.
     """
 
     slices: Slices
@@ -130,7 +130,7 @@ class Plan:
         return Rows(np.concatenate(parts), epoch, step)
 
     def rows(self, first_step: int, rank: int = 0, workers: int = 1) -> Iterator[Rows]:
-        """Rows of one worker, a step at a time and without end: what the real source must yield."""
+        """Rows of one worker, step by step and without end: what the Ray Data source has to yield."""
         low, high = share(self.batch_size, rank, workers)
         for number in range(first_step // self.chunk_steps, 1 << 62):
             chunk = self.chunk(number)
@@ -148,7 +148,7 @@ class Plan:
         return [0, *inner[first:last], images]
 
     def _part(self, epoch: int, start: int, stop: int) -> Integers:
-        """Samples at positions [start, stop) of the sequence, as far as they lie in the epoch."""
+        """Samples at those positions in [start, stop) of the sequence that belong to the epoch."""
         low = max(start - epoch * self.epoch_images, 0)
         high = min(stop - epoch * self.epoch_images, self.epoch_images)
         return np.concatenate(
@@ -179,12 +179,12 @@ def share(batch_size: int, rank: int, workers: int) -> tuple[int, int]:
 
 @lru_cache(maxsize=4)
 def _epoch_order(plan: Plan, epoch: int) -> tuple[Integers, Integers]:
-    """Slices in the order of an epoch, and the position in the epoch at which each ends."""
+    """Slices in the order of an epoch, and the position in the epoch where each ends."""
     order = _permutation(len(plan.slices), plan.seed, _SLICES_PURPOSE, epoch)
     return order, np.cumsum(plan.slices.count[order])
 
 
 def _permutation(n: int, *key: int) -> Integers:
-    """A random order of n things. NumPy keeps the raw stream of a bit generator for ever, but not `permutation`."""
+    """A random permutation of n. NumPy guarantees the raw stream of a bit generator, but not `permutation`."""
     keys = np.random.PCG64(np.random.SeedSequence(key)).random_raw(n)
     return np.argsort(keys, kind="stable")

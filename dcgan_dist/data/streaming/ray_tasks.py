@@ -1,4 +1,4 @@
-"""Waiting for Ray tasks, with progress, and with the errors of ours that they end with."""
+"""Waiting for Ray tasks, with progress; our own errors in them are raised as they are."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,11 +9,11 @@ from ray.exceptions import RayTaskError
 from dcgan_dist.errors import DcganDistError
 
 Progress = Callable[[str, int, int], None]
-"""Told what is being done, how many parts of it are done, and how many there are."""
+"""Called with what is being done, how many parts of it are done, and how many there are."""
 
 
 def wait_for(tasks: "Sequence[ray.ObjectRef[Any]]", what: str, progress: Progress) -> None:
-    """Wait until all tasks are done; raises what the first that fails was ended by."""
+    """Wait until all tasks are done; raises the error of the first one that fails."""
     waiting = list(tasks)
     while waiting:
         progress(what, len(tasks) - len(waiting), len(tasks))
@@ -21,7 +21,7 @@ def wait_for(tasks: "Sequence[ray.ObjectRef[Any]]", what: str, progress: Progres
         try:
             ray.get(done)
         except RayTaskError as error:
-            # Ray's own error shows the traceback in the place of its text.
+            # Ray's own error shows a traceback instead of the message.
             if isinstance(error.cause, DcganDistError):
                 raise error.cause from error
             raise

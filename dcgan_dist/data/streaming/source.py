@@ -1,13 +1,13 @@
-"""The Ray Data source over a plan: one read task a chunk, one block of it a worker, in rank order.
+"""The Ray Data source over a plan: one read task per chunk, which yields one block per worker, in rank order.
 
-Ray's own readers cut a data set into 200 blocks and shuffle by moving rows; here a task knows which rows it makes and
-for whom. What that relies on in Ray is in this file alone:
+Ray's own readers cut a data set into 200 blocks and shuffle by moving rows; here each task knows which rows it makes
+and for which worker. Only this file relies on how Ray does the following:
 
-- `preserve_order` and `streaming_split(equal=False)` deal blocks, in order, to the rank with the fewest rows so far.
-  All blocks have equal rows, so each rank gets its block of every chunk. Where the batch does not divide by the number
-  of workers, shares are padded to equal length.
-- Ray glues small blocks of one task together up to `target_max_block_size` and cuts larger ones from 1.5 times that on.
-  With 0.9 of a block as the target, each passes as it is.
+- `preserve_order` and `streaming_split(equal=False)` assign blocks, in order, to the rank with the fewest rows so far.
+  All blocks have the same number of rows, so each rank gets its block of every chunk. If the batch size is not
+  divisible by the number of workers, shares are padded to equal length.
+- Ray merges small blocks of a task up to `target_max_block_size`, and splits those of more than 1.5 times that size.
+  With 0.9 of a block as the target, blocks pass unchanged.
 - `DataContext._execution_idx` counts the executions of a data set: see `EXECUTION_CHUNKS`.
 """
 
@@ -31,27 +31,27 @@ from dcgan_dist.data.streaming.plan import Integers, Plan, share
 DATASET = "train"
 """Name under which workers ask Ray Train for their data."""
 EXECUTION_CHUNKS = 1_024
-"""Chunks of one execution of the data set. Ray makes all its read tasks before the first batch, about 0.3 ms each; the
-next execution starts in half a second, so a run notices it once in four million images."""
+"""Chunks of one execution of the data set. Ray creates all its read tasks before the first batch, in about 0.3 ms each;
+the next execution starts in half a second, a pause once in four million images."""
 
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """What every read task of a run needs; it lies in the object store once."""
+    """What every read task of a run needs; it is in the object store once."""
 
     plan: Plan
     pictures: ShardPictures | CachedPictures
 
     @property
     def row_bytes(self) -> int:
-        """Of a row of a block: a picture or the number of one, and three more columns."""
+        """Bytes of a row of a block: an image or the number of a sample, and three more columns."""
         size = self.pictures.image_size
         return (8 if isinstance(self.pictures, CachedPictures) else size * size * 3) + 8 + 8 + 1
 
 
 @dataclass(frozen=True)
 class Part:
-    """Which part of the sequence a data set yields, and for how many workers: chunks [first, last)."""
+    """The part of the sequence that a data set yields, chunks [first, last), and for how many workers."""
 
     first: int
     last: int
@@ -59,7 +59,7 @@ class Part:
 
 
 class SequenceConfig(DataConfig):  # type: ignore[misc]
-    """Tells Ray Train how workers get their data. Asked once for each worker group, when its size is known."""
+    """Tells Ray Train how workers get their data. Called once for each worker group, when its size is known."""
 
     def __init__(
         self,
@@ -72,8 +72,12 @@ class SequenceConfig(DataConfig):  # type: ignore[misc]
     ) -> None:
         """
         Args:
-            begin: is told the number of workers and answers with the first step; it is called once a worker group.
-            cpus: that reading takes at most; 0: all that are free.
+            reading: what read tasks need.
+            plan: the sequence.
+            row_bytes: `Reading.row_bytes`.
+            last_step: where the sequence ends, exclusive.
+            begin: returns the first step for a number of workers; called once for each worker group.
+            cpus: CPUs that reading uses at most; 0: all that are free.
         """
         super().__init__()
         self._reading, self._plan, self._row_bytes = reading, plan, row_bytes
@@ -87,27 +91,27 @@ class SequenceConfig(DataConfig):  # type: ignore[misc]
         worker_node_ids: list[str] | None,
         **kwargs: object,
     ) -> list[dict[str, Any]]:
-        """One iterator a worker; `datasets` only says that there is one, what is in it is decided here."""
+        """One iterator per worker; `datasets` only says that there is a data set, its content is decided here."""
         part = part_of(self._plan, self._begin(world_size), self._last_step, world_size)
         return [{DATASET: shard} for shard in split(self._reading, self._plan, self._row_bytes, part, self._cpus)]
 
 
 def part_of(plan: Plan, first_step: int, last_step: int, workers: int) -> Part:
-    """Chunks that hold steps [first_step, last_step). The first is read whole: the worker drops the steps before."""
+    """The chunks with steps [first_step, last_step). The first is read whole: workers drop the steps before."""
     return Part(first_step // plan.chunk_steps, -(-last_step // plan.chunk_steps), workers)
 
 
 def share_rows(plan: Plan, workers: int) -> int:
-    """Rows of a block for each step: a worker's share of a batch, padded to the largest one."""
+    """Rows of a block for each step: a worker's share of a batch, padded to the largest share."""
     return -(-plan.batch_size // workers)
 
 
 def split(reading: "ray.ObjectRef[Reading]", plan: Plan, row_bytes: int, part: Part, cpus: float = 0.0) -> list[Any]:
-    """One `ray.data.DataIterator` a worker, over its rows of the part, in order.
+    """One `ray.data.DataIterator` per worker, over its rows of the part, in order.
 
-    Batches are dicts with `share_rows` rows: image uint8 [n, size, size, 3] or, where pictures are cached, shown int64
-    [n] (the sample whose picture it is), step int64 [n], sample int64 [n] (-1 in padding), filled bool [n] (whether
-    another sample is shown). `row_bytes` is that of the reading; `cpus` is what reading takes at most, 0 for all.
+    Each step has `share_rows` rows: image uint8 [n, size, size, 3] or, if images are cached, shown int64 [n] (the
+    sample whose image it is), step int64 [n], sample int64 [n] (-1 in padding), filled bool [n] (whether another sample
+    is shown). `row_bytes` is that of the reading; `cpus` is what reading uses at most, 0 for all.
     """
     rows = share_rows(plan, part.workers) * plan.chunk_steps
     context = DataContext.get_current().copy()
@@ -129,7 +133,7 @@ def split(reading: "ray.ObjectRef[Reading]", plan: Plan, row_bytes: int, part: P
 
 
 class ChunkSource(Datasource):  # type: ignore[misc]
-    """Read tasks for the chunks of a part."""
+    """Ray Data's source of read tasks, one for each chunk of a part."""
 
     def __init__(self, reading: "ray.ObjectRef[Reading]", plan: Plan, part: Part, block_bytes: int) -> None:
         super().__init__()
@@ -147,7 +151,7 @@ class ChunkSource(Datasource):  # type: ignore[misc]
     def get_read_tasks(
         self, parallelism: int, per_task_row_limit: int | None = None, data_context: DataContext | None = None
     ) -> list[ReadTask]:
-        # Asked once without a context where the data set is made, then anew in every execution.
+        # Called once without a context when the data set is created, then again in every execution.
         execution = 0 if data_context is None else data_context._execution_idx
         first = self._part.first + execution * EXECUTION_CHUNKS
         metadata = BlockMetadata(num_rows=self._rows, size_bytes=self._bytes, input_files=None, exec_stats=None)
@@ -158,13 +162,13 @@ class ChunkSource(Datasource):  # type: ignore[misc]
 
 
 def read_blocks(reading: "list[ray.ObjectRef[Reading]]", number: int, workers: int) -> Iterator[Any]:
-    """Blocks of a chunk, one a worker, in rank order. The reference is in a list so that Ray does not resolve it."""
+    """Blocks of a chunk, one per worker, in rank order. The reference is in a list so that Ray does not resolve it."""
     yield from _blocks(_fetch(reading[0]), number, workers)
 
 
 @lru_cache(maxsize=1)
 def _fetch(reference: "ray.ObjectRef[Reading]") -> Reading:
-    # Kept by the process, since unpacking the arrays of a large index costs more than a chunk.
+    # Cached by the process, since unpacking the arrays of a large index takes longer than a chunk.
     reading: Reading = ray.get(reference)
     return reading
 
@@ -198,7 +202,7 @@ def _blocks(reading: Reading, number: int, workers: int) -> Iterator[Any]:
 
 
 def _slots(plan: Plan, workers: int) -> Integers:
-    """int64 [chunk_images]: row of the blocks, laid end to end, in which each row of a chunk goes."""
+    """int64 [chunk_images]: the row, in all blocks end to end, that each row of a chunk goes to."""
     width, steps = share_rows(plan, workers), np.arange(plan.chunk_steps)
     slots = np.empty((plan.chunk_steps, plan.batch_size), np.int64)
     for rank in range(workers):
