@@ -14,15 +14,16 @@ from dcgan_dist.model.randomness import stream
 from dcgan_dist.run_folder.trained_on import TrainedOn
 
 PUBLISHED_COSTS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01)
-"""C that are tried (published code, svhn)."""
+"""Values of C that are tried (published code, svhn)."""
 COSTS = (0.00001, 0.00002, 0.00005, *PUBLISHED_COSTS)
-"""With 1,000 labels the least of the published ones may be the best; with tens of thousands it is smaller yet."""
+"""Values of C that are tried in other tasks: with 1,000 labels the smallest of the published values may be the best,
+with tens of thousands smaller ones are."""
 STATISTICS_BATCH = 128
-"""Images of a batch whose statistics count once (published code, svhn)."""
+"""Images of a batch over which statistics are taken (published code, svhn)."""
 
 
 class ImageSource(Protocol):
-    """Images by their numbers, for example those in shards (`chunk_reader.ShardPictures`)."""
+    """Images by number, for example those in shards (`chunk_reader.ShardPictures`)."""
 
     @property
     def image_size(self) -> int:
@@ -34,7 +35,7 @@ class ImageSource(Protocol):
         ...
 
     def names(self, sample: int) -> str:
-        """Of a sample, for a message."""
+        """Name of a sample, for messages."""
         ...
 
 
@@ -61,7 +62,7 @@ class ArrayPictures:
         return np.zeros(len(samples), np.bool_)
 
     def names(self, sample: int) -> str:
-        """Of a sample, for a message."""
+        """Name of a sample, for messages."""
         return f"image {sample} of {self.source}"
 
 
@@ -70,7 +71,7 @@ class Labeled:
     """Images with their class numbers, in the order in which they are used.
 
     Attributes:
-        pictures: where they lie.
+        pictures: where the images are.
         samples: int64 [n], their numbers there.
         labels: int64 [n], class numbers from 0.
     """
@@ -83,7 +84,7 @@ class Labeled:
         return len(self.samples)
 
     def part(self, number: int, parts: int) -> Integers:
-        """int64: places of the images that one of several parts holds. Batches for statistics stay whole."""
+        """Places of the images that one of several parts holds, int64; batches for statistics stay whole."""
         places = np.arange(len(self.samples))
         mine: Integers = places[places // STATISTICS_BATCH % parts == number]
         return mine
@@ -97,7 +98,7 @@ class Labeled:
             name = self.pictures.names(int(samples[np.flatnonzero(bad)[0]]))
             raise DataError(
                 f"{bad.sum():,} of {len(bad):,} images of a probe cannot be decoded, for example {name}: an accuracy "
-                "on the rest would be another number; replace or remove them"
+                "on the rest could not be compared with others; replace or remove them"
             )
         return images
 
@@ -122,19 +123,19 @@ class Task:
     """A labeled data set.
 
     Attributes:
-        name: of the task.
-        data: what tells this data from other data of the same name.
-        train: in the order in which they are used; the last `held_out` choose C.
-        test: used once, at the end.
+        name: name of the task.
+        data: digest or description that differs for other data of the same name.
+        train: training images, in the order in which they are used; the last `held_out` choose C.
+        test: test images, used once, at the end.
         classes: number of classes.
-        held_out: how many.
-        seed: that the order, and draws of few labels, come from.
-        costs: C of linear classifiers that are tried.
-        all_labels: whether a classifier learns from all training images.
-        few: with few labels.
+        held_out: number of training images that are held out to choose C.
+        seed: seed of the order, and of draws of few labels.
+        costs: values of C that are tried for linear classifiers.
+        all_labels: whether a classifier is trained on all training images.
+        few: how classifiers are trained with few labels; None: they are not.
         notes: lines about what makes its results doubtful.
-        test_shards: content of the shards that the test images lie in, by address (`data.trained_on.contents`), if
-            they lie in some.
+        test_shards: content of the shards of the test images, by address (`run_folder.trained_on.contents`); empty if
+            they are not in shards.
     """
 
     name: str
@@ -169,5 +170,5 @@ class Task:
 
 
 def order(number: int, seed: int) -> Integers:
-    """int64 [number]: an order of so many images, drawn by the seed alone."""
+    """A random order of so many images, int64 [number], from the seed alone."""
     return stream(seed, "order of a probe's images").permutation(number)

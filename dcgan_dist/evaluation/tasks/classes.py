@@ -1,5 +1,5 @@
-"""Whether the class numbers of two splits mean the same classes: by names where there are some, else by what numbers
-alone can tell; no Ray."""
+"""Whether the class numbers of two splits mean the same classes: by class names if there are some, else by the numbers
+alone; no Ray."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,10 +17,10 @@ class Classes:
 
     Attributes:
         where: the split, for messages.
-        numbers: classes that it has images of.
-        names: of all classes by number, as a `dataset.json` says them; None where none does.
-        names_in_samples: names of some classes by number, as samples themselves say them.
-        stranger: a shard of the split that a `dataset.json` with names of classes lies beside without knowing it.
+        numbers: numbers of the classes that the split has images of.
+        names: names of all classes by number, from a `dataset.json`; None if there is none.
+        names_in_samples: names of some classes by number, from the samples themselves.
+        stranger: a shard of the split that is not listed in the `dataset.json` beside it, which names classes.
     """
 
     where: str
@@ -31,15 +31,15 @@ class Classes:
 
     @property
     def by_number(self) -> Mapping[int, str]:
-        """All names that are known."""
+        """All class names that are known, by number."""
         return self.names_in_samples if self.names is None else dict(enumerate(self.names))
 
 
 def compare_classes(train: Classes, test: Classes) -> list[str]:
-    """Lines about what cannot be known, or cannot be compared.
+    """Compare the classes of two splits; return lines about what cannot be measured or compared.
 
     Raises:
-        DataError: the numbers mean different classes, or names are known of one split alone.
+        DataError: the numbers mean different classes, or class names are known for one split only.
     """
     first, second = train.by_number, test.by_number
     both_lists = train.names is not None and test.names is not None
@@ -48,8 +48,8 @@ def compare_classes(train: Classes, test: Classes) -> list[str]:
         if first.get(number) != second.get(number):
             one, other = (repr(names[number]) if number in names else "no class" for names in (first, second))
             raise DataError(
-                f"class {number} is {one} in {train.where} but {other} in {test.where}: accuracies would be of other "
-                f"classes; {_REMEDY}"
+                f"class {number} is {one} in {train.where} but {other} in {test.where}: accuracies would be those of "
+                f"other classes; {_REMEDY}"
             )
     if not compared:
         _require_both(train, test)
@@ -59,19 +59,20 @@ def compare_classes(train: Classes, test: Classes) -> list[str]:
     if compared:
         names = [first.get(number, str(number)) for number in lacking]
         return [
-            f"there are no test images of {_some(names)}: no accuracy is known of {'it' if len(names) == 1 else 'them'}"
+            f"there are no test images of {_some(names)}: the accuracy says nothing about "
+            f"{'it' if len(names) == 1 else 'them'}"
         ]
-    # That may be so in the data, or betray that each split was numbered by itself.
+    # Either the data has none, or each split was numbered separately.
     counted = sorted(test.numbers) == list(range(len(test.numbers)))
     sign = f", as 0 to {len(test.numbers) - 1} without a gap suggests" if counted else ""
     return [
-        f"there are no test images of class {_some([str(i) for i in lacking])}, and no names of classes to compare: if "
-        f"test images were numbered by themselves{sign}, this accuracy is wrong"
+        f"there are no test images of class {_some([str(i) for i in lacking])}, and no class names to compare: if the "
+        f"splits were numbered separately{sign}, this accuracy is wrong"
     ]
 
 
 def _require_both(train: Classes, test: Classes) -> None:
-    """Refuse splits of which one has names that nothing can be compared with."""
+    """Refuse two splits if only one of them has class names."""
     for split in (train, test):
         if split.stranger:
             raise DataError(

@@ -1,6 +1,6 @@
-"""A task from labeled shards: a folder with `train-*.tar` and `test-*.tar`, whatever they show.
+"""A task from labeled shards of any data set: a folder with `train-*.tar` and `test-*.tar`.
 
-Where there are none the shards may lie in its folders `train` and `test`.
+Instead, the shards may be in its folders `train` and `test`.
 """
 
 import hashlib
@@ -26,27 +26,29 @@ from dcgan_dist.settings import DataSettings
 from dcgan_dist.storage import Place
 
 HELD_OUT = 0.1
-"""Part of the training images that chooses C."""
+"""Share of the training images that is held out to choose C."""
 CHECKED = 32
-"""Images whose size is looked at before anything starts."""
+"""Images whose size is checked before anything starts."""
 SAMPLED_CLASSES = 64
-"""Classes whose names are looked for in samples."""
+"""Most classes whose names are looked up in samples."""
 _MOST_JSON = 64 << 10
 FEWEST = 2
-"""Images of a class without which it can be neither learned nor held out."""
+"""Fewest training images of a class, besides those that are held out."""
 
 
 def open_labeled(name: str, folder: Place, size: int, *, resize: bool, seed: int, few: FewLabels | None = None) -> Task:
-    """Find the images and see that they can be used for a probe of networks with images of this size.
+    """Find the images, and check that they can be used to probe networks with images of this size.
 
     Args:
-        size: height and width of the networks' images.
-        resize: images of another size are fitted, and not refused.
-        seed: of the order of the training images.
-        few: whether to test classifiers with few labels too.
+        name: name of the task.
+        folder: folder with the shards.
+        size: height and width of the networks' images, in pixels.
+        resize: whether images of other sizes are resized; otherwise they are refused.
+        seed: seed of the order of the training images.
+        few: how classifiers with few labels are tested; None: they are not.
 
     Raises:
-        DataError: images lack, have no labels, are of another size, are too few of a class, or class numbers mean
+        DataError: images are missing, have no labels or another size, a class has too few, or class numbers mean
             different classes in the two splits.
     """
     at_train, at_test = (find_split(folder, split) for split in ("train", "test"))
@@ -94,7 +96,7 @@ def open_labeled(name: str, folder: Place, size: int, *, resize: bool, seed: int
 
 
 def has_shards(addresses: str) -> bool:
-    """Whether addresses mean any shards."""
+    """Whether there are any shards at these addresses."""
     try:
         return bool(expand(addresses))
     except DataError:
@@ -102,7 +104,7 @@ def has_shards(addresses: str) -> bool:
 
 
 def find_split(folder: Place, split: str) -> str:
-    """The address of a split's shards: `FOLDER/SPLIT-*.tar`, or the folder `FOLDER/SPLIT` where only that is there."""
+    """The address of a split's shards: `FOLDER/SPLIT-*.tar`, or `FOLDER/SPLIT/*.tar` if only that folder is there."""
     children = folder.children()
     beside = any(name.startswith(f"{split}-") and name.endswith(".tar") for name in children)
     inside = split in children and children[split] is None
@@ -118,7 +120,7 @@ def _classes(where: str, index: Index) -> Classes:
     for folder in {Place(shard).parent for shard in index.shards}:
         try:
             beside = Index.load(folder)
-        except DataError:  # there is no description, or it is somebody else's
+        except DataError:  # there is no dataset.json, or it is not one of ours
             continue
         strangers = [shard for shard in index.shards if shard not in beside.shards]
         if beside.classes is not None and strangers:
@@ -127,9 +129,9 @@ def _classes(where: str, index: Index) -> Classes:
 
 
 def names_in_samples(index: Index) -> dict[int, str]:
-    """Names of classes by number as `KEY.json` behind their first image says them, which `prepare` writes.
+    """Class names by number, from the `KEY.json` that `prepare` writes after images: that of each class's first image.
 
-    At most `SAMPLED_CLASSES` classes are looked at, and none where the first one says nothing.
+    At most `SAMPLED_CLASSES` classes are looked up, and none after the first one without a name.
     """
     numbers, first = np.unique(index.label, return_index=True)
     names: dict[int, str] = {}
@@ -153,7 +155,7 @@ def _name_beside(index: Index, sample: int) -> str | None:
                 content = json.loads(shard.read_range(start + member.offset, member.size))
                 name = content.get("class") if isinstance(content, dict) else None
                 return name if isinstance(name, str) else None
-    except (tar.TornTar, StopIteration, ValueError, RecursionError):  # others' samples may be anything
+    except (tar.TornTar, StopIteration, ValueError, RecursionError):  # samples of other tools may be anything
         pass
     return None
 
@@ -161,14 +163,17 @@ def _name_beside(index: Index, sample: int) -> str | None:
 def require_labels(
     labels: Integers, classes: int, few: FewLabels | None, where: str, names: Sequence[str] | None = None
 ) -> None:
-    """See that there are enough images of each class.
+    """Check that there are enough images of each class.
 
     Args:
-        labels: of the training images that are not held out.
-        names: of the classes, where they are known.
+        labels: class numbers of the training images that are not held out.
+        classes: number of classes.
+        few: how classifiers with few labels are tested; None: they are not.
+        where: the shards, for the message.
+        names: class names by number, if they are known.
 
     Raises:
-        DataError: naming the class with too few.
+        DataError: a class has too few; the message names it.
     """
     counts = np.bincount(labels, minlength=classes)
     needed = FEWEST if few is None else few.per_class
@@ -182,19 +187,19 @@ def require_labels(
 
 
 def open_index(addresses: str) -> Index:
-    """The index of the shards that addresses name; read from their headers where none lies beside them."""
+    """The index of the shards at these addresses; read from their headers if there is none beside them."""
     shards = expand(addresses)
     return find_index(shards) or concatenate([index_shard(shard) for shard in shards])
 
 
 def pictures(index: Index, size: int) -> ShardPictures:
-    """The images of an index at a size, whatever theirs is."""
+    """The images of an index, resized to `size` x `size` pixels."""
     limits = DataSettings()
     return ShardPictures(index, size, "resize", limits.max_image_pixels, limits.max_image_bytes)
 
 
 def digest(indexes: Sequence[Index]) -> str:
-    """Changes with the number, order, sizes and classes of the images, but not with where they lie."""
+    """A digest of the number, order, sizes and classes of the images, whatever folder they are in."""
     sums = hashlib.sha256()
     for index in indexes:
         for column in (index.shard, index.offset, index.size, index.label):
@@ -203,7 +208,7 @@ def digest(indexes: Sequence[Index]) -> str:
 
 
 def require_size(index: Index, size: int, where: str) -> None:
-    """See that images have the networks' size, as far as some of them show it; raises `DataError`."""
+    """Check on some of the images that they have the networks' size; raises `DataError`."""
     for sample in np.unique(np.linspace(0, len(index) - 1, CHECKED).astype(np.int64)).tolist():
         shard = Place(index.shards[index.shard[sample]])
         data = shard.read_range(int(index.offset[sample]), int(index.size[sample]))
@@ -211,7 +216,7 @@ def require_size(index: Index, size: int, where: str) -> None:
             with Image.open(io.BytesIO(data)) as picture:
                 actual = picture.size
         except OSError:
-            continue  # a bad image is told by its name when it is read
+            continue  # a bad image is reported when it is read
         if actual != (size, size):
             raise DataError(
                 f"{index.names(sample)} in {where} has {actual[0]} x {actual[1]} pixels but the networks are made for "

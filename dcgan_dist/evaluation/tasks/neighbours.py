@@ -1,4 +1,4 @@
-"""The images of the task `neighbours`: those that samples are compared with (published code, metrics)."""
+"""The task `neighbours`: the images that samples are compared with (published code, metrics)."""
 
 from dataclasses import dataclass, replace
 
@@ -16,22 +16,22 @@ from dcgan_dist.storage import Place
 
 NAME = "neighbours"
 SAMPLES = (1_000, 10_000, 100_000)
-"""How many samples count (published code, metrics)."""
+"""Numbers of samples for which distances are reported (published code, metrics)."""
 FEWEST = 2
-"""Images, without which no interval is known."""
+"""Fewest images for which there is a confidence interval."""
 IMAGES = 10_000
-"""How many images are asked at most (published code, metrics)."""
+"""Most images that samples are compared with (published code, metrics)."""
 
 
 @dataclass(frozen=True, eq=False)
 class NeighboursTask:
-    """The images.
+    """The images that samples are compared with.
 
     Attributes:
-        images: at most `IMAGES`; classes do not matter.
+        images: at most `IMAGES` images; their classes are not used.
         about: what they are, for the record.
-        data: what tells them from other images.
-        notes: what is doubtful in them, and what was passed over where they were looked for.
+        data: digest of the data set.
+        notes: lines about what is doubtful in them, and what was passed over in their shards.
     """
 
     images: Labeled
@@ -46,15 +46,15 @@ def open_neighbours(
     """Find the images.
 
     Args:
-        folder: with `test-*.tar`, held-out images; None: the first images that the run was trained on, as in the
+        folder: folder with held-out images, `test-*.tar`; None: the first images that the run was trained on, as in the
             published loop for faces.
-        run: its folder.
-        settings: of the run.
-        trained_on: what it was trained on.
-        resize: images of another size are fitted, and not refused.
+        run: the run's folder.
+        settings: settings of the run.
+        trained_on: what the run was trained on.
+        resize: whether images of other sizes are resized; otherwise they are refused.
 
     Raises:
-        DataError: images are not there, too few, of another size, or among those that the run was trained on.
+        DataError: images are missing, too few, of another size, or among those that the run was trained on.
     """
     size = settings.networks.image_size
     if folder is None:
@@ -75,12 +75,12 @@ def open_neighbours(
 
 
 def training_index(run: Place, settings: Settings, trained_on: TrainedOn) -> tuple[Index, list[str]]:
-    """The index of what a run was trained on, and lines about what is doubtful in it.
+    """The index of the data that a run was trained on, and lines about what is doubtful in it.
 
-    It is looked for where it was then, else where the run's settings lead to now.
+    The data is looked for where it was during training, else where the run's settings point to now.
 
     Raises:
-        DataError: it is not there any more, or is other data now.
+        DataError: the data is not there anymore, or has changed.
     """
     shards = [Place(address) for address in trained_on.shards]
     if shards and all(shard.is_file() for shard in shards):
@@ -99,13 +99,13 @@ def training_index(run: Place, settings: Settings, trained_on: TrainedOn) -> tup
 
 
 def require_unseen(held_out: Index, settings: Settings, trained_on: TrainedOn) -> list[str]:
-    """See that a run was not trained on images that are said to be held out.
+    """Check that a run was not trained on images that are said to be held out.
 
     Returns:
-        a line where that cannot be known.
+        a line if that is not known.
 
     Raises:
-        DataError: it was.
+        DataError: the run was trained on some of them.
     """
     both = trained_on.seen(contents(held_out.shards))
     if both:

@@ -1,6 +1,7 @@
-"""Which tasks there are, and how they are named on the command line.
+"""Which tasks there are, and how they are given on the command line.
 
-To add one, write a file with a function that opens it, and enter it in `OPENERS`. Folders of labeled shards need none.
+To add a task, write a file with a function that opens it, and add that to `OPENERS`; folders of labeled shards need no
+such function.
 """
 
 import os
@@ -17,12 +18,12 @@ from dcgan_dist.storage import Place, place
 
 DATA_VARIABLE = "DCGAN_DIST_DATA"
 FEW_LABELS = {"cifar10": FewLabels(per_class=400, choosing=10, draws=10)}
-"""Of tasks whose paper's table has such a column (paper, table 1)."""
+"""How few labels are tested, for tasks with such a column in the paper (table 1)."""
 
 
 @dataclass(frozen=True)
 class NamedTask:
-    """A task as it is named: NAME, or NAME=FOLDER; only `neighbours` and `rooms` may be without a folder."""
+    """A task as it is given: NAME, or NAME=FOLDER; only `neighbours` and `rooms` may be without a folder."""
 
     name: str
     folder: Place | None
@@ -31,7 +32,7 @@ class NamedTask:
         return self.name if self.folder is None else f"{self.name}={self.folder}"
 
     def open(self, size: int, *, resize: bool, seed: int) -> Task:
-        """Find the images of a labeled task, see `open_labeled` and `open_svhn`."""
+        """Open the images of a labeled task, see `open_labeled` and `open_svhn`."""
         if self.name == rooms.NAME and self.folder is None:
             return rooms.open_rooms(size, seed=seed)
         if self.name == neighbours.NAME or self.folder is None:
@@ -53,14 +54,18 @@ def _open_svhn(name: str, folder: Place, size: int, resize: bool, seed: int) -> 
 
 
 OPENERS: Mapping[str, Callable[[str, Place, int, bool, int], Task]] = {"svhn": _open_svhn}
-"""By name of the task, what opens its folder at an image size, with or without resizing, by a seed."""
+"""Functions that open a task: from its name, folder, image size, whether to resize, and seed; by name of the task."""
 
 
 def parse_tasks(text: str, option: str = "--tasks") -> Sequence[NamedTask]:
-    """Tasks from `NAME,NAME=FOLDER,...`, which stands behind that option.
+    """Parse tasks from `NAME,NAME=FOLDER,...`.
+
+    Args:
+        text: value of the option.
+        option: name of the option, for messages.
 
     Raises:
-        SettingsError: a name without a folder is none that $DCGAN_DIST_DATA knows.
+        SettingsError: a name is given twice or has no folder, neither its own nor one in $DCGAN_DIST_DATA.
     """
     found: list[NamedTask] = []
     for part in (part.strip() for part in text.split(",")):
@@ -76,7 +81,7 @@ def parse_tasks(text: str, option: str = "--tasks") -> Sequence[NamedTask]:
 
 
 def _find(name: str, folder: str, option: str) -> Place:
-    """The folder of a task; where none is given, that in $DCGAN_DIST_DATA."""
+    """The folder of a task; if none is given, the one in $DCGAN_DIST_DATA."""
     if not folder:
         root = os.environ.get(DATA_VARIABLE)
         if not root:

@@ -13,7 +13,7 @@ from dcgan_dist.storage import Place
 
 SIZE, CLASSES = 32, 10
 HELD_OUT = 10_000
-"""Images of the training set (not of the extra one) that choose C."""
+"""Images of the training set (not of the extra one) that are held out to choose C."""
 FEW_LABELS = FewLabels(per_class=100, choosing=10, draws=100)
 FILES = ("train_32x32.mat", "test_32x32.mat")
 
@@ -24,13 +24,15 @@ def open_svhn(
     """Read `train_32x32.mat` and `test_32x32.mat`.
 
     Args:
+        name: name of the task.
+        folder: folder with the two files.
         size: height and width of the networks' images, which has to be 32.
-        seed: of the order of the training images, and of the draws.
-        held_out: training images that choose C.
+        seed: seed of the order of the training images, and of the draws.
+        held_out: number of training images that are held out to choose C.
         few: how many labels, and how many draws.
 
     Raises:
-        DataError: a file is missing, or is none of SVHN's.
+        DataError: a file is missing, or is not one of SVHN's.
         SettingsError: the networks are made for another size.
     """
     if size != SIZE:
@@ -58,7 +60,7 @@ def open_svhn(
 
 
 def _read(file: Place, digest: "hashlib._Hash") -> tuple[Pixels, Integers]:
-    """Images uint8 [n, 32, 32, 3] and classes int64 [n]: digit d has class d - 1, and 0, which the file calls 10, 9."""
+    """Images uint8 [n, 32, 32, 3] and classes int64 [n]: digit d has class d - 1; 0, which is 10 in the file, has 9."""
     try:
         from scipy.io import loadmat  # an extra
         from scipy.io.matlab import MatReadError, matfile_version

@@ -188,7 +188,7 @@ def test_splits_of_one_call_share_their_classes_and_what_lacks_is_told(tmp_path:
     assert prepare.main([f"{tmp_path}/in", f"{tmp_path}/out", "--size", "16", "--processes", "1"]) == 0
     task = opened(tmp_path / "out")
     assert task.test.labels.tolist() == [2] * 4
-    assert task.notes == ("there are no test images of ant, bee: no accuracy is known of them",)
+    assert task.notes == ("there are no test images of ant, bee: the accuracy says nothing about them",)
 
 
 def test_validation_images_are_used_where_there_are_no_test_images(tmp_path: Path) -> None:
