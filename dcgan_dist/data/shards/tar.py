@@ -6,6 +6,7 @@ place of `members`, an index of 160,000 samples in 32 shards takes 3.0 times the
 """
 
 import re
+import sys
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -40,28 +41,31 @@ class Member(NamedTuple):
     is_link: bool = False
 
 
-def members(read: Callable[[int, int], bytes], length: int) -> Iterator[Member]:
+def members(read: Callable[[int, int], bytes], length: int | None) -> Iterator[Member]:
     """The regular files and links of an archive, in order; at most headers are read, and extensions of them.
 
     Args:
-        read: gives the bytes from an offset on, as many as asked for.
-        length: of the archive, bytes.
+        read: gives the bytes from an offset on, as many as asked for, fewer only where the archive ends; each offset
+            is behind the bytes that were given before.
+        length: of the archive, bytes; None where nobody knows. That the last body is not all there is found behind it
+            then.
 
     Raises:
         TornTar: at the first header that is damaged, or body that is not all there; also where the end mark is missing,
             or is not the end.
     """
+    length = sys.maxsize if length is None else length
     at = 0
     name: str | None = None
     size: int | None = None
     while True:
-        if at + BLOCK > length:
-            raise TornTar(f"it ends at byte {length:,} without an end mark")
-        header = read(at, BLOCK)
+        header = read(at, BLOCK) if at + BLOCK <= length else b""
+        if len(header) < BLOCK:
+            raise TornTar(f"it ends before byte {at + BLOCK:,} without an end mark")
         if header == _ZEROS:
             # A hole, which a broken download or disk leaves, looks like the end.
-            rest = length - at
-            if rest > _LONGEST_END or read(at, rest).strip(b"\0"):
+            rest = read(at + BLOCK, min(length - at - BLOCK, _LONGEST_END))
+            if len(rest) + BLOCK > _LONGEST_END or rest.strip(b"\0"):
                 raise TornTar(f"behind its end mark at byte {at:,} there is more")
             return
         kind, own_name, own_size = _parse(header, at)
@@ -72,6 +76,8 @@ def members(read: Callable[[int, int], bytes], length: int) -> Iterator[Member]:
             if body + own_size > length:
                 raise TornTar(f"it ends at byte {length:,} in the middle of a long name")
             extension = read(body, own_size)
+            if len(extension) < own_size:
+                raise TornTar("it ends in the middle of a long name")
             if kind == b"L":
                 name = _text(extension)
             else:

@@ -29,11 +29,19 @@ def listed(data: bytes) -> list[Member]:
     return list(members(lambda offset, size: data[offset : offset + size], len(data)))
 
 
-def first_good(data: bytes) -> tuple[list[Member], str]:
-    """What comes before the archive breaks, and how it breaks; nothing where it does not."""
+def first_good(data: bytes, is_stream: bool = False) -> tuple[list[Member], str]:
+    """What comes before the archive breaks, and how it breaks; nothing where it does not. A stream is read on only."""
     found: list[Member] = []
+    at = 0
+
+    def read(offset: int, size: int) -> bytes:
+        nonlocal at
+        assert offset >= at or not is_stream
+        at = offset + size
+        return data[offset : offset + size]
+
     try:
-        for member in members(lambda offset, size: data[offset : offset + size], len(data)):
+        for member in members(read, None if is_stream else len(data)):
             found.append(member)
     except TornTar as error:
         return found, str(error)
@@ -154,6 +162,18 @@ def test_name_of_a_gigabyte_is_not_read(kind: bytes) -> None:
     with pytest.raises(TornTar, match=r"1,073,741,824 bytes of name"):
         list(members(read, 2**40))
     assert max(reads) == 512
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_archive_of_unknown_length_can_be_read_on(kind: str) -> None:
+    whole = archive({"a.jpg": b"1" * 700, ("long" * 40 if kind != "ustar" else "b") + ".jpg": b"2", "c.jpg": b""}, kind)
+    for length in (*range(0, len(whole), 256), len(whole)):
+        expected, torn = first_good(whole[:length])
+        found, why = first_good(whole[:length], is_stream=True)
+        assert bool(why) == bool(torn)
+        # That the last body is not all there is found behind it.
+        assert found[: len(expected)] == expected
+        assert len(found) <= len(expected) + 1
 
 
 @pytest.mark.parametrize("record", [b"path=", b"size="])
