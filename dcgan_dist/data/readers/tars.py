@@ -190,7 +190,7 @@ class _Window:
 
     def read(self, offset: int, size: int) -> bytes:
         at = offset - self._start
-        if at < 0 or at + size > len(self._data):
+        if at + size > len(self._data):
             width = window_bytes(offset - self._start - len(self._data)) if self._data else _NARROW
             self._start, self._data = offset, self._file.read_range(offset, max(size, width))
             at = 0

@@ -193,7 +193,7 @@ def test_no_file_stays_open(tmp_path: Path) -> None:
 
 def test_compressed_tar_is_read_on(folder: Place) -> None:
     data = tar_of(BODIES, link("gone"))
-    file = write(folder / "a.tar.gz", packed(data[:1_700]) + packed(data[1_700:]))
+    file = write(folder / "packed.tar", packed(data[:1_700]) + packed(data[1_700:]))
     assert is_packed(file)
     content = PackedTar(file)
     found, bodies = [], {}
@@ -201,7 +201,7 @@ def test_compressed_tar_is_read_on(folder: Place) -> None:
         found.append(member)
         if member.size:
             bodies[member.name] = content.read(member.offset, member.size)
-    plain = write(folder / "a.tar", data)
+    plain = write(folder / "plain.tar.gz", data)
     assert not is_packed(plain)
     assert found == list(Tar.of(plain).members())
     assert bodies == {name: body for name, body in BODIES.items() if body}
