@@ -397,7 +397,9 @@ def test_a_jobs_working_folder_keeps_nothing(storage: str, lasts: bool) -> None:
     if lasts:
         require_lasting(Place(storage), "--storage")
     else:
-        with pytest.raises(DataError, match="which Ray deletes with all that is in it: give the absolute path of a folder that all"):
+        with pytest.raises(
+            DataError, match="which Ray deletes with all that is in it: give the absolute path of a folder"
+        ):
             require_lasting(Place(storage), "--storage")
 
 

@@ -11,26 +11,10 @@ from dcgan_dist.data.readers.folder import FOLDER
 from dcgan_dist.data.readers.registry import READERS, SCENES, recognize
 from dcgan_dist.data.readers.scenes import open_scenes
 from dcgan_dist.data.readers.source import Reader, Request, Source
-from dcgan_dist.data.shards.addresses import expand
+from dcgan_dist.data.shards.addresses import expand_names
 from dcgan_dist.data.splits import parse_splits
-from dcgan_dist.errors import DataError, SettingsError
+from dcgan_dist.errors import SettingsError
 from dcgan_dist.storage import Place, place
-
-_PATTERN = set("*?[{")
-
-
-def places_of(addresses: Sequence[str]) -> list[Place]:
-    """The files and folders that addresses mean; patterns are those files that they match.
-
-    Raises `DataError` where one means nothing.
-    """
-    found: list[Place] = []
-    for address in addresses:
-        found += expand(address) if _PATTERN & set(address) else [place(address)]
-    for one in found:
-        if not one.exists():
-            raise DataError(f"there is no {one}: give a folder or files that are there")
-    return found
 
 
 def open_named(named: Named, options: PrepareOptions) -> tuple[str, Source]:
@@ -50,7 +34,7 @@ def open_named(named: Named, options: PrepareOptions) -> tuple[str, Source]:
             return SCENES, open_scenes(options.scenes, options.count, options.size, Request(splits, progress.reach))
     if options.download:
         download_named(named, splits)
-    return open_source(named.reader, places_of(named.addresses), splits)
+    return open_source(named.reader, [found for address in named.addresses for found in expand_names(address)], splits)
 
 
 def download_named(named: Named, splits: Sequence[str]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dcgan_dist.data.readers.celeba import CELEBA
 from dcgan_dist.data.readers.cifar10 import CIFAR10
 from dcgan_dist.data.readers.folder import FOLDER
+from dcgan_dist.data.readers.imagenet import IMAGENET
 from dcgan_dist.data.readers.lsun import LSUN
 from dcgan_dist.data.readers.mnist import FASHION_MNIST, MNIST
 from dcgan_dist.data.readers.parquet import PARQUET
@@ -14,6 +15,7 @@ from dcgan_dist.data.readers.webdataset import WEBDATASET
 from dcgan_dist.storage import Place
 
 READERS: Mapping[str, Reader] = {
+    "imagenet": IMAGENET,
     "parquet": PARQUET,
     "lsun": LSUN,
     "celeba": CELEBA,

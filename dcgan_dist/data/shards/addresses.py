@@ -2,7 +2,7 @@
 
 import fnmatch
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from dcgan_dist.errors import DataError
 from dcgan_dist.storage import FileInfo, Place, place
@@ -17,6 +17,9 @@ _UNIQUE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?<![0-9a-z])[0
 _FOLDERS_SEEN, _FOLDERS_NAMED = 20, 6
 
 _SPLITS_NAMED = 6
+
+Children = Callable[[Place], dict[str, FileInfo | None]]
+"""Gives what a folder holds, as `Place.children`."""
 
 _MAGIC = re.compile(r"[*?\[]")
 
@@ -38,6 +41,23 @@ def expand(addresses: str) -> list[Place]:
             f"{addresses!r} names no shards: give a folder, a file, or a pattern such as FOLDER/train-*.tar"
         )
     return sorted(shards)
+
+
+def expand_names(address: str) -> list[Place]:
+    """The files and folders of any kind that an address means: itself, or what its pattern or its braces match.
+
+    Raises `DataError` where there are none.
+    """
+    found: set[Place] = set()
+    for text in _braces(address):
+        where = place(text)
+        there = [where] if where.exists() else []
+        if not there and _MAGIC.search(where.address[len(where.root) :]):
+            there = [one for several in _matching(where, Place.children) for one in several]
+        if not there:
+            raise DataError(f"there is no {where}: give a folder or files that are there")
+        found.update(there)
+    return sorted(found)
 
 
 def split_addresses(text: str) -> list[str]:
@@ -93,8 +113,19 @@ def _match(where: Place, listed: dict[Place, dict[str, FileInfo | None]]) -> lis
                 raise DataError(f"{where} does not exist; {_nearest(where)}")
         return _folder_shards(where, children(where)) if is_folder else [where]
 
+    files, folders = _matching(where, children)
+    shards = [file for file in files if file.name.endswith(".tar")]
+    shards += [shard for folder in folders if not shards for shard in _folder_shards(folder, children(folder))]
+    if not shards:
+        other = f"; it matches {files[0].name}, which is no .tar" if files else ""
+        raise DataError(f"{where} matches no shards{other}; {_nearest(where)}")
+    return shards
+
+
+def _matching(where: Place, children: Children) -> tuple[list[Place], list[Place]]:
+    """Files and folders that a pattern matches."""
     here = [Place(where.root.rstrip("/") or "/")]
-    parts = tail.split("/")
+    parts = where.address[len(where.root) :].strip("/").split("/")
     for part in parts[:-1]:
         here = [
             folder / name
@@ -107,12 +138,7 @@ def _match(where: Place, listed: dict[Place, dict[str, FileInfo | None]]) -> lis
     for folder in here:
         for name in _named(parts[-1], children(folder)):
             (folders if children(folder)[name] is None else files).append(folder / name)
-    shards = [file for file in files if file.name.endswith(".tar")]
-    shards += [shard for folder in folders if not shards for shard in _folder_shards(folder, children(folder))]
-    if not shards:
-        other = f"; it matches {files[0].name}, which is no .tar" if files else ""
-        raise DataError(f"{where} matches no shards{other}; {_nearest(where)}")
-    return shards
+    return files, folders
 
 
 def _named(pattern: str, names: dict[str, FileInfo | None]) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 
 from dcgan_dist.data.preparation import opening
 from dcgan_dist.data.preparation.naming import Named
-from dcgan_dist.data.preparation.opening import open_named, open_source, places_of
+from dcgan_dist.data.preparation.opening import open_named, open_source
 from dcgan_dist.data.preparation.options import PrepareOptions
 from dcgan_dist.data.readers.folder import FOLDER
 from dcgan_dist.data.readers.source import Reader, Request, Samples, Source
@@ -28,15 +28,6 @@ def open_rows(addresses: Sequence[Place], request: Request) -> Source:
 
 ROWS = Reader("rows", open_rows, lambda place: "a table of rows" if place.name.endswith(".rows") else "")
 READERS = {"rows": ROWS, "folder": FOLDER}
-
-
-def test_patterns_are_the_files_that_they_match(tmp_path: Path) -> None:
-    for name in ("b-1.tar", "b-0.tar", "c"):
-        (tmp_path / name).write_bytes(b"x")
-    found = places_of([f"{tmp_path}/c", f"{tmp_path}/b-*.tar"])
-    assert [place.name for place in found] == ["c", "b-0.tar", "b-1.tar"]
-    with pytest.raises(DataError, match=r"there is no .*/nowhere: give a folder or files that are there"):
-        places_of([f"{tmp_path}/c", f"{tmp_path}/nowhere"])
 
 
 def test_a_format_is_recognized_and_said_to_be(tmp_path: Path) -> None:

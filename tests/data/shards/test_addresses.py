@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dcgan_dist.data.shards.addresses import expand
+from dcgan_dist.data.shards.addresses import expand, expand_names
 from dcgan_dist.errors import DataError
 from dcgan_dist.storage import Place
 
@@ -195,3 +195,20 @@ def test_empty_folder_is_told(tmp_path: Path) -> None:
 def test_address_in_a_missing_bucket_says_so(s3: Place) -> None:
     with pytest.raises(DataError, match="s3://no-such-bucket-here does not exist either"):
         expand("s3://no-such-bucket-here/a/*.tar")
+
+
+def test_names_of_any_kind_are_found_by_patterns_and_braces(folder: Place) -> None:
+    for name in ("in/b-1.parquet", "in/b-0.parquet", "in/c[1].zip", "in/d/e.jpg", "in/.b-2.parquet"):
+        (folder / name).write_bytes(b"x")
+    at = folder / "in"
+    for address, names in {
+        f"{at}": ["in"],
+        f"{at}/b-*.parquet": ["b-0.parquet", "b-1.parquet"],
+        f"{at}/b-{{0..1}}.parquet": ["b-0.parquet", "b-1.parquet"],
+        f"{at}/c[1].zip": ["c[1].zip"],
+        f"{at}/*": ["b-0.parquet", "b-1.parquet", "c[1].zip", "d"],
+    }.items():
+        assert [found.name for found in expand_names(address)] == names
+    for address in (f"{at}/nowhere", f"{at}/*.tar", f"{at}/b-{{0,7}}.parquet"):
+        with pytest.raises(DataError, match=r"there is no \S+: give a folder or files that are there"):
+            expand_names(address)
