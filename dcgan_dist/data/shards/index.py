@@ -159,8 +159,12 @@ class Index:
 
         Raises:
             IndexError: a number is below 0, or there is no such image.
+            TypeError: these are no whole numbers; a mask, of all things, would be taken for the numbers 0 and 1.
         """
-        left_out = np.asarray(samples, np.int64)
+        left_out = np.asarray(samples)
+        if left_out.size and left_out.dtype.kind not in "iu":
+            raise TypeError(f"images are left out by their numbers, but these are of dtype {left_out.dtype}")
+        left_out = left_out.astype(np.int64)
         if (left_out < 0).any():
             raise IndexError(f"there is no image {left_out.min()}")
         return self._rows(np.delete(np.arange(len(self)), left_out))

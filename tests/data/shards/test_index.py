@@ -542,6 +542,12 @@ def test_what_is_no_image_of_the_index_cannot_be_left_out(tmp_path: Path, sample
         with_attributes(here(tmp_path)).without([2, sample])
 
 
+@pytest.mark.parametrize("samples", [np.arange(7) == 5, [1.0, 2.5], ["1"]])
+def test_images_are_left_out_by_number_and_not_by_a_mask(tmp_path: Path, samples: Any) -> None:
+    with pytest.raises(TypeError, match="images are left out by their numbers, but these are of dtype"):
+        with_attributes(here(tmp_path)).without(samples)
+
+
 def test_data_set_can_be_moved(tmp_path: Path) -> None:
     data_set(here(tmp_path, "old"))
     (tmp_path / "old").rename(tmp_path / "new")
