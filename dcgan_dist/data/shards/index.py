@@ -50,6 +50,8 @@ _ATTRIBUTE = "attribute/"
 """What `index.npz` has before the name of an attribute; versions that know no attributes do not look at these."""
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".zip")
 _MOST_TORN = 5
+_MOST_COUNTED = 1_000
+"""Classes whose images are counted in any case; more of them only where there are as many images."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,12 +204,14 @@ class Index:
         torn, passed = self.torn or [None] * len(files), self.passed or [()] * len(files)
         images = np.bincount(self.shard, minlength=len(self.shards))
         labeled = self.label[self.label >= 0]
+        # Class numbers of others may be identifiers, with gaps of billions, which would all be counted as 0.
+        counted = len(labeled) and labeled.max() < max(len(self), _MOST_COUNTED)
         description: dict[str, object] = {
             "format": FORMAT,
             "images": len(self),
             "image_size": self.image_size,
             "classes": self.classes,
-            "images_per_class": np.bincount(labeled).tolist() if len(labeled) else None,
+            "images_per_class": np.bincount(labeled).tolist() if counted else None,
             "index": {"file": INDEX_FILE, "sha256": hashlib.sha256(arrays.getvalue()).hexdigest()},
             "shards": [
                 {"file": file, "images": int(count), "bytes": length, "sha256": digest}

@@ -175,13 +175,15 @@ def require_labels(
     Raises:
         DataError: a class has too few; the message names it.
     """
-    counts = np.bincount(labels, minlength=classes)
     needed = FEWEST if few is None else few.per_class
-    if counts.min() < needed:
-        least = int(counts.argmin())
+    present, counts = np.unique(labels, return_counts=True)
+    # Numbers of others may be identifiers, with gaps of billions: what is not there is not counted one by one.
+    absent = next((place for place, number in enumerate(present.tolist()) if place != number), len(present))
+    least, fewest = (absent, 0) if absent < classes else (int(counts.argmin()), int(counts.min()))
+    if fewest < needed:
         name = f" ({names[least]})" if names is not None and least < len(names) else ""
         raise DataError(
-            f"class {least}{name} of {where} has {counts.min():,} images beside those held out to choose C, but "
+            f"class {least}{name} of {where} has {fewest:,} images beside those held out to choose C, but "
             f"a probe needs at least {needed:,} of each: add some, or leave the class out"
         )
 

@@ -571,6 +571,16 @@ def test_description_says_what_is_in_the_shards(tmp_path: Path) -> None:
         assert (len(data), hashlib.sha256(data).hexdigest()) == (entry["bytes"], entry["sha256"])
 
 
+@pytest.mark.parametrize(("label", "counts"), [(999, [0] * 999 + [1]), (1_000, None), (2**31 - 1, None)])
+def test_class_numbers_with_gaps_are_kept_but_not_counted(tmp_path: Path, label: int, counts: list[int] | None) -> None:
+    """They may be anything, such as a date: a count of each up to the largest would be gigabytes of zeros."""
+    concatenate([index_shard(tar_of(tmp_path / "a.tar", [("x.jpg", A), ("x.cls", b"%d" % label)]))]).save(
+        here(tmp_path)
+    )
+    assert Index.load(here(tmp_path)).label.tolist() == [label]
+    assert json.loads((tmp_path / DATASET_FILE).read_text())["images_per_class"] == counts
+
+
 def test_name_of_a_sample_is_read_from_its_header(tmp_path: Path) -> None:
     index = data_set(here(tmp_path))
     assert index.names(4) == "train-000001.tar: train-00000004.jpg"

@@ -27,7 +27,7 @@ def jpeg(level: int, size: int = 16) -> bytes:
 def write(folder: Path, split: str, labels: list[int | None], size: int = 16, shard: int = 20) -> None:
     with ShardWriter(Place(str(folder)), split, shard) as writer:
         for label in labels:
-            writer.add(jpeg(20 * (label or 0), size), label=label)
+            writer.add(jpeg(20 * (label or 0) % 256, size), label=label)
 
 
 @pytest.fixture
@@ -74,8 +74,11 @@ def test_another_size_is_refused_unless_fitting_is_asked_for(folder: Path) -> No
         ([0] * 10, [0, 0], r"all images of .* are of one class"),
         ([0, 1] * 10, [0, 2], r"test-\*\.tar has class 2 but .* only classes 0 to 1"),
         ([0, 0, 0, 0, 2, 2, 2, 2] * 3, [0, 2], r"class 1 of .* has 0 images .* needs at least 2"),
+        # Identifiers in the place of class numbers.
+        ([0, 1, 2**31 - 1] * 8, [0, 1], r"class 2 of .* has 0 images .* needs at least 2"),
+        ([2**31 - 1], [2**31 - 1], r"class 0 of .* has 0 images .* needs at least 2"),
     ],
-    ids=["no label", "no label in test", "one class", "unknown class", "empty class"],
+    ids=["no label", "no label in test", "one class", "unknown class", "empty class", "identifier", "no class at all"],
 )
 def test_labels_that_make_no_probe_are_told(
     tmp_path: Path, train: list[int | None], test: list[int | None], sentence: str
