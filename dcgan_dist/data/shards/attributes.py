@@ -1,5 +1,6 @@
 """What is known of images beside their class: named columns with one value an image, as in the 40 of CelebA."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -18,8 +19,8 @@ _KINDS = {"": "missing", "i": "a whole number", "f": "a number", "U": "text"}
 def columns(rows: Sequence[Mapping[str, Value]]) -> dict[str, Column]:
     """Columns from what is known of each image.
 
-    Raises `ValueError` where images differ in which attributes they have, or in which are words and which numbers, or
-    where a name cannot be printed.
+    Raises `ValueError` where images differ in which attributes they have, or in which are words and which numbers,
+    where a name cannot be printed, or where a column would hold another value than the one that was given.
     """
     names = tuple(rows[0]) if rows else ()
     for number, row in enumerate(rows):
@@ -33,6 +34,10 @@ def columns(rows: Sequence[Mapping[str, Value]]) -> dict[str, Column]:
                 f"attribute {name!r} cannot be printed, or is a word for some images and a number for others"
             )
         found[name] = typed(name, np.asarray(values))
+        # NumPy makes 64-bit integers negative or floats of larger ones, and drops NUL at the end of words.
+        for value, kept in zip(values, found[name].tolist(), strict=True):
+            if kept != value and not (isinstance(kept, float) and math.isnan(kept)):
+                raise ValueError(f"attribute {name!r} is {value!r} for an image, which would be kept as {kept!r}")
     return found
 
 

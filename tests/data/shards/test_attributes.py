@@ -23,6 +23,13 @@ def test_columns_are_made_of_what_is_known_of_each_image() -> None:
     assert columns([]) == columns([{}, {}]) == {}
 
 
+def test_the_largest_numbers_and_what_is_none_are_kept() -> None:
+    found = columns([{"a": 2**63 - 1, "b": np.float32(0.1)}, {"a": -(2**63), "b": float("nan")}])
+    assert found["a"].tolist() == [2**63 - 1, -(2**63)]
+    assert found["b"][0] == np.float32(0.1)
+    assert np.isnan(found["b"][1])
+
+
 @pytest.mark.parametrize(
     ("rows", "sentence"),
     [
@@ -32,6 +39,13 @@ def test_columns_are_made_of_what_is_known_of_each_image() -> None:
         ([{"a": 1}, {"a": "one"}], "attribute 'a' cannot be printed, or is a word for some"),
         ([{"a\0": 1}], r"attribute 'a\\x00' cannot be printed"),
         ([{"a": 2**70}], "attribute 'a' is of dtype object"),
+        ([{"a": 2**63 + 5}], rf"attribute 'a' is {2**63 + 5} for an image, which would be kept as -"),
+        ([{"a": 2**63 + 5}, {"a": -1}], rf"attribute 'a' is {2**63 + 5} for an image, which would be kept as 9\.22"),
+        (
+            [{"a": 0.5}, {"a": 2**53 + 1}],
+            rf"attribute 'a' is {2**53 + 1} for an image, which would be kept as {2**53}\.0",
+        ),
+        ([{"a": "x"}, {"a": "y\0"}], r"attribute 'a' is 'y\\x00' for an image, which would be kept as 'y'"),
     ],
 )
 def test_attributes_that_make_no_column_are_refused(rows: list[dict[str, Any]], sentence: str) -> None:
