@@ -80,8 +80,12 @@ class Job(ABC):
 
     @property
     def file(self) -> Place:
-        """Where the result lies, or will lie: each checkpoint and each recipe has a file of its own."""
-        parts = (self.checkpoint, *self.names, self.recipe_sha256[:8])
+        """Where the result lies, or will lie: each checkpoint and each recipe has a file of its own.
+
+        Outside of the folder of its run the run is named as well: others have checkpoints of the same name.
+        """
+        is_own = (self.folder.parent.name, self.folder.name) == (self.run, FOLDER)
+        parts = ("" if is_own else self.run, self.checkpoint, *self.names, self.recipe_sha256[:8])
         return self.folder / f"{'-'.join(part for part in parts if part)}.json"
 
     def read(self) -> dict[str, Any] | None:
