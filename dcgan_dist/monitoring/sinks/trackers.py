@@ -268,9 +268,13 @@ class _Thread:
 
     def finish(self, status: Status) -> None:
         """Let the tracker's run end, when all is done that was put."""
-        self.put(lambda tracker: tracker.end(status))
         if not self._dead:
-            threading.Thread(target=self._queue.put, args=(None,), daemon=True).start()
+            # It waits for room, and is not dropped: a run without an end would be shown as running for ever.
+            threading.Thread(target=self._put_end, args=(status,), daemon=True).start()
+
+    def _put_end(self, status: Status) -> None:
+        self._queue.put(lambda tracker: tracker.end(status))
+        self._queue.put(None)
 
     def join(self, wait_s: float) -> None:
         """Wait for that."""

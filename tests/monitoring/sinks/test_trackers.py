@@ -256,6 +256,19 @@ def test_a_tracker_that_hangs_holds_up_nothing(run: Place, monkeypatch: pytest.M
     ]
 
 
+def test_a_tracker_that_was_too_slow_is_told_the_end_all_the_same(run: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trackers, "WAITING", 3)
+    free = threading.Event()
+    made, told = Made(lambda what: None if what == "begin" else (free.wait(60), None)[1]), list[str]()
+    given = opened(run, made, told)
+    for images in range(10):
+        given.scalars(images, {"loss/generator": 0.5})
+    threading.Timer(0.2, free.set).start()
+    given.close("failed")
+    assert made.given[-1] == ("end", "failed")
+    assert told == ["wandb is too slow; what it cannot take in time is not sent there"]
+
+
 def test_no_tracker_is_asked_by_default(run: Place) -> None:
     told: list[str] = []
     given = Trackers(run, Settings(images=1), told.append)
