@@ -31,4 +31,7 @@ class Prometheus(Sink):
 # Ray wants one object a name in a process, however many runs there are in it.
 @cache
 def _gauge(name: str) -> Gauge:
-    return Gauge("dcgan_" + re.sub(r"\W", "_", name), description=describe(name) or name, tag_keys=("run",))
+    # Ray discards a name with other letters than ASCII's, as a task may have.
+    return Gauge(
+        "dcgan_" + re.sub(r"\W", "_", name, flags=re.ASCII), description=describe(name) or name, tag_keys=("run",)
+    )
