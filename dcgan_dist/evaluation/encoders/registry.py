@@ -12,7 +12,7 @@ import torch
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.evaluation.encoders.discriminator import DiscriminatorFeatures, of_discriminator, of_random
 from dcgan_dist.evaluation.encoders.encoder import Encoder
-from dcgan_dist.evaluation.encoders.kmeans import KMeansFeatures, require_faiss
+from dcgan_dist.evaluation.encoders.kmeans import PATCH, PATCHES, KMeansFeatures, require_faiss
 from dcgan_dist.evaluation.encoders.pixels import PixelFeatures
 from dcgan_dist.evaluation.task import Task
 from dcgan_dist.model.dcgan import Discriminator
@@ -59,8 +59,19 @@ class Sources:
         return DiscriminatorFeatures(network.to(memory_format=torch.channels_last))
 
     def kmeans(self, number: int) -> Encoder:
-        """K-means features of so many centroids; raises `SettingsError` without faiss."""
+        """K-means features of so many centroids.
+
+        Raises `SettingsError` without faiss, for more centroids than patches, and for images smaller than a patch.
+        """
         require_faiss()
+        if number > PATCHES:
+            raise SettingsError(f"features kmeans{number} have more centroids than patches, which are {PATCHES:,}")
+        size = self.task.train.pictures.image_size
+        if size < PATCH:
+            raise SettingsError(
+                f"features kmeans{number} are of patches of {PATCH} x {PATCH} pixels but the images of task "
+                f"{self.task.name} have {size}: give larger images"
+            )
         return KMeansFeatures(number, len(self.task.train))
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import torch
 import tyro
 
+from dcgan_dist.bounds import AtLeast, shows_bounds
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.evaluation.classifiers.registry import Linear, Nearest
 from dcgan_dist.evaluation.coverage import Sampler
@@ -30,6 +31,7 @@ from dcgan_dist.storage import Place, place, require_lasting, require_writable
 arg = tyro.conf.arg
 
 
+@shows_bounds
 @dataclass(frozen=True, kw_only=True)
 class EvaluateOptions(ActorOptions):
     """Train classifiers on frozen features of a run's discriminator and report their accuracy, or measure how close
@@ -52,7 +54,7 @@ class EvaluateOptions(ActorOptions):
     """Folder of the authors' published weights."""
     out: Annotated[str, arg(metavar="FOLDER")] = ""
     """Folder for the results; empty: RUN/evaluation, or `evaluation` in the current folder if there is no run."""
-    size: Annotated[int, arg(metavar="PIXELS")] = 32
+    size: Annotated[int, AtLeast(1), arg(metavar="PIXELS")] = 32
     """Height and width of the images if there is no run; a run has its own."""
     checkpoint: Annotated[str, arg(metavar="NAME")] = ""
     """Name of a folder in RUN/checkpoints, `latest`, or `best`, the one with the best probe accuracy. Empty: the one

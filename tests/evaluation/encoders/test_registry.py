@@ -1,12 +1,15 @@
 """Which encoder a name of features stands for."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.evaluation.encoders.kmeans import KMeansFeatures
 from dcgan_dist.evaluation.encoders.pixels import PixelFeatures
 from dcgan_dist.evaluation.encoders.registry import Sources, make_encoder, require_known
-from dcgan_dist.evaluation.task import Task
+from dcgan_dist.evaluation.task import ArrayPictures, Task
 
 
 def test_a_number_in_a_name_is_handed_to_the_encoder(bands: Task) -> None:
@@ -31,3 +34,16 @@ def test_names_that_stand_for_nothing_are_refused(name: str) -> None:
 def test_published_features_are_of_images_of_their_size_alone(bands: Task) -> None:
     with pytest.raises(SettingsError, match=r"published-svhn are made for images of 32 x 32 pixels .* bands have 16"):
         make_encoder("published-svhn", Sources(bands, None, "", 0))
+
+
+def test_centroids_are_no_more_than_patches_and_patches_no_larger_than_images(bands: Task) -> None:
+    pytest.importorskip("faiss")
+    assert make_encoder("kmeans400000", Sources(bands, None, "", 0)).recipe["centroids"] == 400_000
+    with pytest.raises(
+        SettingsError, match="features kmeans400001 have more centroids than patches, which are 400,000"
+    ):
+        make_encoder("kmeans400001", Sources(bands, None, "", 0))
+    pixels = np.zeros((len(bands.train), 5, 5, 3), np.uint8)
+    small = replace(bands, train=replace(bands.train, pictures=ArrayPictures(pixels, "small")))
+    with pytest.raises(SettingsError, match="patches of 6 x 6 pixels but the images of task bands have 5"):
+        make_encoder("kmeans9", Sources(small, None, "", 0))
