@@ -68,15 +68,20 @@ def parse_tasks(text: str, option: str = "--tasks") -> Sequence[NamedTask]:
         SettingsError: a name is given twice or has no folder, neither its own nor one in $DCGAN_DIST_DATA.
     """
     found: list[NamedTask] = []
-    for part in (part.strip() for part in text.split(",")):
-        name, equals, folder = part.partition("=")
+    for part in text.split(","):
+        name, equals, folder = (side.strip() for side in part.partition("="))
         if not name or (equals and not folder):
             raise SettingsError(
                 f"{option} is {text!r} but needs names, as in cifar10, or NAME=FOLDER, joined by commas"
             )
+        if "/" in name or not name.isprintable():
+            raise SettingsError(
+                f"{option} names a task {name!r} but needs a plain name, as in {option} mine={folder or name}"
+            )
         if name in (other.name for other in found):
             raise SettingsError(f"task {name} is given twice: give each one once")
-        found.append(NamedTask(name, None if part in (neighbours.NAME, rooms.NAME) else _find(name, folder, option)))
+        drawn = not equals and name in (neighbours.NAME, rooms.NAME)
+        found.append(NamedTask(name, None if drawn else _find(name, folder, option)))
     return found
 
 

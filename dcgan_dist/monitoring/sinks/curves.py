@@ -162,7 +162,7 @@ class Curves:
         if self._settings is not None:
             words = f"```yaml\n{to_yaml(self._settings)}```"
             self._events[-1].add(event_file.text(images, "settings", words, describe("settings")))
-            tasks = [task.partition("=")[0] for task in self._settings.probe.tasks.split(",") if task]
+            tasks = [task.partition("=")[0].strip() for task in self._settings.probe.tasks.split(",") if task]
             shown = [*COMPARED, *map(probe_metric, tasks)]
             self._events[-1].add(event_file.hparams(hyperparameters(self._settings), shown, ended=False))
         # Last, so that the next point tries again where the file could not be made.

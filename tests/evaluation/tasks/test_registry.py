@@ -12,7 +12,7 @@ def test_names_lead_to_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     (tmp_path / "cifar10").mkdir()
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.setenv("DCGAN_DIST_DATA", str(tmp_path))
-    named = parse_tasks(f"cifar10, mine={tmp_path}/elsewhere, neighbours")
+    named = parse_tasks(f"cifar10, mine = {tmp_path}/elsewhere, neighbours ")
     assert [(task.name, task.folder and task.folder.address) for task in named] == [
         ("cifar10", f"{tmp_path}/cifar10"),
         ("mine", f"{tmp_path}/elsewhere"),
@@ -32,6 +32,10 @@ def test_neighbours_are_no_labeled_task() -> None:
         ("", "needs names, as in cifar10, or NAME=FOLDER"),
         ("cifar10,", "needs names"),
         ("mine=", "needs names"),
+        ("mine= ", "needs names"),
+        ("/data/mine", "names a task '/data/mine' but needs a plain name, as in --tasks mine=/data/mine"),
+        ("../mine=cifar10", "names a task '../mine' but needs a plain name, as in --tasks mine=cifar10"),
+        ("a\nb=cifar10", "but needs a plain name"),
         ("nobody", "task nobody needs its data but there is no folder"),
         ("a=.,a=.", "task a is given twice"),
         ("neighbours,neighbours", "task neighbours is given twice"),
