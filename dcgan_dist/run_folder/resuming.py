@@ -50,7 +50,8 @@ FREE_ON_RESUME = (
     "monitoring.",
     "probe.",
 )
-"""Settings that may differ after a resume: none of them changes which numbers a step computes."""
+"""Settings that may differ after a resume: none of them changes which numbers a step computes, but for the length where
+the learning rate falls towards its end (`optimization.decay`)."""
 
 
 def differing(saved: Settings, given: Settings) -> list[str]:

@@ -141,6 +141,12 @@ def _going_on(arguments: Sequence[str], given: argparse.Namespace, run: Place, s
     notes = []
     if given.config and not length_given(arguments) and _length(settings) != _length(saved):
         notes.append(f"length: {_length(settings)} as in {given.config}, in place of {_length(saved)}")
+    if settings.optimization.decay and _length(settings) != _length(saved):
+        new = _length(settings)
+        notes.append(
+            f"optimization.decay is {settings.optimization.decay:g}, so the learning rate follows the new length from "
+            f"here on: {new} after {_length(saved)} are not the same as {new} from the start"
+        )
     done = is_done(find_record(run) or {}, saved, settings)
     return replace(options, resume=run.name, settings=settings, is_done=done, notes=tuple(notes))
 

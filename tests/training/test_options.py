@@ -240,6 +240,27 @@ def test_what_changes_nothing_may_be_given_beside_it() -> None:
     assert parse(["--resume", "mine", *LINE]).resume == "mine"
 
 
+@pytest.mark.parametrize(
+    ("decay", "given", "length"),
+    [
+        (0.25, "--images=900", "900 images"),
+        (0.25, "--epochs=3", "3 epochs"),
+        (0.25, "--images=500", None),
+        (0.0, "--images=900", None),
+    ],
+)
+def test_a_new_length_where_the_learning_rate_falls_towards_the_end_is_told(
+    decay: float, given: str, length: str | None, kept: Path
+) -> None:
+    saved = parse(LINE).settings
+    (kept / "settings.yaml").write_text(to_yaml(replace(saved, optimization=replace(saved.optimization, decay=decay))))
+    told = (
+        "optimization.decay is 0.25, so the learning rate follows the new length from here on: "
+        f"{length} after 500 images are not the same as {length} from the start"
+    )
+    assert parse(["--resume", "mine", "--storage", "kept", given]).notes == (() if length is None else (told,))
+
+
 @pytest.mark.parametrize("resume", [["--name=mine", "--resume"], ["--resume=mine"]])
 @pytest.mark.parametrize(
     ("changed", "more", "length", "done", "notes"),
