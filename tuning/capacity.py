@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from dcgan_dist.cluster.placement import READER_CPUS, ClusterFacts, place_workers, takes_gpus
+from dcgan_dist.cluster.placement import READER_CPUS, ClusterFacts, place_workers, takes_gpus, times
 from dcgan_dist.errors import ClusterError
 from dcgan_dist.numerals import count
 from dcgan_dist.settings import Settings
@@ -71,7 +71,7 @@ def _take(hosts: list[tuple[float, float]], cpus: float, gpus: float, workers: i
             return False
         # A reader leaves hosts with GPUs to those who need them.
         best = max(fitting, key=lambda number: (left[number][1] if gpu else -left[number][1], left[number][0]))
-        left[best] = left[best][0] - cpu, left[best][1] - gpu
+        left[best] = round(left[best][0] - cpu, 4), left[best][1] - gpu
     hosts[:] = left
     return True
 
@@ -86,7 +86,7 @@ def on_this_machine(settings: Settings, cores: int, wanted: int, cap: int, actor
         actors_cpus: CPUs of all evaluation actors.
     """
     workers = settings.workers
-    by_cores = int((cores - actors_cpus) // (workers.number * workers.cpus))
+    by_cores = times(cores - actors_cpus, workers.number * workers.cpus)
     return wanted or max(1, min(cap, by_cores))
 
 

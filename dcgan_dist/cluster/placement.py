@@ -57,6 +57,14 @@ READER_CPUS = 1
 """Logical CPUs that must stay free for reading data: without one the run would wait for ever."""
 
 
+def times(has: float, each: float) -> int:
+    """How many times `each`, at least 1/10,000, is in what there is.
+
+    Counted as Ray counts resources, in steps of 1/10,000: of binary fractions, 0.1 is only nine times in 1.
+    """
+    return round(has * 10_000) // round(each * 10_000)
+
+
 def takes_gpus(settings: Settings, facts: ClusterFacts) -> bool:
     """Whether each worker takes a GPU of such a cluster."""
     return settings.workers.gpu == "on" or (settings.workers.gpu == "auto" and facts.gpus > 0)
@@ -78,7 +86,7 @@ def place_workers(settings: Settings, facts: ClusterFacts) -> Placement:
             f"{free}{beside}: " + _advice(int(facts.gpus), *others, "add GPUs", "train on CPUs with --workers.gpu off")
         )
     less = ["give each less by --workers.cpus"] if workers.cpus > 1 else []
-    by_cpus = int((facts.cpus - READER_CPUS) // workers.cpus)
+    by_cpus = times(facts.cpus - READER_CPUS, workers.cpus)
     if by_cpus < workers.fewest:
         needed = workers.fewest * workers.cpus + READER_CPUS
         raise ClusterError(
@@ -87,7 +95,7 @@ def place_workers(settings: Settings, facts: ClusterFacts) -> Placement:
             f"{count(facts.nodes, 'node')}{beside}: " + _advice(by_cpus, *less, *others, "add nodes")
         )
     by_hosts = sum(
-        min(int(cpus // workers.cpus), int(gpus) if use_gpu else workers.number) for cpus, gpus in facts.hosts.values()
+        min(times(cpus, workers.cpus), int(gpus) if use_gpu else workers.number) for cpus, gpus in facts.hosts.values()
     )
     placement = Placement(min(workers.number, by_cpus, by_hosts), workers.cpus, int(use_gpu))
     if by_hosts < workers.fewest:
@@ -102,7 +110,7 @@ def place_workers(settings: Settings, facts: ClusterFacts) -> Placement:
 def most_beside(placement: Placement, facts: ClusterFacts) -> int:
     """Workers that may come to lie on one host: Ray Train puts as many together as it can."""
     room = [
-        min(int(cpus // placement.cpus), int(gpus // placement.gpus) if placement.gpus else placement.workers)
+        min(times(cpus, placement.cpus), int(gpus // placement.gpus) if placement.gpus else placement.workers)
         for cpus, gpus in facts.hosts.values()
     ]
     return max(1, min(placement.workers, max(room, default=1)))
@@ -134,7 +142,7 @@ def set_aside(facts: ClusterFacts, actors: int, cpus: float, gpus: float) -> Clu
                 f"more than the cluster has free, which is room for {actor}: use fewer, or give each less"
             )
         most = max(fitting, key=lambda name: hosts[name])
-        hosts[most] = hosts[most][0] - cpus, hosts[most][1] - gpus
+        hosts[most] = round(hosts[most][0] - cpus, 4), round(hosts[most][1] - gpus, 4)
     left = without(
         facts, {name: (had[0] - hosts[name][0], had[1] - hosts[name][1]) for name, had in facts.hosts.items()}
     )

@@ -30,6 +30,9 @@ def uneven(*hosts: tuple[float, float]) -> ClusterFacts:
         (WorkerSettings(number=2), facts(16, gpus=2), Placement(2, 1.0, 1)),
         (WorkerSettings(number=2, gpu="off"), facts(16, gpus=2), Placement(2, 1.0, 0)),
         (WorkerSettings(number=1, cpus=0.5), facts(1.5), Placement(1, 0.5, 0)),
+        (WorkerSettings(number=10, cpus=0.1), facts(2), Placement(10, 0.1, 0)),
+        (WorkerSettings(number=3, at_least=1, cpus=0.1), uneven((0.3, 0), (0.9, 0)), Placement(2, 0.1, 0)),
+        (WorkerSettings(number=9, at_least=1, cpus=0.7), uneven((2.1, 0), (2.1, 0)), Placement(4, 0.7, 0)),
         (WorkerSettings(number=8, at_least=2), facts(16), Placement(8, 1.0, 0)),
         (WorkerSettings(number=8, at_least=2), facts(5), Placement(4, 1.0, 0)),
         (WorkerSettings(number=8, at_least=2), facts(16, gpus=3), Placement(3, 1.0, 1)),
@@ -134,6 +137,13 @@ def test_what_evaluation_takes_is_told_where_too_little_is_left(actors: int, sen
     with pytest.raises(ClusterError) as caught:
         place_workers(Settings(images=1), set_aside(facts(2), actors, 1.0, 0.0))
     assert sentence in str(caught.value)
+
+
+def test_shares_of_a_cpu_or_gpu_are_set_aside_to_the_last() -> None:
+    left = set_aside(facts(1, gpus=1), 10, 0.1, 0.1)
+    assert (left.cpus, left.gpus) == (0, 0)
+    with pytest.raises(ClusterError, match=r"11 evaluation actors with 0\.1 CPUs .* which is room for 10"):
+        set_aside(facts(1, gpus=1), 11, 0.1, 0.1)
 
 
 def test_a_ray_of_our_own_is_told_with_the_cores_that_it_counts_as_more_cpus() -> None:

@@ -36,6 +36,7 @@ def settings(workers: int = 1, cpus: float = 1.0, gpu: str = "auto") -> Settings
         ([(8.0, 1.0)] * 8 + [(32.0, 0.0)], 1, 2.0, 4, 8),
         ([(8.0, 4.0)] * 4, 4, 2.0, 0, 3),
         ([(1.0, 0.0)] * 6, 2, 1.0, 0, 2),
+        ([(1.3, 0.0)], 3, 0.1, 0, 1),
     ],
 )
 def test_trials_fit_with_their_readers_beside_the_evaluators(
