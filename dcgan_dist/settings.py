@@ -40,6 +40,16 @@ def _require(condition: bool, sentence: str) -> None:
         raise SettingsError(sentence)
 
 
+def require_countable(cpus: float, gpus: float, prefix: str = "") -> None:
+    """See that Ray can reserve so many CPUs and GPUs for an actor: it counts in steps of 1/10,000, and GPUs above 1
+    whole. Raises `SettingsError`; `prefix` is put before the name, as in `probe.`."""
+    for name, amount in (("cpus", cpus), ("gpus", gpus)):
+        _require(amount == 0 or amount >= 0.0001, f"{prefix}{name} is {amount} but needs to be 0, or at least 0.0001")
+    _require(
+        gpus <= 1 or gpus == int(gpus), f"{prefix}gpus is {gpus} but needs to be a fraction of 1, or a whole number"
+    )
+
+
 @shows_bounds
 @dataclass(frozen=True)
 class DataSettings:
@@ -174,7 +184,7 @@ class WorkerSettings:
     None: it needs all of them."""
     gpu: Literal["auto", "on", "off"] = "auto"
     """Train on GPUs. `auto`: if the cluster has any."""
-    cpus: Annotated[float, Above(0), arg(metavar="CPUS")] = 1.0
+    cpus: Annotated[float, AtLeast(0.0001), arg(metavar="CPUS")] = 1.0
     """Logical CPUs that Ray reserves for each worker."""
     threads: Annotated[int, AtLeast(0), arg(metavar="THREADS")] = 0
     """PyTorch threads per worker; 0: the cores of its host divided by the workers on it."""
@@ -286,6 +296,7 @@ class ProbeSettings:
 
     def __post_init__(self) -> None:
         check_bounds(self, "probe.")
+        require_countable(self.cpus, self.gpus, "probe.")
         _require(
             self.resource not in RAYS_OWN,
             f"probe.resource is {self.resource} but needs to be one that machines offer by --resources; use probe.cpus "

@@ -18,7 +18,7 @@ from dcgan_dist.cluster.placement import READER_CPUS, gather_facts, set_aside
 from dcgan_dist.errors import DcganDistError, SettingsError, at_work, complain
 from dcgan_dist.evaluation.service.evaluator import Evaluators
 from dcgan_dist.monitoring.sinks.terminal import Line
-from dcgan_dist.settings import RAYS_OWN
+from dcgan_dist.settings import RAYS_OWN, require_countable
 
 arg = tyro.conf.arg
 
@@ -49,6 +49,7 @@ class ActorOptions:
 
     def __post_init__(self) -> None:
         check_bounds(self)
+        require_countable(self.cpus, self.gpus)
         if self.resource in RAYS_OWN:
             raise SettingsError(
                 f"resource is {self.resource} but needs to be one that machines offer by --resources; use cpus "
