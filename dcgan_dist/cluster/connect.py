@@ -52,6 +52,8 @@ FORWARDED = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_DEFAU
 """What the processes of a cluster that was started elsewhere are told of the store. Credentials are not among them:
 what is told can be read by all who see the cluster's jobs, so its machines bring their own."""
 
+LONGEST_START_S = 1e8
+"""How long Ray can be told to wait for workers, three years: of 1e300 seconds it does not wait one."""
 ANSWER_S = 10.0
 """How long the cluster's address may take to answer."""
 
@@ -61,7 +63,7 @@ def set_driver_environment(wait_s: float | None) -> None:
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     if wait_s is not None:
-        os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", f"{wait_s:g}")
+        os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", f"{min(wait_s, LONGEST_START_S):g}")
 
 
 def set_environment(address: str, wait_s: float | None = None) -> None:

@@ -1,5 +1,6 @@
 """The Ray that a command starts on this machine."""
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dcgan_dist.cluster.connect import connected, cpus_for, describe_connecting
+from dcgan_dist.cluster.connect import connected, cpus_for, describe_connecting, set_driver_environment
 from dcgan_dist.cluster.environment import local_cores
 from dcgan_dist.errors import ClusterError
 from dcgan_dist.settings import ProbeSettings, Settings, WorkerSettings
@@ -98,3 +99,12 @@ def test_that_one_is_joined_is_said_with_its_address(monkeypatch: pytest.MonkeyP
 )
 def test_a_ray_of_our_own_has_room_for_the_run_and_its_reading(settings: Settings, more: float) -> None:
     assert cpus_for(settings) == local_cores() + more
+
+
+@pytest.mark.parametrize(("wait_s", "told"), [(90.5, "90.5"), (1e8, "1e+08"), (1e300, "1e+08")])
+def test_ray_is_told_how_long_workers_may_take_to_start_in_numbers_that_it_can_count(
+    wait_s: float, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.environ", {})
+    set_driver_environment(wait_s)
+    assert os.environ["RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S"] == told
