@@ -26,7 +26,7 @@ def test_prometheus_sees_the_newest_value_of_each_metric_but_none_of_a_rank() ->
         try:
             sink = Prometheus("scenes32")
             sink.scalars(64, {"worker/3/busy_share": 0.75, "loss/generator": 1.25, "speed/wait_share": 0.5})
-            sink.scalars(64, {"probe/Vögel-2/accuracy": 0.25})
+            sink.scalars(64, {"probe/vögel-2/accuracy": 0.25})
             sink.scalars(128, {"loss/generator": 1.5})
             found = exported()
         finally:
@@ -34,7 +34,7 @@ def test_prometheus_sees_the_newest_value_of_each_metric_but_none_of_a_rank() ->
     assert all('run="scenes32"' in name for name, _ in found)
     assert sorted((name.partition("{")[0], value) for name, value in found) == [
         ("ray_dcgan_loss_generator", 1.5),
-        ("ray_dcgan_probe_V_gel_2_accuracy", 0.25),
+        ("ray_dcgan_probe_v_gel_2_accuracy", 0.25),
         ("ray_dcgan_speed_wait_share", 0.5),
     ]
 
