@@ -52,6 +52,8 @@ def test_shares_of_ranks_are_described() -> None:
         ("probe/cifar10/accuracy", True),
         ("worker/11/busy_share", True),
         ("samples/averaged", True),
+        ("health", True),
+        ("settings", True),
         ("loss/generators", False),
         ("probe/a/b/accuracy", False),
         ("worker/11/nothing", False),

@@ -228,6 +228,32 @@ def test_a_tracker_that_fails_is_told_once_and_gets_what_comes_later(run: Place)
     assert json.loads((run / "trackers.json").read_bytes()) == {"wandb": "new"}
 
 
+def test_each_tracker_goes_on_with_its_own_run_and_gets_what_is_set(run: Place) -> None:
+    made = {"wandb": Made(), "mlflow": Made()}
+    values: dict[str, Mapping[str, object]] = {}
+
+    def maker(name: str) -> Callable[[str, Mapping[str, object]], Tracker]:
+        return lambda of_run, given: (values.setdefault(name, given), made[name])[1]
+
+    for before in ({"mlflow": "known", "other": "kept"}, {"mlflow": "known", "other": "kept", "wandb": "new"}):
+        if not (run / "trackers.json").exists():
+            (run / "trackers.json").write_bytes(json.dumps(before).encode())
+        assert json.loads((run / "trackers.json").read_bytes()) == before
+        Trackers(run, settings("wandb,mlflow"), print, {name: maker(name) for name in made}).close("finished")
+    assert [what for what in made["wandb"].given if what[0] == "begin"] == [("begin", None), ("begin", "new")]
+    assert [what for what in made["mlflow"].given if what[0] == "begin"] == [("begin", "known")] * 2
+    for given in values.values():
+        assert (given["optimization.lr"], "epochs" in given) == (0.0031, False)
+
+
+def test_a_record_of_trackers_that_is_torn_is_made_again(run: Place) -> None:
+    (run / "trackers.json").write_bytes(b'{"wandb": "ne')
+    made = Made()
+    opened(run, made, []).close("finished")
+    assert made.given == [("begin", None), ("end", "finished")]
+    assert json.loads((run / "trackers.json").read_bytes()) == {"wandb": "new"}
+
+
 def test_a_tracker_that_cannot_begin_is_left_out(run: Place) -> None:
     def wrong(what: str) -> None:
         raise PermissionError("who are you?")
