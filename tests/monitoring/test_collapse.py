@@ -124,6 +124,23 @@ def test_what_a_lost_attempt_measured_does_not_count() -> None:
         assert health.add(at, healthy(at)) is None
 
 
+def test_a_point_that_is_measured_again_takes_the_place_of_the_lost_one() -> None:
+    health, end = Health(), EVERY + WINDOW_IMAGES
+    for at, loss in ((EVERY, 3.0), (end - 1, 100.0), (end - 1, WON_LOSS - 1.5), (end, WON_LOSS + 1)):
+        assert health.add(at, healthy(at) | {"loss/generator": loss}) is None
+
+
+def test_a_number_that_is_none_hides_nothing_that_comes_after_it() -> None:
+    health, end = Health(), EVERY + WINDOW_IMAGES
+    won = {"loss/generator": WON_LOSS + 1, "score/real": WON_SCORE + 0.05}
+    found = [
+        health.add(EVERY, healthy(EVERY)),
+        health.add(2 * EVERY, healthy(EVERY) | {"loss/generator": float("nan")}),
+    ]
+    found += [health.add(at, healthy(at) | won) for at in (3 * EVERY, end)]
+    assert [one and one.reason for one in found] == [None, "not a number", None, "D wins"]
+
+
 def test_the_scale_of_another_loss_says_nothing_of_who_wins() -> None:
     """G's hinge loss is as large as D's logits; all other rules are of samples, or of numbers that are none."""
 

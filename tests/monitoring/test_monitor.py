@@ -20,7 +20,7 @@ from dcgan_dist.monitoring.sinks.curves import read_points
 from dcgan_dist.monitoring.sinks.sink import Sink, Status
 from dcgan_dist.monitoring.sinks.terminal import LogTerminal, Totals
 from dcgan_dist.run_folder.checkpoint import manifests, write_checkpoint
-from dcgan_dist.settings import OptimizationSettings, Settings
+from dcgan_dist.settings import OptimizationSettings, Settings, replaced
 from dcgan_dist.storage import Place, place
 from tests.monitoring.test_stragglers import heard
 
@@ -238,6 +238,20 @@ def test_a_collapse_is_told_and_the_checkpoint_before_it_stays(run: Place) -> No
     assert "checkpoint 000000012800 from before that is kept" in log
     assert [manifest["kept"] for manifest in manifests(run).values()] == [False, True, False]
     assert [point["health"] for point in read_points(run) if "health" in point] == [str(finding)]
+
+
+@pytest.mark.parametrize(("loss", "reasons"), [("bce", ["D wins"]), ("mine:hinge", [])])
+def test_who_wins_is_judged_by_the_loss_of_the_run(run: Place, loss: str, reasons: list[str]) -> None:
+    settings = replaced(SETTINGS, {"optimization.loss": loss}, "test")
+    points: list[Message] = []
+    for step in range(100, 700, 100):
+        point = scalars(step)
+        point["values"] |= {"loss/generator": 40.0, "score/real": 0.99}
+        points.append(point)
+    monitor = Monitor(run, settings, Script([started()], points), LogTerminal(io.StringIO(), TOTALS, 10.0), TOTALS)
+    monitor.start()
+    monitor.close()
+    assert [finding.reason for finding in monitor.findings] == reasons
 
 
 def test_a_rank_that_is_slow_is_told_and_shares_go_with_the_next_point(run: Place) -> None:
