@@ -1,5 +1,6 @@
 """Who drives a run: one process, until it ends in whatever way."""
 
+import errno
 import fcntl
 import os
 import signal
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from dcgan_dist.errors import CheckpointError, DataError
-from dcgan_dist.run_folder.driver_lock import LOCK_FILE, require_no_driver, sole_driver
+from dcgan_dist.run_folder.driver_lock import LOCK_FILE, is_gone, require_no_driver, sole_driver
 from dcgan_dist.storage import Place, place
 
 HOLDS = """
@@ -81,3 +82,29 @@ def test_who_only_looks_at_the_lock_keeps_no_driver_out(run: Place) -> None:
         with sole_driver(run):
             pass
         release.join()
+
+
+def test_the_lock_names_its_driver_alone_whoever_was_there_before(run: Place) -> None:
+    run.make_folder()
+    (run / LOCK_FILE).write_bytes(b"process 123456789 on a host with a name that is longer\n")
+    with sole_driver(run):
+        assert (run / LOCK_FILE).read_bytes().decode() == f"process {os.getpid()} on {socket.gethostname()}\n"
+
+
+def test_a_file_system_without_locks_keeps_nobody_out(run: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(file: int, how: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with sole_driver(run):
+        require_no_driver(run)
+        assert (run / LOCK_FILE).is_file()
+
+
+def test_a_lock_that_may_not_be_opened_says_nothing(run: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    with sole_driver(run):
+        with pytest.raises(CheckpointError, match="is in use by process"):
+            require_no_driver(run)
+        monkeypatch.setattr(os, "access", lambda path, how: False)
+        require_no_driver(run)
+        assert not is_gone(run)

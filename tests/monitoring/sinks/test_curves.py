@@ -294,7 +294,7 @@ def test_what_is_found_of_a_checkpoint_stands_beside_the_points(tmp_path: Path) 
 
 def test_tensorboard_shows_the_settings_of_a_run_and_what_its_numbers_say(tmp_path: Path) -> None:
     run = new_run(tmp_path)
-    of_run = replaced(Settings(images=700), {"optimization.lr": 0.003, "probe.tasks": "cifar10=x"}, "test")
+    of_run = replaced(Settings(images=700), {"optimization.lr": 0.003, "probe.tasks": "cifar10 =x, mine=y"}, "test")
     for attempt, step in ((1, 0), (2, 20)):
         curves = Curves(run, tmp_path, of_run)
         curves.begin(attempt, step, images=8 * step)
@@ -317,6 +317,6 @@ def test_tensorboard_shows_the_settings_of_a_run_and_what_its_numbers_say(tmp_pa
     content = events.SummaryMetadata("_hparams_/experiment").plugin_data.content
     compared = [one.name.tag for one in HParamsPluginData.FromString(content).experiment.metric_infos]
     assert LOSS in compared
-    assert "probe/cifar10/accuracy" in compared
+    assert {"probe/cifar10/accuracy", "probe/mine/accuracy"} <= set(compared)
     with pytest.raises(KeyError):  # nobody knows yet how it ends
         events.SummaryMetadata("_hparams_/session_end_info")
