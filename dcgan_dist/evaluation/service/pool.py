@@ -141,8 +141,10 @@ class Pool:
 
     def _result(self, part: int, reference: Any, name: str, arguments: tuple[Any, ...]) -> Any:
         deaths = 0
+        repeated: list[Any] = []
         while True:
             try:
+                ray.get(repeated)  # what fails now that did not before would be a defect of the call that follows
                 return ray.get(reference)
             except RayActorError as error:
                 deaths += 1
@@ -151,7 +153,7 @@ class Pool:
                         f"evaluation actor {part} died {deaths} times during the call {name} ({_first(error)}): "
                         "give it more memory, or share the images between more actors"
                     ) from error
-                self._replace(part)
+                repeated = self._replace(part)
                 reference = getattr(self._actors[part], name).remote(*arguments)
             except RayTaskError as error:
                 if isinstance(error.cause, DcganDistError):
@@ -162,15 +164,16 @@ class Pool:
         actor = type("_Actor", (_Located, self._kind), {})
         return ray.remote(actor).options(**self._options).remote(part, self._number, self._threads)
 
-    def _replace(self, part: int) -> None:
-        """A new actor in the place of one that has died, in the state in which that one was."""
+    def _replace(self, part: int) -> list[Any]:
+        """A new actor in the place of one that has died, in the state in which that one was; what its calls return."""
         self.replaced += 1
         self.say(f"evaluation actor {part} has died; a new one takes over its images")
         actor = self._actors[part] = self._start(part)
-        for call in self._in_force:
-            getattr(actor, call.name).remote(*call.arguments)  # an actor takes its calls in order
+        # An actor takes its calls in order.
+        repeated = [getattr(actor, call.name).remote(*call.arguments) for call in self._in_force]
         with suppress(RayActorError):  # the call that follows reports it
             self._nodes[part] = ray.get(actor.node.remote())
+        return repeated
 
 
 def _first(error: Exception) -> str:

@@ -267,6 +267,29 @@ class Broken(ArrayPictures):
         return ~super().read(samples, out, rows)
 
 
+class Vanishing(ArrayPictures):
+    """Images that are gone once there is a file that says so."""
+
+    def __init__(self, labeled: Labeled, gone: Path) -> None:
+        assert isinstance(labeled.pictures, ArrayPictures)
+        super().__init__(labeled.pictures.images, str(gone))
+
+    def read(self, samples: Any, out: Any, rows: Any) -> Any:
+        if Path(self.source).exists():
+            raise DataError("the shards are gone")
+        return super().read(samples, out, rows)
+
+
+def test_images_that_are_gone_when_an_actor_is_replaced_are_told(pool: Pool, bands: Task, tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    load(pool, [replace(bands, train=replace(bands.train, pictures=Vanishing(bands.train, gone)))])
+    gone.touch()
+    os.kill(pool.pids()[1], signal.SIGKILL)
+    with pytest.raises(DataError, match="^the shards are gone$"):
+        pool.each("encode", "bands", PixelFeatures(), torch.float32)
+    assert pool.replaced == 1
+
+
 def test_where_no_machines_are_for_evaluation_actors_take_cpus_of_any() -> None:
     assert ray.cluster_resources().get("evaluator") is None
     made = Pool(3, cpus=0.25, gpus=0, threads=1)
