@@ -34,7 +34,8 @@ class Group:
     def __init__(self, folder: Path, settings: Settings = SETTINGS) -> None:
         self.run, self.messages = Place(str(folder / "run")), list[Message]()
         attempt = begin_attempt(self.run, 1)
-        self.reporter = Reporter(Mock(Sender, send=self.messages.append), attempt, BATCH)
+        self.sender = Mock(Sender, send=self.messages.append)
+        self.reporter = Reporter(self.sender, attempt, BATCH)
         self.value = 0.0
         self.checkpoints = Checkpointing(self.run, settings, attempt, TOTAL, self.state, self.reporter)
 
@@ -44,6 +45,9 @@ class Group:
     def steps(self) -> list[int]:
         return [manifest["step"] for manifest in manifests(self.run).values()]
 
+    def kept(self) -> list[bool]:
+        return [manifest["kept"] for manifest in manifests(self.run).values()]
+
 
 def test_checkpoints_at_the_quarters_hold_the_state_of_their_step(tmp_path: Path) -> None:
     group = Group(tmp_path)
@@ -51,7 +55,7 @@ def test_checkpoints_at_the_quarters_hold_the_state_of_their_step(tmp_path: Path
         group.value = float(step)
         group.checkpoints.save_if_due(step, leaving=False)
     group.checkpoints.finish(TOTAL)
-    assert group.steps() == [10, 20, 30, 40]
+    assert (group.steps(), group.kept()) == ([10, 20, 30, 40], [True] * 4)
     for step in group.steps():
         assert load_checkpoint(group.run, checkpoint_name(SETTINGS, step)).state["generator"]["weight"] == step
     assert [(message["kind"], message["step"], message["images"]) for message in group.messages] == [
@@ -64,7 +68,7 @@ def test_a_group_that_leaves_writes_one_at_once(tmp_path: Path) -> None:
     group.checkpoints.save_if_due(3, leaving=False)
     group.checkpoints.save_if_due(4, leaving=True)
     group.checkpoints.finish(4)
-    assert group.steps() == [4]
+    assert (group.steps(), group.kept()) == ([4], [False])
 
 
 def test_time_makes_a_checkpoint_due(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,6 +100,9 @@ def test_training_does_not_wait_for_the_checkpoint_before(
     monkeypatch.setattr(module.time, "monotonic", lambda: later)
     group.checkpoints.save_if_due(3, leaving=False)
     assert save.call_count == saves
+    # The time until the next one begins with it.
+    group.checkpoints.save_if_due(4, leaving=False)
+    assert save.call_count == saves
 
 
 def test_a_storage_that_refuses_is_reported_once_and_raised_in_the_end(
@@ -119,7 +126,8 @@ def test_a_rescue_writes_what_nobody_has_written(tmp_path: Path) -> None:
     group = Group(tmp_path)
     group.value = 7.0
     group.checkpoints.rescue(7, rank=0)
-    assert group.steps() == [7]
+    assert (group.steps(), group.kept()) == ([7], [False])
+    group.sender.flush.assert_called_once()  # the process ends after it
     assert load_checkpoint(group.run).state["generator"]["weight"] == 7
     assert [message["kind"] for message in group.messages] == ["checkpoint"]
 
@@ -150,6 +158,17 @@ def test_nothing_is_rescued_where_no_step_was_done(tmp_path: Path) -> None:
     group.checkpoints.rescue(0, rank=0)
     assert group.steps() == []
     assert group.messages == []
+
+
+def test_nothing_is_rescued_where_a_resumed_group_has_done_no_step(tmp_path: Path) -> None:
+    before = Group(tmp_path)
+    before.checkpoints.save_if_due(4, leaving=True)
+    before.checkpoints.finish(4)
+    again = Group(tmp_path)
+    again.value = 99.0
+    again.checkpoints.rescue(4, rank=0)
+    assert load_checkpoint(again.run).state["generator"]["weight"] == 0
+    assert again.messages == []
 
 
 def test_a_rescue_hides_no_cause_behind_an_error_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

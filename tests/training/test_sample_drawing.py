@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from dcgan_dist.model.adversarial_step import AdversarialStep
+from dcgan_dist.model.adversarial_step import AdversarialStep, scale
 from dcgan_dist.model.dcgan import build_networks
 from dcgan_dist.model.generate import freeze
 from dcgan_dist.model.pixels import to_uint8
 from dcgan_dist.model.randomness import latents
 from dcgan_dist.settings import MonitoringSettings, NetworkSettings, OptimizationSettings, Settings
 from dcgan_dist.training import sample_drawing as module
+from dcgan_dist.training.sample_diversity import drift, spread
 from dcgan_dist.training.sample_drawing import WALK_IMAGES, SampleDrawing
 
 CPU = torch.device("cpu")
@@ -116,6 +117,24 @@ def test_diversity_is_measured_when_it_is_due_and_drift_from_the_second_time_on(
         for parameter in adversarial.generator.parameters():
             parameter.add_(0.05 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)))
     assert one.diversity(15, real)["samples/drift"] > 0
+
+
+@pytest.mark.parametrize("samples", [3, 9])
+def test_diversity_is_that_of_samples_as_training_draws_them(samples: int) -> None:
+    """By the raw G, with the statistics of a batch, which has at least as many z as one of training."""
+    given = settings(samples=samples)
+    one, adversarial = drawing(given)
+    adversarial(torch.randint(256, (BATCH, 3, 8, 8), dtype=torch.uint8), torch.randn(BATCH, 5), 0)
+    real = torch.randint(256, (BATCH, 3, 8, 8), dtype=torch.uint8)
+    with torch.no_grad():
+        drawn = adversarial.bare_generator(latents(NETWORKS, max(samples, BATCH), given.seed, "samples"))[:samples]
+    assert one.diversity(5, real)["samples/spread"] == pytest.approx(spread(drawn) / spread(scale(real, drawn)))
+    with torch.no_grad():
+        for parameter in adversarial.generator.parameters():
+            parameter.add_(0.05 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)))
+        after = adversarial.bare_generator(latents(NETWORKS, max(samples, BATCH), given.seed, "samples"))[:samples]
+    assert one.diversity(10, real)["samples/drift"] == pytest.approx(drift(after, drawn))
+    assert one.diversity(15, real)["samples/drift"] == pytest.approx(0, abs=1e-6)
 
 
 def test_real_images_that_are_all_the_same_say_nothing_of_spread() -> None:

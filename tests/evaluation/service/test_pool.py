@@ -285,7 +285,7 @@ def test_images_that_are_gone_when_an_actor_is_replaced_are_told(pool: Pool, ban
     load(pool, [replace(bands, train=replace(bands.train, pictures=Vanishing(bands.train, gone)))])
     gone.touch()
     os.kill(pool.pids()[1], signal.SIGKILL)
-    with pytest.raises(DataError, match="^the shards are gone$"):
+    with pytest.raises(DataError, match=r"^the shards are gone$"):
         pool.each("encode", "bands", PixelFeatures(), torch.float32)
     assert pool.replaced == 1
 
