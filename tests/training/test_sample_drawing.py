@@ -9,12 +9,12 @@ import torch
 from dcgan_dist.model.adversarial_step import AdversarialStep, scale
 from dcgan_dist.model.dcgan import build_networks
 from dcgan_dist.model.generate import freeze
-from dcgan_dist.model.pixels import to_uint8
+from dcgan_dist.model.pixels import interpolate, to_uint8
 from dcgan_dist.model.randomness import latents
 from dcgan_dist.settings import MonitoringSettings, NetworkSettings, OptimizationSettings, Settings
 from dcgan_dist.training import sample_drawing as module
 from dcgan_dist.training.sample_diversity import drift, spread
-from dcgan_dist.training.sample_drawing import WALK_IMAGES, SampleDrawing
+from dcgan_dist.training.sample_drawing import WALK_IMAGES, WALK_POINTS, SampleDrawing
 
 CPU = torch.device("cpu")
 BATCH, TOTAL = 6, 43
@@ -99,10 +99,14 @@ def test_a_grid_is_drawn_as_from_a_checkpoint_of_its_step() -> None:
     assert images.dtype == np.uint8
 
 
-def test_a_walk_has_its_images() -> None:
-    one, _ = drawing(settings())
+def test_a_walk_leads_through_its_own_points_of_z() -> None:
+    given = settings()
+    one, adversarial = drawing(given)
     [(name, _, images)] = one.pictures(17, leaving=False)
     assert (name, images.shape) == ("walk", (WALK_IMAGES, 8, 8, 3))
+    z = interpolate(latents(NETWORKS, WALK_POINTS, given.seed, "walk"), WALK_IMAGES)
+    with torch.no_grad():
+        assert np.array_equal(images, to_uint8(freeze(adversarial.bare_generator, NETWORKS, BATCH)(z)))
 
 
 def test_diversity_is_measured_when_it_is_due_and_drift_from_the_second_time_on() -> None:
