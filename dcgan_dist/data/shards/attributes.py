@@ -34,7 +34,7 @@ def columns(rows: Sequence[Mapping[str, Value]]) -> dict[str, Column]:
                 f"attribute {name!r} cannot be printed, or is a word for some images and a number for others"
             )
         found[name] = typed(name, np.asarray(values))
-        # NumPy makes 64-bit integers negative or floats of larger ones, and drops NUL at the end of words.
+        # NumPy makes floats of large numbers beside small ones, and drops NUL at the end of words.
         for value, kept in zip(values, found[name].tolist(), strict=True):
             if kept != value and not (isinstance(kept, float) and math.isnan(kept)):
                 raise ValueError(f"attribute {name!r} is {value!r} for an image, which would be kept as {kept!r}")
@@ -42,9 +42,12 @@ def columns(rows: Sequence[Mapping[str, Value]]) -> dict[str, Column]:
 
 
 def typed(name: str, values: NDArray[np.generic]) -> Column:
-    """A column as int64, float64 or str; raises `ValueError` where its values are of another kind."""
+    """A column as int64, float64 or str; raises `ValueError` where its values are of another kind, or too large."""
     if values.dtype.kind in "biu":
-        return values.astype(np.int64, copy=False)
+        whole = values.astype(np.int64, copy=False)
+        if values.dtype.kind == "u" and (whole < 0).any():
+            raise ValueError(f"attribute {name!r} has numbers of 2**63 and more, which int64 does not hold")
+        return whole
     if values.dtype.kind == "f":
         return values.astype(np.float64, copy=False)
     if values.dtype.kind == "U":
