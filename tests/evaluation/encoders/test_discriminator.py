@@ -57,7 +57,7 @@ def test_features_of_an_image_depend_on_it_alone_and_survive_a_journey() -> None
     images = pictures(50)
     encoder = of_random(SETTINGS, 3, CODE)
     assert isinstance(encoder, OwnFeatures)
-    assert encoder.recipe["maps"] == [[5, 6, 6], [2, 3, 3]]
+    assert (encoder.recipe["factory"], encoder.recipe["maps"]) == ("tests:build", [[5, 6, 6], [2, 3, 3]])
     assert encoder.recipe["statistics"] == (
         "means and biased variances of batches of 128 training images, averaged and running statistics of the training "
         "batches"
@@ -120,6 +120,17 @@ def test_features_of_a_users_own_are_those_of_the_checkpoints_weights() -> None:
         assert isinstance(encoder, OwnFeatures)
         found.append(encoder.combine([encoder.gather([images])]).features(images))
     torch.testing.assert_close(*found)
+
+
+def test_random_features_are_those_of_their_seed() -> None:
+    images = pictures(6)
+
+    def found(seed: int) -> Tensor:
+        encoder = of_random(OURS, seed)
+        return encoder.combine([encoder.gather([images])]).features(images)
+
+    assert torch.equal(found(3), found(3))
+    assert not torch.allclose(found(3), found(4))
 
 
 def test_weights_of_other_networks_are_refused_by_name() -> None:

@@ -88,6 +88,25 @@ def test_patches_are_parts_of_the_images_and_as_many_of_each(images: Pixels) -> 
             assert distances.min(1).values.max() < 0.1, "others are 10 and more away"
 
 
+def test_patches_of_other_images_lie_at_other_places(images: Pixels) -> None:
+    def places(batch: Pixels) -> list[int]:
+        (drawn,) = KMeansFeatures(4, 9_000).gather([batch])
+        every = [normalized(F.unfold(torch.from_numpy(one).permute(2, 0, 1)[None].float(), 6)[0].T) for one in batch]
+        return [int(torch.cdist(patch[None], some).argmin()) for patch, some in zip(drawn, every, strict=True)]
+
+    assert places(images[:20]) == places(images[:20])
+    assert places(images[:20]) != places(images[20:40])
+
+
+def test_centroids_are_the_same_whichever_part_holds_a_batch(images: Pixels) -> None:
+    encoder = KMeansFeatures(5, len(images))
+    gathered = encoder.gather(batches(images))
+    assert len(gathered) == 3
+    one, two = encoder.combine([gathered]), encoder.combine([gathered[::2], gathered[1::2]])
+    for whole, parted in ((one.mean, two.mean), (one.whitening, two.whitening), (one.centroids, two.centroids)):
+        assert torch.equal(whole, parted)  # type: ignore[arg-type]
+
+
 def test_centroids_are_those_of_lloyds_iterations_from_small_random_ones(images: Pixels) -> None:
     encoder = KMeansFeatures(5, len(images))
     gathered = encoder.gather(batches(images))

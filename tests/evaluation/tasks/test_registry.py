@@ -20,6 +20,14 @@ def test_names_lead_to_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     ]
 
 
+@pytest.mark.parametrize("name", ["rooms", "neighbours"])
+def test_a_folder_that_is_given_is_taken_also_for_what_needs_none(name: str, tmp_path: Path) -> None:
+    drawn, (found,) = parse_tasks(name)[0], parse_tasks(f"{name}={tmp_path}")
+    assert drawn.folder is None
+    assert found.folder is not None
+    assert found.folder.address == str(tmp_path)
+
+
 def test_neighbours_are_no_labeled_task() -> None:
     (named,) = parse_tasks("neighbours", "--probe")
     with pytest.raises(SettingsError, match=r"task neighbours evaluates samples, not features: give it to python -m"):
