@@ -1,7 +1,7 @@
 """CelebA: faces with 40 attributes (Liu et al. 2015, http://mmlab.ie.cuhk.edu.hk/projects/CelebA.html)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -195,7 +195,7 @@ def _of_splits(samples: Samples, splits: Sequence[str]) -> Samples:
     """The samples of some splits, which are numbered by their order there."""
     number = np.array([splits.index(name) if name in splits else -1 for name in _SPLITS], np.int16)[samples.split]
     kept = samples.take(np.flatnonzero(number >= 0))
-    return Samples(kept.key, kept.file, kept.offset, kept.size, number[number >= 0], kept.label, kept.attributes)
+    return replace(kept, split=number[number >= 0])
 
 
 def _recognize(place: Place) -> str:

@@ -43,7 +43,7 @@ def parse_attributes(data: bytes, where: str) -> tuple[list[str], dict[str, NDAr
                 f"1 or -1 are expected: {_AGAIN}"
             )
         names.append(name)
-        rows += bytes(value == "1" for value in values)
+        rows += bytes([value == "1" for value in values])
     if len(names) != int(count[0]):
         raise DataError(f"{where} says that it has {int(count[0]):,} pictures, but has {len(names):,}: {_AGAIN}")
     _require_each_once(names, where)

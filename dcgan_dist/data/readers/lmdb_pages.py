@@ -5,7 +5,7 @@ object store. It also looks at the first page of each value while it walks over 
 million pages anywhere in 43 GB. The tree itself is a hundredth of that, and says where each value begins and ends.
 
 The format is that of `MDB_meta`, `MDB_page` and `MDB_node` in mdb.c of LMDB 0.9 (data version 1), as 64-bit machines
-write it with the lowest byte first. Pages that are larger than a value's are its own: it lies in one piece.
+write it with the lowest byte first. A value that does not fit beside others lies in one piece, on pages of its own.
 """
 
 import struct
@@ -173,9 +173,7 @@ def open_lmdb(file: Place) -> Lmdb:
     if size < needed:
         raise DataError(f"{file} is cut off: it has {size:,} of {needed:,} bytes; copy or unpack it again")
     if meta.flags:
-        raise DataError(
-            f"{file} has numbers as keys or several values a key, but LSUN's have neither: it is none of them"
-        )
+        raise DataError(f"{file} has numbers as keys or several values a key: give one of LSUN's, which has neither")
     empty = (meta.entries, meta.depth, meta.root) == (0, 0, _NO_PAGE)
     if not empty and not (meta.entries and 1 <= meta.depth <= _DEEPEST and 2 <= meta.root <= meta.last_page):
         raise DataError(f"{file} is damaged: its tree has depth {meta.depth} and root {meta.root:,}; get it again")

@@ -2,7 +2,7 @@
 
 import re
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote_from_bytes
 
@@ -70,15 +70,12 @@ def open_lsun(addresses: Sequence[Place], request: Request) -> Source:
     counts = [len(lmdb) for lmdb in opened]
     if not all(counts):
         raise DataError(f"{found[counts.index(0)].file} holds no values: {_HOME} again")
-    listed: list[_Listed] = []
-    for one, lmdb in zip(found, opened, strict=True):
-        before = sum(counts[: len(listed)])
-        listed.append(_list(lmdb, one.name, request, before, sum(counts)))
+    keys, offsets, sizes = _list(dict(zip((one.name for one in found), opened, strict=True)), request)
     samples = Samples(
-        key=pa.concat_arrays([one.key for one in listed]),
+        key=keys,
         file=np.repeat(np.arange(len(found), dtype=np.int32), counts),
-        offset=np.concatenate([one.offset for one in listed]),
-        size=np.concatenate([one.size for one in listed]),
+        offset=offsets,
+        size=sizes,
         split=np.repeat(np.array([splits.index(one.split) for one in found], np.int16), counts),
         label=np.repeat(np.array([number.get(one.category, -1) for one in found], np.int32), counts),
     )
@@ -132,26 +129,24 @@ def _ordered(found: Sequence[Database]) -> list[Database]:
     return sorted(by_name.values(), key=lambda one: (_ORDER.index(one.split), one.category, one.name))
 
 
-@dataclass(frozen=True)
-class _Listed:
-    """Columns of the samples of one database."""
-
-    key: pa.Array
-    offset: NDArray[np.int64]
-    size: NDArray[np.int64]
-
-
-def _list(lmdb: Lmdb, name: str, request: Request, before: int, total: int) -> _Listed:
-    keys, offsets, sizes, told = list[pa.Array](), array("q"), array("q"), 0
-    for values in lmdb.values():
-        keys.append(pa.array([f"{name}/{quote_from_bytes(key, safe='')}" for key in values.keys], pa.large_string()))
-        offsets.extend(values.offsets)
-        sizes.extend(values.sizes)
-        if len(offsets) - told >= _TOLD_EACH:
-            told = len(offsets)
-            request.seen(before + told, total)
-    request.seen(before + len(offsets), total)
-    return _Listed(pa.concat_arrays(keys), np.frombuffer(offsets, np.int64), np.frombuffer(sizes, np.int64))
+def _list(opened: Mapping[str, Lmdb], request: Request) -> tuple[pa.Array, NDArray[np.int64], NDArray[np.int64]]:
+    """Key, offset and size of each value of some databases, by the names of these."""
+    total, told = sum(map(len, opened.values())), 0
+    # Of millions of keys, texts apart or arrays of a page each would take three times the memory.
+    text, ends = bytearray(), array("q", [0])
+    offsets, sizes = array("q"), array("q")
+    for name, lmdb in opened.items():
+        for values in lmdb.values():
+            for key in values.keys:
+                text += f"{name}/{quote_from_bytes(key, safe='')}".encode()
+                ends.append(len(text))
+            offsets.extend(values.offsets)
+            sizes.extend(values.sizes)
+            if len(offsets) - told >= _TOLD_EACH or len(offsets) == total:
+                told = len(offsets)
+                request.seen(told, total)
+    keys = pa.Array.from_buffers(pa.large_string(), total, [None, pa.py_buffer(ends), pa.py_buffer(text)])
+    return keys, np.frombuffer(offsets, np.int64), np.frombuffer(sizes, np.int64)
 
 
 def _is_known(name: str) -> bool:

@@ -13,10 +13,11 @@ from PIL import Image
 from torchvision.datasets import CelebA
 
 from dcgan_dist.data.image_decoding import BadImage
-from dcgan_dist.data.readers.celeba import CELEBA
+from dcgan_dist.data.readers.celeba import CELEBA, find
 from dcgan_dist.data.readers.source import Request, Source
 from dcgan_dist.errors import DataError, SettingsError
 from dcgan_dist.storage import Place
+from tests.data.readers.whole import original
 
 NAMES = ("5_o_Clock_Shadow", "Bald", "Male", "Smiling", "Young")
 LISTS = ("list_attr_celeba.txt", "list_eval_partition.txt", "identity_CelebA.txt")
@@ -72,30 +73,43 @@ def known(source: Source) -> list[tuple[object, ...]]:
     return list(zip(samples.key.to_pylist(), splits, *columns, strict=True))
 
 
-def test_pictures_and_attributes_are_those_that_torchvision_reads(
-    published: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("root", ["built", "original"])
+def test_attributes_are_those_that_torchvision_reads(
+    root: str, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    folder = original("celeba") if root == "original" else request.getfixturevalue("published")
+    source = open_at(folder)
     # It compares checksums with the publisher's, and wants two lists more.
     monkeypatch.setattr(CelebA, "_check_integrity", lambda self: True)
-    for name, columns in {"list_bbox_celeba.txt": "x y", "list_landmarks_align_celeba.txt": "a b"}.items():
-        rows = "".join(f"{number:06d}.jpg 1 2\n" for number in range(1, 13))
-        (published / name).write_text(f"12\n{columns}\n{rows}")
-    source = open_at(published)
+    (tmp_path / "theirs" / "celeba").mkdir(parents=True)
+    keys = source.samples.key.to_pylist()
+    for name in LISTS:
+        (tmp_path / "theirs" / "celeba" / name).write_bytes(find([Place(str(folder))])[name].read_bytes())
+    for name in ("list_bbox_celeba.txt", "list_landmarks_align_celeba.txt"):
+        rows = "".join(f"{key} 1 2\n" for key in keys)
+        (tmp_path / "theirs" / "celeba" / name).write_text(f"{len(keys)}\na b\n{rows}")
     assert (source.splits, source.classes, source.notes) == (("train", "val", "test"), None, ())
-    assert tuple(source.samples.attributes) == (*NAMES, "identity")
-    pictures, rows = read(source), known(source)
-    assert len(rows) == 12
-    for split, theirs in {"train": "train", "val": "valid", "test": "test"}.items():
-        other = CelebA(str(published.parent), theirs, ["attr", "identity"])
-        mine = [row for row in rows if row[1] == split]
-        for i, (key, _, *values) in enumerate(mine):
-            image, (attributes, identity) = other[i]
-            assert other.filename[i] == key
-            assert values == [*attributes.tolist(), identity.item()]
-            picture = pictures[str(key)]
-            assert isinstance(picture, bytes)
-            assert Image.open(io.BytesIO(picture)).tobytes() == image.tobytes()
-        assert len(other) == len(mine)
+    samples = source.samples
+    for number, theirs in enumerate(("train", "valid", "test")):
+        other = CelebA(str(tmp_path / "theirs"), theirs)
+        mine = samples.take(np.flatnonzero(samples.split == number))
+        assert mine.key.to_pylist() == other.filename
+        # They take the blank at the end of the line of names for one more.
+        assert list(mine.attributes) == [*other.attr_names[:-1], "identity"]
+        for i, name in enumerate(other.attr_names[:-1]):
+            assert mine.attributes[name].tolist() == other.attr[:, i].tolist()
+        assert mine.attributes["identity"].tolist() == other.identity[:, 0].tolist()
+
+
+@pytest.mark.parametrize("root", ["built", "original"])
+def test_pictures_are_those_that_zipfile_reads(root: str, request: pytest.FixtureRequest) -> None:
+    folder = original("celeba") if root == "original" else request.getfixturevalue("published")
+    source = open_at(folder)
+    some = source.samples.take(np.linspace(0, len(source.samples) - 1, 9).astype(np.int64))
+    some = some.take(np.lexsort((some.offset, some.file)))
+    with zipfile.ZipFile(source.files[0].local_path) as archive:
+        for key, picture in zip(some.key.to_pylist(), source.fetch(source.files, some), strict=True):
+            assert picture == archive.read(f"img_align_celeba/{key}")
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])

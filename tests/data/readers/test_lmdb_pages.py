@@ -3,13 +3,14 @@
 import random
 import struct
 from pathlib import Path
+from typing import ClassVar
 
 import lmdb
 import pytest
 
 from dcgan_dist.data.readers.lmdb_pages import open_lmdb
 from dcgan_dist.errors import DataError
-from dcgan_dist.storage import Place
+from dcgan_dist.storage import FileInfo, Place
 
 PAGE = 4096
 Value = tuple[bytes, bytes]
@@ -71,6 +72,36 @@ def test_what_was_written_over_and_deleted_is_gone(tmp_path: Path) -> None:
 def test_a_file_without_values_has_none(tmp_path: Path) -> None:
     file = write(tmp_path, [])
     assert (len(open_lmdb(file)), read(file)) == (0, [])
+
+
+class Pages(Place):
+    """A file of which only some pages of 512 bytes are there, by number: a disk has no room for all."""
+
+    pages: ClassVar[dict[int, bytes]] = {}
+
+    def info(self) -> FileInfo:
+        return FileInfo(1 << 60, "")
+
+    def read_range(self, offset: int, size: int) -> bytes:
+        return self.pages[offset // 512].ljust(512, b"\0")[:size]
+
+
+@pytest.mark.parametrize("far", [5, 3 << 16, 7 << 32, (7 << 32) + (3 << 16) + 5])
+def test_pages_have_numbers_of_48_bits(far: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def page(number: int, flags: int, node: bytes) -> bytes:
+        return struct.pack("<QHHHH", number, 0, flags, 18, 0) + struct.pack("<H", 100).ljust(84, b"\0") + node
+
+    def meta(transaction: int) -> bytes:
+        tree = struct.pack("<4xHHQQQQQ", 0, 2, 1, 1, 1, 1, 2)
+        head = struct.pack("<QHHHHIIQQI44x", transaction, 0, 8, 0, 0, 0xBEEFC0DE, 1, 0, 0, 512)
+        return head + tree + struct.pack("<QQ", far + 200_000, transaction)
+
+    child = struct.pack("<HHHH", far & 0xFFFF, far >> 16 & 0xFFFF, far >> 32, 0)
+    value = struct.pack("<HHHH", 1_234 & 0xFFFF, 3, 1, 4) + b"name" + struct.pack("<Q", far + 9)
+    pages = {0: meta(1), 1: meta(2), 2: page(2, 1, child), far: page(far, 2, value)}
+    monkeypatch.setattr(Pages, "pages", pages)
+    (values,) = open_lmdb(Pages("/data.mdb")).values()
+    assert (values.keys, values.offsets, values.sizes) == ([b"name"], [(far + 9) * 512 + 16], [(3 << 16) + 1_234])
 
 
 def test_only_the_tree_is_read(tmp_path: Path) -> None:

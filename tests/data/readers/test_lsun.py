@@ -16,6 +16,7 @@ from dcgan_dist.data.readers.lsun import LSUN
 from dcgan_dist.data.readers.source import Request, Source
 from dcgan_dist.errors import DataError, SettingsError
 from dcgan_dist.storage import Place
+from tests.data.readers.whole import original
 
 Value = tuple[bytes, bytes]
 
@@ -71,6 +72,22 @@ def test_pictures_are_those_that_the_library_reads(tmp_path: Path) -> None:
     assert (source.notes, told) == ((), [(2_000, 2_000)])
     assert source.witness == folder / "data.mdb"
     assert "bedroom_train_lmdb/a%2Fb%252F%20c" in keys
+
+
+@pytest.mark.parametrize("root", ["built", "original"])
+def test_some_of_any_database_are_what_the_library_reads(root: str, tmp_path: Path) -> None:
+    if root == "built":
+        write(tmp_path / "tower_val_lmdb", pictures(900))
+        write(tmp_path / "bridge_train_lmdb", pictures(30))
+    source = LSUN.open([Place(str(original("lsun") if root == "original" else tmp_path))], Request())
+    rows = np.sort(np.random.default_rng(1).permutation(len(source.samples))[:400])
+    some = source.samples.take(rows[np.lexsort((source.samples.offset[rows], source.samples.file[rows]))])
+    for number, file in enumerate(source.files):
+        mine = some.take(np.flatnonzero(some.file == number))
+        with lmdb.open(file.parent.address, readonly=True, lock=False) as environment, environment.begin() as reading:
+            assert environment.stat()["entries"] == np.count_nonzero(source.samples.file == number)
+            for key, picture in zip(mine.key.to_pylist(), source.fetch(source.files, mine), strict=True):
+                assert reading.get(unquote_to_bytes(key.partition("/")[2])) == picture
 
 
 def test_a_database_on_an_object_store_is_the_same_source(tmp_path: Path, s3: Place) -> None:
