@@ -120,13 +120,13 @@ def _database(folder: Place) -> Database:
 
 
 def _ordered(found: Sequence[Database]) -> list[Database]:
-    """In the order in which they are written; raises `DataError` where two have the same name."""
+    """In the order of their names; raises `DataError` where two have the same one."""
     by_name: dict[str, Database] = {}
     for one in found:
         other = by_name.setdefault(one.name, one)
         if other != one:
             raise DataError(f"{other.file.parent} and {one.file.parent} have the same name: give one of them")
-    return sorted(by_name.values(), key=lambda one: (_ORDER.index(one.split), one.category, one.name))
+    return [by_name[name] for name in sorted(by_name)]
 
 
 def _list(opened: Mapping[str, Lmdb], request: Request) -> tuple[pa.Array, NDArray[np.int64], NDArray[np.int64]]:
