@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from dcgan_dist.data.readers.published import what_else
 from dcgan_dist.errors import DataError
 
 _AGAIN = "download it again"
@@ -80,10 +81,8 @@ def parse_numbers(data: bytes, where: str, most: int) -> tuple[list[str], NDArra
 
 def _lines(data: bytes, where: str) -> Iterator[tuple[int, list[str]]]:
     """Number and words of each line that has some."""
-    if data.lstrip()[:1] == b"<":
-        raise DataError(
-            f"{where} is a page of HTML and not the file itself, as Google Drive gives when it refuses: {_AGAIN}"
-        )
+    if told := what_else(data):
+        raise DataError(f"{where} is none of CelebA's lists: {told}")
     try:
         text = data.decode("ascii")
     except UnicodeDecodeError as error:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 
+from dcgan_dist.data.readers.published import what_else
 from dcgan_dist.errors import DataError
 from dcgan_dist.storage import Place
 
@@ -158,10 +159,8 @@ def open_lmdb(file: Place) -> Lmdb:
     """
     size = file.info().size
     first = file.read_range(0, _META.size)
-    if not first:
-        raise DataError(f"{file} is empty, but an LMDB is expected: get it again")
-    if first.lstrip()[:1] == b"<":
-        raise DataError(f"{file} is a page of HTML or XML and no LMDB: the download failed; get it again")
+    if told := what_else(first):
+        raise DataError(f"{file} is no LMDB: {told}")
     page_bytes = _META.unpack(first)[2] if len(first) == _META.size else 0
     metas = [_meta(file, data) for data in (first, file.read_range(page_bytes, _META.size))]
     known = [meta for meta in metas if meta]

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from dcgan_dist.data.image_decoding import BadImage
+from dcgan_dist.data.readers.published import what_else
 from dcgan_dist.data.readers.range_file import RangeFile
 from dcgan_dist.data.readers.ranges import fetch_ranges
 from dcgan_dist.data.readers.source import Samples
@@ -48,7 +49,9 @@ def list_entries(archive: Place) -> list[Entry]:
         with zipfile.ZipFile(file) as opened:
             found = opened.infolist()
     except _DAMAGE as error:
-        raise DataError(f"{archive} {_what_it_is(archive)}: download it again") from error
+        first = archive.read_range(0, 64)
+        other = "cut off or damaged" if first[:2] == b"PK" else "something else"
+        raise DataError(f"{archive} is no zip: {what_else(first) or f'it is {other}: get it again'}") from error
     found.sort(key=lambda one: one.header_offset)
     entries = []
     for i, one in enumerate(found):
@@ -109,12 +112,3 @@ def unpack(entry: bytes, most: int) -> bytes | BadImage:
     if not sizes_follow and (len(data) != size or zlib.crc32(data) != checksum):
         return BadImage("is damaged in its archive: its checksum is another one")
     return data
-
-
-def _what_it_is(archive: Place) -> str:
-    first = archive.read_range(0, 64).lstrip()
-    if not first:
-        return "is empty"
-    if first[:1] == b"<":
-        return "is a page of HTML and not the file itself, as Google Drive gives when it refuses"
-    return "is cut off or damaged" if first[:2] == b"PK" else "is no zip"

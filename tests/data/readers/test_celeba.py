@@ -230,7 +230,7 @@ def test_what_is_none_of_celeba_is_one_sentence(published: Path, tmp_path: Path)
         with pytest.raises(DataError, match=sentence):
             open_at(*addresses)
     (published / "img_align_celeba.zip").write_text("<html><title>Google Drive - Quota exceeded</title>")
-    with pytest.raises(DataError, match=r"celeba\.zip is a page of HTML and not the file itself, as Google Drive"):
+    with pytest.raises(DataError, match=r"celeba\.zip is no zip: it is a page of HTML or XML: the download"):
         open_at(published)
 
 

@@ -29,8 +29,8 @@ def test_numbers_belong_to_names() -> None:
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
-        (b"", r"list begins with '', but a line with the number of pictures"),
-        (b"\n <!DOCTYPE html>", "list is a page of HTML and not the file itself, as Google Drive gives"),
+        (b"", "list is none of CelebA's lists: it is empty"),
+        (b"\n <!DOCTYPE html>", "list is none of CelebA's lists: it is a page of HTML or XML"),
         (b"3\nBald Bald\n", "list begins with '3', but a line with"),
         (b"000001.jpg 0\n000002.jpg 1\n", "list begins with '000001.jpg 0', but a line with"),
         (b"1\nBald\n\xff\xd8\xff", "list is no text, from byte 7 on"),
@@ -49,7 +49,8 @@ def test_attributes_that_are_none_are_one_sentence(data: bytes, sentence: str) -
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
-        (b"", "list has no lines of pictures"),
+        (b"", "list is none of CelebA's lists: it is empty"),
+        (b"\n", "list has no lines of pictures"),
         (b"a.jpg 0\na.jpg 1\n", "list has a.jpg twice"),
         (b"a.jpg 0\nb.jpg 3\n", "line 2 of list is 'b.jpg 3', but the name of a picture and a number up to 2 are"),
         (b"a.jpg 0\n\nb.jpg -1\n", "line 3 of list is 'b.jpg -1'"),

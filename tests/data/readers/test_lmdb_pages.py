@@ -8,7 +8,7 @@ from typing import ClassVar
 import lmdb
 import pytest
 
-from dcgan_dist.data.readers.lmdb_pages import open_lmdb
+from dcgan_dist.data.readers.lmdb_pages import Values, open_lmdb
 from dcgan_dist.errors import DataError
 from dcgan_dist.storage import FileInfo, Place
 
@@ -86,22 +86,45 @@ class Pages(Place):
         return self.pages[offset // 512].ljust(512, b"\0")[:size]
 
 
+def page(number: int, flags: int, *nodes: bytes) -> bytes:
+    head = struct.pack("<QHHHH", number, 0, flags, 16 + 2 * len(nodes), 0)
+    ends = [100 + sum(map(len, nodes[:i])) for i in range(len(nodes))]
+    return (head + struct.pack(f"<{len(ends)}H", *ends)).ljust(100, b"\0") + b"".join(nodes)
+
+
+def child(number: int) -> bytes:
+    return struct.pack("<HHHH", number & 0xFFFF, number >> 16 & 0xFFFF, number >> 32, 0)
+
+
+def read_pages(
+    pages: dict[int, bytes], depth: int, entries: int, last_page: int, monkeypatch: pytest.MonkeyPatch
+) -> list[Values]:
+    """What is found where the root is page 2."""
+    tree = struct.pack("<4xHHQQQQQ", 0, depth, 1, 1, 1, entries, 2)
+    for number in (0, 1):
+        head = struct.pack("<QHHHHIIQQI44x", number, 0, 8, 0, 0, 0xBEEFC0DE, 1, 0, 0, 512)
+        pages[number] = head + tree + struct.pack("<QQ", last_page, number)
+    monkeypatch.setattr(Pages, "pages", pages)
+    return list(open_lmdb(Pages("/data.mdb")).values())
+
+
 @pytest.mark.parametrize("far", [5, 3 << 16, 7 << 32, (7 << 32) + (3 << 16) + 5])
 def test_pages_have_numbers_of_48_bits(far: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    def page(number: int, flags: int, node: bytes) -> bytes:
-        return struct.pack("<QHHHH", number, 0, flags, 18, 0) + struct.pack("<H", 100).ljust(84, b"\0") + node
-
-    def meta(transaction: int) -> bytes:
-        tree = struct.pack("<4xHHQQQQQ", 0, 2, 1, 1, 1, 1, 2)
-        head = struct.pack("<QHHHHIIQQI44x", transaction, 0, 8, 0, 0, 0xBEEFC0DE, 1, 0, 0, 512)
-        return head + tree + struct.pack("<QQ", far + 200_000, transaction)
-
-    child = struct.pack("<HHHH", far & 0xFFFF, far >> 16 & 0xFFFF, far >> 32, 0)
-    value = struct.pack("<HHHH", 1_234 & 0xFFFF, 3, 1, 4) + b"name" + struct.pack("<Q", far + 9)
-    pages = {0: meta(1), 1: meta(2), 2: page(2, 1, child), far: page(far, 2, value)}
-    monkeypatch.setattr(Pages, "pages", pages)
-    (values,) = open_lmdb(Pages("/data.mdb")).values()
+    value = struct.pack("<HHHH", 1_234, 3, 1, 4) + b"name" + struct.pack("<Q", far + 9)
+    pages = {2: page(2, 1, child(far)), far: page(far, 2, value)}
+    (values,) = read_pages(pages, 2, 1, far + 200_000, monkeypatch)
     assert (values.keys, values.offsets, values.sizes) == ([b"name"], [(far + 9) * 512 + 16], [(3 << 16) + 1_234])
+
+
+def test_a_tree_that_leads_to_a_page_twice_is_damaged(monkeypatch: pytest.MonkeyPatch) -> None:
+    value = struct.pack("<HHHH", 5, 0, 0, 4) + b"namevalue"
+    pages = {2: page(2, 1, child(3), child(3)), 3: page(3, 2, value)}
+    with pytest.raises(DataError, match=r"data\.mdb is damaged: the keys of page 3 are not in order; get it again"):
+        read_pages(pages, 2, 2, 40, monkeypatch)
+    # Twenty ways down on each of 30 levels.
+    pages = {number: page(number, 1, *[child(number + 1)] * 20) for number in range(2, 32)}
+    with pytest.raises(DataError, match="is damaged: its tree has more pages than the file"):
+        read_pages(pages, 30, 2, 390, monkeypatch)
 
 
 def test_only_the_tree_is_read(tmp_path: Path) -> None:
@@ -120,7 +143,7 @@ def test_a_file_that_is_cut_off_anywhere_is_one_sentence(tmp_path: Path) -> None
     data = file.read_bytes()
     for size in (0, 1, 151, 152, PAGE, PAGE + 151, 2 * PAGE, len(data) // 2, len(data) - PAGE, len(data) - 1):
         file.local_path.write_bytes(data[:size])
-        with pytest.raises(DataError, match=r"data\.mdb (is cut off: it has .* of .* bytes|is empty|is no LMDB)"):
+        with pytest.raises(DataError, match=r"data\.mdb is (cut off: it has .* of .* bytes|no LMDB)"):
             open_lmdb(file)
 
 

@@ -164,7 +164,7 @@ def test_a_split_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
             "in",
             r"no data\.mdb in \S+/tower_val_lmdb: unpack",
         ),
-        (("in/cat/data.mdb",), "in", r"cat/data\.mdb is a page of HTML or XML and no LMDB: the download failed"),
+        (("in/cat/data.mdb",), "in", r"cat/data\.mdb is no LMDB: it is a page of HTML or XML: the download"),
     ],
 )
 def test_what_is_no_database_is_one_sentence(

@@ -69,6 +69,17 @@ def test_headers_may_be_longer_than_the_directory_says(tmp_path: Path) -> None:
     assert fetch(Place(str(tmp_path / "a.zip"))) == {f"{i}.jpg": b"%d" % i * 50 for i in range(3)}
 
 
+def test_what_the_directory_leaves_out_is_not_read(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name, number in {"a.jpg": 90, "removed.jpg": 400_000, "b.jpg": 80}.items():
+            archive.writestr(name, b"x" * number)
+        del archive.filelist[1]
+    found = list_entries(Place(str(tmp_path / "a.zip")))
+    assert [entry.name for entry in found] == ["a.jpg", "b.jpg"]
+    assert all(entry.size < 140_000 for entry in found)
+    assert fetch(Place(str(tmp_path / "a.zip"))) == {"a.jpg": b"x" * 90, "b.jpg": b"x" * 80}
+
+
 class Pipe:
     """A file that cannot be sought in, for which `zipfile` writes sizes behind the data."""
 
@@ -108,6 +119,8 @@ def entry(data: bytes, *, method: int = 8, size: int | None = None, checksum: in
     ("damaged", "reason"),
     [
         (entry(bytes(MOST + 1)), "unpacks to more than the 100,000 bytes that are allowed"),
+        # What lies behind the limit is never looked at.
+        (entry(bytes(10 * MOST))[:-200] + b"\xff" * 200, "unpacks to more than the 100,000 bytes that are allowed"),
         (entry(bytes(50_000), size=70), "unpacks to more than the 70 bytes that it declares"),
         (entry(bytes(70), size=71), "is damaged in its archive: its checksum"),
         (entry(b"face", checksum=7), "is damaged in its archive: its checksum"),
@@ -136,11 +149,11 @@ def test_what_lies_behind_a_file_is_none_of_it(behind: bytes) -> None:
 def test_archives_that_are_none_are_one_sentence(tmp_path: Path) -> None:
     whole = write(tmp_path / "a.zip", some_files(30)).read_bytes()
     for data, sentence in {
-        b"": r"x\.zip is empty: download it again",
-        b"\n<!DOCTYPE html>": r"x\.zip is a page of HTML and not the file itself, as Google Drive gives",
-        b"7z\xbc\xaf": r"x\.zip is no zip: download it again",
-        whole[: len(whole) // 2]: r"x\.zip is cut off or damaged: download it again",
-        whole[:-1]: r"x\.zip is cut off or damaged: download it again",
+        b"": r"x\.zip is no zip: it is empty",
+        b"\n<!DOCTYPE html>": r"x\.zip is no zip: it is a page of HTML or XML: the download failed",
+        b"7z\xbc\xaf": r"x\.zip is no zip: it is something else: get it again",
+        whole[: len(whole) // 2]: r"x\.zip is no zip: it is cut off or damaged: get it again",
+        whole[:-1]: r"x\.zip is no zip: it is cut off or damaged: get it again",
     }.items():
         (tmp_path / "x.zip").write_bytes(data)
         with pytest.raises(DataError, match=sentence):
@@ -162,7 +175,7 @@ def changed(data: bytes, name: bytes, offset: int, value: bytes) -> bytes:
         (10, b"\x0c\0", "has 'in/003.jpg' packed by method 12, which is not read"),
         (20, struct.pack("<I", 1 << 20), "is damaged: its directory is wrong about 'in/003.jpg'"),
         (42, struct.pack("<I", 1 << 20), r"is damaged: its directory is wrong about 'in/003.jpg'"),
-        (28, b"\0\0", "(is damaged: its directory is wrong about ''|is cut off or damaged)"),
+        (28, b"\0\0", "(is damaged: its directory is wrong about ''|is no zip: it is cut off or damaged)"),
         (42, struct.pack("<I", 0), "is damaged: its directory is wrong about 'in/00[03].jpg'"),
     ],
 )
