@@ -156,8 +156,8 @@ def _in_archive(archive: Place) -> _Pictures:
     entries: dict[str, Entry] = {}
     passed = 0
     for entry in list_entries(archive):
-        path, _, name = entry.name.rpartition("/")
-        if not _is_picture(name) or path.startswith("__MACOSX"):
+        name = entry.name.rpartition("/")[2]
+        if not _is_picture(name):
             passed += 1
             continue
         if entries.setdefault(name, entry) != entry:

@@ -46,7 +46,8 @@ def published(tmp_path: Path) -> Path:
 def pack(folder: Path, method: int = zipfile.ZIP_STORED) -> None:
     with zipfile.ZipFile(folder / "img_align_celeba.zip", "w", method) as archive:
         archive.write(folder / "img_align_celeba", "img_align_celeba")
-        for picture in sorted((folder / "img_align_celeba").iterdir()):
+        # In another order than that of the names, which no archive promises.
+        for picture in sorted((folder / "img_align_celeba").iterdir(), reverse=True):
             archive.write(picture, f"img_align_celeba/{picture.name}")
 
 
@@ -173,6 +174,7 @@ def test_missing_lists_are_told(published: Path) -> None:
     told: list[tuple[int, int | None]] = []
     for name in LISTS:
         (published / name).unlink()
+    (published / LISTS[0]).mkdir()
     source = CELEBA.open([Place(str(published))], Request(seen=lambda done, total: told.append((done, total))))
     attributes, partition = source.notes
     assert attributes.startswith("no attributes: there is no list_attr_celeba.txt, which is at http://mmlab")
@@ -229,6 +231,10 @@ def test_what_is_none_of_celeba_is_one_sentence(published: Path, tmp_path: Path)
     }.items():
         with pytest.raises(DataError, match=sentence):
             open_at(*addresses)
+    lines = (published / LISTS[1]).read_text()
+    (published / LISTS[1]).write_text(lines.replace("000012.jpg 2", "000012.jpg 3"))
+    with pytest.raises(DataError, match=r"line 12 of \S+partition\.txt is '000012\.jpg 3', but .* a number up to 2"):
+        open_at(published)
     (published / "img_align_celeba.zip").write_text("<html><title>Google Drive - Quota exceeded</title>")
     with pytest.raises(DataError, match=r"celeba\.zip is no zip: it is a page of HTML or XML: the download"):
         open_at(published)
