@@ -362,6 +362,31 @@ def test_call_that_is_done_already_changes_nothing(tmp_path: Path, capsys: pytes
 
 
 @pytest.mark.parametrize(
+    ("lost", "harm"),
+    [
+        ("train-000001.tar", lambda path: path.unlink()),
+        ("train-000000.tar", lambda path: path.write_bytes(path.read_bytes()[:-512])),
+        ("dataset.json", lambda path: path.unlink()),
+        ("index.npz", lambda path: path.unlink()),
+    ],
+)
+def test_what_is_missing_of_a_complete_target_is_made_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], lost: str, harm: Callable[[Path], None]
+) -> None:
+    arguments = (photos(tmp_path / "photos", 7), tmp_path / "out", "--size", 16, "--images-per-shard", 4)
+    assert run(*arguments) == 0
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    harm(tmp_path / "out" / lost)
+    capsys.readouterr()
+    assert run(*arguments) == 0
+    assert (
+        f"made again, since missing or of another length than they were written with: {lost}\n"
+        in capsys.readouterr().err
+    )
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+
+
+@pytest.mark.parametrize(
     ("form", "number", "status"),
     [
         (COMMAND, signal.SIGINT, 130),

@@ -93,7 +93,7 @@ def test_training_does_not_wait_for_the_checkpoint_before(
 ) -> None:
     save = Mock()
     monkeypatch.setattr(
-        module, "Saver", Mock(return_value=Mock(Saver, busy=busy, refused=refused, save=save, written=list))
+        module, "Saver", Mock(return_value=Mock(Saver, busy=busy, refused=refused, save=save, take_written=list))
     )
     group = Group(tmp_path)
     later = module.time.monotonic() + 91 * 60

@@ -11,6 +11,7 @@ from dcgan_dist.data.image_decoding import SUFFIXES
 from dcgan_dist.data.preparation.pieces import piece_names
 from dcgan_dist.data.shards.build_index import index_shard
 from dcgan_dist.data.shards.index import ShardIndex
+from dcgan_dist.data.shards.tar import BLOCK, END
 from dcgan_dist.data.shards.writer import ShardWriter, shard_name
 from dcgan_dist.errors import DataError
 from dcgan_dist.storage import Place
@@ -112,10 +113,16 @@ def find_shard(target: Place, plan: ShardPlan) -> ShardIndex | None:
         found = index_shard(shard)
     except DataError:
         return None
-    same = [
-        np.array_equal(column, wanted) for column, wanted in ((found.size, plan.image_bytes), (found.label, plan.label))
-    ]
-    return replace(found, sha256=sha256_of(shard)) if all(same) and found.torn is None else None
+    same = np.array_equal(found.size, plan.image_bytes) and np.array_equal(found.label, plan.label)
+    if not same or found.torn is not None or found.shard_bytes != length_of(plan):
+        return None
+    return replace(found, sha256=sha256_of(shard))
+
+
+def length_of(plan: ShardPlan) -> int:
+    """Bytes of a shard: of each sample a header and a body for its image, for what is said of it, and for its class."""
+    blocks = sum(-(-column.astype(np.int64) // BLOCK) + 1 for column in (plan.image_bytes, plan.meta_bytes))
+    return int(BLOCK * (np.sum(blocks) + 2 * np.count_nonzero(plan.label >= 0)) + len(END))
 
 
 def sha256_of(shard: Place) -> str:

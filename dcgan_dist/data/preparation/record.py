@@ -45,7 +45,7 @@ class Record:
             content["shards"] = tuple((str(file), str(digest), int(n)) for file, digest, n in content["shards"])
             content["bad"] = tuple((str(key), str(split), str(reason)) for key, split, reason in content["bad"])
             return Record(**content)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise DataError(
                 f"cannot continue from {folder / RECORD_FILE} ({error}): choose another target, or delete "
                 f"{folder} and start again"

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,12 +13,14 @@ from dcgan_dist.data.preparation.options import PrepareOptions
 from dcgan_dist.data.preparation.pieces import FOLDER
 from dcgan_dist.data.preparation.record import RECORD_FILE, Record, earlier
 from dcgan_dist.data.readers.source import Samples, Source
+from dcgan_dist.data.shards.index import DATASET_FILE, INDEX_FILE, Index
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.settings import DataSettings
 from dcgan_dist.storage import Place, require_lasting
 
 # All keys at once, as Python's text, would be larger than the list of samples.
 _KEYS = 65_536
+_SHARDS_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -88,14 +90,31 @@ def begin(options: PrepareOptions, reader: str, source: Source, target: Place) -
         SettingsError: pictures cannot be held out, or the target was begun with other arguments.
         DataError: the pictures have changed since the earlier call.
     """
+    notes = source.notes
     splits = splits_of(source.splits, source.where, len(source.samples), options.holdout)
     record = Record({"reader": reader, **options.decide_bytes()}, listing_sha256(source), len(source.samples))
     if RECORD_FILE in target.children():
         record = earlier(target, record)
+        if record.complete and (lost := lost_shards(target)):
+            record = replace(record, complete=False, shards=(), bad=())
+            some = f"{', '.join(lost[:_SHARDS_NAMED])}{', ...' if len(lost) > _SHARDS_NAMED else ''}"
+            notes = (*notes, f"made again, since missing or of another length than they were written with: {some}")
     else:
         target.make_folder()
         record.save(target)
-    return Work(options, source, target, splits, record)
+    return Work(options, replace(source, notes=notes), target, splits, record)
+
+
+def lost_shards(target: Place) -> list[str]:
+    """Files of a complete target that are not there any more, or not whole; raises `DataError` where a store fails."""
+    there = target.children()
+    lost = [name for name in (DATASET_FILE, INDEX_FILE) if name not in there]
+    if lost:
+        return lost
+    index = Index.load(target)
+    lengths = {Place(shard).name: length for shard, length in zip(index.shards, index.shard_bytes, strict=True)}
+    found = {name: info.size for name, info in there.items() if info is not None}
+    return [name for name, length in lengths.items() if found.get(name) != length]
 
 
 def listing_sha256(source: Source) -> str:

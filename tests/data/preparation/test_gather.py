@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dcgan_dist.data.preparation.arrange import plan_shards, unite
-from dcgan_dist.data.preparation.gather import ShardPlan, find_shard, sha256_of, write_shard
+from dcgan_dist.data.preparation.gather import ShardPlan, find_shard, length_of, sha256_of, write_shard
 from dcgan_dist.data.preparation.pieces import Made, order_of, read_table, write_piece
 from dcgan_dist.data.shards.build_index import index_shard
 from dcgan_dist.data.shards.writer import ShardWriter
@@ -49,6 +49,7 @@ def test_a_shard_is_what_the_writer_makes_of_its_images(pieces: Place, tmp_path:
         assert Place(mine.shard).read_bytes() == Place(wanted.shard).read_bytes()
         assert mine.sha256 == wanted.sha256 == sha256_of(Place(mine.shard))
         assert mine.label.tolist() == wanted.label.tolist()
+    assert [length_of(plan) for plan in plans_of(pieces, 12)] == [shard.shard_bytes for shard in found]
 
 
 def test_a_shard_that_is_there_is_found_with_its_checksum(pieces: Place, tmp_path: Path) -> None:
@@ -61,7 +62,7 @@ def test_a_shard_that_is_there_is_found_with_its_checksum(pieces: Place, tmp_pat
     assert find_shard(target, replace(plan, image_bytes=plan.image_bytes + 1)) is None
 
 
-@pytest.mark.parametrize("change", [lambda data: data[:-1_600], lambda data: b"left behind"])
+@pytest.mark.parametrize("change", [lambda data: data[:-1_600], lambda data: data[:-512], lambda data: b"left behind"])
 def test_what_is_no_shard_of_these_images_is_not_taken_for_it(pieces: Place, tmp_path: Path, change: object) -> None:
     target, plan = Place(str(tmp_path / "out")), plans_of(pieces, 30)[0]
     shard = Place(write_shard(target, pieces, plan).shard)
