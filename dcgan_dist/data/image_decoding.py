@@ -86,8 +86,8 @@ def decode(data: bytes, out: Pixels, *, fit: Fit, max_pixels: int) -> None:
     Args:
         data: the file.
         out: uint8 [S, S, 3], C-contiguous; undefined where the picture is bad.
-        fit: `resize`: the shorter side is scaled to S (bilinear, antialiased as Pillow does it), then the centre is cut
-            out (paper, section 4.3); `crop`: the centre is cut out without scaling (published
+        fit: `resize`: the shorter side is scaled to S (bilinear, antialiased as Pillow does it), then the center is cut
+            out (paper, section 4.3); `crop`: the center is cut out without scaling (published
             code, faces), and a picture that is smaller than S is scaled up first as in `resize`. An odd margin is
             larger at the top and left by one pixel (published code, `center_crop`).
         max_pixels: a picture that declares more is bad, and is not decoded.

@@ -6,7 +6,7 @@ samples are drawn and features are made, statistics are averaged over many batch
 (`with_statistics`).
 
 The variance is the biased one and eps is 1e-8. At such an eps E[x^2] - E[x]^2 would lose everything in float32, so
-workers exchange (count, mean, centred sum of squares) and combine them by Chan, Golub and LeVeque's formula.
+workers exchange (count, mean, centered sum of squares) and combine them by Chan, Golub and LeVeque's formula.
 `torch.nn.SyncBatchNorm` does not run on CPUs.
 """
 

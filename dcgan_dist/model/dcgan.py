@@ -25,7 +25,7 @@ INITIAL_SD = 0.02
 """Standard deviation of initial weights around 0 (paper, section 4) and of gains around 1 (published code)."""
 SLOPE = 0.2
 """Of the LeakyReLU (paper, section 4)."""
-COLOURS = 3
+COLORS = 3
 KERNELS = {"5x5": 5, "3x3": 3}
 SMALLEST = 4
 """Height and width of the maps nearest to z, and of D's last ones."""
@@ -166,7 +166,7 @@ def _widths(image_size: int, base_maps: int) -> list[int]:
 
 def _discriminator_convolutions(structure: str, widths: list[int]) -> list[tuple[int, int, int]]:
     """(inputs, outputs, stride) of D's convolutions, first to last."""
-    inputs = [COLOURS, *widths[:-1]]
+    inputs = [COLORS, *widths[:-1]]
     if structure == "5x5":
         return [(narrow, wide, 2) for narrow, wide in zip(inputs, widths, strict=True)]
     pairs = [[(narrow, wide, 1), (wide, wide, 2)] for narrow, wide in zip(inputs, widths, strict=True)]

@@ -1,6 +1,6 @@
 """The authors' published weights: SVHN generator and discriminator, and the first four layers of the ImageNet one.
 
-The files are NumPy archives of the arrays in the published order (Newmu/dcgan_code, MIT licence, copyright 2015 Alec
+The files are NumPy archives of the arrays in the published order (Newmu/dcgan_code, MIT license, copyright 2015 Alec
 Radford): `svhn/G.npz`, `svhn/D.npz`, `imagenet/D_partial.npz`. The published operators are true convolutions, so on
 loading kernels are flipped; matrices are transposed.
 """

@@ -255,7 +255,7 @@ def shuffle(rng: Random, files: Sequence[File]) -> Case:
 
 
 def repeat(rng: Random, files: Sequence[File]) -> Case:
-    """Some samples are there twice, neighbouring: a key has one image."""
+    """Some samples are there twice, neighboring: a key has one image."""
     chosen = sorted([*EVERY, *rng.integers(SAMPLES, size=4).tolist()])
     return Case(joined([file for sample in chosen for file in files if file.sample == sample]), found=EVERY)
 

@@ -13,7 +13,7 @@ from tests.harness.hosts import ROOT, Hosts, HostsError
 
 LAPTOP, HEAD, RUNS = "laptop", "head", "/mnt/runs"
 """`RUNS`: a folder that all machines share, where docs/cluster.md has it."""
-COLOURS = re.compile("\x1b\\[[0-9;]*m")
+COLORS = re.compile("\x1b\\[[0-9;]*m")
 LOOK_S = 0.5
 CHECKOUT = "dcgan-dist"
 FILES = (
@@ -89,7 +89,7 @@ class Onprem:
     def run(self, command: str, timeout_s: float = 120.0) -> tuple[int, str]:
         """Run a line as a user does on the laptop, in the checkout: status, and output without its colors."""
         done = self.hosts.run(LAPTOP, "bash", "-c", self._line(f"{command} 2>&1"), timeout_s=timeout_s)
-        return done.returncode, COLOURS.sub("", done.stdout)
+        return done.returncode, COLORS.sub("", done.stdout)
 
     def start(self, command: str, output: Path) -> None:
         """Start such a line; what it says goes to a file."""

@@ -47,8 +47,8 @@ def definition(x: Tensor, module: BatchNorm, groups: int = 1) -> Tensor:
     gain, shift = module.weight.double().view(shape), module.bias.double().view(shape)
     parts = []
     for part in x.double().chunk(groups):
-        centred = part - part.mean(dims, keepdim=True)
-        parts.append(centred / ((centred**2).mean(dims, keepdim=True) + EPS).sqrt() * gain + shift)
+        centered = part - part.mean(dims, keepdim=True)
+        parts.append(centered / ((centered**2).mean(dims, keepdim=True) + EPS).sqrt() * gain + shift)
     return torch.cat(parts)
 
 

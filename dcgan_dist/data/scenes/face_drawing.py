@@ -26,19 +26,19 @@ def _draw_behind(canvas: Canvas, face: Face) -> None:
     back = face.x - 0.25 * wide * sin(radians(face.yaw_degrees))
     top = face.y - 0.22 * high
     if face.hair == "long":
-        canvas.ellipse(around(back, top, 1.24 * wide, 0.98 * high), face.hair_colour)
-        canvas.box((back - 1.24 * wide, top, back + 1.24 * wide, face.y + 1.12 * high), shade(face.hair_colour, 0.86))
+        canvas.ellipse(around(back, top, 1.24 * wide, 0.98 * high), face.hair_color)
+        canvas.box((back - 1.24 * wide, top, back + 1.24 * wide, face.y + 1.12 * high), shade(face.hair_color, 0.86))
     canvas.ellipse(around(face.x, 1.12, 0.44, 0.3), face.shirt)
     neck = face.y + 0.7 * high
     canvas.box((face.x - 0.5 * wide, neck, face.x + 0.5 * wide, 0.87), shade(face.skin, 0.8))
     canvas.ellipse(around(face.x, 0.87, 0.5 * wide, 0.05), shade(face.skin, 0.8))
     if face.hair == "short":
-        canvas.ellipse(around(back, top, 1.08 * wide, 0.92 * high), face.hair_colour)
+        canvas.ellipse(around(back, top, 1.08 * wide, 0.92 * high), face.hair_color)
     if face.hair == "curly":
         for i in range(9):
             angle = radians(180 + 22.5 * i)
             x, y = back + 0.95 * wide * cos(angle), top + 0.78 * high * sin(angle)
-            canvas.ellipse(around(x, y, 0.34 * wide, 0.3 * high), face.hair_colour)
+            canvas.ellipse(around(x, y, 0.34 * wide, 0.3 * high), face.hair_color)
 
 
 def _draw_head(canvas: Canvas, face: Face) -> None:
@@ -51,11 +51,11 @@ def _draw_head(canvas: Canvas, face: Face) -> None:
     canvas.ellipse(head, face.skin)
     turn = 0.4 * face.yaw_degrees
     if face.hair in ("short", "curly"):
-        canvas.chord(head, 208 + turn, 332 + turn, face.hair_colour)
+        canvas.chord(head, 208 + turn, 332 + turn, face.hair_color)
     if face.hair == "long":
         # Two wings that part above the nose and frame the face.
-        canvas.chord(head, 175, 290 + turn, face.hair_colour)
-        canvas.chord(head, 250 + turn, 365, face.hair_colour)
+        canvas.chord(head, 175, 290 + turn, face.hair_color)
+        canvas.chord(head, 250 + turn, 365, face.hair_color)
 
 
 def _draw_features(canvas: Canvas, face: Face) -> None:
@@ -68,8 +68,8 @@ def _draw_features(canvas: Canvas, face: Face) -> None:
         canvas.ellipse(around(pupil, face.y - 0.06 * high, 0.1 * wide, 0.09 * high), face.eye)
         brow = face.eye_box(azimuth, 0.24, 0.0)
         y = face.y - 0.25 * high
-        colour = shade(face.skin, 0.55) if face.hair == "bald" else shade(face.hair_colour, 0.8)
-        canvas.line((brow[0], y), (brow[2], y), 0.016, colour)
+        color = shade(face.skin, 0.55) if face.hair == "bald" else shade(face.hair_color, 0.8)
+        canvas.line((brow[0], y), (brow[2], y), 0.016, color)
     tip = face.x + 1.12 * (face.across(0) - face.x)
     canvas.polygon(
         [

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from dcgan_dist.data.scenes.canvas import Box, Colour, around, distance, pick
+from dcgan_dist.data.scenes.canvas import Box, Color, around, distance, pick
 
 SMILE_RATE = 0.5
 GLASSES_RATE = 0.35
@@ -20,9 +20,9 @@ EYE_DEGREES = 25.0  # azimuth of the right eye; the left one mirrors it
 
 Hair = Literal["bald", "short", "curly", "long"]
 
-SKINS: tuple[Colour, ...] = ((248, 214, 186), (232, 184, 148), (204, 148, 108), (150, 98, 66), (108, 70, 50))
-HAIRS: tuple[Colour, ...] = ((40, 30, 28), (88, 54, 34), (150, 88, 40), (224, 184, 96), (176, 70, 40), (190, 188, 186))
-BACKGROUNDS: tuple[Colour, ...] = (
+SKINS: tuple[Color, ...] = ((248, 214, 186), (232, 184, 148), (204, 148, 108), (150, 98, 66), (108, 70, 50))
+HAIRS: tuple[Color, ...] = ((40, 30, 28), (88, 54, 34), (150, 88, 40), (224, 184, 96), (176, 70, 40), (190, 188, 186))
+BACKGROUNDS: tuple[Color, ...] = (
     (120, 172, 206),
     (150, 190, 150),
     (226, 200, 140),
@@ -30,7 +30,7 @@ BACKGROUNDS: tuple[Colour, ...] = (
     (90, 120, 150),
     (222, 222, 218),
 )
-SHIRTS: tuple[Colour, ...] = (
+SHIRTS: tuple[Color, ...] = (
     (176, 52, 56),
     (44, 84, 150),
     (56, 124, 84),
@@ -38,7 +38,7 @@ SHIRTS: tuple[Colour, ...] = (
     (60, 60, 70),
     (220, 160, 50),
 )
-EYES: tuple[Colour, ...] = ((60, 40, 28), (50, 92, 140), (60, 104, 70))
+EYES: tuple[Color, ...] = ((60, 40, 28), (50, 92, 140), (60, 104, 70))
 
 
 @dataclass(frozen=True)
@@ -54,12 +54,12 @@ class Face:
     smile: bool
     glasses: bool
     hair: Hair
-    skin: Colour
-    hair_colour: Colour
-    eye: Colour
-    rims: Colour
-    shirt: Colour
-    background: Colour
+    skin: Color
+    hair_color: Color
+    eye: Color
+    rims: Color
+    shirt: Color
+    background: Color
     brightness: float
     light_x: float
     """Where the light comes from: -1 left, 1 right."""
@@ -103,7 +103,7 @@ def plan_face(rng: np.random.Generator) -> Face:
     else:
         hair = "curly" if rng.random() < 0.35 else "short"
     skin = pick(rng, SKINS)
-    hair_colour = pick(rng, HAIRS, [(skin, 130)])
+    hair_color = pick(rng, HAIRS, [(skin, 130)])
     return Face(
         x=rng.uniform(0.48, 0.52),
         y=rng.uniform(0.47, 0.51),
@@ -114,11 +114,11 @@ def plan_face(rng: np.random.Generator) -> Face:
         glasses=glasses,
         hair=hair,
         skin=skin,
-        hair_colour=hair_colour,
+        hair_color=hair_color,
         eye=pick(rng, EYES),
         rims=(30, 28, 34) if distance(skin, (30, 28, 34)) > 260 else (236, 232, 220),
         shirt=pick(rng, SHIRTS, [(skin, 100)]),
-        background=pick(rng, BACKGROUNDS, [(skin, 100), (hair_colour, 110)]),
+        background=pick(rng, BACKGROUNDS, [(skin, 100), (hair_color, 110)]),
         brightness=rng.uniform(0.9, 1.02),
         light_x=rng.uniform(-1, 1),
     )

@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from dcgan_dist.data.scenes.canvas import Canvas, Colour, Point, grid, mix, shade
+from dcgan_dist.data.scenes.canvas import Canvas, Color, Point, grid, mix, shade
 from dcgan_dist.data.scenes.rooms import SHADE_HEIGHT, SHADE_WIDTH, Bed, Camera, Door, Lamp, Picture, Room, Window
 
-WHITE: Colour = (250, 247, 240)
+WHITE: Color = (250, 247, 240)
 NEAR = 0.7  # metres: all that is nearer is outside the picture
 BOARD = 0.42  # metres: narrower boards become noise at 32 pixels
 
@@ -97,8 +97,8 @@ def _draw_window(canvas: Canvas, room: Room, window: Window) -> None:
         canvas.polygon(_upright(camera, left, right, sill, top, depth), (140, 204, 252))
         canvas.polygon(_upright(camera, left, right, middle, middle + 0.25, depth), (206, 234, 254))
         canvas.polygon(_upright(camera, left, right, sill, middle, depth), (104, 168, 92))
-    centre = (left + right) / 2
-    canvas.polygon(_upright(camera, centre - 0.04, centre + 0.04, sill, top, depth), WHITE)
+    center = (left + right) / 2
+    canvas.polygon(_upright(camera, center - 0.04, center + 0.04, sill, top, depth), WHITE)
     drape = 0.15 * (right - left)
     for inner, outer in ((left + drape, window.left - 0.1), (right - drape, window.right + 0.1)):
         project = camera.project
@@ -127,8 +127,8 @@ def _draw_picture(canvas: Canvas, room: Room, picture: Picture) -> None:
 def _draw_door(canvas: Canvas, room: Room, door: Door) -> None:
     camera, depth = room.camera, room.depth
     canvas.polygon(_upright(camera, door.left - 0.1, door.right + 0.1, 0, door.top + 0.1, depth), door.frame)
-    canvas.polygon(_upright(camera, door.left, door.right, 0, door.top, depth), door.colour)
-    panel = shade(door.colour, 0.78)
+    canvas.polygon(_upright(camera, door.left, door.right, 0, door.top, depth), door.color)
+    panel = shade(door.color, 0.78)
     for bottom, top in ((0.2, 0.85), (1.1, door.top - 0.18)):
         canvas.polygon(_upright(camera, door.left + 0.18, door.right - 0.18, bottom, top, depth), panel)
     x = door.right - 0.1 if door.knob_right else door.left + 0.1

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dcgan_dist.data.scenes.canvas import Box, Colour, pick
+from dcgan_dist.data.scenes.canvas import Box, Color, pick
 
 # Part of the rooms that has it. Those of bed, window and door are far apart, so that a model that drew them at each
 # other's rates would be noticed.
@@ -22,7 +22,7 @@ NIGHT_RATE = 0.27
 SHADE_WIDTH, SHADE_HEIGHT = 0.5, 0.36  # metres, of a lamp
 LAMP_PLACE = 0.6  # metres of the wall that a lamp and its table need
 
-WALLS: tuple[Colour, ...] = (
+WALLS: tuple[Color, ...] = (
     (236, 222, 196),  # cream
     (176, 196, 170),  # sage
     (160, 190, 212),  # pale blue
@@ -31,22 +31,22 @@ WALLS: tuple[Colour, ...] = (
     (110, 158, 162),  # teal
     (226, 180, 182),  # rose
 )
-WOODS: tuple[Colour, ...] = ((188, 140, 92), (150, 102, 62), (116, 76, 50))
-CARPETS: tuple[Colour, ...] = ((172, 164, 152), (112, 118, 134), (206, 196, 176))
-BLANKETS: tuple[Colour, ...] = (
+WOODS: tuple[Color, ...] = ((188, 140, 92), (150, 102, 62), (116, 76, 50))
+CARPETS: tuple[Color, ...] = ((172, 164, 152), (112, 118, 134), (206, 196, 176))
+BLANKETS: tuple[Color, ...] = (
     (178, 48, 52),
     (40, 84, 150),
     (58, 128, 84),
     (226, 162, 44),
     (232, 228, 220),
 )
-HEADBOARDS: tuple[Colour, ...] = ((112, 70, 42), (70, 48, 40), (160, 108, 62), (76, 80, 92))
-DOORS: tuple[Colour, ...] = ((132, 82, 48), (96, 58, 38), (244, 242, 236), (66, 92, 110))
-CURTAINS: tuple[Colour, ...] = ((186, 60, 60), (238, 232, 220), (60, 96, 146))
-SHADES: tuple[Colour, ...] = ((244, 226, 180), (236, 200, 150), (214, 120, 96))
-PAINTINGS: tuple[Colour, ...] = ((214, 92, 60), (64, 128, 160), (236, 190, 80), (90, 140, 90), (160, 90, 130))
-FRAMES: tuple[Colour, ...] = ((248, 246, 240), (88, 56, 38))
-RUGS: tuple[Colour, ...] = ((166, 60, 60), (60, 92, 136), (200, 170, 110), (96, 120, 96))
+HEADBOARDS: tuple[Color, ...] = ((112, 70, 42), (70, 48, 40), (160, 108, 62), (76, 80, 92))
+DOORS: tuple[Color, ...] = ((132, 82, 48), (96, 58, 38), (244, 242, 236), (66, 92, 110))
+CURTAINS: tuple[Color, ...] = ((186, 60, 60), (238, 232, 220), (60, 96, 146))
+SHADES: tuple[Color, ...] = ((244, 226, 180), (236, 200, 150), (214, 120, 96))
+PAINTINGS: tuple[Color, ...] = ((214, 92, 60), (64, 128, 160), (236, 190, 80), (90, 140, 90), (160, 90, 130))
+FRAMES: tuple[Color, ...] = ((248, 246, 240), (88, 56, 38))
+RUGS: tuple[Color, ...] = ((166, 60, 60), (60, 92, 136), (200, 170, 110), (96, 120, 96))
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,9 @@ class Bed:
     height: float
     headboard: float
     """Height of the headboard's top in metres."""
-    blanket: Colour
-    throw: Colour
-    wood: Colour
+    blanket: Color
+    throw: Color
+    wood: Color
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Window:
     right: float
     sill: float
     top: float
-    curtain: Colour
+    curtain: Color
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,8 @@ class Door:
     right: float
     top: float
     knob_right: bool
-    colour: Colour
-    frame: Colour
+    color: Color
+    frame: Color
 
 
 @dataclass(frozen=True)
@@ -113,8 +113,8 @@ class Lamp:
     x: float
     table: bool
     lit: bool
-    shade: Colour
-    wood: Colour
+    shade: Color
+    wood: Color
 
     @property
     def base(self) -> float:
@@ -135,9 +135,9 @@ class Picture:
     right: float
     bottom: float
     top: float
-    frame: Colour
-    ground: Colour
-    motif: Colour
+    frame: Color
+    ground: Color
+    motif: Color
 
 
 @dataclass(frozen=True)
@@ -148,11 +148,11 @@ class Room:
     width: float
     height: float
     depth: float
-    wall: Colour
-    floor: Colour
+    wall: Color
+    floor: Color
     boards: bool
     """Wooden boards, else carpet."""
-    rug: Colour | None
+    rug: Color | None
     night: bool
     brightness: float
     light_x: float
@@ -215,7 +215,7 @@ def plan_room(rng: np.random.Generator) -> Room:
     )
 
 
-def _place_door(rng: np.random.Generator, left: float, right: float, at_left: bool, wall: Colour) -> Door:
+def _place_door(rng: np.random.Generator, left: float, right: float, at_left: bool, wall: Color) -> Door:
     width = rng.uniform(0.85, 0.95)
     start = left if at_left else right - width
     return Door(
@@ -223,12 +223,12 @@ def _place_door(rng: np.random.Generator, left: float, right: float, at_left: bo
         right=start + width,
         top=rng.uniform(2.05, 2.15),
         knob_right=at_left,
-        colour=pick(rng, DOORS, [(wall, 150)]),
+        color=pick(rng, DOORS, [(wall, 150)]),
         frame=pick(rng, FRAMES, [(wall, 70)]),
     )
 
 
-def _place_bed(rng: np.random.Generator, left: float, right: float, wall: Colour, floor: Colour) -> Bed:
+def _place_bed(rng: np.random.Generator, left: float, right: float, wall: Color, floor: Color) -> Bed:
     width = rng.uniform(1.55, 1.7)
     start = left + (right - left - width) * rng.uniform(0.3, 0.7)
     blanket = pick(rng, BLANKETS, [(wall, 110), (floor, 90)])
@@ -244,11 +244,11 @@ def _place_bed(rng: np.random.Generator, left: float, right: float, wall: Colour
     )
 
 
-def _place_window(rng: np.random.Generator, left: float, right: float, bed: Bed | None, wall: Colour) -> Window:
+def _place_window(rng: np.random.Generator, left: float, right: float, bed: Bed | None, wall: Color) -> Window:
     """Above the bed, a little aside; without a bed near the middle of what the door leaves."""
     width = rng.uniform(1.5, 1.7)
-    centre = (bed.left + bed.right) / 2 if bed is not None else (left + right) / 2
-    start = min(max(centre - width / 2 + rng.uniform(-0.2, 0.2), left), right - width)
+    center = (bed.left + bed.right) / 2 if bed is not None else (left + right) / 2
+    start = min(max(center - width / 2 + rng.uniform(-0.2, 0.2), left), right - width)
     return Window(
         left=start,
         right=start + width,
@@ -259,7 +259,7 @@ def _place_window(rng: np.random.Generator, left: float, right: float, bed: Bed 
 
 
 def _hang_pictures(
-    rng: np.random.Generator, left: float, right: float, window: Window | None, wall: Colour
+    rng: np.random.Generator, left: float, right: float, window: Window | None, wall: Color
 ) -> tuple[Picture, ...]:
     """One or two pictures in the widest free part of the wall; none where they would be specks."""
     spans = [(left, right)] if window is None else [(left, window.left - 0.1), (window.right + 0.1, right)]

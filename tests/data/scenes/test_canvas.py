@@ -1,4 +1,4 @@
-"""Shapes in fractions of the side, the light over them, and the choice of colours that can be told apart."""
+"""Shapes in fractions of the side, the light over them, and the choice of colors that can be told apart."""
 
 import numpy as np
 import pytest
@@ -33,46 +33,46 @@ def test_shapes_may_lie_outside():
     assert (canvas.picture(_plain(16)) == RED).all()
 
 
-def test_light_scales_colours_and_never_wraps_around():
+def test_light_scales_colors_and_never_wraps_around():
     canvas = Canvas(16, (100, 200, 40))
     assert (canvas.picture(_plain(16, 0.5)) == (50, 100, 20)).all()
     assert (canvas.picture(_plain(16, 2.0)) == (200, 255, 80)).all()
 
 
-def test_the_grid_runs_over_the_centres_of_pixels():
+def test_the_grid_runs_over_the_centers_of_pixels():
     x, y = grid(4)
     assert x.ravel().tolist() == y.ravel().tolist() == [0.125, 0.375, 0.625, 0.875]
     assert (x * y).shape == (4, 4, 1)
 
 
-def test_shade_and_mix_stay_colours():
+def test_shade_and_mix_stay_colors():
     assert shade((100, 200, 10), 2.0) == (200, 255, 20)
     assert shade((100, 200, 10), 0.5) == (50, 100, 5)
     assert mix(BLACK, (100, 200, 40), 0.25) == (25, 50, 10)
 
 
-def test_distance_is_0_for_equal_colours_and_765_from_black_to_white():
+def test_distance_is_0_for_equal_colors_and_765_from_black_to_white():
     assert distance(RED, RED) == 0
     assert distance(BLACK, WHITE) == pytest.approx(765)
     assert distance(RED, GREEN) == distance(GREEN, RED) > 0
 
 
-def test_a_picked_colour_keeps_its_distance():
+def test_a_picked_color_keeps_its_distance():
     rng = np.random.default_rng(0)
     picked = [pick(rng, [RED, GREEN], [((190, 10, 10), 100)]) for _ in range(50)]
-    assert all(distance(colour, GREEN) < 30 for colour in picked)
+    assert all(distance(color, GREEN) < 30 for color in picked)
     assert len(set(picked)) > 20
 
 
-def test_the_most_unlike_colour_is_picked_where_none_keeps_its_distance():
+def test_the_most_unlike_color_is_picked_where_none_keeps_its_distance():
     rng = np.random.default_rng(0)
     for _ in range(50):
         assert distance(pick(rng, [RED, GREEN], [((190, 10, 10), 900)]), GREEN) < 30
 
 
-def test_every_palette_colour_is_picked_when_nothing_speaks_against_it():
+def test_every_palette_color_is_picked_when_nothing_speaks_against_it():
     rng = np.random.default_rng(0)
     picked = [pick(rng, [RED, GREEN, WHITE]) for _ in range(60)]
-    near = {min((RED, GREEN, WHITE), key=lambda palette, colour=colour: distance(palette, colour)) for colour in picked}
+    near = {min((RED, GREEN, WHITE), key=lambda palette, color=color: distance(palette, color)) for color in picked}
     assert near == {RED, GREEN, WHITE}
-    assert all(0 <= channel <= 255 for colour in picked for channel in colour)
+    assert all(0 <= channel <= 255 for color in picked for channel in color)

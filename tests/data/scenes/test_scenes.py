@@ -184,9 +184,9 @@ def test_a_face_with_negative_yaw_looks_to_the_left_of_the_picture():
     for planned in _faces(50):
         face = dataclasses.replace(planned, x=0.5, light_x=0.0, hair="bald")
         mouth = {yaw: dict(face_boxes(dataclasses.replace(face, yaw_degrees=yaw)))["mouth"] for yaw in (-25, 0, 25)}
-        centres = [(mouth[yaw][0] + mouth[yaw][2]) / 2 for yaw in (-25, 0, 25)]
-        assert centres[0] < face.x - 0.05 < face.x + 0.05 < centres[2]
-        assert centres[1] == pytest.approx(face.x)
+        centers = [(mouth[yaw][0] + mouth[yaw][2]) / 2 for yaw in (-25, 0, 25)]
+        assert centers[0] < face.x - 0.05 < face.x + 0.05 < centers[2]
+        assert centers[1] == pytest.approx(face.x)
         # A face that looks left is the mirror image of one that looks right.
         left, right = (render_face(dataclasses.replace(face, yaw_degrees=yaw), 64).astype(int) for yaw in (-25.0, 25.0))
         assert np.abs(left - right[:, ::-1]).mean() < np.abs(left - right).mean() / 2

@@ -18,8 +18,8 @@ def data(images: int, features: int, seed: int = 0) -> tuple[torch.Tensor, torch
     """Features as layers give them: correlated, of unequal size, mostly above 0."""
     random = torch.Generator().manual_seed(seed)
     labels = torch.randint(0, CLASSES, (images,), generator=random)
-    centres, mixed = torch.randn(CLASSES, 64, generator=random), torch.randn(64, features, generator=random)
-    hidden = torch.randn(images, 64, generator=random) + 0.7 * centres[labels]
+    centers, mixed = torch.randn(CLASSES, 64, generator=random), torch.randn(64, features, generator=random)
+    hidden = torch.randn(images, 64, generator=random) + 0.7 * centers[labels]
     noise = torch.randn(images, features, generator=random)
     found = torch.nn.functional.leaky_relu(hidden @ mixed / 8 + 0.5 * noise + 0.3, 0.2)
     return found * torch.logspace(-1, 0.5, features), labels
