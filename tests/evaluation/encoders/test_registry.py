@@ -4,12 +4,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
+from torch import Tensor
 
 from dcgan_dist.errors import SettingsError
+from dcgan_dist.evaluation.encoders.discriminator import DiscriminatorFeatures, of_random
 from dcgan_dist.evaluation.encoders.kmeans import KMeansFeatures
 from dcgan_dist.evaluation.encoders.pixels import PixelFeatures
 from dcgan_dist.evaluation.encoders.registry import Sources, make_encoder, require_known
 from dcgan_dist.evaluation.task import ArrayPictures, Task
+from dcgan_dist.model.dcgan import Discriminator, initialize
+from dcgan_dist.run_folder.checkpoint import Checkpoint
+from dcgan_dist.settings import NetworkSettings, Settings
 
 
 def test_a_number_in_a_name_is_handed_to_the_encoder(bands: Task) -> None:
@@ -47,3 +53,20 @@ def test_centroids_are_no_more_than_patches_and_patches_no_larger_than_images(ba
     small = replace(bands, train=replace(bands.train, pictures=ArrayPictures(pixels, "small")))
     with pytest.raises(SettingsError, match="patches of 6 x 6 pixels but the images of task bands have 5"):
         make_encoder("kmeans9", Sources(small, None, "", 0))
+
+
+def test_features_of_a_run_are_of_its_weights_and_random_ones_of_the_seed(bands: Task) -> None:
+    networks = NetworkSettings(image_size=16, discriminator_maps=3)
+    network = Discriminator(networks)
+    initialize(network, 7)
+    state = {"discriminator": network.state_dict()}
+    checkpoint = Checkpoint("000000000006", 3, 6, Settings(networks=networks, images=1), state)
+
+    def weights(name: str, seed: int) -> Tensor:
+        encoder = make_encoder(name, Sources(bands, checkpoint, "", seed))
+        assert isinstance(encoder, DiscriminatorFeatures)
+        return next(encoder.discriminator.parameters())
+
+    assert torch.equal(weights("discriminator", 3), next(network.parameters()))
+    assert torch.equal(weights("random", 3), next(of_random(networks, 3).discriminator.parameters()))
+    assert torch.equal(weights("random", 4), next(of_random(networks, 4).discriminator.parameters()))
