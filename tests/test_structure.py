@@ -33,6 +33,7 @@ NEVER_RAY = [
     "studies",
     "cli",
     "data.shards",
+    "data.faces",
     "data.readers",
     "data.preparation.arrange",
     "data.preparation.convert",
