@@ -12,7 +12,18 @@ import dcgan_dist
 PACKAGE = Path(dcgan_dist.__file__).parent
 TUNING = PACKAGE.parent / "tuning"
 
-COMMANDS = {"__main__", "api", "train", "sample", "evaluate", "status", "preflight", "memorised", "data.prepare"}
+COMMANDS = {
+    "__main__",
+    "api",
+    "train",
+    "sample",
+    "evaluate",
+    "status",
+    "preflight",
+    "memorised",
+    "data.prepare",
+    "data.check",
+}
 LAYERS = [
     COMMANDS,
     {"training", "studies"},
@@ -33,6 +44,7 @@ NEVER_RAY = [
     "studies",
     "cli",
     "data.shards",
+    "data.checking",
     "data.faces",
     "data.readers",
     "data.preparation.arrange",

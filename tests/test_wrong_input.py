@@ -12,7 +12,7 @@ from PIL import Image
 
 from dcgan_dist import evaluate, memorised, preflight, sample, status, train
 from dcgan_dist.__main__ import main as dcgan_dist
-from dcgan_dist.data import prepare
+from dcgan_dist.data import check, prepare
 from dcgan_dist.model.dcgan import build_networks
 from dcgan_dist.run_folder.checkpoint import write_checkpoint
 from dcgan_dist.settings import NetworkSettings, Settings, to_yaml
@@ -28,6 +28,7 @@ COMMANDS: dict[str, Main] = {
     "status": status.main,
     "preflight": preflight.main,
     "prepare": prepare.main,
+    "check": check.main,
     "sweep": sweep.main,
     "dcgan-dist": dcgan_dist,
 }
@@ -91,6 +92,12 @@ CASES: list[tuple[str, str, str]] = [
     ("sample", "", "RUN is missing"),
     ("status", "", "RUN is missing"),
     ("prepare", "photos", "photos was given but the command needs ADDRESS... and OUT"),
+    ("check", "", "is missing"),
+    ("check", "shards --processes -1", "processes is -1 but needs at least 0"),
+    ("check", "nosuch", "/nosuch does not exist"),
+    ("check", "nothing", "nothing is empty"),
+    ("check", "photos", "holds pictures, such as"),
+    ("check", ",", "',' names no shards"),
     ("status", "runs/done runs/done", "runs/done is one argument too many"),
     ("preflight", "--doctr", "--doctr is not an option; did you mean --doctor?"),
     ("sample", "runs/done --sed 3", "--sed is not an option; did you mean --seed?"),

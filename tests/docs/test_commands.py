@@ -10,6 +10,7 @@ import pytest
 
 from dcgan_dist.cli.arguments import read
 from dcgan_dist.cli.invocation import COMMANDS, CONSOLE
+from dcgan_dist.data.check import CheckOptions
 from dcgan_dist.data.preparation.options import PrepareOptions
 from dcgan_dist.errors import CheckpointError, DataError, SettingsError
 from dcgan_dist.evaluation.service.comparison import EvaluateOptions
@@ -30,6 +31,7 @@ PARSERS: dict[str, Callable[[list[str]], object]] = {
     "evaluate": lambda given: read(EvaluateOptions, given, prog="evaluate"),
     "study memorised": lambda given: read(MemorisedOptions, given, prog="study memorised"),
     "prepare": lambda given: read(PrepareOptions, given, prog="prepare"),
+    "check": lambda given: read(CheckOptions, given, prog="check"),
     "status": lambda given: read(StatusOptions, given, prog="status"),
     "doctor": lambda given: read(PreflightOptions, ["--doctor", *given], prog="doctor"),
 }

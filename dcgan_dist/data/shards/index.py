@@ -231,7 +231,7 @@ class Index:
     @staticmethod
     def load(folder: Place) -> "Index":
         """The index that `save` wrote; raises `MissingFile`, or `DataError` for another format or a damaged one."""
-        description = _description(folder)
+        description = read_description(folder)
         if description is None:
             raise DataError(f"{folder / DATASET_FILE} is not of the format {FORMAT!r}")
         try:
@@ -322,7 +322,7 @@ def find_index(shards: Sequence[Place]) -> Index | None:
     if any(shard.parent != folder for shard in shards):
         return None
     children = folder.children()
-    if INDEX_FILE not in children or DATASET_FILE not in children or _description(folder) is None:
+    if INDEX_FILE not in children or DATASET_FILE not in children or read_description(folder) is None:
         return None
     index = Index.load(folder)
     if not {shard.address for shard in shards} <= set(index.shards):
@@ -359,7 +359,7 @@ def fingerprint(shards: Sequence[Place]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _description(folder: Place) -> dict[str, Any] | None:
+def read_description(folder: Place) -> dict[str, Any] | None:
     """What `dataset.json` says, or None where it is somebody else's."""
     try:
         description = json.loads((folder / DATASET_FILE).read_bytes())

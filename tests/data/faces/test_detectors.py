@@ -124,9 +124,7 @@ def test_a_cascade_that_cannot_be_read_is_told_as_that(
     monkeypatch.setattr(cv2.data, "haarcascades", f"{tmp_path}/")
     if content is not None:
         (tmp_path / "haarcascade_frontalface_default.xml").write_bytes(content)
-    with pytest.raises(
-        SettingsError, match=r"cannot read its cascade .*frontalface_default\.xml: install"
-    ):
+    with pytest.raises(SettingsError, match=r"cannot read its cascade .*frontalface_default\.xml: install"):
         detector(FaceOptions(cascade="default"))
 
 

@@ -1,0 +1,105 @@
+"""Whether shards are whole and a run can use them; every image of them is read and decoded.
+
+    python -m dcgan_dist.data.check shards/
+    python -m dcgan_dist.data.check "s3://bucket/shards/train-*.tar" --sheets sheets/
+
+Takes shards of ours, whose checksums it compares, and those of others, of which it says what is odd.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import tyro
+
+from dcgan_dist.bounds import AtLeast, check_bounds, shows_bounds
+from dcgan_dist.cli.arguments import drop_output, read
+from dcgan_dist.cli.invocation import prog
+from dcgan_dist.data.checking.opening import Given, find_given
+from dcgan_dist.data.checking.report import Report, report
+from dcgan_dist.data.checking.shard import Limits, ShardCheck, check_shard
+from dcgan_dist.data.preparation.processes import processes
+from dcgan_dist.data.preparation.progress import Progress
+from dcgan_dist.errors import DcganDistError, at_work, complain
+from dcgan_dist.monitoring.sinks.terminal import printable
+from dcgan_dist.numerals import count
+from dcgan_dist.settings import DataSettings
+from dcgan_dist.storage import place
+
+arg = tyro.conf.arg
+
+
+@shows_bounds
+@dataclass(frozen=True)
+class CheckOptions:
+    """Check shards before a run trains on them: their checksums, and every image.
+
+    Prints counts by split, class and size, unreadable images, exact duplicates, and what is odd. The exit status is 0
+    where a run can use them, 1 where it cannot, or where they are not what was written.
+
+    Example: python -m dcgan_dist.data.check shards/ --sheets sheets/
+    """
+
+    data: Annotated[str, tyro.conf.Positional, arg(metavar="ADDRESS")]
+    """Shards as `--data` of a run takes them; of a folder, the shards of all splits."""
+    sheets: Annotated[str, arg(metavar="FOLDER")] = ""
+    """Write contact sheets into this folder: one of a hundred images, and one of each class."""
+    processes: Annotated[int, AtLeast(0), arg(metavar="N")] = 0
+    """Processes that read shards; 0: one per core."""
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command. Returns 0 where a run can use the shards, 1 where it cannot, 2 for wrong input, 130 for Ctrl-C."""
+    try:
+        options = read(CheckOptions, arguments, prog=prog("check"))
+        given = find_given(options.data)
+        with at_work():
+            found = check(given, options.processes)
+            print(printable("\n".join([*found.lines, *verdict(found.problems)]), sys.stdout), flush=True)
+            if options.sheets and found.index is not None:
+                draw(found, options.sheets)
+    except BrokenPipeError:
+        drop_output()
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except DcganDistError as error:
+        complain(error)
+        return error.status
+    return 1 if found.problems else 0
+
+
+def check(given: Given, number: int) -> Report:
+    """Read all shards, in so many processes; raises `DataError` where one of these was killed."""
+    limits = Limits(DataSettings().max_image_bytes, DataSettings().max_image_pixels)
+    found: dict[str, ShardCheck] = {}
+    with processes(number) as workers, Progress("checked", "shards", len(given.shards)) as progress:
+        for one in workers.each(check_shard, limits, ((shard,) for shard in given.shards)):
+            found[one.index.shard] = one
+            progress.add(1)
+    return report([found[shard.address] for shard in given.shards], given.record, given.problems)
+
+
+def verdict(problems: Sequence[str]) -> list[str]:
+    """Lines that say whether a run can use shards with these problems."""
+    if not problems:
+        return ["usable: a run can train on these shards"]
+    return [f"not usable: {count(len(problems), 'problem')}", *(f"- {problem}" for problem in problems)]
+
+
+def draw(found: Report, folder: str) -> None:
+    """Write the contact sheets, and say so; raises `DataError`."""
+    # Brings torch with it, which takes seconds.
+    from dcgan_dist.data.checking.sheets import draw_sheets
+
+    assert found.index is not None
+    sheets = draw_sheets(found.index, found.digest, found.good, place(folder))
+    print(f"look at {count(sheets, 'contact sheet')} in {folder}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,63 @@
+"""Which shards an address means to the check, and what is on record about them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dcgan_dist.data import other_formats
+from dcgan_dist.data.shards.addresses import split_addresses
+from dcgan_dist.data.shards.index import DATASET_FILE, Index, read_description
+from dcgan_dist.errors import DataError
+from dcgan_dist.storage import Place, place
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """What is to be checked.
+
+    Attributes:
+        shards: in order, each once.
+        record: the index that lies beside shards of ours; None where there is none.
+        problems: a sentence for each shard that is on record but not there, or for a record that cannot be read.
+    """
+
+    shards: tuple[Place, ...]
+    record: Index | None = None
+    problems: tuple[str, ...] = ()
+
+
+def find_given(addresses: str) -> Given:
+    """What addresses mean, as in `--data`, but that a folder means all its shards, of whatever split.
+
+    Raises:
+        DataError: they mean nothing, or something that is no shard.
+    """
+    shards: set[Place] = set()
+    folders = []
+    for address in split_addresses(addresses):
+        where = place(address)
+        names = [name for name in where.names() if name.endswith(".tar")] if where.is_folder() else []
+        shards.update((where / name for name in names) if names else other_formats.find(address))
+        folders += [where] if names else []
+    if not shards:
+        raise DataError(f"{addresses!r} names no shards: give a folder, a file, or a pattern of files")
+    ordered = tuple(sorted(shards))
+    record, problem = _record(ordered)
+    problems = [problem] if problem else []
+    if record is not None:
+        on_record = [Place(shard) for shard in record.shards]
+        gone = [shard for shard in on_record if shard not in shards and shard.parent in folders]
+        problems += [f"{shard} is missing, but {DATASET_FILE} names it: copy it again" for shard in gone]
+    return Given(ordered, record, tuple(problems))
+
+
+def _record(shards: Sequence[Place]) -> tuple[Index | None, str]:
+    """The record that lies beside shards, and what is wrong with it."""
+    folder = shards[0].parent
+    if any(shard.parent != folder for shard in shards) or DATASET_FILE not in folder.names():
+        return None, ""
+    if read_description(folder) is None:  # somebody else's file of that name
+        return None, ""
+    try:
+        return Index.load(folder), ""
+    except DataError as error:
+        return None, str(error)

@@ -1,0 +1,252 @@
+"""The whole check, on shards of ours and of others."""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dcgan_dist.data.check import main
+from dcgan_dist.data.shards.index import Index
+from dcgan_dist.storage import Place
+from tests.data.checking.shards import foreign, ours, picture
+
+Check = Callable[..., tuple[int, list[str]]]
+
+
+@pytest.fixture
+def check(call: Any) -> Check:
+    """`check(ADDRESS, *OPTIONS)`: exit status and lines of the command, in this process."""
+
+    def check(address: object, *options: str) -> tuple[int, list[str]]:
+        status, output, errors = call(main, str(address), "--processes", "1", *options)
+        assert errors == ""
+        return status, output.splitlines()
+
+    return check
+
+
+def images(first: int, number: int) -> list[tuple[bytes, int | None]]:
+    return [(picture(one, 16), one % 2) for one in range(first, first + number)]
+
+
+def test_shards_as_they_were_written_are_usable(check: Check, tmp_path: Path) -> None:
+    folder = ours(tmp_path / "shards", {"train": images(0, 9), "test": images(20, 3)})
+    size = sum(path.stat().st_size for path in folder.glob("*.tar")) / 1e6
+    assert check(folder) == (
+        0,
+        [
+            f"12 images in 4 shards, {size:.1f} MB",
+            "checksums: right for 4 of 4 shards",
+            "test: 3: cat 2, dog 1",
+            "train: 9: cat 5, dog 4",
+            "sizes: 16 x 16 (12)",
+            "unreadable: none",
+            "exact duplicates: none",
+            "usable: a run can train on these shards",
+        ],
+    )
+
+
+def test_all_processes_find_the_same(check: Check, call: Any, tmp_path: Path) -> None:
+    folder = ours(tmp_path / "shards", {"train": [*images(0, 9), *images(4, 3)]}, per_shard=2)
+    _, lines = check(folder)
+    status, output, _ = call(main, str(folder), "--processes", "2")
+    assert (status, output.splitlines()) == (0, lines)
+
+
+def test_a_changed_byte_is_found_by_its_checksum_even_where_no_image_is(check: Check, tmp_path: Path) -> None:
+    folder = ours(tmp_path / "shards", {"train": images(0, 9)})
+    shard = folder / "train-000001.tar"
+    data = bytearray(shard.read_bytes())
+    data[-1] = 1
+    shard.write_bytes(data)
+    status, lines = check(folder)
+    assert status == 1
+    assert "checksums: right for 2 of 3 shards" in lines
+    assert f"- {shard} has another SHA-256 than dataset.json says: it was damaged or changed; copy it again" in lines
+
+
+@pytest.mark.parametrize("what", ["short", "gone", "page", "added"])
+def test_shards_that_are_not_those_on_record_are_named_and_the_others_are_checked(
+    what: str, check: Check, tmp_path: Path
+) -> None:
+    folder = ours(tmp_path / "shards", {"train": images(0, 9)})
+    shard = folder / "train-000001.tar"
+    if what == "short":
+        shard.write_bytes(shard.read_bytes()[:2_000])
+    elif what == "gone":
+        shard.unlink()
+    elif what == "page":
+        shard.write_bytes(b"<html>" * 1_000)
+    else:
+        shard = foreign(folder / "train-000003.tar", [("a.png", picture(30))])
+    status, lines = check(folder)
+    assert status == 1
+    assert lines[-2] == "not usable: 1 problem"
+    assert lines[-1].startswith(f"- {shard} ")
+    right, shards = {"short": (2, 3), "gone": (2, 2), "page": (2, 3), "added": (3, 4)}[what]
+    assert f"checksums: right for {right} of {shards} shards" in lines
+
+
+@pytest.mark.parametrize("column", ["offset", "size", "label"])
+def test_an_index_that_does_not_fit_the_shards_is_a_problem(column: str, check: Check, tmp_path: Path) -> None:
+    folder = ours(tmp_path / "shards", {"train": images(0, 9)})
+    index = Index.load(Place(str(folder)))
+    getattr(index, column)[5] += -1
+    index.save(Place(str(folder)))
+    status, lines = check(folder)
+    assert status == 1
+    assert "checksums: right for 3 of 3 shards" in lines
+    assert lines[-1].startswith(f"- index.npz has other images or class numbers than {folder / 'train-000001.tar'}: ")
+
+
+def test_shards_of_others_are_usable_and_what_is_odd_is_named(check: Check, tmp_path: Path) -> None:
+    shard = foreign(
+        tmp_path / "a" / "00000.tar",
+        [
+            ("2.png", picture(1)),
+            ("2.cls", b"3"),
+            ("1.png", picture(2, 40)),
+            ("1.jpg", picture(3)),
+            (".hidden", b""),
+            ("3.png", picture(-4)),
+            ("2.json", b"{}"),
+        ],
+    )
+    assert check(shard.parent) == (
+        0,
+        [
+            "3 images in 1 shard, 0.0 MB",
+            "checksums: none, as there is no dataset.json of ours: what is here may differ from what was written",
+            "images: 3: class 0 0, class 1 0, class 2 0, class 3 1; 2 without a class",
+            "sizes: 20 x 16 (2), 40 x 16 (1)",
+            "greys: 1 of 3 images have no colors",
+            "unreadable: none",
+            "exact duplicates: none",
+            (
+                "passed over: 1 further image of a key, 00000.tar: 1.jpg; 1 key without an image, 00000.tar: 2.json "
+                "(an image is KEY.jpg, KEY.jpeg, KEY.jpe, KEY.jfif, KEY.png or KEY.webp: a key ends at the first dot "
+                "of the name, and has one image)"
+            ),
+            "odd: 1 key that sorts before the one in front of it, 00000.tar: 1.png",
+            "odd: 1 hidden file, 00000.tar: .hidden",
+            "odd: 1 key whose files lie apart, so that its class may be lost, 00000.tar: 2.json",
+            "usable: a run can train on these shards",
+        ],
+    )
+
+
+def test_duplicates_are_found_over_shards_splits_and_classes(check: Check, tmp_path: Path) -> None:
+    train = [(picture(1), 0), (picture(2), 0), (picture(1), 0), (picture(3), 1), (picture(4), 1), (picture(2), 1)]
+    folder = ours(tmp_path / "shards", {"test": [(picture(4), 1), (picture(9), 0)], "train": train})
+    status, lines = check(folder)
+    assert status == 0
+    assert [line for line in lines if line.startswith(("exact", "duplicates"))] == [
+        "exact duplicates: 3 images that repeat an earlier one; for example train-000000.tar: train-00000002.png is "
+        "train-000000.tar: train-00000000.png",
+        "duplicates in two splits: 1 of them repeat an image of another split, for example train-000001.tar: "
+        "train-00000004.png is test-000000.tar: test-00000000.png: what is measured on one of the splits has been "
+        "trained on in the other",
+        "duplicates of two classes: 1 of them have another class, for example train-000001.tar: train-00000005.png and "
+        "train-000000.tar: train-00000001.png",
+    ]
+
+
+@pytest.mark.parametrize(("bad", "usable"), [(1, True), (2, False)])
+def test_more_bad_images_than_a_run_allows_are_a_problem(bad: int, usable: bool, check: Check, tmp_path: Path) -> None:
+    files = [(f"{number:03}.png", picture(number)) for number in range(150 - bad)]
+    shard = foreign(tmp_path / "a.tar", [*files, *((f"bad{number}.png", b"no") for number in range(bad))])
+    status, lines = check(shard)
+    assert status == (0 if usable else 1)
+    [line] = [line for line in lines if line.startswith("unreadable: ")]
+    assert line.startswith(f"unreadable: {bad} image{'s' * (bad > 1)}; a.tar: bad0.png: cannot be decoded")
+    if not usable:
+        assert lines[-1].startswith("- 2 of 150 images cannot be decoded, more than data.max_bad_fraction 0.01 allows")
+
+
+@pytest.mark.parametrize(
+    ("members", "told"),
+    [
+        ([("a.png", b"no"), ("b.png", b"no")], "no image can be decoded"),
+        ([("a.txt", b"no")], "there is no image in"),
+        ([], "there is no image in"),
+    ],
+)
+def test_shards_without_an_image_are_not_usable(
+    members: list[tuple[str, bytes]], told: str, check: Check, tmp_path: Path
+) -> None:
+    status, lines = check(foreign(tmp_path / "a.tar", members))
+    assert status == 1
+    assert lines[-2] == "not usable: 1 problem"
+    assert told in lines[-1]
+
+
+def test_sheets_show_all_and_each_class(check: Check, tmp_path: Path) -> None:
+    train: list[tuple[bytes, int | None]] = [*images(0, 5), (b"no picture", 0), (picture(8), None)]
+    folder = ours(tmp_path / "shards", {"train": train}, classes=("a cat/../x", "dog"))
+    status, lines = check(folder, "--sheets", str(tmp_path / "sheets"))
+    assert status == 1  # one of seven cannot be decoded
+    assert lines[-1] == f"look at 3 contact sheets in {tmp_path / 'sheets'}"
+    sheets = {path.name: np.asarray(Image.open(path)) for path in (tmp_path / "sheets").iterdir()}
+    assert sheets.keys() == {"contact-sheet.png", "class-0000-a_cat_x.png", "class-0001-dog.png"}
+    shown = sorted((picture(one, 16) for one in (1, 3)), key=lambda data: hashlib.sha256(data).digest())
+    dog = sheets["class-0001-dog.png"]
+    factor = dog.shape[0] // 64
+    for place, data in enumerate(shown):
+        (tmp_path / "one.png").write_bytes(data)
+        expected = np.asarray(Image.open(tmp_path / "one.png").resize((64, 64), Image.Resampling.BILINEAR))
+        left = place * 66 * factor
+        cell = dog[: 64 * factor : factor, left : left + 64 * factor : factor]
+        assert np.abs(cell.astype(int) - expected).max() <= 1
+
+
+def test_many_classes_and_sizes_are_told_by_their_range(check: Check, tmp_path: Path) -> None:
+    files = []
+    for number in range(28):
+        files += [(f"{number:02}.png", picture(number, 20 + number)), (f"{number:02}.cls", str(number // 2).encode())]
+    _, lines = check(foreign(tmp_path / "train-0.tar", files[:-2]))
+    assert "train: 27, 1 to 2 of each of 14 classes" in lines
+    assert any(re.fullmatch(r"sizes: .* and 22 others; shorter sides from 16 to 16 pixels", line) for line in lines)
+    _, lines = check(foreign(tmp_path / "train-0.tar", files))
+    assert "train: 28, 2 of each of 14 classes" in lines
+
+
+def test_class_numbers_beyond_the_names_are_told(check: Check, tmp_path: Path) -> None:
+    folder = ours(tmp_path / "shards", {"train": [*images(0, 3), (picture(9), 2)]})
+    _, lines = check(folder)
+    assert "train: 4: cat 2, dog 1, class 2 1; class numbers up to 2, but 2 names of classes" in lines
+
+
+def test_names_that_cannot_be_printed_are_shown_as_what_they_are(check: Check, tmp_path: Path) -> None:
+    shard = foreign(tmp_path / "a.tar", [("b\n\x1b[31m.png", b"no"), ("a.png", picture(1)), (".\x1b[2J", b"")])
+    _, lines = check(shard)
+    assert not any("\x1b" in line for line in lines)
+    assert any("b\\n\\x1b[31m.png" in line for line in lines)
+
+
+def test_a_missing_address_is_wrong_input(call: Any, tmp_path: Path) -> None:
+    status, output, errors = call(main, str(tmp_path / "nosuch"))
+    assert (status, output) == (2, "")
+    assert errors.startswith("error: ")
+
+
+def test_nothing_is_written_beside_the_shards(check: Check, tmp_path: Path) -> None:
+    folder = ours(tmp_path / "shards", {"train": images(0, 3)})
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    check(folder)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert json.loads((folder / "dataset.json").read_text())["images"] == 3
+
+
+def test_shards_of_photographs_are_usable(check: Check, shared_data: Callable[[str], Path], tmp_path: Path) -> None:
+    status, lines = check(shared_data("faces") / "faces-000001.tar")
+    assert status == 0
+    assert lines[0] == "350 images in 1 shard, 3.3 MB"
+    assert "faces: 350, without classes" in lines
+    assert "sizes: 250 x 250 (350)" in lines
