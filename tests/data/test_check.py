@@ -160,14 +160,14 @@ def test_duplicates_are_found_over_shards_splits_and_classes(check: Check, tmp_p
 
 @pytest.mark.parametrize(("bad", "usable"), [(1, True), (2, False)])
 def test_more_bad_images_than_a_run_allows_are_a_problem(bad: int, usable: bool, check: Check, tmp_path: Path) -> None:
-    files = [(f"{number:03}.png", picture(number)) for number in range(150 - bad)]
+    files = [(f"{number:03}.png", picture(number)) for number in range(100 - bad)]
     shard = foreign(tmp_path / "a.tar", [*files, *((f"bad{number}.png", b"no") for number in range(bad))])
     status, lines = check(shard)
     assert status == (0 if usable else 1)
     [line] = [line for line in lines if line.startswith("unreadable: ")]
     assert line.startswith(f"unreadable: {bad} image{'s' * (bad > 1)}; a.tar: bad0.png: cannot be decoded")
     if not usable:
-        assert lines[-1].startswith("- 2 of 150 images cannot be decoded, more than data.max_bad_fraction 0.01 allows")
+        assert lines[-1].startswith("- 2 of 100 images cannot be decoded, more than data.max_bad_fraction 0.01 allows")
 
 
 @pytest.mark.parametrize(
@@ -196,6 +196,8 @@ def test_sheets_show_all_and_each_class(check: Check, tmp_path: Path) -> None:
     sheets = {path.name: np.asarray(Image.open(path)) for path in (tmp_path / "sheets").iterdir()}
     assert sheets.keys() == {"contact-sheet.png", "class-0000-a_cat_x.png", "class-0001-dog.png"}
     shown = sorted((picture(one, 16) for one in (1, 3)), key=lambda data: hashlib.sha256(data).digest())
+    cat = sheets["class-0000-a_cat_x.png"]
+    assert cat.shape[0] == cat.shape[1], "three images in 2 x 2 cells"
     dog = sheets["class-0001-dog.png"]
     factor = dog.shape[0] // 64
     for place, data in enumerate(shown):

@@ -48,8 +48,8 @@ def test_a_shard_that_is_on_record_but_not_there_is_told_where_all_were_meant(fo
 
 
 def test_shards_of_several_folders_have_no_record_of_all(folder: Path, tmp_path: Path) -> None:
-    foreign(tmp_path / "other" / "a.tar", [("a.png", picture(1))])
-    given = find_given(f"{folder},{tmp_path / 'other'}")
+    foreign(tmp_path / "zoo" / "a.tar", [("a.png", picture(1))])
+    given = find_given(f"{folder},{tmp_path / 'zoo'}")
     assert len(given.shards) == 4
     assert given.record is None
 
