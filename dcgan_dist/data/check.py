@@ -16,7 +16,7 @@ import tyro
 from dcgan_dist.bounds import AtLeast, check_bounds, shows_bounds
 from dcgan_dist.cli.arguments import drop_output, read
 from dcgan_dist.cli.invocation import prog
-from dcgan_dist.data.checking.opening import Given, find_given
+from dcgan_dist.data.checking.opening import Given, find_given, find_sheets_folder
 from dcgan_dist.data.checking.report import Report, report
 from dcgan_dist.data.checking.shard import Limits, ShardCheck, check_shard
 from dcgan_dist.data.preparation.processes import processes
@@ -25,7 +25,7 @@ from dcgan_dist.errors import DcganDistError, at_work, complain
 from dcgan_dist.monitoring.sinks.terminal import printable
 from dcgan_dist.numerals import count
 from dcgan_dist.settings import DataSettings
-from dcgan_dist.storage import place
+from dcgan_dist.storage import Place
 
 arg = tyro.conf.arg
 
@@ -44,7 +44,7 @@ class CheckOptions:
     data: Annotated[str, tyro.conf.Positional, arg(metavar="ADDRESS")]
     """Shards as `--data` of a run takes them; of a folder, the shards of all splits."""
     sheets: Annotated[str, arg(metavar="FOLDER")] = ""
-    """Write contact sheets into this folder: one of a hundred images, and one of each class."""
+    """Write contact sheets into this folder, a new or empty one: one of a hundred images, and one of each class."""
     processes: Annotated[int, AtLeast(0), arg(metavar="N")] = 0
     """Processes that read shards; 0: one per core."""
 
@@ -57,11 +57,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = read(CheckOptions, arguments, prog=prog("check"))
         given = find_given(options.data)
+        sheets = find_sheets_folder(options.sheets) if options.sheets else None
         with at_work():
             found = check(given, options.processes)
             print(printable("\n".join([*found.lines, *verdict(found.problems)]), sys.stdout), flush=True)
-            if options.sheets and found.index is not None:
-                draw(found, options.sheets)
+            if sheets is not None and found.good.any():
+                draw(found, sheets)
     except BrokenPipeError:
         drop_output()
         return 1
@@ -91,13 +92,13 @@ def verdict(problems: Sequence[str]) -> list[str]:
     return [f"not usable: {count(len(problems), 'problem')}", *(f"- {problem}" for problem in problems)]
 
 
-def draw(found: Report, folder: str) -> None:
+def draw(found: Report, folder: Place) -> None:
     """Write the contact sheets, and say so; raises `DataError`."""
     # Brings torch with it, which takes seconds.
     from dcgan_dist.data.checking.sheets import draw_sheets
 
     assert found.index is not None
-    sheets = draw_sheets(found.index, found.digest, found.good, place(folder))
+    sheets = draw_sheets(found.index, found.digest, found.good, folder)
     print(f"look at {count(sheets, 'contact sheet')} in {folder}")
 
 

@@ -208,6 +208,27 @@ def test_sheets_show_all_and_each_class(check: Check, tmp_path: Path) -> None:
         assert np.abs(cell.astype(int) - expected).max() <= 1
 
 
+@pytest.mark.parametrize("target", ["shards", "shards/train-000000.tar", "sheets"])
+def test_sheets_overwrite_nothing(target: str, call: Any, tmp_path: Path) -> None:
+    folder = ours(tmp_path / "shards", {"train": images(0, 3)})
+    (folder / "contact-sheet.png").write_bytes(b"by prepare")
+    (tmp_path / "sheets").mkdir()
+    (tmp_path / "sheets" / "mine.txt").write_text("mine")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    status, output, errors = call(main, str(folder), "--sheets", target)
+    assert (status, output) == (2, "")
+    assert f"{tmp_path / target}" in errors
+    assert errors.count("\n") == 1, "before any shard is read"
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_without_an_image_that_can_be_decoded_there_are_no_sheets(check: Check, tmp_path: Path) -> None:
+    shard = foreign(tmp_path / "a.tar", [("a.png", b"no"), ("b.png", b"no")])
+    status, lines = check(shard, "--sheets", str(tmp_path / "sheets"))
+    assert (status, lines[-1]) == (1, "- no image can be decoded")
+    assert not (tmp_path / "sheets").exists()
+
+
 def test_many_classes_and_sizes_are_told_by_their_range(check: Check, tmp_path: Path) -> None:
     files = []
     for number in range(28):

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from dcgan_dist.data import other_formats
 from dcgan_dist.data.shards.addresses import split_addresses
 from dcgan_dist.data.shards.index import DATASET_FILE, Index, read_description
-from dcgan_dist.errors import DataError
-from dcgan_dist.storage import Place, place
+from dcgan_dist.errors import DataError, SettingsError
+from dcgan_dist.storage import Place, place, require_writable
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +48,20 @@ def find_given(addresses: str) -> Given:
         gone = [shard for shard in on_record if shard not in shards and shard.parent in folders]
         problems += [f"{shard} is missing, but {DATASET_FILE} names it: copy it again" for shard in gone]
     return Given(ordered, record, tuple(problems))
+
+
+def find_sheets_folder(address: str) -> Place:
+    """Where contact sheets are to be written; nothing is overwritten, also not the sheet that `prepare` wrote.
+
+    Raises:
+        SettingsError: something is there already.
+        DataError: nothing can be written there.
+    """
+    folder = place(address)
+    if folder.names():
+        raise SettingsError(f"sheets is {folder}, which is not empty: give a new one, so that nothing is overwritten")
+    require_writable(folder, "--sheets")
+    return folder
 
 
 def _record(shards: Sequence[Place]) -> tuple[Index | None, str]:

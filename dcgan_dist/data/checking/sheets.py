@@ -21,7 +21,7 @@ def draw_sheets(index: Index, digest: NDArray[np.uint64], good: NDArray[np.bool_
     Args:
         index: of all images.
         digest: uint64 [n, 2]; the images with the smallest are shown, which is a random choice that stays the same.
-        good: bool [n], which images can be decoded.
+        good: bool [n], which images can be decoded; at least one.
     """
     rows = np.flatnonzero(good)
     rows = rows[np.lexsort((digest[rows, 1], digest[rows, 0]))]
