@@ -17,6 +17,7 @@ class Oddities:
 
     def __init__(self) -> None:
         self._keys: set[int] = set()
+        self._apart: set[int] = set()
         self._last: str | None = None
         self._found: dict[Kind, tuple[int, str]] = {}
 
@@ -33,7 +34,9 @@ class Oddities:
         if key == self._last:
             return
         if hash(key) in self._keys:
-            self._count(APART, name)
+            if hash(key) not in self._apart:
+                self._count(APART, name)
+            self._apart.add(hash(key))
         elif self._last is not None and key < self._last:
             self._count(UNSORTED, name)
         self._keys.add(hash(key))

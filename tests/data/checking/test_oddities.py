@@ -13,6 +13,7 @@ from dcgan_dist.data.shards.passed_over import Passed
         (["b.jpg", "b.cls", "a.jpg", "a.cls", "c.jpg"], ((UNSORTED, 1, "a.jpg"),)),
         (["c.jpg", "b.jpg", "a.jpg"], ((UNSORTED, 2, "b.jpg"),)),
         (["a.jpg", "b.jpg", "a.cls", "b.cls"], ((APART, 2, "a.cls"),)),
+        (["a.jpg", "b.jpg", "a.cls", "b.cls", "a.json", "b.json"], ((APART, 2, "a.cls"),)),
         (["x/a.jpg", "y/a.jpg"], ()),
         (["10.jpg", "9.jpg", "11.jpg"], ((UNSORTED, 1, "11.jpg"),)),
         (["a.jpg", "._a.jpg", "a.cls", "x/.DS_Store"], ((HIDDEN, 2, "._a.jpg"),)),
