@@ -124,7 +124,7 @@ def test_shards_of_others_are_usable_and_what_is_odd_is_named(check: Check, tmp_
         [
             "3 images in 1 shard, 0.0 MB",
             "checksums: none, as there is no dataset.json of ours: what is here may differ from what was written",
-            "images: 3: class 0 0, class 1 0, class 2 0, class 3 1; 2 without a class",
+            "images: 3: class 3 1; 2 without a class",
             "sizes: 20 x 16 (2), 40 x 16 (1)",
             "greys: 1 of 3 images have no colors",
             "unreadable: none",
@@ -238,6 +238,26 @@ def test_many_classes_and_sizes_are_told_by_their_range(check: Check, tmp_path: 
     assert any(re.fullmatch(r"sizes: .* and 22 others; shorter sides from 16 to 16 pixels", line) for line in lines)
     _, lines = check(foreign(tmp_path / "train-0.tar", files))
     assert "train: 28, 2 of each of 14 classes" in lines
+
+
+def test_the_largest_class_number_takes_no_memory(check: Check, tmp_path: Path) -> None:
+    files = [("a.png", picture(1)), ("a.cls", b"2147483646"), ("b.png", picture(2)), ("b.cls", b"7")]
+    status, lines = check(foreign(tmp_path / "val-0.tar", files))
+    assert status == 0
+    assert "val: 2: class 7 1, class 2147483646 1" in lines
+
+
+def test_of_many_classes_those_that_a_split_lacks_are_named(check: Check, tmp_path: Path) -> None:
+    names = [f"name{number}" for number in range(20)]
+    train = [(picture(number, 16), number) for number in range(20)]
+    test: list[tuple[bytes, int | None]] = [(picture(50 + number, 16), number % 13) for number in range(18)]
+    folder = ours(tmp_path / "shards", {"train": train, "test": test}, per_shard=30, classes=names)
+    _, lines = check(folder)
+    assert "train: 20, 1 of each of 20 classes" in lines
+    assert (
+        "test: 18, 1 to 2 of each of 13 classes; none of 7 classes: name13, name14, name15, name16, name17, ..."
+        in lines
+    )
 
 
 def test_class_numbers_beyond_the_names_are_told(check: Check, tmp_path: Path) -> None:

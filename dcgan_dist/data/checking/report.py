@@ -120,13 +120,18 @@ def _by_class(labels: NDArray[np.int32], classes: Sequence[str] | None) -> str:
     without = f"; {missing:,} without a class" if missing else ""
     if classes and labeled.max() >= len(classes):
         without += f"; class numbers up to {labeled.max()}, but {count(len(classes), 'name')} of classes"
-    images = np.bincount(labeled, minlength=len(classes or ()))
-    if len(images) > _CLASSES_TOLD:
-        there = images[images > 0]
-        least, most = f"{there.min():,}", f"{there.max():,}"
-        return f", {least if least == most else f'{least} to {most}'} of each of {len(there):,} classes{without}"
-    names = [classes[i] if classes and i < len(classes) else f"class {i}" for i in range(len(images))]
-    return f": {', '.join(f'{shown(name)} {n:,}' for name, n in zip(names, images, strict=True))}{without}"
+    # Not by a table of all numbers: shards of others may have any up to 2**31 - 2.
+    numbers, counts = np.unique(labeled, return_counts=True)
+    known = dict(zip(numbers.tolist(), counts.tolist(), strict=True))
+    images = dict.fromkeys(range(len(classes or ())), 0) | known
+    names = {label: shown(classes[label]) if classes and label < len(classes) else f"class {label}" for label in images}
+    if len(images) <= _CLASSES_TOLD:
+        return f": {', '.join(f'{names[label]} {number:,}' for label, number in images.items())}{without}"
+    least, most = f"{counts.min():,}", f"{counts.max():,}"
+    lacking = [names[label] for label, number in images.items() if not number]
+    some = f"{', '.join(lacking[:_TOLD])}{', ...' if len(lacking) > _TOLD else ''}"
+    none = f"; none of {count(len(lacking), 'class', 'classes')}: {some}" if lacking else ""
+    return f", {least if least == most else f'{least} to {most}'} of each of {len(known):,} classes{none}{without}"
 
 
 def _sizes(sizes: Counter[tuple[int, int]]) -> str:
