@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sheets = find_sheets_folder(options.sheets) if options.sheets else None
         with at_work():
             found = check(given, options.processes)
-            print(printable("\n".join([*found.lines, *verdict(found.problems)]), sys.stdout), flush=True)
+            print(printable("\n".join([*found.lines, *given.notes, *verdict(found.problems)]), sys.stdout), flush=True)
             if sheets is not None and found.good.any():
                 draw(found, sheets)
     except BrokenPipeError:

@@ -158,6 +158,18 @@ def test_duplicates_are_found_over_shards_splits_and_classes(check: Check, tmp_p
     ]
 
 
+def test_copies_in_another_split_are_found_where_folders_alone_say_the_splits(check: Check, tmp_path: Path) -> None:
+    for split, first in (("train", 0), ("val", 3)):
+        files = [(f"{number}.png", picture(first + number, 16)) for number in range(5)]
+        foreign(tmp_path / split / "00000.tar", files)
+    status, lines = check(tmp_path)
+    assert status == 0
+    assert {"train: 5, without classes", "val: 5, without classes"} <= set(lines)
+    [line] = [line for line in lines if line.startswith("duplicates in two splits")]
+    assert "2 of them repeat" in line
+    assert "for example val/00000.tar: 0.png is train/00000.tar: 3.png: " in line
+
+
 @pytest.mark.parametrize(("bad", "usable"), [(1, True), (2, False)])
 def test_more_bad_images_than_a_run_allows_are_a_problem(bad: int, usable: bool, check: Check, tmp_path: Path) -> None:
     files = [(f"{number:03}.png", picture(number)) for number in range(100 - bad)]

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dcgan_dist.data import other_formats
+from dcgan_dist.data.readers.shard_listing import shards_in
 from dcgan_dist.data.shards.addresses import split_addresses
 from dcgan_dist.data.shards.index import DATASET_FILE, Index, read_description
 from dcgan_dist.errors import DataError, SettingsError
+from dcgan_dist.numerals import count
 from dcgan_dist.storage import Place, place, require_writable
 
 
@@ -18,26 +20,31 @@ class Given:
         shards: in order, each once.
         record: the index that lies beside shards of ours; None where there is none.
         problems: a sentence for each shard that is on record but not there, or for a record that cannot be read.
+        notes: lines for people.
     """
 
     shards: tuple[Place, ...]
     record: Index | None = None
     problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def find_given(addresses: str) -> Given:
-    """What addresses mean, as in `--data`, but that a folder means all its shards, of whatever split.
+    """What addresses mean, as in `--data`, but that a folder means all its shards, of whatever split, also where each
+    split has a folder of its own in it. Hidden files of a folder are none, such as the `._NAME` that macOS leaves.
 
     Raises:
         DataError: they mean nothing, or something that is no shard.
     """
     shards: set[Place] = set()
-    folders = []
+    folders, hidden = [], list[Place]()
     for address in split_addresses(addresses):
         where = place(address)
-        names = [name for name in where.names() if name.endswith(".tar")] if where.is_folder() else []
-        shards.update((where / name for name in names) if names else other_formats.find(address))
-        folders += [where] if names else []
+        here = shards_in(where) if where.is_folder() else []
+        shards.update(here or other_formats.find(address))
+        if here:
+            folders.append(where)
+            hidden += [where / name for name in where.names() if name.startswith(".") and name.endswith(".tar")]
     if not shards:
         raise DataError(f"{addresses!r} names no shards: give a folder, a file, or a pattern of files")
     ordered = tuple(sorted(shards))
@@ -47,7 +54,8 @@ def find_given(addresses: str) -> Given:
         on_record = [Place(shard) for shard in record.shards]
         gone = [shard for shard in on_record if shard not in shards and shard.parent in folders]
         problems += [f"{shard} is missing, but {DATASET_FILE} names it: copy it again" for shard in gone]
-    return Given(ordered, record, tuple(problems))
+    notes = [f"odd: {count(len(hidden), 'hidden file')} beside the shards, such as {hidden[0]}"] if hidden else []
+    return Given(ordered, record, tuple(problems), tuple(notes))
 
 
 def find_sheets_folder(address: str) -> Place:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dcgan_dist.data.checking.duplicates import Duplicates, find_duplicates
 from dcgan_dist.data.checking.shard import ShardCheck
-from dcgan_dist.data.shards.addresses import split_of
+from dcgan_dist.data.readers.shard_splits import said_split
 from dcgan_dist.data.shards.index import DATASET_FILE, INDEX_FILE, Index, concatenate
 from dcgan_dist.data.shards.passed_over import Kind, shown
 from dcgan_dist.errors import DataError
@@ -105,7 +105,7 @@ def _checksums(checks: Sequence[ShardCheck], record: Index | None) -> str:
 
 def _splits(index: Index) -> Iterator[str]:
     """Images of each split, by class."""
-    splits = [split_of(Place(shard).name) for shard in index.shards]
+    splits = [said_split(Place(shard)) for shard in index.shards]
     for split in dict.fromkeys(splits):
         numbers = [number for number, its in enumerate(splits) if its == split]
         labels = index.label[np.isin(index.shard, numbers)]
@@ -162,20 +162,27 @@ def _duplicates(index: Index, found: Duplicates) -> Iterator[str]:
     if not len(found.copies):
         yield "exact duplicates: none"
         return
-    example = f"{index.names(int(found.copies[0]))} is {index.names(int(found.first[0]))}"
+    example = " is ".join(_name(index, int(rows[0])) for rows in found)
     yield f"exact duplicates: {count(len(found.copies), 'image')} that repeat an earlier one; for example {example}"
-    splits = np.array([split_of(Place(shard).name) for shard in index.shards])
+    splits = np.array([said_split(Place(shard)) for shard in index.shards])
     apart = np.flatnonzero(splits[index.shard[found.copies]] != splits[index.shard[found.first]])
     if len(apart):
-        copy, first = (index.names(int(rows[apart[0]])) for rows in found)
+        copy, first = (_name(index, int(rows[apart[0]])) for rows in found)
         yield (
             f"duplicates in two splits: {len(apart):,} of them repeat an image of another split, for example {copy} is "
             f"{first}: what is measured on one of the splits has been trained on in the other"
         )
     labels = np.flatnonzero(index.label[found.copies] != index.label[found.first])
     if len(labels):
-        copy, first = (index.names(int(rows[labels[0]])) for rows in found)
+        copy, first = (_name(index, int(rows[labels[0]])) for rows in found)
         yield f"duplicates of two classes: {len(labels):,} of them have another class, for example {copy} and {first}"
+
+
+def _name(index: Index, sample: int) -> str:
+    """`SHARD: KEY.jpg`, after the folder of the shard where there are several, in which shards may have one name."""
+    folder = Place(index.shards[index.shard[sample]]).parent
+    several = any(Place(shard).parent != folder for shard in index.shards)
+    return f"{folder.name}/{index.names(sample)}" if several else index.names(sample)
 
 
 def _odd(checks: Iterable[ShardCheck]) -> Iterator[str]:

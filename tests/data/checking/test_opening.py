@@ -28,6 +28,20 @@ def test_a_folder_means_the_shards_of_all_splits(folder: Path) -> None:
     assert given.problems == ()
 
 
+def test_a_folder_with_a_folder_for_each_split_means_all_of_them(tmp_path: Path) -> None:
+    for split in ("train", "validation"):
+        foreign(tmp_path / split / "00000.tar", [("a.png", picture(1))])
+    foreign(tmp_path / "other" / "00000.tar", [("a.png", picture(1))])
+    assert [shard.parent.name for shard in find_given(str(tmp_path)).shards] == ["train", "validation"]
+
+
+def test_hidden_files_are_no_shards_and_are_told(folder: Path) -> None:
+    (folder / "._train-000000.tar").write_bytes(b"of macOS")
+    given = find_given(str(folder))
+    assert names(given.shards) == ["test-000000.tar", "train-000000.tar", "train-000001.tar"]
+    assert given.notes == (f"odd: 1 hidden file beside the shards, such as {folder}/._train-000000.tar",)
+
+
 def test_brackets_in_the_name_of_a_folder_are_no_pattern(tmp_path: Path) -> None:
     folder = ours(tmp_path / "shards[1]", {"train": [(picture(1), 0)], "val": [(picture(2), 1)]})
     assert names(find_given(str(folder)).shards) == ["train-000000.tar", "val-000000.tar"]
