@@ -19,6 +19,7 @@ from dcgan_dist.cli.invocation import prog
 from dcgan_dist.data.checking.opening import Given, find_given, find_sheets_folder
 from dcgan_dist.data.checking.report import Report, report
 from dcgan_dist.data.checking.shard import Limits, ShardCheck, check_shard
+from dcgan_dist.data.checking.training import TrainedOn, find_trained_on, refusal, train_line
 from dcgan_dist.data.preparation.processes import processes
 from dcgan_dist.data.preparation.progress import Progress
 from dcgan_dist.errors import DcganDistError, at_work, complain
@@ -59,8 +60,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         given = find_given(options.data)
         sheets = find_sheets_folder(options.sheets) if options.sheets else None
         with at_work():
-            found = check(given, options.processes)
-            print(printable("\n".join([*found.lines, *given.notes, *verdict(found.problems)]), sys.stdout), flush=True)
+            trained_on = find_trained_on(options.data, given.shards)
+            found = check(given, trained_on, options.processes)
+            problems = found.problems or list(filter(None, [refusal(trained_on)]))
+            lines = [*found.lines, *given.notes, *verdict(problems, trained_on, found.image_size)]
+            print(printable("\n".join(lines), sys.stdout), flush=True)
             if sheets is not None and found.good.any():
                 draw(found, sheets)
     except BrokenPipeError:
@@ -71,10 +75,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except DcganDistError as error:
         complain(error)
         return error.status
-    return 1 if found.problems else 0
+    return 1 if problems else 0
 
 
-def check(given: Given, number: int) -> Report:
+def check(given: Given, trained_on: TrainedOn, number: int) -> Report:
     """Read all shards, in so many processes; raises `DataError` where one of these was killed."""
     limits = Limits(DataSettings().max_image_bytes, DataSettings().max_image_pixels)
     found: dict[str, ShardCheck] = {}
@@ -82,13 +86,15 @@ def check(given: Given, number: int) -> Report:
         for one in workers.each(check_shard, limits, ((shard,) for shard in given.shards)):
             found[one.index.shard] = one
             progress.add(1)
-    return report([found[shard.address] for shard in given.shards], given.record, given.problems)
+    checks = [found[shard.address] for shard in given.shards]
+    return report(checks, given.record, trained_on.shards, given.problems)
 
 
-def verdict(problems: Sequence[str]) -> list[str]:
-    """Lines that say whether a run can use shards with these problems."""
+def verdict(problems: Sequence[str], trained_on: TrainedOn, image_size: int | None) -> list[str]:
+    """Lines that say whether a run can use shards with these problems, and how it is trained on them."""
     if not problems:
-        return ["usable: a run can train on these shards"]
+        doubt = [f"odd: {trained_on.doubt}"] if trained_on.doubt else []
+        return [*doubt, "usable: a run can train on these shards", f"train: {train_line(trained_on, image_size)}"]
     return [f"not usable: {count(len(problems), 'problem')}", *(f"- {problem}" for problem in problems)]
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dcgan_dist.cli.invocation import command_line
 from dcgan_dist.data.check import main
 from dcgan_dist.data.shards.index import Index
 from dcgan_dist.storage import Place
@@ -35,6 +36,10 @@ def images(first: int, number: int) -> list[tuple[bytes, int | None]]:
     return [(picture(one, 16), one % 2) for one in range(first, first + number)]
 
 
+def train(*options: str) -> str:
+    return command_line("train", "--preset", "own64", *options, "--name", "mine")
+
+
 def test_shards_as_they_were_written_are_usable(check: Check, tmp_path: Path) -> None:
     folder = ours(tmp_path / "shards", {"train": images(0, 9), "test": images(20, 3)})
     size = sum(path.stat().st_size for path in folder.glob("*.tar")) / 1e6
@@ -49,6 +54,7 @@ def test_shards_as_they_were_written_are_usable(check: Check, tmp_path: Path) ->
             "unreadable: none",
             "exact duplicates: none",
             "usable: a run can train on these shards",
+            "train: " + train("--networks.image-size", "16", "--data", f"{folder}/train-*.tar"),
         ],
     )
 
@@ -138,6 +144,7 @@ def test_shards_of_others_are_usable_and_what_is_odd_is_named(check: Check, tmp_
             "odd: 1 hidden file, 00000.tar: .hidden",
             "odd: 1 key whose files lie apart, so that its class may be lost, 00000.tar: 2.json",
             "usable: a run can train on these shards",
+            "train: " + train("--data", str(shard.parent)),
         ],
     )
 
@@ -180,6 +187,36 @@ def test_more_bad_images_than_a_run_allows_are_a_problem(bad: int, usable: bool,
     assert line.startswith(f"unreadable: {bad} image{'s' * (bad > 1)}; a.tar: bad0.png: cannot be decoded")
     if not usable:
         assert lines[-1].startswith("- 2 of 100 images cannot be decoded, more than data.max_bad_fraction 0.01 allows")
+
+
+@pytest.mark.parametrize(("split", "usable"), [("train", False), ("test", True)])
+def test_bad_images_count_in_the_split_that_a_run_is_trained_on(
+    split: str, usable: bool, check: Check, tmp_path: Path
+) -> None:
+    files = {"train": [(f"{i:03}.png", picture(i)) for i in range(60)]}
+    files["test"] = [(f"{i:03}.png", picture(100 + i)) for i in range(60, 200)]
+    files[split].append(("bad.png", b"no"))
+    for name, its in files.items():
+        foreign(tmp_path / f"{name}-0.tar", its)
+    status, lines = check(tmp_path)
+    assert status == (0 if usable else 1), "1 of 201 is less than is allowed, 1 of 61 is more"
+    assert usable or lines[-1].startswith("- 1 of 61 images cannot be decoded")
+
+
+def test_what_a_run_refuses_is_not_usable(check: Check, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dcgan_dist.data.check.refusal", lambda trained_on: f"not with {trained_on.data}")
+    shard = foreign(tmp_path / "train-0.tar", [("a.png", picture(1))])
+    status, lines = check(shard)
+    assert status == 1
+    assert lines[-2:] == ["not usable: 1 problem", f"- not with {shard}"]
+
+
+def test_shards_to_be_held_out_are_told_where_a_run_would_be_trained_on_them(check: Check, tmp_path: Path) -> None:
+    folder = ours(tmp_path / "shards", {"train": images(0, 3), "test": images(5, 3)})
+    status, lines = check(f"{folder}/*.tar")
+    assert status == 0
+    assert lines[-3].startswith("odd: the data includes shards of test besides those of train")
+    assert lines[-1].endswith(train("--networks.image-size", "16", "--data", f"{folder}/*.tar"))
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ class Report:
         problems: sentences; where there is any, a run cannot use the data, or not as it was written.
         index: of all images; None where there is no image.
         digest, good: as in `ShardCheck`, of all images.
+        image_size: height and width of all images in pixels, where they have one size and networks can have it.
     """
 
     lines: Sequence[str]
@@ -37,14 +38,18 @@ class Report:
     index: Index | None
     digest: NDArray[np.uint64]
     good: NDArray[np.bool_]
+    image_size: int | None = None
 
 
-def report(checks: Sequence[ShardCheck], record: Index | None, problems: Sequence[str] = ()) -> Report:
+def report(
+    checks: Sequence[ShardCheck], record: Index | None, trained_on: Sequence[Place], problems: Sequence[str]
+) -> Report:
     """What is to be told of shards.
 
     Args:
         checks: of each shard, in order.
         record: the index that lies beside them.
+        trained_on: those of the shards that a run would be trained on.
         problems: that are known already.
     """
     problems = [*problems, *(check.problem for check in checks if check.problem), *_differences(checks, record)]
@@ -56,18 +61,21 @@ def report(checks: Sequence[ShardCheck], record: Index | None, problems: Sequenc
     except (DataError, ValueError) as error:
         # Without any shard that could be read there is nothing to add.
         return Report([], [*problems, *([str(error)] if isinstance(error, DataError) else [])], None, digest, good)
+    sizes = sum((check.sizes for check in checks), Counter[tuple[int, int]]())
     lines = [
         f"{len(index):,} images in {count(len(checks), 'shard')}, {sum(index.shard_bytes) / 1e6:,.1f} MB",
         _checksums(checks, record),
         *_splits(index),
-        _sizes(sum((check.sizes for check in checks), Counter[tuple[int, int]]())),
+        _sizes(sizes),
         *_greys(sum(check.greys for check in checks), len(index)),
         *_bad(checks, len(index) - int(good.sum())),
         *_duplicates(index, find_duplicates(digest, good)),
         *index.notes,
         *(f"odd: {line}" for line in _odd(checks)),
     ]
-    return Report(lines, [*problems, *_too_many_bad(good)], index, digest, good)
+    numbers = [number for number, shard in enumerate(index.shards) if Place(shard) in set(trained_on)]
+    bad = _too_many_bad(good[np.isin(index.shard, numbers)])
+    return Report(lines, [*problems, *bad], index, digest, good, _image_size(sizes))
 
 
 def _differences(checks: Sequence[ShardCheck], record: Index | None) -> Iterator[str]:
@@ -145,6 +153,13 @@ def _sizes(sizes: Counter[tuple[int, int]]) -> str:
         f"sizes: {', '.join(told)} and {len(sizes) - _TOLD:,} others; shorter sides from {min(shorter)} to "
         f"{max(shorter)} pixels"
     )
+
+
+def _image_size(sizes: Counter[tuple[int, int]]) -> int | None:
+    """Height and width of all images, where they have one size, a power of two from 8 to 256."""
+    size = next(((width, height) for width, height in sizes), (0, 1))
+    fits = len(sizes) == 1 and size[0] == size[1] and 8 <= size[0] <= 256 and size[0] & (size[0] - 1) == 0
+    return size[0] if fits else None
 
 
 def _greys(greys: int, images: int) -> Iterator[str]:

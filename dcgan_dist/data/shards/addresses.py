@@ -181,7 +181,7 @@ def _folder_shards(folder: Place, names: dict[str, FileInfo | None]) -> list[Pla
         every = "" if alone else f", or take all with {folder}/*.tar"
         raise DataError(
             f"the folder {folder} holds shards of more than one split ({named}): choose one, "
-            f"for example {folder}/{_pattern(example, splits)}{every}"
+            f"for example {folder}/{pattern_of(example, splits)}{every}"
         )
     return [folder / name for name in shards]
 
@@ -202,7 +202,7 @@ def split_of(name: str) -> str:
     return re.sub(r"(?<=\D)\d+$", "", "-".join(words))
 
 
-def _pattern(split: str, splits: dict[str, list[str]]) -> str:
+def pattern_of(split: str, splits: dict[str, list[str]]) -> str:
     """A pattern that matches the shards of a split and no others."""
     names = splits[split]
     others = [name for other, theirs in splits.items() if other != split for name in theirs]
