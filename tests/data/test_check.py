@@ -149,6 +149,18 @@ def test_shards_of_others_are_usable_and_what_is_odd_is_named(check: Check, tmp_
     )
 
 
+def test_torn_shards_of_others_are_not_as_they_were_written(check: Check, tmp_path: Path) -> None:
+    files = [(f"{number}.png", picture(number)) for number in range(4)]
+    shard = foreign(tmp_path / "a.tar", files)
+    foreign(tmp_path / "b.tar", [("b.png", picture(9))])
+    shard.write_bytes(shard.read_bytes()[:4_000])
+    status, lines = check(tmp_path)
+    assert status == 1
+    assert lines[-2] == "not usable: 1 problem"
+    assert lines[-1].startswith(f"- {shard} is torn: it ends before byte ")
+    assert "is torn" not in "\n".join(lines[:-1]), "once"
+
+
 def test_duplicates_are_found_over_shards_splits_and_classes(check: Check, tmp_path: Path) -> None:
     train = [(picture(1), 0), (picture(2), 0), (picture(1), 0), (picture(3), 1), (picture(4), 1), (picture(2), 1)]
     folder = ours(tmp_path / "shards", {"test": [(picture(4), 1), (picture(9), 0)], "train": train})

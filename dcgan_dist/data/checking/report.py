@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,7 +70,7 @@ def report(
         *_greys(sum(check.greys for check in checks), len(index)),
         *_bad(checks, len(index) - int(good.sum())),
         *_duplicates(index, find_duplicates(digest, good)),
-        *index.notes,
+        *(index if record is not None else replace(index, torn=())).notes,  # torn ones are among the problems
         *(f"odd: {line}" for line in _odd(checks)),
     ]
     numbers = [number for number, shard in enumerate(index.shards) if Place(shard) in set(trained_on)]
@@ -79,13 +79,15 @@ def report(
 
 
 def _differences(checks: Sequence[ShardCheck], record: Index | None) -> Iterator[str]:
-    """Sentences where a shard is not what is on record."""
-    if record is None:
-        return
-    number = {address: i for i, address in enumerate(record.shards)}
+    """Sentences where a shard is not what is on record, or is not whole where nothing is."""
+    number = {address: i for i, address in enumerate(record.shards)} if record is not None else {}
     for check in checks:
         shard = check.index.shard
         if check.problem:
+            continue
+        if record is None:
+            if check.index.torn is not None:
+                yield check.index.torn
             continue
         if shard not in number:
             yield f"{shard} is not in {DATASET_FILE}: another call or program wrote it; keep it in another folder"
