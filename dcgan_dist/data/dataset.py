@@ -9,7 +9,7 @@ from typing import Any
 
 import ray
 
-from dcgan_dist.data import other_formats
+from dcgan_dist.data import unprepared
 from dcgan_dist.data.scenes import Kind
 from dcgan_dist.data.scenes.builtin import EMBEDDED, embedded_folder, embedded_image
 from dcgan_dist.data.shards.build_index import index_shard
@@ -33,7 +33,7 @@ def find_shards(settings: Settings) -> list[Place]:
         folder = embedded_folder(settings)
         shards = -(-settings.data.scenes_images // SHARD_IMAGES)
         return [folder / f"{settings.data.scenes}-{number:06d}.tar" for number in range(shards)]
-    return other_formats.find(settings.data.path)
+    return unprepared.find(settings.data.path)
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,7 @@ class Launch:
             CheckpointError: there is nothing to resume, or it was trained with other settings, or is being trained.
         """
         from dcgan_dist.data.dataset import find_shards
-        from dcgan_dist.data.other_formats import look_at_first
+        from dcgan_dist.data.unprepared import look_at_first
 
         self.options, self.settings = options, options.settings
         require_lasting(place(self.settings.storage), "--storage")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import simplejpeg
 
-from dcgan_dist.data.other_formats import explain, find, look_at_first
+from dcgan_dist.data.unprepared import explain, find, look_at_first
 from dcgan_dist.errors import DataError
 from dcgan_dist.settings import DataSettings
 from dcgan_dist.storage import Place
