@@ -9,14 +9,16 @@ import pyarrow.compute as pc
 
 from dcgan_dist.cli.invocation import command_line
 from dcgan_dist.data.preparation.convert import SHEET_FILE
+from dcgan_dist.data.preparation.naming import FACES
 from dcgan_dist.data.preparation.record import Record, split_of_shard
 from dcgan_dist.data.preparation.work import Work
+from dcgan_dist.data.preset_data import preset_for
 from dcgan_dist.data.shards.index import DATASET_FILE, Index
 from dcgan_dist.data.splits import TEST, TRAIN
 from dcgan_dist.numerals import count
 
 _CLASSES_TOLD = 12
-_OWN_SIZE = 64
+_OTHERWISE, _OTHERWISE_SIZE = "own64", 64
 
 
 def summary(work: Work, record: Record, index: Index) -> list[str]:
@@ -79,11 +81,12 @@ def _some(names: Sequence[str]) -> str:
 def next_commands(work: Work) -> list[str]:
     """Lines with what to do next, which can be pasted."""
     shards = f"{work.target}/{work.splits[0]}-*.tar"
-    size = [] if work.options.size == _OWN_SIZE else ["--networks.image-size", str(work.options.size)]
-    lines = [
-        f"look at {work.target / SHEET_FILE}",
-        f"train: {command_line('train', '--preset', 'own64', *size, '--data', shards, '--name', 'mine')}",
-    ]
+    size = work.options.size
+    word = FACES if work.options.words[0] == FACES else str(work.record.arguments["reader"])
+    preset = preset_for(word, size)
+    sized = [] if preset or size == _OTHERWISE_SIZE else ["--networks.image-size", str(size)]
+    train = command_line("train", "--preset", preset or _OTHERWISE, *sized, "--data", shards, "--name", "mine")
+    lines = [f"look at {work.target / SHEET_FILE}", f"train: {train}"]
     if work.source.classes and TRAIN in work.splits and {TEST, "val"} & set(work.splits):
         lines.append(f"evaluate: {command_line('evaluate', 'mine', '--tasks', f'pictures={work.target}')}")
     return lines
