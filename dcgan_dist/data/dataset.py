@@ -9,13 +9,13 @@ from typing import Any
 
 import ray
 
-from dcgan_dist.data import unprepared
 from dcgan_dist.data.scenes import Kind
 from dcgan_dist.data.scenes.builtin import EMBEDDED, embedded_folder, embedded_image
 from dcgan_dist.data.shards.build_index import index_shard
 from dcgan_dist.data.shards.index import Index, ShardIndex, concatenate, find_index, fingerprint
 from dcgan_dist.data.shards.writer import ShardWriter
 from dcgan_dist.data.streaming.ray_tasks import Progress, wait_for
+from dcgan_dist.data.unprepared import find
 from dcgan_dist.settings import Settings
 from dcgan_dist.storage import MissingFile, Place, place
 
@@ -33,7 +33,7 @@ def find_shards(settings: Settings) -> list[Place]:
         folder = embedded_folder(settings)
         shards = -(-settings.data.scenes_images // SHARD_IMAGES)
         return [folder / f"{settings.data.scenes}-{number:06d}.tar" for number in range(shards)]
-    return unprepared.find(settings.data.path)
+    return find(settings.data.path)
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,21 @@
-"""What it is that somebody gives as data and that is no shards, and what will read it; no Ray.
+"""What somebody gives as data that is not shards yet, and how shards are made of it; no Ray.
 
 All of it is looked at before Ray starts: names first, then the first images of the first shard that has some.
 """
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from dcgan_dist.cli.invocation import command_line
 from dcgan_dist.data.image_decoding import SUFFIXES, BadImage, decode
+from dcgan_dist.data.preset_data import preparing
+from dcgan_dist.data.readers.folder import FOLDER
 from dcgan_dist.data.readers.listing import suffix_of
+from dcgan_dist.data.readers.registry import READERS, recognize
+from dcgan_dist.data.readers.webdataset import WEBDATASET
 from dcgan_dist.data.shards.addresses import expand, split_addresses
 from dcgan_dist.data.shards.build_index import first_images, index_shard
 from dcgan_dist.data.shards.index import concatenate
@@ -24,25 +29,19 @@ than are looked at, more."""
 _FOLDERS_SEEN, _SHARDS_SEEN = 20, 8
 _IN_FOLDERS = "pictures in folders"
 
-_KINDS = (
-    (r"(data|lock)\.mdb", "an LMDB, as LSUN comes as", "export its values, which are picture files, to a folder"),
+_UNREAD = (
     (r".*\.(zip|7z|rar)", "an archive", "unpack it to a folder, for example by unzip {file} -d FOLDER"),
     (r".*\.(tar\.(gz|bz2|xz|zst)|tgz)", "a compressed tar", "unpack it to a folder by tar -xf {file} -C FOLDER"),
-    (
-        r".*\.parquet",
-        "Parquet, as Hugging Face keeps data sets",
-        "write its pictures to a folder by its datasets library",
-    ),
-    (r".*\.arrow", "Arrow, as Hugging Face keeps data sets", "write its pictures to a folder by its datasets library"),
+    (r".*\.arrow", "Arrow, as Hugging Face keeps data sets", "write it as Parquet by its datasets library"),
     (r".*\.tfrecords?(-.*)?", "TFRecord", "write its pictures to a folder by TensorFlow"),
     (r".*\.np[yz]", "arrays of NumPy", "write its pictures to a folder, as PNG by Pillow"),
     (r".*\.mat", "arrays of MATLAB", "write its pictures to a folder, as PNG by Pillow"),
     (r".*\.(h5|hdf5)", "HDF5", "write its pictures to a folder, as PNG by Pillow"),
-    (r"(data|test)_batch(_\d)?(\.bin)?|batches\.meta(\.txt)?", "CIFAR's own format", "write its pictures to a folder"),
     (r".*\.(pkl|pickle)", "a pickle, which is not read since it can run code", "write its pictures to a folder"),
-    (r".*-ubyte(\.gz)?", "MNIST's own format", "write its pictures to a folder, as PNG by Pillow"),
+    (r".*-ubyte(\.gz)?", "arrays in MNIST's format", "write its pictures to a folder, as PNG by Pillow"),
 )
-"""Names of files, what they are, and how a folder of pictures comes of them."""
+"""Names of files of kinds that no reader takes, what they are, and how a reader's kind comes of them."""
+_PARQUET = re.compile(r".*\.parquet", re.IGNORECASE)
 
 
 def find(addresses: str) -> list[Place]:
@@ -51,35 +50,56 @@ def find(addresses: str) -> list[Place]:
     Raises:
         DataError: an address means nothing, or something that is no shard, with what makes shards of it.
     """
-    for address in split_addresses(addresses):
-        where = place(address)
-        if where.exists() and (sentence := explain(where)):
-            raise DataError(sentence)
+    try:
+        wheres = [place(address) for address in split_addresses(addresses)]
+    except DataError as error:
+        raise _with_line(error, addresses) from None
+    there = [where for where in wheres if where.exists()]
+    _require_no_others(there)
     try:
         return expand(addresses)
     except DataError as error:
-        for address in split_addresses(addresses):
-            where = place(address)
-            if _is_picture(where.name) and (sentence := explain(where.parent)):
-                raise DataError(sentence) from error
-        raise
+        # What matches no shards, or is none by its name, may lie where something else does.
+        beside = [where.parent for where in wheres if where not in there and not _is_shard(where.name)]
+        _require_no_others([folder for folder in beside if folder.is_folder()])
+        raise _with_line(error, addresses) from None
+
+
+def _require_no_others(places: Sequence[Place]) -> None:
+    for where in places:
+        if sentence := explain(where):
+            raise DataError(sentence)
+
+
+def _with_line(error: DataError, addresses: str) -> DataError:
+    line = preparing(addresses)
+    return DataError(f"{error}; the preset's data is prepared by {line}") if line else error
+
+
+def _is_shard(name: str) -> bool:
+    """Whether a name is that of a single shard, and no pattern."""
+    return name.endswith(".tar") and not set(name) & set("*?[{")
 
 
 def explain(where: Place) -> str | None:
     """A sentence about what is there instead of shards and how it becomes some; None where that is not known.
 
-    Of a folder that holds several kinds of data the one with the most bytes is meant: labels, statistics or a picture
-    of some samples may lie beside it.
+    What `prepare` would recognize is named as it does. Of a folder that holds several other kinds of data the one with
+    the most bytes is meant: labels, statistics or a picture of some samples may lie beside it.
 
     Args:
         where: a file or a folder that exists.
     """
-    if not where.is_folder():
-        return _explain_file(where, where.name)
-    children = where.children()
+    is_folder = where.is_folder()
+    children = where.children() if is_folder else {}
     files = sorted((name, info.size) for name, info in children.items() if info is not None and not _is_hidden(name))
-    if any(name.endswith(".tar") for name, _ in files):
+    if any(name.endswith(".tar") for name, _ in files) or (where.name.endswith(".tar") and not is_folder):
         return None
+    name, seen = recognize([where])
+    if name and READERS[name] not in (FOLDER, WEBDATASET):
+        return _prepare(f"{where} is {seen}, not shards", name, str(where))
+    if not is_folder:
+        return _explain_file(where, where.name)
     sizes: dict[str, int] = {}
     sentences: dict[str, str] = {}
     for name, size in files:
@@ -98,7 +118,7 @@ def explain(where: Place) -> str | None:
             sizes[_IN_FOLDERS] = size * len(folders)
             example = f"{folder}/{example}".rstrip("/")
             what = f"the folder {where} holds pictures in folders, such as {example}, and no shards"
-            sentences[_IN_FOLDERS] = _prepare(where, what)
+            sentences[_IN_FOLDERS] = _prepare(what, "", str(where))
             break
     return sentences[max(sizes, key=sizes.__getitem__)] if sizes else None
 
@@ -122,29 +142,31 @@ def _pictures(children: Mapping[str, FileInfo | None]) -> list[int]:
 
 def _kind(name: str) -> str:
     """What a file of that name is, as far as it can be told."""
-    return next((what for pattern, what, _ in _KINDS if re.fullmatch(pattern, name, re.IGNORECASE)), "a picture")
+    if _PARQUET.fullmatch(name):
+        return "Parquet"
+    return next((what for pattern, what, _ in _UNREAD if re.fullmatch(pattern, name, re.IGNORECASE)), "a picture")
 
 
 def _explain_file(where: Place, name: str) -> str | None:
     """Of a file in a folder, or of `where` itself if it has that name."""
+    file = where if where.name == name else where / name
     if _is_picture(name):
-        folder = where.parent if where.name == name else where
-        return _prepare(folder, f"the folder {folder} holds pictures, such as {name}, and no shards")
-    for pattern, what, advice in _KINDS:
+        return _prepare(f"the folder {file.parent} holds pictures, such as {name}, and no shards", "", str(file.parent))
+    if _PARQUET.fullmatch(name):
+        return _prepare(f"{file} is a Parquet file, not shards", "parquet", str(where))
+    for pattern, what, advice in _UNREAD:
         if re.fullmatch(pattern, name, re.IGNORECASE):
-            file = where if where.name == name else where / name
             return (
-                f"{file} is {what}, which nothing here reads: {advice.format(file=file)}, then make shards of that by "
-                f"{command_line('prepare', 'FOLDER', 'shards')} and give --data 'shards/train-*.tar'"
+                f"{file} is {what}, which nothing here reads: {advice.format(file=shlex.quote(str(file)))}, then make "
+                f"shards of that by {command_line('prepare', 'FOLDER', 'shards')} and give --data "
+                "'shards/train-*.tar'"
             )
     return None
 
 
-def _prepare(folder: Place, what: str) -> str:
-    return (
-        f"{what}: make some of them by {command_line('prepare', str(folder), 'shards')}, then give "
-        "--data 'shards/train-*.tar'"
-    )
+def _prepare(what: str, reader: str, address: str) -> str:
+    line = command_line("prepare", *([reader] if reader else []), address, "shards")
+    return f"{what}: make some of them by {line}, then give --data 'shards/train-*.tar'"
 
 
 def _is_hidden(name: str) -> bool:

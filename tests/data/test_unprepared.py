@@ -10,7 +10,7 @@ import simplejpeg
 
 from dcgan_dist.data.unprepared import explain, find, look_at_first
 from dcgan_dist.errors import DataError
-from dcgan_dist.settings import DataSettings
+from dcgan_dist.settings import PRESETS, DataSettings
 from dcgan_dist.storage import Place
 
 PICTURE = simplejpeg.encode_jpeg(np.full((16, 16, 3), 90, np.uint8))
@@ -44,35 +44,65 @@ def test_a_folder_of_pictures_is_given_the_command_that_makes_shards(names: list
     assert f"dcgan_dist.data.prepare '{folder}' shards, then give --data 'shards/train-*.tar'" in str(caught.value)
 
 
-@pytest.mark.parametrize("address", ["a.jpg", "*.jpg"])
+@pytest.mark.parametrize("address", ["a.jpg", "*.jpg", "train-*.tar"])
 def test_so_are_pictures_themselves(address: str, tmp_path: Path) -> None:
     folder = put(tmp_path / "photos", "a.jpg", "b.jpg")
     with pytest.raises(DataError, match=r"dcgan_dist\.data\.prepare \S+/photos shards"):
         find(f"{folder}/{address}")
 
 
+def test_a_shard_that_is_gone_is_told_as_that(tmp_path: Path) -> None:
+    folder = put(tmp_path / "photos", "a.jpg", "b.jpg")
+    with pytest.raises(DataError, match=r"photos/train-000000\.tar does not exist"):
+        find(f"{folder}/train-000000.tar")
+
+
+@pytest.mark.parametrize(
+    ("names", "given", "what", "words"),
+    [
+        (["x_train_lmdb/data.mdb", "x_train_lmdb/lock.mdb"], "x_train_lmdb", "an LMDB, as LSUN has them", "lsun"),
+        (["x_train_lmdb/data.mdb"], "x_train_lmdb/*.mdb", "an LMDB, as LSUN has them", "lsun"),
+        (["b/img_align_celeba.zip"], "b/img_align_celeba.zip", "CelebA", "celeba"),
+        (["set/train-00000-of-00009.parquet"], "set", "a folder of Parquet files", "parquet"),
+        (["set/train-00000-of-00009.parquet"], "set/train-*.parquet", "a folder of Parquet files", "parquet"),
+        (["train_32x32.mat"], "train_32x32.mat", "SVHN", "svhn"),
+        (["cifar-10-batches-py/data_batch_1"], "cifar-10-batches-py", "CIFAR-10", "cifar10"),
+        (["cifar-10-python.tar.gz"], "cifar-10-python.tar.gz", "CIFAR-10", "cifar10"),
+        (["fashion/train-images-idx3-ubyte.gz"], "fashion", "in the format of Fashion-MNIST", "fashion-mnist"),
+        (["train-images-idx3-ubyte"], "train-images-idx3-ubyte", "in the format of MNIST", "mnist"),
+    ],
+)
+def test_what_prepare_reads_is_named_with_its_line(
+    names: list[str], given: str, what: str, words: str, tmp_path: Path
+) -> None:
+    put(tmp_path, *names, data=b"?")
+    with pytest.raises(DataError) as caught:
+        find(str(tmp_path / given))
+    where = str(tmp_path / (given.rpartition("/")[0] if "*" in given else given))
+    assert f"{where} is {what}, not shards: make some of them by " in str(caught.value)
+    assert f"dcgan_dist.data.prepare {words} {where} shards, then give --data 'shards/train-*.tar'" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("names", "given", "what"),
     [
-        (["bedroom_train_lmdb/data.mdb", "bedroom_train_lmdb/lock.mdb"], "bedroom_train_lmdb", "is an LMDB"),
         (
-            ["pets.zip"],
-            "pets.zip",
-            "is an archive, which nothing here reads: unpack it to a folder, for example by unzip ",
+            ["my pets.zip"],
+            "my pets.zip",
+            "is an archive, which nothing here reads: unpack it to a folder, for example by unzip '",
         ),
         (["set/pets.zip"], "set", "is an archive"),
         (["set.tar.gz"], "set.tar.gz", "is a compressed tar"),
-        (["set/train-00000-of-00009.parquet"], "set", "is Parquet"),
         (["set/data-00000-of-00001.arrow"], "set", "is Arrow"),
         (["set/train.tfrecord-00000-of-00002"], "set", "is TFRecord"),
         (["x.npz"], "x.npz", "is arrays of NumPy"),
-        (["train_32x32.mat"], "train_32x32.mat", "is arrays of MATLAB"),
-        (["cifar-10-batches-py/data_batch_1"], "cifar-10-batches-py", "is CIFAR's own format"),
-        (["train-images-idx3-ubyte.gz"], "train-images-idx3-ubyte.gz", "is MNIST's own format"),
+        (["digits.mat"], "digits.mat", "is arrays of MATLAB"),
+        (["emnist-letters-train-images-idx3-ubyte.gz"], "emnist-letters-train-images-idx3-ubyte.gz", "MNIST's format"),
         (["faces.h5"], "faces.h5", "is HDF5"),
     ],
 )
-def test_other_formats_are_named_with_the_way_to_shards(
+def test_formats_without_a_reader_are_named_with_the_way_to_shards(
     names: list[str], given: str, what: str, tmp_path: Path
 ) -> None:
     put(tmp_path, *names, data=b"?")
@@ -83,6 +113,24 @@ def test_other_formats_are_named_with_the_way_to_shards(
     assert "which nothing here reads: " in told
     assert "dcgan_dist.data.prepare FOLDER shards and give --data 'shards/train-*.tar'" in told
     assert "\n" not in told
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_preset_whose_data_is_missing_is_told_how_to_prepare_it(
+    there: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DCGAN_DIST_DATA", raising=False)
+    if there:
+        monkeypatch.setenv("DCGAN_DIST_DATA", str(tmp_path))
+    with pytest.raises(DataError) as caught:
+        find(PRESETS["svhn32"]().data.path)
+    told = str(caught.value)
+    assert told.startswith(f"{tmp_path}/svhn/train-*.tar" if there else "the environment variable DCGAN_DIST_DATA is")
+    assert "the preset's data is prepared by " in told
+    assert told.endswith("prepare svhn original/svhn '$DCGAN_DIST_DATA/svhn' --size 32 --download")
+    with pytest.raises(DataError) as caught:
+        find(str(tmp_path / "svhn" / "train-*.tar"))
+    assert "the preset's data" not in str(caught.value)
 
 
 def test_shards_are_left_alone_whatever_lies_beside_them(tmp_path: Path) -> None:
@@ -101,9 +149,12 @@ def test_shards_are_left_alone_whatever_lies_beside_them(tmp_path: Path) -> None
         ({"sheet.png": 500, "labels.mat": 9, "a/1.jpg": 200, "b/1.jpg": 200, "c/1.jpg": 200}, "in folders, such as a,"),
         ({"1.jpg": 300, "2.jpg": 300, "labels.mat": 500}, "holds pictures, such as 1.jpg, and no shards"),
         # And so may a picture beside what is no picture.
-        ({"data.mdb": 9_000, "lock.mdb": 10, "a-look.png": 500, "some/1.jpg": 80}, "data.mdb is an LMDB"),
+        ({"data.mdb": 9_000, "lock.mdb": 10, "a-look.png": 500, "some/1.jpg": 80}, "is an LMDB, as LSUN has them"),
         ({"a-look.png": 500, "test.zip": 700, "train.zip": 900}, "test.zip is an archive"),
-        ({"a-look.png": 500, "train-0.parquet": 300, "train-1.parquet": 300}, "train-0.parquet is Parquet"),
+        (
+            {"a-look.png": 500, "train-0.parquet": 300, "train-1.parquet": 300},
+            "train-0.parquet is a Parquet file, not shards",
+        ),
     ],
 )
 def test_the_data_is_what_there_is_most_of(files: dict[str, int], what: str, tmp_path: Path) -> None:

@@ -151,7 +151,7 @@ def recognize_mnist(variant: Variant, place: Place) -> str:
                 if begins == other.begins[split]:
                     return title if other is variant else ""
     by_name = _FASHION if "fashion" in place.address.lower() else _DIGITS
-    return f"files in the format of {title}" if by_name is variant else ""
+    return f"in the format of {title}" if by_name is variant else ""
 
 
 MNIST = Reader(

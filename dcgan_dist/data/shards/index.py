@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import re
 import shlex
 import zipfile
 import zlib
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dcgan_dist.cli.invocation import command_line
 from dcgan_dist.data.image_decoding import SUFFIXES
 from dcgan_dist.data.shards import tar
 from dcgan_dist.data.shards.attributes import Columns, joined, typed
@@ -49,6 +51,7 @@ _COLUMNS = ("shard", "offset", "size", "label")
 _ATTRIBUTE = "attribute/"
 """What `index.npz` has before the name of an attribute; versions that know no attributes do not look at these."""
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".zip")
+_IMAGENETS = re.compile(r"n[0-9]{8}\.tar")
 _MOST_TORN = 5
 _MOST_COUNTED = 1_000
 """Classes whose images are counted in any case; more of them only where there are as many images."""
@@ -304,11 +307,18 @@ def concatenate(
 def _tar_of_tars(parts: Sequence[ShardIndex]) -> str | None:
     for part in parts:
         for _, _, example in part.passed:
+            name = Place(example).name
+            if _IMAGENETS.fullmatch(name):
+                line = command_line("prepare", "imagenet", part.shard, "shards")
+                return (
+                    f"it holds archives, such as {shown(example)}, as that of ImageNet does: make shards of it by "
+                    f"{line}, then give --data 'shards/train-*.tar'"
+                )
             if example.lower().endswith(_ARCHIVES):
                 shard, folder = shlex.quote(part.shard), shlex.quote(Place(part.shard).name.partition(".")[0])
                 return (
-                    f"it holds archives, such as {shown(example)}, as that of ImageNet does: unpack it by "
-                    f"mkdir {folder} && tar -xf {shard} -C {folder}, and give --data {folder}"
+                    f"it holds archives, such as {shown(example)}: unpack it by mkdir {folder} && tar -xf {shard} -C "
+                    f"{folder}, and give --data {folder}"
                 )
     return None
 

@@ -171,8 +171,8 @@ def test_a_third_set_is_read_and_told(reader: Reader, tmp_path: Path) -> None:
         ("in", DIGITS, ("MNIST", "")),
         ("in", CLOTHES, ("", "Fashion-MNIST")),
         ("Fashion", DIGITS, ("MNIST", "")),
-        ("in", dict.fromkeys(COUNTS, [3] * 10), ("files in the format of MNIST", "")),
-        ("my-FASHION", dict.fromkeys(COUNTS, [3] * 10), ("", "files in the format of Fashion-MNIST")),
+        ("in", dict.fromkeys(COUNTS, [3] * 10), ("in the format of MNIST", "")),
+        ("my-FASHION", dict.fromkeys(COUNTS, [3] * 10), ("", "in the format of Fashion-MNIST")),
     ],
 )
 @pytest.mark.parametrize("suffix", ["", ".gz"])

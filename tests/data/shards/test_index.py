@@ -253,13 +253,21 @@ def test_where_there_is_no_image_a_member_and_the_rule_are_named(tmp_path: Path)
     )
 
 
-def test_a_tar_of_tars_is_told_how_to_unpack(tmp_path: Path) -> None:
-    shard = tar_of(tmp_path / "ILSVRC2012 train.tar", [("n01440764.tar", A), ("n01443537.tar", B)])
+@pytest.mark.parametrize(
+    ("member", "advice"),
+    [
+        ("n01440764.tar", "dcgan_dist.data.prepare imagenet {shard} shards, then "),
+        ("./n01440764.tar", "dcgan_dist.data.prepare imagenet {shard} shards, then "),
+        ("part-0.tar", "unpack it by mkdir 'my all' && tar -xf {shard} -C 'my all', and give --data 'my all'"),
+        ("n0144076.zip", "unpack it by mkdir 'my all' && tar -xf {shard} -C 'my all', and give --data 'my all'"),
+    ],
+)
+def test_a_tar_of_archives_is_told_what_to_do_with_it(member: str, advice: str, tmp_path: Path) -> None:
+    shard = tar_of(tmp_path / "my all.tar", [(member, b"?" * 700)])
     with pytest.raises(DataError) as caught:
         concatenate([index_shard(shard)])
-    folder = "'ILSVRC2012 train'"
-    command = f"mkdir {folder} && tar -xf '{shard}' -C {folder}, and give --data {folder}"
-    assert command in str(caught.value)
+    assert f"it holds archives, such as {member}" in str(caught.value)
+    assert advice.format(shard=f"'{shard}'") in str(caught.value)
 
 
 def test_many_torn_shards_are_told_in_few_lines(tmp_path: Path) -> None:
