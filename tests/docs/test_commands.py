@@ -12,6 +12,7 @@ from dcgan_dist.cli.arguments import read
 from dcgan_dist.cli.invocation import COMMANDS, CONSOLE
 from dcgan_dist.data.check import CheckOptions
 from dcgan_dist.data.preparation.options import PrepareOptions
+from dcgan_dist.data.preset_data import PREPARE
 from dcgan_dist.errors import CheckpointError, DataError, SettingsError
 from dcgan_dist.evaluation.service.comparison import EvaluateOptions
 from dcgan_dist.memorised import MemorisedOptions
@@ -90,3 +91,12 @@ def test_a_command_of_the_docs_is_taken(
     except (SettingsError, DataError, CheckpointError) as error:
         missed = str(error)
     assert not missed or ABSENT.search(missed), missed
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/data.md"])
+@pytest.mark.parametrize("preset", PREPARE)
+def test_data_of_each_preset_is_prepared_and_trained_on_by_lines_of_the_docs(page: str, preset: str) -> None:
+    shown = list(commands((ROOT / page).read_text()))
+    assert ("prepare", list(PREPARE[preset])) in shown
+    trained = [given for name, given in shown if name == "train" and given[:2] == ["--preset", preset]]
+    assert any("--data" not in given for given in trained)
