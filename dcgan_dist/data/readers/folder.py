@@ -10,8 +10,10 @@ import pyarrow as pa
 from dcgan_dist.data.image_decoding import BadImage
 from dcgan_dist.data.readers.layout import lay_out
 from dcgan_dist.data.readers.listing import list_folder, passed_over
+from dcgan_dist.data.readers.ranges import too_large
 from dcgan_dist.data.readers.source import Reader, Request, Samples, Source
 from dcgan_dist.errors import DataError, SettingsError
+from dcgan_dist.settings import DataSettings
 from dcgan_dist.storage import MissingFile, Place
 
 # On an object store most of the time is waiting.
@@ -61,16 +63,26 @@ def open_folder(addresses: Sequence[Place], request: Request) -> Source:
 def fetch_files(files: Sequence[Place], samples: Samples) -> Iterator[bytes | BadImage]:
     """A `Fetch`: each sample is a file, named by its key, in the folder that is `Samples.file`."""
     places = [files[number] / key for number, key in zip(samples.file, samples.key.to_pylist(), strict=True)]
+    sizes = samples.size.tolist()
     if all(place.is_local for place in files):
-        yield from map(read_picture, places)
+        yield from map(read_picture, places, sizes)
         return
     with ThreadPoolExecutor(_REQUESTS) as requests:
         for first in range(0, len(places), _READ_AHEAD):
-            yield from requests.map(read_picture, places[first : first + _READ_AHEAD])
+            some = slice(first, first + _READ_AHEAD)
+            yield from requests.map(read_picture, places[some], sizes[some])
 
 
-def read_picture(place: Place) -> bytes | BadImage:
-    """A file, or why it alone cannot be read; raises `DataError` where a store fails."""
+def read_picture(place: Place, size: int) -> bytes | BadImage:
+    """A file, or why it alone cannot be read; raises `DataError` where a store fails.
+
+    Args:
+        place: of the file.
+        size: that it had when it was listed, bytes.
+    """
+    most = DataSettings().max_image_bytes
+    if size > most:
+        return too_large(size, most)
     try:
         return place.read_bytes()
     except MissingFile:

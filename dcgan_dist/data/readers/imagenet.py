@@ -26,8 +26,9 @@ from dcgan_dist.data.readers.imagenet_labels import number_classes, wnids_of
 from dcgan_dist.data.readers.imagenet_names import NO_CLASS, SPLITS, VAL, class_of_tar
 from dcgan_dist.data.readers.imagenet_pictures import Pictures, Progress, find_tars, first_name, list_pictures
 from dcgan_dist.data.readers.published import told
+from dcgan_dist.data.readers.ranges import fetch_ranges
 from dcgan_dist.data.readers.source import Reader, Request, Samples, Source
-from dcgan_dist.data.readers.tars import fetch_members, fetch_packed_members, is_packed
+from dcgan_dist.data.readers.tars import fetch_packed_members, is_packed
 from dcgan_dist.data.splits import TEST, TRAIN
 from dcgan_dist.errors import DataError
 from dcgan_dist.numerals import count
@@ -95,7 +96,7 @@ def open_imagenet(addresses: Sequence[Place], request: Request) -> Source:
         split=np.repeat(np.arange(len(splits), dtype=np.int16), rows),
         label=np.concatenate([labels[split] for split in splits]),
     )
-    fetch = fetch_packed_members if packed[0] else fetch_members
+    fetch = fetch_packed_members if packed[0] else fetch_ranges
     notes += differences(dict(zip(splits, rows, strict=True)), classes)
     return Source(where, tuple(files), samples, fetch, splits, classes, tuple(notes), streamed=packed[0])
 

@@ -9,12 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import numpy as np
-
 from dcgan_dist.data.image_decoding import BadImage
 from dcgan_dist.data.readers.numbered import by_file
 from dcgan_dist.data.readers.published import what_else
-from dcgan_dist.data.readers.ranges import fetch_ranges
+from dcgan_dist.data.readers.ranges import too_large
 from dcgan_dist.data.readers.source import Samples
 from dcgan_dist.data.readers.stream import GZIP, inflated, skip, stream
 from dcgan_dist.data.shards import tar
@@ -103,18 +101,6 @@ def is_packed(file: Place) -> bool:
     return file.read_range(0, len(GZIP)) == GZIP
 
 
-def fetch_members(files: Sequence[Place], samples: Samples) -> Iterator[bytes | BadImage]:
-    """A `Fetch`: `offset` and `size` are those of members of an uncompressed tar.
-
-    Raises:
-        DataError: a file is not there, or is shorter than it was when it was listed.
-    """
-    most = DataSettings().max_image_bytes
-    pictures = fetch_ranges(files, samples.take(np.flatnonzero(samples.size <= most)))
-    for size in samples.size.tolist():
-        yield next(pictures) if size <= most else _too_large(size, most)
-
-
 def fetch_packed_members(files: Sequence[Place], samples: Samples) -> Iterator[bytes | BadImage]:
     """A `Fetch`: `offset` and `size` are those of members of a `PackedTar`.
 
@@ -126,7 +112,7 @@ def fetch_packed_members(files: Sequence[Place], samples: Samples) -> Iterator[b
         packed = PackedTar(files[number])
         for offset, size in zip(some.offset.tolist(), some.size.tolist(), strict=True):
             if size > most:
-                yield _too_large(size, most)
+                yield too_large(size, most)
                 continue
             data = packed.read(offset, size)
             if len(data) < size:
@@ -134,10 +120,6 @@ def fetch_packed_members(files: Sequence[Place], samples: Samples) -> Iterator[b
                     f"{packed} has become shorter since it was listed: it ends before byte {offset + size:,}"
                 )
             yield data
-
-
-def _too_large(size: int, most: int) -> BadImage:
-    return BadImage(f"has {size:,} bytes, more than the {most:,} that are allowed")
 
 
 def _whole(where: str, first: bytes, found: Iterator[tar.Member]) -> Iterator[tar.Member]:

@@ -1,5 +1,6 @@
 """A folder as a source of pictures."""
 
+import os
 import pickle
 from pathlib import Path
 
@@ -105,6 +106,17 @@ def test_files_of_a_disk_that_cannot_be_read_are_bad_pictures(tmp_path: Path) ->
     assert str(gone) == "is not there: a broken link, or removed meanwhile"
     assert isinstance(itself, BadImage)
     assert str(itself) == "cannot be read: Too many levels of symbolic links"
+
+
+def test_a_file_too_large_for_a_picture_is_not_read(tmp_path: Path) -> None:
+    folder = write(tmp_path, "a.jpg", "b.jpg")
+    # Takes no space on the disk, but reading it would take that much memory.
+    os.truncate(tmp_path / "b.jpg", 1 << 40)
+    source = opened(folder)
+    first, second = fetch_files(source.files, source.samples)
+    assert first == b"a.jpg"
+    assert isinstance(second, BadImage)
+    assert str(second) == "has 1,099,511,627,776 bytes, more than the 67,108,864 that are allowed"
 
 
 def test_a_store_that_fails_is_no_bad_picture(s3: Place, monkeypatch: pytest.MonkeyPatch) -> None:

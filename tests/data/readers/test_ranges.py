@@ -1,11 +1,13 @@
 """Samples that lie in files as ranges of bytes."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from dcgan_dist.data.image_decoding import BadImage
 from dcgan_dist.data.readers import ranges
 from dcgan_dist.data.readers.ranges import fetch_ranges
 from dcgan_dist.data.readers.source import Samples
@@ -79,3 +81,30 @@ def test_a_file_that_became_shorter_is_named(tmp_path: Path, contents: list[byte
     file.write_bytes(contents[0])
     with pytest.raises(DataError, match="a has become shorter since it was listed: it ends before byte 1,001"):
         list(fetch_ranges([file], samples([(0, 900, 101)])))
+
+
+def test_what_is_too_large_for_a_picture_is_not_read(
+    tmp_path: Path, contents: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ranges, "DataSettings", lambda: SimpleNamespace(max_image_bytes=300))
+    file = Place(str(tmp_path / "a"))
+    file.write_bytes(contents[0])
+    read_range = Place.read_range
+    read = []
+
+    def counted(self: Place, offset: int, size: int) -> bytes:
+        read.append(size)
+        return read_range(self, offset, size)
+
+    monkeypatch.setattr(Place, "read_range", counted)
+    # The last one is not even there.
+    places = samples([(0, 0, 300), (0, 300, 301), (0, 601, 7), (0, 900, 1 << 40)])
+    first, second, third, last = fetch_ranges([file], places)
+    assert (first, third) == (contents[0][:300], contents[0][601:608])
+    assert [str(one) for one in (second, last) if isinstance(one, BadImage)] == [
+        "has 301 bytes, more than the 300 that are allowed",
+        "has 1,099,511,627,776 bytes, more than the 300 that are allowed",
+    ]
+    assert max(read) <= 608
+    assert len(list(fetch_ranges([file], places, beside=1))) == 4
+    assert list(fetch_ranges([file], places, beside=1))[1] == contents[0][300:601]

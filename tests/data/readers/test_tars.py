@@ -3,7 +3,6 @@
 import io
 import os
 import tarfile
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,10 +11,10 @@ import pytest
 
 from dcgan_dist.data.image_decoding import BadImage
 from dcgan_dist.data.readers import tars
+from dcgan_dist.data.readers.ranges import fetch_ranges
 from dcgan_dist.data.readers.tars import (
     PackedTar,
     Tar,
-    fetch_members,
     fetch_packed_members,
     is_packed,
     window_bytes,
@@ -49,7 +48,7 @@ def test_files_in_a_tar_in_a_tar_are_ranges_of_the_outer_one(folder: Place) -> N
             expected = {member.name: peer.extractfile(member).read() for member in peer}  # type: ignore[union-attr]
         assert {member.name: whole[member.offset : member.offset + member.size] for member in found} == expected
         assert [member.name for member in found] == list(expected)
-        pictures = fetch_members([file], samples_at([(0, member.offset, member.size) for member in found]))
+        pictures = fetch_ranges([file], samples_at([(0, member.offset, member.size) for member in found]))
         assert list(pictures) == list(expected.values())
 
 
@@ -233,15 +232,11 @@ def test_damage_of_what_is_compressed_is_told(tmp_path: Path) -> None:
         list(PackedTar(file).members())
 
 
-@pytest.mark.parametrize("fetch", [fetch_members, fetch_packed_members])
-def test_files_too_large_for_a_picture_are_not_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fetch: Callable[..., object]
-) -> None:
+def test_files_too_large_for_a_picture_are_passed_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tars, "DataSettings", lambda: SimpleNamespace(max_image_bytes=1_000))
     data = tar_of({"a": b"1" * 1_000, "b": b"2" * 1_001, "c": b"3" * 7})
-    file = write(Place(str(tmp_path / "a.tar")), packed(data) if fetch is fetch_packed_members else data)
-    places = samples_at([(0, 512, 1_000), (0, 2_048, 1_001), (0, 3_584 + 512 - 512, 7)])
-    one, two, three = fetch([file], places)  # type: ignore[misc]
+    file = write(Place(str(tmp_path / "a.tar")), packed(data))
+    one, two, three = fetch_packed_members([file], samples_at([(0, 512, 1_000), (0, 2_048, 1_001), (0, 3_584, 7)]))
     assert one == b"1" * 1_000
     assert isinstance(two, BadImage)
     assert str(two) == "has 1,001 bytes, more than the 1,000 that are allowed"

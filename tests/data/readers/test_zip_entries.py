@@ -5,12 +5,14 @@ import struct
 import zipfile
 import zlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from dcgan_dist.data.image_decoding import BadImage
+from dcgan_dist.data.readers import ranges, zip_entries
 from dcgan_dist.data.readers.source import Samples
 from dcgan_dist.data.readers.zip_entries import fetch_entries, list_entries, unpack
 from dcgan_dist.errors import DataError
@@ -78,6 +80,16 @@ def test_what_the_directory_leaves_out_is_not_read(tmp_path: Path) -> None:
     assert [entry.name for entry in found] == ["a.jpg", "b.jpg"]
     assert all(entry.size < 140_000 for entry in found)
     assert fetch(Place(str(tmp_path / "a.zip"))) == {"a.jpg": b"x" * 90, "b.jpg": b"x" * 80}
+
+
+def test_a_picture_may_be_as_large_as_is_allowed_and_no_larger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (ranges, zip_entries):
+        monkeypatch.setattr(module, "DataSettings", lambda: SimpleNamespace(max_image_bytes=1_000_000))
+    files = {"a.jpg": b"a" * 1_000_000, "b.jpg": b"b" * 1_300_000, "c.jpg": b"c"}
+    one, two, three = fetch(write(tmp_path / "a.zip", files)).values()
+    assert (one, three) == (files["a.jpg"], b"c")
+    assert isinstance(two, BadImage)
+    assert str(two).endswith("bytes, more than the 1,000,000 that are allowed")
 
 
 class Pipe:
