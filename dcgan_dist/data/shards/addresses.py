@@ -54,8 +54,10 @@ def expand_names(address: str) -> list[Place]:
         there = [where] if where.exists() else []
         if not there and _MAGIC.search(where.address[len(where.root) :]):
             there = [one for several in _matching(where, Place.children) for one in several]
+        # A disk may also have pipes and devices, which would be read without end.
+        there = [one for one in there if not one.is_local or one.is_file() or one.is_folder()]
         if not there:
-            raise DataError(f"there is no {where}: give a folder or files that are there")
+            raise DataError(f"there is no file or folder {where}: give a folder or files that are there")
         found.update(there)
     return sorted(found)
 

@@ -1,5 +1,6 @@
 """Which shards an address means, on a disk and on S3."""
 
+import os
 import re
 from pathlib import Path
 
@@ -210,5 +211,12 @@ def test_names_of_any_kind_are_found_by_patterns_and_braces(folder: Place) -> No
     }.items():
         assert [found.name for found in expand_names(address)] == names
     for address in (f"{at}/nowhere", f"{at}/*.tar", f"{at}/b-{{0,7}}.parquet"):
-        with pytest.raises(DataError, match=r"there is no \S+: give a folder or files that are there"):
+        with pytest.raises(DataError, match=r"there is no file or folder \S+: give a folder or files that are there"):
             expand_names(address)
+
+
+def test_pipes_and_devices_are_neither_files_nor_folders(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.tar")
+    for address in (tmp_path / "a.tar", tmp_path / "*.tar", "/dev/zero"):
+        with pytest.raises(DataError, match="there is no file or folder "):
+            expand_names(str(address))
