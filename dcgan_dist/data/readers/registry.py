@@ -12,6 +12,7 @@ from dcgan_dist.data.readers.parquet import PARQUET
 from dcgan_dist.data.readers.source import Reader
 from dcgan_dist.data.readers.svhn import SVHN
 from dcgan_dist.data.readers.webdataset import WEBDATASET
+from dcgan_dist.errors import DataError
 from dcgan_dist.storage import Place
 
 READERS: Mapping[str, Reader] = {
@@ -33,8 +34,19 @@ SCENES = "scenes"
 
 
 def recognize(addresses: Sequence[Place], readers: Mapping[str, Reader] = READERS) -> tuple[str, str]:
-    """Name of the reader that knows the first address, and what it sees there; both "" where none does."""
+    """Name of the reader that knows the first address, and what it sees there; both "" where none does.
+
+    Raises:
+        DataError: none does, and some could not look at it.
+    """
+    failed: DataError | None = None
     for name, reader in readers.items():
-        if seen := reader.recognize(addresses[0]):
-            return name, seen
+        try:
+            if seen := reader.recognize(addresses[0]):
+                return name, seen
+        except DataError as error:
+            # Others may take what this one cannot look at, such as a folder with a name that is not UTF-8.
+            failed = failed or error
+    if failed:
+        raise failed
     return "", ""
