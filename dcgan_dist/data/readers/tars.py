@@ -125,7 +125,9 @@ def fetch_packed_members(files: Sequence[Place], samples: Samples) -> Iterator[b
 def _whole(where: str, first: bytes, found: Iterator[tar.Member]) -> Iterator[tar.Member]:
     """Members, and what is wrong with their tar as a sentence; `first` is its first block."""
     if not tar.is_header(first) and (not first or first.strip(b"\0")):
-        raise DataError(f"{where} is not a tar: {what_else(first) or f'it begins with {first[:16]!r}'}")
+        raise DataError(
+            f"{where} is not a tar: {what_else(first) or f'it begins with {first[:16]!r}; download it again'}"
+        )
     number, last = 0, ""
     try:
         for member in found:
