@@ -24,8 +24,8 @@ from benchmarks.scene_attributes import SIZE, AttributeClassifier, draw_rooms, f
 from dcgan_dist.arrays import Pixels
 from dcgan_dist.data.scenes.builtin import SEED as SCENES_SEED
 from dcgan_dist.errors import SettingsError
+from dcgan_dist.model.drawing import to_uint8
 from dcgan_dist.model.generate import Kind, choose_kind
-from dcgan_dist.model.pixels import to_uint8
 from dcgan_dist.run_folder.checkpoint import Checkpoint, load_checkpoint, manifests
 from dcgan_dist.run_folder.load_generator import load_frozen, load_training_generator
 from dcgan_dist.storage import Place, place

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from dcgan_dist.arrays import Pixels
 from dcgan_dist.model.dcgan import Generator, initialize
-from dcgan_dist.model.pixels import to_uint8
+from dcgan_dist.model.drawing import to_uint8
 from dcgan_dist.model.randomness import latents, stream
 from dcgan_dist.settings import NetworkSettings
 

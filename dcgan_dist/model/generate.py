@@ -25,7 +25,7 @@ from dcgan_dist.model.batchnorm import (
     with_statistics,
 )
 from dcgan_dist.model.dcgan import SMALLEST, Deconvolution, Generator, Layer, Projection
-from dcgan_dist.model.pixels import to_uint8
+from dcgan_dist.model.drawing import to_uint8
 from dcgan_dist.model.randomness import latents
 from dcgan_dist.settings import NetworkSettings
 

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from dcgan_dist.extensions import Code
 from dcgan_dist.model.adversarial_step import AdversarialStep, scale
 from dcgan_dist.model.dcgan import new_networks
+from dcgan_dist.model.drawing import interpolate, to_uint8
 from dcgan_dist.model.generate import Kind, choose_kind, freeze
-from dcgan_dist.model.pixels import interpolate, to_uint8
 from dcgan_dist.model.randomness import latents
 from dcgan_dist.settings import Settings
 from dcgan_dist.training.sample_diversity import drift, spread

@@ -52,6 +52,18 @@ def samples(folder: Path) -> list[dict[str, bytes]]:
     return list(webdataset.WebDataset([str(shard) for shard in expand(str(folder))], shardshuffle=False))
 
 
+def test_neither_torch_nor_ray_is_loaded_without_a_cluster(tmp_path: Path) -> None:
+    look = (
+        "import sys; from dcgan_dist.data.prepare import main; main(sys.argv[1:]); "
+        "print({'torch', 'ray', 'scipy'} & set(sys.modules))"
+    )
+    source, out = photos(tmp_path / "photos"), tmp_path / "out"
+    command = [sys.executable, "-c", look, source, out, "--size=16", "--processes=1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert (out / convert.SHEET_FILE).is_file()
+    assert done.stdout.splitlines()[-1] == "set()"
+
+
 def test_class_folders_become_labels_with_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source, out = photos(tmp_path / "photos"), tmp_path / "out"
     assert run(source, out, "--size", 16, "--images-per-shard", 5) == 0

@@ -8,8 +8,8 @@ import torch
 
 from dcgan_dist.model.adversarial_step import AdversarialStep, scale
 from dcgan_dist.model.dcgan import build_networks
+from dcgan_dist.model.drawing import interpolate, to_uint8
 from dcgan_dist.model.generate import freeze
-from dcgan_dist.model.pixels import interpolate, to_uint8
 from dcgan_dist.model.randomness import latents
 from dcgan_dist.settings import MonitoringSettings, NetworkSettings, OptimizationSettings, Settings
 from dcgan_dist.training import sample_drawing as module

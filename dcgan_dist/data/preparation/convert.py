@@ -20,6 +20,7 @@ from dcgan_dist.data.preparation.work import Work
 from dcgan_dist.data.shards.index import Index, ShardIndex, concatenate
 from dcgan_dist.data.splits import TEST
 from dcgan_dist.errors import DataError, SettingsError
+from dcgan_dist.model.pixels import grid, png
 from dcgan_dist.numerals import count
 from dcgan_dist.storage import Place
 
@@ -152,9 +153,6 @@ def _require_images(work: Work, everything: Everything) -> None:
 
 def _draw_sheet(index: Index, target: Place, size: int) -> None:
     """The first hundred images, which are a random choice, as a picture to look at."""
-    # Brings torch with it, which the processes that decode must not load.
-    from dcgan_dist.model.pixels import grid, png
-
     images = np.zeros((min(len(index), 100), size, size, 3), np.uint8)
     for i, image in enumerate(images):
         shard = Place(index.shards[index.shard[i]])
