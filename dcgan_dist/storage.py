@@ -329,7 +329,9 @@ def require_writable(where: Place, option: str) -> None:
 def _split(address: str) -> tuple[Any, str]:
     """The connected file system of an address, and the path on it."""
     root = Place(address).root
-    store, prefix = _connect(root, tuple(os.environ.get(name) for name in _S3_VARIABLES))
+    # For files on disks such look-ups would take as long as to read a small one.
+    variables = () if root == "/" else tuple(os.environ.get(name) for name in _S3_VARIABLES)
+    store, prefix = _connect(root, variables)
     return store, address if root == "/" else prefix + address[len(root) :]
 
 

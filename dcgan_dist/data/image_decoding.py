@@ -118,6 +118,10 @@ def kind_if_ready(data: bytes, size: int) -> tuple[str, int] | None:
         header = _jpeg_header(data)
         assert header is not None
         return "jpg", 1 if header[2] == "Gray" else 3
+    if data[:2] == b"\xff\xd8":
+        return (
+            None  # a JPEG of another size, as almost all are: it takes Pillow a while to say that it is none of these
+        )
     try:
         with Image.open(io.BytesIO(data), formats=("PNG", "WEBP")) as image:
             upright = _orientation_tag(_exif(image)) == 1

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 
@@ -51,20 +52,33 @@ def make_pieces(making: Making, parts: Sequence[Part]) -> Iterator[tuple[int, in
     """Make pieces one after the other, of parts of one file or of any files.
 
     Yields:
-        after each piece, how many pictures became images, and how many were bad.
+        of each piece that is written, how many pictures became images, and how many were bad.
 
     Raises:
         DataError: the source or the target fails.
     """
     pictures = making.fetch(making.files, Samples.concatenate([part.samples for part in parts]))
-    for part in parts:
-        made = [
-            make(making, row, one, picture)
-            for row, one, picture in zip(part.rows, each(part.samples), islice(pictures, len(part.rows)), strict=True)
-        ]
-        write_piece(making.folder, part.number, made)
-        bad = sum(bool(one.reason) for one in made)
-        yield len(made) - bad, bad
+    # To wait for a disk or a store takes no core. Only one piece is written at a time, so that none piles up.
+    written: list[tuple[Future[None], int, int]] = []
+    with ThreadPoolExecutor(1) as writer:
+        for part in parts:
+            made = [
+                make(making, row, one, picture)
+                for row, one, picture in zip(
+                    part.rows, each(part.samples), islice(pictures, len(part.rows)), strict=True
+                )
+            ]
+            yield from map(_counted, written)
+            bad = sum(bool(one.reason) for one in made)
+            written = [(writer.submit(write_piece, making.folder, part.number, made), len(made) - bad, bad)]
+        yield from map(_counted, written)
+
+
+def _counted(written: tuple[Future[None], int, int]) -> tuple[int, int]:
+    """Wait until a piece is written; what has become of its pictures."""
+    writing, good, bad = written
+    writing.result()
+    return good, bad
 
 
 @dataclass(frozen=True)

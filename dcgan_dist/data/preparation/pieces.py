@@ -25,6 +25,9 @@ FOLDER = ".prepare"
 # part, so that there must not be too many. Neither may depend on the machine, which may be another the next time.
 _LEAST_SAMPLES, _MOST_SAMPLES, _MOST_BYTES, _PIECES = 32, 8_192, 256 << 20, 64
 
+# While a piece is written, the next one of its unit is made; and there have to be units enough for many processes.
+_UNIT_PIECES, _UNITS = 4, 16
+
 _COLUMNS = {
     "row": np.int64,
     "order": np.uint64,
@@ -101,13 +104,12 @@ def cut(samples: Samples, *, streamed: bool) -> list[list[NDArray[np.int64]]]:
     """
     rows = np.lexsort((samples.offset, samples.file)).astype(np.int64)
     most = min(max(-(-len(rows) // _PIECES), _LEAST_SAMPLES), _MOST_SAMPLES)
-    units: list[list[NDArray[np.int64]]] = []
-    for file in _parts(rows, samples, most, by_file=streamed):
-        if streamed:
-            units.append(list(_parts(file, samples, most, by_file=False)))
-        else:
-            units.append([file])
-    return units
+    if streamed:
+        files = _parts(rows, samples, most, by_file=True)
+        return [list(_parts(file, samples, most, by_file=False)) for file in files]
+    pieces = list(_parts(rows, samples, most, by_file=False))
+    together = min(max(len(pieces) // _UNITS, 1), _UNIT_PIECES)
+    return [pieces[first : first + together] for first in range(0, len(pieces), together)]
 
 
 def _parts(rows: NDArray[np.int64], samples: Samples, most: int, *, by_file: bool) -> Iterator[NDArray[np.int64]]:

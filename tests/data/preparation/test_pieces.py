@@ -52,6 +52,18 @@ def test_pictures_of_a_piece_fit_into_memory_and_one_that_does_not_is_alone(monk
     assert sum(map(len, sizes)) == 30
 
 
+@pytest.mark.parametrize(
+    ("number", "pieces_of_units"),
+    [(31 * 32, [1] * 31), (32 * 32, [2] * 16), (2_047, [4] * 16), (66 * 8_192, [4] * 16 + [2])],
+)
+def test_a_process_makes_some_neighbors_together_where_there_are_enough_for_many(
+    number: int, pieces_of_units: list[int]
+) -> None:
+    units = cut(samples([0] * number, list(range(number))), streamed=False)
+    assert [len(unit) for unit in units] == pieces_of_units
+    assert np.array_equal(np.concatenate([part for unit in units for part in unit]), np.arange(number))
+
+
 def test_files_that_are_streamed_are_units_of_some_pieces() -> None:
     units = cut(samples([2] * 70 + [0] * 40 + [1], list(range(111))), streamed=True)
     assert [[len(part) for part in unit] for unit in units] == [[32, 8], [1], [32, 32, 6]]
