@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dcgan_dist.data import other_formats
+from dcgan_dist.data import unprepared
 from dcgan_dist.data.readers.shard_listing import shards_in
 from dcgan_dist.data.shards.addresses import split_addresses
 from dcgan_dist.data.shards.index import DATASET_FILE, Index, read_description
@@ -41,7 +41,7 @@ def find_given(addresses: str) -> Given:
     for address in split_addresses(addresses):
         where = place(address)
         here = shards_in(where) if where.is_folder() else []
-        shards.update(here or other_formats.find(address))
+        shards.update(here or unprepared.find(address))
         if here:
             folders.append(where)
             hidden += [where / name for name in where.names() if name.startswith(".") and name.endswith(".tar")]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dcgan_dist.cli.invocation import command_line
-from dcgan_dist.data import other_formats
+from dcgan_dist.data import unprepared
 from dcgan_dist.data.readers.shard_splits import in_order, said_split
 from dcgan_dist.data.shards.addresses import expand, pattern_of
 from dcgan_dist.data.shards.index import find_index
@@ -70,8 +70,8 @@ def _meaning(addresses: str) -> set[Place]:
 def refusal(trained_on: TrainedOn) -> str:
     """What `train` says before it starts, where it does not; "" where it does. It reads only the first images."""
     try:
-        shards = other_formats.find(trained_on.data)
-        other_formats.look_at_first(shards, DataSettings(), _OWN_SIZE)
+        shards = unprepared.find(trained_on.data)
+        unprepared.look_at_first(shards, DataSettings(), _OWN_SIZE)
         find_index(shards)
     except DataError as error:
         return str(error)
