@@ -50,6 +50,7 @@ NEVER_RAY = [
     "data.preparation.arrange",
     "data.preparation.convert",
     "data.preparation.encoding",
+    "data.preparation.faces",
     "data.preparation.gather",
     "data.preparation.make",
     "data.preparation.naming",

@@ -100,6 +100,16 @@ def decode(data: bytes, out: Pixels, *, fit: Fit, max_pixels: int) -> None:
     _put(_decode_by_pillow(data, max_pixels), out, fit)
 
 
+def decode_whole(data: bytes, *, max_pixels: int) -> Pixels:
+    """A JPEG, PNG or WebP file in its own size, uint8 [H, W, 3], upright and in RGB as `decode` makes it.
+
+    Raises:
+        BadImage: as `decode` does.
+    """
+    found = _jpeg_pixels(data, 0, max_pixels) if data[:2] == b"\xff\xd8" else None
+    return np.asarray(_decode_by_pillow(data, max_pixels)) if found is None else found[0]
+
+
 def is_ready(data: bytes, size: int) -> bool:
     """Whether a file is an upright JPEG of `size` x `size` pixels in RGB or grey, which nothing needs to be done to."""
     if data[:2] != b"\xff\xd8":
@@ -146,24 +156,35 @@ def _decode_jpeg(data: bytes, out: Pixels, fit: Fit, max_pixels: int) -> bool:
     small = len(data) <= out.nbytes + _TABLES_BYTES  # so that there is no room for scans that would take long
     if small and size * size <= max_pixels and _decode_ready(data, out):
         return True
+    # libjpeg halves more cheaply than it decodes, but coarsely: twice the target leaves the last scaling to Pillow.
+    found = _jpeg_pixels(data, 2 * size if fit == "resize" else 0, max_pixels)
+    if found is None:
+        return False
+    pixels, declared = found
+    _put(Image.fromarray(pixels), out, fit, declared)
+    return True
+
+
+def _jpeg_pixels(data: bytes, least: int, max_pixels: int) -> tuple[Pixels, tuple[int, int]] | None:
+    """Pixels of an ordinary JPEG, and its declared width and height; None where it needs Pillow.
+
+    With `least`, it may be halved while both sides keep so many pixels.
+    """
     _check_scans(data)
     header = _jpeg_header(data)
     if header is None:
-        return False
+        return None
     height, width, colors = header
     _check_size(width, height, max_pixels)
     if colors not in _ORDINARY or _orientation(data) != 1:
-        return False
-    # libjpeg halves more cheaply than it decodes, but coarsely: twice the target leaves the last scaling to Pillow.
-    least = 2 * size if fit == "resize" else 0
+        return None
     try:
         pixels = simplejpeg.decode_jpeg(data, min_height=least, min_width=least, strict=True)
     except ValueError as error:
         if _MISSING.search(str(error)):
             raise BadImage(f"damaged JPEG: {error}") from error
-        return False  # Pillow takes what libjpeg merely warns of, and knows a file that ends early
-    _put(Image.fromarray(pixels), out, fit, (width, height))
-    return True
+        return None  # Pillow takes what libjpeg merely warns of, and knows a file that ends early
+    return pixels, (width, height)
 
 
 def _jpeg_header(data: bytes) -> tuple[int, int, str] | None:

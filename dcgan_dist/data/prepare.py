@@ -17,6 +17,7 @@ from dcgan_dist.cli.arguments import read
 from dcgan_dist.cli.invocation import prog
 from dcgan_dist.cluster.connect import connected, describe_connecting, has_address, set_environment
 from dcgan_dist.data.preparation.convert import convert
+from dcgan_dist.data.preparation.faces import face_arguments
 from dcgan_dist.data.preparation.naming import name_words
 from dcgan_dist.data.preparation.opening import open_named
 from dcgan_dist.data.preparation.options import PrepareOptions
@@ -73,8 +74,9 @@ def prepare_work(options: PrepareOptions) -> Work:
     named = name_words(options.words, (*READERS, SCENES), without_address=(SCENES,))
     target = place(named.out)
     check_target(target, [place(address) for address in named.addresses])
+    face_arguments(named.faces, options.faces)  # what is wrong with them is told before the source is gone through
     reader, source = open_named(named, options)
-    return begin(options, reader, source, target)
+    return begin(options, reader, source, target, faces=named.faces)
 
 
 def alone(work: Work) -> AbstractContextManager[None]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from dcgan_dist.data import image_decoding as images
-from dcgan_dist.data.image_decoding import BadImage, Fit, decode, is_ready
+from dcgan_dist.data.image_decoding import BadImage, Fit, decode, decode_whole, is_ready
 
 Pixels = NDArray[np.uint8]
 LIMIT = 64_000_000
@@ -606,3 +606,33 @@ def test_only_an_upright_jpeg_of_the_size_is_ready() -> None:
     assert not is_ready(encoded(image.convert("CMYK"), "jpeg"), 32)
     assert not is_ready(encoded(image, "png"), 32)
     assert not is_ready(b"\xff\xd8", 32)
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "png", "webp"])
+def test_a_whole_picture_keeps_its_size(kind: str) -> None:
+    data = encoded(smooth(150, 90), kind, quality=100)
+    whole = decode_whole(data, max_pixels=LIMIT)
+    assert whole.shape == (90, 150, 3)
+    assert np.abs(whole.astype(int) - np.asarray(smooth(150, 90))).mean() < 3
+
+
+def test_a_whole_picture_is_upright_and_in_colors() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned to the right
+    turned = decode_whole(encoded(smooth(150, 90), "jpeg", quality=100, exif=exif), max_pixels=LIMIT)
+    assert np.abs(turned.astype(int) - np.rot90(np.asarray(smooth(150, 90)), -1)).mean() < 3
+    assert decode_whole(encoded(smooth(20, 10).convert("L"), "png"), max_pixels=LIMIT).shape == (10, 20, 3)
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"", "it is empty"),
+        (encoded(smooth(150, 90), "jpeg"), "declares 150 x 90 pixels, more than the 10,000"),
+        (encoded(smooth(150, 90), "png"), "declares 150 x 90 pixels, more than the 10,000"),
+        (encoded(smooth(90, 90), "jpeg")[:-900], "damaged JPEG|cannot be decoded"),
+    ],
+)
+def test_a_whole_picture_that_is_bad_is_refused(data: bytes, told: str) -> None:
+    with pytest.raises(BadImage, match=told):
+        decode_whole(data, max_pixels=10_000)

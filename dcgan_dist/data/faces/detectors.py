@@ -43,6 +43,11 @@ def detector(options: FaceOptions) -> Detector:
     return _YuNet(cv2, options) if options.model else _Cascade(cv2, options)
 
 
+def opencv_version() -> str:
+    """Of the OpenCV that is installed; raises `SettingsError` where none is."""
+    return str(_opencv().__version__)
+
+
 def _opencv() -> ModuleType:
     try:
         import cv2

@@ -8,6 +8,7 @@ from itertools import accumulate
 
 import numpy as np
 
+from dcgan_dist.data.faces.detectors import opencv_version
 from dcgan_dist.data.image_decoding import decode
 from dcgan_dist.data.preparation.arrange import Everything, none_left, plan_shards, same_in_two, unite
 from dcgan_dist.data.preparation.gather import ShardPlan, find_shard, write_shard
@@ -47,7 +48,9 @@ def convert(work: Work, workers: Workers) -> tuple[Index, Record]:
     notes = same_in_two(everything, work.splits, work.source.samples.key)
     if work.options.holdout:
         held = np.count_nonzero(everything.columns["split"][everything.order] == len(work.splits) - 1)
-        notes.append(f"held out: {held:,} of {len(everything.order):,} pictures, as {TEST}")
+        notes.append(
+            f"held out: {held:,} of {len(everything.order):,} {'faces' if work.faces else 'pictures'}, as {TEST}"
+        )
     for note in notes:
         print(note, file=sys.stderr)
     plans = plan_shards(everything, work.splits, work.options.shard_images)
@@ -58,10 +61,11 @@ def convert(work: Work, workers: Workers) -> tuple[Index, Record]:
         concatenate(parts, classes=work.source.classes, image_size=work.options.size), attributes=attributes
     )
     bad = bad_pictures(work, everything)
+    without_face = count_without_face(everything) if work.faces else None
     _draw_sheet(index, work.target, work.options.size)
-    index.save(work.target, prepared=description(work, bad))
+    index.save(work.target, prepared=description(work, bad, without_face))
     shards = tuple((Place(part.shard).name, part.sha256, len(part)) for part in parts)
-    record = replace(work.record, complete=True, shards=shards, bad=tuple(bad))
+    record = replace(work.record, complete=True, shards=shards, bad=tuple(bad), without_face=without_face)
     record.save(work.target)
     work.pieces.delete()
     return index, record
@@ -121,14 +125,20 @@ def bad_pictures(work: Work, everything: Everything) -> list[tuple[str, str, str
     return [(keys[row].as_py(), work.splits[split], reason) for row, split, reason in found]
 
 
-def description(work: Work, bad: Sequence[tuple[str, str, str]]) -> dict[str, object]:
+def count_without_face(everything: Everything) -> int:
+    """Photographs that show no face: what has no image, and is not bad."""
+    return int(np.count_nonzero(everything.columns["image_bytes"] == 0)) - len(everything.reasons)
+
+
+def description(work: Work, bad: Sequence[tuple[str, str, str]], without_face: int | None) -> dict[str, object]:
     """What `dataset.json` says of how the shards were made."""
     return {
         "source": work.source.where,
         "options": work.record.arguments,
         "filter": "bilinear with antialiasing (Pillow); JPEGs of at least twice the size are halved while decoding",
-        "versions": {name: version(name) for name in PACKAGES},
+        "versions": {name: version(name) for name in PACKAGES} | ({"opencv": opencv_version()} if work.faces else {}),
         "pictures": work.record.pictures,
+        **({} if without_face is None else {"without_face": without_face}),
         "left_out": [{"source": key, "split": split, "reason": reason} for key, split, reason in bad],
     }
 
@@ -143,6 +153,12 @@ def _require_images(work: Work, everything: Everything) -> None:
         if work.options.holdout and len(everything.order):
             told = none_left(work.options.holdout, len(everything.order), work.source.where, split)
             raise SettingsError(f"{told}, and another target")
+        if work.faces and count_without_face(everything):
+            of = f" of {split}" if len(work.splits) > 1 else ""
+            raise DataError(
+                f"no face was found in any of {work.record.pictures:,} pictures{of} in {work.source.where}: give "
+                "photographs of people, or a smaller --size or --faces.least for smaller faces"
+            )
         lost = [row for row in everything.reasons if splits[row] == number] or list(everything.reasons)
         key, reason = keys[int(everything.columns["row"][lost[0]])], everything.reasons[lost[0]]
         of = f" of {split}" if len(work.splits) > 1 else ""

@@ -56,13 +56,18 @@ def make_image(picture: Picture, form: ImageFormat) -> tuple[bytes, str]:
 
 def decode_picture(data: bytes, form: ImageFormat) -> Pixels:
     """A file as uint8 [size, size, 3]; raises `BadImage`."""
+    check_bytes(data, form)
+    pixels = np.empty((form.size, form.size, 3), np.uint8)
+    decode(data, pixels, fit=form.fit, max_pixels=form.max_pixels)
+    return pixels
+
+
+def check_bytes(data: bytes, form: ImageFormat) -> None:
+    """Raise `BadImage` where a file is empty or too large."""
     if not data:
         raise BadImage("is empty")
     if len(data) > form.max_bytes:
         raise BadImage(f"has {len(data):,} bytes, more than the {form.max_bytes:,} that are allowed")
-    pixels = np.empty((form.size, form.size, 3), np.uint8)
-    decode(data, pixels, fit=form.fit, max_pixels=form.max_pixels)
-    return pixels
 
 
 def fit_array(pixels: NDArray[np.uint8], form: ImageFormat) -> NDArray[np.uint8]:

@@ -4,11 +4,13 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
+from dcgan_dist.data.faces.options import FaceOptions
 from dcgan_dist.data.image_decoding import BadImage
 from dcgan_dist.data.preparation.encoding import ImageFormat, make_image
+from dcgan_dist.data.preparation.faces import described, make_faces
 from dcgan_dist.data.preparation.pieces import Made, order_of, write_piece
 from dcgan_dist.data.readers.source import Fetch, Picture, Samples
 from dcgan_dist.data.shards.attributes import Value
@@ -27,6 +29,7 @@ class Making:
         seed: of the order.
         holdout: share of the pictures that become a split of its own.
         held_out: number of that split.
+        faces: where pictures are photographs of which the faces become images: which ones.
     """
 
     folder: Place
@@ -37,6 +40,7 @@ class Making:
     seed: int
     holdout: float
     held_out: int
+    faces: FaceOptions | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ def make_pieces(making: Making, parts: Sequence[Part]) -> Iterator[tuple[int, in
     """Make pieces one after the other, of parts of one file or of any files.
 
     Yields:
-        of each piece that is written, how many pictures became images, and how many were bad.
+        of each piece that is written, how many of its pictures were good, and how many were bad.
 
     Raises:
         DataError: the source or the target fails.
@@ -63,14 +67,15 @@ def make_pieces(making: Making, parts: Sequence[Part]) -> Iterator[tuple[int, in
     with ThreadPoolExecutor(1) as writer:
         for part in parts:
             made = [
-                make(making, row, one, picture)
-                for row, one, picture in zip(
+                one
+                for row, sample, picture in zip(
                     part.rows, each(part.samples), islice(pictures, len(part.rows)), strict=True
                 )
+                for one in make(making, row, sample, picture)
             ]
             yield from map(_counted, written)
             bad = sum(bool(one.reason) for one in made)
-            written = [(writer.submit(write_piece, making.folder, part.number, made), len(made) - bad, bad)]
+            written = [(writer.submit(write_piece, making.folder, part.number, made), len(part.rows) - bad, bad)]
         yield from map(_counted, written)
 
 
@@ -91,20 +96,27 @@ class One:
     attributes: Mapping[str, Value]
 
 
-def make(making: Making, row: int, sample: One, picture: Picture | BadImage) -> Made:
-    """What becomes of a picture."""
+def make(making: Making, row: int, sample: One, picture: Picture | BadImage) -> list[Made]:
+    """What becomes of a picture: one image, or one of each face; something without an image where there is none."""
     digest = _digest(sample.key.encode() if isinstance(picture, BadImage) else picture)
     held_out = making.holdout and is_held_out(digest, making.holdout)
     split = making.held_out if held_out else sample.split
-    order = order_of(making.seed, sample.key)
+    nothing = Made(row, order_of(making.seed, sample.key), split, sample.label, digest)
     try:
         if isinstance(picture, BadImage):
             raise picture
-        image, suffix = make_image(picture, making.form)
+        if making.faces is None:
+            image, suffix = make_image(picture, making.form)
+            return [replace(nothing, image=image, suffix=suffix, meta=_meta(sample, making.classes))]
+        made = []
+        for number, (image, suffix, face) in enumerate(make_faces(picture, making.form, making.faces)):
+            its = replace(sample, key=f"{sample.key}#{number}")
+            meta = _meta(its, making.classes, face=described(face, sample.key, making.faces))
+            order = order_of(making.seed, its.key)
+            made.append(replace(nothing, order=order, image=image, suffix=suffix, meta=meta))
+        return made or [nothing]
     except BadImage as error:
-        return Made(row, order, split, sample.label, digest, reason=str(error))
-    meta = json.dumps(_meta(sample, making.classes), sort_keys=True).encode()
-    return Made(row, order, split, sample.label, digest, image, suffix, meta)
+        return [replace(nothing, reason=str(error))]
 
 
 def each(samples: Samples) -> Iterator[One]:
@@ -121,12 +133,12 @@ def _digest(picture: Picture) -> bytes:
     return hashlib.sha256(str(picture.shape).encode() + picture.tobytes()).digest()
 
 
-def _meta(sample: One, classes: Sequence[str] | None) -> dict[str, object]:
-    """What `KEY.json` says of a picture."""
-    meta: dict[str, object] = {"source": sample.key}
+def _meta(sample: One, classes: Sequence[str] | None, **more: object) -> bytes:
+    """`KEY.json`, which says what is known of a picture."""
+    meta: dict[str, object] = {"source": sample.key, **more}
     if sample.label >= 0 and classes:
         # The name lets shards that were parted from their dataset.json tell what their numbers mean.
         meta["class"] = classes[sample.label]
     if sample.attributes:
         meta["attributes"] = dict(sample.attributes)
-    return meta
+    return json.dumps(meta, sort_keys=True).encode()

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import tyro
 
 from dcgan_dist.bounds import AtLeast, Below, From, check_bounds, shows_bounds
+from dcgan_dist.data.faces.options import FaceOptions
 from dcgan_dist.data.image_decoding import Fit
 from dcgan_dist.data.scenes import Kind
 from dcgan_dist.data.splits import parse_splits
@@ -32,14 +33,15 @@ class WorkersOptions:
 class PrepareOptions:
     """Make shards from what publishers ship, or from a folder of pictures, on disks or object stores.
 
-    WORDS are [FORMAT] ADDRESS... OUT: the format of the source, which is recognized where it is left out; folders or
+    WORDS are [faces] [FORMAT] ADDRESS... OUT: `faces` where the pictures are photographs, of which each face becomes an
+    image; the format of the source, which is recognized where it is left out; folders or
     files that hold it; and a folder for the shards, an empty or new one, or the one of an interrupted call.
 
     Example: python -m dcgan_dist.data.prepare photos/ shards/ --size 64 --holdout 0.1
     """
 
     words: Annotated[tyro.conf.Positional[tuple[str, ...]], arg(metavar="WORDS")]
-    """[FORMAT] ADDRESS... OUT."""
+    """[faces] [FORMAT] ADDRESS... OUT."""
     size: Annotated[int, arg(metavar="PIXELS")] = 64
     """Height and width of an image: a power of two from 8 to 256."""
     fit: Fit = "resize"
@@ -69,6 +71,7 @@ class PrepareOptions:
     """How many scenes are drawn."""
     seed: Annotated[int, arg(metavar="NUMBER")] = 0
     """Random seed of the order of the images."""
+    faces: FaceOptions = field(default_factory=FaceOptions)
     quality: Annotated[int, From(1, 100), arg(metavar="NUMBER")] = 95
     """Quality of the JPEGs that are written, without chroma subsampling; a JPEG that already has the size is copied
     as it is."""

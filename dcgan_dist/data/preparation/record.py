@@ -23,6 +23,7 @@ class Record:
         complete: whether all shards and their index are there.
         shards: name, SHA-256 and number of images of each, once it is complete.
         bad: key and split of a picture that was left out, and why, once it is complete.
+        without_face: how many photographs show no face, once it is complete; None where faces are not asked for.
     """
 
     arguments: dict[str, str | int | float]
@@ -31,9 +32,11 @@ class Record:
     complete: bool = False
     shards: tuple[tuple[str, str, int], ...] = ()
     bad: tuple[tuple[str, str, str], ...] = ()
+    without_face: int | None = None
 
     def save(self, folder: Place) -> None:
-        (folder / RECORD_FILE).write_bytes(json.dumps({"format": FORMAT} | asdict(self), indent=1).encode() + b"\n")
+        content = {name: value for name, value in asdict(self).items() if value is not None}
+        (folder / RECORD_FILE).write_bytes(json.dumps({"format": FORMAT} | content, indent=1).encode() + b"\n")
 
     @staticmethod
     def load(folder: Place) -> "Record":
@@ -60,11 +63,11 @@ def earlier(target: Place, wanted: Record) -> Record:
         DataError: the pictures have changed since, or the record cannot be read.
     """
     record = Record.load(target)
-    for name, value in wanted.arguments.items():
-        if record.arguments.get(name) != value:
+    for name in [*wanted.arguments, *record.arguments]:  # those of faces are there only where faces are asked for
+        value, first = wanted.arguments.get(name, False), record.arguments.get(name, False)
+        if value != first:
             raise SettingsError(
-                f"{name} is {value!r} but {target} was started with {record.arguments.get(name)!r}: give that, "
-                "or choose another target"
+                f"{name} is {value!r} but {target} was started with {first!r}: give that, or choose another target"
             )
     if (record.listing, record.pictures) != (wanted.listing, wanted.pictures):
         raise DataError(

@@ -8,6 +8,7 @@ import numpy as np
 
 from dcgan_dist.data.preparation.arrange import splits_of
 from dcgan_dist.data.preparation.encoding import ImageFormat
+from dcgan_dist.data.preparation.faces import face_arguments
 from dcgan_dist.data.preparation.make import Making
 from dcgan_dist.data.preparation.options import PrepareOptions
 from dcgan_dist.data.preparation.pieces import FOLDER
@@ -33,6 +34,7 @@ class Work:
         target: folder of the shards.
         splits: names of those that there will be, in the order in which they are written.
         record: what an earlier call has left, or what this one has begun.
+        faces: whether faces in the pictures become the images.
     """
 
     options: PrepareOptions
@@ -40,6 +42,7 @@ class Work:
     target: Place
     splits: tuple[str, ...]
     record: Record
+    faces: bool = False
 
     @property
     def pieces(self) -> Place:
@@ -57,7 +60,7 @@ class Work:
         source = self.source
         return Making(
             self.pieces, source.files, source.fetch, source.classes, form,
-            options.seed, options.holdout, len(source.splits),
+            options.seed, options.holdout, len(source.splits), options.faces if self.faces else None,
         )  # fmt: skip
 
 
@@ -77,7 +80,7 @@ def check_target(target: Place, addresses: Sequence[Place]) -> None:
         raise SettingsError(f"the target {target} is not empty, it holds {min(children)}: choose a new folder")
 
 
-def begin(options: PrepareOptions, reader: str, source: Source, target: Place) -> Work:
+def begin(options: PrepareOptions, reader: str, source: Source, target: Place, *, faces: bool = False) -> Work:
     """Begin in a folder that was checked, or continue what an earlier call has begun there.
 
     Args:
@@ -85,24 +88,27 @@ def begin(options: PrepareOptions, reader: str, source: Source, target: Place) -
         reader: name of the reader, which is recorded.
         source: what it found.
         target: folder of the shards.
+        faces: whether faces in the pictures become the images.
 
     Raises:
-        SettingsError: pictures cannot be held out, or the target was begun with other arguments.
+        SettingsError: pictures cannot be held out, faces cannot be found here, or the target was begun with other
+            arguments.
         DataError: the pictures have changed since the earlier call.
     """
     notes = source.notes
     splits = splits_of(source.splits, source.where, len(source.samples), options.holdout)
-    record = Record({"reader": reader, **options.decide_bytes()}, listing_sha256(source), len(source.samples))
+    arguments = {"reader": reader, **options.decide_bytes(), **face_arguments(faces, options.faces)}
+    record = Record(arguments, listing_sha256(source), len(source.samples))
     if RECORD_FILE in target.children():
         record = earlier(target, record)
         if record.complete and (lost := lost_shards(target)):
-            record = replace(record, complete=False, shards=(), bad=())
+            record = replace(record, complete=False, shards=(), bad=(), without_face=None)
             some = f"{', '.join(lost[:_SHARDS_NAMED])}{', ...' if len(lost) > _SHARDS_NAMED else ''}"
             notes = (*notes, f"made again, since missing or of another length than they were written with: {some}")
     else:
         target.make_folder()
         record.save(target)
-    return Work(options, replace(source, notes=notes), target, splits, record)
+    return Work(options, replace(source, notes=notes), target, splits, record, faces)
 
 
 def lost_shards(target: Place) -> list[str]:
