@@ -556,3 +556,14 @@ def test_pictures_and_shards_can_be_on_s3(tmp_path: Path, s3: Place) -> None:
     found = find_index(expand(f"{s3}/out/*.tar"))
     assert found is not None
     assert found.sha256 == tuple(digests(tmp_path / "out").values())
+
+
+def test_target_that_a_link_leads_into_the_source_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = photos(tmp_path / "photos")
+    (tmp_path / "link").symlink_to("photos")
+    assert run(source, tmp_path / "link" / "out", "--size", 16) == 2
+    assert "link/out is in " in capsys.readouterr().err
+    assert run(tmp_path / "link", source / "out", "--size", 16) == 2
+    assert not (source / "out").exists()

@@ -45,6 +45,8 @@ class Record:
             content = json.loads((folder / RECORD_FILE).read_bytes())
             if content.pop("format") != FORMAT:
                 raise ValueError("another version of this program wrote it, or none did")
+            if not isinstance(content["arguments"], dict):
+                raise ValueError("it does not say with which arguments it was written")
             content["shards"] = tuple((str(file), str(digest), int(n)) for file, digest, n in content["shards"])
             content["bad"] = tuple((str(key), str(split), str(reason)) for key, split, reason in content["bad"])
             return Record(**content)

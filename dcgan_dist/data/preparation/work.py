@@ -1,6 +1,7 @@
 """What is to be done: the samples of a source, and what an earlier call wanted of them."""
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -73,11 +74,17 @@ def check_target(target: Place, addresses: Sequence[Place]) -> None:
     """
     require_lasting(target, "the target")
     for where in addresses:
-        if target == where or target.address.startswith(f"{where.address.rstrip('/')}/"):
+        real, inside = _real(target), _real(where)
+        if real == inside or real.startswith(f"{inside.rstrip('/')}/"):
             raise SettingsError(f"the target {target} is in {where}, which is to be read: choose one outside of it")
     children = target.children()
     if children and RECORD_FILE not in children:
         raise SettingsError(f"the target {target} is not empty, it holds {min(children)}: choose a new folder")
+
+
+def _real(place: Place) -> str:
+    """The address behind links."""
+    return os.path.realpath(place.local_path) if place.is_local else place.address
 
 
 def begin(options: PrepareOptions, reader: str, source: Source, target: Place, *, faces: bool = False) -> Work:
