@@ -219,6 +219,19 @@ class Place:
 
         self._ask("delete", remove)
 
+    def delete_unfinished(self) -> None:
+        """Delete what writers that were killed left in this folder, which no listing shows; nobody may write meanwhile.
+
+        Object stores have none: they never show a part of a file.
+        """
+        if not self.is_local:
+            return
+        try:
+            for name in filter(_is_unfinished, os.listdir(self.local_path)):
+                (self.local_path / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise DataError(f"cannot delete what is unfinished in {self.address}: {error.strerror}") from error
+
     def _type(self) -> Any:
         return self._ask("look at", lambda store, path: store.get_file_info(path)).type
 

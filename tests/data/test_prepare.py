@@ -567,3 +567,16 @@ def test_target_that_a_link_leads_into_the_source_is_refused(
     assert "link/out is in " in capsys.readouterr().err
     assert run(tmp_path / "link", source / "out", "--size", 16) == 2
     assert not (source / "out").exists()
+
+
+@pytest.mark.parametrize("complete", [False, True])
+def test_files_that_a_killed_call_was_writing_do_not_stay(tmp_path: Path, complete: bool) -> None:
+    arguments = (photos(tmp_path / "photos"), tmp_path / "out", "--size", 16)
+    if complete:
+        assert run(*arguments) == 0
+    (tmp_path / "out").mkdir(exist_ok=True)
+    (tmp_path / "out" / ".train-000000.tar.0a1b2c3d.unfinished").write_bytes(b"half")
+    assert run(*arguments) == 0
+    assert sorted(os.listdir(tmp_path / "out")) == [
+        "contact-sheet.png", "dataset.json", "index.npz", "prepare.json", "train-000000.tar"
+    ]  # fmt: skip

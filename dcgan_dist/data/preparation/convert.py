@@ -40,7 +40,7 @@ def convert(work: Work, workers: Workers) -> tuple[Index, Record]:
         SettingsError: holding out leaves a split without pictures.
     """
     if work.record.complete:
-        work.pieces.delete()
+        _clean(work)
         return Index.load(work.target), work.record
     numbers = make_missing_pieces(work, workers)
     everything = unite([read_table(work.pieces, number) for number in range(numbers)])
@@ -67,8 +67,14 @@ def convert(work: Work, workers: Workers) -> tuple[Index, Record]:
     shards = tuple((Place(part.shard).name, part.sha256, len(part)) for part in parts)
     record = replace(work.record, complete=True, shards=shards, bad=tuple(bad), without_face=without_face)
     record.save(work.target)
-    work.pieces.delete()
+    _clean(work)
     return index, record
+
+
+def _clean(work: Work) -> None:
+    """Delete what is needed no more, and what calls that were killed have left."""
+    work.pieces.delete()
+    work.target.delete_unfinished()
 
 
 def make_missing_pieces(work: Work, workers: Workers) -> int:
