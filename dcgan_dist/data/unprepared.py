@@ -41,6 +41,7 @@ _UNREAD = (
     (r".*-ubyte(\.gz)?", "arrays in MNIST's format", "write its pictures to a folder, as PNG by Pillow"),
 )
 """Names of files of kinds that no reader takes, what they are, and how a reader's kind comes of them."""
+_PARQUET_READER = "parquet"
 _PARQUET = re.compile(r".*\.parquet", re.IGNORECASE)
 
 
@@ -97,7 +98,9 @@ def explain(where: Place) -> str | None:
         return None
     name, seen = recognize([where])
     if name and READERS[name] not in (FOLDER, WEBDATASET):
-        return _prepare(f"{where} is {seen}, not shards", name, str(where))
+        # Beside a file of most sets lie others that belong to it, such as labels.
+        whole = where if is_folder or name == _PARQUET_READER else where.parent
+        return _prepare(f"{where} is {seen}, not shards: make shards of it", name, str(whole))
     if not is_folder:
         return _explain_file(where, where.name)
     sizes: dict[str, int] = {}
@@ -117,7 +120,7 @@ def explain(where: Place) -> str | None:
             # The other folders are taken to be like it.
             sizes[_IN_FOLDERS] = size * len(folders)
             example = f"{folder}/{example}".rstrip("/")
-            what = f"the folder {where} holds pictures in folders, such as {example}, and no shards"
+            what = f"the folder {where} holds pictures in folders, such as {example}, and no shards: make some of them"
             sentences[_IN_FOLDERS] = _prepare(what, "", str(where))
             break
     return sentences[max(sizes, key=sizes.__getitem__)] if sizes else None
@@ -151,9 +154,10 @@ def _explain_file(where: Place, name: str) -> str | None:
     """Of a file in a folder, or of `where` itself if it has that name."""
     file = where if where.name == name else where / name
     if _is_picture(name):
-        return _prepare(f"the folder {file.parent} holds pictures, such as {name}, and no shards", "", str(file.parent))
+        what = f"the folder {file.parent} holds pictures, such as {name}, and no shards: make some of them"
+        return _prepare(what, "", str(file.parent))
     if _PARQUET.fullmatch(name):
-        return _prepare(f"{file} is a Parquet file, not shards", "parquet", str(where))
+        return _prepare(f"{file} is a Parquet file, not shards: make shards of it", _PARQUET_READER, str(where))
     for pattern, what, advice in _UNREAD:
         if re.fullmatch(pattern, name, re.IGNORECASE):
             return (
@@ -166,7 +170,7 @@ def _explain_file(where: Place, name: str) -> str | None:
 
 def _prepare(what: str, reader: str, address: str) -> str:
     line = command_line("prepare", *([reader] if reader else []), address, "shards")
-    return f"{what}: make some of them by {line}, then give --data 'shards/train-*.tar'"
+    return f"{what} by {line}, then give --data 'shards/train-*.tar'"
 
 
 def _is_hidden(name: str) -> bool:

@@ -1,12 +1,14 @@
 """What `prepare` writes is what a preset looks for."""
 
 import io
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import simplejpeg
 from PIL import Image
 
 from dcgan_dist.cli.arguments import read
@@ -25,8 +27,11 @@ from dcgan_dist.data.unprepared import find
 from dcgan_dist.evaluation.tasks.registry import parse_tasks
 from dcgan_dist.settings import PRESET_IMAGES, PRESETS
 from dcgan_dist.storage import Place
+from tests.data.readers import imagenet_sets as imagenet
 from tests.data.readers import test_cifar10 as cifar10
+from tests.data.readers import test_lsun as lsun
 from tests.data.readers import test_mnist as mnist
+from tests.data.readers import test_svhn as svhn
 
 LOOKS_IN_VARIABLE = {name for name, preset in PRESETS.items() if "$DCGAN_DIST_DATA" in preset().data.path}
 
@@ -112,6 +117,59 @@ def test_cifar32_trains_on_what_was_prepared_and_a_task_opens_it(
     images = opened.test.read(np.arange(120))
     for image, label in zip(images, opened.test.labels, strict=True):
         assert published[image.transpose(2, 0, 1).tobytes()] == label
+
+
+def jpegs(number: int) -> list[bytes]:
+    return [simplejpeg.encode_jpeg(np.full((80, 90, 3), 9 * i, np.uint8)) for i in range(number)]
+
+
+def put_imagenet(folder: Path) -> None:
+    tar = imagenet.train_tar({wnid: {f"{wnid}_7.JPEG": jpegs(2)[1]} for wnid in imagenet.WNIDS})
+    (folder / "imagenet").mkdir()
+    (folder / "imagenet/ILSVRC2012_img_train.tar").write_bytes(tar)
+
+
+def put_lsun(folder: Path) -> None:
+    lsun.write(folder / "bedroom_train_lmdb", [(f"{i:040x}".encode(), data) for i, data in enumerate(jpegs(5))])
+
+
+def put_celeba(folder: Path) -> None:
+    (folder / "celeba").mkdir()
+    with zipfile.ZipFile(folder / "celeba/img_align_celeba.zip", "w") as archive:
+        for i, data in enumerate(jpegs(6), 1):
+            archive.writestr(f"img_align_celeba/{i:06d}.jpg", data)
+    partition = "".join(f"{i:06d}.jpg {i // 3}\n" for i in range(1, 7))
+    (folder / "celeba/list_eval_partition.txt").write_text(partition)
+
+
+def put_svhn(folder: Path) -> None:
+    (folder / "svhn").mkdir()
+    svhn.files(folder / "svhn", "train", "test")
+
+
+@pytest.mark.parametrize(
+    ("preset", "put", "train"),
+    [
+        ("imagenet32", put_imagenet, 4),
+        ("lsun64", put_lsun, 5),
+        ("celeba64", put_celeba, 2),
+        ("svhn32", put_svhn, svhn.COUNTS["train"]),
+    ],
+)
+def test_a_preset_finds_the_training_images_that_its_line_has_prepared(
+    preset: str, put: Callable[[Path], None], train: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DCGAN_DIST_DATA", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "original").mkdir()
+    put(tmp_path / "original")
+    line = [word for word in PREPARE[preset] if word != "--download"]
+    assert main([*line, "--processes", "1"]) == 0
+    settings = PRESETS[preset]()
+    shards = find_shards(settings)
+    counted = count_images(settings, shards)
+    assert {shard.name for shard in shards} == {"train-000000.tar"}
+    assert (counted.images, counted.image_size) == (train, settings.networks.image_size)
 
 
 def test_grey_pictures_reach_training_and_evaluation_as_they_are(tmp_path: Path) -> None:

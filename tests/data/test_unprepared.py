@@ -64,6 +64,7 @@ def test_a_shard_that_is_gone_is_told_as_that(tmp_path: Path) -> None:
         (["x_train_lmdb/data.mdb"], "x_train_lmdb/*.mdb", "an LMDB, as LSUN has them", "lsun"),
         (["b/img_align_celeba.zip"], "b/img_align_celeba.zip", "CelebA", "celeba"),
         (["set/train-00000-of-00009.parquet"], "set", "a folder of Parquet files", "parquet"),
+        (["set/0.parquet", "set/1.parquet"], "set/1.parquet", "a Parquet file", "parquet"),
         (["set/train-00000-of-00009.parquet"], "set/train-*.parquet", "a folder of Parquet files", "parquet"),
         (["train_32x32.mat"], "train_32x32.mat", "SVHN", "svhn"),
         (["cifar-10-batches-py/data_batch_1"], "cifar-10-batches-py", "CIFAR-10", "cifar10"),
@@ -78,9 +79,10 @@ def test_what_prepare_reads_is_named_with_its_line(
     put(tmp_path, *names, data=b"?")
     with pytest.raises(DataError) as caught:
         find(str(tmp_path / given))
-    where = str(tmp_path / (given.rpartition("/")[0] if "*" in given else given))
-    assert f"{where} is {what}, not shards: make some of them by " in str(caught.value)
-    assert f"dcgan_dist.data.prepare {words} {where} shards, then give --data 'shards/train-*.tar'" in str(caught.value)
+    where = tmp_path / (given.rpartition("/")[0] if "*" in given else given)
+    whole = where if where.is_dir() or words == "parquet" else where.parent
+    assert f"{where} is {what}, not shards: make shards of it by " in str(caught.value)
+    assert f"dcgan_dist.data.prepare {words} {whole} shards, then give --data 'shards/train-*.tar'" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -163,6 +165,12 @@ def test_the_data_is_what_there_is_most_of(files: dict[str, int], what: str, tmp
     told = explain(Place(str(tmp_path)))
     assert told is not None
     assert what in told
+
+
+@pytest.mark.parametrize("name", ["ILSVRC2012_img_val.tar", "n01440764.tar"])
+def test_a_tar_of_pictures_is_a_shard_also_if_prepare_reads_it_by_another_format(name: str, tmp_path: Path) -> None:
+    shard = tar_of(tmp_path / "in" / name, {"ILSVRC2012_val_00000001.JPEG": PICTURE})
+    assert find(str(shard)) == find(str(shard.parent)) == [shard]
 
 
 def test_shards_in_folders_are_no_other_data(tmp_path: Path) -> None:
