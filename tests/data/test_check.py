@@ -149,6 +149,36 @@ def test_shards_of_others_are_usable_and_what_is_odd_is_named(check: Check, tmp_
     )
 
 
+def test_hidden_files_beside_shards_are_told(check: Check, tmp_path: Path) -> None:
+    for name in ("a", "._a"):
+        foreign(tmp_path / f"{name}.tar", [("a.png", picture(1))])
+    status, lines = check(tmp_path)
+    assert status == 0
+    assert f"odd: 1 hidden file beside the shards, such as {tmp_path}/._a.tar" in lines
+    assert lines[-1] == "train: " + train("--data", f"{tmp_path}/a.tar")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "size"),
+    [
+        ([(16, 16), (16, 16)], 16),
+        ([(16, 16), (32, 32)], None),
+        ([(32, 16), (32, 16)], None),
+        ([(24, 24), (24, 24)], None),
+        ([(4, 4), (4, 4)], None),
+        ([(256, 256)], 256),
+        ([(512, 512)], None),
+    ],
+)
+def test_the_line_to_train_has_the_size_where_all_images_have_one(
+    sizes: list[tuple[int, int]], size: int | None, check: Check, tmp_path: Path
+) -> None:
+    files = [(f"{i}.png", picture(i, width, height)) for i, (width, height) in enumerate(sizes)]
+    _, lines = check(foreign(tmp_path / "a.tar", files))
+    options = [] if size is None else ["--networks.image-size", str(size)]
+    assert lines[-1] == "train: " + train(*options, "--data", f"{tmp_path}/a.tar")
+
+
 def test_torn_shards_of_others_are_not_as_they_were_written(check: Check, tmp_path: Path) -> None:
     files = [(f"{number}.png", picture(number)) for number in range(4)]
     shard = foreign(tmp_path / "a.tar", files)
@@ -269,8 +299,8 @@ def test_sheets_show_all_and_each_class(check: Check, tmp_path: Path) -> None:
         assert np.abs(cell.astype(int) - expected).max() <= 1
 
 
-@pytest.mark.parametrize("target", ["shards", "shards/train-000000.tar", "sheets"])
-def test_sheets_overwrite_nothing(target: str, call: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("target", ["shards", "shards/train-000000.tar", "sheets", "/proc/sheets"])
+def test_sheets_that_cannot_be_written_or_would_overwrite_are_refused(target: str, call: Any, tmp_path: Path) -> None:
     folder = ours(tmp_path / "shards", {"train": images(0, 3)})
     (folder / "contact-sheet.png").write_bytes(b"by prepare")
     (tmp_path / "sheets").mkdir()

@@ -8,7 +8,7 @@ from dcgan_dist.data import unprepared
 from dcgan_dist.data.readers.shard_splits import in_order, said_split
 from dcgan_dist.data.shards.addresses import expand, pattern_of
 from dcgan_dist.data.shards.index import find_index
-from dcgan_dist.data.splits import TRAIN, trains_on_held_out
+from dcgan_dist.data.splits import trains_on_held_out
 from dcgan_dist.errors import DataError
 from dcgan_dist.settings import DataSettings
 from dcgan_dist.storage import Place
@@ -46,7 +46,7 @@ def find_trained_on(addresses: str, shards: Sequence[Place]) -> TrainedOn:
     by_split: dict[str, list[Place]] = {}
     for shard in shards:
         by_split.setdefault(said_split(shard), []).append(shard)
-    split = TRAIN if TRAIN in by_split else in_order(set(by_split))[0]
+    split = in_order(set(by_split))[0]
     chosen = by_split[split]
     folder = chosen[0].parent
     names = {
