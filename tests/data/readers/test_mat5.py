@@ -113,6 +113,7 @@ def test_values_may_be_stored_smaller_than_they_are(tmp_path: Path) -> None:
         (HEADER + compressed(matrix((2, 3), 6, b"123456")) * 2, "two variables X"),
         (HEADER + element(1, b"") * 200, "more than 100 variables"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_other_files_are_refused(data: bytes, expected: str, tmp_path: Path) -> None:
     file = put(tmp_path, data)
