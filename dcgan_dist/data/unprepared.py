@@ -42,6 +42,7 @@ _UNREAD = (
 )
 """Names of files of kinds that no reader takes, what they are, and how a reader's kind comes of them."""
 _PARQUET_READER = "parquet"
+_PATTERN = frozenset("*?[{")
 _PARQUET = re.compile(r".*\.parquet", re.IGNORECASE)
 
 
@@ -60,8 +61,8 @@ def find(addresses: str) -> list[Place]:
     try:
         return expand(addresses)
     except DataError as error:
-        # What matches no shards, or is none by its name, may lie where something else does.
-        beside = [where.parent for where in wheres if where not in there and not _is_shard(where.name)]
+        # Where a pattern matches no shards may lie something else.
+        beside = [where.parent for where in wheres if where not in there and _PATTERN & set(where.name)]
         _require_no_others([folder for folder in beside if folder.is_folder()])
         raise _with_line(error, addresses) from None
 
@@ -75,11 +76,6 @@ def _require_no_others(places: Sequence[Place]) -> None:
 def _with_line(error: DataError, addresses: str) -> DataError:
     line = preparing(addresses)
     return DataError(f"{error}; the preset's data is prepared by {line}") if line else error
-
-
-def _is_shard(name: str) -> bool:
-    """Whether a name is that of a single shard, and no pattern."""
-    return name.endswith(".tar") and not set(name) & set("*?[{")
 
 
 def explain(where: Place) -> str | None:

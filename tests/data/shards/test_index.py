@@ -117,15 +117,6 @@ def test_class_that_is_no_number_counts_as_none(tmp_path: Path, content: bytes) 
     assert index_shard(shard).label.tolist() == [-1, 2**31 - 1]
 
 
-def test_classes_are_not_counted_where_numbers_are_none_of_classes(tmp_path: Path) -> None:
-    for most in (2**20 - 1, 2**20, 2**31 - 1):
-        shard = tar_of(tmp_path / "a.tar", [("a.jpg", b"A"), ("a.cls", b"%d" % most), ("b.jpg", b"B"), ("b.cls", b"0")])
-        concatenate([index_shard(shard)]).save(here(tmp_path))
-        counts = json.loads((tmp_path / "dataset.json").read_text())["images_per_class"]
-        assert (counts is None) == (most >= 2**20)
-        assert Index.load(here(tmp_path)).label.tolist() == [most, 0]
-
-
 def test_only_headers_and_labels_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     big = 3 << 20
     shard = tar_of(tmp_path / "a.tar", [(f"{i}.jpg", bytes(big)) for i in range(4)])
