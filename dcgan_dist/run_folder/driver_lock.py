@@ -75,8 +75,8 @@ def _lock(file: int, folder: Place) -> None:
     except BlockingIOError:
         holder = os.pread(file, 200, 0).decode(errors="replace").strip() or "another process"
         raise CheckpointError(
-            f"{folder} is in use by {holder}: wait until that has ended, or stop it first (one Ctrl-C, "
-            "SIGTERM or ray job stop lets it write a checkpoint)"
+            f"{folder} is in use by {holder}: wait until that has ended, or stop it first (by one Ctrl-C, "
+            "SIGTERM or ray job stop, which lets it finish what it writes)"
         ) from None
     except OSError:
         # A file system without locks: attempts alone tell drivers apart.
