@@ -14,7 +14,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "sample": ("dcgan_dist.sample", "draw samples from a run, or export its generator"),
     "evaluate": ("dcgan_dist.evaluate", "evaluate the features of a run's discriminator"),
     "study memorised": ("dcgan_dist.memorised", "check whether a run's samples repeat its training images"),
-    "prepare": ("dcgan_dist.data.prepare", "turn a folder of pictures into shards"),
+    "prepare": ("dcgan_dist.data.prepare", "turn a folder of pictures, or a published data set, into shards"),
     "check": ("dcgan_dist.data.check", "check shards before training on them"),
     "sweep": ("tuning.sweep", "search for good settings, with many runs"),
     "status": ("dcgan_dist.status", "show the state of a run"),

@@ -43,9 +43,9 @@ class CheckOptions:
     """
 
     data: Annotated[str, tyro.conf.Positional, arg(metavar="ADDRESS")]
-    """Shards as `--data` of a run takes them; of a folder, the shards of all splits."""
+    """Shards, given as for `train --data`; a folder means the shards of all its splits."""
     sheets: Annotated[str, arg(metavar="FOLDER")] = ""
-    """Write contact sheets into this folder, a new or empty one: one of a hundred images, and one of each class."""
+    """Write contact sheets into this new or empty folder: one of 100 images, and one of 36 images for each class."""
     processes: Annotated[int, AtLeast(0), arg(metavar="N")] = 0
     """Processes that read shards; 0: one per core."""
 

@@ -132,7 +132,7 @@ def test_shards_of_others_are_usable_and_what_is_odd_is_named(check: Check, tmp_
             "checksums: none, as there is no dataset.json of ours: what is here may differ from what was written",
             "images: 3: class 3 1; 2 without a class",
             "sizes: 20 x 16 (2), 40 x 16 (1)",
-            "greys: 1 of 3 images have no colors",
+            "gray: 1 of 3 images have no colors",
             "unreadable: none",
             "exact duplicates: none",
             (

@@ -166,7 +166,7 @@ def _image_size(sizes: Counter[tuple[int, int]]) -> int | None:
 
 def _greys(greys: int, images: int) -> Iterator[str]:
     if greys:
-        yield f"greys: {greys:,} of {images:,} images have no colors"
+        yield f"gray: {greys:,} of {images:,} images have no colors"
 
 
 def _bad(checks: Sequence[ShardCheck], number: int) -> Iterator[str]:

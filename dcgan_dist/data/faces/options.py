@@ -25,7 +25,7 @@ class FaceOptions:
     cascade: Annotated[Cascade, arg(metavar="NAME")] = "alt2"
     """Which cascade of OpenCV finds faces: `frontalface_NAME`."""
     scale: Annotated[float, From(1.01, 2), arg(metavar="FACTOR")] = 1.1
-    """From one size of a face to the next that the cascade looks for: closer ones find more, and take longer."""
+    """Ratio of one face size that the cascade looks for to the next: smaller values find more faces but take longer."""
     neighbors: Annotated[int, AtLeast(1), arg(metavar="N")] = 5
     """A face counts if the cascade has found it at so many neighboring places and sizes."""
     model: Annotated[str, arg(metavar="FILE")] = ""
@@ -35,10 +35,10 @@ class FaceOptions:
     """Least confidence in a face, in units of the detector. That of YuNet is at most 1; on photographs, that of `alt2`
     is from 54 to 59, of `alt` from 106 to 111, of `default` from 0 to 14. 0: 0.9 for YuNet, and any for a cascade."""
     margin: Annotated[float, From(0, 2), arg(metavar="SHARE")] = 0.25
-    """What is cut out beyond the box of a face, on each side, as a share of the box: at 0.25, half of the box more in
-    height and width."""
+    """How much is cut out beyond the box of a face on each side, as a fraction of its longer side: at 0.25, the crop is
+    1.5 times as large as that side."""
     least: Annotated[int, AtLeast(0), arg(metavar="PIXELS")] = 0
-    """Least side of the box of a face. 0: so many pixels that no crop has to be scaled up to `size`."""
+    """Smallest box that is kept, by its longer side. 0: large enough that no crop has to be scaled up to `size`."""
 
     def __post_init__(self) -> None:
         check_bounds(self, "faces.")

@@ -33,9 +33,10 @@ class WorkersOptions:
 class PrepareOptions:
     """Make shards from what publishers ship, or from a folder of pictures, on disks or object stores.
 
-    WORDS are [faces] [FORMAT] ADDRESS... OUT: `faces` where the pictures are photographs, of which each face becomes an
-    image; the format of the source, which is recognized where it is left out; folders or
-    files that hold it; and a folder for the shards, an empty or new one, or the one of an interrupted call.
+    WORDS are [faces] [FORMAT] ADDRESS... OUT. `faces` turns each face in photographs into an image. FORMAT is imagenet,
+    parquet, lsun, celeba, cifar10, svhn, mnist, fashion-mnist, webdataset, folder or scenes; if it is left out, it is
+    recognized. ADDRESS is a folder or file of the source; OUT is the folder for the shards: a new or empty one, or that
+    of an interrupted call.
 
     Example: python -m dcgan_dist.data.prepare photos/ shards/ --size 64 --holdout 0.1
     """
@@ -47,14 +48,14 @@ class PrepareOptions:
     fit: Fit = "resize"
     """`resize` scales the shorter side, then crops the center; `crop` crops the center without scaling."""
     channels: Literal[0, 1, 3] = 0
-    """1: grey, 3: RGB; 0: as many as the source has, which is one for MNIST, else three."""
+    """1: gray, 3: RGB; 0: gray for MNIST and Fashion-MNIST, else RGB."""
     encode: Encode = ""
-    """`jpeg`, or `png` without loss; `keep` takes a file as it is if nothing has to be changed in it, else `jpeg`.
-    Empty: `png` for pixels that are not compressed in the source (CIFAR-10, SVHN, MNIST), else `jpeg`."""
+    """`jpeg`, or `png`, which is lossless; `keep` copies a JPEG, PNG or WebP that needs no change, else `jpeg`. Empty:
+    `png` where the source holds pixels (CIFAR-10, SVHN, MNIST, Fashion-MNIST, scenes), else `jpeg`."""
     split: Annotated[str, arg(metavar="NAME[,NAME]")] = ""
-    """Of a source with splits, those that are taken. Of a folder, the name of its split; several, as in `train,test`:
-    these folders in it are the splits, and their subfolders the classes. Empty: those of the source; for a folder
-    `train`, or the folders `train`, `val` and `test` if it holds nothing else."""
+    """Which splits of the source to take. For a folder of pictures, one name makes all of them that split; several, as
+    in `train,test`, name the folders in it that are the splits, whose subfolders are the classes. Empty: all splits of
+    the source; for a folder, `train`, or its folders `train`, `val` and `test` if it holds nothing else."""
     holdout: Annotated[float, Below(1), arg(metavar="SHARE")] = 0.0
     """Fraction of the pictures that become the split `test`. Their bytes alone decide: a picture keeps its split
     when others are added, and copies of a picture stay together."""
