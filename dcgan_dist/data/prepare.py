@@ -10,20 +10,21 @@ the command was interrupted: called again it goes on.
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from types import FrameType
 
 from dcgan_dist.cli.arguments import read
 from dcgan_dist.cli.invocation import prog
 from dcgan_dist.cluster.connect import connected, describe_connecting, has_address, set_environment
-from dcgan_dist.data.preparation.convert import convert
+from dcgan_dist.data.preparation.convert import clean, convert
 from dcgan_dist.data.preparation.faces import face_arguments
 from dcgan_dist.data.preparation.naming import name_words
 from dcgan_dist.data.preparation.opening import open_named
 from dcgan_dist.data.preparation.options import PrepareOptions
+from dcgan_dist.data.preparation.pieces import FOLDER
 from dcgan_dist.data.preparation.processes import Workers, processes
 from dcgan_dist.data.preparation.report import next_commands, summary
-from dcgan_dist.data.preparation.work import Work, begin, check_target
+from dcgan_dist.data.preparation.work import Work, begin, check_target, require_begun
 from dcgan_dist.data.readers.registry import READERS, SCENES
 from dcgan_dist.errors import DcganDistError, SettingsError, complain
 from dcgan_dist.monitoring.sinks.terminal import printable
@@ -52,8 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             say(note)
         if work.record.complete:
             say(f"all {work.record.pictures:,} pictures have been converted before; nothing is left")
-        with workers_for(work) as workers, alone(work):
+        with alone(work), workers_for(work) as workers:
             index, record = convert(work, workers)
+        clean(work.target)
     except DcganDistError as error:
         complain(error)
         return 1 if begun and not isinstance(error, SettingsError) else 2
@@ -79,12 +81,18 @@ def prepare_work(options: PrepareOptions) -> Work:
     return begin(options, reader, source, target, faces=named.faces)
 
 
-def alone(work: Work) -> AbstractContextManager[None]:
+@contextmanager
+def alone(work: Work) -> Iterator[None]:
     """See that no other command works on the same target, where its file system has locks.
 
     Two of them would write the same bytes, but the first that is done deletes the pieces.
     """
-    return nullcontext() if work.record.complete else sole_driver(work.pieces)
+    if work.record.complete:
+        yield
+        return
+    with sole_driver(work.target / FOLDER):
+        require_begun(work)
+        yield
 
 
 @contextmanager

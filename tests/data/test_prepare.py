@@ -20,10 +20,11 @@ from dcgan_dist.data.preparation import convert, make
 from dcgan_dist.data.preparation.options import PrepareOptions
 from dcgan_dist.data.preparation.pieces import FOLDER
 from dcgan_dist.data.preparation.record import Record
-from dcgan_dist.data.prepare import main, prepare_work
+from dcgan_dist.data.prepare import alone, main, prepare_work
 from dcgan_dist.data.shards.addresses import expand
 from dcgan_dist.data.shards.build_index import index_shard
 from dcgan_dist.data.shards.index import Index, find_index
+from dcgan_dist.errors import DataError
 from dcgan_dist.run_folder.driver_lock import sole_driver
 from dcgan_dist.storage import Place
 
@@ -147,7 +148,7 @@ def test_pictures_that_are_all_bad_fail_in_one_sentence(tmp_path: Path, capsys: 
             ["ant", "bee"],
             ("--holdout", 0.3, "--seed", 3),
             {
-                "prepare.json": "940a1215963f1918",
+                "prepare.json": "8b862929230a3288",
                 "test-000000.tar": "1f1693a9a5200259",
                 "train-000000.tar": "bd39b75991dc84aa",
                 "train-000001.tar": "4edb5945a1a48830",
@@ -158,7 +159,7 @@ def test_pictures_that_are_all_bad_fail_in_one_sentence(tmp_path: Path, capsys: 
             [f"{split}/{name}" for split in ("train", "test") for name in ("ant", "bee")],
             ("--fit", "crop"),
             {
-                "prepare.json": "b4dfb17909fb0b15",
+                "prepare.json": "c50c4722432fe088",
                 "test-000000.tar": "45076a623e3a46be",
                 "test-000001.tar": "9b1f1e2f898f8617",
                 "train-000000.tar": "c13ac02973edd829",
@@ -329,15 +330,16 @@ def test_interrupted_call_goes_on_and_ends_with_the_same_bytes(
         patch.setattr(convert, "write_shard", partial(interrupted, convert.write_shard))
         assert run(*arguments) == 130
     assert "the same command continues" in capsys.readouterr().err
-    assert len(list((tmp_path / "out" / FOLDER).glob("*.table"))) == min(stop_at - 1, 3)
+    assert len(list((tmp_path / "out" / FOLDER).glob("*/*.table"))) == min(stop_at - 1, 3)
     assert len(digests(tmp_path / "out")) == max(stop_at - 4, 0)
     assert find_index([Place(str(tmp_path / "out" / "train-000000.tar"))]) is None
     # What is no shard of these images is written again, and pictures of a piece that has no table are made again.
     (tmp_path / "out" / "train-000001.tar").write_bytes(b"left behind")
+    (pieces,) = (tmp_path / "out" / FOLDER).glob("*/") if stop_at > 1 else [tmp_path]
     if stop_at > 1:
-        (tmp_path / "out" / FOLDER / "000002.images").write_bytes(b"left behind")
+        (pieces / "000002.images").write_bytes(b"left behind")
     if stop_at > 3:
-        (tmp_path / "out" / FOLDER / "000002.table").unlink()
+        (pieces / "000002.table").unlink()
     assert run(*arguments) == 0
     assert ("continuing after " in capsys.readouterr().err) == (stop_at > 1)
     assert digests(tmp_path / "out") == digests(tmp_path / "whole")
@@ -356,9 +358,9 @@ def test_two_calls_for_one_target_do_not_work_at_once(tmp_path: Path, capsys: py
     assert not (tmp_path / "out" / FOLDER).exists()
 
 
-def _record(source: Path, target: Path) -> bytes:
+def _record(source: Path, target: Path, size: int = 16) -> bytes:
     """What a call writes that has just begun."""
-    work = prepare_work(PrepareOptions((str(source), str(target)), size=16))
+    work = prepare_work(PrepareOptions((str(source), str(target)), size=size))
     assert not work.record.complete
     return (target / "prepare.json").read_bytes()
 
@@ -398,6 +400,32 @@ def test_what_is_missing_of_a_complete_target_is_made_again(
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
 
 
+def test_shard_that_has_changed_is_not_taken_for_what_was_written(tmp_path: Path) -> None:
+    arguments = (photos(tmp_path / "photos", 7), tmp_path / "out", "--size", 16, "--images-per-shard", 4)
+    assert run(*arguments) == 0
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    data = bytearray(before["train-000000.tar"])
+    data[600] ^= 1
+    (tmp_path / "out" / "train-000000.tar").write_bytes(data)
+    (tmp_path / "out" / "train-000001.tar").unlink()
+    assert run(*arguments) == 0
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+
+
+def test_target_that_was_begun_by_another_command_meanwhile_is_refused(
+    tmp_path: Path,
+) -> None:
+    source = photos(tmp_path / "photos", 5)
+    begun = prepare_work(PrepareOptions((str(source), str(tmp_path / "out")), size=16))
+    begun.record.save(begun.target)
+    (tmp_path / "out" / "prepare.json").write_bytes(_record(source, tmp_path / "other", size=32))
+    with (
+        pytest.raises(DataError, match="out was begun by another command meanwhile: choose another target"),
+        alone(begun),
+    ):
+        pass
+
+
 @pytest.mark.parametrize(
     ("form", "number", "status"),
     [
@@ -418,7 +446,7 @@ def test_signal_ends_the_command_and_its_processes(
         # Where tests run in the background, SIGINT is ignored by them, and by all that they start.
         preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
-    while not list((tmp_path / "out").glob(f"{FOLDER}/*.table")) and command.poll() is None:
+    while not list((tmp_path / "out").glob(f"{FOLDER}/*/*.table")) and command.poll() is None:
         time.sleep(0.02)
     assert command.poll() is None, "it was done before it could be stopped"
     command.send_signal(number)

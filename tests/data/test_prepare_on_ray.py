@@ -51,7 +51,7 @@ def begin(home: Home, target: str) -> Run:
 
 
 def tables(folder: Path) -> int:
-    return len(list(folder.glob(".prepare/*.table")))
+    return len(list(folder.glob(".prepare/*/*.table")))
 
 
 @pytest.mark.parametrize("nodes", [1, 2, 3])
@@ -124,7 +124,7 @@ def test_a_driver_on_an_object_store_is_killed_and_called_again(home: Home, s3: 
     home.nodes.fill(1)
     command = ["dcgan_dist.data.prepare", f"{s3}/photos", f"{s3}/out", *OPTIONS]
     run = Run(home, home.work / "s3", command, command, home.nodes.address)
-    run.wait("some pieces", lambda: len((s3 / "out" / ".prepare").names()) > 3)
+    run.wait("some pieces", lambda: len((s3 / "out" / ".prepare").files(recursive=True)) > 3)
     _driver(home, run)
     assert run.end() == 0, run.said()
     assert "continuing after" in run.said()

@@ -3,17 +3,15 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from importlib.metadata import version
 from itertools import accumulate
 
 import numpy as np
 
-from dcgan_dist.data.faces.detectors import opencv_version
 from dcgan_dist.data.image_decoding import decode
 from dcgan_dist.data.preparation.arrange import Everything, none_left, plan_shards, same_in_two, unite
 from dcgan_dist.data.preparation.gather import ShardPlan, find_shard, write_shard
 from dcgan_dist.data.preparation.make import Making, Part, make_pieces
-from dcgan_dist.data.preparation.pieces import cut, piece_names, read_table
+from dcgan_dist.data.preparation.pieces import FOLDER, cut, piece_names, read_table, together
 from dcgan_dist.data.preparation.processes import Workers
 from dcgan_dist.data.preparation.progress import Progress
 from dcgan_dist.data.preparation.record import Record
@@ -26,7 +24,6 @@ from dcgan_dist.numerals import count
 from dcgan_dist.storage import Place
 
 SHEET_FILE = "contact-sheet.png"
-PACKAGES = ("dcgan-dist", "numpy", "pillow", "simplejpeg")
 
 
 def convert(work: Work, workers: Workers) -> tuple[Index, Record]:
@@ -40,10 +37,10 @@ def convert(work: Work, workers: Workers) -> tuple[Index, Record]:
         SettingsError: holding out leaves a split without pictures.
     """
     if work.record.complete:
-        _clean(work)
         return Index.load(work.target), work.record
-    numbers = make_missing_pieces(work, workers)
+    numbers, made = make_missing_pieces(work, workers)
     everything = unite([read_table(work.pieces, number) for number in range(numbers)])
+    _require_all(work, everything)
     _require_images(work, everything)
     notes = same_in_two(everything, work.splits, work.source.samples.key)
     if work.options.holdout:
@@ -54,7 +51,7 @@ def convert(work: Work, workers: Workers) -> tuple[Index, Record]:
     for note in notes:
         print(note, file=sys.stderr)
     plans = plan_shards(everything, work.splits, work.options.shard_images)
-    parts = _write_missing_shards(work, plans, workers)
+    parts = _write_missing_shards(work, plans, workers, trusted=not made)
     rows = everything.columns["row"][everything.order]
     attributes = {name: column[rows] for name, column in work.source.samples.attributes.items()}
     index = replace(
@@ -67,20 +64,24 @@ def convert(work: Work, workers: Workers) -> tuple[Index, Record]:
     shards = tuple((Place(part.shard).name, part.sha256, len(part)) for part in parts)
     record = replace(work.record, complete=True, shards=shards, bad=tuple(bad), without_face=without_face)
     record.save(work.target)
-    _clean(work)
     return index, record
 
 
-def _clean(work: Work) -> None:
-    """Delete what is needed no more, and what calls that were killed have left."""
-    work.pieces.delete()
-    work.target.delete_unfinished()
+def clean(target: Place) -> None:
+    """Delete what is needed no more in a complete target, and what calls that were killed have left.
+
+    Nobody may work on the target meanwhile, nor hold its lock, whose file goes as well.
+    """
+    (target / FOLDER).delete()
+    target.delete_unfinished()
 
 
-def make_missing_pieces(work: Work, workers: Workers) -> int:
-    """Make the pieces that are not there; returns how many there are in all."""
+def make_missing_pieces(work: Work, workers: Workers) -> tuple[int, int]:
+    """Make the pieces that are not there; returns how many there are in all, and how many were made."""
     samples = work.source.samples
     units = cut(samples, streamed=work.source.streamed)
+    if not work.source.streamed:
+        units = together(units, workers.number)
     there = set(work.pieces.names())
     missing = [
         [(number, rows) for number, rows in zip(numbers, unit, strict=True) if piece_names(number)[1] not in there]
@@ -95,7 +96,7 @@ def make_missing_pieces(work: Work, workers: Workers) -> int:
         for made in workers.each(_make_unit, work.making, tasks):
             for good, bad in made:
                 progress.add(good + bad, bad)
-    return sum(map(len, units))
+    return sum(map(len, units)), sum(map(len, missing))
 
 
 def numbers_of(units: Sequence[Sequence[object]]) -> list[range]:
@@ -108,20 +109,47 @@ def _make_unit(making: Making, parts: Sequence[Part]) -> list[tuple[int, int]]:
     return list(make_pieces(making, parts))
 
 
-def _write_missing_shards(work: Work, plans: Sequence[ShardPlan], workers: Workers) -> list[ShardIndex]:
-    """The index of each shard, of which those that are not there are written."""
+def _write_missing_shards(
+    work: Work, plans: Sequence[ShardPlan], workers: Workers, *, trusted: bool
+) -> list[ShardIndex]:
+    """The index of each shard, of which those that are not there are written.
+
+    Args:
+        work: that is done.
+        plans: of all shards.
+        workers: who do it.
+        trusted: whether shards that are there can only be of these pieces, since all of those were there before; of a
+            target that was complete, those are trusted that have the checksum of then.
+    """
     there = set(work.target.names())
+    checksums = {name: digest for name, digest, _ in work.record.shards}
+    tasks = [
+        (plan, plan.name in there and (trusted or plan.name in checksums), checksums.get(plan.name)) for plan in plans
+    ]
     found: dict[str, ShardIndex] = {}
     with Progress("written", "shards", len(plans)) as progress:
-        for part in workers.each(_shard, (work.target, work.pieces), [(plan, plan.name in there) for plan in plans]):
+        for part in workers.each(_shard, (work.target, work.pieces), tasks):
             found[Place(part.shard).name] = part
             progress.add(1)
     return [found[plan.name] for plan in plans]
 
 
-def _shard(places: tuple[Place, Place], plan: ShardPlan, is_there: bool) -> ShardIndex:
+def _shard(places: tuple[Place, Place], plan: ShardPlan, is_there: bool, checksum: str | None) -> ShardIndex:
     target, pieces = places
-    return (find_shard(target, plan) if is_there else None) or write_shard(target, pieces, plan)
+    found = find_shard(target, plan) if is_there else None
+    if found is None or (checksum is not None and found.sha256 != checksum):
+        return write_shard(target, pieces, plan)
+    return found
+
+
+def _require_all(work: Work, everything: Everything) -> None:
+    """See that the pieces have every sample of the source, each once where one gives one image; raises `DataError`."""
+    rows = everything.columns["row"]
+    samples = len(work.source.samples)
+    if len(np.unique(rows)) != samples or not (work.faces or len(rows) == samples):
+        raise DataError(
+            f"the pieces in {work.pieces} are not those of this source: delete {work.pieces}, and call again"
+        )
 
 
 def bad_pictures(work: Work, everything: Everything) -> list[tuple[str, str, str]]:
@@ -142,7 +170,7 @@ def description(work: Work, bad: Sequence[tuple[str, str, str]], without_face: i
         "source": work.source.where,
         "options": work.record.arguments,
         "filter": "bilinear with antialiasing (Pillow); JPEGs of at least twice the size are halved while decoding",
-        "versions": {name: version(name) for name in PACKAGES} | ({"opencv": opencv_version()} if work.faces else {}),
+        "versions": work.versions,
         "pictures": work.record.pictures,
         **({} if without_face is None else {"without_face": without_face}),
         "left_out": [{"source": key, "split": split, "reason": reason} for key, split, reason in bad],

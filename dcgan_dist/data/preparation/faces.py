@@ -34,10 +34,15 @@ def face_arguments(asked: bool, options: FaceOptions) -> dict[str, str | int | f
             )
         return {}
     detector(options)
-    arguments = {"faces": True} | {f"faces.{name}": value for name, value in asdict(options).items()}
-    if options.model:  # another file at the same path is another detector
+    arguments = {"faces": True} | {f"faces.{name}": value for name, value in named(options).items()}
+    if options.model:  # another file of the same name is another detector
         arguments["faces.model_sha256"] = sha256_of(place(options.model))
     return arguments
+
+
+def named(options: FaceOptions) -> dict[str, str | int | float]:
+    """The options by name, without the folder of the model, which is another one on another machine."""
+    return asdict(options) | {"model": place(options.model).name if options.model else ""}
 
 
 def make_faces(picture: Picture, form: ImageFormat, options: FaceOptions) -> list[tuple[bytes, str, Face]]:
@@ -71,5 +76,5 @@ def described(face: Face, key: str, options: FaceOptions) -> Mapping[str, object
         "box": list(face.box),
         "crop": list(face.crop),
         "confidence": face.confidence,
-        "detector": asdict(options),
+        "detector": named(options),
     }

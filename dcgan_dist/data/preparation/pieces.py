@@ -8,6 +8,7 @@ table of where they lie. What a shard has of a piece are neighbors there, so tha
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import pyarrow as pa
@@ -25,8 +26,8 @@ FOLDER = ".prepare"
 # part, so that there must not be too many. Neither may depend on the machine, which may be another the next time.
 _LEAST_SAMPLES, _MOST_SAMPLES, _MOST_BYTES, _PIECES = 32, 8_192, 256 << 20, 64
 
-# While a piece is written, the next one of its unit is made; and there have to be units enough for many processes.
-_UNIT_PIECES, _UNITS = 4, 16
+# While a piece is written, the next one of its unit is made; and there have to be units enough for all processes.
+_UNIT_PIECES, _UNITS_EACH = 4, 8
 
 _COLUMNS = {
     "row": np.int64,
@@ -107,9 +108,13 @@ def cut(samples: Samples, *, streamed: bool) -> list[list[NDArray[np.int64]]]:
     if streamed:
         files = _parts(rows, samples, most, by_file=True)
         return [list(_parts(file, samples, most, by_file=False)) for file in files]
-    pieces = list(_parts(rows, samples, most, by_file=False))
-    together = min(max(len(pieces) // _UNITS, 1), _UNIT_PIECES)
-    return [pieces[first : first + together] for first in range(0, len(pieces), together)]
+    return [[piece] for piece in _parts(rows, samples, most, by_file=False)]
+
+
+def together(units: Sequence[list[NDArray[np.int64]]], processes: int) -> list[list[NDArray[np.int64]]]:
+    """Units of a few pieces, unless so many processes would have too few of them."""
+    number = min(max(len(units) // (_UNITS_EACH * processes), 1), _UNIT_PIECES)
+    return [list(chain.from_iterable(units[first : first + number])) for first in range(0, len(units), number)]
 
 
 def _parts(rows: NDArray[np.int64], samples: Samples, most: int, *, by_file: bool) -> Iterator[NDArray[np.int64]]:

@@ -19,6 +19,10 @@ T = TypeVar("T")
 class Workers(Protocol):
     """Processes that call a function for each of some arguments."""
 
+    @property
+    def number(self) -> int:
+        """How many calls can run at once, at least 1."""
+
     def each(self, function: Callable[..., T], common: Any, arguments: Iterable[tuple[Any, ...]]) -> Iterator[T]:
         """What the function returns, in the order in which the calls end; about so many are under way as can run.
 
@@ -35,6 +39,8 @@ class Workers(Protocol):
 class ThisProcess:
     """Does the work itself, where one process is asked for: what runs can be stopped at and looked into."""
 
+    number = 1
+
     def each(self, function: Callable[..., T], common: Any, arguments: Iterable[tuple[Any, ...]]) -> Iterator[T]:
         """As `Workers` has it."""
         return (function(common, *given) for given in arguments)
@@ -44,7 +50,7 @@ class Processes:
     """Some processes of this machine; made by `processes`."""
 
     def __init__(self, pool: ProcessPoolExecutor, number: int) -> None:
-        self._pool, self._number = pool, number
+        self._pool, self.number = pool, number
 
     def each(self, function: Callable[..., T], common: Any, arguments: Iterable[tuple[Any, ...]]) -> Iterator[T]:
         """As `Workers` has it."""
@@ -55,7 +61,7 @@ class Processes:
                 # One more than there are processes, so that none waits for this one.
                 for given in waiting:
                     under_way.add(self._pool.submit(function, common, *given))
-                    if len(under_way) > self._number:
+                    if len(under_way) > self.number:
                         break
                 if not under_way:
                     return

@@ -16,6 +16,7 @@ T = TypeVar("T")
 # A task that a machine or a process was lost with is begun again on another; one that kills every process is given up.
 _RETRIES = 3
 _ANSWER_S = 60.0
+_LOOK_S = 30.0
 _MACHINES_TOLD = 4
 
 
@@ -53,7 +54,7 @@ class RayWorkers:
         try:
             while True:
                 # Twice as many as can run: none waits for this process, and an autoscaler sees that more are wanted.
-                room = 2 * max(1, self._cpus()) - len(under_way)
+                room = 2 * self.number - len(under_way)
                 for given in waiting if room > 0 else ():
                     under_way.append(task.remote(shared, *given))
                     room -= 1
@@ -61,21 +62,33 @@ class RayWorkers:
                         break
                 if not under_way:
                     return
-                done, under_way = ray.wait(under_way, num_returns=1)
+                done, under_way = self._wait(under_way)
                 yield _result(done[0])
         finally:
             for one in under_way:
                 ray.cancel(one, force=True)
 
-    def _cpus(self) -> int:
-        alive = (node for node in ray.nodes() if node["Alive"])
-        return int(
-            sum(
-                node["Resources"].get("CPU", 0)
-                for node in alive
-                if self._nodes is None or node["NodeID"] in self._nodes
-            )
-        )
+    @property
+    def number(self) -> int:
+        """Logical CPUs of the machines that do the work now, at least 1."""
+        return max(1, int(sum(node["Resources"].get("CPU", 0) for node in self._alive())))
+
+    def _alive(self) -> list[dict[str, Any]]:
+        return [
+            node for node in ray.nodes() if node["Alive"] and (self._nodes is None or node["NodeID"] in self._nodes)
+        ]
+
+    def _wait(self, under_way: "list[ray.ObjectRef[T]]") -> "tuple[list[ray.ObjectRef[T]], list[ray.ObjectRef[T]]]":
+        """The next task that ends, and the others; raises `ClusterError` where no machine is left to end one."""
+        while True:
+            done, others = ray.wait(under_way, num_returns=1, timeout=_LOOK_S)
+            if done:
+                return done, others
+            if not self._alive():
+                raise ClusterError(
+                    "all machines that find the source and the target have left the cluster: run the command again "
+                    "when they, or others that find both, are back"
+                )
 
 
 def _result(task: Any) -> Any:
@@ -94,7 +107,7 @@ def _result(task: Any) -> Any:
 
 
 def _who_sees(target: Place, witness: Place | None) -> tuple[list[str] | None, tuple[str, ...]]:
-    """The machines that find a file of the source and one that is written into the target; None: all do."""
+    """The machines that find a file of the source and one that is written into the target; None: any machine does."""
     wanted = [place for place in (witness, target) if place is not None and place.is_local]
     if not wanted:
         return None, ()
@@ -114,7 +127,7 @@ def _who_sees(target: Place, witness: Place | None) -> tuple[list[str] | None, t
         mark.delete()
     seen = [node for node, what in missing.items() if not what]
     if len(seen) == len(names):
-        return None, ()
+        return seen, ()  # not those that may come later, of which nobody knows what they find
     lacking = sorted({names[node]: what for node, what in missing.items() if what}.items())
     told = "; ".join(f"{name}: {what}" for name, what in lacking[:_MACHINES_TOLD])
     if not seen:

@@ -1,6 +1,8 @@
 """What a call leaves behind in the target: what was asked for, so that the next one continues, and what came of it."""
 
+import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from dcgan_dist.errors import DataError, SettingsError
@@ -55,6 +57,17 @@ class Record:
                 f"cannot continue from {folder / RECORD_FILE} ({error}): choose another target, or delete "
                 f"{folder} and start again"
             ) from error
+
+
+def identity(record: Record, versions: Mapping[str, str]) -> str:
+    """Stands for what pieces are: 16 hex digits that change with all that they depend on.
+
+    Args:
+        record: of what is wanted.
+        versions: of the packages that make images.
+    """
+    content = json.dumps([record.arguments, record.listing, versions], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
 def earlier(target: Place, wanted: Record) -> Record:

@@ -4,25 +4,28 @@ import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 
 import numpy as np
 
+from dcgan_dist.data.faces.detectors import opencv_version
 from dcgan_dist.data.preparation.arrange import splits_of
 from dcgan_dist.data.preparation.encoding import ImageFormat
 from dcgan_dist.data.preparation.faces import face_arguments
 from dcgan_dist.data.preparation.make import Making
 from dcgan_dist.data.preparation.options import PrepareOptions
 from dcgan_dist.data.preparation.pieces import FOLDER
-from dcgan_dist.data.preparation.record import RECORD_FILE, Record, earlier
+from dcgan_dist.data.preparation.record import RECORD_FILE, Record, earlier, identity
 from dcgan_dist.data.readers.source import Samples, Source
 from dcgan_dist.data.shards.index import DATASET_FILE, INDEX_FILE, Index
-from dcgan_dist.errors import SettingsError
+from dcgan_dist.errors import DataError, SettingsError
 from dcgan_dist.settings import DataSettings
 from dcgan_dist.storage import Place, require_lasting
 
 # All keys at once, as Python's text, would be larger than the list of samples.
 _KEYS = 65_536
 _SHARDS_NAMED = 3
+PACKAGES = ("dcgan-dist", "numpy", "pillow", "simplejpeg")
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,13 @@ class Work:
 
     @property
     def pieces(self) -> Place:
-        """Folder of the pieces."""
-        return self.target / FOLDER
+        """Folder of the pieces: those of another source, of other options or other versions are not taken for them."""
+        return self.target / FOLDER / identity(self.record, self.versions)
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Of the packages that make images."""
+        return {name: version(name) for name in PACKAGES} | ({"opencv": opencv_version()} if self.faces else {})
 
     @property
     def making(self) -> Making:
@@ -109,13 +117,21 @@ def begin(options: PrepareOptions, reader: str, source: Source, target: Place, *
     if RECORD_FILE in target.children():
         record = earlier(target, record)
         if record.complete and (lost := lost_shards(target)):
-            record = replace(record, complete=False, shards=(), bad=(), without_face=None)
+            # Checksums stay: a shard that has changed since is not taken for what was written.
+            record = replace(record, complete=False, bad=(), without_face=None)
             some = f"{', '.join(lost[:_SHARDS_NAMED])}{', ...' if len(lost) > _SHARDS_NAMED else ''}"
             notes = (*notes, f"made again, since missing or of another length than they were written with: {some}")
     else:
         target.make_folder()
         record.save(target)
     return Work(options, replace(source, notes=notes), target, splits, record, faces)
+
+
+def require_begun(work: Work) -> None:
+    """See that a folder is still the one that was begun, by who works on it alone now; raises `DataError` if not."""
+    found = Record.load(work.target)
+    if (found.arguments, found.listing) != (work.record.arguments, work.record.listing):
+        raise DataError(f"{work.target} was begun by another command meanwhile: choose another target")
 
 
 def lost_shards(target: Place) -> list[str]:
@@ -131,12 +147,13 @@ def lost_shards(target: Place) -> list[str]:
 
 
 def listing_sha256(source: Source) -> str:
-    """Changes with every sample: its key, place, size, split, label, attributes; and with names of splits and classes.
+    """Changes with every sample: its key, place, size, split, label, attributes; with names of splits and classes; and
+    with whether files are streamed, on which it depends what the pieces are.
 
     It does not change with where the source lies, so that a copy of it is continued with.
     """
     samples: Samples = source.samples
-    digest = hashlib.sha256(repr((source.splits, source.classes, sorted(samples.attributes))).encode())
+    digest = hashlib.sha256(repr((source.streamed, source.splits, source.classes, sorted(samples.attributes))).encode())
     for first in range(0, len(samples), _KEYS):
         digest.update("".join(f"{key}\0" for key in samples.key[first : first + _KEYS].to_pylist()).encode())
     for column in (samples.file, samples.offset, samples.size, samples.split, samples.label):

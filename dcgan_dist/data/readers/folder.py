@@ -1,5 +1,6 @@
 """A folder of pictures as a source: its subfolders are splits and classes."""
 
+import errno
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,20 @@ from dcgan_dist.storage import MissingFile, Place
 
 # On an object store most of the time is waiting.
 _REQUESTS, _READ_AHEAD = 16, 64
+
+# What a disk or its server says where it fails as a whole.
+_OF_THE_DISK = frozenset(
+    (
+        errno.EIO,
+        errno.ESTALE,
+        errno.ENOTCONN,
+        errno.ENODEV,
+        errno.ENXIO,
+        errno.EHOSTDOWN,
+        errno.EHOSTUNREACH,
+        errno.ETIMEDOUT,
+    )
+)
 
 
 def open_folder(addresses: Sequence[Place], request: Request) -> Source:
@@ -85,7 +100,10 @@ def read_picture(place: Place, size: int) -> bytes | BadImage:
         return too_large(size, most)
     try:
         return place.read_bytes()
-    except MissingFile:
+    except MissingFile as error:
+        # A disk that was unmounted has lost all of them.
+        if size and place.is_local and not place.parent.is_folder():
+            raise DataError(f"the folder of {place} is not there any more: run the command again when it is") from error
         return BadImage("is not there: a broken link, or removed meanwhile")
     except DataError as error:
         # What a disk says is of this file; what a store says may be of all.
@@ -93,6 +111,8 @@ def read_picture(place: Place, size: int) -> bytes | BadImage:
             raise
         cause = error.__cause__
         known = cause.errno if isinstance(cause, OSError) else None
+        if known in _OF_THE_DISK:
+            raise
         return BadImage(f"cannot be read: {os.strerror(known) if known else error}")
 
 

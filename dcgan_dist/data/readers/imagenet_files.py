@@ -106,7 +106,7 @@ def find_archives(addresses: Sequence[Place], first_name: Callable[[Place], str]
     if not by_split:
         raise DataError(
             f"there are no pictures of ImageNet at {told(addresses)}: ILSVRC2012_img_train.tar, ILSVRC2012_img_val.tar "
-            f"and {DEVKIT} are at {HOME}, for those who sign in"
+            f"and {DEVKIT} are at {HOME}, for those who sign in; if they have been unpacked, give the format folder"
         )
     if len(kits) > 1:
         one, other = sorted(kits)[:2]

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ import simplejpeg
 import webdataset
 
 from dcgan_dist.data.image_decoding import BadImage
-from dcgan_dist.data.preparation.convert import convert, numbers_of
+from dcgan_dist.data.preparation import work as module
+from dcgan_dist.data.preparation.convert import clean, convert, make_missing_pieces, numbers_of
 from dcgan_dist.data.preparation.options import PrepareOptions
 from dcgan_dist.data.preparation.processes import ThisProcess, processes
 from dcgan_dist.data.preparation.record import Record
@@ -20,6 +22,7 @@ from dcgan_dist.data.preparation.report import summary
 from dcgan_dist.data.preparation.work import Work, begin
 from dcgan_dist.data.readers.source import Picture, Samples, Source
 from dcgan_dist.data.shards.addresses import expand
+from dcgan_dist.data.shards.build_index import index_shard
 from dcgan_dist.data.shards.index import Index
 from dcgan_dist.errors import DataError
 from dcgan_dist.storage import Place
@@ -130,13 +133,14 @@ def test_a_source_that_fails_is_continued_when_it_is_back(tmp_path: Path, number
     whole, _ = convert(work(tmp_path / "whole"), ThisProcess())
     with processes(number) as workers, pytest.raises(DataError, match="the bucket has vanished"):
         convert(work(tmp_path / "out", replace(table(), fetch=fetch_some)), workers)
-    assert (tmp_path / "out" / ".prepare" / "000000.table").exists()
+    assert list((tmp_path / "out" / ".prepare").glob("*/000000.table"))
     index, record = convert(work(tmp_path / "out"), ThisProcess())
     assert index.sha256 == whole.sha256
     for name, column in whole.attributes.items():
         assert index.attributes[name].tolist() == column.tolist()
     assert record.complete
     assert record == Record.load(Place(str(tmp_path / "out")))
+    clean(Place(str(tmp_path / "out")))
     assert not (tmp_path / "out" / ".prepare").exists()
 
 
@@ -168,11 +172,12 @@ def test_the_order_of_the_list_changes_nothing_but_the_rows(tmp_path: Path) -> N
         lambda source: replace(source, samples=replace(source.samples, label=source.samples.label[::-1])),
         lambda source: replace(source, samples=replace(source.samples, offset=source.samples.offset + 1)),
         lambda source: replace(source, classes=("a", "b", "d", "c")),
+        lambda source: replace(source, streamed=True),
         lambda source: replace(
             source, samples=replace(source.samples, attributes=source.samples.attributes | {"number": np.zeros(IMAGES)})
         ),
     ],
-    ids=["fewer", "labels", "places", "classes", "attributes"],
+    ids=["fewer", "labels", "places", "classes", "streamed", "attributes"],
 )
 def test_a_call_for_other_pictures_does_not_continue(tmp_path: Path, change: object) -> None:
     work(tmp_path)
@@ -182,3 +187,38 @@ def test_a_call_for_other_pictures_does_not_continue(tmp_path: Path, change: obj
 
 def test_pieces_are_numbered_through_all_units() -> None:
     assert numbers_of([["a"], ["b", "c", "d"], ["e"]]) == [range(1), range(1, 4), range(4, 5)]
+
+
+def test_pieces_of_other_options_or_versions_are_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = work(tmp_path / "out")
+    convert(first, ThisProcess())
+    again = replace(first, record=replace(first.record, complete=False, shards=()))
+    assert make_missing_pieces(again, ThisProcess()) == (4, 0)
+    monkeypatch.setattr(module, "version", lambda name: "0.0" if name == "pillow" else version(name))
+    assert again.pieces.names() == []
+    assert make_missing_pieces(again, ThisProcess()) == (4, 4)
+    other = replace(again, record=replace(again.record, arguments=again.record.arguments | {"size": 8}))
+    assert other.pieces.names() == []
+
+
+def test_pieces_that_lack_a_sample_or_have_one_twice_are_refused(tmp_path: Path) -> None:
+    begun = work(tmp_path / "out")
+    make_missing_pieces(begun, ThisProcess())
+    for file in ("images", "table"):
+        (begun.pieces / f"000002.{file}").write_bytes((begun.pieces / f"000001.{file}").read_bytes())
+    with pytest.raises(DataError, match=r"the pieces in \S+ are not those of th\w+ source: delete"):
+        convert(begun, ThisProcess())
+
+
+def test_shards_that_pieces_were_made_after_are_written_again(tmp_path: Path) -> None:
+    """They could be of other versions, and still be of the same lengths."""
+    whole, _ = convert(work(tmp_path / "out"), ThisProcess())
+    shard = tmp_path / "out" / "old-000001.tar"
+    data = bytearray(shard.read_bytes())
+    data[700] ^= 1
+    shard.write_bytes(data)
+    clean(Place(str(tmp_path / "out")))
+    (tmp_path / "out" / "prepare.json").unlink()
+    again, _ = convert(work(tmp_path / "out"), ThisProcess())
+    assert again.sha256 == whole.sha256
+    assert index_shard(Place(str(shard))).size.tolist() == whole.size[whole.shard == 1].tolist()

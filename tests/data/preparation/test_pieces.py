@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from dcgan_dist.data.preparation import pieces
-from dcgan_dist.data.preparation.pieces import Made, cut, order_of, read_table, write_piece
+from dcgan_dist.data.preparation.pieces import Made, cut, order_of, read_table, together, write_piece
 from dcgan_dist.data.readers.source import Samples
 from dcgan_dist.errors import DataError
 from dcgan_dist.storage import Place
@@ -53,13 +53,20 @@ def test_pictures_of_a_piece_fit_into_memory_and_one_that_does_not_is_alone(monk
 
 
 @pytest.mark.parametrize(
-    ("number", "pieces_of_units"),
-    [(31 * 32, [1] * 31), (32 * 32, [2] * 16), (2_047, [4] * 16), (66 * 8_192, [4] * 16 + [2])],
+    ("number", "processes", "pieces_of_units"),
+    [
+        (31 * 32, 2, [1] * 31),
+        (32 * 32, 2, [2] * 16),
+        (2_047, 2, [4] * 16),
+        (2_047, 5, [1] * 64),
+        (66 * 8_192, 2, [4] * 16 + [2]),
+        (66 * 8_192, 64, [1] * 66),
+    ],
 )
-def test_a_process_makes_some_neighbors_together_where_there_are_enough_for_many(
-    number: int, pieces_of_units: list[int]
+def test_a_process_makes_some_neighbors_together_where_there_are_enough_for_all(
+    number: int, processes: int, pieces_of_units: list[int]
 ) -> None:
-    units = cut(samples([0] * number, list(range(number))), streamed=False)
+    units = together(cut(samples([0] * number, list(range(number))), streamed=False), processes)
     assert [len(unit) for unit in units] == pieces_of_units
     assert np.array_equal(np.concatenate([part for unit in units for part in unit]), np.arange(number))
 

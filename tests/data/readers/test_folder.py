@@ -1,7 +1,9 @@
 """A folder as a source of pictures."""
 
+import errno
 import os
 import pickle
+import shutil
 from pathlib import Path
 
 import pytest
@@ -130,4 +132,23 @@ def test_a_store_that_fails_is_no_bad_picture(s3: Place, monkeypatch: pytest.Mon
     monkeypatch.setattr("dcgan_dist.storage.PAUSES_S", ())
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
     with pytest.raises(DataError, match=r"cannot read s3://\S+/a\.jpg"):
+        list(fetch_files(source.files, source.samples))
+
+
+def test_a_disk_that_fails_as_a_whole_makes_no_bad_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write(tmp_path / "in", "a.jpg", "b.jpg")
+    source = opened(folder)
+
+    def fail(self: Place) -> bytes:
+        try:
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        except OSError as error:
+            raise DataError("cannot read it") from error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Place, "read_bytes", fail)
+        with pytest.raises(DataError, match="cannot read it"):
+            list(fetch_files(source.files, source.samples))
+    shutil.rmtree(tmp_path / "in")
+    with pytest.raises(DataError, match=r"the folder of \S+/in/a\.jpg is not there any more: run the command again"):
         list(fetch_files(source.files, source.samples))
