@@ -141,7 +141,8 @@ def go(way: str, source: Path, out: Path) -> Path:
 def read(source: Path) -> int:
     """List and read all pictures with our reader of whatever it is, in this process; how many there are."""
     _, opened = open_source("", [Place(str(source))], ())
-    parts = [opened.samples.take(rows) for unit in cut(opened.samples, streamed=opened.streamed) for rows in unit]
+    units = cut(opened.samples, streamed=opened.streamed, size=SIZE)
+    parts = [opened.samples.take(rows) for unit in units for rows in unit]
     return sum(isinstance(picture, bytes) for part in parts for picture in opened.fetch(opened.files, part))
 
 

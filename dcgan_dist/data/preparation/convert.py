@@ -79,7 +79,7 @@ def clean(target: Place) -> None:
 def make_missing_pieces(work: Work, workers: Workers) -> tuple[int, int]:
     """Make the pieces that are not there; returns how many there are in all, and how many were made."""
     samples = work.source.samples
-    units = cut(samples, streamed=work.source.streamed)
+    units = cut(samples, streamed=work.source.streamed, size=work.options.size)
     if not work.source.streamed:
         units = together(units, workers.number)
     there = set(work.pieces.names())

@@ -94,17 +94,18 @@ def order_of(seed: int, key: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed}/{key}".encode()).digest()[:8], "big")
 
 
-def cut(samples: Samples, *, streamed: bool) -> list[list[NDArray[np.int64]]]:
+def cut(samples: Samples, *, streamed: bool, size: int) -> list[list[NDArray[np.int64]]]:
     """Rows of the samples of each piece, by the unit of work that makes it.
 
-    Pieces follow from the samples alone, so that every machine finds the same.
+    Pieces follow from the samples and the size of images alone, so that every machine finds the same.
 
     Args:
         samples: of the whole source.
         streamed: whether one process has to read all pieces of a file.
+        size: height and width of the images that they become.
     """
     rows = np.lexsort((samples.offset, samples.file)).astype(np.int64)
-    most = min(max(-(-len(rows) // _PIECES), _LEAST_SAMPLES), _MOST_SAMPLES)
+    most = min(max(-(-len(rows) // _PIECES), _LEAST_SAMPLES), _MOST_SAMPLES, _MOST_BYTES // (3 * size * size))
     if streamed:
         files = _parts(rows, samples, most, by_file=True)
         return [list(_parts(file, samples, most, by_file=False)) for file in files]
@@ -147,7 +148,9 @@ def write_piece(folder: Place, number: int, made: Sequence[Made]) -> None:
         offsets.append(offset)
         offset += len(one.image) + len(one.meta)
     images, table = piece_names(number)
-    (folder / images).write_bytes(b"".join(part for one in ordered for part in (one.image, one.meta)))
+    (folder / images).write_with(
+        lambda file: [file.write(part) for one in ordered for part in (one.image, one.meta)], size=offset
+    )
     values = {
         "row": [one.row for one in ordered],
         "order": [one.order for one in ordered],

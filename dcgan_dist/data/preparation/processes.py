@@ -88,8 +88,14 @@ def processes(number: int) -> Iterator[Workers]:
         return
     # A forked child would inherit the locks of pyarrow's threads.
     pool = ProcessPoolExecutor(number, multiprocessing.get_context("spawn"), initializer=_follow_parent)
+    others = set(multiprocessing.active_children())
     try:
         yield Processes(pool, number)
+    except BaseException:
+        # A call may go on for many minutes. Whatever it writes is there as a whole, or not at all.
+        for process in set(multiprocessing.active_children()) - others:
+            process.terminate()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
 

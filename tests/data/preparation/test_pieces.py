@@ -27,7 +27,7 @@ def samples(file: list[int], offset: list[int], size: int = 10) -> Samples:
 
 
 def test_a_source_is_cut_in_its_own_order_into_parts_of_equal_number() -> None:
-    units = cut(samples([1] * 50 + [0] * 50, list(range(50, 0, -1)) * 2), streamed=False)
+    units = cut(samples([1] * 50 + [0] * 50, list(range(50, 0, -1)) * 2), streamed=False, size=64)
     rows = [part.tolist() for unit in units for part in unit]
     assert [len(part) for part in rows] == [32, 32, 32, 4]
     assert all(len(unit) == 1 for unit in units)
@@ -36,7 +36,7 @@ def test_a_source_is_cut_in_its_own_order_into_parts_of_equal_number() -> None:
 
 @pytest.mark.parametrize(("number", "most"), [(1, 1), (31, 31), (2_048, 32), (6_400, 100), (1_000_000, 8_192)])
 def test_there_are_some_64_pieces_unless_they_would_be_too_small_or_too_large(number: int, most: int) -> None:
-    units = cut(samples([0] * number, list(range(number))), streamed=False)
+    units = cut(samples([0] * number, list(range(number))), streamed=False, size=64)
     sizes = [len(part) for unit in units for part in unit]
     assert sum(sizes) == number
     assert set(sizes[:-1]) | {max(sizes)} == {most}
@@ -46,10 +46,15 @@ def test_pictures_of_a_piece_fit_into_memory_and_one_that_does_not_is_alone(monk
     monkeypatch.setattr(pieces, "_MOST_BYTES", 100)
     some = samples([0] * 30, list(range(30)), size=30)
     some.size[4] = 1_000
-    sizes = [some.size[part].tolist() for unit in cut(some, streamed=False) for part in unit]
+    sizes = [some.size[part].tolist() for unit in cut(some, streamed=False, size=1) for part in unit]
     assert sizes[:3] == [[30] * 3, [30], [1_000]]
     assert all(sum(part) <= 100 or len(part) == 1 for part in sizes)
     assert sum(map(len, sizes)) == 30
+
+
+def test_large_images_make_smaller_pieces() -> None:
+    units = cut(samples([0] * 200_000, list(range(200_000))), streamed=False, size=256)
+    assert [len(part) for unit in units for part in unit][:2] == [1_365, 1_365]
 
 
 @pytest.mark.parametrize(
@@ -66,13 +71,13 @@ def test_pictures_of_a_piece_fit_into_memory_and_one_that_does_not_is_alone(monk
 def test_a_process_makes_some_neighbors_together_where_there_are_enough_for_all(
     number: int, processes: int, pieces_of_units: list[int]
 ) -> None:
-    units = together(cut(samples([0] * number, list(range(number))), streamed=False), processes)
+    units = together(cut(samples([0] * number, list(range(number))), streamed=False, size=64), processes)
     assert [len(unit) for unit in units] == pieces_of_units
     assert np.array_equal(np.concatenate([part for unit in units for part in unit]), np.arange(number))
 
 
 def test_files_that_are_streamed_are_units_of_some_pieces() -> None:
-    units = cut(samples([2] * 70 + [0] * 40 + [1], list(range(111))), streamed=True)
+    units = cut(samples([2] * 70 + [0] * 40 + [1], list(range(111))), streamed=True, size=64)
     assert [[len(part) for part in unit] for unit in units] == [[32, 8], [1], [32, 32, 6]]
 
 
