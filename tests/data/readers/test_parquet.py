@@ -1,6 +1,5 @@
 """Parquet files as a source, against pyarrow's own reading of them."""
 
-import os
 import pickle
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from dcgan_dist.data.readers.source import Request, Source
 from dcgan_dist.errors import DataError, SettingsError
 from dcgan_dist.storage import Place
 from tests.data.readers.hugging_face import images, numbered, write
+from tests.data.readers.whole import original
 
 NAMES = ("tench", "goldfish", "shark")
 
@@ -69,10 +69,7 @@ def published(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]
     if request.param == "built":
         yield image_set(tmp_path)
         return
-    folder = Path(os.environ.get("DCGAN_DIST_DATA", "/nonexistent")) / "original" / "parquet"
-    if not folder.is_dir():
-        pytest.skip("needs the published files in $DCGAN_DIST_DATA/original/parquet")
-    yield Place(str(folder))
+    yield Place(str(original("parquet")))
 
 
 def test_a_set_is_what_pyarrow_reads_of_it(published: Place) -> None:

@@ -32,9 +32,13 @@ def read_whole(source: Source, parts: int = 1) -> dict[str, tuple[str, int, NDAr
     return {key: found[key] for key in samples.key.to_pylist()}
 
 
-def original(name: str) -> Path:
-    """`$DCGAN_DIST_DATA/original/NAME` with the files as published; a test is skipped where nobody has them."""
+def original(name: str, file: str = "") -> Path:
+    """`$DCGAN_DIST_DATA/original/NAME` with the files as published.
+
+    A test is skipped where nobody has them, or not that file of them: their licenses do not let them lie beside the
+    code, so what is built in the same format is what every machine reads.
+    """
     folder = Path(os.environ.get("DCGAN_DIST_DATA", "/nonexistent")) / "original" / name
-    if not folder.is_dir():
-        pytest.skip(f"needs the published files in $DCGAN_DIST_DATA/original/{name}")
+    if not (folder / file).exists():
+        pytest.skip(f"needs the published files in $DCGAN_DIST_DATA/original/{name}{f' ({file})' if file else ''}")
     return folder
