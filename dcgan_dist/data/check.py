@@ -19,6 +19,7 @@ from dcgan_dist.cli.invocation import prog
 from dcgan_dist.data.checking.opening import Given, find_given, find_sheets_folder
 from dcgan_dist.data.checking.report import Report, report
 from dcgan_dist.data.checking.shard import Limits, ShardCheck, check_shard
+from dcgan_dist.data.checking.sheets import draw_sheets
 from dcgan_dist.data.checking.training import TrainedOn, find_trained_on, refusal, train_line
 from dcgan_dist.data.preparation.processes import processes
 from dcgan_dist.data.preparation.progress import Progress
@@ -100,9 +101,6 @@ def verdict(problems: Sequence[str], trained_on: TrainedOn, image_size: int | No
 
 def draw(found: Report, folder: Place) -> None:
     """Write the contact sheets, and say so; raises `DataError`."""
-    # Brings torch with it, which takes seconds.
-    from dcgan_dist.data.checking.sheets import draw_sheets
-
     assert found.index is not None
     sheets = draw_sheets(found.index, found.digest, found.good, folder)
     print(f"look at {count(sheets, 'contact sheet')} in {folder}")

@@ -7,7 +7,7 @@ from itertools import accumulate
 
 import numpy as np
 
-from dcgan_dist.data.image_decoding import decode
+from dcgan_dist.data.contact_sheet import SHEET_FILE, SHEET_IMAGES, contact_sheet
 from dcgan_dist.data.preparation.arrange import Everything, none_left, plan_shards, same_in_two, unite
 from dcgan_dist.data.preparation.gather import ShardPlan, find_shard, write_shard
 from dcgan_dist.data.preparation.make import Making, Part, make_pieces
@@ -19,11 +19,8 @@ from dcgan_dist.data.preparation.work import Work
 from dcgan_dist.data.shards.index import Index, ShardIndex, concatenate
 from dcgan_dist.data.splits import TEST
 from dcgan_dist.errors import DataError, SettingsError
-from dcgan_dist.model.pixels import grid, png
 from dcgan_dist.numerals import count
 from dcgan_dist.storage import Place
-
-SHEET_FILE = "contact-sheet.png"
 
 
 def convert(work: Work, workers: Workers) -> tuple[Index, Record]:
@@ -59,7 +56,8 @@ def convert(work: Work, workers: Workers) -> tuple[Index, Record]:
     )
     bad = bad_pictures(work, everything)
     without_face = count_without_face(everything) if work.faces else None
-    _draw_sheet(index, work.target, work.options.size)
+    some = np.arange(min(len(index), SHEET_IMAGES))  # a random choice, as the order is
+    (work.target / SHEET_FILE).write_bytes(contact_sheet(index, some, work.options.size))
     index.save(work.target, prepared=description(work, bad, without_face))
     shards = tuple((Place(part.shard).name, part.sha256, len(part)) for part in parts)
     record = replace(work.record, complete=True, shards=shards, bad=tuple(bad), without_face=without_face)
@@ -199,13 +197,3 @@ def _require_images(work: Work, everything: Everything) -> None:
         raise DataError(
             f"none of {count(len(lost), 'picture')}{of} in {work.source.where} can be used, for example {key}: {reason}"
         )
-
-
-def _draw_sheet(index: Index, target: Place, size: int) -> None:
-    """The first hundred images, which are a random choice, as a picture to look at."""
-    images = np.zeros((min(len(index), 100), size, size, 3), np.uint8)
-    for i, image in enumerate(images):
-        shard = Place(index.shards[index.shard[i]])
-        data = shard.read_range(int(index.offset[i]), int(index.size[i]))
-        decode(data, image, fit="resize", max_pixels=size * size)
-    (target / SHEET_FILE).write_bytes(png(grid(images)))

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dcgan_dist.cli.invocation import command_line
-from dcgan_dist.data.preparation.convert import SHEET_FILE
+from dcgan_dist.data.contact_sheet import SHEET_FILE
 from dcgan_dist.data.preparation.naming import FACES
 from dcgan_dist.data.preparation.record import Record, split_of_shard
 from dcgan_dist.data.preparation.work import Work
