@@ -216,5 +216,4 @@ def test_the_line_that_trains_has_the_preset(word: str, size: int, words: str, t
     Image.new("RGB", (80, 80)).save(tmp_path / "photos/a.png")
     given = ("folder", str(tmp_path / "photos"), str(tmp_path / "out"))
     work = prepare_work(PrepareOptions(given, size=size))
-    named = given if word == "folder" else (word, *given)
-    assert words in next_commands(replace(work, options=replace(work.options, words=named)))[1]
+    assert words in next_commands(replace(work, faces=word == "faces"))[1]

@@ -84,7 +84,7 @@ def next_commands(work: Work) -> list[str]:
     """Lines with what to do next, which can be pasted."""
     shards = f"{work.target}/{work.splits[0]}-*.tar"
     size = work.options.size
-    word = FACES if work.options.words[0] == FACES else str(work.record.arguments["reader"])
+    word = FACES if work.faces else str(work.record.arguments["reader"])
     preset = preset_for(word, size)
     sized = [] if preset or size == _OTHERWISE_SIZE else ["--networks.image-size", str(size)]
     train = command_line("train", "--preset", preset or _OTHERWISE, *sized, "--data", shards, "--name", "mine")
