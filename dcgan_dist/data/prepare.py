@@ -22,7 +22,7 @@ from dcgan_dist.data.preparation.naming import name_words
 from dcgan_dist.data.preparation.opening import open_named
 from dcgan_dist.data.preparation.options import PrepareOptions
 from dcgan_dist.data.preparation.pieces import FOLDER
-from dcgan_dist.data.preparation.processes import Workers, processes
+from dcgan_dist.data.preparation.processes import Workers, get_ready, processes
 from dcgan_dist.data.preparation.report import next_commands, summary
 from dcgan_dist.data.preparation.work import Work, begin, check_target, require_begun
 from dcgan_dist.data.readers.registry import READERS, SCENES
@@ -77,6 +77,8 @@ def prepare_work(options: PrepareOptions) -> Work:
     target = place(named.out)
     check_target(target, [place(address) for address in named.addresses])
     face_arguments(named.faces, options.faces)  # what is wrong with them is told before the source is gone through
+    if not has_address(options.workers.address):
+        get_ready(options.processes)
     reader, source = open_named(named, options)
     return begin(options, reader, source, target, faces=named.faces)
 

@@ -4,16 +4,24 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing import forkserver
 from typing import Any, Protocol, TypeVar
 
 from dcgan_dist.cluster.environment import local_cores
 from dcgan_dist.errors import DataError
 
 T = TypeVar("T")
+
+# A fork of the command itself would inherit the locks of pyarrow's threads; this is one of a process that has imported
+# what the work needs and has done nothing else, so that to start Python and to import is paid for once.
+_FORKED = multiprocessing.get_context("forkserver")
+_FORKED.set_forkserver_preload(
+    [f"dcgan_dist.data.{name}" for name in ("preparation.convert", "checking.shard", "readers.registry")]
+)
 
 
 class Workers(Protocol):
@@ -75,6 +83,12 @@ class Processes:
             ) from error
 
 
+def get_ready(number: int) -> None:
+    """Begin with what `processes` takes a while for, and do not wait for it."""
+    if (number or local_cores()) > 1:
+        forkserver.ensure_running()
+
+
 @contextmanager
 def processes(number: int) -> Iterator[Workers]:
     """Processes that end with the block.
@@ -86,8 +100,7 @@ def processes(number: int) -> Iterator[Workers]:
     if number == 1:
         yield ThisProcess()
         return
-    # A forked child would inherit the locks of pyarrow's threads.
-    pool = ProcessPoolExecutor(number, multiprocessing.get_context("spawn"), initializer=_follow_parent)
+    pool = ProcessPoolExecutor(number, _FORKED, initializer=_follow_parent, initargs=(dict(os.environ),))
     others = set(multiprocessing.active_children())
     try:
         yield Processes(pool, number)
@@ -100,8 +113,11 @@ def processes(number: int) -> Iterator[Workers]:
         pool.shutdown(cancel_futures=True)
 
 
-def _follow_parent() -> None:
-    """Make a process of the pool end with the command, and only with it."""
+def _follow_parent(environment: Mapping[str, str]) -> None:
+    """Make a process of the pool end with the command, and only with it; and have its environment."""
+    # What it is forked from has that of when it was started.
+    os.environ.clear()
+    os.environ.update(environment)
     # Ctrl-C reaches every process of the terminal; the command alone acts on it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()

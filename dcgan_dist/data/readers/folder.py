@@ -4,6 +4,7 @@ import errno
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -79,23 +80,24 @@ def fetch_files(files: Sequence[Place], samples: Samples) -> Iterator[bytes | Ba
     """A `Fetch`: each sample is a file, named by its key, in the folder that is `Samples.file`."""
     places = [files[number] / key for number, key in zip(samples.file, samples.key.to_pylist(), strict=True)]
     sizes = samples.size.tolist()
+    read = partial(read_picture, most=DataSettings().max_image_bytes)
     if all(place.is_local for place in files):
-        yield from map(read_picture, places, sizes)
+        yield from map(read, places, sizes)
         return
     with ThreadPoolExecutor(_REQUESTS) as requests:
         for first in range(0, len(places), _READ_AHEAD):
             some = slice(first, first + _READ_AHEAD)
-            yield from requests.map(read_picture, places[some], sizes[some])
+            yield from requests.map(read, places[some], sizes[some])
 
 
-def read_picture(place: Place, size: int) -> bytes | BadImage:
+def read_picture(place: Place, size: int, *, most: int) -> bytes | BadImage:
     """A file, or why it alone cannot be read; raises `DataError` where a store fails.
 
     Args:
         place: of the file.
         size: that it had when it was listed, bytes.
+        most: bytes that a picture may have.
     """
-    most = DataSettings().max_image_bytes
     if size > most:
         return too_large(size, most)
     try:

@@ -72,8 +72,9 @@ def list_entries(archive: Place) -> list[Entry]:
 
 def fetch_entries(files: Sequence[Place], samples: Samples) -> Iterator[bytes | BadImage]:
     """A `Fetch`: `offset` and `size` are those of an `Entry` of the file."""
+    most = DataSettings().max_image_bytes
     for entry in fetch_ranges(files, samples, beside=_HEADER.size + 3 * _LONGEST_EXTRA):
-        yield entry if isinstance(entry, BadImage) else unpack(entry, DataSettings().max_image_bytes)
+        yield entry if isinstance(entry, BadImage) else unpack(entry, most)
 
 
 def unpack(entry: bytes, most: int) -> bytes | BadImage:

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from dcgan_dist.data.preparation.processes import processes
+from dcgan_dist.data.preparation.processes import get_ready, processes
 from dcgan_dist.errors import DataError
 
 
@@ -34,6 +34,22 @@ def test_each_call_gets_what_is_common_and_its_own(number: int) -> None:
 def test_what_fails_is_raised(number: int) -> None:
     with pytest.raises(DataError, match="the source fails"), processes(number) as workers:
         list(workers.each(add, 0, [(4,), (5,), (6,)]))
+
+
+def read_environment(name: str) -> str | None:
+    return os.environ.get(name)
+
+
+def test_processes_have_the_environment_of_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What they are forked from was perhaps started before it was set."""
+    get_ready(2)
+    monkeypatch.setenv("SET_AFTER_THE_START", "here")
+    monkeypatch.delenv("HOME")
+    with processes(2) as workers:
+        found = dict.fromkeys(["SET_AFTER_THE_START", "HOME"])
+        for name in found:
+            found[name] = next(workers.each(read_environment, name, [()]))
+    assert found == {"SET_AFTER_THE_START": "here", "HOME": None}
 
 
 def test_calls_that_still_run_end_with_the_block() -> None:
