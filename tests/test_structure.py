@@ -46,6 +46,7 @@ NEVER_RAY = [
     "data.shards",
     "data.checking",
     "data.faces",
+    "data.keep_list",
     "data.readers",
     "data.preparation.arrange",
     "data.preparation.convert",
