@@ -62,6 +62,8 @@ class DataSettings:
     """What the embedded data set shows."""
     scenes_images: Annotated[int, AtLeast(1), arg(metavar="IMAGES")] = 20_000
     """How many images of the embedded data set are drawn."""
+    keep: Annotated[str, arg(metavar="FILE")] = ""
+    """Keep-list that de-duplication wrote: images that it leaves out are not trained on. Empty: all images are."""
     fit: Literal["resize", "crop"] = "resize"
     """How an image of another size is fitted: `resize` scales its shorter side, then crops the center (paper, section
     4.3); `crop` crops the center without scaling (published code, faces)."""
@@ -86,6 +88,11 @@ class DataSettings:
         _require(
             self.cpus == 0 or self.cpus >= 1,
             f"data.cpus is {self.cpus:g} but needs at least 1, which a read task takes, or 0 for all that are free",
+        )
+        _require(
+            not self.keep or self.path != "scenes",
+            f"data.keep is {self.keep} but data.path is scenes, which are drawn and have no keep-list: give the shards "
+            "that it was made of with --data, or leave it out",
         )
 
 

@@ -14,16 +14,18 @@ import pytest
 import simplejpeg
 from PIL import Image
 
+from dcgan_dist.data import keep_list
 from dcgan_dist.data.scenes import draw
 from dcgan_dist.data.scenes.builtin import embedded_folder
 from dcgan_dist.data.shards.addresses import expand
+from dcgan_dist.data.shards.build_index import index_shard
 from dcgan_dist.data.shards.index import concatenate
 from dcgan_dist.data.shards.writer import ShardWriter
 from dcgan_dist.errors import DataError, SettingsError
 from dcgan_dist.memorised import main
 from dcgan_dist.model.dcgan import Discriminator, Generator, initialize
 from dcgan_dist.run_folder.checkpoint import write_checkpoint
-from dcgan_dist.run_folder.trained_on import FIELD, TrainedOn, contents
+from dcgan_dist.run_folder.trained_on import FIELD, Kept, TrainedOn, contents
 from dcgan_dist.settings import Settings, scenes32
 from dcgan_dist.storage import Place
 from dcgan_dist.studies.training_images import training_images
@@ -119,11 +121,11 @@ def test_a_run_on_the_embedded_data_set_needs_no_data_named(folder: Path) -> Non
     assert "100 samples against 100 images held out" in output
 
 
-def on_shards(folder: Path, *splits: str) -> tuple[Place, Settings]:
+def on_shards(folder: Path, *splits: str, keep: Kept | None = None) -> tuple[Place, Settings]:
     """That run as if it had been trained on the shards of these splits."""
     run = Place(str(folder / "runs" / "run"))
     trained = contents(shard.address for split in splits for shard in expand(f"{folder}/shards/{split}-*.tar"))
-    (run / "run.json").write_bytes(json.dumps({FIELD: TrainedOn(trained).record()}).encode())
+    (run / "run.json").write_bytes(json.dumps({FIELD: TrainedOn(trained, keep=keep).record()}).encode())
     return run, replace(SETTINGS, data=replace(SETTINGS.data, path="shards/train-*.tar"))
 
 
@@ -132,6 +134,26 @@ def test_the_images_of_the_run_are_taken_wherever_they_lie(folder: Path) -> None
     (folder / "shards").rename(folder / "moved")
     compared = training_images(run, settings, f"{folder}/moved", 110)
     assert (len(compared.train), len(compared.held_out), compared.notes) == (SCENES, 110, ())
+
+
+def test_images_that_a_keep_list_leaves_out_are_no_training_images(folder: Path) -> None:
+    index = concatenate([index_shard(shard) for shard in expand(f"{folder}/shards/train-*.tar")])
+    instead, file = np.arange(SCENES), Place(str(folder / "keep.parquet"))
+    instead[[3, 4, 250]] = 5
+    keep = Kept(file.address, keep_list.write(file, index, instead))
+    compared = {}
+    for name, given in (("all", None), ("kept", keep)):
+        run, settings = on_shards(folder, "train", keep=given)
+        compared[name] = training_images(run, settings, f"{folder}/shards", 110)
+    kept = compared["kept"]
+    assert (len(kept.train), kept.notes) == (SCENES - 3, (f"keep-list: {file} leaves out 3 of 400 images",))
+    wanted = compared["all"].train.read(np.array([2, 5, 251]))
+    assert (kept.train.read(np.array([2, 3, 248])) == wanted).all()
+    assert kept.data != compared["all"].data
+    # Images of their shards are no more held out than those that are kept.
+    shutil.copy(folder / "shards" / "train-000001.tar", folder / "shards" / "test-000001.tar")
+    with pytest.raises(DataError, match="which is to be held out"):
+        training_images(run, settings, f"{folder}/shards", 110)
 
 
 def test_without_a_folder_it_is_that_of_the_training_images(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ import tarfile
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -32,6 +32,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import dcgan_dist.train
 import dcgan_dist.training.launch
 from dcgan_dist import api
+from dcgan_dist.data import keep_list
+from dcgan_dist.data.shards.addresses import expand
+from dcgan_dist.data.shards.build_index import index_shard
+from dcgan_dist.data.shards.index import Index, concatenate
 from dcgan_dist.data.shards.writer import ShardWriter
 from dcgan_dist.data.streaming.plan import SEQUENCE
 from dcgan_dist.errors import CheckpointError, ClusterError, DataError, DcganDistError, SettingsError
@@ -161,6 +165,14 @@ def shards(folder: Path, images: int = 128, special: dict[int, tuple[str, bytes]
             suffix, data = (special or {}).get(number, ("jpg", jpeg(number)))
             writer.add(data, suffix=suffix)
     return str(folder)
+
+
+def keep_all_but(left_out: Sequence[int], folders: str, file: Path, *, kept: int = 1) -> str:
+    """Write a keep-list of the shards in some folders, in which one image is kept in stead of others; its SHA-256."""
+    index = concatenate([index_shard(shard) for shard in expand(folders)])
+    instead = np.arange(len(index))
+    instead[list(left_out)] = kept
+    return keep_list.write(place(str(file)), index, instead)
 
 
 def one_sentence(output: str) -> str:
@@ -499,6 +511,44 @@ def test_a_run_is_not_resumed_on_other_images(train_here: Any, tmp_path: Path) -
     assert "are not those that" in one_sentence(output)
 
 
+def test_a_run_sees_what_its_keep_list_keeps_and_is_resumed_with_no_other(
+    train_here: Any, call: Any, tmp_path: Path
+) -> None:
+    left_out = [0, 3, *range(60, 95)]
+    # It would end at once if it met any of these.
+    shards(tmp_path / "twice", special=dict.fromkeys(left_out, ("jpg", b"\xff\xd8 torn")))
+    keep, copy = tmp_path / "keep.parquet", tmp_path / "copy.parquet"
+    digest = keep_all_but(left_out, f"{tmp_path}/twice", keep)
+    status, output = train_here(*TINY, "--data=twice", "--data.keep=keep.parquet", "--images=192", "--name=kept")
+    assert status == 0, output
+    assert f"keep-list: {keep} leaves out 37 of 128 images\n" in output
+    assert "passes over 91" in output
+    run = tmp_path / "runs" / "kept"
+    record = json.loads((run / "run.json").read_text())
+    wanted = {"file": str(keep), "sha256": digest}
+    assert (record["epoch_images"], record["trained_on"]["keep"]) == (91, wanted)
+    assert json.loads((run / "checkpoints" / "000000000192" / "MANIFEST.json").read_text())["keep"] == wanted
+    assert sum(point.get("data/bad_images") or 0 for point in read_points(place(str(run)))) == 0
+    # What is kept in the storage is of all images, whatever other runs leave out.
+    (kept,) = (tmp_path / "runs" / "indexes").iterdir()
+    assert len(Index.load(place(str(kept)))) == 128
+
+    keep.rename(copy)
+    gone = call(main, "--resume=kept", "--images=256")[2]
+    assert f"there is no keep-list {keep}: name the file that de-duplication wrote" in one_sentence(gone)
+    keep_all_but([*left_out, 100], f"{tmp_path}/twice", keep)
+    status, _, errors = call(main, "--resume=kept", "--images=256")
+    assert (status, f"resumed with {keep}, whose content differs: give that file" in one_sentence(errors)) == (2, True)
+    status, _, errors = call(main, "--resume=kept", "--images=256", "--data.keep=")
+    assert (status, "cannot be resumed without one: give that file" in one_sentence(errors)) == (2, True)
+
+    status, output = train_here("--resume=kept", "--images=256", "--data.keep=copy.parquet")
+    assert status == 0, output
+    assert "resuming from checkpoint 000000000192" in output
+    record = json.loads((run / "run.json").read_text())
+    assert record["trained_on"]["keep"] == {"file": str(copy), "sha256": digest}
+
+
 @pytest.mark.parametrize(
     ("record", "sentence"),
     [
@@ -544,6 +594,11 @@ def test_a_run_is_not_resumed_under_another_sequence(
         (["--data=data", "--storage=/etc/passwd"], "--storage is /etc/passwd but /etc/passwd is a file: give another"),
         (["--data=data", "--storage=/proc/runs"], "--storage is /proc/runs but nothing can be written in /proc ("),
         (["--data=data", f"--storage=/tmp/ray/a{JOB_FOLDER}_ray_pkg_0"], "which Ray deletes with all that is in it"),
+        (["--data=data", "--data.keep=nowhere.parquet"], "nowhere.parquet: name the file that de-duplication wrote"),
+        (["--data=data", "--data.keep=data/train-000001.tar"], "data/train-000001.tar is no keep-list ("),
+        (["--data=data", "--data.keep=other.parquet"], "is of a train-000000.tar of "),
+        (["--data.keep=other.parquet"], "data.path is scenes, which are drawn and have no keep-list"),
+        (["--data=data", "--data.keep=none.parquet"], "none.parquet leaves out all 128 images of"),
         (["--data=data", "--epochs=inf"], "epochs is inf but needs to be a finite number"),
         (["--data=data", "--lr=nan"], "--lr is nan but needs a number"),
         (["--data=data", "--workers.address=http://127.0.0.1:8265"], "takes jobs: give the command to it by ray job"),
@@ -558,6 +613,9 @@ def test_wrong_input_is_told_in_one_sentence_with_status_2(
     (tmp_path / "empty").mkdir()
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "a.jpg").write_bytes(jpeg(1))
+    shards(tmp_path / "other", images=49)
+    keep_all_but([7], f"{tmp_path}/other", tmp_path / "other.parquet")
+    keep_all_but(range(128), f"{tmp_path}/data,{tmp_path}/other", tmp_path / "none.parquet", kept=150)
     (tmp_path / "runs" / "no run" / "else").mkdir(parents=True)
     status, output, errors = call(main, *tiny_but(arguments), *arguments)
     assert (status, sentence in one_sentence(output + errors)) == (2, True), output + errors

@@ -16,7 +16,18 @@ from dcgan_dist.errors import SettingsError
 from dcgan_dist.settings import Settings, flatten, replaced
 
 FORMS = "uniform(LOW,HIGH), loguniform(LOW,HIGH), integer(LOW,HIGH) or choice(A,B,...)"
-FIXED = ("name", "storage", "images", "epochs", "minutes", "on_collapse", "workers.address", "data.cpus", "probe.")
+FIXED = (
+    "name",
+    "storage",
+    "images",
+    "epochs",
+    "minutes",
+    "on_collapse",
+    "workers.address",
+    "data.cpus",
+    "data.keep",
+    "probe.",
+)
 """Settings that cannot be searched: trials could not be compared otherwise, or the sweep sets them itself."""
 SHORT = {"workers": "workers.number", "data": "data.path"}
 """Short names on the command line that are not the last part of the dotted name."""

@@ -33,7 +33,7 @@ from dcgan_dist.cluster.placement import (
 from dcgan_dist.data.scenes.builtin import EMBEDDED
 from dcgan_dist.data.shards.addresses import split_addresses
 from dcgan_dist.data.shards.index import Index
-from dcgan_dist.errors import DcganDistError, SettingsError, complain
+from dcgan_dist.errors import CheckpointError, DcganDistError, SettingsError, complain
 from dcgan_dist.evaluation.tasks.registry import parse_tasks
 from dcgan_dist.extensions import CODE_SETTINGS, Code, import_code, named_by, require_trust
 from dcgan_dist.monitoring.sinks.trackers import require_trackers
@@ -112,7 +112,7 @@ class Sweep:
         Raises:
             DcganDistError: it is not; the message says what to do.
         """
-        from dcgan_dist.data.dataset import find_shards
+        from dcgan_dist.data.dataset import find_keep, find_shards
         from dcgan_dist.training.launch import open_tasks
         from tuning.figures import require_matplotlib
         from tuning.scheduling import require_changeable
@@ -153,6 +153,9 @@ class Sweep:
         require_trackers(self.base)
         self.code = self._import_code()
         self.shards = find_shards(self.base)
+        self.keep = find_keep(self.base, self.shards)
+        if self.resumed:
+            self._require_same_keep()
         shards = [] if self.base.data.path == EMBEDDED else [shard.address for shard in self.shards]
         self.tasks = open_tasks(self.base, TrainedOn(contents(shards))) if self.objective.from_probe else []
         actors = settings.probe.actors * settings.probe.cpus if self.objective.from_probe else 0.0
@@ -172,14 +175,29 @@ class Sweep:
             f"name is {name} but {self.folder.place} exists: resume it with --resume {name}, or choose another name"
         )
 
+    def _require_same_keep(self) -> None:
+        """Refuse to resume the sweep with other images left out, on which its trials could not be compared."""
+        before = self.folder.read_plan()[0].get("keep_sha256", "")
+        if before != (self.keep.sha256 if self.keep else ""):
+            raise CheckpointError(
+                f"the content of the keep-list {self.base.data.keep} has changed since {self.folder.place} was "
+                f"started (its SHA-256 began with {before[:16]}): put that back, or start a sweep of another name"
+            )
+
     def _base(self, settings: Settings, tasks: str) -> Settings:
         """Settings that all trials share; `tasks`: the probe's tasks with their folders."""
+        from dcgan_dist.training.launch import with_absolute_keep
+
         threads = settings.workers.threads or max(1, int(settings.workers.cpus))
         return replace(
             settings,
             storage=str(self.folder.trials),
             on_collapse="stop",
-            data=replace(settings.data, path=_absolute(settings.data.path), cpus=settings.data.cpus or READER_CPUS),
+            data=replace(
+                with_absolute_keep(settings).data,
+                path=_absolute(settings.data.path),
+                cpus=settings.data.cpus or READER_CPUS,
+            ),
             workers=replace(settings.workers, threads=threads),
             probe=replace(settings.probe, tasks=tasks),
         )
@@ -260,7 +278,7 @@ class Sweep:
         from dcgan_dist.data.dataset import open_run_index
         from dcgan_dist.monitoring.sinks.terminal import Progress
 
-        self.index = open_run_index(self.base, self.shards, Progress(sys.stdout))
+        self.index = open_run_index(self.base, self.shards, Progress(sys.stdout), self.keep)
         self.settle_length(len(self.index), self.index.image_size, self.facts.store_bytes)
 
     def rehearse(self) -> None:
@@ -272,7 +290,7 @@ class Sweep:
         """
         from dcgan_dist.data.dataset import count_images
 
-        counted = count_images(self.base, self.shards)
+        counted = count_images(self.base, self.shards, self.keep, partial(print, flush=True))
         self.settle_length(counted.images, counted.image_size, self.facts.store_bytes, exact=counted.exact)
 
     def settle_length(
@@ -333,10 +351,13 @@ class Sweep:
             self._pictures(self.index, total, Progress(sys.stdout)),
             self.code,
             evaluated_at if self.objective.from_probe else (),
+            self.keep,
         )
         carry_code()
         # Also when it is resumed: it may have more trials now.
         found = {"total_images": total, "compared": asdict(self.objective)}
+        if self.keep is not None:
+            found["keep_sha256"] = self.keep.sha256
         self.folder.write_plan(self.options.plan() | found, to_yaml(settings))
         running = Running(self.options, self.folder, self.space, self.objective, base, at, shared, self.at_once)
         with _on_signals(running.stop):

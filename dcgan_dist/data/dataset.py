@@ -3,12 +3,14 @@
 Both are done by Ray tasks, a shard each, and kept in the run's storage, so that the next run starts at once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import ray
 
+from dcgan_dist.data import keep_list
+from dcgan_dist.data.keep_list import KeepList
 from dcgan_dist.data.scenes import Kind
 from dcgan_dist.data.scenes.builtin import EMBEDDED, embedded_folder, embedded_image
 from dcgan_dist.data.shards.build_index import index_shard
@@ -36,6 +38,26 @@ def find_shards(settings: Settings) -> list[Place]:
     return find(settings.data.path)
 
 
+def find_keep(settings: Settings, shards: Sequence[Place]) -> KeepList | None:
+    """The keep-list of the run, if it has one; names and lengths of the shards are compared with it.
+
+    Raises:
+        DataError: it is missing, or none, or one of other shards.
+    """
+    if not settings.data.keep:
+        return None
+    keep = keep_list.load(place(settings.data.keep))
+    keep.count(_lengths(shards))
+    return keep
+
+
+def _lengths(shards: Sequence[Place]) -> dict[str, int]:
+    """Bytes of each shard by its address, from listings of their folders."""
+    children = {folder: folder.children() for folder in {shard.parent for shard in shards}}
+    infos = [children[shard.parent].get(shard.name) for shard in shards]
+    return {shard.address: info.size if info is not None else 0 for shard, info in zip(shards, infos, strict=True)}
+
+
 @dataclass(frozen=True)
 class ImageCount:
     """What can be said of the run's data before it is opened.
@@ -51,13 +73,26 @@ class ImageCount:
     exact: bool
 
 
-def count_images(settings: Settings, shards: Sequence[Place]) -> ImageCount:
+def count_images(
+    settings: Settings,
+    shards: Sequence[Place],
+    keep: KeepList | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> ImageCount:
     """How many images the run's data has; nothing is written, and Ray is not needed.
 
-    Of foreign shards without an index the largest is read, and the others are taken to have as many images a byte.
+    Of foreign shards without an index the largest is read, and the others are taken to have as many images a byte,
+    unless a keep-list says how many they have.
+
+    Args:
+        settings: of the run.
+        shards: of its data.
+        keep: its keep-list; images that this leaves out do not count.
+        say: is told how many those are.
 
     Raises:
-        DataError: the largest shard is no tar, or there is no image in it.
+        DataError: the largest shard is no tar, or there is no image in it; or the keep-list is one of other images, or
+            leaves out all of them.
     """
     if settings.data.path == EMBEDDED:
         return ImageCount(settings.data.scenes_images, settings.networks.image_size, exact=True)
@@ -66,22 +101,29 @@ def count_images(settings: Settings, shards: Sequence[Place]) -> ImageCount:
         try:
             index = Index.load(place(settings.storage) / "indexes" / fingerprint(shards))
         except MissingFile:
-            children = {folder: folder.children() for folder in {shard.parent for shard in shards}}
-            infos = [children[shard.parent].get(shard.name) for shard in shards]
-            sizes = [info.size if info is not None else 0 for info in infos]
-            largest = max(range(len(shards)), key=sizes.__getitem__)
-            read = len(concatenate([index_shard(shards[largest])]))
-            return ImageCount(round(read * sum(sizes) / sizes[largest]), None, exact=len(shards) == 1)
+            lengths = _lengths(shards)
+            if keep is not None:
+                return ImageCount(keep.count(lengths, say), None, exact=True)
+            largest = max(shards, key=lambda shard: lengths[shard.address])
+            read = len(concatenate([index_shard(largest)]))
+            return ImageCount(
+                round(read * sum(lengths.values()) / lengths[largest.address]), None, exact=len(shards) == 1
+            )
+    if keep is not None:
+        index = keep.apply(index, say)
     return ImageCount(len(index), index.image_size, exact=True)
 
 
-def open_run_index(settings: Settings, shards: Sequence[Place], progress: Progress) -> Index:
+def open_run_index(
+    settings: Settings, shards: Sequence[Place], progress: Progress, keep: KeepList | None = None
+) -> Index:
     """The index of the run's data; made, and kept in the storage, where there is none yet. Needs Ray.
 
-    What was passed over in the shards, and which of them are torn, is told every time.
+    What was passed over in the shards, which of them are torn, and how many images a keep-list leaves out is told every
+    time. The index in the storage has all images: runs with other keep-lists, or none, share it.
 
     Raises:
-        DataError: a shard is no tar, or there is no image in any of them.
+        DataError: a shard is no tar, or there is no image in any of them; or the keep-list is one of other images.
     """
     if settings.data.path == EMBEDDED:
         folder = embedded_folder(settings)
@@ -92,7 +134,7 @@ def open_run_index(settings: Settings, shards: Sequence[Place], progress: Progre
     index = find_index(shards) or _index_foreign(settings, shards, progress)
     for line in index.notes:
         progress(line, 0, 0)
-    return index
+    return index if keep is None else keep.apply(index, lambda line: progress(line, 0, 0))
 
 
 def _index_foreign(settings: Settings, shards: Sequence[Place], progress: Progress) -> Index:

@@ -94,7 +94,11 @@ class KeepList:
         return kept
 
     def apply(self, index: Index, say: Callable[[str], None] = lambda line: None) -> Index:
-        """The index of the images that are kept; all its shards stay in it.
+        """The index of the images that are kept, see `keeps`; all its shards stay in it."""
+        return index.without(np.flatnonzero(~self.keeps(index, say)))
+
+    def keeps(self, index: Index, say: Callable[[str], None] = lambda line: None) -> NDArray[np.bool_]:
+        """Which images of an index are kept, bool [n].
 
         A sample is left out also where the one that is kept in its stead is in a shard that the index does not have:
         that may be one of images that are held out.
@@ -127,27 +131,34 @@ class KeepList:
             known = slice(int(self.first[number]), int(self.first[number + 1]))
             kept[part] = self.kept[known]
             away += int((~here[np.searchsorted(self.first, self.instead[known], "right") - 1]).sum())
-        left_out = np.flatnonzero(~kept)
-        if len(left_out) == len(index):
-            raise DataError(
-                f"keep-list {self.file} leaves out all {len(index):,} images of {_some(index.shards)}: give the shards "
-                "that hold the images kept in their stead too"
-            )
-        apart = f", {away:,} of them for images in shards that are not among these" if away else ""
-        say(f"keep-list: {self.file} leaves out {len(left_out):,} of {count(len(index), 'image')}{apart}")
-        return index.without(left_out)
+        line = self._line(len(index) - int(kept.sum()), len(index), index.shards)
+        say(f"{line}, {away:,} of them for images in shards that are not among these" if away else line)
+        return kept
 
-    def count(self, lengths: Mapping[str, int]) -> int:
+    def count(self, lengths: Mapping[str, int], say: Callable[[str], None] = lambda line: None) -> int:
         """How many images are kept of some shards, which are not opened: they are known by name and length.
 
         Args:
             lengths: bytes of each shard, by its address.
+            say: is told how many images are left out, in one line.
 
         Raises:
-            DataError: one is unknown, or of another length.
+            DataError: one is unknown, or of another length; or no image is kept.
         """
         numbers = [self._find(address, length) for address, length in lengths.items()]
-        return sum(int(self.kept[self.first[number] : self.first[number + 1]].sum()) for number in numbers)
+        images = sum(self.shards[number].images for number in numbers)
+        kept = sum(int(self.kept[self.first[number] : self.first[number + 1]].sum()) for number in numbers)
+        say(self._line(images - kept, images, list(lengths)))
+        return kept
+
+    def _line(self, left_out: int, images: int, shards: Sequence[str]) -> str:
+        """How many images are left out; raises `DataError` where those are all."""
+        if left_out == images:
+            raise DataError(
+                f"keep-list {self.file} leaves out all {count(images, 'image')} of {_some(shards)}: give the shards "
+                "that hold the images kept in their stead too"
+            )
+        return f"keep-list: {self.file} leaves out {left_out:,} of {count(images, 'image')}"
 
     def _find(self, address: str, length: int, layout: str = "", sha256: str = "") -> int:
         """The number of a shard; `layout` and `sha256` count where they are known."""
@@ -263,12 +274,12 @@ def load(file: Place) -> KeepList:
     try:
         data = file.read_bytes()
     except MissingFile as error:
-        raise DataError(f"there is no keep-list {file}: give the file that de-duplication wrote") from error
+        raise DataError(f"there is no keep-list {file}: name the file that de-duplication wrote") from error
     try:
         shards, instead = _parse(data)
     except _UNREADABLE as error:
         reason = str(error).partition("\n")[0].rstrip(". ")
-        raise DataError(f"{file} is no keep-list ({reason}): give the file that de-duplication wrote") from error
+        raise DataError(f"{file} is no keep-list ({reason}): name the file that de-duplication wrote") from error
     return KeepList(file.address, hashlib.sha256(data).hexdigest(), shards, instead)
 
 

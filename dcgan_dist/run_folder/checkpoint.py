@@ -11,7 +11,7 @@ import io
 import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import IO, Any, BinaryIO, Literal, cast
 
 import torch
@@ -19,6 +19,8 @@ import torch
 from dcgan_dist.data.streaming.plan import SEQUENCE
 from dcgan_dist.errors import CheckpointError
 from dcgan_dist.extensions import Code, import_networks
+from dcgan_dist.run_folder.record import find_record
+from dcgan_dist.run_folder.trained_on import from_record
 from dcgan_dist.settings import Settings, from_yaml, to_yaml
 from dcgan_dist.storage import MissingFile, Place
 
@@ -83,6 +85,8 @@ def write_checkpoint(
         STATE: _write(place / STATE, lambda file: torch.save(whole, cast(IO[bytes], file)), size=_bytes(state)),
         SETTINGS: _write(place / SETTINGS, lambda file: file.write(described), size=len(described)),
     }
+    trained_on = from_record(find_record(run))
+    keep = trained_on.keep if trained_on is not None else None
     manifest = {
         "format": FORMAT,
         "step": step,
@@ -90,6 +94,7 @@ def write_checkpoint(
         "sequence": SEQUENCE,
         "attempt": attempt,
         "kept": kept,
+        **({} if keep is None else {"keep": asdict(keep)}),
         "files": files,
     }
     (place / MANIFEST).write_bytes(json.dumps(manifest, indent=1).encode())

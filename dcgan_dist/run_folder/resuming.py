@@ -1,4 +1,4 @@
-"""What must be the same for a run to be resumed: its sequence of images, and all settings that change its numbers."""
+"""What must be the same for a run to be resumed: its images, their sequence, all settings that change its numbers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from dcgan_dist.data.streaming.plan import SEQUENCE
 from dcgan_dist.errors import CheckpointError
 from dcgan_dist.run_folder.checkpoint import manifests
+from dcgan_dist.run_folder.trained_on import Kept, from_record
 from dcgan_dist.settings import Settings, flatten
 from dcgan_dist.storage import Place
 
@@ -38,6 +39,34 @@ def require_same_sequence(run: Place, record: Mapping[str, Any] | None) -> None:
         )
 
 
+def require_same_keep(run: Place, record: Mapping[str, Any] | None, keep: Kept | None) -> None:
+    """Refuse to resume a run if other images are left out now: its position would stand for other ones.
+
+    By their content, so a copy of the keep-list under another name is the same.
+
+    Args:
+        record: what its `run.json` says; None where it was stopped before that was written.
+        keep: the keep-list that it would be resumed with.
+
+    Raises:
+        CheckpointError: the run was trained with another one, or without, or with one that is not given now.
+    """
+    trained_on = from_record(record)
+    before = trained_on.keep if trained_on is not None else None
+    if record is None or (before and before.sha256) == (keep and keep.sha256):
+        return
+    if before is None:
+        raise CheckpointError(
+            f"{run} was trained without a keep-list and cannot be resumed with {keep and keep.file}: leave --data.keep "
+            "out, or start a new run with --init-from"
+        )
+    now = "without one" if keep is None else f"with {keep.file}, whose content differs"
+    raise CheckpointError(
+        f"{run} was trained with keep-list {before.file}, SHA-256 {before.sha256[:16]}..., and cannot be "
+        f"resumed {now}: give that file with --data.keep, or start a new run with --init-from"
+    )
+
+
 FREE_ON_RESUME = (
     "name",
     "storage",
@@ -56,7 +85,8 @@ the learning rate falls towards its end (`optimization.decay`)."""
 
 def differing(saved: Settings, given: Settings) -> list[str]:
     """Dotted names of the settings that differ and would make a run another one."""
-    free = ("data.cache", "data.cpus", "data.max_bad_fraction", *FREE_ON_RESUME)
+    # Of a keep-list the content has to be the same, see `require_same_keep`.
+    free = ("data.cache", "data.cpus", "data.keep", "data.max_bad_fraction", *FREE_ON_RESUME)
     old, new = flatten(saved), flatten(given)
     return [name for name, value in new.items() if old[name] != value and not name.startswith(free)]
 

@@ -6,11 +6,12 @@ content, which is not found. No Ray.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from dcgan_dist.data import keep_list
 from dcgan_dist.data.scenes.builtin import EMBEDDED
 from dcgan_dist.data.shards.addresses import expand
 from dcgan_dist.data.shards.build_index import index_shard
@@ -53,6 +54,19 @@ def contents(shards: Iterable[str]) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """The keep-list that said which images of its shards a run was trained on.
+
+    Attributes:
+        file: its address.
+        sha256: of its bytes, which tell it from others wherever it lies.
+    """
+
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class TrainedOn:
     """What the networks of a run were trained on.
 
@@ -62,6 +76,8 @@ class TrainedOn:
         unknown: why there may be more than these, in a sentence without its end; "" where this is all.
         is_recorded: whether `run.json` says it; else it was found anew.
         layout: `layout_sha256` of the run's own images; "" where nothing says it.
+        keep: of the run's own shards; None: it was trained on all their images. Those that were left out count as seen
+            all the same: they are near copies of others that were not.
     """
 
     shards: Mapping[str, str] = field(default_factory=dict)
@@ -69,6 +85,7 @@ class TrainedOn:
     unknown: str = ""
     is_recorded: bool = False
     layout: str = ""
+    keep: Kept | None = None
 
     def record(self) -> dict[str, Any]:
         """What stands of it in `run.json`."""
@@ -77,6 +94,8 @@ class TrainedOn:
             found["before"] = dict(self.before)
         if self.unknown:
             found["unknown"] = self.unknown
+        if self.keep is not None:
+            found["keep"] = asdict(self.keep)
         return found
 
     def seen(self, shards: Mapping[str, str]) -> dict[str, str]:
@@ -101,6 +120,26 @@ class TrainedOn:
             return sorted(contents(index.shards).values()) == sorted(self.shards.values())
         return layout_sha256(index) == self.layout if self.layout else None
 
+    def kept(self, index: Index, say: Callable[[str], None] = lambda line: None) -> Index:
+        """The images of the run's own shards that it was trained on.
+
+        Args:
+            index: of those shards.
+            say: is told how many images are left out, if there is a keep-list.
+
+        Raises:
+            DataError: the keep-list is missing, or has changed since.
+        """
+        if self.keep is None:
+            return index
+        found = keep_list.load(Place(self.keep.file))
+        if found.sha256 != self.keep.sha256:
+            raise DataError(
+                f"{found.file} is not the keep-list that the run was trained with, whose SHA-256 began with "
+                f"{self.keep.sha256[:16]}: put that back"
+            )
+        return found.apply(index, say)
+
     def after(self, earlier: "TrainedOn") -> "TrainedOn":
         """This, with all that the networks had been trained on before."""
         own = set(self.shards.values())
@@ -110,7 +149,7 @@ class TrainedOn:
             if digest not in own
         }
         unknown = self.unknown or earlier.unknown
-        return TrainedOn(self.shards, before, unknown, self.is_recorded, self.layout)
+        return replace(self, before=before, unknown=unknown)
 
 
 def from_record(record: Mapping[str, Any] | None) -> TrainedOn | None:
@@ -123,7 +162,15 @@ def from_record(record: Mapping[str, Any] | None) -> TrainedOn | None:
     if len(of_text) < len(tables):
         return None
     shards, before = of_text
-    return TrainedOn(shards, before, str(found.get("unknown", "")), True, str(record.get("data_sha256", "")))
+    keep = found.get("keep")
+    return TrainedOn(
+        shards,
+        before,
+        str(found.get("unknown", "")),
+        True,
+        str(record.get("data_sha256", "")),
+        Kept(str(keep.get("file")), str(keep.get("sha256"))) if isinstance(keep, dict) else None,
+    )
 
 
 def find_trained_on(run: Place, settings: Settings) -> TrainedOn:

@@ -59,6 +59,7 @@ def training_images(run: Place, settings: Settings, data: str, number: int) -> C
                 f"training images would not be found: {theirs}"
             )
         doubt = [] if is_own else [f"it is not known whether {run} was trained on {data}/train-*.tar"]
+        train = trained_on.kept(train, doubt.append)
         notes = dict.fromkeys([*doubt, *require_unseen(test, settings, trained_on), *train.notes, *test.notes])
         others = _unlabeled(test, size, settings)
         held_out = others.read(np.arange(min(number, len(test))))

@@ -20,6 +20,7 @@ from dcgan_dist.cluster.connect import carry_code, has_address
 from dcgan_dist.cluster.environment import interfaces, local_cores, require_interfaces
 from dcgan_dist.cluster.placement import ClusterFacts, Placement, describe, most_beside, place_workers, set_aside
 from dcgan_dist.cluster.shared_storage import require_shared
+from dcgan_dist.data.keep_list import KeepList
 from dcgan_dist.data.scenes.builtin import EMBEDDED
 from dcgan_dist.data.shards.index import Index, layout_sha256
 from dcgan_dist.data.splits import trains_on_held_out
@@ -41,8 +42,8 @@ from dcgan_dist.run_folder.checkpoint import folder, load_checkpoint, newest_che
 from dcgan_dist.run_folder.driver_lock import LOCK_FILE, require_no_driver, sole_driver
 from dcgan_dist.run_folder.naming import NamedRun, find_run, is_run
 from dcgan_dist.run_folder.record import RECORD_FILE, find_record
-from dcgan_dist.run_folder.resuming import require_same, require_same_sequence
-from dcgan_dist.run_folder.trained_on import FIELD, TrainedOn, contents, from_record, inherited
+from dcgan_dist.run_folder.resuming import require_same, require_same_keep, require_same_sequence
+from dcgan_dist.run_folder.trained_on import FIELD, Kept, TrainedOn, contents, from_record, inherited
 from dcgan_dist.settings import Settings, from_yaml, to_yaml
 from dcgan_dist.storage import Place, place, require_lasting
 from dcgan_dist.training.advice import warnings
@@ -83,6 +84,7 @@ class SharedBySweep:
         pictures: the data, decoded already.
         code: networks and loss of the user's own, imported and tried already.
         evaluated_at: images after which checkpoints are evaluated, each of them; none: all, as far as there is time.
+        keep: the keep-list of the data: a file that only the machine of the sweep needs.
     """
 
     evaluator: CheckpointEvaluator | None = None
@@ -90,6 +92,7 @@ class SharedBySweep:
     pictures: "CachedPictures | None" = None
     code: Code | None = None
     evaluated_at: Sequence[int] = ()
+    keep: KeepList | None = None
 
 
 class Launch:
@@ -113,10 +116,10 @@ class Launch:
             DataError: the data is not there.
             CheckpointError: there is nothing to resume, or it was trained with other settings, or is being trained.
         """
-        from dcgan_dist.data.dataset import find_shards
+        from dcgan_dist.data.dataset import find_keep, find_shards
         from dcgan_dist.data.unprepared import look_at_first
 
-        self.options, self.settings = options, options.settings
+        self.options, self.settings = options, with_absolute_keep(options.settings)
         require_lasting(place(self.settings.storage), "--storage")
         self.run = place(self.settings.storage) / self.settings.name
         self.init_from: tuple[Place, str] | None = None
@@ -153,6 +156,10 @@ class Launch:
             self.shards = find_shards(self.settings)
         except DataError as error:
             raise self._elsewhere(error) from error
+        self.keep = self._shared.keep or find_keep(self.settings, self.shards)
+        self._kept = None if self.keep is None else Kept(self.keep.file, self.keep.sha256)
+        if options.resume:
+            require_same_keep(self.run, self._recorded, self._kept)
         if self.settings.data.path != EMBEDDED and shared is None:
             look_at_first(self.shards, self.settings.data, self.settings.networks.image_size)
         # Those of the embedded data set may have yet to be drawn.
@@ -223,7 +230,7 @@ class Launch:
 
         settings, progress = self.settings, Progress(sys.stdout)
         require_shared(settings, self.shards, self.facts)
-        self.index = open_run_index(settings, self.shards, progress)
+        self.index = open_run_index(settings, self.shards, progress, self.keep)
         if settings.data.path == EMBEDDED:
             self._trained_on = self._all_trained_on(self.shards)
         shards = self._in_shards = open_pictures(self.index, settings)
@@ -265,7 +272,7 @@ class Launch:
         from dcgan_dist.training.failures import of_a_step
 
         placement, beside = self.placement, most_beside(self.placement, self.facts)
-        counted = count_images(self.settings, self.shards)
+        counted = count_images(self.settings, self.shards, self.keep, partial(print, flush=True))
         settings, images = self._settle_length(counted.images, counted.image_size, exact=counted.exact)
         print(to_yaml(settings), flush=True)
         carry_code()
@@ -337,7 +344,7 @@ class Launch:
 
     def _all_trained_on(self, shards: Sequence[Place]) -> TrainedOn:
         """What the networks are trained on: these shards, and what they were trained on before."""
-        own = TrainedOn(contents(shard.address for shard in shards))
+        own = TrainedOn(contents(shard.address for shard in shards), keep=self._kept)
         earlier = from_record(self._recorded)
         if earlier is not None:
             return own.after(earlier)
@@ -529,6 +536,12 @@ class Launch:
             "versions": versions("torch", "ray", "numpy", "pyarrow"),
         }
         (self.run / RECORD_FILE).write_bytes(json.dumps(record, indent=1).encode())
+
+
+def with_absolute_keep(settings: Settings) -> Settings:
+    """The settings, with a keep-list that is found from other folders too."""
+    keep = settings.data.keep
+    return replace(settings, data=replace(settings.data, keep=str(place(keep)))) if keep else settings
 
 
 def open_pictures(index: Index, settings: Settings) -> "ShardPictures":

@@ -266,7 +266,7 @@ def test_one_that_others_wrote_in_another_order_is_read(index: Index, file: Plac
 
 
 def test_what_is_no_keep_list_is_told_in_one_sentence(index: Index, file: Place, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=rf"^there is no keep-list {file}: give the file that de-duplication wrote$"):
+    with pytest.raises(DataError, match=rf"^there is no keep-list {file}: name the file that de-duplication wrote$"):
         load(file)
     write(file, index, INSTEAD)
     data = file.read_bytes()

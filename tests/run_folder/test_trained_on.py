@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 import simplejpeg
 
+from dcgan_dist.data import keep_list
 from dcgan_dist.data.shards.index import concatenate, layout_sha256
 from dcgan_dist.data.shards.writer import ShardWriter
+from dcgan_dist.errors import DataError
 from dcgan_dist.evaluation.tasks.labeled import open_index
 from dcgan_dist.run_folder import trained_on
-from dcgan_dist.run_folder.trained_on import FIELD, TrainedOn, content, contents, find_trained_on, from_record
+from dcgan_dist.run_folder.trained_on import FIELD, Kept, TrainedOn, content, contents, find_trained_on, from_record
 from dcgan_dist.settings import Settings, scenes32, to_yaml
 from dcgan_dist.storage import Place
 
@@ -72,6 +74,27 @@ def test_a_record_is_read_as_it_was_written() -> None:
     assert TrainedOn({"/a": "one"}).record() == {"shards": {"/a": "one"}}
     for record in (None, {}, {FIELD: 3}, {FIELD: {"shards": ["/a"]}}, {FIELD: {"shards": {}, "before": 1}}):
         assert from_record(record) is None
+
+
+def test_a_keep_list_stays_in_the_record_and_says_which_images_were_seen(tmp_path: Path) -> None:
+    shards = write(tmp_path / "data", "train", [10, 20, 30])
+    index, file = open_index(f"{tmp_path}/data"), Place(str(tmp_path / "keep.parquet"))
+    keep = Kept(file.address, keep_list.write(file, index, np.array([0, 0, 2])))
+    given = TrainedOn(contents(shards), keep=keep)
+    record = json.loads(json.dumps({FIELD: given.record()}))
+    assert record[FIELD]["keep"] == {"file": f"{tmp_path}/keep.parquet", "sha256": keep.sha256}
+    found = from_record(record)
+    assert found is not None
+    assert found.after(TrainedOn({"/before/1.tar": "x"}, keep=Kept("/other", ""))).keep == keep
+    told: list[str] = []
+    assert found.kept(index, told.append).shard.tolist() == [0, 2]
+    assert told == [f"keep-list: {file} leaves out 1 of 3 images"]
+    # What was left out is no image that is held out: it is nearly the same as one that was seen.
+    assert found.seen(contents(shards[1:2])) == {shards[1]: shards[1]}
+    assert TrainedOn(contents(shards)).kept(index, told.append) is index
+    keep_list.write(file, index, np.array([0, 1, 1]))
+    with pytest.raises(DataError, match=rf"keep.parquet is not the keep-list that the run .* with {keep.sha256[:16]}:"):
+        found.kept(index)
 
 
 def test_what_a_run_began_with_and_shards_that_have_moved_stay_known() -> None:

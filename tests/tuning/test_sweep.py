@@ -13,15 +13,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
+from dcgan_dist.data import keep_list
+from dcgan_dist.data.shards.index import concatenate
 from dcgan_dist.data.shards.writer import ShardWriter
 from dcgan_dist.evaluation.service.online import first_after
 from dcgan_dist.monitoring.sinks.curves import read_probed
 from dcgan_dist.run_folder.attempts import attempts
 from dcgan_dist.run_folder.checkpoint import load_checkpoint, manifests
-from dcgan_dist.settings import flatten, from_yaml
+from dcgan_dist.settings import flatten, from_yaml, to_yaml
 from dcgan_dist.storage import Place
 from tuning.objective import rungs
 from tuning.options import parse
@@ -357,6 +360,33 @@ def test_how_long_trials_are_follows_from_the_data_and_is_told_once(
     told = capsys.readouterr().out.splitlines()
     assert told[:1] + [line for line in told if "too short" in line] == lines
     assert (sweep.options.settings.images, sweep.base.images, sweep.total) == (images, images, images)
+
+
+def test_a_sweep_has_one_keep_list_which_its_trials_do_not_look_for(
+    call: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with ShardWriter(Place(str(tmp_path)), "train", 5) as writer:
+        for number in range(7):
+            writer.add(f"not looked at: {number}".encode())
+    index, file = concatenate(writer.written), Place(str(tmp_path / "keep.parquet"))
+    keep_list.write(file, index, np.array([0, 0, 2, 3, 4, 5, 5]))
+    given = ["--images=20000", "--objective=samples/spread", "--monitoring.measure-images=100", *SEARCH]
+    given += ["--data=train-*.tar", "--data.keep=keep.parquet", "--name=new"]
+    sweep = Sweep(parse(given))
+    assert sweep.base.data.keep == file.address, "drivers of trials work in other folders"
+    assert sweep.keep is not None
+    assert len(sweep.keep.apply(index)) == 5
+    status, _, errors = call(main, *given[:-1], "--name=other", "--search", "data.keep=choice(a,b)")
+    assert (status, "data.keep" in errors) == (2, True), errors
+    # As a sweep that was started with it leaves its record.
+    plan = sweep.options.plan() | {"total_images": 20_000, "compared": {}}
+    sweep.folder.write_plan(plan | {"keep_sha256": sweep.keep.sha256}, to_yaml(sweep.options.settings))
+    assert Sweep(parse(["--resume=new"])).keep is not None
+    keep_list.write(file, index, np.array([0, 0, 2, 3, 4, 5, 6]))
+    status, _, errors = call(main, "--resume=new")
+    assert status == 2
+    assert f"the content of the keep-list {file} has changed since {tmp_path}/runs/new was started" in errors
 
 
 def test_a_sweep_that_is_there_is_not_overwritten_nor_changed(call: Any, tmp_path: Path) -> None:

@@ -95,7 +95,8 @@ def training_index(run: Place, settings: Settings, trained_on: TrainedOn) -> tup
             f"{index.shards[0]} and the shards beside it are not the training images of {run}: put those back, or give "
             f"{NAME}=FOLDER with test-*.tar in it"
         )
-    return index, [] if is_own else [f"it is not known whether {run} was trained on {index.shards[0]}"]
+    told = [] if is_own else [f"it is not known whether {run} was trained on {index.shards[0]}"]
+    return trained_on.kept(index, told.append), told
 
 
 def require_unseen(held_out: Index, settings: Settings, trained_on: TrainedOn) -> list[str]:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import simplejpeg
 
+from dcgan_dist.data import keep_list
 from dcgan_dist.data.scenes.builtin import embedded_folder
 from dcgan_dist.data.shards.index import concatenate, layout_sha256
 from dcgan_dist.data.shards.writer import ShardWriter
@@ -16,7 +17,7 @@ from dcgan_dist.errors import DataError
 from dcgan_dist.evaluation.tasks import neighbours
 from dcgan_dist.evaluation.tasks.labeled import open_index
 from dcgan_dist.evaluation.tasks.neighbours import NeighboursTask, open_neighbours
-from dcgan_dist.run_folder.trained_on import FIELD, TrainedOn, contents, find_trained_on
+from dcgan_dist.run_folder.trained_on import FIELD, Kept, TrainedOn, contents, find_trained_on
 from dcgan_dist.settings import Settings, scenes32
 from dcgan_dist.storage import Place
 
@@ -44,12 +45,12 @@ def greys(folder: Path, path: str, given: Path | None) -> list[int]:
     return [int(image.mean()) for image in asked.images.read(np.arange(len(asked.images)))]
 
 
-def record(folder: Path, *shards: str) -> None:
+def record(folder: Path, *shards: str, keep: Kept | None = None) -> None:
     """What a run says that was trained on these."""
     index = open_index(",".join(shards))
     (folder / "run").mkdir(exist_ok=True)
     (folder / "run" / "run.json").write_text(
-        json.dumps({"data_sha256": layout_sha256(index), FIELD: TrainedOn(contents(shards)).record()})
+        json.dumps({"data_sha256": layout_sha256(index), FIELD: TrainedOn(contents(shards), keep=keep).record()})
     )
 
 
@@ -57,6 +58,18 @@ def test_they_are_the_first_that_the_run_was_trained_on(tmp_path: Path, monkeypa
     write(tmp_path / "data", "train", [10, 200, 90])
     monkeypatch.setattr(neighbours, "IMAGES", 2)
     assert greys(tmp_path, f"{tmp_path}/data", None) == [10, 200]
+
+
+def test_without_those_that_its_keep_list_leaves_out(tmp_path: Path) -> None:
+    write(tmp_path / "data", "train", [10, 11, 90])
+    shard, file = f"{tmp_path}/data/train-000000.tar", Place(str(tmp_path / "keep.parquet"))
+    record(tmp_path, shard)
+    with_all = opened(tmp_path, shard, None)
+    record(tmp_path, shard, keep=Kept(file.address, keep_list.write(file, open_index(shard), np.array([0, 0, 2]))))
+    assert greys(tmp_path, shard, None) == [10, 90]
+    kept = opened(tmp_path, shard, None)
+    assert kept.notes == (f"keep-list: {file} leaves out 1 of 3 images",)
+    assert kept.data != with_all.data, "results of one would be read as those of the other"
 
 
 def test_or_those_of_the_embedded_data_set(tmp_path: Path) -> None:

@@ -1,0 +1,55 @@
+"""Which keep-lists a run can be resumed with: by what they hold, wherever they lie."""
+
+from typing import Any
+
+import pytest
+
+from dcgan_dist.errors import CheckpointError
+from dcgan_dist.run_folder.resuming import require_same_keep
+from dcgan_dist.run_folder.trained_on import FIELD, Kept, TrainedOn
+from dcgan_dist.storage import Place
+
+RUN = Place("/runs/mine")
+KEEP = Kept("/there/keep.parquet", "0123456789abcdef" * 4)
+WITHOUT: dict[str, Any] = {FIELD: TrainedOn({"/a.tar": "ab"}).record()}
+WITH: dict[str, Any] = {FIELD: TrainedOn({"/a.tar": "ab"}, keep=KEEP).record()}
+
+
+@pytest.mark.parametrize(
+    ("record", "keep"),
+    [
+        (WITHOUT, None),
+        (WITH, KEEP),
+        (WITH, Kept("/copy.parquet", KEEP.sha256)),
+        (None, KEEP),  # stopped before anything was trained
+        (None, None),
+        ({"step": 3}, None),  # of an older version
+    ],
+)
+def test_the_same_content_or_none_at_all_goes_on(record: dict[str, Any] | None, keep: Kept | None) -> None:
+    require_same_keep(RUN, record, keep)
+
+
+@pytest.mark.parametrize(
+    ("record", "keep", "sentence"),
+    [
+        (
+            WITHOUT,
+            KEEP,
+            "/runs/mine was trained without a keep-list and cannot be resumed with /there/keep.parquet: leave "
+            "--data.keep out, or start a new run with --init-from",
+        ),
+        ({"step": 3}, KEEP, "was trained without a keep-list"),
+        (
+            WITH,
+            None,
+            "/runs/mine was trained with keep-list /there/keep.parquet, SHA-256 0123456789abcdef..., and cannot be "
+            "resumed without one: give that file with --data.keep, or start a new run with --init-from",
+        ),
+        (WITH, Kept(KEEP.file, "fe" * 32), "cannot be resumed with /there/keep.parquet, whose content differs: give"),
+    ],
+)
+def test_any_other_is_refused(record: dict[str, Any], keep: Kept | None, sentence: str) -> None:
+    with pytest.raises(CheckpointError) as raised:
+        require_same_keep(RUN, record, keep)
+    assert sentence in str(raised.value)
