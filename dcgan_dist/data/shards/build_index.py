@@ -49,7 +49,7 @@ def index_with_keys(shard: Place) -> tuple[ShardIndex, list[str]]:
 
     Two images have the same key where files of another one lie between them.
     """
-    window = _Window(shard)
+    window = Window(shard)
     first = window.read(0, tar.BLOCK)
     rows: list[tuple[int, int]] = []
     keys: list[str] = []
@@ -128,12 +128,19 @@ def index_with_keys(shard: Place) -> tuple[ShardIndex, list[str]]:
     return index, keys
 
 
+def key_of(member: tar.Member) -> str | None:
+    """The key of the sample that a file belongs to, as `index_with_keys` has it; None for what belongs to none."""
+    folder, slash, base = member.name.rpartition("/")
+    stem, dot, _ = base.partition(".")
+    return None if not stem or not dot or member.is_link or _META.match(member.name) else folder + slash + stem
+
+
 def first_images(shard: Place, most: int, max_bytes: int) -> Iterator[tuple[str, bytes]]:
     """Name and file of the first images of a shard, as `index_shard` finds them; larger files are left out.
 
     At most so many members are looked at as make no difference to whoever waits. Raises what `index_shard` raises.
     """
-    window = _Window(shard)
+    window = Window(shard)
     first = window.read(0, tar.BLOCK)
     if _is_empty(window, first):
         return
@@ -154,7 +161,7 @@ def first_images(shard: Place, most: int, max_bytes: int) -> Iterator[tuple[str,
         return  # the index tells it
 
 
-class _Window:
+class Window:
     """Reads a file in few pieces where it is asked for many small ones in order."""
 
     def __init__(self, file: Place) -> None:
@@ -171,7 +178,7 @@ class _Window:
         return self._data[at : at + size]
 
 
-def _is_empty(window: _Window, first: bytes) -> bool:
+def _is_empty(window: Window, first: bytes) -> bool:
     """Whether a file is an archive without files, as a writer leaves it that was closed before the first one."""
     return not first.strip(b"\0") and window.length <= _EMPTY_BYTES and not window.read(0, window.length).strip(b"\0")
 
