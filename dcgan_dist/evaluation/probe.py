@@ -4,11 +4,10 @@ The order of the training images is drawn once. The classifier's setting is the 
 held out, the last ones of that order; then it is trained on all of them, and tested once on the test images.
 """
 
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from statistics import NormalDist, fmean, stdev
+from statistics import fmean, stdev
 from typing import Any
 
 import numpy as np
@@ -21,11 +20,11 @@ from dcgan_dist.evaluation.encoders.encoder import Encoder, fit
 from dcgan_dist.evaluation.results import accuracy_by_class
 from dcgan_dist.evaluation.service.evaluator import CHECKSUMS, Evaluators
 from dcgan_dist.evaluation.task import FewLabels, Task
+from dcgan_dist.intervals import wilson
 from dcgan_dist.model.randomness import stream
 
 WORSE = 2
 """Values in a row that do worse than the best, after which no larger one is tried."""
-CONFIDENCE = 0.95
 LEAST_VARIANCE = 0.01
 """Added to the variance of features that are standardized."""
 
@@ -188,14 +187,6 @@ def draw_labels(labels: Integers, per_class: int, seed: int, draw: int) -> Integ
 def accuracy(counts: NDArray[np.int64]) -> float:
     """Accuracy of a confusion matrix [true, predicted]."""
     return float(np.trace(counts) / counts.sum())
-
-
-def wilson(right: float, number: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Bounds of a share that was `right` in `number` images (Wilson, 1927)."""
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    middle = (right + z * z / (2 * number)) / (1 + z * z / number)
-    half = z / (1 + z * z / number) * math.sqrt(right * (1 - right) / number + z * z / (4 * number * number))
-    return middle - half, middle + half
 
 
 def recipe(task: Task, encoder: Encoder, dtype: torch.dtype, classifiers: Classifiers) -> dict[str, Any]:

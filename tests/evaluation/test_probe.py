@@ -14,7 +14,7 @@ from dcgan_dist.errors import DataError
 from dcgan_dist.evaluation.classifiers.registry import Linear, Nearest
 from dcgan_dist.evaluation.encoders.discriminator import DiscriminatorFeatures
 from dcgan_dist.evaluation.encoders.pixels import PixelFeatures
-from dcgan_dist.evaluation.probe import _past_the_best, accuracy, draw_labels, load, probe, recipe, wilson
+from dcgan_dist.evaluation.probe import _past_the_best, accuracy, draw_labels, load, probe, recipe
 from dcgan_dist.evaluation.results import encode
 from dcgan_dist.evaluation.task import FewLabels, Task, order
 from dcgan_dist.model.dcgan import Discriminator, initialize
@@ -147,10 +147,7 @@ def test_an_order_holds_each_image_once_and_depends_on_the_seed() -> None:
     assert (order(100, 3) != order(100, 4)).any()
 
 
-def test_bounds_of_a_share_are_those_of_wilson() -> None:
-    # Computed by hand from the formula: 8 of 10, z 1.95996.
-    assert wilson(0.8, 10) == pytest.approx((0.49016, 0.94331), abs=1e-5)
-    assert wilson(0.0, 10)[0] == pytest.approx(0, abs=1e-12)
+def test_accuracy_is_the_share_on_the_diagonal() -> None:
     assert accuracy(np.array([[3, 1], [0, 4]])) == 7 / 8
 
 
