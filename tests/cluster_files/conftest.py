@@ -1,11 +1,9 @@
 """What tests on hosts of a network of their own share."""
 
-import os
-import shutil
-
 import pytest
 
 from tests.harness.hosts import missing
+from tests.harness.programs import do_without, want
 
 
 @pytest.fixture(scope="session")
@@ -25,14 +23,3 @@ def prometheus() -> None:
 def slurm_programs() -> None:
     """They are there."""
     want("slurm-wlm and munge", "sbatch", "slurmctld", "slurmd", "munged")
-
-
-def want(package: str, *programs: str) -> None:
-    """Do without the test where Debian's package is missing."""
-    if lacking := [program for program in programs if shutil.which(program) is None]:
-        do_without(f"install Debian's {package}: there is no {', '.join(lacking)}")
-
-
-def do_without(reason: str) -> None:
-    """Skip a test; in CI, which has all that it takes, it fails."""
-    (pytest.fail if "CI" in os.environ else pytest.skip)(reason)

@@ -1,0 +1,52 @@
+"""What a person said of the random pairs of a page: the file that the page saves."""
+
+import json
+from dataclasses import dataclass
+
+from dcgan_dist.errors import DataError
+
+FORMAT = "dcgan-dist marks 1"
+_MOST_BYTES = 1 << 24
+
+
+@dataclass(frozen=True)
+class Marks:
+    """How many pairs were judged, and how many of them are not the same picture."""
+
+    marked: int
+    seen: int
+
+
+def read_marks(data: bytes, identity: str, name: str) -> Marks:
+    """Count the marks in a file that a page saved.
+
+    Args:
+        data: the file.
+        identity: of the page that it has to be from, see `page.identity`.
+        name: of the file, for messages.
+
+    Raises:
+        DataError: it is no such file, or is from another page.
+    """
+    try:
+        if len(data) > _MOST_BYTES:
+            raise ValueError
+        content = json.loads(data)
+        form, page, pairs, same = (content[key] for key in ("format", "page", "pairs", "marks"))
+        numbers = [mark["pair"] for mark in same]
+        judged = [mark["same"] for mark in same]
+        if form != FORMAT or not all(type(one) is bool for one in judged):
+            raise ValueError
+        if not all(type(one) is int and 1 <= one <= pairs for one in numbers) or len({*numbers}) != len(numbers):
+            raise ValueError
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise DataError(
+            f"{name} is no file of marks that a page of duplicates saved ({FORMAT}): open the page report.html, judge "
+            "its random pairs and save the marks there"
+        ) from None
+    if page != identity:
+        raise DataError(
+            f"{name} has marks of another page (page {page}, and this one is {identity}): what was judged there says "
+            "nothing of these pairs; judge them on this page"
+        )
+    return Marks(judged.count(False), len(judged))
