@@ -21,7 +21,7 @@ class Histogram:
     """Pairs by how different they are.
 
     Attributes:
-        edges: float64 [b + 1], ascending: bin i holds the differences d with edges[i] <= d < edges[i + 1]; the first
+        edges: float64 [b + 1], ascending: bin i holds the differences d with edges[i] < d <= edges[i + 1]; the first
             and the last bin are open. The threshold should be one of them, so that no bar is on both of its sides.
         candidates: int64 [b], candidate pairs, the duplicate pairs among them.
         random: int64 [b], pairs of images that were drawn at random, so that nearly all show different things.
@@ -50,7 +50,8 @@ def counted(differences: NDArray[np.floating], edges: NDArray[np.float64]) -> ND
     """
     if np.isnan(differences).any():
         raise ValueError("a difference is not a number")
-    places = np.searchsorted(edges, differences, "right") - 1
+    # In the precision of the differences, as they are compared with the threshold: as float32, 0.1 is more than 0.1.
+    places = np.searchsorted(edges.astype(differences.dtype), differences) - 1
     return np.bincount(np.clip(places, 0, len(edges) - 2), minlength=len(edges) - 1)
 
 

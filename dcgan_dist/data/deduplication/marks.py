@@ -32,12 +32,12 @@ def read_marks(data: bytes, identity: str, name: str) -> Marks:
         if len(data) > _MOST_BYTES:
             raise ValueError
         content = json.loads(data)
-        form, page, pairs, same = (content[key] for key in ("format", "page", "pairs", "marks"))
-        numbers = [mark["pair"] for mark in same]
-        judged = [mark["same"] for mark in same]
-        if form != FORMAT or not all(type(one) is bool for one in judged):
+        form, page, pairs, marks = (content[key] for key in ("format", "page", "pairs", "marks"))
+        judged = [mark["same"] for mark in marks]
+        if form != FORMAT or len(judged) > pairs or not all(type(one) is bool for one in judged):
             raise ValueError
-        if not all(type(one) is int and 1 <= one <= pairs for one in numbers) or len({*numbers}) != len(numbers):
+        # In order and without gaps: marks of chosen pairs are no random sample.
+        if [mark["pair"] for mark in marks] != [*range(1, len(judged) + 1)]:
             raise ValueError
     except (ValueError, KeyError, TypeError, RecursionError):
         raise DataError(

@@ -32,16 +32,21 @@
     const seen = marks.size;
     const marked = [...marks.values()].filter((same) => !same).length;
     const left = pairs.length - seen;
-    const { rate, low, high } = falsePositiveRate(marked, seen, Number(quantile));
-    Object.assign(output.dataset, { seen, marked, rate, low, high });
+    // Who marks only what is wrong would see a rate of 100%: all pairs up to the last mark have to be judged.
+    const skipped = seen ? Math.max(...marks.keys()) + 1 - seen : 0;
+    const { rate, low, high } = falsePositiveRate(skipped ? 0 : marked, skipped ? 0 : seen, Number(quantile));
+    Object.assign(output.dataset, { seen, marked, skipped, rate, low, high });
     output.textContent =
-      `${seen} of ${pairs.length} pairs judged, ${left} to go; ${marked} not the same. ` +
-      (seen
-        ? `False positives: ${percent(rate)}, interval ${percent(low)} to ${percent(high)}.`
-        : "False positives: unknown.");
+      `${seen} of ${pairs.length} pairs judged, ${left} to go; ${marked} not the same. False positives: ` +
+      (skipped
+        ? `unknown, as ${skipped} before the last mark ${skipped === 1 ? "is" : "are"} not judged.`
+        : seen
+          ? `${percent(rate)}, interval ${percent(low)} to ${percent(high)}.`
+          : "unknown.");
     rest.textContent = left ? `The other ${left} are the same` : "All are judged";
     rest.disabled = !left;
-    save.disabled = clear.disabled = !seen;
+    save.disabled = !seen || skipped > 0;
+    clear.disabled = !seen;
   };
 
   // A browser may refuse its storage to a file; then marks live as long as the page.

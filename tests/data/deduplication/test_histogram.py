@@ -19,10 +19,17 @@ from dcgan_dist.data.deduplication.histogram import (
 EDGES = np.array([0.0, 0.1, 0.2, 0.4])
 
 
-def test_each_difference_is_counted_once_and_none_is_lost() -> None:
-    differences = np.array([0.0, 0.05, 0.1, 0.19, 0.2, 0.4, 7.0, np.inf, -0.01], np.float32)
-    assert counted(differences, EDGES).tolist() == [3, 2, 4]
-    assert counted(np.empty(0, np.float32), EDGES).tolist() == [0, 0, 0]
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_each_difference_is_counted_once_and_none_is_lost(dtype: type[np.floating]) -> None:
+    differences = np.array([0.0, 0.05, 0.1, 0.19, 0.2, 0.4, 7.0, np.inf, -0.01], dtype)
+    assert counted(differences, EDGES).tolist() == [4, 2, 3]
+    assert counted(np.empty(0, dtype), EDGES).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_is_on_the_threshold_is_in_the_bar_of_duplicates(dtype: type[np.floating]) -> None:
+    differences = np.linspace(0, 0.4, 41, dtype=dtype)
+    assert counted(differences, EDGES)[0] == (differences <= 0.1).sum() == 11
 
 
 def test_a_difference_that_is_no_number_is_an_error() -> None:

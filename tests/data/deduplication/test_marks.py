@@ -12,7 +12,7 @@ PAGE = "0123456789abcdef"
 
 
 def saved(**changed: Any) -> bytes:
-    marks = [{"pair": 1, "same": True}, {"pair": 5, "same": False}, {"pair": 2, "same": True}]
+    marks = [{"pair": 1, "same": True}, {"pair": 2, "same": False}, {"pair": 3, "same": True}]
     return json.dumps({"format": FORMAT, "page": PAGE, "pairs": 5, "marks": marks} | changed).encode()
 
 
@@ -42,9 +42,11 @@ def test_marks_of_another_page_are_refused() -> None:
         saved(marks=[{"pair": 1, "same": 1}]),
         saved(marks=[{"pair": 0, "same": True}]),
         saved(marks=[{"pair": 6, "same": True}]),
-        saved(marks=[{"pair": True, "same": True}]),
+        saved(marks=[{"pair": 2, "same": False}]),
+        saved(marks=[{"pair": 1, "same": True}] * 6, pairs=5),
+        saved(marks=[{"pair": number, "same": True} for number in range(1, 7)], pairs=5),
         saved(marks=[{"pair": [1], "same": True}]),
-        saved(marks=[{"pair": 2, "same": True}, {"pair": 2, "same": False}]),
+        saved(marks=[{"pair": 1, "same": True}, {"pair": 1, "same": False}]),
         saved(pairs="many"),
         b" " * (1 << 24) + saved(),
     ],
