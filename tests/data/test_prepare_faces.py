@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import webdataset
@@ -83,6 +84,21 @@ def test_each_face_becomes_an_image_with_its_class_and_where_it_was(
     assert [one["source"] for one in prepared["left_out"]] == ["two/bad.jpg"]
     assert prepared["options"]["faces.margin"] == 0.2
     assert "opencv" in prepared["versions"]
+
+
+def test_a_photograph_that_the_detector_fails_on_is_left_out_with_the_reason(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = cv2.cvtColor
+
+    def convert(picture: Any, code: int) -> Any:
+        return real(picture[..., :1] if picture.shape[1] == 500 else picture, code)  # one channel, which no code takes
+
+    monkeypatch.setattr(cv2, "cvtColor", convert)
+    assert run("faces", photos, tmp_path / "out") == 0
+    told = capsys.readouterr()
+    assert "12 images of 2 classes" in told.out
+    assert "left out: two/both.png: OpenCV fails to look for faces in it: " in told.err
 
 
 def test_the_shards_are_the_same_for_any_number_of_processes_and_called_again(photos: Path, tmp_path: Path) -> None:

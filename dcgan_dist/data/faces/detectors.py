@@ -3,6 +3,8 @@
 Neither can be pickled: each process loads its own, once.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
@@ -14,7 +16,8 @@ from numpy.typing import NDArray
 from dcgan_dist.arrays import Pixels
 from dcgan_dist.data.faces.crops import Box
 from dcgan_dist.data.faces.options import FaceOptions
-from dcgan_dist.errors import SettingsError
+from dcgan_dist.data.image_decoding import BadImage
+from dcgan_dist.errors import DataError, SettingsError
 
 _INSTALL = "pip install 'dcgan-dist[faces]'"
 _YUNET_CONFIDENCE = 0.9
@@ -24,8 +27,16 @@ class Detector(Protocol):
     """Finds faces."""
 
     def __call__(self, picture: Pixels, least: int) -> list[tuple[Box, float]]:
-        """Box and confidence of each face in a picture, uint8 [H, W, 3] in RGB, in no order; `least` is the side in
-        pixels of the smallest one that is of use."""
+        """Box and confidence of each face in a picture, in no order.
+
+        Args:
+            picture: uint8 [H, W, 3] in RGB.
+            least: side, in pixels, of the smallest face that is of use.
+
+        Raises:
+            BadImage: OpenCV fails on this picture.
+            DataError: memory ran out.
+        """
 
 
 @lru_cache(maxsize=1)
@@ -56,6 +67,22 @@ def _opencv() -> ModuleType:
     return cv2
 
 
+@contextmanager
+def _one_picture(cv2: Any) -> Iterator[None]:
+    """What OpenCV raises within is of the picture at hand; unless memory ran out, which depends on the machine."""
+    try:
+        yield
+    except cv2.error as error:
+        # What C++ itself raises has no more than a text.
+        reason = getattr(error, "err", "") or str(error)
+        if getattr(error, "code", 0) == cv2.Error.StsNoMem or "bad_alloc" in reason:
+            raise DataError(
+                "memory ran out while faces were looked for in a picture: run the command again with fewer "
+                "--processes to continue"
+            ) from error
+        raise BadImage(f"OpenCV fails to look for faces in it: {' '.join(reason.split())}") from error
+
+
 class _Cascade:
     def __init__(self, cv2: Any, options: FaceOptions) -> None:
         if not hasattr(cv2, "CascadeClassifier") or not hasattr(cv2, "data"):
@@ -76,13 +103,14 @@ class _Cascade:
             )
 
     def __call__(self, picture: Pixels, least: int) -> list[tuple[Box, float]]:
-        boxes, _, weights = self._classifier.detectMultiScale3(
-            self._cv2.cvtColor(picture, self._cv2.COLOR_RGB2GRAY),
-            scaleFactor=self._options.scale,
-            minNeighbors=self._options.neighbors,
-            minSize=(least, least),
-            outputRejectLevels=True,
-        )
+        with _one_picture(self._cv2):
+            boxes, _, weights = self._classifier.detectMultiScale3(
+                self._cv2.cvtColor(picture, self._cv2.COLOR_RGB2GRAY),
+                scaleFactor=self._options.scale,
+                minNeighbors=self._options.neighbors,
+                minSize=(least, least),
+                outputRejectLevels=True,
+            )
         confidences = np.ravel(weights).tolist()
         found = [Box(*box) for box in np.reshape(boxes, (-1, 4)).astype(int).tolist()]
         return [
@@ -108,8 +136,9 @@ class _YuNet:
             ) from error
 
     def __call__(self, picture: Pixels, least: int) -> list[tuple[Box, float]]:
-        self._network.setInputSize((picture.shape[1], picture.shape[0]))
-        _, rows = self._network.detect(self._cv2.cvtColor(picture, self._cv2.COLOR_RGB2BGR))
+        with _one_picture(self._cv2):
+            self._network.setInputSize((picture.shape[1], picture.shape[0]))
+            _, rows = self._network.detect(self._cv2.cvtColor(picture, self._cv2.COLOR_RGB2BGR))
         return [] if rows is None else boxes_of(rows)
 
 

@@ -19,6 +19,8 @@ def find_faces(picture: Pixels, options: FaceOptions, size: int) -> list[Face]:
         size: height and width, in pixels, of the images that are made of the crops.
 
     Raises:
+        BadImage: the detector fails on it.
+        DataError: memory ran out.
         SettingsError: see `detector`.
     """
     height, width = picture.shape[:2]

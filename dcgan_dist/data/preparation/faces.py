@@ -54,7 +54,8 @@ def make_faces(picture: Picture, form: ImageFormat, options: FaceOptions) -> lis
         options: which faces.
 
     Raises:
-        BadImage: it is empty, too large, or no picture that can be decoded.
+        BadImage: it is empty, too large, or no picture that can be decoded; or the detector fails on it.
+        DataError: memory ran out.
         SettingsError: the detector cannot be used.
     """
     if isinstance(picture, bytes):

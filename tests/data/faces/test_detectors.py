@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from dcgan_dist.data.faces.crops import Box
 from dcgan_dist.data.faces.detectors import boxes_of, detector
 from dcgan_dist.data.faces.options import FaceOptions
-from dcgan_dist.errors import SettingsError
+from dcgan_dist.data.image_decoding import BadImage
+from dcgan_dist.errors import DataError, SettingsError
 
 RED = np.full((40, 60, 3), (255, 0, 0), np.uint8)
 
@@ -89,6 +90,50 @@ def test_yunet_gets_blue_first_and_width_before_height(
     assert Network.called == {"model": str(tmp_path / "yunet.onnx"), "size": (60, 40), "score_threshold": least}
     Network.rows = None
     assert detector(FaceOptions(model=str(tmp_path / "yunet.onnx"), confidence=confidence))(RED, 9) == []
+
+
+def opencv_error(code: int, text: str) -> cv2.error:
+    """As OpenCV raises it."""
+    error = cv2.error(f"OpenCV(4.14.0) /io/opencv/modules/core/src/matrix.cpp:246: error: ({code}:...) {text}")
+    error.code, error.err = code, text
+    return error
+
+
+@pytest.mark.parametrize("model", ["", "yunet.onnx"])
+@pytest.mark.parametrize(
+    ("error", "kind", "told"),
+    [
+        (
+            opencv_error(-215, "layer 3\nhas no size"),
+            BadImage,
+            r"OpenCV fails to look for faces in it: layer 3 has no si",
+        ),
+        (cv2.error("Unknown C++ exception from OpenCV code"), BadImage, "faces in it: Unknown C\\+\\+ exception"),
+        (opencv_error(-4, "Failed to allocate 9 bytes"), DataError, r"memory ran out.*fewer --processes"),
+        (cv2.error("std::bad_alloc"), DataError, r"memory ran out.*fewer --processes"),
+    ],
+    ids=["assertion", "C++", "memory", "C++ memory"],
+)
+def test_a_picture_that_opencv_fails_on_is_bad_unless_memory_ran_out(
+    model: str,
+    error: cv2.error,
+    kind: type[Exception],
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*given: Any, **options: Any) -> None:
+        raise error
+
+    (tmp_path / "yunet.onnx").write_bytes(b"weights")
+    monkeypatch.setattr(cv2, "FaceDetectorYN", Network)
+    monkeypatch.setattr(Network, "detect", fail)
+    monkeypatch.setattr(cv2, "CascadeClassifier", Classifier)
+    monkeypatch.setattr(Classifier, "detectMultiScale3", fail)
+    find = detector(FaceOptions(model=str(tmp_path / model) if model else ""))
+    with pytest.raises(kind, match=told) as raised:
+        find(RED, 9)
+    assert "/io/opencv" not in str(raised.value)
 
 
 def test_rows_of_yunet_become_boxes() -> None:
