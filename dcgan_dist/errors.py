@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from dcgan_dist.printing import tell
+
 
 class DcganDistError(Exception):
     """Parent of all failures whose text is meant for the user.
@@ -52,6 +54,4 @@ class ClusterError(DcganDistError):
 
 def complain(error: DcganDistError | str) -> None:
     """Tell the user on stderr what a command ends with, the same way for all commands: `error: SENTENCE`."""
-    encoding = sys.stderr.encoding or "ascii"
-    text = " ".join(str(error).split())
-    print(f"error: {text.encode(encoding, 'backslashreplace').decode(encoding)}", file=sys.stderr, flush=True)
+    tell(f"error: {' '.join(str(error).split())}", sys.stderr)

@@ -16,7 +16,8 @@ from dcgan_dist.cli.invocation import prog
 from dcgan_dist.evaluation.service.comparison import EvaluateOptions, evaluate, results_folder
 from dcgan_dist.evaluation.service.options import status_of
 from dcgan_dist.evaluation.tables import table
-from dcgan_dist.monitoring.sinks.terminal import Line, printable
+from dcgan_dist.monitoring.sinks.terminal import Line
+from dcgan_dist.printing import tell
 from dcgan_dist.run_folder.naming import find_run
 
 
@@ -30,8 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         results = evaluate(options, of, line.say)
         line.clear()
         for task, of_task in results.items():
-            print(printable("\n".join([*table(task, of_task), ""]), sys.stdout))
-        print(f"results are in {results_folder(options, of.place if of else None)}")
+            for told in (*table(task, of_task), ""):
+                tell(told, sys.stdout)
+        tell(f"results are in {results_folder(options, of.place if of else None)}", sys.stdout)
 
     return status_of(act, "stopped; finished results are kept, and the same command continues from there")
 

@@ -16,6 +16,7 @@ from dcgan_dist.cli.arguments import drop_output, read
 from dcgan_dist.cli.invocation import prog
 from dcgan_dist.errors import DcganDistError, complain
 from dcgan_dist.monitoring.run_status import describe, read_standing
+from dcgan_dist.printing import tell
 from dcgan_dist.run_folder.naming import find_run
 
 arg = tyro.conf.arg
@@ -36,7 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = read(StatusOptions, arguments, prog=prog("status"))
         run = find_run(options.run, options.storage).place
-        print("\n".join(describe(run, read_standing(run), time.time())), flush=True)
+        for line in describe(run, read_standing(run), time.time()):
+            tell(line, sys.stdout)
     except BrokenPipeError:
         drop_output()
     except DcganDistError as error:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TextIO
 
-from dcgan_dist.monitoring.sinks.terminal import printable
 from dcgan_dist.numerals import duration
+from dcgan_dist.printing import printable, tell
 from tuning.folder import State
 from tuning.objective import Objective
 from tuning.ranking import ranking
@@ -137,7 +137,7 @@ class Board:
     def say(self, text: str) -> None:
         """Print a line that stays."""
         self._wipe()
-        print(printable(text, self._stream), file=self._stream, flush=True)
+        tell(text, self._stream)
         self._last = -math.inf if self._live else self._last
 
     def tick(self) -> None:
@@ -149,7 +149,7 @@ class Board:
         text = summary(self._entries, now - self._began)
         if not self._live:
             if self._entries.by_number:
-                print(printable(text, self._stream), file=self._stream, flush=True)
+                tell(text, self._stream)
             return
         size = os.get_terminal_size(self._stream.fileno())
         lines = [*self._shown(max(1, size.lines - 4)), text]

@@ -24,8 +24,8 @@ from dcgan_dist.data.checking.training import TrainedOn, find_trained_on, refusa
 from dcgan_dist.data.preparation.processes import processes
 from dcgan_dist.data.preparation.progress import Progress
 from dcgan_dist.errors import DcganDistError, at_work, complain
-from dcgan_dist.monitoring.sinks.terminal import printable
 from dcgan_dist.numerals import count
+from dcgan_dist.printing import tell
 from dcgan_dist.settings import DataSettings
 from dcgan_dist.storage import Place
 
@@ -64,8 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             trained_on = find_trained_on(options.data, given.shards)
             found = check(given, trained_on, options.processes)
             problems = found.problems or list(filter(None, [refusal(trained_on)]))
-            lines = [*found.lines, *given.notes, *verdict(problems, trained_on, found.image_size)]
-            print(printable("\n".join(lines), sys.stdout), flush=True)
+            for line in (*found.lines, *given.notes, *verdict(problems, trained_on, found.image_size)):
+                tell(line, sys.stdout)
             if sheets is not None and found.good.any():
                 draw(found, sheets)
     except BrokenPipeError:
@@ -103,7 +103,7 @@ def draw(found: Report, folder: Place) -> None:
     """Write the contact sheets, and say so; raises `DataError`."""
     assert found.index is not None
     sheets = draw_sheets(found.index, found.digest, found.good, folder)
-    print(f"look at {count(sheets, 'contact sheet')} in {folder}")
+    tell(f"look at {count(sheets, 'contact sheet')} in {folder}", sys.stdout)
 
 
 if __name__ == "__main__":

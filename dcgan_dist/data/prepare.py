@@ -27,7 +27,7 @@ from dcgan_dist.data.preparation.report import next_commands, summary
 from dcgan_dist.data.preparation.work import Work, begin, check_target, require_begun
 from dcgan_dist.data.readers.registry import READERS, SCENES
 from dcgan_dist.errors import DcganDistError, SettingsError, complain
-from dcgan_dist.monitoring.sinks.terminal import printable
+from dcgan_dist.printing import tell
 from dcgan_dist.run_folder.driver_lock import sole_driver
 from dcgan_dist.storage import place
 
@@ -67,7 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(signal.SIGTERM, before)
     for key, _, reason in record.bad[:_BAD_TOLD]:
         say(f"left out: {key}: {reason}")
-    print(printable("\n".join([*summary(work, record, index), *next_commands(work)]), sys.stdout))
+    for line in (*summary(work, record, index), *next_commands(work)):
+        tell(line, sys.stdout)
     return 0
 
 
@@ -119,7 +120,7 @@ def workers_for(work: Work) -> Iterator[Workers]:
 
 def say(line: str) -> None:
     """Tell people, beside the result."""
-    print(printable(line, sys.stderr), file=sys.stderr)
+    tell(line, sys.stderr)
 
 
 if __name__ == "__main__":

@@ -133,6 +133,29 @@ def test_bad_pictures_are_left_out_and_named(tmp_path: Path, capsys: pytest.Capt
         assert f"left out: {name}: {reason}" in told.err
 
 
+@pytest.mark.parametrize("broken", [False, True], ids=["done", "failed"])
+def test_names_of_files_and_classes_cannot_act_on_a_terminal(
+    broken: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    act = "\x1b[2J\x1b]0;title\x07\x9b1m\rerror\n\u202e"
+    folder = tmp_path / f"in{act}"
+    for name in ("train/one", "train/two", "test/one"):
+        (folder / f"{name}{act}").mkdir(parents=True)
+        (folder / f"{name}{act}" / f"bad{act}.jpg").write_bytes(b"nothing")
+        (folder / f"{name}{act}" / f"film{act}.mov").write_bytes(b"nothing")
+        if not broken:
+            Image.new("RGB", (16, 16)).save(folder / f"{name}{act}" / f"same{act}.png")
+    assert run(folder, tmp_path / "out", "--size", 16) == int(broken)
+    told = capsys.readouterr()
+    lines = (told.out + told.err).removesuffix("\n").split("\n")
+    assert [line for line in lines if not line.isprintable()] == []
+    expected = ("none of 2 pictures",) if broken else ("passed over:", "the same in two", "left out:", "train: 2 im")
+    for kind in expected:
+        of_kind = [line for line in lines if kind in line]
+        assert of_kind
+        assert all("\\x1b[2J" in line for line in of_kind)
+
+
 def test_pictures_that_are_all_bad_fail_in_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.jpg").write_bytes(b"nothing")

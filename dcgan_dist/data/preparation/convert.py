@@ -20,6 +20,7 @@ from dcgan_dist.data.shards.index import Index, ShardIndex, concatenate
 from dcgan_dist.data.splits import TEST
 from dcgan_dist.errors import DataError, SettingsError
 from dcgan_dist.numerals import count
+from dcgan_dist.printing import tell
 from dcgan_dist.storage import Place
 
 
@@ -46,7 +47,7 @@ def convert(work: Work, workers: Workers) -> tuple[Index, Record]:
             f"held out: {held:,} of {len(everything.order):,} {'faces' if work.faces else 'pictures'}, as {TEST}"
         )
     for note in notes:
-        print(note, file=sys.stderr)
+        tell(note, sys.stderr)
     plans = plan_shards(everything, work.splits, work.options.shard_images)
     parts = _write_missing_shards(work, plans, workers, trusted=not made)
     rows = everything.columns["row"][everything.order]
@@ -87,7 +88,7 @@ def make_missing_pieces(work: Work, workers: Workers) -> tuple[int, int]:
     ]
     done = len(samples) - sum(len(rows) for unit in missing for _, rows in unit)
     if done:
-        print(f"continuing after {done:,} of {len(samples):,} pictures", file=sys.stderr)
+        tell(f"continuing after {done:,} of {len(samples):,} pictures", sys.stderr)
     # One after the other as they are wanted: all of them together would be the list of samples again.
     tasks = (([Part(number, rows.tolist(), samples.take(rows)) for number, rows in unit],) for unit in missing if unit)
     with Progress("converted", "pictures", len(samples), done) as progress:

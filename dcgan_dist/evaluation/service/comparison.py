@@ -22,6 +22,7 @@ from dcgan_dist.evaluation.tasks.neighbours import open_neighbours
 from dcgan_dist.evaluation.tasks.registry import NamedTask, parse_tasks
 from dcgan_dist.model.generate import Which
 from dcgan_dist.numerals import count
+from dcgan_dist.printing import tell
 from dcgan_dist.run_folder.checkpoint import Checkpoint, named_checkpoint
 from dcgan_dist.run_folder.load_generator import load_training_generator
 from dcgan_dist.run_folder.naming import NamedRun
@@ -119,7 +120,7 @@ def evaluate(
         require_lasting(out, "--out")
         require_writable(out, "--out")
         for task_name, note in dict.fromkeys((job.names[0], note) for job in jobs for note in job.notes):
-            print(f"{task_name}: {note}", file=sys.stderr)
+            tell(f"{task_name}: {note}", sys.stderr)
         with open_pool(options, say) as pool:
             names = {job.names[0] for job in waiting}
             needed = [task for task in tasks if task.name in names]

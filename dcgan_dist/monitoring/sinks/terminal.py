@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from dcgan_dist.monitoring.messages import Scalars, WorkerInfo
 from dcgan_dist.numerals import count, duration
+from dcgan_dist.printing import printable, tell
 
 SMOOTHED_POINTS = 20
 """Points that a bar shows the means of: from one alone, the time left would jump about."""
@@ -68,12 +69,6 @@ def open_terminal(stream: TextIO, totals: Totals, line_s: float) -> Terminal:
     return LogTerminal(stream, totals, line_s)
 
 
-def printable(text: str, stream: TextIO) -> str:
-    """`text` with what the stream's encoding lacks written as escapes, so that no host name or path ends a run."""
-    encoding = stream.encoding or "ascii"
-    return text.encode(encoding, "backslashreplace").decode(encoding)
-
-
 class LogTerminal:
     """Plain lines."""
 
@@ -89,7 +84,7 @@ class LogTerminal:
 
     def say(self, text: str) -> None:
         """One line, written through at once."""
-        print(printable(text, self._stream), file=self._stream, flush=True)
+        tell(text, self._stream)
 
     def progress(self, points: Sequence[Scalars]) -> None:
         """A line where one is due, over all points since the one before; the first is due at once."""
@@ -241,7 +236,7 @@ class Progress:
             self._say(f"{what}: {100 * done // total} %")
 
     def _say(self, text: str) -> None:
-        print(printable(text, self._stream), file=self._stream, flush=True)
+        tell(text, self._stream)
 
 
 class Line:
