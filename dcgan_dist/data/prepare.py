@@ -7,6 +7,7 @@ those of a Ray cluster. The shards are the same bytes on any machines, for any n
 the command was interrupted: called again it goes on.
 """
 
+import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -32,6 +33,7 @@ from dcgan_dist.run_folder.driver_lock import sole_driver
 from dcgan_dist.storage import place
 
 _BAD_TOLD = 10
+_MEMORY_RETRIES = 6
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -107,6 +109,9 @@ def workers_for(work: Work) -> Iterator[Workers]:
             yield workers
         return
     set_environment(address)
+    # Ray begins what it has killed for memory again without end, whatever `max_retries` is, unless it finds this in the
+    # environment of the command before it is imported. It waits a second first, and then twice as long each time.
+    os.environ.setdefault("RAY_task_oom_retries", str(_MEMORY_RETRIES))
     say(describe_connecting(address))
     with connected(address, 0):
         # Brings Ray with it, which takes seconds.

@@ -7,8 +7,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -16,8 +19,9 @@ import webdataset
 from PIL import Image
 
 from dcgan_dist.cli.invocation import command_line
+from dcgan_dist.data import prepare
 from dcgan_dist.data.preparation import convert, make
-from dcgan_dist.data.preparation.options import PrepareOptions
+from dcgan_dist.data.preparation.options import PrepareOptions, WorkersOptions
 from dcgan_dist.data.preparation.pieces import FOLDER
 from dcgan_dist.data.preparation.record import Record
 from dcgan_dist.data.prepare import alone, main, prepare_work
@@ -207,6 +211,28 @@ def test_bytes_are_those_of_every_earlier_version(
     assert run(tmp_path / "in", tmp_path / "out", "--size", 16, "--images-per-shard", 9, *options) == 0
     files = [*sorted((tmp_path / "out").glob("*.tar")), tmp_path / "out" / "prepare.json"]
     assert {file.name: hashlib.sha256(file.read_bytes()).hexdigest()[:16] for file in files} == expected
+
+
+@pytest.mark.parametrize(("own", "expected"), [(None, 6), ("2", 2)], ids=["ours", "the user's"])
+def test_ray_is_told_to_bound_what_it_kills_for_memory_before_it_is_imported(
+    own: str | None, expected: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class AnyMachines(ModuleType):
+        notes = ()
+
+        @property
+        def RayWorkers(self) -> object:
+            retries.append(int(os.environ["RAY_task_oom_retries"]))  # noqa: SIM112
+            return lambda *given: self
+
+    retries: list[int] = []
+    monkeypatch.setattr(os, "environ", os.environ | ({} if own is None else {"RAY_task_oom_retries": own}))
+    monkeypatch.setattr(prepare, "connected", lambda *given: nullcontext())
+    module = "dcgan_dist.data.preparation.ray_workers"
+    monkeypatch.setitem(sys.modules, module, AnyMachines(module))
+    work = prepare_work(PrepareOptions((str(photos(tmp_path / "photos")), str(tmp_path / "out"))))
+    with prepare.workers_for(replace(work, options=replace(work.options, workers=WorkersOptions("host:1")))):
+        assert retries == [expected]
 
 
 # Splits

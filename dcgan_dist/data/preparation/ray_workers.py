@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import ray
-from ray.exceptions import GetTimeoutError, RayError, RayTaskError
+from ray.exceptions import GetTimeoutError, OutOfMemoryError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from dcgan_dist.errors import ClusterError, DataError, DcganDistError
@@ -100,10 +100,22 @@ def _result(task: Any) -> Any:
             raise error.cause from error
         raise
     except RayError as error:
-        raise DataError(
-            f"a process that decodes pictures was lost {_RETRIES + 1} times ({str(error).splitlines()[0]}), perhaps "
-            "because memory ran out or its machine went: run the command again to continue"
-        ) from error
+        raise DataError(what_was_lost(error)) from error
+
+
+def what_was_lost(error: RayError) -> str:
+    """What is said of a task that Ray has given up."""
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    if isinstance(error, OutOfMemoryError):
+        return (
+            f"memory ran out on a machine of the cluster, however often the same pictures were begun again ({reason}): "
+            "start Ray on it with fewer CPUs (ray start --num-cpus), or end what else takes its memory, and run the "
+            "command again to continue"
+        )
+    return (
+        f"a process that decodes pictures was lost {_RETRIES + 1} times ({reason}), perhaps because memory ran out or "
+        "its machine went: run the command again to continue"
+    )
 
 
 def _who_sees(target: Place, witness: Place | None) -> tuple[list[str] | None, tuple[str, ...]]:
