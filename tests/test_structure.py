@@ -58,6 +58,7 @@ NEVER_RAY = [
     "data.preparation.naming",
     "data.preparation.opening",
     "data.preparation.options",
+    "data.preparation.packages",
     "data.preparation.pieces",
     "data.preparation.processes",
     "data.preparation.progress",

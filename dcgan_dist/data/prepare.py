@@ -117,7 +117,7 @@ def workers_for(work: Work) -> Iterator[Workers]:
         # Brings Ray with it, which takes seconds.
         from dcgan_dist.data.preparation.ray_workers import RayWorkers
 
-        machines = RayWorkers(work.target, work.source.witness)
+        machines = RayWorkers(work.target, work.source.witness, work.versions)
         for note in machines.notes:
             say(note)
         yield machines

@@ -1,13 +1,15 @@
-"""The machines of a Ray cluster that do the work: those that find the source and the target."""
+"""The machines of a Ray cluster that do the work: those that find source and target, and make the same bytes."""
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import socket
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import ray
 from ray.exceptions import GetTimeoutError, OutOfMemoryError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from dcgan_dist.data.preparation.packages import what_differs
 from dcgan_dist.errors import ClusterError, DataError, DcganDistError
 from dcgan_dist.storage import Place
 
@@ -27,27 +29,28 @@ class RayWorkers:
         notes: lines for people: which machines do the work, where not all do.
     """
 
-    def __init__(self, target: Place, witness: Place | None) -> None:
+    def __init__(self, target: Place, witness: Place | None, versions: Mapping[str, str]) -> None:
         """Find the machines.
 
         Args:
             target: folder of the shards.
             witness: a file of the source, if it has any: a machine that has it, with the same size, is taken to
                 have the source.
+            versions: of the packages that decide on the bytes of images: a machine with others is left out.
 
         Raises:
-            ClusterError: no machine finds both.
+            ClusterError: there is no machine that finds both and has these versions.
         """
-        seen, notes = _who_sees(target, witness)
-        self._nodes = seen
-        self.notes = notes
+        self._versions = versions
+        self._nodes, self.notes = _who_can(target, witness, versions)
 
     def each(self, function: Callable[..., T], common: Any, arguments: Iterable[tuple[Any, ...]]) -> Iterator[T]:
-        """As `Workers` has it; a machine that is lost is done without."""
-        options: dict[str, Any] = {"num_cpus": 1, "max_retries": _RETRIES}
+        """As `Workers` has it; a machine that is lost is done without. One that has joined since, with other versions,
+        raises `ClusterError`."""
+        options: dict[str, Any] = {"num_cpus": 1, "max_retries": _RETRIES, "name": function.__name__}
         if self._nodes is not None:
             options["label_selector"] = {"ray.io/node-id": f"in({','.join(self._nodes)})"}
-        task = ray.remote(function).options(**options)
+        task = ray.remote(_with_same_versions).options(**options)
         shared = ray.put(common)
         waiting = iter(arguments)
         under_way: list[ray.ObjectRef[T]] = []
@@ -56,7 +59,7 @@ class RayWorkers:
                 # Twice as many as can run: none waits for this process, and an autoscaler sees that more are wanted.
                 room = 2 * self.number - len(under_way)
                 for given in waiting if room > 0 else ():
-                    under_way.append(task.remote(shared, *given))
+                    under_way.append(task.remote(function, self._versions, shared, *given))
                     room -= 1
                     if room <= 0:
                         break
@@ -118,36 +121,58 @@ def what_was_lost(error: RayError) -> str:
     )
 
 
-def _who_sees(target: Place, witness: Place | None) -> tuple[list[str] | None, tuple[str, ...]]:
-    """The machines that find a file of the source and one that is written into the target; None: any machine does."""
-    wanted = [place for place in (witness, target) if place is not None and place.is_local]
-    if not wanted:
-        return None, ()
+def _with_same_versions(function: Callable[..., T], versions: Mapping[str, str], common: Any, *given: Any) -> T:
+    """What the function returns, on a machine where it makes the same bytes; raises `ClusterError` on others."""
+    if told := what_differs(versions):
+        raise ClusterError(
+            f"{socket.gethostname()}, which has joined the cluster, {told}, so that it may make other bytes: install "
+            "the same versions on all machines, and run the command again to continue"
+        )
+    return function(common, *given)
+
+
+def _who_can(
+    target: Place, witness: Place | None, versions: Mapping[str, str]
+) -> tuple[list[str] | None, tuple[str, ...]]:
+    """The machines that find a file of the source and one that is written into the target, and have these versions;
+    None: any machine does, also one that comes later."""
     names = {node["NodeID"]: node["NodeManagerHostname"] for node in ray.nodes() if node["Alive"]}
-    mark = target / f".seen-{secrets.token_hex(8)}"
-    mark.write_bytes(b"seen")
-    files = [(place, place.info().size) for place in (mark, witness) if place is not None]
-    try:
-        asked = {
-            node: ray.remote(_missing)
-            .options(num_cpus=0, max_retries=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False))
-            .remote(files)
-            for node in names
-        }
-        missing = {node: _answer(answer) for node, answer in asked.items()}
-    finally:
-        mark.delete()
+    if any(place is not None and place.is_local for place in (witness, target)):
+        mark = target / f".seen-{secrets.token_hex(8)}"
+        mark.write_bytes(b"seen")
+        try:
+            files = [(place, place.info().size) for place in (mark, witness) if place is not None]
+            missing = _ask(list(names), files, versions)
+        finally:
+            mark.delete()
+        any_other = False  # nobody knows what one that comes later finds
+    else:
+        missing = _ask(list(names), [], versions)
+        any_other = True
     seen = [node for node, what in missing.items() if not what]
     if len(seen) == len(names):
-        return seen, ()  # not those that may come later, of which nobody knows what they find
+        return None if any_other else seen, ()
     lacking = sorted({names[node]: what for node, what in missing.items() if what}.items())
     told = "; ".join(f"{name}: {what}" for name, what in lacking[:_MACHINES_TOLD])
     if not seen:
         raise ClusterError(
-            f"no machine of the cluster finds both the source and {target} ({told}): give folders that all machines "
-            "share at the same path, or addresses such as s3://BUCKET/..."
+            f"no machine of the cluster finds both the source and {target}, and has the versions of this machine "
+            f"({told}): give folders that all machines share at the same path, or addresses such as s3://BUCKET/..., "
+            "and install the same versions on all machines"
         )
-    return seen, (f"the work is done by {len(seen)} of {len(names)} machines, which find source and target ({told})",)
+    do = f"the work is done by {len(seen)} of {len(names)} machines, which find source and target"
+    return seen, (f"{do}, and have the versions of this machine ({told})",)
+
+
+def _ask(nodes: Sequence[str], files: Sequence[tuple[Place, int]], versions: Mapping[str, str]) -> dict[str, str]:
+    """What each machine lacks, see `_missing`."""
+    asked = {
+        node: ray.remote(_missing)
+        .options(num_cpus=0, max_retries=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False))
+        .remote(files, versions)
+        for node in nodes
+    }
+    return {node: _answer(answer) for node, answer in asked.items()}
 
 
 def _answer(answer: Any) -> str:
@@ -157,12 +182,12 @@ def _answer(answer: Any) -> str:
         return "does not answer"
 
 
-def _missing(wanted: Sequence[tuple[Place, int]]) -> str:
-    """What this machine does not find, or finds with another size; "" where it finds all."""
-    for place, size in wanted:
-        try:
+def _missing(wanted: Sequence[tuple[Place, int]], versions: Mapping[str, str]) -> str:
+    """What this machine does not find, or finds with another size, or has in other versions; "" where it has all."""
+    try:
+        for place, size in wanted:
             if place.info().size != size:
                 return f"has another {place}"
-        except DcganDistError as error:
-            return str(error)
-    return ""
+        return what_differs(versions)
+    except DcganDistError as error:
+        return str(error)

@@ -4,16 +4,15 @@ import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 
 import numpy as np
 
-from dcgan_dist.data.faces.detectors import opencv_version
 from dcgan_dist.data.preparation.arrange import splits_of
 from dcgan_dist.data.preparation.encoding import ImageFormat
 from dcgan_dist.data.preparation.faces import face_arguments
 from dcgan_dist.data.preparation.make import Making
 from dcgan_dist.data.preparation.options import PrepareOptions
+from dcgan_dist.data.preparation.packages import installed
 from dcgan_dist.data.preparation.pieces import FOLDER
 from dcgan_dist.data.preparation.record import RECORD_FILE, Record, earlier, identity
 from dcgan_dist.data.readers.source import Samples, Source
@@ -25,7 +24,6 @@ from dcgan_dist.storage import Place, require_lasting
 # All keys at once, as Python's text, would be larger than the list of samples.
 _KEYS = 65_536
 _SHARDS_NAMED = 3
-PACKAGES = ("dcgan-dist", "numpy", "pillow", "simplejpeg")
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ class Work:
     @property
     def versions(self) -> dict[str, str]:
         """Of the packages that make images."""
-        return {name: version(name) for name in PACKAGES} | ({"opencv": opencv_version()} if self.faces else {})
+        return installed(faces=self.faces)
 
     @property
     def making(self) -> Making:
