@@ -10,6 +10,7 @@ from ray.exceptions import GetTimeoutError, OutOfMemoryError, RayError, RayTaskE
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from dcgan_dist.data.preparation.packages import what_differs
+from dcgan_dist.data.preparation.pieces import FOLDER
 from dcgan_dist.errors import ClusterError, DataError, DcganDistError
 from dcgan_dist.storage import Place
 
@@ -138,7 +139,8 @@ def _who_can(
     None: any machine does, also one that comes later."""
     names = {node["NodeID"]: node["NodeManagerHostname"] for node in ray.nodes() if node["Alive"]}
     if any(place is not None and place.is_local for place in (witness, target)):
-        mark = target / f".seen-{secrets.token_hex(8)}"
+        # Where a call that is killed now leaves nothing that a later one does not delete.
+        mark = target / FOLDER / f"seen-{secrets.token_hex(8)}"
         mark.write_bytes(b"seen")
         try:
             files = [(place, place.info().size) for place in (mark, witness) if place is not None]

@@ -9,6 +9,7 @@ import pytest
 from ray.exceptions import NodeDiedError, OutOfMemoryError, RayError, WorkerCrashedError
 
 from dcgan_dist.data.preparation.packages import installed
+from dcgan_dist.data.preparation.pieces import FOLDER
 from dcgan_dist.data.preparation.ray_workers import RayWorkers, what_was_lost
 from dcgan_dist.errors import ClusterError
 from dcgan_dist.storage import Place
@@ -40,6 +41,8 @@ def test_machines_with_other_versions_do_no_work(start_ray: Callable[[int], None
     for place in (target, Place("s3://bucket/out")):
         with pytest.raises(ClusterError, match=rf"no machine .* has the versions .*{told}.*install the same"):
             RayWorkers(place, None, other)
+    assert target.names() == [FOLDER]  # what is deleted at the end, also after calls that were killed
+    assert (target / FOLDER).names() == []
     workers = RayWorkers(target, witness, here)
     assert workers.notes == ()
     assert sorted(workers.each(os.path.join, "a", [("b",), ("c",)])) == ["a/b", "a/c"]
