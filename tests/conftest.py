@@ -217,18 +217,21 @@ class Command:
         return process.returncode, output
 
 
+@pytest.fixture(scope="module")
+def command_in() -> Iterator[Callable[[Path, str], Command]]:
+    """`command_in(FOLDER, MODULE)` is `python -m MODULE` in that folder, until the module's tests are done."""
+    with contextlib.ExitStack() as stack:
+        yield lambda folder, module: stack.enter_context(_command(folder, module))
+
+
 @pytest.fixture
 def train_command(tmp_path: Path) -> Iterator[Command]:
     """The training command, in an empty folder."""
-    yield from _command(tmp_path, "dcgan_dist.train")
+    with _command(tmp_path, "dcgan_dist.train") as command:
+        yield command
 
 
-@pytest.fixture
-def sweep_command(tmp_path: Path) -> Iterator[Command]:
-    """The sweep, in an empty folder."""
-    yield from _command(tmp_path, "tuning.sweep")
-
-
+@contextlib.contextmanager
 def _command(folder: Path, module: str) -> Iterator[Command]:
     # pytest's own folders are too deep for Ray's sockets.
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as home:

@@ -9,7 +9,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import torch
 
 from dcgan_dist.data import keep_list
 from dcgan_dist.data.shards.index import concatenate
+import tuning.sweep
 from dcgan_dist.data.shards.writer import ShardWriter
 from dcgan_dist.evaluation.service.online import first_after
 from dcgan_dist.monitoring.sinks.curves import read_probed
@@ -40,19 +42,13 @@ TINY = [
     "--probe.cpus=0.5",
 ]
 LR = ["--search", "lr=uniform(1e-4,1e-3)"]
-IMAGES = 27_000
-"""Fewer than the health rule looks at: networks as small as these collapse."""
+IMAGES, BATCH = 14_400, 12
+"""Fewer images than the health rule looks at: networks as small as these collapse."""
 SEARCH = ["--search", "lr=loguniform(1e-5,1e-2)", "beta1=uniform(0,0.9)"]
 
 
 def settings_of(run: Path) -> dict[str, object]:
     return flatten(from_yaml((run / "settings.yaml").read_text(), str(run)))
-
-
-def weights(run: Path) -> dict[str, torch.Tensor]:
-    checkpoint = load_checkpoint(Place(str(run)))
-    parts = ("generator", "discriminator")
-    return {f"{part}.{name}": value for part in parts for name, value in checkpoint.state[part].items()}
 
 
 def wait_for(what: Callable[[], Any], seconds: float = 180) -> Any:
@@ -63,10 +59,9 @@ def wait_for(what: Callable[[], Any], seconds: float = 180) -> Any:
     return found
 
 
-def reading(sweep: Path) -> bool:
-    """Whether a checkpoint of a trial is being evaluated."""
-    runs = [Place(str(run)) for run in (sweep / "trials").glob("0*")]
-    return any(found.get("probe") == "reads" for run in runs for found in manifests(run).values())
+def under_evaluation(run: Place) -> str:
+    """The checkpoint of a trial that is being evaluated now; empty: none."""
+    return next((name for name, found in manifests(run).items() if found.get("probe") == "reads"), "")
 
 
 def trial_drivers() -> list[int]:
@@ -80,23 +75,99 @@ def trial_drivers() -> list[int]:
     return found
 
 
+@dataclass(frozen=True)
+class Broken:
+    """A sweep that was stopped, whose evaluation was killed, that was killed itself, and that has then ended.
+
+    Attributes:
+        command: what it was started with.
+        folder: of the sweep.
+        told: what each of its three processes said.
+        status: of the process that was stopped.
+        stopped: the newest checkpoint of trial 0 when it was.
+        states: of both trials after the kill.
+        written: when trial 0 was done, as its record had it then.
+        reached: the newest checkpoint of trial 1 when the sweep was killed.
+    """
+
+    command: Any
+    folder: Path
+    told: list[str]
+    status: int
+    stopped: str
+    states: list[str]
+    written: int
+    reached: str
+
+    @property
+    def rows(self) -> list[dict[str, str]]:
+        return list(csv.DictReader((self.folder / "results.csv").open()))
+
+
+def state(sweep: Path, number: int) -> str:
+    """How it says that a trial stands; empty before it knows of it."""
+    file = sweep / "records" / f"{number:03d}.json"
+    return str(json.loads(file.read_text())["state"]) if file.is_file() else ""
+
+
+@pytest.fixture(scope="module")
+def broken(command_in: Any, tmp_path_factory: pytest.TempPathFactory) -> Broken:
+    """Two trials, one after the other; read it, and change nothing."""
+    folder = tmp_path_factory.mktemp("broken")
+    command, sweep = command_in(folder, "tuning.sweep"), folder / "runs" / "sweep"
+    trials = [Place(str(sweep / "trials" / f"{number:03d}")) for number in range(2)]
+    # Small batches take long: from a trial's first checkpoint to its end there is time to stop it.
+    options = [*TINY, "--name=sweep", f"--images={IMAGES}", "--trials=2", "--at-once=1", f"--batch-size={BATCH}"]
+    process = command.start(*options, *SEARCH)
+    wait_for(lambda: manifests(trials[0]))
+    process.terminate()
+    told = [process.communicate(timeout=60)[0]]
+    status, stopped = process.returncode, max(manifests(trials[0]), default="")
+    assert state(sweep, 0) == "unfinished", told
+
+    process = command.start("--resume=sweep", "--storage=runs")
+    # The actor dies during a probe, and its pool with it: its replacement computes what was requested.
+    wait_for(lambda: under_evaluation(trials[0]) > stopped or process.poll() is not None)
+    (owner,) = (pid for pid, name in command.left().items() if name.startswith("ray::_EvaluationActor"))
+    os.kill(owner, signal.SIGKILL)
+    wait_for(lambda: state(sweep, 0) == "finished")
+    wait_for(lambda: manifests(trials[1]))
+    os.kill(process.pid, signal.SIGKILL)
+    told.append(process.communicate(timeout=60)[0])
+    command.end()
+    states = [state(sweep, number) for number in range(2)]
+    written = (sweep / "trials" / "000" / "run.json").stat().st_mtime_ns
+    reached = max(manifests(trials[1]))
+
+    ended, output = command.run("--resume=sweep", "--storage=runs")
+    assert ended == 0, output
+    return Broken(command, sweep, [*told, output], status, stopped, states, written, reached)
+
+
 @pytest.mark.system
 @pytest.mark.ray
 @pytest.mark.timeout(600)
-def test_a_sweep_leaves_runs_a_table_and_settings_that_give_its_best_again(
-    sweep_command: Any, train_command: Any, tmp_path: Path
-) -> None:
-    options = [*TINY, "--name=sweep", "--images=24000", "--trials=2", "--at-once=2"]
-    process = sweep_command.start(*options, *SEARCH)
-    sweep = tmp_path / "runs" / "sweep"
-    # The actor dies during a probe, and its pool with it: its replacement computes what was requested.
-    wait_for(lambda: reading(sweep) or process.poll() is not None)
-    owners = [pid for pid, name in sweep_command.left().items() if name.startswith("ray::_EvaluationActor")]
-    assert len(owners) == 1
-    os.kill(owners[0], signal.SIGKILL)
-    output, _ = process.communicate(timeout=280)
-    assert process.returncode == 0, output
-    rows = list(csv.DictReader((sweep / "results.csv").open()))
+def test_a_stopped_and_a_killed_sweep_repeat_no_trial_and_lose_none(broken: Broken) -> None:
+    first, second, last = broken.told
+    assert broken.status == 143, first
+    assert re.search(r"resume with: \S*python -m tuning.sweep --resume sweep --storage runs", first)
+    assert "found 1 trial: 0 ended, 1 unfinished; 1 new" in second
+    assert broken.states == ["finished", "unfinished"]
+    assert "found 2 trials: 1 ended, 1 unfinished; 0 new" in last
+    assert (broken.folder / "trials" / "000" / "run.json").stat().st_mtime_ns == broken.written
+    lives = [attempts(Place(str(broken.folder / "trials" / f"{number:03d}"))) for number in range(2)]
+    assert [life.checkpoint for life in lives[0]] == [None, broken.stopped]
+    assert [life.checkpoint is not None for life in lives[1]] == [False, True]
+    assert lives[1][1].checkpoint >= broken.reached
+    assert [row["state"] for row in broken.rows if row["trial"] == "0"] == ["finished"]
+    assert [state(broken.folder, number) for number in range(2)] == [row["state"] for row in broken.rows]
+
+
+@pytest.mark.system
+@pytest.mark.ray
+@pytest.mark.timeout(600)
+def test_a_sweep_leaves_runs_a_table_and_figures_which_its_report_makes_again(broken: Broken, tmp_path: Path) -> None:
+    sweep, rows, output = broken.folder, broken.rows, broken.told[-1]
     assert [row["trial"] for row in rows] == ["0", "1"]
     assert {row["state"] for row in rows} <= {"finished", "cut"}
     first = settings_of(sweep / "trials" / "000")
@@ -109,18 +180,17 @@ def test_a_sweep_leaves_runs_a_table_and_settings_that_give_its_best_again(
         assert float(row["optimization.lr"]) == mine["optimization.lr"]
         assert 0.1 < float(row["low"]) < float(row["objective"]) < float(row["high"]) < 1
         assert int(row["age_images"]) == int(row["images"]) - int(row["objective_images"])
-        assert int(row["generator_updates"]) == int(row["images"]) // 64
+        assert int(row["generator_updates"]) == int(row["images"]) // BATCH
         (result,) = (run / "evaluation").glob(f"{row['checkpoint']}-rooms-discriminator-*.json")
         assert json.loads(result.read_text())["all_labels"]["accuracy"] == float(row["objective"])
         assert (run / "tensorboard" / "events.out.tfevents.000000.hparams").is_file()
+        evaluated = {found["images"] for found in read_probed(Place(str(run)))}
+        assert all(first_after(rungs(IMAGES), images, BATCH) for images in evaluated), "only checkpoints of the rungs"
+        assert int(row["objective_images"]) == max(evaluated)
     # Cut or not, the first to have gone to the end stands in front, and its value is that of the end.
     best = next(row for row in rows if row["rank"] == "1")
-    assert (best["state"], best["compared_images"]) == ("finished", "24000")
-    assert {row["compared_images"] for row in rows} <= {str(at) for at in rungs(24_000)}
-    for row in rows:
-        evaluated = {found["images"] for found in read_probed(Place(str(sweep / "trials" / row["run"])))}
-        assert all(first_after(rungs(24_000), images, 64) for images in evaluated), "only checkpoints of the rungs"
-        assert int(row["objective_images"]) == max(evaluated)
+    assert (best["state"], best["images"], best["compared_images"]) == ("finished", str(IMAGES), str(IMAGES))
+    assert {row["compared_images"] for row in rows} <= {str(at) for at in rungs(IMAGES)}
     assert re.search(
         rf"^best         trial {best['trial']}: \S*python -m dcgan_dist.train --config ", output, re.MULTILINE
     )
@@ -129,17 +199,24 @@ def test_a_sweep_leaves_runs_a_table_and_settings_that_give_its_best_again(
     before = (sweep / "best.yaml").read_bytes()
     for name in ("figures", "results.csv", "best.yaml"):
         (sweep / name).rename(tmp_path / name)
-    status, told = sweep_command.run("--report=sweep", "--storage=runs")
+    status, told = broken.command.run("--report=sweep", "--storage=runs")
     assert status == 0, told
     assert told.strip() in output
     assert {file.name for file in (sweep / "figures").iterdir()} == figures
     assert (sweep / "best.yaml").read_bytes() == before
-    assert list(csv.DictReader((sweep / "results.csv").open())) == rows
+    assert broken.rows == rows
 
-    status, output = train_command.run("--config=runs/sweep/best.yaml", "--name=again", "--storage=runs")
+
+@pytest.mark.system
+@pytest.mark.ray
+@pytest.mark.timeout(600)
+def test_the_settings_that_a_sweep_leaves_give_its_best_again(broken: Broken, train_command: Any) -> None:
+    """Though its trials were broken."""
+    status, output = train_command.run(f"--config={broken.folder / 'best.yaml'}", "--name=again", "--storage=runs")
     assert status == 0, output
-    trained = load_checkpoint(Place(str(sweep / "trials" / best["run"])))
-    again = load_checkpoint(Place(str(tmp_path / "runs" / "again")), trained.name)
+    best = next(row for row in broken.rows if row["rank"] == "1")
+    trained = load_checkpoint(Place(str(broken.folder / "trials" / best["run"])))
+    again = load_checkpoint(Place(str(train_command.folder / "runs" / "again")), trained.name)
     for part in ("generator", "discriminator"):
         for name, value in trained.state[part].items():
             assert torch.equal(value, again.state[part][name]), f"{part} {name}"
@@ -148,57 +225,10 @@ def test_a_sweep_leaves_runs_a_table_and_settings_that_give_its_best_again(
 @pytest.mark.system
 @pytest.mark.ray
 @pytest.mark.timeout(600)
-def test_a_stopped_and_a_killed_sweep_repeat_no_trial_and_lose_none(sweep_command: Any, tmp_path: Path) -> None:
-    # Small batches take long: from a trial's first checkpoint to its end there is time to stop it.
-    options = [*TINY, "--name=sweep", f"--images={IMAGES}", "--trials=2", "--at-once=1", "--scheduler=none"]
-    process = sweep_command.start(*options, "--batch-size=12", *SEARCH)
-    sweep = tmp_path / "runs" / "sweep"
-    trials = [Place(str(sweep / "trials" / f"{number:03d}")) for number in range(2)]
-
-    def state(number: int) -> str:
-        file = sweep / "records" / f"{number:03d}.json"
-        return str(json.loads(file.read_text())["state"]) if file.is_file() else ""
-
-    wait_for(lambda: manifests(trials[0]))
-    process.terminate()
-    output, _ = process.communicate(timeout=60)
-    assert process.returncode == 143, output
-    assert re.search(r"resume with: \S*python -m tuning.sweep --resume sweep --storage runs", output)
-    assert state(0) == "unfinished"
-    stopped = max(manifests(trials[0]))
-
-    process = sweep_command.start("--resume=sweep", "--storage=runs")
-    wait_for(lambda: state(0) == "finished")
-    assert [life.checkpoint for life in attempts(trials[0])] == [None, stopped]
-    wait_for(lambda: manifests(trials[1]))
-    os.kill(process.pid, signal.SIGKILL)
-    output, _ = process.communicate(timeout=60)
-    sweep_command.end()
-    assert "found 1 trial: 0 ended, 1 unfinished; 1 new" in output
-    assert [state(number) for number in (0, 1)] == ["finished", "unfinished"]
-    before = (sweep / "trials" / "000" / "run.json").stat().st_mtime_ns
-    reached = max(manifests(trials[1]))
-
-    status, output = sweep_command.run("--resume=sweep", "--storage=runs")
-    assert status == 0, output
-    assert "found 2 trials: 1 ended, 1 unfinished; 0 new" in output
-    assert (sweep / "trials" / "000" / "run.json").stat().st_mtime_ns == before
-    assert [state(number) for number in range(2)] == ["finished"] * 2
-    lives = attempts(trials[1])
-    assert len(lives) == 2
-    assert lives[1].checkpoint is not None
-    assert lives[1].checkpoint >= reached
-    rows = list(csv.DictReader((sweep / "results.csv").open()))
-    assert [row["images"] for row in rows] == [str(-(-IMAGES // 12) * 12)] * 2
-
-
-@pytest.mark.system
-@pytest.mark.ray
-@pytest.mark.timeout(600)
-def test_a_bad_trial_of_a_population_goes_on_from_a_good_ones_checkpoint(sweep_command: Any, tmp_path: Path) -> None:
+def test_a_bad_trial_of_a_population_goes_on_from_a_good_ones_checkpoint(command_in: Any, tmp_path: Path) -> None:
     # Small batches take long: each trial is evaluated several times. With its rate trial 1 learns nothing, so it is the
     # worse one whichever of the two was evaluated last, but for the first time, when the other one knows no more.
-    status, output = sweep_command.run(
+    status, output = command_in(tmp_path, "tuning.sweep").run(
         *(*TINY, "--name=sweep", "--images=9000", "--trials=2", "--at-once=2", "--scheduler=pbt", "--batch-size=8"),
         *("--search", "lr=loguniform(1e-20,1e-3)", "beta1=uniform(0,0.9)"),
     )
@@ -227,7 +257,9 @@ def test_a_bad_trial_of_a_population_goes_on_from_a_good_ones_checkpoint(sweep_c
 @pytest.mark.ray
 @pytest.mark.timeout(600)
 @pytest.mark.usefixtures("standing_cluster")
-def test_two_cpus_of_a_standing_cluster_are_enough_also_when_a_trial_loses_its_driver(tmp_path: Path) -> None:
+def test_two_cpus_of_a_standing_cluster_are_enough_also_when_a_trial_loses_its_driver(
+    call: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     options = [*TINY, "--name=sweep", "--images=8000", "--trials=2", "--objective=samples/spread", *SEARCH]
     command = [sys.executable, "-m", "tuning.sweep", *options, "--monitoring.measure-images=400"]
     command += ["--checkpoints.images=800", "--batch-size=16"]
@@ -252,10 +284,10 @@ def test_two_cpus_of_a_standing_cluster_are_enough_also_when_a_trial_loses_its_d
     assert [row["state"] for row in rows if row["trial"] == "0"] == ["finished"]
     assert all(float(row["objective"]) > 0 for row in rows)
 
-    command += ["--name=more", "--at-once=2", "--workers.wait-s=0.1"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 2
-    assert "at_once is 2 but only 1 fits" in done.stderr
+    monkeypatch.setattr(tuning.sweep, "connected", lambda address, cpus: nullcontext())
+    status, _, errors = call(main, *options, "--name=more", "--at-once=2", "--workers.wait-s=0.1")
+    assert status == 2
+    assert "at_once is 2 but only 1 fits" in errors
 
 
 @pytest.mark.parametrize(
