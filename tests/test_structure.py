@@ -33,7 +33,18 @@ LAYERS = [
     {"data"},
     {"model", "cluster"},
     {"cli"},
-    {"arrays", "bounds", "extensions", "settings", "storage", "errors", "intervals", "printing", "numerals", "versions"},
+    {
+        "arrays",
+        "bounds",
+        "extensions",
+        "settings",
+        "storage",
+        "errors",
+        "intervals",
+        "printing",
+        "numerals",
+        "versions",
+    },
 ]
 """Commands first; a module imports from its own package, or from those of layers below, whose packages are strangers to
 each other. The commands and the last layer are modules, which may import each other."""

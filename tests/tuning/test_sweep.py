@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 import torch
 
+import tuning.sweep
 from dcgan_dist.data import keep_list
 from dcgan_dist.data.shards.index import concatenate
-import tuning.sweep
 from dcgan_dist.data.shards.writer import ShardWriter
 from dcgan_dist.evaluation.service.online import first_after
 from dcgan_dist.monitoring.sinks.curves import read_probed
