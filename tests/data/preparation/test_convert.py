@@ -12,8 +12,8 @@ import pytest
 import simplejpeg
 import webdataset
 
+from dcgan_dist import versions
 from dcgan_dist.data.image_decoding import BadImage
-from dcgan_dist.data.preparation import work as module
 from dcgan_dist.data.preparation.convert import clean, convert, make_missing_pieces, numbers_of
 from dcgan_dist.data.preparation.options import PrepareOptions
 from dcgan_dist.data.preparation.processes import ThisProcess, processes
@@ -194,7 +194,7 @@ def test_pieces_of_other_options_or_versions_are_not_taken(tmp_path: Path, monke
     convert(first, ThisProcess())
     again = replace(first, record=replace(first.record, complete=False, shards=()))
     assert make_missing_pieces(again, ThisProcess()) == (4, 0)
-    monkeypatch.setattr(module, "version", lambda name: "0.0" if name == "pillow" else version(name))
+    monkeypatch.setattr(versions, "version", lambda name: "0.0" if name == "pillow" else version(name))
     assert again.pieces.names() == []
     assert make_missing_pieces(again, ThisProcess()) == (4, 4)
     other = replace(again, record=replace(again.record, arguments=again.record.arguments | {"size": 8}))
