@@ -59,6 +59,7 @@ NEVER_RAY = [
     "data.deduplication",
     "data.faces",
     "data.keep_list",
+    "data.kept_shards",
     "data.readers",
     "data.preparation.arrange",
     "data.preparation.convert",

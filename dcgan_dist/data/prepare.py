@@ -17,6 +17,7 @@ from types import FrameType
 from dcgan_dist.cli.arguments import read
 from dcgan_dist.cli.invocation import prog
 from dcgan_dist.cluster.connect import connected, describe_connecting, has_address, set_environment
+from dcgan_dist.data.keep_list import load
 from dcgan_dist.data.preparation.convert import clean, convert
 from dcgan_dist.data.preparation.faces import face_arguments
 from dcgan_dist.data.preparation.naming import name_words
@@ -82,8 +83,9 @@ def prepare_work(options: PrepareOptions) -> Work:
     face_arguments(named.faces, options.faces)  # what is wrong with them is told before the source is gone through
     if not has_address(options.workers.address):
         get_ready(options.processes)
-    reader, source = open_named(named, options)
-    return begin(options, reader, source, target, faces=named.faces)
+    keep = load(place(options.keep)) if options.keep else None
+    reader, source = open_named(named, options, keep)
+    return begin(options, reader, source, target, faces=named.faces, keep=keep.sha256 if keep else "")
 
 
 @contextmanager

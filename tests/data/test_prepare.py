@@ -19,7 +19,7 @@ import webdataset
 from PIL import Image
 
 from dcgan_dist.cli.invocation import command_line
-from dcgan_dist.data import prepare
+from dcgan_dist.data import keep_list, prepare
 from dcgan_dist.data.preparation import convert, make
 from dcgan_dist.data.preparation.options import PrepareOptions, WorkersOptions
 from dcgan_dist.data.preparation.pieces import FOLDER
@@ -115,6 +115,31 @@ def test_number_of_processes_does_not_change_a_byte(tmp_path: Path) -> None:
         assert main([str(argument) for argument in arguments]) == 0
     assert digests(tmp_path / "1") == digests(tmp_path / "2")
     assert len(digests(tmp_path / "1")) == 3
+
+
+def test_images_that_a_keep_list_leaves_out_are_in_no_shard(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    old, out, file = tmp_path / "old", tmp_path / "out", tmp_path / "keep.parquet"
+    assert run(photos(tmp_path / "photos"), old, "--size", 16, "--images-per-shard", 5) == 0
+    instead = np.arange(12)
+    instead[[2, 7, 11]] = 3
+    keep_list.write(Place(str(file)), Index.load(Place(str(old))), instead)
+    arguments = ["webdataset", old, out, "--size", 16, "--seed", 9, "--keep", file]
+    assert run(*arguments) == 0
+    wanted = sorted(f"{one['__key__']}" for number, one in enumerate(samples(old)) if number not in (2, 7, 11))
+    assert sorted(json.loads(one["json"])["source"].rpartition("/")[2] for one in samples(out)) == wanted
+    told = capsys.readouterr()
+    assert f"keep-list: {file} leaves out 3 of 12 images" in told.err
+    assert "9 images of 3 classes" in told.out
+    assert run(*arguments) == 0, "it is complete"
+    capsys.readouterr()
+    assert run(*arguments[:-2]) == 2
+    assert "out was started with another keep-list: give --keep as then" in capsys.readouterr().err
+    assert run("webdataset", old, tmp_path / "all", "--size", 16) == 0
+    capsys.readouterr()
+    assert run("webdataset", old, tmp_path / "all", "--size", 16, "--keep", file) == 2
+    assert "all was started without a keep-list: give --keep as then" in capsys.readouterr().err
+    assert run(*arguments[:-1], tmp_path / "none.parquet") == 2
+    assert "there is no keep-list" in capsys.readouterr().err
 
 
 def test_jpeg_that_has_the_size_is_kept_as_it_is(tmp_path: Path) -> None:

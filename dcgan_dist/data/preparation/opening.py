@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from dcgan_dist.data.keep_list import KeepList
 from dcgan_dist.data.preparation.naming import Named
 from dcgan_dist.data.preparation.options import PrepareOptions
 from dcgan_dist.data.preparation.progress import Progress
@@ -11,18 +12,20 @@ from dcgan_dist.data.readers.folder import FOLDER
 from dcgan_dist.data.readers.registry import READERS, SCENES, recognize
 from dcgan_dist.data.readers.scenes import open_scenes
 from dcgan_dist.data.readers.source import Reader, Request, Source
+from dcgan_dist.data.readers.webdataset import WEBDATASET
 from dcgan_dist.data.shards.addresses import expand_names
 from dcgan_dist.data.splits import parse_splits
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.storage import Place, place
 
 
-def open_named(named: Named, options: PrepareOptions) -> tuple[str, Source]:
+def open_named(named: Named, options: PrepareOptions, keep: KeepList | None = None) -> tuple[str, Source]:
     """The source that the words of the command name, and the name of its format.
 
     Args:
         named: what the words name.
         options: of the command.
+        keep: which samples are kept, where the source is shards; None: all.
 
     Raises:
         DataError: there is nothing that the reader can read, or it cannot be downloaded.
@@ -30,11 +33,14 @@ def open_named(named: Named, options: PrepareOptions) -> tuple[str, Source]:
     """
     splits = parse_splits(options.split)
     if named.reader == SCENES:
+        if keep is not None:
+            raise SettingsError(f"keep is {keep.file}, a list of samples in shards, but scenes are drawn: leave it out")
         with Progress("planned", "scenes", options.count) as progress:
             return SCENES, open_scenes(options.scenes, options.count, options.size, Request(splits, progress.reach))
     if options.download:
         download_named(named, splits)
-    return open_source(named.reader, [found for address in named.addresses for found in expand_names(address)], splits)
+    addresses = [found for address in named.addresses for found in expand_names(address)]
+    return open_source(named.reader, addresses, splits, keep=keep)
 
 
 def download_named(named: Named, splits: Sequence[str]) -> None:
@@ -54,7 +60,11 @@ def download_named(named: Named, splits: Sequence[str]) -> None:
 
 
 def open_source(
-    name: str, addresses: Sequence[Place], splits: Sequence[str], readers: Mapping[str, Reader] = READERS
+    name: str,
+    addresses: Sequence[Place],
+    splits: Sequence[str],
+    readers: Mapping[str, Reader] = READERS,
+    keep: KeepList | None = None,
 ) -> tuple[str, Source]:
     """What some addresses hold, and the name of the reader that knows them.
 
@@ -63,10 +73,12 @@ def open_source(
         addresses: of the source.
         splits: that were asked for.
         readers: by name.
+        keep: which samples are kept; None: all.
 
     Raises:
         DataError: there is nothing that the reader can read.
-        SettingsError: no reader recognizes the address, or has to be told more.
+        SettingsError: no reader recognizes the address, or has to be told more; or there is a keep-list, which is of
+            shards, and the source is something else.
     """
     note = ""
     if not name:
@@ -78,6 +90,11 @@ def open_source(
             )
         # That a folder holds pictures, its classes and splits show.
         note = f"read as {name}: {addresses[0]} is {seen}" if readers[name] is not FOLDER else ""
+    if keep is not None and readers[name] is not WEBDATASET:
+        raise SettingsError(
+            f"keep is {keep.file}, a list of samples in shards, but {addresses[0]} is read as {name}: give the shards "
+            "that it was made of, or leave --keep out"
+        )
     with Progress("listed", "pictures", None) as progress:
-        source = readers[name].open(addresses, Request(tuple(splits), progress.reach))
+        source = readers[name].open(addresses, Request(tuple(splits), progress.reach, keep))
     return name, replace(source, notes=(note, *source.notes)) if note else source

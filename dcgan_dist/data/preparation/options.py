@@ -56,6 +56,9 @@ class PrepareOptions:
     """Which splits of the source to take. For a folder of pictures, one name makes all of them that split; several, as
     in `train,test`, name the folders in it that are the splits, whose subfolders are the classes. Empty: all splits of
     the source; for a folder, `train`, or its folders `train`, `val` and `test` if it holds nothing else."""
+    keep: Annotated[str, arg(metavar="FILE")] = ""
+    """Keep-list that de-duplication wrote, where the source is the shards that it was made of: samples that it leaves
+    out do not become images. Empty: all do."""
     holdout: Annotated[float, Below(1), arg(metavar="SHARE")] = 0.0
     """Fraction of the pictures that become the split `test`. Their bytes alone decide: a picture keeps its split
     when others are added, and copies of a picture stay together."""

@@ -10,6 +10,8 @@ from dcgan_dist.storage import Place
 
 RECORD_FILE = "prepare.json"
 FORMAT = "dcgan-dist prepare 3"
+KEEP = "keep"
+"""Of the arguments: the SHA-256 of the keep-list, where there is one."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,11 @@ def earlier(target: Place, wanted: Record) -> Record:
     record = Record.load(target)
     for name in [*wanted.arguments, *record.arguments]:  # those of faces are there only where faces are asked for
         value, first = wanted.arguments.get(name, False), record.arguments.get(name, False)
+        if value != first and name == KEEP:
+            raise SettingsError(
+                f"{target} was started {'with another' if first else 'without a'} keep-list: give --keep as then, or "
+                "choose another target"
+            )
         if value != first:
             raise SettingsError(
                 f"{name} is {value!r} but {target} was started with {first!r}: give that, or choose another target"

@@ -14,7 +14,7 @@ from dcgan_dist.data.preparation.make import Making
 from dcgan_dist.data.preparation.options import PrepareOptions
 from dcgan_dist.data.preparation.packages import installed
 from dcgan_dist.data.preparation.pieces import FOLDER
-from dcgan_dist.data.preparation.record import RECORD_FILE, Record, earlier, identity
+from dcgan_dist.data.preparation.record import KEEP, RECORD_FILE, Record, earlier, identity
 from dcgan_dist.data.readers.source import Samples, Source
 from dcgan_dist.data.shards.index import DATASET_FILE, INDEX_FILE, Index
 from dcgan_dist.errors import DataError, SettingsError
@@ -93,7 +93,9 @@ def _real(place: Place) -> str:
     return os.path.realpath(place.local_path) if place.is_local else place.address
 
 
-def begin(options: PrepareOptions, reader: str, source: Source, target: Place, *, faces: bool = False) -> Work:
+def begin(
+    options: PrepareOptions, reader: str, source: Source, target: Place, *, faces: bool = False, keep: str = ""
+) -> Work:
     """Begin in a folder that was checked, or continue what an earlier call has begun there.
 
     Args:
@@ -102,6 +104,7 @@ def begin(options: PrepareOptions, reader: str, source: Source, target: Place, *
         source: what it found.
         target: folder of the shards.
         faces: whether faces in the pictures become the images.
+        keep: SHA-256 of the keep-list; empty: there is none.
 
     Raises:
         SettingsError: pictures cannot be held out, faces cannot be found here, or the target was begun with other
@@ -111,6 +114,8 @@ def begin(options: PrepareOptions, reader: str, source: Source, target: Place, *
     notes = source.notes
     splits = splits_of(source.splits, source.where, len(source.samples), options.holdout)
     arguments = {"reader": reader, **options.decide_bytes(), **face_arguments(faces, options.faces)}
+    if keep:
+        arguments[KEEP] = keep
     record = Record(arguments, listing_sha256(source), len(source.samples))
     if RECORD_FILE in target.children():
         record = earlier(target, record)

@@ -13,6 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from dcgan_dist.data.image_decoding import BadImage
+from dcgan_dist.data.keep_list import KeepList
 from dcgan_dist.data.shards.attributes import Column, joined
 from dcgan_dist.storage import Place
 
@@ -134,10 +135,12 @@ class Request:
     Attributes:
         splits: that somebody named: none where the source itself is to say them.
         seen: is told how many samples have been listed, and how many there are, None where nobody knows.
+        keep: which samples are kept, where the source is shards; None: all.
     """
 
     splits: tuple[str, ...] = ()
     seen: Callable[[int, int | None], None] = lambda done, total: None
+    keep: KeepList | None = None
 
 
 @dataclass(frozen=True)

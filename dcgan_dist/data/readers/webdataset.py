@@ -32,10 +32,11 @@ def open_webdataset(addresses: Sequence[Place], request: Request) -> Source:
 
     Args:
         addresses: tars, or folders of them, see `shards_in`.
-        request: see `choose_splits` for the splits.
+        request: see `choose_splits` for the splits, `KeepList.keeps` for what is kept.
 
     Raises:
-        DataError: there is no shard or no image, a file is no tar, or the index beside shards of ours does not fit.
+        DataError: there is no shard or no image, a file is no tar, the index beside shards of ours does not fit, or the
+            keep-list is one of other shards.
         SettingsError: see `choose_splits`.
     """
     where = ", ".join(map(str, addresses[:2])) + (", ..." if len(addresses) > 2 else "")
@@ -45,15 +46,21 @@ def open_webdataset(addresses: Sequence[Place], request: Request) -> Source:
     shards = [shard for shard in shards if chosen[shard] is not None]
     keys, parts = _read_headers(shards, _names(found, shards), request.seen)
     parts, classes, told = add_known(parts)
-    index = concatenate(parts, classes=classes)
+    index, key = concatenate(parts, classes=classes), pa.concat_arrays(keys)
+    left_out: list[str] = []
+    if request.keep is not None:
+        kept = request.keep.keeps(index, left_out.append)
+        index, key = index.without(np.flatnonzero(~kept)), key.filter(pa.array(kept))
     splits = in_order({split for split in chosen.values() if split is not None})
     split = np.array([splits.index(chosen[shard] or "") for shard in shards], np.int16)[index.shard]
     images = np.bincount(split, minlength=len(splits))
     for name, number in zip(splits, images, strict=True):
+        if not number and left_out:
+            raise DataError(f"{left_out[0]}, among them all of {name}: leave that out with --split")
         if not number:
             raise DataError(f"there is no image in the shards of {name} in {where}: leave them out with --split")
     samples = Samples(
-        key=pa.concat_arrays(keys),
+        key=key,
         file=index.shard,
         offset=index.offset,
         size=index.size,
@@ -63,7 +70,7 @@ def open_webdataset(addresses: Sequence[Place], request: Request) -> Source:
     )
     taken = Counter(chosen[shard] for shard in shards)
     by_name = ", ".join(f"{count(taken[name], 'shard')} as {name}" for name in splits)
-    notes += (f"taken by the names of shards and their folders: {by_name}",)
+    notes += (f"taken by the names of shards and their folders: {by_name}", *left_out)
     return Source(where, tuple(shards), samples, fetch_ranges, tuple(splits), index.classes, notes + told + index.notes)
 
 

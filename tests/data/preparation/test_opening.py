@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from dcgan_dist.data.keep_list import KeepList
 from dcgan_dist.data.preparation import opening
 from dcgan_dist.data.preparation.naming import Named
 from dcgan_dist.data.preparation.opening import open_named, open_source
@@ -57,6 +58,15 @@ def test_scenes_need_no_address() -> None:
     first = next(iter(source.fetch((), source.samples)))
     assert isinstance(first, np.ndarray)
     assert first.shape == (32, 32, 3)
+
+
+def test_a_keep_list_is_of_shards(tmp_path: Path) -> None:
+    (tmp_path / "a.rows").write_bytes(b"x")
+    keep = KeepList("keep.parquet", "ab", (), np.zeros(0, np.int64))
+    with pytest.raises(SettingsError, match=r"keep is keep.parquet, a list of samples in shards, but .*a.rows is "):
+        open_source("", [Place(str(tmp_path / "a.rows"))], ("new", "old"), READERS, keep)
+    with pytest.raises(SettingsError, match=r"keep is keep.parquet, a list of samples in shards, but scenes are drawn"):
+        open_named(Named(False, "scenes", (), "out"), PrepareOptions((), size=32), keep)
 
 
 def test_files_are_downloaded_into_the_folder_that_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

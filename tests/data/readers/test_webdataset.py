@@ -15,9 +15,11 @@ import pyarrow.parquet as pq
 import pytest
 import webdataset
 
+from dcgan_dist.data import keep_list
 from dcgan_dist.data.readers.source import Request, Source
 from dcgan_dist.data.readers.webdataset import WEBDATASET
 from dcgan_dist.data.shards.addresses import expand
+from dcgan_dist.data.shards.build_index import index_shard
 from dcgan_dist.data.shards.index import DATASET_FILE, INDEX_FILE, concatenate
 from dcgan_dist.data.shards.writer import ShardWriter
 from dcgan_dist.errors import DataError, SettingsError
@@ -381,6 +383,37 @@ def test_what_else_is_recognized(tmp_path: Path) -> None:
     (tmp_path / "named").mkdir()
     Path(f"{tmp_path}/named/\udcff.jpg").write_bytes(b"x")
     assert WEBDATASET.recognize(Place(f"{tmp_path}/named")) == ""
+
+
+def test_samples_that_a_keep_list_leaves_out_are_none_of_the_source(tmp_path: Path) -> None:
+    names = {"train-0": range(4), "train-1": range(4, 7), "test-0": range(7, 9)}
+    for name, numbers in names.items():
+        files = [[(f"{number}.jpg", picture(number)), (f"{number}.cls", b"%d" % number)] for number in numbers]
+        tar_of(tmp_path / "in" / f"{name}.tar", [file for pair in files for file in pair])
+    # A keep-list knows shards in the order in which it was made.
+    shards = [tmp_path / "in" / f"{name}.tar" for name in ("train-0", "train-1", "test-0")]
+    index = concatenate([index_shard(Place(str(shard))) for shard in shards])
+    file = Place(str(tmp_path / "keep.parquet"))
+    keep_list.write(file, index, np.array([0, 1, 0, 3, 4, 8, 6, 1, 8]))
+    request = Request(keep=keep_list.load(file))
+    source = WEBDATASET.open([Place(str(tmp_path / "in"))], request)
+    kept = {0: "train-0", 1: "train-0", 3: "train-0", 4: "train-1", 6: "train-1", 8: "test-0"}
+    assert rows(source) == {
+        f"{name}.tar/{number}": (picture(number), number, name.partition("-")[0]) for number, name in kept.items()
+    }
+    assert f"keep-list: {file} leaves out 3 of 9 images" in source.notes
+    only = WEBDATASET.open([Place(str(tmp_path / "in"))], replace(request, splits=("train",)))
+    assert len(only.samples) == 5
+    assert (
+        f"keep-list: {file} leaves out 2 of 7 images, 1 of them for images in shards that are not among"
+        in only.notes[-1]
+    )
+    keep_list.write(file, index, np.array([0, 1, 0, 3, 4, 5, 6, 1, 0]))
+    with pytest.raises(DataError, match=r"leaves out 3 of 9 images, among them all of test: leave that out"):
+        WEBDATASET.open([Place(str(tmp_path / "in"))], Request(keep=keep_list.load(file)))
+    tar_of(tmp_path / "in" / "train-2.tar", [("9.jpg", picture(9))])
+    with pytest.raises(DataError, match=r"does not know the shard .*/in/train-2.tar"):
+        WEBDATASET.open([Place(str(tmp_path / "in"))], request)
 
 
 def test_shared_cifar10_is_what_the_webdataset_library_reads(shared_data: Callable[[str], Path]) -> None:
