@@ -58,9 +58,13 @@ def make_entries(
         left_out: bool [n], images without an entry.
     """
     low, high = np.uint64(mask & (1 << 64) - 1), np.uint64(mask >> 64)
-    chosen = [np.empty(0, np.uint64)]
+    chosen = np.empty(-(-len(codes) // parts), np.uint64)
+    held = 0
     for first, words in codes.scan(lookup):
-        entries = (words[:, 0] & low) * _ODD[0] + (words[:, 1] & high) * _ODD[1]
+        entries = (words[:, 0] & low) * _ODD[0]
+        entries ^= entries >> _KEY_BITS
+        entries += words[:, 1] & high
+        entries *= _ODD[1]
         entries ^= entries >> _KEY_BITS
         entries *= _ODD[2]
         wanted = np.ones(len(entries), bool)
@@ -70,10 +74,14 @@ def make_entries(
             wanted &= ~left_out[first : first + len(entries)]
         entries &= ~_ROW
         entries |= np.arange(first, first + len(entries), dtype=np.uint64)
-        chosen.append(entries if wanted.all() else entries[wanted])
-    together = np.concatenate(chosen)
-    together.sort()
-    return together
+        entries = entries[wanted]
+        if held + len(entries) > len(chosen):
+            chosen = np.concatenate([chosen[:held], np.empty(len(entries) + held // 8, np.uint64)])
+        chosen[held : held + len(entries)] = entries
+        held += len(entries)
+    chosen = chosen[:held]
+    chosen.sort()
+    return chosen
 
 
 def all_buckets(entries: Words) -> Buckets:

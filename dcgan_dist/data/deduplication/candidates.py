@@ -172,23 +172,22 @@ class _Partition:
 
     def search(self) -> Found:
         """All lookups, one after the other."""
-        entries = self._entries(self._table, 0, self._left_out)
-        parts = [] if self._within_one else [Found(*_NOTHING)]
+        parts = [Found(*_NOTHING)]
         if self._within_one:
-            parts.append(self._search_itself(shared_buckets(entries)))
-            if self._looked_up.lookups == 1:
-                return parts[0]
-        buckets = all_buckets(entries)
-        for lookup in range(int(self._within_one), self._looked_up.lookups):
-            queries = self._entries(self._looked_up, lookup, self._left_out if self._within_one else None)
-            parts.append(self._search_queries(buckets, queries, lookup))
+            parts.append(self._search_itself())
+        first = int(self._within_one)
+        if self._looked_up.lookups > first:
+            buckets = all_buckets(self._entries(self._table, 0, self._left_out))
+            for lookup in range(first, self._looked_up.lookups):
+                parts.append(self._search_queries(buckets, lookup))
         return merge(parts)
 
     def _entries(self, codes: CodeFiles, lookup: int, left_out: Flags | None) -> Words:
         return make_entries(codes, lookup, self._equal, self._range, self._plan.ranges, left_out)
 
-    def _search_itself(self, buckets: Buckets) -> Found:
+    def _search_itself(self) -> Found:
         """Each code with those behind it in its bucket."""
+        buckets = shared_buckets(self._entries(self._table, 0, self._left_out))
         members = self._members(self._table, 0, rows_of(buckets.entries))
         most = self._most(buckets)
         _sort_by_code(members, buckets, buckets.size > most)
@@ -196,8 +195,9 @@ class _Partition:
         left = np.repeat(buckets.begin + buckets.size, buckets.size) - position - 1
         return self._compare(members, members, position + 1, np.minimum(left, np.repeat(most, buckets.size)), left, 0)
 
-    def _search_queries(self, buckets: Buckets, entries: Words, lookup: int) -> Found:
+    def _search_queries(self, buckets: Buckets, lookup: int) -> Found:
         """Each code that is looked up with those in the bucket of its key."""
+        entries = self._entries(self._looked_up, lookup, self._left_out if self._within_one else None)
         keys, known_keys = keys_of(entries), buckets.keys
         bucket = np.searchsorted(known_keys, keys)
         known = bucket < len(buckets.size)

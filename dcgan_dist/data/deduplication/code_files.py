@@ -77,7 +77,7 @@ class CodeFiles:
                 if end > begin:
                     at = order[begin:end]
                     taken[at] = self._of(lookup, number)[rows[at] - self._begin[number]]
-        return taken[:, 0].copy(), taken[:, 1].copy()
+        return taken[:, 0], taken[:, 1]
 
     def _of(self, lookup: int, number: int) -> Words:
         return self._codes[number] if lookup == 0 else self._views[number][:, lookup - 1]
