@@ -52,7 +52,7 @@ def find_columns(schema: pa.Schema, file: object) -> Columns:
         file: for messages.
 
     Raises:
-        DataError: there is no column of pictures.
+        DataError: there is no column of pictures, or two classes have one name.
     """
     features = _features(schema.metadata)
     kinds = {name: feature.get("_type") for name, feature in features.items()}
@@ -69,7 +69,7 @@ def find_columns(schema: pa.Schema, file: object) -> Columns:
         picture=pictures[image],
         path=_path(schema.field(image)),
         label=() if label is None else (label,),
-        classes=None if label is None else _class_names(features.get(label, {})),
+        classes=None if label is None else _class_names(features.get(label, {}), file),
         left_out=tuple(name for name in schema.names if name not in (image, label)),
     )
 
@@ -110,10 +110,18 @@ def _features(metadata: Mapping[bytes, bytes] | None) -> dict[str, dict[str, obj
         return {}
 
 
-def _class_names(feature: Mapping[str, object]) -> tuple[str, ...] | None:
+def _class_names(feature: Mapping[str, object], file: object) -> tuple[str, ...] | None:
     names = feature.get("names")
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         return None
+    first = {name: number for number, name in reversed(list(enumerate(names)))}
+    for number, name in enumerate(names):
+        if first[name] != number:
+            # Hugging Face's library opens no such file either.
+            raise DataError(
+                f"{file} has the name {name!r} for two classes, {first[name]} and {number}: give each one of its own "
+                "in its metadata, and write it again"
+            )
     return tuple(names)
 
 

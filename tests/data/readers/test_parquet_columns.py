@@ -67,6 +67,12 @@ def test_names_of_classes_that_are_no_list_of_words_are_none(names: object) -> N
     assert find_columns(schema({"image": IMAGE, "label": pa.int64()}, features), "f").classes is None
 
 
+def test_two_classes_of_one_name_are_refused() -> None:
+    features = {"label": {"_type": "ClassLabel", "names": ["dog", "crane", "cat", "crane", "dog"]}}
+    with pytest.raises(DataError, match=r"^f has the name 'crane' for two classes, 1 and 3: give each one"):
+        find_columns(schema({"image": IMAGE, "label": pa.int64()}, features), "f")
+
+
 @pytest.mark.parametrize(
     "said",
     [b"", b"\xff", b"7", b"[]", b'{"info": 1}', b'{"info": {"features": []}}', b"[" * 100_000, b'{"info": null}'],
