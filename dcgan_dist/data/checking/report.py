@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from dcgan_dist.data.checking.duplicates import Duplicates, find_duplicates
 from dcgan_dist.data.checking.shard import ShardCheck
 from dcgan_dist.data.readers.shard_splits import said_split
-from dcgan_dist.data.shards.index import DATASET_FILE, INDEX_FILE, Index, concatenate
+from dcgan_dist.data.shards.index import DATASET_FILE, INDEX_FILE, PREPARE_AGAIN, Index, concatenate
 from dcgan_dist.data.shards.passed_over import Kind, shown
 from dcgan_dist.errors import DataError
 from dcgan_dist.numerals import count
@@ -101,7 +101,7 @@ def _differences(checks: Sequence[ShardCheck], record: Index | None) -> Iterator
         ):
             yield (
                 f"{INDEX_FILE} has other images or class numbers than {shard}: delete {INDEX_FILE} and {DATASET_FILE}, "
-                "and an index is made again"
+                f"and {PREPARE_AGAIN}"
             )
 
 

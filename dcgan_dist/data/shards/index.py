@@ -47,6 +47,12 @@ _FORGED = (
     zipfile.BadZipFile,
 )
 
+PREPARE_AGAIN = (
+    "give the command that prepared these shards again, which makes them from its source; without them, runs read the "
+    "shards but know no names of classes and no attributes"
+)
+"""What is said of an index that is deleted and cannot be made from the shards."""
+
 _COLUMNS = ("shard", "offset", "size", "label")
 _ATTRIBUTE = "attribute/"
 """What `index.npz` has before the name of an attribute; versions that know no attributes do not look at these."""
@@ -270,7 +276,8 @@ class Index:
                 raise ValueError("it names places outside of the shards")
         except _FORGED as error:
             raise DataError(
-                f"{folder / INDEX_FILE} or {DATASET_FILE} is damaged ({error}): delete both, and they are made again"
+                f"{folder / INDEX_FILE} or {DATASET_FILE} is damaged ({error}): delete both, and "
+                f"{_how_to_repair(description)}"
             ) from error
         return index
 
@@ -376,6 +383,12 @@ def read_description(folder: Place) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return description if isinstance(description, dict) and description.get("format") == FORMAT else None
+
+
+def _how_to_repair(description: Mapping[str, Any]) -> str:
+    """What is to be done after the index that this describes has been deleted."""
+    lost = any(description.get(name) for name in ("prepared", "classes", "attributes"))
+    return PREPARE_AGAIN if lost else "they are made again"
 
 
 def _passed(entry: Any) -> Passed:

@@ -683,6 +683,29 @@ def test_an_index_that_is_whole_but_another_one_is_refused(tmp_path: Path) -> No
         Index.load(here(tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("known", "told"),
+    [
+        ({"classes": None}, "delete both, and they are made again$"),
+        ({"prepared": {"source": "photos"}}, "delete both, and give the command that prepared these shards again"),
+        ({"classes": ["cat", "dog", "hen"]}, "delete both, and give the command that prepared these shards again"),
+        (
+            {"attributes": ["smiling"]},
+            "delete both, .*; without them, runs .* know no names of classes and no attri",
+        ),
+    ],
+)
+def test_how_a_damaged_index_is_made_again_depends_on_what_is_lost_with_it(
+    known: dict[str, object], told: str, tmp_path: Path
+) -> None:
+    data_set(here(tmp_path))
+    description = json.loads((tmp_path / DATASET_FILE).read_bytes()) | {"classes": None} | known
+    (tmp_path / DATASET_FILE).write_text(json.dumps(description))
+    (tmp_path / INDEX_FILE).write_bytes(b"torn")
+    with pytest.raises(DataError, match=told):
+        Index.load(here(tmp_path))
+
+
 def test_forged_index_is_one_sentence(tmp_path: Path) -> None:
     index = data_set(here(tmp_path))
     compressed = (tmp_path / INDEX_FILE).read_bytes()
