@@ -261,8 +261,8 @@ def test_two_cpus_of_a_standing_cluster_are_enough_also_when_a_trial_loses_its_d
     call: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     options = [*TINY, "--name=sweep", "--images=8000", "--trials=2", "--objective=samples/spread", *SEARCH]
-    command = [sys.executable, "-m", "tuning.sweep", *options, "--monitoring.measure-images=400"]
-    command += ["--checkpoints.images=800", "--batch-size=16"]
+    options += ["--monitoring.measure-images=400", "--checkpoints.images=800", "--batch-size=16"]
+    command = [sys.executable, "-m", "tuning.sweep", *options]
     sweep = tmp_path / "runs" / "sweep"
     first = Place(str(sweep / "trials" / "000"))
     with subprocess.Popen(
