@@ -1,0 +1,1 @@
+"""Near duplicates: which images of a data set show the same picture."""
