@@ -44,7 +44,7 @@ def test_the_page_says_what_was_found_and_how() -> None:
         "candidate pairs 41,234",
         "radius 9 bits",
         "7 of 1,500 duplicate pairs, drawn at random",
-        "If all 7 are the same, the rate is at most 35.4%",
+        "If all 7 are the same, the interval of the rate ends at 35.4%",
         "1,000 images",
         "and 997 more",
         "The threshold is 0.25",
