@@ -23,6 +23,7 @@ COMMANDS = {
     "memorised",
     "data.prepare",
     "data.check",
+    "data.dedup",
 }
 LAYERS = [
     COMMANDS,

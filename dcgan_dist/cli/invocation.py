@@ -16,6 +16,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "study memorised": ("dcgan_dist.memorised", "check whether a run's samples repeat its training images"),
     "prepare": ("dcgan_dist.data.prepare", "turn a folder of pictures, or a published data set, into shards"),
     "check": ("dcgan_dist.data.check", "check shards before training on them"),
+    "dedup": ("dcgan_dist.data.dedup", "find near duplicates in shards, and keep one of each"),
     "sweep": ("tuning.sweep", "search for good settings, with many runs"),
     "status": ("dcgan_dist.status", "show the state of a run"),
     "doctor": ("dcgan_dist.preflight --doctor", "check the machines of a cluster"),

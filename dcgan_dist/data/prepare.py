@@ -7,7 +7,6 @@ those of a Ray cluster. The shards are the same bytes on any machines, for any n
 the command was interrupted: called again it goes on.
 """
 
-import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,15 +15,16 @@ from types import FrameType
 
 from dcgan_dist.cli.arguments import read
 from dcgan_dist.cli.invocation import prog
-from dcgan_dist.cluster.connect import connected, describe_connecting, has_address, set_environment
+from dcgan_dist.cluster.connect import has_address
 from dcgan_dist.data.keep_list import load
+from dcgan_dist.data.preparation import machines
 from dcgan_dist.data.preparation.convert import clean, convert
 from dcgan_dist.data.preparation.faces import face_arguments
 from dcgan_dist.data.preparation.naming import name_words
 from dcgan_dist.data.preparation.opening import open_named
 from dcgan_dist.data.preparation.options import PrepareOptions
 from dcgan_dist.data.preparation.pieces import FOLDER
-from dcgan_dist.data.preparation.processes import Workers, get_ready, processes
+from dcgan_dist.data.preparation.processes import ThisProcess, Workers, get_ready
 from dcgan_dist.data.preparation.report import next_commands, summary
 from dcgan_dist.data.preparation.work import Work, begin, check_target, require_begun
 from dcgan_dist.data.readers.registry import READERS, SCENES
@@ -34,7 +34,6 @@ from dcgan_dist.run_folder.driver_lock import sole_driver
 from dcgan_dist.storage import place
 
 _BAD_TOLD = 10
-_MEMORY_RETRIES = 6
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -104,25 +103,15 @@ def alone(work: Work) -> Iterator[None]:
 
 @contextmanager
 def workers_for(work: Work) -> Iterator[Workers]:
-    """Who does the work: the cluster that was named, else processes of this machine."""
-    address = work.options.workers.address
-    if work.record.complete or not has_address(address):
-        with processes(work.options.processes) as workers:
-            yield workers
+    """Who does the work, if there is any left."""
+    if work.record.complete:
+        yield ThisProcess()
         return
-    set_environment(address)
-    # Ray begins what it has killed for memory again without end, whatever `max_retries` is, unless it finds this in the
-    # environment of the command before it is imported. It waits a second first, and then twice as long each time.
-    os.environ.setdefault("RAY_task_oom_retries", str(_MEMORY_RETRIES))
-    say(describe_connecting(address))
-    with connected(address, 0):
-        # Brings Ray with it, which takes seconds.
-        from dcgan_dist.data.preparation.ray_workers import RayWorkers
-
-        machines = RayWorkers(work.target, work.source.witness, work.versions)
-        for note in machines.notes:
-            say(note)
-        yield machines
+    options, scratch = work.options, work.target / FOLDER
+    with machines.workers_for(
+        options.workers.address, options.processes, scratch, work.source.witness, work.versions
+    ) as workers:
+        yield workers
 
 
 def say(line: str) -> None:

@@ -20,7 +20,7 @@ from PIL import Image
 
 from dcgan_dist.cli.invocation import command_line
 from dcgan_dist.data import keep_list, prepare
-from dcgan_dist.data.preparation import convert, make
+from dcgan_dist.data.preparation import convert, machines, make
 from dcgan_dist.data.preparation.options import PrepareOptions, WorkersOptions
 from dcgan_dist.data.preparation.pieces import FOLDER
 from dcgan_dist.data.preparation.record import Record
@@ -252,7 +252,7 @@ def test_ray_is_told_to_bound_what_it_kills_for_memory_before_it_is_imported(
 
     retries: list[int] = []
     monkeypatch.setattr(os, "environ", os.environ | ({} if own is None else {"RAY_task_oom_retries": own}))
-    monkeypatch.setattr(prepare, "connected", lambda *given: nullcontext())
+    monkeypatch.setattr(machines, "connected", lambda *given: nullcontext())
     module = "dcgan_dist.data.preparation.ray_workers"
     monkeypatch.setitem(sys.modules, module, AnyMachines(module))
     work = prepare_work(PrepareOptions((str(photos(tmp_path / "photos")), str(tmp_path / "out"))))

@@ -19,6 +19,7 @@ from dcgan_dist.errors import DataError
 from dcgan_dist.storage import Place
 
 FORMAT = "dcgan-dist autoencoder 1"
+_ABOUT = "autoencoder"
 
 _KINDS: dict[str, type[PaperRecipe] | type[DefaultRecipe]] = {"paper": PaperRecipe, "default": DefaultRecipe}
 
@@ -48,6 +49,11 @@ class Autoencoder:
         return self.encoder.views(thumbnails)
 
     @property
+    def views_each(self) -> int:
+        """V: how many views each image has."""
+        return len(self.encoder.weights) - 1
+
+    @property
     def checksum(self) -> str:
         """SHA-256 of the recipe and of all that codes are computed from, in hexadecimal."""
         digest = hashlib.sha256(_recipe_text(self.recipe).encode())
@@ -57,8 +63,9 @@ class Autoencoder:
 
     def save(self, place: Place) -> None:
         """Write it as a safetensors file."""
-        metadata = {"format": FORMAT, "recipe": _recipe_text(self.recipe), "sha256": self.checksum}
-        place.write_bytes(safetensors.numpy.save(self._arrays(), metadata))
+        about = {"format": FORMAT, "recipe": _recipe_text(self.recipe), "sha256": self.checksum}
+        # One entry: safetensors writes several in any order, and the same autoencoder shall be the same bytes.
+        place.write_bytes(safetensors.numpy.save(self._arrays(), {_ABOUT: json.dumps(about)}))
 
     def _arrays(self) -> dict[str, NDArray[np.generic]]:
         encoder = self.encoder
@@ -94,7 +101,8 @@ def load(place: Place) -> Autoencoder:
     data = place.read_bytes()
     try:
         arrays = safetensors.numpy.load(data)
-        metadata = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]).get("__metadata__", {})
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        metadata = json.loads(header.get("__metadata__", {}).get(_ABOUT, "{}"))
         if metadata.get("format") != FORMAT:
             raise DataError(
                 f"{place} is no autoencoder that this version of dcgan-dist wrote: its format is "

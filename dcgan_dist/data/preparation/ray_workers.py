@@ -10,7 +10,6 @@ from ray.exceptions import GetTimeoutError, OutOfMemoryError, RayError, RayTaskE
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from dcgan_dist.data.preparation.packages import what_differs
-from dcgan_dist.data.preparation.pieces import FOLDER
 from dcgan_dist.errors import ClusterError, DataError, DcganDistError
 from dcgan_dist.storage import Place
 
@@ -30,11 +29,11 @@ class RayWorkers:
         notes: lines for people: which machines do the work, where not all do.
     """
 
-    def __init__(self, target: Place, witness: Place | None, versions: Mapping[str, str]) -> None:
+    def __init__(self, scratch: Place, witness: Place | None, versions: Mapping[str, str]) -> None:
         """Find the machines.
 
         Args:
-            target: folder of the shards.
+            scratch: a folder in that which is written to; what is left there is deleted when the work is done.
             witness: a file of the source, if it has any: a machine that has it, with the same size, is taken to
                 have the source.
             versions: of the packages that decide on the bytes of images: a machine with others is left out.
@@ -43,7 +42,7 @@ class RayWorkers:
             ClusterError: there is no machine that finds both and has these versions.
         """
         self._versions = versions
-        self._nodes, self.notes = _who_can(target, witness, versions)
+        self._nodes, self.notes = _who_can(scratch, witness, versions)
 
     def each(self, function: Callable[..., T], common: Any, arguments: Iterable[tuple[Any, ...]]) -> Iterator[T]:
         """As `Workers` has it; a machine that is lost is done without. One that has joined since, with other versions,
@@ -133,14 +132,14 @@ def _with_same_versions(function: Callable[..., T], versions: Mapping[str, str],
 
 
 def _who_can(
-    target: Place, witness: Place | None, versions: Mapping[str, str]
+    scratch: Place, witness: Place | None, versions: Mapping[str, str]
 ) -> tuple[list[str] | None, tuple[str, ...]]:
     """The machines that find a file of the source and one that is written into the target, and have these versions;
     None: any machine does, also one that comes later."""
     names = {node["NodeID"]: node["NodeManagerHostname"] for node in ray.nodes() if node["Alive"]}
-    if any(place is not None and place.is_local for place in (witness, target)):
+    if any(place is not None and place.is_local for place in (witness, scratch)):
         # Where a call that is killed now leaves nothing that a later one does not delete.
-        mark = target / FOLDER / f"seen-{secrets.token_hex(8)}"
+        mark = scratch / f"seen-{secrets.token_hex(8)}"
         mark.write_bytes(b"seen")
         try:
             files = [(place, place.info().size) for place in (mark, witness) if place is not None]
@@ -158,9 +157,9 @@ def _who_can(
     told = "; ".join(f"{name}: {what}" for name, what in lacking[:_MACHINES_TOLD])
     if not seen:
         raise ClusterError(
-            f"no machine of the cluster finds both the source and {target}, and has the versions of this machine "
-            f"({told}): give folders that all machines share at the same path, or addresses such as s3://BUCKET/..., "
-            "and install the same versions on all machines"
+            f"no machine of the cluster finds both the source and {scratch.parent}, and has the versions of this "
+            f"machine ({told}): give folders that all machines share at the same path, or addresses such as "
+            "s3://BUCKET/..., and install the same versions on all machines"
         )
     do = f"the work is done by {len(seen)} of {len(names)} machines, which find source and target"
     return seen, (f"{do}, and have the versions of this machine ({told})",)

@@ -1,4 +1,4 @@
-from json import loads
+from json import dumps, loads
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +55,8 @@ def test_no_images_are_one_sentence() -> None:
 def rewritten(file: Place, array: str, change: object = None, **metadata: str) -> None:
     data = file.read_bytes()
     arrays = safetensors.numpy.load(data)
-    about = loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"] | metadata
+    whole = loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
+    about = {"autoencoder": dumps(loads(whole["autoencoder"]) | metadata)}
     if callable(change):
         arrays[array] = np.ascontiguousarray(change(arrays[array]))
     file.write_bytes(safetensors.numpy.save(arrays, about))

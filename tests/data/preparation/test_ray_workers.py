@@ -9,7 +9,6 @@ import pytest
 from ray.exceptions import NodeDiedError, OutOfMemoryError, RayError, WorkerCrashedError
 
 from dcgan_dist.data.preparation.packages import installed
-from dcgan_dist.data.preparation.pieces import FOLDER
 from dcgan_dist.data.preparation.ray_workers import RayWorkers, what_was_lost
 from dcgan_dist.errors import ClusterError
 from dcgan_dist.storage import Place
@@ -33,21 +32,20 @@ def test_what_was_lost_is_told_in_a_sentence_with_what_to_do(error: RayError, to
 @pytest.mark.ray
 def test_machines_with_other_versions_do_no_work(start_ray: Callable[[int], None], tmp_path: Path) -> None:
     start_ray(2)
-    target, witness = Place(str(tmp_path / "out")), Place(str(tmp_path / "in"))
+    scratch, witness = Place(str(tmp_path / "out" / "work")), Place(str(tmp_path / "in"))
     witness.write_bytes(b"a file")
     here = installed(faces=True)
     other = here | {"pillow": "0.1"}
     told = rf"has pillow {re.escape(here['pillow'])} instead of 0\.1"
-    for place in (target, Place("s3://bucket/out")):
+    for place in (scratch, Place("s3://bucket/out/work")):
         with pytest.raises(ClusterError, match=rf"no machine .* has the versions .*{told}.*install the same"):
             RayWorkers(place, None, other)
-    assert target.names() == [FOLDER]  # what is deleted at the end, also after calls that were killed
-    assert (target / FOLDER).names() == []
-    workers = RayWorkers(target, witness, here)
+    assert scratch.names() == []
+    workers = RayWorkers(scratch, witness, here)
     assert workers.notes == ()
     assert sorted(workers.each(os.path.join, "a", [("b",), ("c",)])) == ["a/b", "a/c"]
     # As if the machine had joined later: whoever finds an object store may.
-    anywhere = RayWorkers(Place("s3://bucket/out"), None, here)
+    anywhere = RayWorkers(Place("s3://bucket/out/work"), None, here)
     anywhere._versions = other
     with pytest.raises(ClusterError, match=rf"which has joined the cluster, {told}"):
         list(anywhere.each(os.path.join, "a", [("b",)]))

@@ -1,0 +1,70 @@
+"""Near duplicates among the images of shards -> a list of those to keep, and a page to look at (paper, section 4.1).
+
+    python -m dcgan_dist.data.dedup "shards/train-*.tar" duplicates/
+    python -m dcgan_dist.train --data "shards/train-*.tar" --data.keep duplicates/keep.parquet
+
+The work is done by processes of this machine, or by those of a Ray cluster; called again, the command goes on where it
+was interrupted. The result is the same for any number of processes and machines.
+"""
+
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+
+from dcgan_dist.cli.arguments import read
+from dcgan_dist.cli.invocation import prog
+from dcgan_dist.data.deduplication.find import find_duplicates
+from dcgan_dist.data.deduplication.kept import write_kept_shards
+from dcgan_dist.data.deduplication.options import DedupOptions
+from dcgan_dist.data.deduplication.report import summary, write_results
+from dcgan_dist.data.deduplication.work import FOLDER, ask, clean, prepare_work
+from dcgan_dist.data.preparation.machines import workers_for
+from dcgan_dist.data.preparation.packages import installed
+from dcgan_dist.errors import DcganDistError, SettingsError, complain
+from dcgan_dist.printing import tell
+from dcgan_dist.run_folder.driver_lock import sole_driver
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status: 1 where it failed, 2 for wrong input, 130 or 143 after a signal."""
+    stopped_by = signal.SIGINT
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal stopped_by
+        stopped_by = signal.Signals(number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    begun = False
+    try:
+        asked = ask(read(DedupOptions, arguments, prog=prog("dedup")))
+        options = asked.options
+        with workers_for(
+            options.workers.address, options.processes, asked.scratch, asked.shards[0], installed(faces=False)
+        ) as workers:
+            work = prepare_work(asked, workers)
+            begun = True
+            if not work.record.complete:
+                with sole_driver(asked.out / FOLDER):
+                    work = write_results(work, find_duplicates(work, workers))
+            if options.write_shards:
+                write_kept_shards(work, workers)
+        lines = summary(work)
+        clean(work)
+    except DcganDistError as error:
+        complain(error)
+        return 1 if begun and not isinstance(error, SettingsError) else 2
+    except KeyboardInterrupt:
+        goes_on = "the same command continues where it was stopped" if begun else "nothing has been written yet"
+        tell(f"stopped; {goes_on}", sys.stderr)
+        return 128 + stopped_by
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    for line in lines:
+        tell(line, sys.stdout)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,79 @@
+"""What a call leaves in its folder beside the keep-list: what was asked for, and what was found."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from dcgan_dist.errors import DataError, SettingsError
+from dcgan_dist.storage import Place
+
+RECORD_FILE = "dedup.json"
+FORMAT = "dcgan-dist dedup 1"
+_SHOWN = ("method", "radius", "threshold", "seed")
+"""What can be read in what was asked for; the rest stands for whole files."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """`dedup.json`.
+
+    Attributes:
+        asked: what the result depends on: data by checksums, the method and its numbers.
+        found: what came of it, once it is complete; empty before.
+    """
+
+    asked: Mapping[str, object]
+    found: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all results are there."""
+        return bool(self.found)
+
+    def save(self, folder: Place) -> None:
+        """Write it; raises `DataError`."""
+        content = {"format": FORMAT, "asked": self.asked, "found": self.found}
+        (folder / RECORD_FILE).write_bytes(json.dumps(content, indent=1).encode() + b"\n")
+
+
+def load(folder: Place) -> Record:
+    """Raises `MissingFile`, or `DataError` where it is none of ours."""
+    file = folder / RECORD_FILE
+    try:
+        content = json.loads(file.read_bytes())
+        if content["format"] != FORMAT:
+            raise ValueError("another version of this program wrote it")
+        asked, found = content["asked"], content["found"]
+        if not (isinstance(asked, dict) and isinstance(found, dict)):
+            raise ValueError("it does not say what was asked for and found")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise DataError(f"cannot continue from {file} ({error}): choose another folder, or delete {folder}") from error
+    return Record(asked, found)
+
+
+def begin(folder: Place, asked: Mapping[str, object]) -> Record:
+    """The record of an earlier call that asked for the same, or a new one, which is written.
+
+    Raises:
+        SettingsError: the folder holds something else, or an earlier call asked for something else.
+        DataError: its record cannot be read.
+    """
+    there = folder.names()
+    if RECORD_FILE in there:
+        record = load(folder)
+        wanted = json.loads(json.dumps(asked))
+        for name in [*wanted, *record.asked]:
+            first, now = record.asked.get(name), wanted.get(name)
+            if first != now:
+                shown = f"is {now!r}, not {first!r} as" if name in _SHOWN else "is another one than"
+                raise SettingsError(
+                    f"{name} {shown} when {folder} was begun: choose another folder, with --cache {folder / 'cache'} "
+                    "to decode no image twice"
+                )
+        return record
+    if there:
+        raise SettingsError(f"{folder} is not empty, it holds {min(there)}: choose a new folder")
+    record = Record(asked)
+    folder.make_folder()
+    record.save(folder)
+    return record

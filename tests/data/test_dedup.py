@@ -1,0 +1,187 @@
+"""The command on real shards: planted copies are found, the result is a file that training takes, and calls go on."""
+
+import hashlib
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from dcgan_dist.data.dedup import main
+from dcgan_dist.data.keep_list import load
+from dcgan_dist.data.scenes.builtin import embedded_image
+from dcgan_dist.data.shards.index import Index, concatenate
+from dcgan_dist.data.shards.writer import ShardWriter
+from dcgan_dist.storage import Place
+
+ROOMS, SIZE = 90, 64
+
+
+def room(number: int) -> Image.Image:
+    with Image.open(io.BytesIO(embedded_image("rooms", SIZE, number)[0])) as image:
+        return image.convert("RGB")
+
+
+def jpeg(image: Image.Image, quality: int = 95) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=quality)
+    return file.getvalue()
+
+
+def copies() -> dict[int, bytes]:
+    """Copies of some rooms by their number: smaller files, another brightness, moved by one pixel."""
+    brighter = Image.fromarray(np.clip(np.asarray(room(11)) * 1.05, 0, 255).astype(np.uint8))
+    moved = Image.fromarray(np.roll(np.asarray(room(12)), 1, axis=1))
+    return {10: jpeg(room(10), 50), 11: jpeg(brighter), 12: jpeg(moved)}
+
+
+def shards(folder: Path, images: list[bytes], split: str = "train", per_shard: int = 40) -> Index:
+    with ShardWriter(Place(str(folder)), split, per_shard) as writer:
+        for image in images:
+            writer.add(image, label=3)
+    index = concatenate(writer.written)
+    index.save(Place(str(folder)))
+    return index
+
+
+@pytest.fixture
+def planted(tmp_path: Path) -> Path:
+    """90 rooms, a bad image, then the copies and one image twice: rows 91 to 94."""
+    shards(tmp_path / "shards", [*(jpeg(room(i)) for i in range(ROOMS)), b"none", *copies().values(), jpeg(room(13))])
+    return tmp_path / "shards"
+
+
+def call(*arguments: str | Path) -> int:
+    return main([*map(str, arguments), "--processes", "1", "--sample", "60"])
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in folder.iterdir() if file.is_file()}
+
+
+def test_copies_are_found_and_nothing_else(planted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(planted, tmp_path / "out") == 0
+    keep = load(Place(str(tmp_path / "out" / "keep.parquet")))
+    pairs = {tuple(sorted((row, int(kept)))) for row, kept in enumerate(keep.instead) if row != kept}
+    assert pairs == {(10, 91), (11, 92), (12, 93), (13, 94)}
+    # Of as many pixels the larger file is kept, of the same bytes the first.
+    assert not {91, 94} & set(np.flatnonzero(keep.kept).tolist())
+    said = capsys.readouterr().out
+    assert "4 of 95 images are near duplicates of others, in 4 groups; 91 are kept" in said
+    assert "1 images cannot be decoded" in said
+    found = json.loads((tmp_path / "out" / "dedup.json").read_text())["found"]
+    assert (found["images"], found["left_out"], found["unreadable"], found["groups"]) == (95, 4, 1, 4)
+    assert found["groups_by_size"] == {"2": 4}
+
+
+def test_the_paper_finds_only_equal_codes(planted: Path, tmp_path: Path) -> None:
+    assert call(planted, tmp_path / "out", "--method", "paper") == 0
+    keep = load(Place(str(tmp_path / "out" / "keep.parquet")))
+    assert keep.instead[94] == 13
+    asked = json.loads((tmp_path / "out" / "dedup.json").read_text())["asked"]
+    assert (asked["radius"], asked["threshold"], asked["recipe"]["noise"]) == (0, None, 0.1)
+
+
+def test_images_of_another_set_with_copies_are_told(
+    planted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shards(tmp_path / "test", [jpeg(room(20), 60), jpeg(room(200)), jpeg(room(201)), jpeg(room(21))], "test")
+    assert call(planted, tmp_path / "out", "--against", tmp_path / "test") == 0
+    assert f"2 of 4 images of {tmp_path / 'test'} have near copies" in capsys.readouterr().out
+    leaks = pq.read_table(tmp_path / "out" / "leaks.parquet").to_pylist()
+    assert [(leak["row"], leak["of_row"], leak["of_shard"]) for leak in leaks] == [
+        (0, 20, "train-000000.tar"),
+        (3, 21, "train-000000.tar"),
+    ]
+
+
+def test_a_call_goes_on_with_what_is_there(planted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert call(planted, tmp_path / "whole") == 0
+
+    def stop(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    for number, what in enumerate(("fit", "make_codes", "find_pairs", "choose", "keep_list.write")):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"dcgan_dist.data.deduplication.find.{what}", stop)
+            assert call(planted, tmp_path / "out") == 130, number
+    # What is there is not made again.
+    with monkeypatch.context() as patch:
+        patch.setattr("dcgan_dist.data.deduplication.find.make_thumbnails", stop)
+        patch.setattr("dcgan_dist.data.deduplication.find.fit", stop)
+        assert call(planted, tmp_path / "out") == 0
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
+def test_a_complete_call_is_told_again_and_changes_nothing(
+    planted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(planted, tmp_path / "out") == 0
+    before, said = contents(tmp_path / "out"), capsys.readouterr().out
+    assert call(planted, tmp_path / "out") == 0
+    assert capsys.readouterr().out == said
+    assert contents(tmp_path / "out") == before
+
+
+def test_results_are_the_same_for_any_number_of_processes(planted: Path, tmp_path: Path) -> None:
+    for number in ("1", "3"):
+        assert main([str(planted), str(tmp_path / number), "--processes", number, "--sample", "60"]) == 0
+    assert contents(tmp_path / "1") == contents(tmp_path / "3")
+
+
+def test_an_autoencoder_and_a_cache_serve_again(planted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert call(planted, tmp_path / "first") == 0
+
+    def never(*arguments: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("dcgan_dist.data.deduplication.find.fit", never)
+    monkeypatch.setattr("dcgan_dist.data.deduplication.find.make_thumbnails", never)
+    model, cache = tmp_path / "first" / "autoencoder.safetensors", tmp_path / "first" / "cache"
+    assert call(planted, tmp_path / "second", "--model", model, "--cache", cache) == 0
+    first, second = (
+        load(Place(str(tmp_path / name / "keep.parquet"))).instead.tolist() for name in ("first", "second")
+    )
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["{shards}", "{out}", "--radius", "5"], "radius is 5, not"),
+        (["{shards}", "{out}", "--method", "paper"], "method is 'paper', not 'default' as when"),
+        (["{shards}", "{out}", "--seed", "8"], "seed is 8, not 0 as when"),
+        (["{other}", "{out}"], "data is another one than when"),
+        (["{shards}", "{shards}"], "is not empty, it holds dataset.json: choose a new folder"),
+        (["{shards}", "{new}", "--against", "{shards}"], "is in DATA and in --against"),
+        (["{nothing}", "{new}"], "nothing"),
+        (["{shards}", "{new}", "--model", "{nothing}"], "nothing"),
+        (["{shards}", "{new}", "--model", "{shards}/dataset.json"], "dataset.json"),
+        (["{shards}", "{new}", "--radius", "40"], "radius is 40"),
+        (["{shards}", "{new}", "--write-shards", "{shards}"], "write-shards"),
+    ],
+)
+def test_wrong_input_is_one_sentence_and_changes_nothing(
+    arguments: list[str], sentence: str, planted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shards(tmp_path / "other", [jpeg(room(i)) for i in range(5)])
+    assert call(planted, tmp_path / "out") == 0
+    capsys.readouterr()
+    before = contents(tmp_path / "out")
+    places = {name: str(tmp_path / name) for name in ("shards", "out", "other", "new", "nothing")}
+    assert call(*(argument.format(**places) for argument in arguments)) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert sentence in error
+    assert not (tmp_path / "new").exists()
+    assert contents(tmp_path / "out") == before
+
+
+def test_no_image_that_can_be_decoded_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shards(tmp_path / "bad", [b"none", b"neither"])
+    assert call(tmp_path / "bad", tmp_path / "out") == 1
+    assert "none of 2 images" in capsys.readouterr().err
