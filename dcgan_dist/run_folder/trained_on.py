@@ -59,7 +59,7 @@ class Kept:
 
     Attributes:
         file: its address.
-        sha256: of its bytes, which tell it from others wherever it lies.
+        sha256: of its bytes, which tell it from others wherever it lies; "" where no record says it.
     """
 
     file: str
@@ -133,7 +133,7 @@ class TrainedOn:
         if self.keep is None:
             return index
         found = keep_list.load(Place(self.keep.file))
-        if found.sha256 != self.keep.sha256:
+        if self.keep.sha256 not in ("", found.sha256):
             raise DataError(
                 f"{found.file} is not the keep-list that the run was trained with, whose SHA-256 began with "
                 f"{self.keep.sha256[:16]}: put that back"
@@ -216,6 +216,11 @@ def inherited(begun_with: str) -> TrainedOn:
 
 def _unrecorded(run: Place, settings: Settings, record: Mapping[str, Any], why: str) -> TrainedOn:
     """What the settings lead to, which counts as known only where the record knows its layout."""
+    keep = Kept(settings.data.keep, "") if settings.data.keep else None
+    return replace(_led_to(run, settings, record, why), keep=keep)
+
+
+def _led_to(run: Place, settings: Settings, record: Mapping[str, Any], why: str) -> TrainedOn:
     layout = str(record.get("data_sha256", ""))
     if settings.data.path == EMBEDDED:
         return TrainedOn(layout=layout)  # it drew them for itself

@@ -141,6 +141,8 @@ def test_without_a_record_what_the_settings_lead_to_is_compared_and_the_doubt_is
     run = run_on(tmp_path / "runs" / "bare", f"{tmp_path}/data")
     found = find_trained_on(run, settings(f"{tmp_path}/data"))
     assert (found.shards, found.unknown) == (contents(shards), f"{run} holds no run.json yet")
+    some = replace(settings(f"{tmp_path}/data").data, keep="/keep.parquet")
+    assert find_trained_on(run, replace(settings("scenes"), data=some)) == replace(found, keep=Kept(some.keep, ""))
     assert find_trained_on(run, settings("scenes")) == TrainedOn(), "it drew its own, which nobody else has"
 
 
