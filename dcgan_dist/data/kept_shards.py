@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from dcgan_dist.data.keep_list import KeepList
 from dcgan_dist.data.shards import tar
 from dcgan_dist.data.shards.build_index import Window, index_shard, key_of
-from dcgan_dist.data.shards.index import DATASET_FILE, Index, ShardIndex, concatenate
+from dcgan_dist.data.shards.index import Index, ShardIndex, concatenate
 from dcgan_dist.data.shards.passed_over import shown
 from dcgan_dist.errors import DataError, SettingsError
 from dcgan_dist.storage import MissingFile, Place, require_lasting
@@ -236,8 +236,5 @@ def _begin(target: Place, index: Index, keep: KeepList) -> None:
         raise SettingsError(
             f"{target} was begun with another keep-list, or of other shards: choose a new folder, or delete that one"
         )
-    if any(Place(shard).parent == target for shard in index.shards):
-        raise SettingsError(f"the target {target} is the folder of the shards: choose a new one")
     target.make_folder()
-    (target / DATASET_FILE).delete()  # what is there is no data set until all shards are
     (target / RECORD_FILE).write_bytes(json.dumps(record, indent=1).encode() + b"\n")
