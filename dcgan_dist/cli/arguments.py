@@ -4,6 +4,7 @@ Tyro reads it. What it says of wrong input are boxes with its own internals in t
 """
 
 import contextlib
+import dataclasses
 import difflib
 import io
 import os
@@ -32,6 +33,7 @@ def read(
     default: Options | None = None,
     config: tuple[Any, ...] = (),
     description: str | None = None,
+    words: str = "",
 ) -> Options:
     """Options from the command line; `--help` is answered, and ends the process with status 0.
 
@@ -42,6 +44,7 @@ def read(
         default: what the options are where nothing is given; None: as the dataclass says.
         config: markers of Tyro's.
         description: what help begins with; None: the docstring of the dataclass.
+        words: name of a field, a tuple of words, which may also stand between options and behind them.
 
     Raises:
         SettingsError: there is no such option, a value is missing or of a wrong type, a choice is none.
@@ -55,12 +58,21 @@ def read(
     try:
         try:
             with events.on_parse_error(lambda event: _refuse(event, given, command)):
-                return command(args=given)
+                return _with_words(command, given, words, prog) if words else command(args=given)
         finally:
             sys.stdout.flush()  # a short help lies in a buffer until now
     except BrokenPipeError:
         drop_output()
         sys.exit(0)
+
+
+def _with_words(command: Callable[..., Any], given: Sequence[str], words: str, prog: str) -> Any:
+    """Options, to whose words those are added that Tyro leaves over: it takes the first ones in a row alone."""
+    options, left = command(args=given, return_unknown_args=True)
+    # Of `--flag=VALUE` only the value is left over, which is no argument by itself.
+    if wrong := [text for text in left if text.startswith("-") or text not in given]:
+        raise SettingsError(_unknown(wrong, given, _known(command), f"see {prog} --help"))
+    return dataclasses.replace(options, **{words: (*getattr(options, words), *left)})
 
 
 def drop_output() -> None:

@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     before = signal.signal(signal.SIGTERM, stop)
     begun = False
     try:
-        work = prepare_work(read(PrepareOptions, arguments, prog=prog("prepare")))
+        work = prepare_work(read(PrepareOptions, arguments, prog=prog("prepare"), words="words"))
         begun = True
         for note in work.source.notes:
             say(note)

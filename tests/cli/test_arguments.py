@@ -83,6 +83,47 @@ def test_wrong_input_is_one_sentence(arguments: list[str], sentence: str, capsys
     assert capsys.readouterr() == ("", "")
 
 
+@dataclass(frozen=True)
+class Several:
+    """Options of a command with several words."""
+
+    words: Annotated[tyro.conf.Positional[tuple[str, ...]], arg(metavar="WORDS")]
+    """Words."""
+    images: int = 640
+    """Images."""
+    fast: bool = False
+    """A flag."""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["a", "b", "c", "--images", "3", "--fast"],
+        ["a", "--images", "3", "--fast", "b", "c"],
+        ["--images=3", "a", "b", "--fast", "c"],
+        ["--fast", "a", "--images", "3", "b", "--", "c"],
+    ],
+)
+def test_words_may_stand_anywhere(arguments: list[str]) -> None:
+    found = read(Several, arguments, prog="some command", words="words")
+    assert found == Several(("a", "b", "c"), images=3, fast=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["a", "--zzz", "b"], "--zzz is not an option: see some command --help"),
+        (["a", "--imagse=3"], "--imagse is not an option; did you mean --images?"),
+        (["a", "--fast=yes", "b"], "--fast takes no value but was given yes: leave that out"),
+        (["a", "--images", "1k", "b"], "--images is 1k but needs a whole number: write 1000"),
+    ],
+)
+def test_what_is_no_option_is_no_word_either(arguments: list[str], sentence: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read(Several, arguments, prog="some command", words="words")
+    assert str(caught.value) == sentence
+
+
 def test_help_is_answered(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         read_these("--help")

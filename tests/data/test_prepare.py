@@ -162,6 +162,11 @@ def test_bad_pictures_are_left_out_and_named(tmp_path: Path, capsys: pytest.Capt
         assert f"left out: {name}: {reason}" in told.err
 
 
+def test_words_may_follow_options(tmp_path: Path) -> None:
+    assert run("scenes", "--count", 3, "--size", 16, tmp_path / "out") == 0
+    assert len(Index.load(Place(str(tmp_path / "out")))) == 3
+
+
 @pytest.mark.parametrize("broken", [False, True], ids=["done", "failed"])
 def test_names_of_files_and_classes_cannot_act_on_a_terminal(
     broken: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
