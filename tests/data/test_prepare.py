@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -489,6 +490,46 @@ def test_shard_that_has_changed_is_not_taken_for_what_was_written(tmp_path: Path
     (tmp_path / "out" / "train-000001.tar").unlink()
     assert run(*arguments) == 0
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+
+
+@pytest.mark.parametrize("complete", [False, True])
+def test_archive_that_was_written_again_under_its_name_and_size_is_noticed(
+    complete: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def shard(folder: str, color: int) -> Path:
+        file = tmp_path / folder / "train-000000.tar"
+        file.parent.mkdir(exist_ok=True)
+        with tarfile.open(file, "w") as archive:
+            for number in range(3):
+                picture = io.BytesIO()
+                Image.new("L", (16, 16), color + number).save(picture, "png", compress_level=0)
+                member = tarfile.TarInfo(f"{number}.png")
+                member.size = len(picture.getvalue())
+                archive.addfile(member, io.BytesIO(picture.getvalue()))
+        return file
+
+    first, copy = shard("in", 10), shard("copy", 10)
+    out = tmp_path / "out"
+    if complete:
+        assert run(first.parent, out, "--size", 16) == 0
+    else:
+        prepare_work(PrepareOptions((str(first.parent), str(out)), size=16))
+    os.utime(copy, ns=(5, 5))
+    assert run(copy.parent, out, "--size", 16) == 0  # a copy is continued with, whenever it was made
+    record = json.loads((out / "prepare.json").read_bytes())
+    assert record["files"] == {str(first): str(first.stat().st_mtime_ns)}
+    size = first.stat().st_size
+    assert shard("in", 90).stat().st_size == size
+    os.utime(first, ns=(7, 7))
+    capsys.readouterr()
+    assert run(first.parent, out, "--size", 16) == 2
+    assert f"error: {first} has been written again since {out} was started" in capsys.readouterr().err
+    del record["files"]  # as versions before this one wrote it
+    (out / "prepare.json").write_text(json.dumps(record))
+    assert run(first.parent, out, "--size", 16) == 0
+    (out / "prepare.json").write_text(json.dumps(record | {"files": []}))
+    assert run(first.parent, out, "--size", 16) == 2
+    assert "cannot continue from" in capsys.readouterr().err
 
 
 def test_target_that_was_begun_by_another_command_meanwhile_is_refused(

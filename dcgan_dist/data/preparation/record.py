@@ -28,6 +28,8 @@ class Record:
         shards: name, SHA-256 and number of images of each, once it is complete.
         bad: key and split of a picture that was left out, and why, once it is complete.
         without_face: how many photographs show no face, once it is complete; None where faces are not asked for.
+        files: address and version of each file that holds samples; None where samples are files themselves, whose names
+            and sizes are in the listing.
     """
 
     arguments: dict[str, str | int | float]
@@ -37,6 +39,7 @@ class Record:
     shards: tuple[tuple[str, str, int], ...] = ()
     bad: tuple[tuple[str, str, str], ...] = ()
     without_face: int | None = None
+    files: dict[str, str] | None = None
 
     def save(self, folder: Place) -> None:
         content = {name: value for name, value in asdict(self).items() if value is not None}
@@ -49,8 +52,8 @@ class Record:
             content = json.loads((folder / RECORD_FILE).read_bytes())
             if content.pop("format") != FORMAT:
                 raise ValueError("another version of this program wrote it, or none did")
-            if not isinstance(content["arguments"], dict):
-                raise ValueError("it does not say with which arguments it was written")
+            if not isinstance(content["arguments"], dict) or not isinstance(content.get("files", {}), dict):
+                raise ValueError("it does not say with which arguments, and of which files, it was written")
             content["shards"] = tuple((str(file), str(digest), int(n)) for file, digest, n in content["shards"])
             content["bad"] = tuple((str(key), str(split), str(reason)) for key, split, reason in content["bad"])
             return Record(**content)
@@ -77,7 +80,8 @@ def earlier(target: Place, wanted: Record) -> Record:
 
     Raises:
         SettingsError: it was called with other arguments.
-        DataError: the pictures have changed since, or the record cannot be read.
+        DataError: the pictures have changed since, or a file that holds some was written again; or the record cannot be
+            read.
     """
     record = Record.load(target)
     for name in [*wanted.arguments, *record.arguments]:  # those of faces are there only where faces are asked for
@@ -96,6 +100,13 @@ def earlier(target: Place, wanted: Record) -> Record:
             f"the pictures have changed since {target} was started ({record.pictures:,} then, "
             f"{wanted.pictures:,} now): choose another target"
         )
+    for file, version in (wanted.files or {}).items():
+        # Not of a copy elsewhere, nor of what an earlier version of this program has begun.
+        if (record.files or {}).get(file, version) != version:
+            raise DataError(
+                f"{file} has been written again since {target} was started, so that other pictures may be in it: "
+                "choose another target"
+            )
     return record
 
 

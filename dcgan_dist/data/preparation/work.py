@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,6 +25,9 @@ from dcgan_dist.storage import Place, require_lasting
 # All keys at once, as Python's text, would be larger than the list of samples.
 _KEYS = 65_536
 _SHARDS_NAMED = 3
+
+# On an object store most of the time is waiting.
+_REQUESTS = 16
 
 
 @dataclass(frozen=True)
@@ -109,14 +113,14 @@ def begin(
     Raises:
         SettingsError: pictures cannot be held out, faces cannot be found here, or the target was begun with other
             arguments.
-        DataError: the pictures have changed since the earlier call.
+        DataError: the pictures have changed since the earlier call, or a file that holds some was written again.
     """
     notes = source.notes
     splits = splits_of(source.splits, source.where, len(source.samples), options.holdout)
     arguments = {"reader": reader, **options.decide_bytes(), **face_arguments(faces, options.faces)}
     if keep:
         arguments[KEEP] = keep
-    record = Record(arguments, listing_sha256(source), len(source.samples))
+    record = Record(arguments, listing_sha256(source), len(source.samples), files=file_versions(source.files))
     if RECORD_FILE in target.children():
         record = earlier(target, record)
         if record.complete and (lost := lost_shards(target)):
@@ -147,6 +151,16 @@ def lost_shards(target: Place) -> list[str]:
     lengths = {Place(shard).name: length for shard, length in zip(index.shards, index.shard_bytes, strict=True)}
     found = {name: info.size for name, info in there.items() if info is not None}
     return [name for name, length in lengths.items() if found.get(name) != length]
+
+
+def file_versions(files: Sequence[Place]) -> dict[str, str] | None:
+    """Address and version of those that are files and not folders; None where none is. Raises `DataError`."""
+
+    def look(file: Place) -> tuple[str, str] | None:
+        return (file.address, file.info().version) if file.is_file() else None
+
+    with ThreadPoolExecutor(1 if all(file.is_local for file in files) else _REQUESTS) as requests:
+        return dict(filter(None, requests.map(look, files))) or None
 
 
 def listing_sha256(source: Source) -> str:
