@@ -14,7 +14,8 @@ from dcgan_dist.data.deduplication.code_files import MOST_ROWS, CodeFiles, Integ
 from dcgan_dist.data.deduplication.search_plan import KEY_BITS
 
 _KEY_BITS = np.uint64(KEY_BITS)
-_ROW = np.uint64(MOST_ROWS - 1)
+_ROW = np.uint64((1 << KEY_BITS) - 1)
+_QUERY = np.uint64(MOST_ROWS)
 _ODD = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F), np.uint64(0x165667B19E3779F9))
 """Any odd numbers with irregular bits will do."""
 _CHUNK = 1 << 18
@@ -33,11 +34,6 @@ class Buckets:
     begin: Integers
     size: Integers
 
-    @property
-    def keys(self) -> Words:
-        """uint64 [b], the key of each bucket; in ascending order."""
-        return keys_of(self.entries[self.begin])
-
     def narrow(self, wanted: NDArray[np.bool_]) -> "Buckets":
         """Only some of the buckets, bool [b]."""
         size = self.size[wanted]
@@ -48,7 +44,7 @@ class Buckets:
 def make_entries(
     codes: CodeFiles, lookup: int, mask: int, part: int, parts: int, left_out: NDArray[np.bool_] | None
 ) -> Words:
-    """Sorted entries of all codes whose keys are in one part of all keys.
+    """Entries of all codes whose keys are in one part of all keys, in the order of the codes.
 
     Args:
         codes: of n images.
@@ -79,36 +75,48 @@ def make_entries(
             chosen = np.concatenate([chosen[:held], np.empty(len(entries) + held // 8, np.uint64)])
         chosen[held : held + len(entries)] = entries
         held += len(entries)
-    chosen = chosen[:held]
-    chosen.sort()
-    return chosen
+    return chosen[:held]
 
 
-def all_buckets(entries: Words) -> Buckets:
-    """The buckets of sorted entries."""
+def shared_buckets(entries: Words) -> Buckets:
+    """The buckets that hold more than one entry; sorts the entries in place."""
+    entries.sort()
+    same = _same_as_next(entries)
+    shared = np.zeros(len(entries), bool)
+    shared[1:] = same
+    shared[:-1] |= same
+    entries = entries[shared]
     begins = np.ones(len(entries), bool)
     begins[1:] = ~_same_as_next(entries)
     begin = np.flatnonzero(begins)
     return Buckets(entries, begin, np.diff(begin, append=len(entries)))
 
 
-def shared_buckets(entries: Words) -> Buckets:
-    """The buckets of sorted entries that hold more than one."""
-    same = _same_as_next(entries)
-    shared = np.zeros(len(entries), bool)
-    shared[1:] = same
-    shared[:-1] |= same
-    return all_buckets(entries[shared])
+def meet(table: Words, queries: Words) -> tuple[Buckets, Words, Integers]:
+    """What has the same keys in two sets.
 
+    Args:
+        table: uint64 [n], entries.
+        queries: uint64 [m], entries; the same row may be in both.
 
-def keys_of(entries: Words) -> Words:
-    """The keys of entries, uint64 [n]."""
-    return entries >> _KEY_BITS
+    Returns:
+        the buckets of those of `table` that meet some of `queries`; these, uint64 [k], sorted; and the bucket of
+        each, int64 [k].
+    """
+    # Within a bucket, entries of queries come last.
+    both = shared_buckets(np.concatenate([table, queries | _QUERY]))
+    is_query = both.entries & _QUERY != 0
+    number = np.add.reduceat(is_query, both.begin, dtype=np.int64) if len(both.begin) else both.size
+    wanted = (number > 0) & (number < both.size)
+    both, is_query, number = both.narrow(wanted), is_query[np.repeat(wanted, both.size)], number[wanted]
+    size = both.size - number
+    known = Buckets(both.entries[~is_query], np.cumsum(size) - size, size)
+    return known, both.entries[is_query] & ~_QUERY, np.repeat(np.arange(len(number)), number)
 
 
 def rows_of(entries: Words) -> Integers:
     """The rows of entries, int64 [n]."""
-    return (entries & _ROW).astype(np.int64)
+    return (entries & _ROW & ~_QUERY).astype(np.int64)
 
 
 def _same_as_next(entries: Words) -> NDArray[np.bool_]:

@@ -13,8 +13,8 @@ Views = Sequence[NDArray[np.uint8]]
 Words = NDArray[np.uint64]
 Integers = NDArray[np.int64]
 
-MOST_ROWS = 1 << 32
-"""Rows are the lower 32 bits of an entry, see `buckets.py`."""
+MOST_ROWS = 1 << 31
+"""Rows are the lower 31 bits of an entry, see `buckets.py`."""
 _SCANNED = 1 << 16
 """Rows that are scanned at a time, at least: few enough for the cache of a core."""
 

@@ -48,11 +48,10 @@ def choose(group: Integers, pixels: Integers, size: Integers) -> Integers:
     Returns:
         int64 [n], the image that is kept in each one's stead: its own number where it is kept itself.
     """
-    images = np.bincount(group, minlength=len(group))
-    members = np.flatnonzero(images[group] > 1)
-    members = members[np.lexsort((members, -size[members], -pixels[members], group[members]))]
-    own = group[members]
-    best = members[np.flatnonzero(np.diff(own, prepend=-1))]
     kept = np.arange(len(group))
-    kept[members] = np.repeat(best, images[group[best]])
+    others = np.flatnonzero(group != kept)
+    members = np.concatenate([np.unique(group[others]), others])
+    members = members[np.lexsort((members, -size[members], -pixels[members], group[members]))]
+    begins = np.diff(group[members], prepend=-1) != 0
+    kept[members] = members[begins][np.cumsum(begins) - 1]
     return kept

@@ -15,8 +15,8 @@ from typing import NamedTuple
 BITS = 128
 KEY_BITS = 32
 """Bits of a hashed key, see `buckets.py`: longer ones are no longer told apart."""
-RANGE_ROWS = 1 << 25
-"""Codes that a partition holds, about: keys are hashed, so ranges are even. Some 1 GB, 2 GB at most."""
+RANGE_ROWS = 1 << 26
+"""Codes that a partition holds, about: keys are hashed, so that ranges are even. Each range reads all codes again."""
 MOST_COMBINATIONS = 1 << 17
 """A search that needed more of them would end on no machine."""
 BIT_WORTH = 0.75

@@ -1,12 +1,11 @@
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
 
 from dcgan_dist.data.deduplication.buckets import (
-    all_buckets,
-    keys_of,
     make_entries,
+    meet,
     rows_of,
     shared_buckets,
 )
@@ -20,24 +19,35 @@ def random_codes(n: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (n, 16), dtype=np.uint8)
 
 
-def test_entries_with_equal_keys_are_a_bucket() -> None:
-    buckets = all_buckets(ENTRIES)
-    assert buckets.begin.tolist() == [0, 2, 3]
-    assert buckets.size.tolist() == [2, 1, 3]
-    assert buckets.keys.tolist() == [5, 6, 7]
-    assert rows_of(buckets.entries).tolist() == [1, 3, 0, 2, 4, 9]
+def keys_of(entries: np.ndarray) -> np.ndarray:
+    return entries >> np.uint64(32)
 
 
-def test_buckets_of_one_entry_are_none_that_is_shared() -> None:
-    buckets = shared_buckets(ENTRIES)
+def test_entries_with_equal_keys_are_a_bucket_unless_there_is_but_one() -> None:
+    buckets = shared_buckets(np.random.default_rng(3).permutation(ENTRIES))
     assert rows_of(buckets.entries).tolist() == [1, 3, 2, 4, 9]
     assert (buckets.begin.tolist(), buckets.size.tolist()) == ([0, 2], [2, 3])
 
 
 def test_buckets_can_be_narrowed() -> None:
-    buckets = all_buckets(ENTRIES).narrow(np.array([True, False, True]))
-    assert rows_of(buckets.entries).tolist() == [1, 3, 2, 4, 9]
-    assert (buckets.begin.tolist(), buckets.size.tolist()) == ([0, 2], [2, 3])
+    buckets = shared_buckets(ENTRIES.copy()).narrow(np.array([False, True]))
+    assert rows_of(buckets.entries).tolist() == [2, 4, 9]
+    assert (buckets.begin.tolist(), buckets.size.tolist()) == ([0], [3])
+
+
+def test_entries_of_two_sets_meet_where_their_keys_are_equal() -> None:
+    queries = np.array([(4 << 32) + 1, (5 << 32) + 1, (6 << 32) + 7, (6 << 32) + 8, (9 << 32) + 2, (9 << 32) + 3])
+    buckets, met, bucket = meet(ENTRIES[::-1], queries[::-1].astype(np.uint64))
+    assert rows_of(buckets.entries).tolist() == [1, 3, 0]
+    assert (buckets.begin.tolist(), buckets.size.tolist()) == ([0, 2], [2, 1])
+    assert met.tolist() == queries[1:4].tolist()
+    assert bucket.tolist() == [0, 1, 1]
+
+
+@pytest.mark.parametrize(("table", "queries"), [(0, 6), (6, 0), (0, 0)])
+def test_nothing_meets_what_is_empty(table: int, queries: int) -> None:
+    buckets, met, bucket = meet(ENTRIES[:table], ENTRIES[:queries])
+    assert (len(buckets.size), len(met), len(bucket)) == (0, 0, 0)
 
 
 @pytest.mark.parametrize(("blocks", "equal"), [(3, 1), (6, 2), (8, 4)])
@@ -66,7 +76,8 @@ def test_parts_hold_each_code_once_and_about_as_many() -> None:
     codes = CodeFiles([random_codes(7000), random_codes(3000)])
     mask = (1 << 128) - 1
     parts = [make_entries(codes, 0, mask, part, 4, None) for part in range(4)]
-    assert np.concatenate(parts).tolist() == make_entries(codes, 0, mask, 0, 1, None).tolist()
+    assert sorted(np.concatenate(parts).tolist()) == sorted(make_entries(codes, 0, mask, 0, 1, None).tolist())
+    assert all(max(keys_of(a)) < min(keys_of(b)) for a, b in pairwise(parts))
     assert sorted(rows_of(np.concatenate(parts)).tolist()) == list(range(10_000))
     assert all(2000 < len(part) < 3000 for part in parts)
 
@@ -81,4 +92,4 @@ def test_what_is_left_out_has_no_entry() -> None:
     codes = CodeFiles([random_codes(70_000), random_codes(70_000)])
     left_out = np.random.default_rng(1).random(140_000) < 0.5
     rows = rows_of(make_entries(codes, 0, 255, 0, 1, left_out))
-    assert sorted(rows.tolist()) == np.flatnonzero(~left_out).tolist()
+    assert rows.tolist() == np.flatnonzero(~left_out).tolist()

@@ -1,4 +1,4 @@
-import itertools
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ def test_rows_of_several_files_are_counted_through() -> None:
     codes = np.random.default_rng(0).integers(0, 256, (200_000, 16), dtype=np.uint8)
     views = np.random.default_rng(1).integers(0, 256, (200_000, 2, 16), dtype=np.uint8)
     cuts = [0, 0, 3, 70_000, 70_001, 200_000]
-    parts = [slice(a, b) for a, b in itertools.pairwise(cuts)]
+    parts = [slice(begin, end) for begin, end in pairwise(cuts)]
     files = CodeFiles([codes[part] for part in parts], [views[part] for part in parts])
     rows = np.random.default_rng(2).integers(0, 200_000, 500)
     assert (len(files), files.lookups, count([codes[part] for part in parts])) == (200_000, 3, 200_000)
