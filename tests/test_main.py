@@ -126,7 +126,7 @@ def test_a_wheel_works_outside_of_the_checkout(wheel: Path, tmp_path: Path) -> N
     status, output = command("prepare", "photos", "my shards", "--size", "16")
     assert status == 0, output
     # What it says comes next runs as it stands; a wrong setting besides ends it before it starts anything.
-    (following,) = re.findall(r"^train: (.*)$", output, re.MULTILINE)
+    (following,) = re.findall(r"^to train: (.*)$", output, re.MULTILINE)
     assert following.startswith(f"{venv}/bin/dcgan-dist train ")
     done = subprocess.run(f"{following} --lr=0", shell=True, cwd=work, env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (2, "error: optimization.lr is 0.0 but needs to be above 0\n")

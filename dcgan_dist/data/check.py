@@ -20,9 +20,10 @@ from dcgan_dist.data.checking.opening import Given, find_given, find_sheets_fold
 from dcgan_dist.data.checking.report import Report, report
 from dcgan_dist.data.checking.shard import Limits, ShardCheck, check_shard
 from dcgan_dist.data.checking.sheets import draw_sheets
-from dcgan_dist.data.checking.training import TrainedOn, find_trained_on, refusal, train_line
+from dcgan_dist.data.checking.training import TrainedOn, find_trained_on, refusal
 from dcgan_dist.data.preparation.processes import processes
 from dcgan_dist.data.preparation.progress import Progress
+from dcgan_dist.data.preset_data import training
 from dcgan_dist.errors import DcganDistError, at_work, complain
 from dcgan_dist.numerals import count
 from dcgan_dist.printing import tell
@@ -64,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             trained_on = find_trained_on(options.data, given.shards)
             found = check(given, trained_on, options.processes)
             problems = found.problems or list(filter(None, [refusal(trained_on)]))
-            for line in (*found.lines, *given.notes, *verdict(problems, trained_on, found.image_size)):
+            for line in (*found.lines, *given.notes, *verdict(problems, trained_on, given.word, found.image_size)):
                 tell(line, sys.stdout)
             if sheets is not None and found.good.any():
                 draw(found, sheets)
@@ -88,14 +89,18 @@ def check(given: Given, trained_on: TrainedOn, number: int) -> Report:
             found[one.index.shard] = one
             progress.add(1)
     checks = [found[shard.address] for shard in given.shards]
-    return report(checks, given.record, trained_on.shards, given.problems)
+    return report(checks, given.record, given.checksums, trained_on.shards, given.problems)
 
 
-def verdict(problems: Sequence[str], trained_on: TrainedOn, image_size: int | None) -> list[str]:
+def verdict(problems: Sequence[str], trained_on: TrainedOn, word: str, image_size: int | None) -> list[str]:
     """Lines that say whether a run can use shards with these problems, and how it is trained on them."""
     if not problems:
         doubt = [f"odd: {trained_on.doubt}"] if trained_on.doubt else []
-        return [*doubt, "usable: a run can train on these shards", f"train: {train_line(trained_on, image_size)}"]
+        return [
+            *doubt,
+            "usable: a run can train on these shards",
+            f"to train: {training(trained_on.data, word, image_size)}",
+        ]
     return [f"not usable: {count(len(problems), 'problem')}", *(f"- {problem}" for problem in problems)]
 
 

@@ -54,7 +54,7 @@ def test_shards_as_they_were_written_are_usable(check: Check, tmp_path: Path) ->
             "unreadable: none",
             "exact duplicates: none",
             "usable: a run can train on these shards",
-            "train: " + train("--networks.image-size", "16", "--data", f"{folder}/train-*.tar"),
+            "to train: " + train("--networks.image-size", "16", "--data", f"{folder}/train-*.tar"),
         ],
     )
 
@@ -76,6 +76,32 @@ def test_a_changed_byte_is_found_by_its_checksum_even_where_no_image_is(check: C
     assert status == 1
     assert "checksums: right for 2 of 3 shards" in lines
     assert f"- {shard} has another SHA-256 than dataset.json says: it was damaged or changed; copy it again" in lines
+
+
+@pytest.mark.parametrize("damaged", [True, False])
+def test_checksums_are_compared_also_where_the_index_is_lost(damaged: bool, check: Check, tmp_path: Path) -> None:
+    folder = ours(tmp_path / "shards", {"train": images(0, 9)})
+    (folder / "index.npz").unlink()
+    shard = folder / "train-000001.tar"
+    if damaged:
+        data = bytearray(shard.read_bytes())
+        data[-1] = 1
+        shard.write_bytes(data)
+    status, lines = check(folder)
+    assert status == 1
+    assert f"checksums: right for {2 if damaged else 3} of 3 shards" in lines
+    told = [line for line in lines if line.startswith("- ")]
+    assert told[0] == f"- cannot read {folder}/index.npz: it does not exist"
+    assert [line.partition(" than ")[0] for line in told[1:]] == [f"- {shard} has another SHA-256"] * damaged
+
+
+def test_the_preset_is_that_of_the_data_set_that_was_prepared(check: Check, tmp_path: Path) -> None:
+    folder = ours(tmp_path / "shards", {"train": [(picture(one, 32, 32), 0) for one in range(3)]})
+    file = folder / "dataset.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"prepared": {"options": {"reader": "svhn"}}}))
+    status, lines = check(folder)
+    assert status == 0
+    assert "train --preset svhn32 --data " in lines[-1]
 
 
 @pytest.mark.parametrize("what", ["short", "gone", "page", "added"])
@@ -144,7 +170,7 @@ def test_shards_of_others_are_usable_and_what_is_odd_is_named(check: Check, tmp_
             "odd: 1 hidden file, 00000.tar: .hidden",
             "odd: 1 key whose files lie apart, so that its class may be lost, 00000.tar: 2.json",
             "usable: a run can train on these shards",
-            "train: " + train("--data", str(shard.parent)),
+            "to train: " + train("--data", str(shard.parent)),
         ],
     )
 
@@ -155,7 +181,7 @@ def test_hidden_files_beside_shards_are_told(check: Check, tmp_path: Path) -> No
     status, lines = check(tmp_path)
     assert status == 0
     assert f"odd: 1 hidden file beside the shards, such as {tmp_path}/._a.tar" in lines
-    assert lines[-1] == "train: " + train("--data", f"{tmp_path}/a.tar")
+    assert lines[-1] == "to train: " + train("--data", f"{tmp_path}/a.tar")
 
 
 @pytest.mark.parametrize(
@@ -176,7 +202,7 @@ def test_the_line_to_train_has_the_size_where_all_images_have_one(
     files = [(f"{i}.png", picture(i, width, height)) for i, (width, height) in enumerate(sizes)]
     _, lines = check(foreign(tmp_path / "a.tar", files))
     options = [] if size is None else ["--networks.image-size", str(size)]
-    assert lines[-1] == "train: " + train(*options, "--data", f"{tmp_path}/a.tar")
+    assert lines[-1] == "to train: " + train(*options, "--data", f"{tmp_path}/a.tar")
 
 
 def test_torn_shards_of_others_are_not_as_they_were_written(check: Check, tmp_path: Path) -> None:

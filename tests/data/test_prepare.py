@@ -300,10 +300,10 @@ def test_folders_of_splits_share_one_list_of_classes(tmp_path: Path, capsys: pyt
     assert lines[1] == "train: 12 images in 3 shards: ant 3, bee 3, cat 6"
     assert lines[2] == "test: 8 images in 2 shards, 1 picture left out: ant 2, bee 0, cat 6 (1 left out)"
     assert lines[3] == "test: no pictures of bee"
-    assert lines[-2] == "train: " + command_line(
+    assert lines[-2] == "to train: " + command_line(
         "train", "--preset", "own64", "--networks.image-size", "16", "--data", f"{out}/train-*.tar", "--name", "mine"
     )
-    assert lines[-1] == "evaluate: " + command_line("evaluate", "mine", "--tasks", f"pictures={out}")
+    assert lines[-1] == "to evaluate: " + command_line("evaluate", "mine", "--tasks", f"pictures={out}")
 
 
 def test_what_is_held_out_stays_so_when_pictures_come_and_go_or_are_renamed(

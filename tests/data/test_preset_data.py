@@ -18,7 +18,7 @@ from dcgan_dist.data.preparation.naming import FACES, name_words
 from dcgan_dist.data.preparation.options import PrepareOptions
 from dcgan_dist.data.preparation.report import next_commands
 from dcgan_dist.data.prepare import main, prepare_work
-from dcgan_dist.data.preset_data import PREPARE, preparing, preset_for
+from dcgan_dist.data.preset_data import PREPARE, preparing, preset_for, training
 from dcgan_dist.data.readers.downloads import PUBLISHED
 from dcgan_dist.data.readers.registry import READERS
 from dcgan_dist.data.shards.index import find_index
@@ -69,6 +69,42 @@ def test_the_line_writes_what_the_preset_looks_for(preset: str) -> None:
 )
 def test_a_preset_fits_a_format_at_its_size(word: str, size: int, preset: str) -> None:
     assert preset_for(word, size) == preset
+
+
+@pytest.mark.parametrize(
+    ("data", "size", "preset"),
+    [
+        ("/d/imagenet/train-*.tar", 32, "imagenet32"),
+        ("$DCGAN_DIST_DATA/imagenet/train-*.tar", 32, "imagenet32"),
+        ("/d/imagenet/train-*.tar", 64, ""),
+        ("/d/imagenet/train-*.tar", None, ""),
+        ("/d/imagenet/val-*.tar", 32, ""),
+        ("/e/imagenet/train-*.tar", 32, ""),
+        ("shards/train-*.tar", 64, ""),
+    ],
+)
+def test_a_preset_fits_what_lies_where_it_looks(
+    data: str, size: int | None, preset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DCGAN_DIST_DATA", "/d")
+    assert preset_for("parquet", size, data) == preset
+    monkeypatch.delenv("DCGAN_DIST_DATA")
+    assert preset_for("parquet", size, data) == ""
+
+
+@pytest.mark.parametrize(
+    ("word", "size", "options"),
+    [
+        ("", None, "own64"),
+        ("", 64, "own64"),
+        ("", 32, "own64 --networks.image-size 32"),
+        ("folder", 8, "own64 --networks.image-size 8"),
+        ("imagenet", 32, "imagenet32"),
+        ("imagenet", 64, "own64"),
+    ],
+)
+def test_the_line_trains_at_the_size_of_the_images(word: str, size: int | None, options: str) -> None:
+    assert f"train --preset {options} --data a.tar --name mine" in training("a.tar", word, size)
 
 
 def test_only_the_address_of_a_preset_has_a_line() -> None:

@@ -1,7 +1,7 @@
 """What was found in all shards: lines for people, and what keeps a run from using them."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from dcgan_dist.data.checking.duplicates import Duplicates, find_duplicates
 from dcgan_dist.data.checking.shard import ShardCheck
 from dcgan_dist.data.readers.shard_splits import said_split
-from dcgan_dist.data.shards.index import DATASET_FILE, INDEX_FILE, PREPARE_AGAIN, Index, concatenate
+from dcgan_dist.data.shards.index import DATASET_FILE, INDEX_FILE, PREPARE_AGAIN, Index, ShardIndex, concatenate
 from dcgan_dist.data.shards.passed_over import Kind, shown
 from dcgan_dist.errors import DataError
 from dcgan_dist.numerals import count
@@ -42,17 +42,26 @@ class Report:
 
 
 def report(
-    checks: Sequence[ShardCheck], record: Index | None, trained_on: Sequence[Place], problems: Sequence[str]
+    checks: Sequence[ShardCheck],
+    record: Index | None,
+    checksums: Mapping[str, str] | None,
+    trained_on: Sequence[Place],
+    problems: Sequence[str],
 ) -> Report:
     """What is to be told of shards.
 
     Args:
         checks: of each shard, in order.
         record: the index that lies beside them.
+        checksums: of those that are on record, see `Given`.
         trained_on: those of the shards that a run would be trained on.
         problems: that are known already.
     """
-    problems = [*problems, *(check.problem for check in checks if check.problem), *_differences(checks, record)]
+    problems = [
+        *problems,
+        *(check.problem for check in checks if check.problem),
+        *_differences(checks, record, checksums),
+    ]
     digest = np.concatenate([check.digest for check in checks])
     good = np.concatenate([check.good for check in checks])
     classes = record.classes if record is not None else None
@@ -64,7 +73,7 @@ def report(
     sizes = sum((check.sizes for check in checks), Counter[tuple[int, int]]())
     lines = [
         f"{len(index):,} images in {count(len(checks), 'shard')}, {sum(index.shard_bytes) / 1e6:,.1f} MB",
-        _checksums(checks, record),
+        _checksums(checks, checksums),
         *_splits(index),
         _sizes(sizes),
         *_greys(sum(check.greys for check in checks), len(index)),
@@ -78,37 +87,39 @@ def report(
     return Report(lines, [*problems, *bad], index, digest, good, _image_size(sizes))
 
 
-def _differences(checks: Sequence[ShardCheck], record: Index | None) -> Iterator[str]:
+def _differences(
+    checks: Sequence[ShardCheck], record: Index | None, checksums: Mapping[str, str] | None
+) -> Iterator[str]:
     """Sentences where a shard is not what is on record, or is not whole where nothing is."""
-    number = {address: i for i, address in enumerate(record.shards)} if record is not None else {}
     for check in checks:
         shard = check.index.shard
         if check.problem:
             continue
-        if record is None:
+        if checksums is None or (record is None and checksums.get(shard) == ""):
             if check.index.torn is not None:
                 yield check.index.torn
             continue
-        if shard not in number:
+        if shard not in checksums:
             yield f"{shard} is not in {DATASET_FILE}: another call or program wrote it; keep it in another folder"
             continue
-        written, recorded = record.sha256[number[shard]], record.select([shard])
+        written = checksums[shard]
         if written and written != check.sha256:
             yield f"{shard} has another SHA-256 than {DATASET_FILE} says: it was damaged or changed; copy it again"
-        elif not all(
-            np.array_equal(getattr(check.index, column), getattr(recorded, column))
-            for column in ("offset", "size", "label")
-        ):
+        elif record is not None and not _same_images(check.index, record.select([shard])):
             yield (
                 f"{INDEX_FILE} has other images or class numbers than {shard}: delete {INDEX_FILE} and {DATASET_FILE}, "
                 f"and {PREPARE_AGAIN}"
             )
 
 
-def _checksums(checks: Sequence[ShardCheck], record: Index | None) -> str:
-    if record is None:
+def _same_images(found: ShardIndex, recorded: Index) -> bool:
+    columns = ("offset", "size", "label")
+    return all(np.array_equal(getattr(found, column), getattr(recorded, column)) for column in columns)
+
+
+def _checksums(checks: Sequence[ShardCheck], written: Mapping[str, str] | None) -> str:
+    if written is None:
         return f"checksums: none, as there is no {DATASET_FILE} of ours: what is here may differ from what was written"
-    written = dict(zip(record.shards, record.sha256, strict=True))
     right = sum(bool(check.sha256) and written.get(check.index.shard) == check.sha256 for check in checks)
     return f"checksums: right for {right:,} of {count(len(checks), 'shard')}"
 

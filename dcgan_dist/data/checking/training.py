@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dcgan_dist.cli.invocation import command_line
 from dcgan_dist.data import unprepared
 from dcgan_dist.data.readers.shard_splits import in_order, said_split
 from dcgan_dist.data.shards.addresses import expand, pattern_of
 from dcgan_dist.data.shards.index import find_index
-from dcgan_dist.data.splits import trains_on_held_out
+from dcgan_dist.data.splits import FOLDERS, trains_on_held_out
 from dcgan_dist.errors import DataError
 from dcgan_dist.settings import DataSettings
 from dcgan_dist.storage import Place
@@ -23,14 +22,22 @@ class TrainedOn:
     Attributes:
         data: what `train --data` takes to read these shards, and no others.
         shards: in order.
+        names: what the names of all shards say, that of these first, where none of them is known to be a split, so that
+            it is open whether the others belong to these.
     """
 
     data: str
     shards: tuple[Place, ...]
+    names: tuple[str, ...] = ()
 
     @property
     def doubt(self) -> str:
-        """A sentence where images that are to be held out are among them; "" where not."""
+        """A sentence where held-out images are among them, or others may belong to them; "" where not."""
+        if self.names:
+            return (
+                f"the names of the shards say {', '.join(self.names)}, none of them a known split: the line below "
+                f"trains on {self.names[0]} alone; to train on the others too, name them after a comma"
+            )
         return trains_on_held_out(shard.name for shard in self.shards)
 
 
@@ -46,17 +53,19 @@ def find_trained_on(addresses: str, shards: Sequence[Place]) -> TrainedOn:
     by_split: dict[str, list[Place]] = {}
     for shard in shards:
         by_split.setdefault(said_split(shard), []).append(shard)
-    split = in_order(set(by_split))[0]
+    said = in_order(set(by_split))
+    split = said[0]
     chosen = by_split[split]
     folder = chosen[0].parent
     names = {
-        said: [shard.name for shard in its if shard.parent == folder]
-        for said, its in by_split.items()
+        name: [shard.name for shard in its if shard.parent == folder]
+        for name, its in by_split.items()
         if any(shard.parent == folder for shard in its)
     }
     candidates = (folder.address, f"{folder}/{pattern_of(split, names)}")
     data = next((one for one in candidates if _meaning(one) == set(chosen)), ",".join(map(str, chosen)))
-    return TrainedOn(data, tuple(chosen))
+    unknown = set(FOLDERS.values()).isdisjoint(said)
+    return TrainedOn(data, tuple(chosen), tuple(name or "no name" for name in said) if unknown else ())
 
 
 def _meaning(addresses: str) -> set[Place]:
@@ -76,14 +85,3 @@ def refusal(trained_on: TrainedOn) -> str:
     except DataError as error:
         return str(error)
     return ""
-
-
-def train_line(trained_on: TrainedOn, image_size: int | None) -> str:
-    """A shell line that trains a run on the shards.
-
-    Args:
-        trained_on: the shards.
-        image_size: height and width of all images in pixels, where networks can have it; None: that of the preset.
-    """
-    size = [] if image_size in (None, _OWN_SIZE) else ["--networks.image-size", str(image_size)]
-    return command_line("train", "--preset", "own64", *size, "--data", trained_on.data, "--name", "mine")

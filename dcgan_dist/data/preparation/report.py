@@ -12,13 +12,12 @@ from dcgan_dist.data.contact_sheet import SHEET_FILE
 from dcgan_dist.data.preparation.naming import FACES
 from dcgan_dist.data.preparation.record import Record, split_of_shard
 from dcgan_dist.data.preparation.work import Work
-from dcgan_dist.data.preset_data import preset_for
+from dcgan_dist.data.preset_data import training
 from dcgan_dist.data.shards.index import DATASET_FILE, Index
 from dcgan_dist.data.splits import TEST, TRAIN
 from dcgan_dist.numerals import count
 
 _CLASSES_TOLD = 12
-_OTHERWISE, _OTHERWISE_SIZE = "own64", 64
 
 
 def summary(work: Work, record: Record, index: Index) -> list[str]:
@@ -83,12 +82,9 @@ def _some(names: Sequence[str]) -> str:
 def next_commands(work: Work) -> list[str]:
     """Lines with what to do next, which can be pasted."""
     shards = f"{work.target}/{work.splits[0]}-*.tar"
-    size = work.options.size
     word = FACES if work.faces else str(work.record.arguments["reader"])
-    preset = preset_for(word, size)
-    sized = [] if preset or size == _OTHERWISE_SIZE else ["--networks.image-size", str(size)]
-    train = command_line("train", "--preset", preset or _OTHERWISE, *sized, "--data", shards, "--name", "mine")
-    lines = [f"look at {work.target / SHEET_FILE}", f"train: {train}"]
+    # Other lines begin with the name of a split, which has no blanks.
+    lines = [f"look at {work.target / SHEET_FILE}", f"to train: {training(shards, word, work.options.size)}"]
     if work.source.classes and TRAIN in work.splits and {TEST, "val"} & set(work.splits):
-        lines.append(f"evaluate: {command_line('evaluate', 'mine', '--tasks', f'pictures={work.target}')}")
+        lines.append(f"to evaluate: {command_line('evaluate', 'mine', '--tasks', f'pictures={work.target}')}")
     return lines

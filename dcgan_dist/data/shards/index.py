@@ -385,6 +385,15 @@ def read_description(folder: Place) -> dict[str, Any] | None:
     return description if isinstance(description, dict) and description.get("format") == FORMAT else None
 
 
+def checksums_in(description: Mapping[str, Any], folder: Place) -> dict[str, str] | None:
+    """SHA-256 of each shard by its address, as the `dataset.json` of a folder has them, "" where we did not write the
+    shard; None where it is damaged."""
+    try:
+        return {_beside(folder, entry["file"]): str(entry["sha256"]) for entry in description["shards"]}
+    except (KeyError, TypeError, AttributeError):
+        return None
+
+
 def _how_to_repair(description: Mapping[str, Any]) -> str:
     """What is to be done after the index that this describes has been deleted."""
     lost = any(description.get(name) for name in ("prepared", "classes", "attributes"))

@@ -1,10 +1,13 @@
 """Which shards are meant, and what is on record about them."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dcgan_dist.data.checking.opening import find_given
+from dcgan_dist.data.preparation.record import Record
 from dcgan_dist.errors import DataError
 from dcgan_dist.storage import Place
 from tests.data.checking.shards import foreign, ours, picture
@@ -102,3 +105,30 @@ def test_what_means_no_shards_is_refused(address: str, told: str, tmp_path: Path
     (tmp_path / "photos" / "a.png").write_bytes(picture(1))
     with pytest.raises(DataError, match=told):
         find_given(address.format(tmp_path))
+
+
+@pytest.mark.parametrize("written", [False, True])
+def test_what_prepare_is_not_done_with_is_refused(written: bool, folder: Path, tmp_path: Path) -> None:
+    where = folder if written else tmp_path
+    record = Record({"size": 16}, "0" * 64, 6)
+    record.save(Place(str(where)))
+    with pytest.raises(DataError, match=f"prepare has begun to write shards into {where} and is not done"):
+        find_given(str(where))
+    replace(record, complete=True).save(Place(str(folder)))
+    assert len(find_given(str(folder)).shards) == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        ({"reader": "imagenet"}, "imagenet"),
+        ({"reader": "folder", "faces": True}, "faces"),
+        ({}, ""),
+        ("all", ""),
+        (None, ""),
+    ],
+)
+def test_what_shards_were_prepared_from_is_on_record(options: object, word: str, folder: Path) -> None:
+    file = folder / "dataset.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"prepared": {"options": options}}))
+    assert find_given(str(folder)).word == word

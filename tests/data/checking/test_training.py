@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dcgan_dist.data.checking.opening import find_given
-from dcgan_dist.data.checking.training import find_trained_on, refusal, train_line
+from dcgan_dist.data.checking.training import find_trained_on, refusal
 from tests.data.checking.shards import foreign, ours, picture
 
 FILES = [("a.png", picture(1))]
@@ -54,9 +54,19 @@ def test_what_train_says_is_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "options"), [(None, ""), (64, ""), (32, "--networks.image-size 32 "), (8, "--networks.image-size 8 ")]
+    ("files", "doubt"),
+    [
+        (["bedrooms-0", "original-0"], "the names of the shards say bedrooms, original, none of them a known split"),
+        (["0", "original-0"], "the names of the shards say no name, original, none of them a known split"),
+        (["train-0", "original-0"], ""),
+        (["test-0", "original-0"], ""),
+        (["bedrooms-0", "bedrooms-1"], ""),
+    ],
 )
-def test_the_line_trains_at_the_size_of_the_images(size: int | None, options: str, tmp_path: Path) -> None:
-    foreign(tmp_path / "0.tar", FILES)
+def test_shards_that_are_left_out_by_names_which_are_no_splits_are_told(
+    files: Sequence[str], doubt: str, tmp_path: Path
+) -> None:
+    for name in files:
+        foreign(tmp_path / f"{name}.tar", FILES)
     found = find_trained_on(str(tmp_path), find_given(str(tmp_path)).shards)
-    assert f"train --preset own64 {options}--data {tmp_path} --name mine" in train_line(found, size)
+    assert found.doubt.partition(":")[0] == doubt
