@@ -29,7 +29,7 @@ def photos(shared_data: Callable[[str], Path], tmp_path: Path) -> Path:
         for member in shard:
             if member.name.endswith(".jpg"):
                 files.append(shard.extractfile(member).read())  # type: ignore[union-attr]
-    alone = [data for data in files[:40] if len(find_faces(pixels(data), FaceOptions(), 64)) == 1][:14]
+    alone = [data for data in files[:40] if len(find_faces(pixels(data), FaceOptions(), 64).faces) == 1][:14]
     folder = tmp_path / "photos"
     for name in ("one", "two"):
         (folder / name).mkdir(parents=True)
@@ -62,7 +62,7 @@ def test_each_face_becomes_an_image_with_its_class_and_where_it_was(
     told = capsys.readouterr().out
     assert "14 images of 2 classes in 3 shards" in told
     assert "; 1 picture left out as bad" in told
-    assert "; 1 of 15 photographs show no face" in told
+    assert "; 1 of 15 photographs show no face of 46 pixels" in told
     index = Index.load(Place(str(out)))
     assert np.bincount(index.label).tolist() == [6, 8]
     found = {json.loads(sample["json"])["source"]: sample for sample in samples(out)}
@@ -80,7 +80,7 @@ def test_each_face_becomes_an_image_with_its_class_and_where_it_was(
         cut = Image.fromarray(photo[y : y + side, x : x + side]).resize((64, 64), Image.Resampling.BILINEAR)
         assert np.abs(pixels(sample["jpg"]).astype(int) - np.asarray(cut)).mean() < 3
     prepared = json.loads((out / "dataset.json").read_text())["prepared"]
-    assert (prepared["pictures"], prepared["without_face"]) == (15, 1)
+    assert (prepared["pictures"], prepared["without_face"], prepared["without_room"]) == (15, 1, 0)
     assert [one["source"] for one in prepared["left_out"]] == ["two/bad.jpg"]
     assert prepared["options"]["faces.margin"] == 0.2
     assert "opencv" in prepared["versions"]
@@ -145,6 +145,38 @@ def test_photographs_of_nobody_fail_in_one_sentence(tmp_path: Path, capsys: pyte
     assert run("faces", tmp_path / "photos", tmp_path / "out") == 1
     told = capsys.readouterr().err
     assert "error: no face was found in any of 3 pictures in " in told
+
+
+def test_photographs_whose_faces_have_no_room_are_counted_apart(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (close := tmp_path / "close").mkdir()
+    (close / "whole.jpg").write_bytes((photos / "one" / "00.jpg").read_bytes())
+    [face] = find_faces(pixels((photos / "one" / "00.jpg").read_bytes()), FaceOptions(), 64).faces
+    x, y, side, _ = face.crop
+    whole = Image.open(close / "whole.jpg")
+    whole.crop((x + 8, y + 8, x + side - 8, y + side - 8)).save(close / "close.png")
+    Image.new("RGB", (300, 200), "grey").save(close / "wall.jpg")
+    assert run("faces", close, tmp_path / "out", "--faces.least", 45) == 0
+    told = capsys.readouterr().out
+    assert "; 1 of 3 photographs show no face of 45 pixels; 1 more only faces whose square is larger" in told
+    prepared = json.loads((tmp_path / "out" / "dataset.json").read_text())["prepared"]
+    assert (prepared["without_face"], prepared["without_room"]) == (1, 1)
+    (close / "whole.jpg").unlink()
+    assert run("faces", close, tmp_path / "none", "--faces.margin", 1, "--faces.least", 45) == 1
+    assert "none of the faces in 1 picture in " in capsys.readouterr().err
+
+
+def test_the_pictures_of_a_split_without_a_face_are_counted(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for split in ("train", "test"):
+        (tmp_path / "all" / split).mkdir(parents=True)
+    (tmp_path / "all" / "train" / "a.jpg").write_bytes((photos / "one" / "00.jpg").read_bytes())
+    for name in ("test/0", "test/1", "train/2"):
+        Image.new("RGB", (90, 80 + int(name[-1])), "white").save(tmp_path / "all" / f"{name}.png")
+    assert run("faces", tmp_path / "all", tmp_path / "out") == 1
+    assert "error: no face was found in any of 2 pictures of test in " in capsys.readouterr().err
 
 
 def test_options_of_faces_without_the_word_are_wrong_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -41,7 +41,15 @@ class Face:
         return picture[y : y + height, x : x + width]
 
 
-def keep(found: Sequence[tuple[Box, float]], width: int, height: int, *, margin: float, least: int) -> list[Face]:
+class Kept(NamedTuple):
+    """What becomes of the boxes of a picture: the faces that are kept, and whether another one has no room for its
+    square, which is larger than the picture."""
+
+    faces: list[Face]
+    without_room: bool
+
+
+def keep(found: Sequence[tuple[Box, float]], width: int, height: int, *, margin: float, least: int) -> Kept:
     """The faces that are kept, the largest first, then from top to bottom and from left to right.
 
     Left out are a box that is too small, or has its center in a larger one, as an eye or a mouth may that was taken for
@@ -54,13 +62,15 @@ def keep(found: Sequence[tuple[Box, float]], width: int, height: int, *, margin:
         least: longer side of the smallest box that is kept, in pixels.
     """
     faces: list[Face] = []
+    without_room = False
     clipped = [(_clip(box, width, height), confidence) for box, confidence in found]
-    inside = [(box, confidence) for box, confidence in clipped if box.width and box.height]
-    for box, confidence in sorted(inside, key=lambda pair: (-pair[0].side, pair[0].y, pair[0].x)):
+    large = [(box, confidence) for box, confidence in clipped if box.width and box.height and box.side >= least]
+    for box, confidence in sorted(large, key=lambda pair: (-pair[0].side, pair[0].y, pair[0].x)):
         crop = square(box, margin, width, height)
-        if box.side >= least and crop is not None and not any(_has_center(face.box, box) for face in faces):
+        without_room |= crop is None
+        if crop is not None and not any(_has_center(face.box, box) for face in faces):
             faces.append(Face(box, confidence, crop))
-    return faces
+    return Kept(faces, without_room)
 
 
 def square(box: Box, margin: float, width: int, height: int) -> Box | None:

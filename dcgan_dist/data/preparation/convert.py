@@ -56,12 +56,19 @@ def convert(work: Work, workers: Workers) -> tuple[Index, Record]:
         concatenate(parts, classes=work.source.classes, image_size=work.options.size), attributes=attributes
     )
     bad = bad_pictures(work, everything)
-    without_face = count_without_face(everything) if work.faces else None
+    without_face = count_without_face(everything) if work.faces else (None, None)
     some = np.arange(min(len(index), SHEET_IMAGES))  # a random choice, as the order is
     (work.target / SHEET_FILE).write_bytes(contact_sheet(index, some, work.options.size))
-    index.save(work.target, prepared=description(work, bad, without_face))
+    index.save(work.target, prepared=description(work, bad, *without_face))
     shards = tuple((Place(part.shard).name, part.sha256, len(part)) for part in parts)
-    record = replace(work.record, complete=True, shards=shards, bad=tuple(bad), without_face=without_face)
+    record = replace(
+        work.record,
+        complete=True,
+        shards=shards,
+        bad=tuple(bad),
+        without_face=without_face[0],
+        without_room=without_face[1],
+    )
     record.save(work.target)
     return index, record
 
@@ -158,12 +165,21 @@ def bad_pictures(work: Work, everything: Everything) -> list[tuple[str, str, str
     return [(keys[row].as_py(), work.splits[split], reason) for row, split, reason in found]
 
 
-def count_without_face(everything: Everything) -> int:
-    """Photographs that show no face: what has no image, and is not bad."""
-    return int(np.count_nonzero(everything.columns["image_bytes"] == 0)) - len(everything.reasons)
+def count_without_face(everything: Everything, split: int | None = None) -> tuple[int, int]:
+    """Photographs of all splits, or of one, that give no image although they are not bad: those that show no face, and
+    those whose faces have no room for their squares."""
+    columns = everything.columns
+    none = columns["image_bytes"] == 0
+    none[list(everything.reasons)] = False
+    if split is not None:
+        none &= columns["split"] == split
+    room = int(np.count_nonzero(none & (columns["without_room"] != 0)))
+    return int(np.count_nonzero(none)) - room, room
 
 
-def description(work: Work, bad: Sequence[tuple[str, str, str]], without_face: int | None) -> dict[str, object]:
+def description(
+    work: Work, bad: Sequence[tuple[str, str, str]], without_face: int | None, without_room: int | None
+) -> dict[str, object]:
     """What `dataset.json` says of how the shards were made."""
     return {
         "source": work.source.where,
@@ -171,7 +187,7 @@ def description(work: Work, bad: Sequence[tuple[str, str, str]], without_face: i
         "filter": "bilinear with antialiasing (Pillow); JPEGs of at least twice the size are halved while decoding",
         "versions": work.versions,
         "pictures": work.record.pictures,
-        **({} if without_face is None else {"without_face": without_face}),
+        **({} if without_face is None else {"without_face": without_face, "without_room": without_room}),
         "left_out": [{"source": key, "split": split, "reason": reason} for key, split, reason in bad],
     }
 
@@ -186,15 +202,21 @@ def _require_images(work: Work, everything: Everything) -> None:
         if work.options.holdout and len(everything.order):
             told = none_left(work.options.holdout, len(everything.order), work.source.where, split)
             raise SettingsError(f"{told}, and another target")
-        if work.faces and count_without_face(everything):
-            of = f" of {split}" if len(work.splits) > 1 else ""
+        without_face, without_room = count_without_face(everything, number)
+        of = f" of {split}" if len(work.splits) > 1 else ""
+        if without_room:
             raise DataError(
-                f"no face was found in any of {work.record.pictures:,} pictures{of} in {work.source.where}: give "
+                f"none of the faces in {count(without_room, 'picture')}{of} in {work.source.where} has room for its "
+                f"square, which is larger than the picture, and {without_face:,} show no face: give pictures that show "
+                "more around faces, or a smaller --faces.margin"
+            )
+        if without_face:
+            raise DataError(
+                f"no face was found in any of {count(without_face, 'picture')}{of} in {work.source.where}: give "
                 "photographs of people, or a smaller --size or --faces.least for smaller faces"
             )
         lost = [row for row in everything.reasons if splits[row] == number] or list(everything.reasons)
         key, reason = keys[int(everything.columns["row"][lost[0]])], everything.reasons[lost[0]]
-        of = f" of {split}" if len(work.splits) > 1 else ""
         raise DataError(
             f"none of {count(len(lost), 'picture')}{of} in {work.source.where} can be used, for example {key}: {reason}"
         )

@@ -45,8 +45,9 @@ def named(options: FaceOptions) -> dict[str, str | int | float]:
     return asdict(options) | {"model": place(options.model).name if options.model else ""}
 
 
-def make_faces(picture: Picture, form: ImageFormat, options: FaceOptions) -> list[tuple[bytes, str, Face]]:
-    """File, suffix and face of each image of a photograph, the largest face first; none where it shows no face.
+def make_faces(picture: Picture, form: ImageFormat, options: FaceOptions) -> tuple[list[tuple[bytes, str, Face]], bool]:
+    """File, suffix and face of each image of a photograph, the largest face first, and whether a face has no room for
+    its square; no image where it shows no other face.
 
     Args:
         picture: a file, or pixels: uint8 [H, W, 3] or [H, W].
@@ -64,10 +65,11 @@ def make_faces(picture: Picture, form: ImageFormat, options: FaceOptions) -> lis
     else:
         pixels, lossless = picture, form.encode in ("", "png")
     colors = pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
-    return [
-        (*encode_pixels(fit_array(face.cut(pixels), form), form, lossless=lossless), face)
-        for face in find_faces(colors, options, form.size)
+    found = find_faces(colors, options, form.size)
+    images = [
+        (*encode_pixels(fit_array(face.cut(pixels), form), form, lossless=lossless), face) for face in found.faces
     ]
+    return images, found.without_room
 
 
 def described(face: Face, key: str, options: FaceOptions) -> Mapping[str, object]:

@@ -109,12 +109,13 @@ def make(making: Making, row: int, sample: One, picture: Picture | BadImage) -> 
             image, suffix = make_image(picture, making.form)
             return [replace(nothing, image=image, suffix=suffix, meta=_meta(sample, making.classes))]
         made = []
-        for number, (image, suffix, face) in enumerate(make_faces(picture, making.form, making.faces)):
+        images, without_room = make_faces(picture, making.form, making.faces)
+        for number, (image, suffix, face) in enumerate(images):
             its = replace(sample, key=f"{sample.key}#{number}")
             meta = _meta(its, making.classes, face=described(face, sample.key, making.faces))
             order = order_of(making.seed, its.key)
             made.append(replace(nothing, order=order, image=image, suffix=suffix, meta=meta))
-        return made or [nothing]
+        return made or [replace(nothing, without_room=without_room)]
     except BadImage as error:
         return [replace(nothing, reason=str(error))]
 

@@ -40,6 +40,7 @@ _COLUMNS = {
     "image_bytes": np.int32,
     "meta_bytes": np.int32,
     "suffix": np.int8,
+    "without_room": np.int8,
 }
 
 
@@ -53,10 +54,11 @@ class Made:
         split: number of its split in the source.
         label: class number, -1 where there is none.
         digest: SHA-256 of what was read.
-        image: file of the image; empty where the picture is bad.
+        image: file of the image; empty where the picture is bad, or none of its faces is cut out.
         suffix: of that file, one of `SUFFIXES`.
         meta: what `KEY.json` says of it.
         reason: why the picture is bad, "" where it is not.
+        without_room: whether there is no image since the square around each face is larger than the picture.
     """
 
     row: int
@@ -68,6 +70,7 @@ class Made:
     suffix: str = "jpg"
     meta: bytes = b""
     reason: str = ""
+    without_room: bool = False
 
 
 @dataclass(frozen=True)
@@ -162,6 +165,7 @@ def write_piece(folder: Place, number: int, made: Sequence[Made]) -> None:
         "image_bytes": [len(one.image) for one in ordered],
         "meta_bytes": [len(one.meta) for one in ordered],
         "suffix": [SUFFIXES.index(one.suffix) for one in ordered],
+        "without_room": [one.without_room for one in ordered],
     }
     columns = {name: np.array(values[name], kind) for name, kind in _COLUMNS.items()}
     written = pa.table({**columns, "reason": pa.array([one.reason for one in ordered], pa.string())})

@@ -27,7 +27,10 @@ class Record:
         complete: whether all shards and their index are there.
         shards: name, SHA-256 and number of images of each, once it is complete.
         bad: key and split of a picture that was left out, and why, once it is complete.
-        without_face: how many photographs show no face, once it is complete; None where faces are not asked for.
+        without_face: how many photographs show no face that is large enough, once it is complete; None where faces are
+            not asked for.
+        without_room: how many other photographs give no image since the square around each face is larger than the
+            picture.
         files: address and version of each file that holds samples; None where samples are files themselves, whose names
             and sizes are in the listing.
     """
@@ -40,6 +43,7 @@ class Record:
     bad: tuple[tuple[str, str, str], ...] = ()
     without_face: int | None = None
     files: dict[str, str] | None = None
+    without_room: int | None = None
 
     def save(self, folder: Place) -> None:
         content = {name: value for name, value in asdict(self).items() if value is not None}

@@ -32,7 +32,10 @@ def summary(work: Work, record: Record, index: Index) -> list[str]:
     of = f" of {len(names)} classes" if names else ""
     bad = f"; {count(len(record.bad), 'picture')} left out as bad, all named in {DATASET_FILE}" if record.bad else ""
     if record.without_face is not None:
-        bad += f"; {record.without_face:,} of {count(record.pictures, 'photograph')} show no face"
+        least = work.options.faces.least_side(work.options.size)
+        bad += f"; {record.without_face:,} of {count(record.pictures, 'photograph')} show no face of {least} pixels"
+    if record.without_room:
+        bad += f"; {record.without_room:,} more only faces whose square is larger than the photograph"
     lines = [f"{len(index):,} images{of} in {count(len(index.shards), 'shard')} in {work.target}{bad}"]
     label_of = _labels(work, [key for key, _, _ in record.bad])
     for split in work.splits:

@@ -125,7 +125,7 @@ def begin(
         record = earlier(target, record)
         if record.complete and (lost := lost_shards(target)):
             # Checksums stay: a shard that has changed since is not taken for what was written.
-            record = replace(record, complete=False, bad=(), without_face=None)
+            record = replace(record, complete=False, bad=(), without_face=None, without_room=None)
             some = f"{', '.join(lost[:_SHARDS_NAMED])}{', ...' if len(lost) > _SHARDS_NAMED else ''}"
             notes = (*notes, f"made again, since missing or of another length than they were written with: {some}")
     else:

@@ -47,7 +47,7 @@ def test_a_square_lies_within_the_picture_and_has_all_of_the_box() -> None:
 
 def boxes(*found: Box, least: int = 10, margin: float = 0.25) -> list[Box]:
     given = [(box, float(number)) for number, box in enumerate(found)]
-    return [face.box for face in keep(given, 200, 100, margin=margin, least=least)]
+    return [face.box for face in keep(given, 200, 100, margin=margin, least=least).faces]
 
 
 def test_the_largest_face_comes_first_then_the_upper_then_the_left_one() -> None:
@@ -85,6 +85,22 @@ def test_a_face_that_is_left_out_hides_no_other() -> None:
 
 
 @pytest.mark.parametrize(
+    ("found", "without_room"),
+    [
+        ([], False),
+        ([Box(40, 2, 90, 90)], True),
+        ([Box(60, 30, 20, 20), Box(40, 2, 90, 90)], True),
+        ([Box(60, 30, 20, 20)], False),
+        ([Box(60, 30, 9, 9)], False),
+        ([Box(250, 2, 90, 90)], False),
+    ],
+)
+def test_a_face_whose_square_is_larger_than_the_picture_is_told(found: list[Box], without_room: bool) -> None:
+    given = [(box, 1.0) for box in found]
+    assert keep(given, 200, 100, margin=0.25, least=10).without_room == without_room
+
+
+@pytest.mark.parametrize(
     ("box", "clipped"),
     [
         (Box(-6, 20, 30, 30), Box(0, 20, 24, 30)),
@@ -108,5 +124,5 @@ def test_a_crop_is_cut_from_its_rows_and_columns() -> None:
 
 
 def test_each_face_keeps_its_own_confidence() -> None:
-    found = keep([(Box(5, 5, 10, 10), 0.5), (Box(60, 5, 30, 30), 7.0)], 200, 100, margin=0.5, least=1)
+    found = keep([(Box(5, 5, 10, 10), 0.5), (Box(60, 5, 30, 30), 7.0)], 200, 100, margin=0.5, least=1).faces
     assert [(face.confidence, face.crop) for face in found] == [(7.0, Box(45, 0, 60, 60)), (0.5, Box(0, 0, 20, 20))]

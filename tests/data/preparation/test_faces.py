@@ -51,7 +51,7 @@ def read(data: bytes) -> NDArray[np.uint8]:
 @pytest.mark.parametrize("kind", ["file", "pixels"])
 def test_each_face_becomes_an_image_the_largest_first(kind: str) -> None:
     pixels = photograph()
-    (first, suffix, face), (second, _, other) = make_faces(png(pixels) if kind == "file" else pixels, FORM, OPTIONS)
+    (first, suffix, face), (second, _, other) = make_faces(png(pixels) if kind == "file" else pixels, FORM, OPTIONS)[0]
     assert (suffix, face.box, face.confidence) == ("png", Box(60, 30, 32, 32), 0.75)
     assert (other.box, other.confidence) == (Box(10, 20, 16, 16), 0.5)
     cut = Image.fromarray(pixels[30:62, 60:92])
@@ -61,12 +61,16 @@ def test_each_face_becomes_an_image_the_largest_first(kind: str) -> None:
 
 def test_grey_pixels_stay_grey() -> None:
     grey = photograph()[..., 0]
-    _, (second, _, _) = make_faces(grey, FORM, OPTIONS)
+    _, (second, _, _) = make_faces(grey, FORM, OPTIONS)[0]
     np.testing.assert_array_equal(read(second), grey[20:36, 10:26])
 
 
 def test_a_photograph_without_a_face_gives_no_image() -> None:
-    assert make_faces(png(photograph(first=0)), FORM, OPTIONS) == []
+    assert make_faces(png(photograph(first=0)), FORM, OPTIONS) == ([], False)
+
+
+def test_a_photograph_of_faces_that_are_too_close_gives_no_image_and_says_so() -> None:
+    assert make_faces(photograph(), FORM, FaceOptions(margin=2, least=30)) == ([], True)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +88,7 @@ def test_what_is_no_picture_is_bad(data: bytes, told: str) -> None:
 
 
 def test_a_face_is_described_by_where_and_how_it_was_found() -> None:
-    [(_, _, face), _] = make_faces(photograph(), FORM, OPTIONS)
+    [(_, _, face), _] = make_faces(photograph(), FORM, OPTIONS)[0]
     assert described(face, "a/b.jpg", OPTIONS) == {
         "source": "a/b.jpg",
         "box": [60, 30, 32, 32],
