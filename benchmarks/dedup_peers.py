@@ -4,8 +4,8 @@ python -m venv peers && peers/bin/pip install imagehash imagededup
 python -m venv fast && fast/bin/pip install fastdup
 peers/bin/python benchmarks/dedup_peers.py imagehash PICTURES.npy SAID.npz
 
-PICTURES: uint8 [n, S, S, 3]. SAID has `phash` and `dhash`, uint8 [n, 8], or, of fastdup, which knows pairs and no codes,
-`pairs`, int64 [k, 2], and their `similarity`, float64 [k].
+PICTURES: uint8 [n, S, S, 3]. SAID has `phash` and `dhash`, uint8 [n, 8], or, of fastdup, which knows pairs and no
+codes, `pairs`, int64 [k, 2], and their `similarity`, float64 [k].
 """
 
 import sys

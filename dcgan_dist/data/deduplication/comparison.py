@@ -20,7 +20,7 @@ from dcgan_dist.arrays import Pixels
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
-THRESHOLD: Final = 0.65
+THRESHOLD: Final = 0.7
 """Pairs up to this difference are duplicates; chosen by `benchmarks/dedup.py`, see docs/lab/benchmarks.md."""
 
 LARGEST: Final = np.float32(6)
@@ -39,7 +39,7 @@ MOST_SHIFT, MOST_SCALE = 3.0, 0.1
 _BATCH = 32
 """Pairs at once: their arrays stay in the processor's cache."""
 
-_COLOR_WEIGHT = np.float32(1.5)
+_COLOR_WEIGHT = np.float32(2)
 
 # Variances, in squares of levels (0 to 255), of what is no picture: rounding and compression. A picture that has not
 # much more than that is not blown up to full contrast, which would compare its noise.
@@ -60,7 +60,8 @@ def difference(first: Pixels, second: Pixels) -> Floats:
 
     Returns:
         float32 [n], 0 for equal images, `LARGEST` at most. It is the root mean square of what differs in fine detail
-        in the worst 8 by 8 pixels, relative to the detail of the whole, and 1.5 times the same of colors.
+        in the worst 8 by 8 pixels, relative to the detail of the whole, and twice the same of the colors of 8 by 8
+        pixels.
     """
     found = np.empty(len(first), np.float32)
     for start in range(0, len(first), _BATCH):
@@ -187,7 +188,7 @@ def _of_detail(gray: Floats, other: Floats) -> Floats:
     """
     inner = slice(3, 29)
     normal, other_normal = (_normal(_detail(images)[:, inner, inner], _DETAIL_FLOOR)[0] for images in (gray, other))
-    found: Floats = np.sqrt(_worst((normal - other_normal) ** 2, doublings=3) / 2)
+    found: Floats = np.sqrt(_windows((normal - other_normal) ** 2, doublings=3).max(axis=(1, 2)) / 2)
     return found
 
 
@@ -200,7 +201,7 @@ def _detail(gray: Floats) -> Floats:
 
 
 def _of_colors(colors: Floats, other: Floats) -> Floats:
-    """The same of RGB at half the size, in the worst 4 by 4 pixels; beyond `LARGEST` where no fit may explain it.
+    """The same of RGB at half the size, means of 4 by 4 pixels; `LARGEST` where no fit may explain the light.
 
     Args:
         colors, other: [n, 3, 16, 16], in 16384ths of a level.
@@ -214,18 +215,18 @@ def _of_colors(colors: Floats, other: Floats) -> Floats:
     unlike = (more + _COLOR_FLOOR > MOST_CONTRAST**2 * (less + _COLOR_FLOOR)) | (
         np.abs(mean - other_mean) > levels + deviations * np.sqrt(less)
     )
-    squares = ((normal - other_normal) ** 2).sum(axis=1) / 3
-    found: Floats = np.where(unlike, LARGEST, np.sqrt(_worst(squares, doublings=2) / 2))
+    # Means of windows first, squares then: what compression does to colors is noise of mean 0.
+    squares = (_windows(normal - other_normal, doublings=2) ** 2).sum(axis=1) / 3
+    found: Floats = np.where(unlike, LARGEST, np.sqrt(squares.max(axis=(1, 2)) / 2))
     return found
 
 
-def _worst(squares: Floats, doublings: int) -> Floats:
-    """The largest mean of all windows of 2**doublings pixels a side, [n, H, W] -> [n]."""
+def _windows(images: Floats, doublings: int) -> Floats:
+    """Means of all windows of 2**doublings pixels a side, [..., H, W] -> [..., H', W']."""
     for times in range(doublings):
-        squares = squares[:, : -(2**times)] + squares[:, 2**times :]
-        squares = squares[:, :, : -(2**times)] + squares[:, :, 2**times :]
-    worst: Floats = squares.max(axis=(1, 2)) / np.float32(4**doublings)
-    return worst
+        images = images[..., : -(2**times), :] + images[..., 2**times :, :]
+        images = images[..., : -(2**times)] + images[..., 2**times :]
+    return images / np.float32(4**doublings)
 
 
 def _normal(images: Floats, floor: float) -> tuple[Floats, Floats, Floats]:
