@@ -11,6 +11,7 @@ import pytest
 from dcgan_dist.cli.arguments import read
 from dcgan_dist.cli.invocation import COMMANDS, CONSOLE
 from dcgan_dist.data.check import CheckOptions
+from dcgan_dist.data.deduplication.options import DedupOptions
 from dcgan_dist.data.preparation.options import PrepareOptions
 from dcgan_dist.data.preset_data import PREPARE
 from dcgan_dist.errors import CheckpointError, DataError, SettingsError
@@ -33,6 +34,7 @@ PARSERS: dict[str, Callable[[list[str]], object]] = {
     "study memorised": lambda given: read(MemorisedOptions, given, prog="study memorised"),
     "prepare": lambda given: read(PrepareOptions, given, prog="prepare"),
     "check": lambda given: read(CheckOptions, given, prog="check"),
+    "dedup": lambda given: read(DedupOptions, given, prog="dedup"),
     "status": lambda given: read(StatusOptions, given, prog="status"),
     "doctor": lambda given: read(PreflightOptions, ["--doctor", *given], prog="doctor"),
 }
