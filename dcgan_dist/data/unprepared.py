@@ -154,19 +154,23 @@ def _explain_file(where: Place, name: str) -> str | None:
         return _prepare(what, "", str(file.parent))
     if _PARQUET.fullmatch(name):
         return _prepare(f"{file} is a Parquet file, not shards: make shards of it", _PARQUET_READER, str(where))
-    for pattern, what, advice in _UNREAD:
-        if re.fullmatch(pattern, name, re.IGNORECASE):
-            return (
-                f"{file} is {what}, which nothing here reads: {advice.format(file=shlex.quote(str(file)))}, then make "
-                f"shards of that by {command_line('prepare', 'FOLDER', 'shards')} and give --data "
-                "'shards/train-*.tar'"
-            )
+    if sentence := unread(file):
+        line = command_line("prepare", "FOLDER", "shards")
+        return f"{sentence}, then make shards of that by {line} and give 'shards/train-*.tar' instead"
     return None
+
+
+def unread(file: Place) -> str:
+    """What a file is, by its name, that no reader takes, and how a reader's kind comes of it; "" for any other."""
+    for pattern, what, advice in _UNREAD:
+        if re.fullmatch(pattern, file.name, re.IGNORECASE):
+            return f"{file} is {what}, which nothing here reads: {advice.format(file=shlex.quote(str(file)))}"
+    return ""
 
 
 def _prepare(what: str, reader: str, address: str) -> str:
     line = command_line("prepare", *([reader] if reader else []), address, "shards")
-    return f"{what} by {line}, then give --data 'shards/train-*.tar'"
+    return f"{what} by {line}, then give 'shards/train-*.tar' instead"
 
 
 def _is_hidden(name: str) -> bool:

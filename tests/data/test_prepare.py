@@ -647,7 +647,7 @@ def _damaged_record(path: Path) -> list[object]:
     ("arrange", "sentence"),
     [
         (_no_folder, "there is no "),
-        (_archive, "photos.zip is in no format that is known here"),
+        (_archive, "photos.zip is an archive, which nothing here reads: unpack it to a folder"),
         (_no_pictures, "passed over: 1 .txt; for example notes.txt (used are .jpg, .jpeg, .jpe, .jfif, .png"),
         (_other_content, "is not empty, it holds thesis.tex"),
         (_inside, "/in, which is to be read: choose one outside of it"),

@@ -41,7 +41,7 @@ def test_a_folder_of_pictures_is_given_the_command_that_makes_shards(names: list
     with pytest.raises(DataError) as caught:
         find(str(folder))
     assert f"{folder} holds pictures" in str(caught.value)
-    assert f"dcgan_dist.data.prepare '{folder}' shards, then give --data 'shards/train-*.tar'" in str(caught.value)
+    assert f"dcgan_dist.data.prepare '{folder}' shards, then give 'shards/train-*.tar' instead" in str(caught.value)
 
 
 @pytest.mark.parametrize("address", ["a.jpg", "*.jpg", "train-*.tar"])
@@ -82,7 +82,9 @@ def test_what_prepare_reads_is_named_with_its_line(
     where = tmp_path / (given.rpartition("/")[0] if "*" in given else given)
     whole = where if where.is_dir() or words == "parquet" else where.parent
     assert f"{where} is {what}, not shards: make shards of it by " in str(caught.value)
-    assert f"dcgan_dist.data.prepare {words} {whole} shards, then give --data 'shards/train-*.tar'" in str(caught.value)
+    assert f"dcgan_dist.data.prepare {words} {whole} shards, then give 'shards/train-*.tar' instead" in str(
+        caught.value
+    )
     assert "\n" not in str(caught.value)
 
 
@@ -113,7 +115,7 @@ def test_formats_without_a_reader_are_named_with_the_way_to_shards(
     told = str(caught.value)
     assert what in told
     assert "which nothing here reads: " in told
-    assert "dcgan_dist.data.prepare FOLDER shards and give --data 'shards/train-*.tar'" in told
+    assert "dcgan_dist.data.prepare FOLDER shards and give 'shards/train-*.tar' instead" in told
     assert "\n" not in told
 
 

@@ -25,6 +25,7 @@ _FOLDERS = ("celeba", "CelebA", "Anno", "Eval", "Img")
 _SPLITS = (TRAIN, "val", TEST)
 _HOME = "http://mmlab.ie.cuhk.edu.hk/projects/CelebA.html"
 _MOST_PEOPLE = 1_000_000
+_PUBLISHED = 202_599
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,8 @@ def open_celeba(addresses: Sequence[Place], request: Request) -> Source:
     pictures = _in_archive(found[ARCHIVE]) if ARCHIVE in found else _in_folder(found[UNPACKED])
     number = len(pictures.names)
     notes: list[str] = []
+    if number != _PUBLISHED:
+        notes.append(f"there are {count(number, 'picture')}, in CelebA as published {_PUBLISHED:,}")
     attributes: dict[str, NDArray[np.int64]] = {}
     split = np.zeros(number, np.int16)
     if ATTRIBUTES in found:

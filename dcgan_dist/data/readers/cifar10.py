@@ -49,6 +49,7 @@ PUBLISHED = Published(
     splits={"train": [f"data_batch_{number}" for number in range(1, 6)], "test": ["test_batch"]},
     counts={"train": 50_000, "test": 10_000},
     plain=_plain,
+    archive=_ARCHIVE,
     beside=(_ARCHIVE, _META),
     below=("cifar-10-batches-py", "cifar-10-batches-bin"),
 )
@@ -227,20 +228,29 @@ def _batch(content: _Content) -> _Batch:
     try:
         return _python_batch(data) if data.startswith(_PROTOCOL) else _binary_batch(data)
     except BadPickle as error:
-        reason = what_else(data) or f"{error}; download it again"
+        reason = what_else(data) or f"{error}; download it again, or write it as the publisher does"
         raise DataError(f"{content.where} is no batch of CIFAR-10: {reason}") from error
 
 
 def _python_batch(data: bytes) -> _Batch:
-    match load(data):
-        case {"data": Array() as array, "labels": [*labels]}:
-            pictures = array.uint8()
-            if pictures.shape != (len(labels), PICTURE):
-                raise BadPickle(f"it has pictures {pictures.shape} and {len(labels):,} labels")
-            if not all(isinstance(label, int) and abs(label) < 1000 for label in labels):
-                raise BadPickle("it has labels that are no numbers of classes")
-            return _Batch(pictures.reshape(-1, 3, SIZE, SIZE), np.array(labels, np.int32))
-    raise BadPickle("it does not have data and labels")
+    held = load(data)
+    if not isinstance(held, dict):
+        raise BadPickle("it does not have data and labels by name")
+    # Python 3 reads the publisher's names as bytes where it is told to, and writes them so.
+    named = {name.decode("latin-1") if isinstance(name, bytes) else name: value for name, value in held.items()}
+    array, labels = named.get("data"), named.get("labels")
+    if array is None or labels is None:
+        raise BadPickle("it does not have data and labels")
+    if not isinstance(array, Array):
+        raise BadPickle("its data are no array of NumPy")
+    if not isinstance(labels, list):
+        raise BadPickle("its labels are no list of Python")
+    pictures = array.uint8()
+    if pictures.shape != (len(labels), PICTURE):
+        raise BadPickle(f"it has pictures {pictures.shape} and {len(labels):,} labels")
+    if not all(isinstance(label, int) and abs(label) < 1000 for label in labels):
+        raise BadPickle("it has labels that are no numbers of classes")
+    return _Batch(pictures.reshape(-1, 3, SIZE, SIZE), np.array(labels, np.int32))
 
 
 def _binary_batch(data: bytes) -> _Batch:

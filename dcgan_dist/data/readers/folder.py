@@ -9,9 +9,9 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 
-from dcgan_dist.data.image_decoding import BadImage
+from dcgan_dist.data.image_decoding import SUFFIXES, BadImage
 from dcgan_dist.data.readers.layout import lay_out
-from dcgan_dist.data.readers.listing import list_folder, passed_over
+from dcgan_dist.data.readers.listing import list_folder, passed_over, suffix_of
 from dcgan_dist.data.readers.ranges import too_large
 from dcgan_dist.data.readers.source import Reader, Request, Samples, Source
 from dcgan_dist.errors import DataError, SettingsError
@@ -47,11 +47,14 @@ def open_folder(addresses: Sequence[Place], request: Request) -> Source:
         DataError: no such folder, or no pictures in it or in one of its splits.
         SettingsError: it has to be said which folders are splits; or there are several addresses.
     """
+    for address in addresses:
+        if address.is_file() and suffix_of(address.name).removeprefix(".") in SUFFIXES:
+            raise DataError(f"{address} is a single picture: give the folder that holds it, {address.parent}")
+        if address.is_file():
+            raise DataError(f"{address} is a file: unpack it, and give the folder that holds the pictures")
     if len(addresses) != 1:
         raise SettingsError(f"{len(addresses)} folders of pictures were given, but one is taken: prepare them apart")
     (folder,) = addresses
-    if folder.is_file():
-        raise DataError(f"{folder} is a file: unpack it, and give the folder that holds the pictures")
     if not folder.is_folder():
         raise DataError(f"there is no folder {folder}: give the folder that holds the pictures")
     listing = list_folder(folder)

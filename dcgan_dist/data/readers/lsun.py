@@ -2,7 +2,7 @@
 
 import re
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote_from_bytes
 
@@ -15,13 +15,17 @@ from dcgan_dist.data.readers.ranges import fetch_ranges
 from dcgan_dist.data.readers.source import Reader, Request, Samples, Source
 from dcgan_dist.data.splits import TEST, TRAIN, choose_splits
 from dcgan_dist.errors import DataError
+from dcgan_dist.numerals import count
 from dcgan_dist.storage import Place
 
 DATA_FILE = "data.mdb"
-_HOME = "get CATEGORY_train_lmdb.zip from http://dl.yf.io/lsun/ and unpack it"
+_HOME = "get CATEGORY_train_lmdb.zip by the script at https://github.com/fyu/lsun and unpack it"
+_PUBLISHED = {("bedroom", TRAIN): 3_033_042}
+"""Values of the database that the paper trains on."""
 _ORDER = (TRAIN, "val", TEST)
 _NAME = re.compile(r"(?:(.+)_)?(train|val|test)_lmdb")
 _TOLD_EACH = 100_000
+_TOLD = 5
 
 
 @dataclass(frozen=True)
@@ -81,12 +85,17 @@ def open_lsun(addresses: Sequence[Place], request: Request) -> Source:
     )
     guessed = [one for one in found if not _is_known(one.name)]
     notes = [f"{one.name} is taken as the category {one.category} of {TRAIN}" for one in guessed]
-    notes += [f"passed over: {zipped}, which is not unpacked" for _, passed in at_each for zipped in passed]
+    notes += [
+        f"{one.name} has {count(number, 'picture')}, LSUN as published {published:,}"
+        for one, number in zip(found, counts, strict=True)
+        if (published := _PUBLISHED.get((one.category, one.split), number)) != number
+    ]
+    notes += [line for _, passed in at_each for line in passed]
     return Source(where, tuple(one.file for one in found), samples, fetch_ranges, splits, classes, tuple(notes))
 
 
-def databases(address: Place) -> tuple[list[Database], list[Place]]:
-    """The databases at an address, by names alone, and zips of others that are not unpacked beside them.
+def databases(address: Place) -> tuple[list[Database], list[str]]:
+    """The databases at an address, by names alone, and lines about what else is there.
 
     Raises `DataError` where there is none.
     """
@@ -110,7 +119,17 @@ def databases(address: Place) -> tuple[list[Database], list[Place]]:
     if not found:
         told = f"unpack {zips[0].name} there" if zips else _HOME
         raise DataError(f"there is no folder with {DATA_FILE} at {address}: {told}")
-    return found, zips
+    taken = {*whole, *(zipped.name for zipped in zips), *(f"{name}.zip" for name in whole)}
+    return found, [
+        *(f"passed over: {zipped}, which is not unpacked" for zipped in zips),
+        *_others(address, [name for name in sorted(children) if name not in taken]),
+    ]
+
+
+def _others(address: Place, names: Sequence[str]) -> Iterator[str]:
+    if names:
+        some = ", ".join(names[:_TOLD]) + (", ..." if len(names) > _TOLD else "")
+        yield f"passed over: {count(len(names), 'file or folder', 'files and folders')} in {address}: {some}"
 
 
 def _database(folder: Place) -> Database:

@@ -21,6 +21,7 @@ class Published:
         counts: pictures of each split as published.
         plain: the name in `splits` of a file that is called otherwise, such as a compressed one; the name itself, or
             anything that is not in `splits`, where it is none of them.
+        archive: the file that holds all of them; "" where there is none.
         beside: files that are of no split, by plain name.
         below: folders in one that is given where the files are looked for first, as programs that download them make.
     """
@@ -30,6 +31,7 @@ class Published:
     splits: Mapping[str, Sequence[str]]
     counts: Mapping[str, int]
     plain: Callable[[str], str]
+    archive: str = ""
     beside: Sequence[str] = ()
     below: Sequence[str] = ()
 
@@ -77,8 +79,11 @@ class Published:
         there = [split for split, names in self.splits.items() if set(names) & set(found)]
         chosen = tuple(split for split in self.splits if split in (asked or there))
         if not chosen:
-            names = [name for names in self.splits.values() for name in names]
-            raise DataError(f"there is nothing of {self.title} at {where}: {_list(names)} are at {self.home}")
+            names = [self.archive] if self.archive else [name for names in self.splits.values() for name in names]
+            raise DataError(
+                f"there is nothing whole of {self.title} at {where}: give --download, which also continues a download "
+                f"that broke off, or get {_list(names)} from {self.home}"
+            )
         for split in chosen:
             missing = [name for name in self.splits[split] if name not in found]
             if missing:

@@ -89,3 +89,48 @@ def test_files_are_downloaded_into_the_folder_that_is_read(tmp_path: Path, monke
 def test_a_download_needs_a_data_set_and_one_folder(named: Named) -> None:
     with pytest.raises(SettingsError, match="download is on but needs the name of a data set and one folder"):
         open_named(named, PrepareOptions((), download=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("pics.zip", "pics.zip is an archive, which nothing here reads: unpack it to a folder, .*, then give that$"),
+        ("pics.tar.gz", "pics.tar.gz is a compressed tar, .* -C FOLDER, then give that$"),
+        ("x.h5", "x.h5 is HDF5, .*, then give that$"),
+        ("IMG_0001.JPG", r"IMG_0001.JPG is a single picture: give the folder that holds it, \S+/files$"),
+    ],
+)
+def test_a_file_that_no_reader_takes_is_told_by_its_name(name: str, told: str, tmp_path: Path) -> None:
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / name).write_bytes(b"x")
+    with pytest.raises(SettingsError, match=told):
+        open_named(Named(False, "", (str(tmp_path / "files" / name),), "out"), PrepareOptions(()))
+
+
+@pytest.mark.parametrize(
+    ("reader", "addresses", "told"),
+    [
+        ("cifar10", ("none",), "none: give a folder or files that are there; --download fetches the files into"),
+        ("imagenet", ("none",), "; ImageNet is for those who have agreed to its terms: log in at https"),
+        ("", ("imagnet", "a"), "imagnet: .*; if a format was meant, these are known: imagenet, .*, folder, scenes$"),
+        ("", ("a/imagnet", "a"), "give a folder or files that are there$"),
+        ("folder", ("none",), "give a folder or files that are there$"),
+    ],
+)
+def test_of_an_address_where_nothing_is_it_is_said_what_may_have_been_meant(
+    reader: str, addresses: tuple[str, ...], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match=told):
+        open_named(Named(False, reader, addresses, "out"), PrepareOptions(()))
+
+
+def test_what_else_a_folder_holds_is_said_to_be_passed_over(tmp_path: Path) -> None:
+    place = Place(str(tmp_path / "a.rows"))
+    place.local_path.write_bytes(b"x")
+    other = replace(ROWS, recognize=lambda place: "columns")
+    _, source = open_source("", [place], ("new", "old"), READERS | {"columns": other})
+    assert source.notes[0] == (
+        f"read as rows: {place} is a table of rows; passed over: it is also columns, which is read if columns "
+        "is written before it"
+    )

@@ -227,6 +227,11 @@ def test_names_of_classes_are_those_of_the_files_or_known(form: str, tmp_path: P
     assert CIFAR10.open([place], Request()).classes == tuple("abcdefghij")
 
 
+def test_a_batch_that_was_read_as_bytes_and_written_again_is_one(tmp_path: Path) -> None:
+    data = pickle.dumps({b"labels": [3, 1, 4, 1], b"data": ROWS}, 2)
+    assert CIFAR10.open([folder(tmp_path, {"test_batch": data})], Request()).samples.label.tolist() == [3, 1, 4, 1]
+
+
 class Call:
     def __reduce__(self) -> tuple[object, ...]:
         return os.system, ("touch ran",)
@@ -254,8 +259,11 @@ ROWS = np.zeros((4, 3072), np.uint8)
         (one_batch([1, 2, 3, "4"], ROWS), "labels that are no numbers"),
         (one_batch([1, 2, 3, 10**30], ROWS), "labels that are no numbers"),
         (python2("x", ROWS[:0], []), "CIFAR-10's split test at {place} has no pictures"),
-        (one_batch("1234", ROWS), "does not have data and labels"),
-        (pickle.dumps([1, 2], 2), "does not have data and labels"),
+        (one_batch("1234", ROWS), "its labels are no list of Python; download it again, or write it as the publisher"),
+        (one_batch(np.arange(4), ROWS), "its labels are no list of Python"),
+        (one_batch([1] * 4, ROWS.tobytes()), "its data are no array of NumPy"),
+        (pickle.dumps({"data": ROWS}, 2), "it does not have data and labels"),
+        (pickle.dumps([1, 2], 2), "does not have data and labels by name"),
         (one_batch([1, 2, 3, 10], ROWS), "classes from 1 to 10, but there are names for 10"),
         (one_batch([1, 2, 3, -1], ROWS), "classes from -1 to 3"),
         (binary(ROWS, [1, 2, 3, 200]), "classes from 1 to 200"),
@@ -361,7 +369,7 @@ def test_names_links_and_devices_of_an_archive_write_nothing(tmp_path: Path) -> 
         ([("a/test_batch", bytes(40_000))], "a/test_batch in "),
         ([("a/test_batch", bytes(40_000))], "has 40,000 bytes, but no file of CIFAR-10 has more than 30,000"),
         ([(str(i), bytes(20_000)) for i in range(20)], "becomes more than 200,000 bytes when it is unpacked"),
-        ([("a/readme", b"")], "nothing of CIFAR-10 at "),
+        ([("a/readme", b"")], "or get cifar-10-python.tar.gz from https://www.cs"),
     ],
 )
 def test_other_archives_are_refused(

@@ -74,6 +74,7 @@ def test_a_folder_on_an_object_store_is_the_same_source(tmp_path: Path, s3: Plac
     [
         ((), "nowhere", (), r"there is no folder \S+/nowhere: give the folder"),
         (("photos.zip",), "photos.zip", (), r"photos\.zip is a file: unpack it"),
+        (("in/1.JPG",), "in/1.JPG", (), r"in/1\.JPG is a single picture: give the folder that holds it, \S+/in$"),
         (("in/notes.txt",), "in", (), r"no pictures in \S+/in; passed over: 1 \.txt"),
         (("in/train/1.jpg",), "in", ("train", "old"), r"there are no pictures in \S+/in/old"),
         (("in/train/1.jpg", "in/test/1.jpg", "in/x/1.jpg"), "in", (), "holds train/, test/ beside x/: give --split"),

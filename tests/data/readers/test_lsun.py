@@ -69,7 +69,8 @@ def test_pictures_are_those_that_the_library_reads(tmp_path: Path) -> None:
     assert [found[key] for key in keys] == [value for _, value in expected]
     assert source.samples.size.tolist() == [len(value) for _, value in expected]
     assert (source.splits, source.classes, set(source.samples.label.tolist())) == (("train",), None, {-1})
-    assert (source.notes, told) == ((), [(2_000, 2_000)])
+    assert told == [(2_000, 2_000)]
+    assert source.notes == ("bedroom_train_lmdb has 2,000 pictures, LSUN as published 3,033,042",)
     assert source.witness == folder / "data.mdb"
     assert "bedroom_train_lmdb/a%2Fb%252F%20c" in keys
 
@@ -117,6 +118,7 @@ def test_categories_are_classes_by_name_over_all_splits(tmp_path: Path) -> None:
     assert source.notes == (
         "cat is taken as the category cat of train",
         f"passed over: {tmp_path}/kitchen_val_lmdb.zip, which is not unpacked",
+        f"passed over: 1 file or folder in {tmp_path}: more",
     )
     samples, found = source.samples, read(source)
     names = [key.partition("/")[0] for key in samples.key.to_pylist()]
@@ -151,7 +153,11 @@ def test_a_split_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "address", "sentence"),
     [
-        ((), "nowhere", r"there is no folder with data\.mdb at \S+/nowhere: get CATEGORY_train_lmdb\.zip from http"),
+        (
+            (),
+            "nowhere",
+            r"there is no folder with data\.mdb at \S+/nowhere: get CATEGORY_train_lmdb\.zip by the script",
+        ),
         (("in/bedroom_train_lmdb.zip",), "in", r"at \S+/in: unpack bedroom_train_lmdb\.zip there"),
         (
             ("in/bedroom_train_lmdb.zip",),

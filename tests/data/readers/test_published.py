@@ -79,8 +79,12 @@ def test_splits_are_those_that_are_there_or_asked_for(
 @pytest.mark.parametrize(
     ("found", "asked", "expected"),
     [
-        ([], (), "nothing of Flowers at /x: train-1, train-2, more, test are at https://flowers.example"),
-        (["names"], (), "nothing of Flowers at /x"),
+        (
+            [],
+            (),
+            "nothing whole of Flowers at /x: give --download, which also continues a ",
+        ),
+        (["names"], (), "nothing whole of Flowers at /x"),
         (["test", "train-1"], (), "Flowers's split train is not whole: there is no train-2 at /x; get what is missing"),
         (["test"], ("train",), "Flowers's split train is not whole: there is no train-1, train-2 at /x"),
     ],
