@@ -17,8 +17,9 @@ from dcgan_dist.cli.invocation import prog
 from dcgan_dist.data.deduplication.find import find_duplicates
 from dcgan_dist.data.deduplication.kept import write_kept_shards
 from dcgan_dist.data.deduplication.options import DedupOptions
+from dcgan_dist.data.deduplication.record import SCRATCH
 from dcgan_dist.data.deduplication.report import summary, write_results
-from dcgan_dist.data.deduplication.work import FOLDER, ask, clean, prepare_work
+from dcgan_dist.data.deduplication.work import ask, clean, prepare_work
 from dcgan_dist.data.preparation.machines import workers_for
 from dcgan_dist.data.preparation.packages import installed
 from dcgan_dist.errors import DcganDistError, SettingsError, complain
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             work = prepare_work(asked, workers)
             begun = True
             if not work.record.complete:
-                with sole_driver(asked.out / FOLDER):
+                with sole_driver(asked.out / SCRATCH):
                     work = write_results(work, find_duplicates(work, workers))
             if options.write_shards:
                 write_kept_shards(work, workers)

@@ -138,5 +138,5 @@ def test_a_driver_on_an_object_store_is_killed_and_called_again(home: Home, s3: 
     found, wanted = contents(s3 / "out"), contents(Place(str(home.work / "whole")))
     assert found.keys() == wanted.keys()
     # What else there is says where the data is.
-    for name in ("keep.parquet", "autoencoder.npz", "dedup.json"):
+    for name in ("keep.parquet", "autoencoder.safetensors", "dedup.json"):
         assert found[name] == wanted[name], name

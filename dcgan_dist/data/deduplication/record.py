@@ -1,13 +1,15 @@
 """What a call leaves in its folder beside the keep-list: what was asked for, and what was found."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dcgan_dist.errors import DataError, SettingsError
 from dcgan_dist.storage import Place
 
 RECORD_FILE = "dedup.json"
+CACHE, SCRATCH = "cache", ".dedup"
+"""Folders beside it: of thumbnails and codes; and while the work is done, with a lock."""
 FORMAT = "dcgan-dist dedup 1"
 _SHOWN = ("method", "radius", "threshold", "seed")
 """What can be read in what was asked for; the rest stands for whole files."""
@@ -51,6 +53,16 @@ def load(folder: Place) -> Record:
     return Record(asked, found)
 
 
+def require_ours(folder: Place, there: Sequence[str]) -> None:
+    """See that a folder holds nothing but what a call has left there before its record, or nothing.
+
+    Raises:
+        SettingsError: it does.
+    """
+    if RECORD_FILE not in there and (others := sorted(set(there) - {CACHE, SCRATCH})):
+        raise SettingsError(f"{folder} is not empty, it holds {others[0]}: choose a new folder")
+
+
 def begin(folder: Place, asked: Mapping[str, object]) -> Record:
     """The record of an earlier call that asked for the same, or a new one, which is written.
 
@@ -71,8 +83,7 @@ def begin(folder: Place, asked: Mapping[str, object]) -> Record:
                     "to decode no image twice"
                 )
         return record
-    if there:
-        raise SettingsError(f"{folder} is not empty, it holds {min(there)}: choose a new folder")
+    require_ours(folder, there)
     record = Record(asked)
     folder.make_folder()
     record.save(folder)

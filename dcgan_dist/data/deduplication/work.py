@@ -8,7 +8,7 @@ from dcgan_dist.data.deduplication.autoencoder import Autoencoder, load
 from dcgan_dist.data.deduplication.comparison import THRESHOLD
 from dcgan_dist.data.deduplication.options import DedupOptions
 from dcgan_dist.data.deduplication.recipes import RECIPES, AutoencoderRecipe, PaperRecipe
-from dcgan_dist.data.deduplication.record import RECORD_FILE, Record, begin
+from dcgan_dist.data.deduplication.record import CACHE, SCRATCH, Record, begin, require_ours
 from dcgan_dist.data.deduplication.thumbnail_files import Unit, cut
 from dcgan_dist.data.kept_shards import RECORD_FILE as KEPT_FILE
 from dcgan_dist.data.preparation.processes import Workers
@@ -20,8 +20,6 @@ from dcgan_dist.errors import DataError, SettingsError
 from dcgan_dist.storage import MissingFile, Place, place, require_lasting
 
 MODEL_FILE = "autoencoder.safetensors"
-FOLDER = ".dedup"
-"""In the folder of the results while it is worked on: it holds the lock."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,12 +94,10 @@ def ask(options: DedupOptions) -> Asked:
         DataError: there are no shards, the model is none, or what is written would not last.
     """
     out = place(options.out)
-    cache = place(options.cache) if options.cache else out / "cache"
+    cache = place(options.cache) if options.cache else out / CACHE
     for where, option in ((out, "the folder OUT"), (cache, "--cache")):
         require_lasting(where, option)
-    there = out.names()
-    if there and RECORD_FILE not in there:
-        raise SettingsError(f"{out} is not empty, it holds {min(there)}: choose a new folder")
+    require_ours(out, out.names())
     if options.write_shards and (held := place(options.write_shards).names()) and KEPT_FILE not in held:
         raise SettingsError(
             f"write-shards is {options.write_shards}, which is not empty, it holds {min(held)}: choose a new folder"
@@ -190,5 +186,5 @@ def _index_shard(common: None, shard: Place) -> ShardIndex:
 def clean(work: Work) -> None:
     """Delete what a complete work needs no more; thumbnails and codes stay."""
     work.pairs.delete()
-    (work.asked.out / FOLDER).delete()
+    (work.asked.out / SCRATCH).delete()
     work.asked.out.delete_unfinished()
