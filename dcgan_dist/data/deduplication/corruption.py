@@ -10,8 +10,7 @@ from dcgan_dist.data.deduplication.encoder import SIDE
 
 GAIN = 0.12
 LEVEL = 10.0
-JPEG_SHARE = 0.7
-JPEG_QUALITY = (40, 90)
+JPEG_QUALITY = (30, 80)
 
 _MARGIN = 4
 
@@ -20,7 +19,7 @@ def corrupted(thumbnails: Pixels, random: np.random.Generator, *, shift: float, 
     """Each image as a copy of it may come back: uint8 [n, 32, 32, 3].
 
     It is moved and scaled, its edge is repeated where that leaves a gap; brighter or darker by up to 12 % and 10 gray
-    levels; and in 7 of 10 cases stored as a JPEG of quality 40 to 89, with colors at half resolution.
+    levels; and stored as a JPEG of quality 30 to 79, with colors at half resolution.
 
     Args:
         thumbnails: uint8 [n, 32, 32, 3].
@@ -28,7 +27,7 @@ def corrupted(thumbnails: Pixels, random: np.random.Generator, *, shift: float, 
         shift: at most so many pixels, along each axis.
         zoom: scaled by at most this share, up or down.
     """
-    drawn = random.random((len(thumbnails), 7))
+    drawn = random.random((len(thumbnails), 6))
     pairs = zip(thumbnails, drawn, strict=True)
     return np.stack([_corrupt(image, *row, shift=shift, zoom=zoom) for image, row in pairs])
 
@@ -40,7 +39,6 @@ def _corrupt(
     scale: float,
     gain: float,
     level: float,
-    stored: float,
     quality: float,
     *,
     shift: float,
@@ -53,8 +51,6 @@ def _corrupt(
         (SIDE, SIDE), Image.Resampling.BILINEAR, box=(left, top, left + part, top + part)
     )
     lit = _to_bytes(np.asarray(moved) * (1 + GAIN) ** _signed(gain) + LEVEL * _signed(level))
-    if stored >= JPEG_SHARE:
-        return lit
     low, high = JPEG_QUALITY
     data = simplejpeg.encode_jpeg(lit, quality=low + int(quality * (high - low)), colorsubsampling="420")
     decoded: Pixels = simplejpeg.decode_jpeg(data)

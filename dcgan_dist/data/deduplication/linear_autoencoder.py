@@ -103,14 +103,23 @@ def _moved(projections: Floats, down: float, right: float, scale: float) -> Floa
 
 
 def _resampling(shift: float, scale: float) -> Floats:
-    """Linear interpolation along one axis: [16, 16], times a column of pixels is the column moved and enlarged.
+    """Cubic interpolation along one axis: [16, 16], times a column of pixels is the column moved and enlarged.
 
-    Pixel p of the result is what was at center + (p - center) / scale - shift; beyond the edge it is repeated.
+    Pixel p of the result is what was at center + (p - center) / scale - shift; beyond the edge it is repeated. Linear
+    interpolation would blur a shift by half a pixel, which is one of the thumbnail.
     """
     center = (POOLED_SIDE - 1) / 2
-    at = np.clip(center + (np.arange(POOLED_SIDE) - center) / scale - shift, 0, POOLED_SIDE - 1)
-    below = np.minimum(at.astype(np.int64), POOLED_SIDE - 2)
+    at = center + (np.arange(POOLED_SIDE) - center) / scale - shift
     matrix = np.zeros((POOLED_SIDE, POOLED_SIDE))
-    matrix[np.arange(POOLED_SIDE), below] = below + 1 - at
-    matrix[np.arange(POOLED_SIDE), below + 1] = at - below
+    for away in (-1, 0, 1, 2):
+        pixel = np.floor(at).astype(np.int64) + away
+        np.add.at(matrix, (np.arange(POOLED_SIDE), np.clip(pixel, 0, POOLED_SIDE - 1)), _cubic(np.abs(at - pixel)))
     return matrix
+
+
+def _cubic(distance: Floats) -> Floats:
+    """Weight of a pixel so far away, 0 to 2 (Keys, "Cubic Convolution Interpolation", 1981)."""
+    near = 1.5 * distance**3 - 2.5 * distance**2 + 1
+    far = -0.5 * distance**3 + 2.5 * distance**2 - 4 * distance + 2
+    weight: Floats = np.where(distance < 1, near, far)
+    return weight

@@ -52,9 +52,9 @@ class DefaultRecipe:
 
     seed: int = 0
     sample: int = 10_000
-    radius: int = 10
-    units: int = 32
-    whitening: float = 0.5
+    radius: int = 9
+    units: int = 28
+    whitening: float = 1.0
     shift: float = 0.5
     zoom: float = 0.025
     views: tuple[tuple[float, float, float], ...] = (
@@ -62,7 +62,15 @@ class DefaultRecipe:
         (1.0, 0.0, 1.0),
         (1.0, 1.0, 1.0),
         (1.0, -1.0, 1.0),
+        (-0.8, -0.8, 1.05),
+        (-0.8, 0.0, 1.05),
+        (-0.8, 0.8, 1.05),
+        (0.0, -0.8, 1.05),
         (0.0, 0.0, 1.05),
+        (0.0, 0.8, 1.05),
+        (0.8, -0.8, 1.05),
+        (0.8, 0.0, 1.05),
+        (0.8, 0.8, 1.05),
     )
     flat_below: float = 2.0
 

@@ -26,7 +26,7 @@ def test_shift_and_zoom_are_what_they_are_called() -> None:
 
     still = difference(0, 0)
     assert difference(2, 0) > 2 * still
-    assert difference(0, 0.2) > 2 * still
+    assert difference(0, 0.2) > 1.5 * still
 
 
 def test_it_is_drawn_from_the_generator_alone_the_same_for_each_place() -> None:

@@ -28,7 +28,7 @@ def test_copies_are_near_and_other_images_far(images: np.ndarray) -> None:
     encoder = fit_linear(images[:400], RECIPE)
     others = images[400:]
     copies = corrupted(others, np.random.default_rng(9), shift=0.5, zoom=0.02)
-    assert np.mean(distances(encoder.codes(others), encoder.codes(copies)) <= RECIPE.radius) > 0.95
+    assert np.mean(distances(encoder.codes(others), encoder.codes(copies)) <= RECIPE.radius) > 0.9
     assert distances(encoder.codes(others[1:]), encoder.codes(others[:-1])).min() > 2 * RECIPE.radius
 
 
