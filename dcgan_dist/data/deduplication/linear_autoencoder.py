@@ -31,15 +31,24 @@ def fit_linear(thumbnails: Pixels, recipe: DefaultRecipe) -> Encoder:
 
     Images, or two different images, can be as few as none: then bits carry little, but codes are defined.
     """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # the order of the sums, and so the last digits, would depend on how many there are
+    try:
+        return _fit(thumbnails, recipe)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _fit(thumbnails: Pixels, recipe: DefaultRecipe) -> Encoder:
     used = thumbnails[~is_flat(values(thumbnails, POOLED), recipe.flat_below)]
     images = standardized(used)
     changed = standardized(
         corrupted(used, stream(recipe.seed, "corruption"), shift=recipe.shift, zoom=recipe.zoom) if len(used) else used
     )
     units = _units(images, changed - images, recipe)
-    projections = units @ _directions(recipe)
+    projections = _product(units, _directions(recipe))
     projections -= projections.mean(0)  # so that brightness drops out
-    medians = np.median(images @ projections, axis=0) if len(used) else np.zeros(BITS)
+    medians = np.median(_product(images, projections), axis=0) if len(used) else np.zeros(BITS)
     moved = [projections.T, *(_moved(projections, *view) for view in recipe.views)]
     weights = np.stack(moved)
     # The same factor for all rows of a bit, so that a view has the threshold of the bit.
@@ -63,27 +72,21 @@ def standardized(thumbnails: Pixels) -> Floats:
 def _units(images: Floats, changes: Floats, recipe: DefaultRecipe) -> Floats:
     """Directions of the units, [768, units], the most telling first."""
     number = max(1, len(images))
-    signal = _product(images - images.mean(0) if len(images) else images) / number
-    noise = _product(changes) / number
+    centered = images - images.mean(0) if len(images) else images
+    signal, noise = _product(centered.T, centered) / number, _product(changes.T, changes) / number
     # More than nothing also where nothing changed, as between images that are all the same.
     noise += (_RIDGE * np.trace(noise) / POOLED + 1e-9) * np.eye(POOLED)
-    whitener = np.linalg.inv(np.linalg.cholesky(noise))
-    ratios, vectors = np.linalg.eigh(whitener @ signal @ whitener.T)
-    ratios, vectors = ratios[::-1][: recipe.units], vectors[:, ::-1][:, : recipe.units]
+    whitener = torch.linalg.inv(torch.linalg.cholesky(torch.from_numpy(noise)))
+    found = torch.linalg.eigh(whitener @ torch.from_numpy(signal) @ whitener.T)
+    ratios, vectors = (array.numpy()[..., ::-1][..., : recipe.units] for array in found)
     # Beyond the number of images there is no signal: no unit is enlarged for having none.
-    units: Floats = (whitener.T @ vectors) * np.maximum(ratios, 1) ** (-recipe.whitening / 2)
+    units: Floats = _product(whitener.numpy().T, vectors) * np.maximum(ratios, 1) ** (-recipe.whitening / 2)
     return units
 
 
-def _product(rows: Floats) -> Floats:
-    """rows.T @ rows, in one thread: the order of the sums does not depend on how many there are."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        tensor = torch.from_numpy(rows)
-        product: Floats = (tensor.T @ tensor).numpy()
-    finally:
-        torch.set_num_threads(threads)
+def _product(first: Floats, second: Floats) -> Floats:
+    """Matrix product by PyTorch, whose threads are one here; NumPy's cannot be told how many."""
+    product: Floats = torch.matmul(*(torch.from_numpy(np.ascontiguousarray(each)) for each in (first, second))).numpy()
     return product
 
 
@@ -98,8 +101,8 @@ def _moved(projections: Floats, down: float, right: float, scale: float) -> Floa
     """Projections [768, 128] that find in an image what `projections` finds in a moved one: [128, 768]."""
     rows, columns = (_resampling(shift / 2, scale) for shift in (down, right))
     maps = projections.T.reshape(BITS, POOLED_SIDE, POOLED_SIDE, 3)
-    moved: Floats = np.einsum("byxc,yi,xj->bijc", maps, rows, columns, optimize=True)
-    return moved.reshape(BITS, POOLED)
+    moved = torch.einsum("byxc,yi,xj->bijc", *(torch.from_numpy(each.copy()) for each in (maps, rows, columns)))
+    return moved.reshape(BITS, POOLED).numpy()
 
 
 def _resampling(shift: float, scale: float) -> Floats:

@@ -1,4 +1,8 @@
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -85,3 +89,21 @@ def test_few_images_are_enough_to_tell_them_apart(images: np.ndarray, number: in
 def test_equal_images_are_enough(images: np.ndarray) -> None:
     encoder = fit_linear(images[:1].repeat(9, axis=0), RECIPE)
     assert len(np.unique(encoder.codes(images[:60]), axis=0)) == 60
+
+
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_it_is_the_same_for_any_number_of_threads(images: np.ndarray, threads: str, tmp_path: Path) -> None:
+    # In a process of its own: NumPy's threads are counted when it is imported.
+    np.save(tmp_path / "images.npy", images)
+    script = (
+        "import sys, numpy as np;"
+        "from dcgan_dist.data.deduplication.linear_autoencoder import fit_linear;"
+        "from dcgan_dist.data.deduplication.recipes import DefaultRecipe;"
+        "e = fit_linear(np.load(sys.argv[1] + '/images.npy'), DefaultRecipe(units=24));"
+        "np.savez(sys.argv[1] + '/e.npz', weights=e.weights, slopes=e.slopes)"
+    )
+    environment = os.environ | {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, env=environment)
+    found, here = np.load(tmp_path / "e.npz"), fit_linear(images, RECIPE)
+    assert (found["weights"] == here.weights).all()
+    assert (found["slopes"] == here.slopes).all()
