@@ -93,16 +93,18 @@ def earlier(target: Place, wanted: Record) -> Record:
         if value != first and name == KEEP:
             raise SettingsError(
                 f"{target} was started {'with another' if first else 'without a'} keep-list: give --keep as then, or "
-                "choose another target"
+                f"choose another target, or delete {target}"
             )
         if value != first:
+            said = "the format" if name == "reader" else name
             raise SettingsError(
-                f"{name} is {value!r} but {target} was started with {first!r}: give that, or choose another target"
+                f"{said} is {value!r} but {target} was started with {first!r}: give {_as_typed(name, first)}, choose "
+                f"another target, or delete {target}"
             )
     if (record.listing, record.pictures) != (wanted.listing, wanted.pictures):
         raise DataError(
             f"the pictures have changed since {target} was started ({record.pictures:,} then, "
-            f"{wanted.pictures:,} now): choose another target"
+            f"{wanted.pictures:,} now): choose another target, or delete {target}"
         )
     for file, version in (wanted.files or {}).items():
         # Not of a copy elsewhere, nor of what an earlier version of this program has begun.
@@ -112,6 +114,18 @@ def earlier(target: Place, wanted: Record) -> Record:
                 "choose another target"
             )
     return record
+
+
+def _as_typed(name: str, value: str | float) -> str:
+    """An argument of a record as it is given to the command."""
+    if name == "reader":
+        return f"{value} before the addresses"
+    if name == "faces":
+        return "faces as the first word" if value else "no faces as the first word"
+    if name == "faces.model_sha256":
+        return "the same file by --faces.model"
+    option = f"--{name.replace('_', '-')}"
+    return f"{option} {value}" if value != "" else f"no {option}"
 
 
 def split_of_shard(file: str) -> str:
