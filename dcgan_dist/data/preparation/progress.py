@@ -83,10 +83,10 @@ class Progress:
 
 
 def _shows_bars() -> bool:
-    """Whether stderr is a terminal that has room for a bar: some that programs make say that they have no columns."""
+    """Whether stderr is a terminal that has room for a bar: some that programs make have no columns or rows."""
     if not sys.stderr.isatty():
         return False
     try:
-        return os.get_terminal_size(sys.stderr.fileno()).columns > 0
+        return min(os.get_terminal_size(sys.stderr.fileno())) > 0
     except OSError:
         return True

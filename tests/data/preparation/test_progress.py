@@ -64,17 +64,17 @@ def test_the_speed_of_a_bar_counts_from_the_first_ones(
         now += 10
         capsys.readouterr()
         shown.add(100)
-        assert "10.00 pictures/s" in capsys.readouterr().err
+        assert "[00:10<01:25, 10.00 pictures/s]" in capsys.readouterr().err
 
 
-def test_a_terminal_without_columns_gets_lines(
+def test_a_terminal_without_room_gets_lines(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     monkeypatch.setattr("sys.stderr.fileno", lambda: 2)
     monkeypatch.setattr(progress, "_LINE_S", 0)
-    for columns, told in ((0, "converted 5 of 9 pictures\n"), (80, "converted:  56%")):
-        monkeypatch.setattr("os.get_terminal_size", lambda number, columns=columns: os.terminal_size((columns, 24)))
+    for size, told in (((0, 24), "converted 5 of 9 pictures\n"), ((80, 0), "5 of 9 pictures\n"), ((80, 24), ":  56%")):
+        monkeypatch.setattr("os.get_terminal_size", lambda number, size=size: os.terminal_size(size))
         with Progress("converted", "pictures", 9) as shown:
             shown.add(5)
         assert told in capsys.readouterr().err
