@@ -411,7 +411,7 @@ def _known(where: Place, verb: str, size: int, error: OSError) -> DataError | No
     if isinstance(error, FileNotFoundError):
         return MissingFile(f"cannot {verb} {where.address}: it does not exist")
     if isinstance(error, IsADirectoryError | NotADirectoryError | FileExistsError) or "is a directory" in text:
-        return DataError(f"cannot {verb} {where.address}: a file is where a folder is needed, or the other way round")
+        return DataError(f"cannot {verb} {where.address}: it is a file where a folder is needed, or the reverse")
     if "NO_SUCH_BUCKET" in text:
         return MissingFile(f"cannot {verb} {where.address}: the bucket does not exist")
     if where.is_local and (isinstance(error, PermissionError) or error.errno == errno.EROFS):

@@ -299,7 +299,7 @@ def test_file_in_the_way_of_a_folder_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     file = Place(str(tmp_path)) / "file"
     for call in (file.names, (file / "below").read_bytes, lambda: (file / "below").write_bytes(b"x")):
-        with pytest.raises(DataError, match="file is where a folder is needed"):
+        with pytest.raises(DataError, match="is a file where a folder is needed"):
             call()
 
 

@@ -29,7 +29,7 @@ def summary(work: Work, record: Record, index: Index) -> list[str]:
         index: of all splits.
     """
     names = work.source.classes or ()
-    of = f" of {len(names)} classes" if names else ""
+    of = f" of {len(names):,} classes" if names else ""
     bad = f"; {count(len(record.bad), 'picture')} left out as bad, all named in {DATASET_FILE}" if record.bad else ""
     if record.without_face is not None:
         least = work.options.faces.least_side(work.options.size)
@@ -71,7 +71,8 @@ def _by_class(names: Sequence[str], there: Mapping[int, int], lost: Mapping[int,
     if not sum(counts):
         return ", without classes" if names else ""
     if len(names) > _CLASSES_TOLD:
-        return f", {min(counts):,} to {max(counts):,} of each class"
+        least, most = f"{min(counts):,}", f"{max(counts):,}"
+        return f", {least if least == most else f'{least} to {most}'} of each class"
     left_out = [f" ({lost[label]:,} left out)" if lost.get(label) else "" for label in range(len(names))]
     told = (f"{name} {number:,}{out}" for name, number, out in zip(names, counts, left_out, strict=True))
     return f": {', '.join(told)}"

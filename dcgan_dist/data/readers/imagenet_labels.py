@@ -49,8 +49,8 @@ def wnids_of(
         return of_kit
     if (wnid == NO_CLASS).any():
         raise DataError(
-            f"{where} has no classes of its pictures of {split} by itself: give {DEVKIT} as well, which is at {home}; "
-            "or name other splits with --split"
+            f"{where} does not say which classes its pictures of {split} have: give {DEVKIT} as well, which is at "
+            f"{home}; or name other splits with --split"
         )
     if kit is not None and not np.isin(wnid, kit.wnids).all():
         other = wnid[~np.isin(wnid, kit.wnids)][0]

@@ -224,7 +224,7 @@ def change(name: str, data: bytes | None) -> Callable[[Place], None]:
         (change(VAL_TAR, sets.train_tar()), f"n04613696.tar in .*{VAL_TAR} is taken for an archive of val, but holds"),
         (
             change(KIT, None),
-            f"{VAL_TAR} has no classes of its pictures of val by itself: give {KIT} as well, which is at",
+            f"{VAL_TAR} does not say which classes its pictures of val have: give {KIT} as well, which is at",
         ),
         (change(KIT, HTML), f"{KIT} is not compressed by gzip: it is a page of HTML"),
         (change(KIT, sets.devkit(truth=["1", "2"])), "has validation picture [3-7], but .* has classes of 2"),
@@ -277,7 +277,7 @@ def test_labels_are_checked_before_training_pictures_are_listed(tmp_path: Path) 
     folder = published(tmp_path)
     (folder / KIT).delete()
     (folder / TRAIN_TAR).write_bytes(b"no tar")
-    with pytest.raises(DataError, match="has no classes of its pictures of val"):
+    with pytest.raises(DataError, match="does not say which classes its pictures of val have"):
         IMAGENET.open([folder], Request())
 
 
