@@ -1,29 +1,44 @@
-"""A run that is broken and resumed ends as the unbroken one: the same tensors, bit for bit, and the same samples."""
+"""A run that is broken and resumed ends as the unbroken one: the same tensors, bit for bit, and the same samples.
+
+Its checkpoints are evaluated beside it, which the unbroken one's are not: an evaluation actor is killed while it works.
+"""
 
 import json
 import os
 import random
+import re
 import signal
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import simplejpeg
 import torch
 
-from dcgan_dist.run_folder.attempts import attempts
+from dcgan_dist.data.shards.writer import ShardWriter
+from dcgan_dist.monitoring.sinks.curves import read_probed
+from dcgan_dist.run_folder.attempts import Attempt, attempts
+from dcgan_dist.run_folder.checkpoint import manifests
+from dcgan_dist.run_folder.trained_on import contents
 from dcgan_dist.storage import Place
 
 pytestmark = [pytest.mark.system, pytest.mark.ray, pytest.mark.timeout(600)]
 
-BATCH, EPOCH_IMAGES, STEPS, WORKERS, BETWEEN = 64, 640, 200, 2, 25
+BATCH, EPOCH_IMAGES, STEPS, WORKERS, BETWEEN = 64, 640, 500, 2, 50
+IMAGES = BATCH * STEPS
 SETTINGS = [
     "--storage=runs",
-    f"--images={BATCH * STEPS}",
+    f"--images={IMAGES}",
     f"--data.scenes-images={EPOCH_IMAGES}",
     f"--batch-size={BATCH}",
     f"--workers={WORKERS}",
     "--workers.threads=1",
+    # One chunk is 20 steps, two epochs; the run is 25 chunks.
+    "--data.window=1280",
     "--networks.generator-maps=16",
     "--networks.discriminator-maps=16",
     "--optimization.average-images=1000",
@@ -44,18 +59,35 @@ def audit(run: Path) -> list[dict[str, Any]]:
     return lines
 
 
-def wait_for_step(run: Path, step: int, attempt: int = 1) -> None:
+def wait_for(what: Callable[[], Any]) -> Any:
     deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        if (run / "audit").is_dir() and any(line["attempt"] == attempt and line["step"] >= step for line in audit(run)):
-            return
-        time.sleep(0.005)
-    raise TimeoutError(f"step {step} of attempt {attempt} was not reached")
+    while not (found := what()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return found
+
+
+def wait_for_step(run: Path, step: int) -> None:
+    wait_for(lambda: (run / "audit").is_dir() and any(line["step"] >= step for line in audit(run)))
+
+
+def under_evaluation(run: Path, done: set[str]) -> str | None:
+    """The checkpoint that is being evaluated now, unless it is one of those that were seen before."""
+    marks = manifests(Place(str(run)))
+    return next((name for name, found in marks.items() if found.get("probe") == "reads" and name not in done), None)
+
+
+def results(run: Path) -> dict[str, dict[str, Any]]:
+    """By checkpoint, and with the time at which they were written."""
+    found = {}
+    for file in (run / "evaluation").glob("*.json"):
+        found[file.name.partition("-")[0]] = json.loads(file.read_text()) | {"mtime": file.stat().st_mtime_ns}
+    return found
 
 
 def state(run: Path) -> dict[str, Any]:
     newest = max(path.name for path in (run / "checkpoints").iterdir())
-    assert int(newest) == BATCH * STEPS
+    assert int(newest) == IMAGES
     loaded: dict[str, Any] = torch.load(run / "checkpoints" / newest / "state.pt", weights_only=True)
     return loaded
 
@@ -86,44 +118,131 @@ def assert_each_sample_once(run: Path) -> None:
         steps[line["step"]] += line["samples"]
     assert all(len(samples) == BATCH for samples in steps.values())
     shown = [sample for _, samples in sorted(steps.items()) for sample in samples]
-    for first in range(0, BATCH * STEPS, EPOCH_IMAGES):
+    for first in range(0, IMAGES, EPOCH_IMAGES):
         assert sorted(shown[first : first + EPOCH_IMAGES]) == list(range(EPOCH_IMAGES))
 
 
-def test_a_run_ends_the_same_however_often_it_was_broken(train_command: Any) -> None:
-    runs = train_command.folder / "runs"
-    # One chunk is 20 steps, two epochs; the run is ten chunks.
-    settings = [*SETTINGS, "--data.window=1280"]
-    status, output = train_command.run("--name=unbroken", *settings)
-    assert status == 0, output
-    assert_each_sample_once(runs / "unbroken")
-    unbroken = state(runs / "unbroken")
+@pytest.fixture(scope="module")
+def labeled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three classes that differ in a band, enough of them that an evaluation takes some seconds."""
+    folder, random = tmp_path_factory.mktemp("labeled") / "bands", np.random.default_rng(0)
+    for split, number in (("train", 4_000), ("test", 1_000)):
+        with ShardWriter(Place(str(folder)), split, 4_000) as writer:
+            for label in random.integers(0, 3, number).tolist():
+                image = random.integers(0, 160, (32, 32, 3))
+                image[10 * label : 10 * label + 10] += random.integers(0, 20)
+                writer.add(simplejpeg.encode_jpeg(image.astype(np.uint8), quality=95), label=label)
+    return folder
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A run that was stopped, whose evaluation actor was killed, that was killed itself, and that has then ended.
+
+    Attributes:
+        told: what each of its three processes said.
+        reached: the last step of the first two attempts.
+        undisturbed: attempts when the evaluation actor had been replaced.
+        first: what came of the evaluation whose actor was killed.
+        results: when the run was killed.
+        second: the checkpoint that was being evaluated then.
+    """
+
+    folder: Path
+    told: list[str]
+    reached: list[int]
+    undisturbed: list[Attempt]
+    first: dict[str, Any]
+    results: dict[str, dict[str, Any]]
+    second: str
+
+
+@pytest.fixture(scope="module")
+def broken(command_in: Any, tmp_path_factory: pytest.TempPathFactory, labeled: Path) -> Broken:
+    """Read it, and change nothing."""
+    folder = tmp_path_factory.mktemp("broken")
+    command, run = command_in(folder, "dcgan_dist.train"), folder / "runs" / "broken"
+
+    def actor() -> int:
+        (pid,) = (pid for pid, name in command.left().items() if name.startswith("ray::_Actor"))
+        return int(pid)
 
     rng = random.Random(11)
-    # Once: `benchmarks/faults.py` kills drivers at three drawn steps, and compares in the same way.
-    process = train_command.start("--name=broken", *settings)
-    wait_for_step(runs / "broken", rng.randrange(BETWEEN + 3, 2 * BETWEEN - 3))
-    os.kill(process.pid, signal.SIGKILL)
-    train_command.end()
-    process.communicate(timeout=60)
-    before = max(line["step"] for line in audit(runs / "broken"))
-    assert before < STEPS - 1, "the run was over before it was killed"
-
-    process = train_command.start("--resume=broken", "--storage=runs")
-    wait_for_step(runs / "broken", rng.randrange(before + 3, before + 20), attempt=2)
+    process = command.start("--name=broken", *SETTINGS, f"--probe=bands={labeled}", "--probe.cpus=0.5")
+    wait_for_step(run, rng.randrange(BETWEEN + 3, 2 * BETWEEN - 3))
     os.kill(process.pid, signal.SIGINT)
-    output, _ = process.communicate(timeout=120)
-    assert process.returncode == 130, output
-    assert "--resume broken" in output
-    stopped = max(line["step"] for line in audit(runs / "broken"))
-    assert list((runs / "broken" / "samples").glob(f"{(stopped + 1) * BATCH:09}-*.png")), "no grid at the stop"
+    told = [process.communicate(timeout=120)[0]]
+    assert process.returncode == 130, told
+    reached = [max(line["step"] for line in audit(run))]
+    assert reached[0] < STEPS // 2, "the run was nearly over before it was stopped"
 
-    status, output = train_command.run("--resume=broken", "--storage=runs")
+    # Once: `benchmarks/faults.py` kills drivers at three drawn steps, and compares in the same way.
+    process = command.start("--resume=broken", "--storage=runs")
+    before = set(results(run)) | ({stale} if (stale := under_evaluation(run, set())) else set())
+    first = wait_for(lambda: len(attempts(Place(str(run)))) == 2 and under_evaluation(run, before))
+    killed = actor()
+    os.kill(killed, signal.SIGKILL)
+    result = wait_for(lambda: results(run).get(first))
+    assert actor() != killed
+    undisturbed = attempts(Place(str(run)))
+    second = wait_for(lambda: under_evaluation(run, set(results(run))))
+    os.kill(process.pid, signal.SIGKILL)
+    told.append(process.communicate(timeout=60)[0])
+    command.end()
+    reached.append(max(line["step"] for line in audit(run)))
+    assert reached[1] < STEPS - 1, "the run was over before it was killed"
+    done = results(run)
+    assert second not in done
+
+    status, output = command.run("--resume=broken", "--storage=runs")
     assert status == 0, output
-    begun = attempts(Place(str(runs / "broken")))
+    return Broken(run, [*told, output], reached, undisturbed, result, done, second)
+
+
+def test_a_run_ends_the_same_however_often_it_was_broken(broken: Broken, train_command: Any) -> None:
+    status, output = train_command.run("--name=unbroken", *SETTINGS)
+    assert status == 0, output
+    unbroken = train_command.folder / "runs" / "unbroken"
+    assert_each_sample_once(unbroken)
+
+    stopped, killed = broken.reached
+    assert "--resume broken" in broken.told[0]
+    assert list((broken.folder / "samples").glob(f"{(stopped + 1) * BATCH:09}-*.png")), "no grid at the stop"
+    begun = attempts(Place(str(broken.folder)))
     assert [attempt.number for attempt in begun] == [1, 2, 3]
-    assert 0 < begun[1].step <= before
-    assert begun[1].step % BETWEEN == 0
-    assert begun[2].step == stopped + 1, "a step was lost though the run was stopped in order"
-    assert_same(state(runs / "broken"), unbroken)
-    assert_each_sample_once(runs / "broken")
+    assert begun[1].step == stopped + 1, "a step was lost though the run was stopped in order"
+    assert stopped < begun[2].step <= killed
+    assert begun[2].step % BETWEEN == 0
+    assert_same(state(broken.folder), state(unbroken))
+    assert_each_sample_once(broken.folder)
+
+
+def test_an_evaluation_that_is_killed_is_done_once_all_the_same(broken: Broken) -> None:
+    folder, (_, second, last) = broken.folder, broken.told
+    assert 1 / 3 < broken.first["all_labels"]["accuracy"] <= 1
+    assert len(broken.undisturbed) == 2, "training has not been disturbed"
+    assert "evaluation actor 0 has died" in second
+    assert re.search(
+        r"^cluster: this machine with \d+ logical CPUs on \d+ cores? and 0 GPUs; the run takes", last, re.M
+    )
+    run, after = Place(str(folder)), results(folder)
+    assert {name: after[name]["mtime"] for name in broken.results} == {
+        name: one["mtime"] for name, one in broken.results.items()
+    }
+    assert {broken.second, f"{IMAGES:012d}"} <= set(after)
+    told = read_probed(run)
+    assert sorted(one["checkpoint"] for one in told) == sorted(after)
+    assert {one["checkpoint"]: one["accuracy"] for one in told} == {
+        name: one["all_labels"]["accuracy"] for name, one in after.items()
+    }
+    assert re.search(rf"probe bands of checkpoint {IMAGES:012d}: [0-9.]+ % \(±[0-9.]+\), in \d+ s", last)
+    about = json.loads((folder / "run.json").read_text())
+    (drawn,) = (folder.parent / "data").glob("*/*.tar")
+    assert about["trained_on"] == {"shards": contents([str(drawn)])}, "known though it was drawn after the beginning"
+    record = about["probe"]
+    best = {name: one["all_labels"]["accuracy"] for name, one in after.items() if name in manifests(run)}
+    assert record["best"]["accuracy"] == max(best.values()) == best[record["best"]["checkpoint"]]
+    assert not set(record["skipped"]) & set(after)
+    marks = {name: manifest.get("probe") for name, manifest in manifests(run).items()}
+    assert marks.pop(record["best"]["checkpoint"]) == "best"
+    assert set(marks.values()) <= {None}
