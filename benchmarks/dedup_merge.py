@@ -28,7 +28,7 @@ MEASURED = {0: (1, 2, 4), 4: (1, 2, 4), 8: (1,)}
 """By radius, in how many times as many codes as there are in the smallest set; a wide radius takes many passes."""
 MOST_GROWTH = 4.4
 """From the smallest set to one of four times as many."""
-SEARCHES = ((0, 0), (4, 0), (8, 0), (4, 8))
+SEARCHES = ((0, 0), (4, 0), (8, 0), (10, 5))
 """Radius and views of the searches that larger sets are computed for."""
 ALIKE_RADIUS = 8
 SETS = {

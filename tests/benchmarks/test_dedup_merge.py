@@ -103,4 +103,4 @@ def test_what_larger_sets_take_follows_from_their_plans() -> None:
     rows = {(row[0], row[1], row[2]): row[3:] for row in larger_table(rates, 25.0).rows}
     assert len(rows) == len(SETS) * len(SEARCHES)
     assert rows["100 M", 0, 0] == [1, 2, pytest.approx(4.0), pytest.approx(1.25), pytest.approx(0.0032)]
-    assert rows["100 M", 4, 8] == [15, 2, pytest.approx(540.0), pytest.approx(1.25), pytest.approx(0.432)]
+    assert rows["100 M", 10, 5] == [1001, 2, pytest.approx(24_024.0), pytest.approx(1.25), pytest.approx(19.2192)]

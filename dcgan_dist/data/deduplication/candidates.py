@@ -8,9 +8,9 @@ own.
 All pairs are found, with two exceptions; without them, thousands of images that are all alike, such as blank ones,
 would make millions of pairs:
 
-- Images that nothing can tell apart (equal codes and equal `identity`, such as a digest of what the second look sees)
-  are found by `find_copies`: each is paired with the first of them, and takes no further part. No group is lost by
-  that.
+- Images that nothing can tell apart (equal codes and equal `identity`, such as a digest of the thumbnail that codes,
+  views and the second look are made from) are found by `find_copies`: each is paired with the first of them, and takes
+  no further part. No group is lost by that.
 - In a *bucket*, which holds all codes that have one key, a code is compared with a bounded number of others, the next
   ones in the order of codes, and of the pairs within the radius a bounded number is reported for it, the nearest ones;
   see `SearchPlan` for the bounds. What was left out is counted in `Found`. Within one set, images of equal codes are
@@ -87,7 +87,7 @@ def pairs_within(
         radius: most bits in which two codes of a pair differ, 0 to 127.
         queries: codes that are looked up in `table`; none for pairs within `table`.
         views: other codes of the images that are looked up.
-        identity: uint64 [n], of the images of `table`: equal only where the second look would see the same.
+        identity: uint64 [n], of the images of `table`: equal only where their thumbnails are.
 
     Returns:
         the pairs, sorted. Within one set, copies with the first of them, at distance 0, are among them.
@@ -118,7 +118,7 @@ def find_copies(table: Codes, identity: NDArray[np.uint64], part: int = 0, parts
 
     Args:
         table: codes.
-        identity: uint64 [n], equal only where the second look would see the same.
+        identity: uint64 [n], equal only where their thumbnails are.
         part, parts: only the part `part` of all codes, by hashes; images that are alike are in the same part.
 
     Returns:

@@ -1,11 +1,14 @@
 """Pairs against those found by comparing all with all."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dcgan_dist.data.deduplication import candidates
+from dcgan_dist.data.deduplication.buckets import make_entries, rows_of
 from dcgan_dist.data.deduplication.candidates import Found, Search, find_copies, merge, pairs_within, search
 from dcgan_dist.data.deduplication.groups import connect
 from dcgan_dist.data.deduplication.search_plan import SearchPlan
@@ -115,6 +118,21 @@ def test_partitions_change_nothing(blocks: int, within_one: bool) -> None:
         found = searched(Search([codes], SearchPlan(5, blocks, ranges), queries, looked_up))
         assert pairs_of(found) == pairs_of(expected)
         assert found.distance.tolist() == expected.distance.tolist()
+
+
+@pytest.mark.parametrize("within_one", [True, False])
+def test_keys_that_are_equal_by_chance_change_nothing(monkeypatch: pytest.MonkeyPatch, within_one: bool) -> None:
+    codes = clustered_codes(150)
+    queries = None if within_one else [codes[::3]]
+    expected = pairs_of(pairs_within([codes], 5, queries))
+
+    def all_alike(*given: Any) -> NDArray[np.uint64]:
+        return rows_of(make_entries(*given)).astype(np.uint64)
+
+    monkeypatch.setattr(candidates, "make_entries", all_alike)
+    found = pairs_within([codes], 5, queries)
+    assert pairs_of(found) == expected
+    assert found.compared > 5 * len(codes) * len(codes if queries is None else queries[0]) / 2
 
 
 def test_codes_are_read_from_mapped_files(tmp_path: Path) -> None:
