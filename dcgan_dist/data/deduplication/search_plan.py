@@ -17,8 +17,6 @@ KEY_BITS = 32
 """Bits of a hashed key, see `buckets.py`: longer ones are no longer told apart."""
 RANGE_ROWS = 1 << 26
 """Codes that a partition holds, about: keys are hashed, so that ranges are even. Each range reads all codes again."""
-MOST_COMBINATIONS = 1 << 17
-"""A search that needed more of them would end on no machine."""
 BIT_WORTH = 0.75
 """Bits of a key that tell as much as independent ones, because those of codes of images are not: 0.91 of keys of 11
 bits, 0.83 of 21 bits and 0.70 of 31 bits, in codes of 128 projections of 32 units, of 50,000 images of CIFAR-10."""
@@ -106,9 +104,7 @@ def plan_search(
         work = expect_work(plan, table, queries, views)
         return work.scanned * SCAN_NS + work.sorted * SORT_NS + work.compared * PAIR_NS
 
-    fewest = plan(radius + 1)
-    more = (plan(blocks) for blocks in range(radius + 2, BITS + 1))
-    return min([fewest, *(plan for plan in more if plan.passes <= MOST_COMBINATIONS)], key=cost)
+    return min((plan(blocks) for blocks in range(radius + 1, BITS + 1)), key=cost)
 
 
 def expect_work(plan: SearchPlan, table: int, queries: int | None, views: int = 0) -> Work:

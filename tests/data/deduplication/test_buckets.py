@@ -29,6 +29,14 @@ def test_entries_with_equal_keys_are_a_bucket_unless_there_is_but_one() -> None:
     assert (buckets.begin.tolist(), buckets.size.tolist()) == ([0, 2], [2, 3])
 
 
+def test_buckets_of_many_entries_are_those_of_their_keys() -> None:
+    keys = np.random.default_rng(4).integers(0, 200_000, 600_000).astype(np.uint64)
+    buckets = shared_buckets(keys << np.uint64(32) | np.arange(600_000, dtype=np.uint64))
+    expected, number = np.unique(keys, return_counts=True)
+    assert np.array_equal(keys_of(buckets.entries[buckets.begin]), expected[number > 1])
+    assert np.array_equal(buckets.size, number[number > 1])
+
+
 def test_buckets_can_be_narrowed() -> None:
     buckets = shared_buckets(ENTRIES.copy()).narrow(np.array([False, True]))
     assert rows_of(buckets.entries).tolist() == [2, 4, 9]

@@ -54,6 +54,11 @@ def pairs_of(found: Found) -> Pairs:
     return list(zip(found.query.tolist(), found.table.tolist(), strict=True))
 
 
+def with_one_key(*given: Any) -> NDArray[np.uint64]:
+    """Entries as of `make_entries`, all with the same key."""
+    return rows_of(make_entries(*given)).astype(np.uint64)
+
+
 def searched(what: Search) -> Found:
     return merge([search(what, partition) for partition in range(what.plan.partitions)])
 
@@ -126,10 +131,7 @@ def test_keys_that_are_equal_by_chance_change_nothing(monkeypatch: pytest.Monkey
     queries = None if within_one else [codes[::3]]
     expected = pairs_of(pairs_within([codes], 5, queries))
 
-    def all_alike(*given: Any) -> NDArray[np.uint64]:
-        return rows_of(make_entries(*given)).astype(np.uint64)
-
-    monkeypatch.setattr(candidates, "make_entries", all_alike)
+    monkeypatch.setattr(candidates, "make_entries", with_one_key)
     found = pairs_within([codes], 5, queries)
     assert pairs_of(found) == expected
     assert found.compared > 5 * len(codes) * len(codes if queries is None else queries[0]) / 2
@@ -173,7 +175,8 @@ def test_copies_have_equal_codes_and_look_the_same(
     assert met == sorted(zip(copy, first, strict=True))
 
 
-def test_copies_differ_in_either_half_of_their_codes() -> None:
+def test_images_are_no_copies_where_either_half_of_their_codes_differs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(candidates, "make_entries", with_one_key)
     codes = np.zeros((4, 16), np.uint8)
     codes[1, 3], codes[2, 12] = 1, 1
     first, copy = find_copies([codes], np.zeros(4, np.uint64))
@@ -191,6 +194,21 @@ def test_groups_are_the_same_where_copies_take_no_part() -> None:
     assert len(set(groups[0])) > 20
     assert len(fewer.query) < len(every.query) / 4
     assert set(pairs_of(fewer)) < set(pairs_of(every))
+
+
+@pytest.mark.parametrize("within_one", [True, False])
+def test_what_is_left_out_is_in_no_pair(within_one: bool) -> None:
+    codes = clustered_codes(150, clusters=4)
+    left_out = np.random.default_rng(6).random(150) < 0.4
+    queries = None if within_one else [codes[:70]]
+    looked_up = codes if within_one else codes[:70]
+    views = some_views(looked_up, 2)
+    found = searched(Search([codes], SearchPlan(5, 7), queries, [views], left_out))
+    expected = all_compared(codes, 5, None if within_one else looked_up, views)
+    assert pairs_of(found) == [
+        (query, row) for query, row in expected if not (left_out[row] or (within_one and left_out[query]))
+    ]
+    assert 0 < len(found.query) < len(expected)
 
 
 def test_copies_in_the_table_are_found_by_their_first_alone() -> None:
@@ -256,9 +274,9 @@ def test_the_nearest_pairs_are_those_that_are_reported() -> None:
 @pytest.mark.parametrize("within_one", [True, False])
 def test_equal_codes_in_a_bucket_that_is_too_large_are_compared(within_one: bool) -> None:
     codes = random_codes(3000)
-    codes[:, :14] = 9
+    codes[:, :4] = 9
     codes[-500:] = codes[:500]
-    plan = SearchPlan(1, 2, bucket_pairs=1 << 12, window=8, most_found=4)
+    plan = SearchPlan(3, 4, bucket_pairs=1 << 12, window=8, most_found=4)
     found = searched(Search([codes[:2500]], plan, [codes[2500:]]) if not within_one else Search([codes], plan))
     equal = set(zip(found.query[found.distance == 0].tolist(), found.table[found.distance == 0].tolist(), strict=True))
     expected = {(row, row + 2500) for row in range(500)} if within_one else {(row, row) for row in range(500)}
