@@ -3,11 +3,11 @@
 import json
 from dataclasses import asdict, dataclass
 from hashlib import sha256
-from importlib.metadata import version
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dcgan_dist import __version__
 from dcgan_dist.data import keep_list
 from dcgan_dist.data.deduplication.autoencoder import Autoencoder, fit, load
 from dcgan_dist.data.deduplication.candidates import find_copies
@@ -25,6 +25,7 @@ from dcgan_dist.data.preparation.progress import Progress
 from dcgan_dist.errors import DataError
 from dcgan_dist.settings import DataSettings
 from dcgan_dist.storage import Place
+from dcgan_dist.versions import versions
 
 KEEP_FILE = "keep.parquet"
 _BAD_NAMED = 10
@@ -178,7 +179,8 @@ def _codes(work: Work, model: Autoencoder) -> Place:
 
 
 def _side(work: Work, seen: Seen, model: Autoencoder, takes_part: NDArray[np.bool_]) -> Side:
-    file = work.pairs / f"{seen.images.identity[:24]}.flags"
+    name = sha256(seen.images.identity.encode() + takes_part.tobytes()).hexdigest()[:24]
+    file = work.pairs / f"{name}.flags"
     write_flags(file, takes_part)
     return Side(seen.thumbnails, _codes(work, model), file)
 
@@ -188,8 +190,7 @@ def _search(work: Work, table: Side, queries: Side | None, model: Autoencoder, w
     asked = table if queries is None else queries
     plan = plan_search(len(table.thumbnails), len(asked.thumbnails), radius_of(work.asked), 1 + model.views_each)
     what = [
-        asdict(plan), model.checksum, version("dcgan-dist"), table.takes_part.name,
-        queries.takes_part.name if queries else "",
+        asdict(plan), model.checksum, __version__, table.takes_part.name, queries.takes_part.name if queries else "",
     ]  # fmt: skip
     folder = work.pairs / sha256(json.dumps(what).encode()).hexdigest()[:16]
     looking = Looking(table, queries, model.views_each, plan, work.asked.threshold, folder)
@@ -217,7 +218,7 @@ def found_of(work: Work, found: Found) -> Record:
         "groups_by_size": {str(size): int(number) for size, number in enumerate(sizes) if number},
         "not_compared": found.pairs.not_compared,
         "not_reported": found.pairs.not_reported,
-        "versions": {name: version(name) for name in ("dcgan-dist", "numpy", "pillow", "simplejpeg", "torch")},
+        "versions": versions("numpy", "pillow", "simplejpeg", "torch"),
     }
     if found.leaks is not None and found.against is not None:
         leaked = duplicates_of(found.leaks, work.asked.threshold)

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib.metadata import version
 
 import numpy as np
 import pyarrow as pa
@@ -78,7 +79,9 @@ def _key(index: Index, number: int) -> str:
     # Another program may take other members of the same shard for images.
     rows = index.shard == number
     layout = hashlib.sha256(index.offset[rows].tobytes() + index.size[rows].tobytes()).hexdigest()
-    return hashlib.sha256(json.dumps([RULES, SIDE, shard, layout]).encode()).hexdigest()[:24]
+    # With another decoder, or another way to scale, thumbnails may differ a little.
+    made_by = {name: version(name) for name in ("pillow", "simplejpeg")}
+    return hashlib.sha256(json.dumps([RULES, SIDE, made_by, shard, layout]).encode()).hexdigest()[:24]
 
 
 def part(index: Index, unit: Unit) -> Index:

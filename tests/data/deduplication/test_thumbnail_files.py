@@ -97,6 +97,13 @@ def test_other_members_that_are_images_are_other_files(tmp_path: Path) -> None:
     assert not {unit.name for unit in cut(index)} & {unit.name for unit in cut(index.without([0, 10]))}
 
 
+def test_files_of_another_decoder_are_other_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = shards(tmp_path)
+    before = {unit.name for unit in cut(index)}
+    monkeypatch.setattr(thumbnail_files, "version", lambda name: "0.1")
+    assert not before & {unit.name for unit in cut(index)}
+
+
 @pytest.mark.parametrize("lost", [1, 3_081])
 def test_a_file_of_another_length_is_refused(lost: int, tmp_path: Path) -> None:
     files, _ = make(shards(tmp_path / "shards"), Place(str(tmp_path / "cache")))
