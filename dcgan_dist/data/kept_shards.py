@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcgan_dist.data.keep_list import KeepList
+from dcgan_dist.data.preparation.gather import sha256_of
 from dcgan_dist.data.shards import tar
 from dcgan_dist.data.shards.build_index import Window, index_shard, key_of
 from dcgan_dist.data.shards.index import Index, ShardIndex, concatenate
@@ -99,7 +100,7 @@ def copy_kept(copying: Copying) -> ShardIndex:
         attributes={name: column[rows] for name, column in old.attributes.items()},
     )
     if _is_there(new):
-        return replace(new, sha256=_sha256(copying.target))
+        return replace(new, sha256=sha256_of(copying.target))
     digests: list[str] = []
 
     def fill(file: BinaryIO) -> None:
@@ -182,14 +183,6 @@ def _is_there(new: ShardIndex) -> bool:
         return False
     same = np.array_equal(found.offset, new.offset) and np.array_equal(found.size, new.size)
     return same and found.torn is None and found.shard_bytes == new.shard_bytes
-
-
-def _sha256(shard: Place) -> str:
-    digest, offset = hashlib.sha256(), 0
-    while data := shard.read_range(offset, _READ_BYTES):
-        digest.update(data)
-        offset += len(data)
-    return digest.hexdigest()
 
 
 def _copyings(index: Index, kept: NDArray[np.bool_], target: Place) -> list[Copying]:
