@@ -41,8 +41,8 @@ def read_marks(data: bytes, identity: str, name: str) -> Marks:
             raise ValueError
     except (ValueError, KeyError, TypeError, RecursionError):
         raise DataError(
-            f"{name} is no file of marks that a page of duplicates saved ({FORMAT}): open the page report.html, judge "
-            "its random pairs and save the marks there"
+            f"{name} is no file of marks that a page of duplicates saved ({FORMAT}): open the page, judge its random "
+            "pairs and save the marks there"
         ) from None
     if page != identity:
         raise DataError(

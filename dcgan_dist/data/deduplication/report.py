@@ -180,7 +180,7 @@ def summary(work: Work) -> list[str]:
         *lines,
         f"look at {out / PAGE_FILE}",
         *([f"shards of the images that are kept: {kept}"] if (kept := work.asked.options.write_shards) else []),
-        f"train: {command_line('train', '--data', data, '--data.keep', str(out / KEEP_FILE))}",
+        f"to train: {command_line('train', '--data', data, '--data.keep', str(out / KEEP_FILE))}",
     ]
 
 

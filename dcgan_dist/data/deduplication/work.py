@@ -121,7 +121,7 @@ def with_numbers(recipe: AutoencoderRecipe, options: DedupOptions) -> Autoencode
 
 
 def _given(options: DedupOptions) -> Autoencoder | None:
-    """The autoencoder that was given, with another radius where the options say one."""
+    """The autoencoder that was given, None where none was; raises as `ask` does."""
     if not options.model:
         return None
     file = place(options.model)
