@@ -12,12 +12,13 @@ import simplejpeg
 
 from dcgan_dist.data.prepare import main
 from dcgan_dist.storage import Place
-from tests.harness.processes import Home, Run, kill
+from tests.harness.processes import Home, Run
 
 pytestmark = [pytest.mark.ray, pytest.mark.system]
 
 PICTURES = 600
 OPTIONS = ("--size", "256", "--images-per-shard", "130", "--seed", "3")
+TASK = "_make_unit"
 
 
 @pytest.fixture(scope="module")
@@ -65,59 +66,32 @@ def test_any_number_of_machines_makes_the_same_bytes(home: Home, nodes: int) -> 
     assert contents(Place(str(run.folder))) == contents(Place(str(home.work / "whole")))
 
 
-def _driver(home: Home, run: Run) -> None:
-    kill(run.process.pid)
-    run.process.wait()
-    run.go_on()
-
-
-def _worker(home: Home, run: Run) -> None:
-    kill(next(pid for pid, what in home.processes().items() if what.startswith("ray::_make_unit")))
-
-
-def _machine(home: Home, run: Run) -> None:
-    pid = next(
-        pid for pid, what in home.processes().items() if what.startswith("ray::_make_unit") and not _on_head(home, pid)
-    )
-    assert home.nodes is not None
-    home.nodes.kill(home.nodes.of(pid))
-
-
-def _on_head(home: Home, pid: int) -> bool:
-    assert home.nodes is not None
-    try:
-        home.nodes.of(pid)
-    except ValueError:
-        return True
-    return False
-
-
 @pytest.mark.parametrize(
     "deaths",
     [
         [
-            (_driver, lambda folder: tables(folder) >= 2),
-            (_driver, lambda folder: tables(folder) >= 13),
-            (_driver, lambda folder: (folder / "train-000001.tar").exists()),
+            (Run.kill_driver, lambda folder: tables(folder) >= 2),
+            (Run.kill_driver, lambda folder: tables(folder) >= 13),
+            (Run.kill_driver, lambda folder: (folder / "train-000001.tar").exists()),
         ],
         [
-            (_worker, lambda folder: tables(folder) >= 5),
-            (_machine, lambda folder: tables(folder) >= 7),
+            (lambda run: run.kill_worker(TASK), lambda folder: tables(folder) >= 5),
+            (lambda run: run.kill_machine(TASK), lambda folder: tables(folder) >= 7),
         ],
     ],
     ids=["drivers", "worker-and-machine"],
 )
 def test_whatever_is_killed_the_bytes_are_those_of_a_call_that_was_not(
     home: Home,
-    deaths: Sequence[tuple[Callable[[Home, Run], None], Callable[[Path], bool]]],
+    deaths: Sequence[tuple[Callable[[Run], None], Callable[[Path], bool]]],
     request: pytest.FixtureRequest,
 ) -> None:
     assert home.nodes is not None
     home.nodes.fill(2)
     run = begin(home, str(home.work / f"killed-{request.node.callspec.id}"))
-    for victim, there in deaths:
+    for death, there in deaths:
         run.wait("the moment", partial(there, run.folder))
-        victim(home, run)
+        death(run)
     assert run.end() == 0, run.said()
     assert contents(Place(str(run.folder))) == contents(Place(str(home.work / "whole")))
     assert "Traceback" not in run.said()
@@ -133,7 +107,7 @@ def test_a_driver_on_an_object_store_is_killed_and_called_again(home: Home, s3: 
     command = ["dcgan_dist.data.prepare", f"{s3}/photos", f"{s3}/out", *OPTIONS]
     run = Run(home, home.work / "s3", command, command, home.nodes.address)
     run.wait("some pieces", lambda: len((s3 / "out" / ".prepare").files(recursive=True)) > 3)
-    _driver(home, run)
+    run.kill_driver()
     assert run.end() == 0, run.said()
     assert "continuing after" in run.said()
     found, wanted = contents(s3 / "out"), contents(Place(str(tmp_path / "whole")))

@@ -125,8 +125,13 @@ class Nodes:
 
     def of(self, pid: int) -> Any:
         """The node that runs this worker."""
-        (found,) = [node for node in self._cluster.worker_nodes if self._raylet(node) == parent(pid)]
+        found = self.find(pid)
+        assert found is not None, "it runs on the head, or has ended"
         return found
+
+    def find(self, pid: int) -> Any | None:
+        """The node that runs this worker; None where it runs on the head."""
+        return next((node for node in self._cluster.worker_nodes if self._raylet(node) == parent(pid)), None)
 
     def kill(self, node: Any) -> None:
         """The node and all that runs on it, at once."""
@@ -181,6 +186,39 @@ class Run:
     def go_on(self) -> None:
         """Start the next driver of the run."""
         self._start(self._again)
+
+    def kill_driver(self) -> None:
+        """Kill the driver, and start the next one."""
+        kill(self.process.pid)
+        self.process.wait()
+        self.go_on()
+
+    def kill_worker(self, task: str) -> None:
+        """Kill a process of Ray while it does this task."""
+
+        def found() -> bool:
+            working = self._doing(task)
+            for pid in working[:1]:
+                kill(pid)
+            return bool(working)
+
+        self.wait("a worker at work", found)
+
+    def kill_machine(self, task: str) -> None:
+        """Kill a node, other than the head, while it does this task."""
+        nodes = self.home.nodes
+        assert nodes is not None
+
+        def found() -> bool:
+            working = [node for pid in self._doing(task) if (node := nodes.find(pid)) is not None]
+            for node in working[:1]:
+                nodes.kill(node)
+            return bool(working)
+
+        self.wait("a machine at work", found)
+
+    def _doing(self, task: str) -> list[int]:
+        return [pid for pid, what in self.home.processes().items() if what.startswith(f"ray::{task}")]
 
     def said(self) -> str:
         """All that its drivers have written to the terminal."""
