@@ -30,7 +30,7 @@ from dcgan_dist.run_folder.checkpoint import named_checkpoint
 from dcgan_dist.run_folder.load_generator import load_frozen
 from dcgan_dist.run_folder.naming import find_run
 from dcgan_dist.storage import require_writable
-from dcgan_dist.studies.memorisation import lines, look, recipe, record
+from dcgan_dist.studies.memorisation import doubts, lines, look, recipe, record
 from dcgan_dist.studies.training_images import training_images
 
 arg = tyro.conf.arg
@@ -52,6 +52,9 @@ class MemorisedOptions(ActorOptions):
     data: Annotated[str, arg(metavar="FOLDER")] = ""
     """Where the run's training images lie as `train-*.tar`, and images that it has not seen as `test-*.tar`. Empty: the
     folder that the run was trained from. For the embedded data set more scenes are drawn."""
+    keep: Annotated[str, arg(metavar="FILE")] = ""
+    """Compare with those training images alone that this keep-list of `dcgan_dist.data.dedup` keeps. Where a run was
+    trained on near duplicates, they have to be left out here: a copy of such an image has two that are equally near."""
     number: Annotated[int, AtLeast(FEWEST), arg(aliases=("-n",), metavar="N")] = 1_000
     """Number of samples, and the most held-out images that are compared with them."""
     seed: Annotated[int, arg(metavar="NUMBER")] = 0
@@ -71,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         named = find_run(options.run, options.storage)
         run, name = named.place, named.choose(options.checkpoint)
         checkpoint = named_checkpoint(run, name, trust_code=options.trust_code)
-        compared = training_images(run, checkpoint.settings, options.data, options.number)
+        compared = training_images(run, checkpoint.settings, options.data, options.number, options.keep)
         line.say("drawing samples")
         generator = load_frozen(checkpoint, run.name, options.generator, torch.device("cpu"))
         samples = np.concatenate(list(generator.draw(options.number, options.seed)))
@@ -83,17 +86,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         line.clear()
         with open_pool(options, line.say) as pool:
             found = look(pool, compared.train, compared.held_out, samples, encoders, line.say)
+        notes = [*compared.notes, *doubts(found.result)]
         asked = recipe(generator.about, options.number, options.seed, compared.data)
         # Results of another generator, of other samples or images are other results, and stay.
         name = f"{checkpoint.name}-memorised-{generator.about.kind}-{recipe_sha256(asked)[:8]}"
         file, sheet = (run / FOLDER / f"{name}.{kind}" for kind in ("json", "png"))
         with at_work():
-            file.write_bytes(record(found, generator.about, asked, compared.notes))
+            file.write_bytes(record(found, generator.about, asked, notes))
             sheet.write_bytes(png(found.sheet, f"closest pairs, sample and training image; {generator.about.caption}"))
         line.clear()
         print(
             *lines(found.result),
-            *(f"note: {note}" for note in compared.notes),
+            *(f"note: {note}" for note in notes),
             f"samples of {generator.about.caption}",
             f"closest pairs, sample and training image: {sheet}",
             sep="\n",

@@ -150,6 +150,10 @@ def test_images_that_a_keep_list_leaves_out_are_no_training_images(folder: Path)
     wanted = compared["all"].train.read(np.array([2, 5, 251]))
     assert (kept.train.read(np.array([2, 3, 248])) == wanted).all()
     assert kept.data != compared["all"].data
+    # A run that was trained on all of them can be compared with these alone.
+    run, settings = on_shards(folder, "train")
+    asked = training_images(run, settings, f"{folder}/shards", 110, str(file))
+    assert (asked.data, asked.notes) == (kept.data, kept.notes)
     # Images of their shards are no more held out than those that are kept.
     shutil.copy(folder / "shards" / "train-000001.tar", folder / "shards" / "test-000001.tar")
     with pytest.raises(DataError, match="which is to be held out"):
@@ -165,6 +169,8 @@ def test_without_a_folder_it_is_that_of_the_training_images(folder: Path, monkey
         test.unlink()
     with pytest.raises(SettingsError, match=r"shards/train-\*.tar, beside which there is no test-\*.tar: give --data"):
         training_images(run, settings, "", 110)
+    with pytest.raises(SettingsError, match=r"keep is own.parquet, but there is no folder of train-\*.tar and test-"):
+        training_images(run, settings, "", 110, "own.parquet")
 
 
 def test_images_that_are_not_those_of_the_run_are_refused(folder: Path) -> None:

@@ -10,6 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from dcgan_dist.arrays import Pixels
+from dcgan_dist.data.deduplication.comparison import THRESHOLD, difference
+from dcgan_dist.data.deduplication.encoder import SIDE
+from dcgan_dist.data.image_decoding import fit_pixels
 from dcgan_dist.evaluation.classifiers.nearest import merge
 from dcgan_dist.evaluation.encoders.encoder import Encoder, fit
 from dcgan_dist.evaluation.probe import load
@@ -70,6 +73,7 @@ def look(
         result[name] = asdict(comparison) | {
             "copies": comparison.copies,
             "median_distance": float(np.median(distances[:, 0])),
+            "between_duplicates": _between_duplicates(train, places),
             "closest": [
                 {"sample": int(i), "training_image": int(train.samples[places[i, 0]]), "quotient": float(of_samples[i])}
                 for i in order
@@ -79,6 +83,17 @@ def look(
     pairs = np.stack([samples[shown], train.read(places[shown, 0])], 1).reshape(-1, *samples.shape[1:])
     counts = {"samples": len(samples), "held_out_images": len(held_out), "training_images": len(train)}
     return MemorisationResult({**counts, "data_checksum": checksum, "by": result}, grid(pairs, columns=8))
+
+
+def doubts(result: Mapping[str, Any]) -> list[str]:
+    """What makes a result, as `look` found it, doubtful, in lines."""
+    most = max(float(one["between_duplicates"]) for one in result["by"].values())
+    if most <= MANY:
+        return []
+    return [
+        f"the two training images nearest to {100 * most:.0f} % of the samples are near duplicates, of which a copy is "
+        "not noticed: look for these with `dcgan-dist dedup`, and give its keep-list by --keep"
+    ]
 
 
 def recipe(about: About, number: int, seed: int, data: str) -> dict[str, Any]:
@@ -123,6 +138,14 @@ def lines(result: Mapping[str, Any]) -> list[str]:
             f"(copies: above {100 * MANY:.0f} %): {says}"
         )
     return text
+
+
+def _between_duplicates(train: Labeled, places: NDArray[np.int64]) -> float:
+    """Share of the samples whose two nearest training images, [n, 2], are near duplicates: both are equally near."""
+    pairs, inverse = np.unique(np.sort(places, axis=1), axis=0, return_inverse=True)
+    sides = [[fit_pixels(image, SIDE, "resize") for image in train.read(pairs[:, side])] for side in (0, 1)]
+    alike = difference(np.stack(sides[0]), np.stack(sides[1])) <= THRESHOLD
+    return float(alike[inverse].mean())
 
 
 def _each_once(order: NDArray[np.int64], nearest: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -6,6 +6,7 @@ import numpy as np
 import simplejpeg
 
 from dcgan_dist.arrays import Pixels
+from dcgan_dist.data import keep_list
 from dcgan_dist.data.scenes.builtin import EMBEDDED, embedded_image
 from dcgan_dist.data.shards.addresses import split_addresses
 from dcgan_dist.data.shards.index import Index
@@ -35,12 +36,20 @@ class ComparedImages:
     notes: tuple[str, ...] = ()
 
 
-def training_images(run: Place, settings: Settings, data: str, number: int) -> ComparedImages:
+def training_images(run: Place, settings: Settings, data: str, number: int, keep: str = "") -> ComparedImages:
     """What a run was trained on, and at most so many images that it was not.
 
+    Args:
+        run: its folder.
+        settings: its own.
+        data: folder of both; "": that of the run's own data.
+        number: of images that it was not trained on.
+        keep: keep-list of those it was trained on that are compared; "": all of them.
+
     Raises:
-        DataError: images are not there, are not those that the run was trained on, or those that are held out are.
-        SettingsError: it has to be said where they are.
+        DataError: images are not there, are not those that the run was trained on, or those that are held out are; or
+            the keep-list is of others.
+        SettingsError: it has to be said where they are, or there are no shards for a keep-list.
     """
     size = settings.networks.image_size
     trained_on = find_trained_on(run, settings)
@@ -59,11 +68,15 @@ def training_images(run: Place, settings: Settings, data: str, number: int) -> C
                 f"training images would not be found: {theirs}"
             )
         doubt = [] if is_own else [f"it is not known whether {run} was trained on {data}/train-*.tar"]
-        train = trained_on.kept(train, doubt.append)
+        train = keep_list.load(place(keep)).apply(train, doubt.append) if keep else trained_on.kept(train, doubt.append)
         notes = dict.fromkeys([*doubt, *require_unseen(test, settings, trained_on), *train.notes, *test.notes])
         others = _unlabeled(test, size, settings)
         held_out = others.read(np.arange(min(number, len(test))))
         return ComparedImages(_unlabeled(train, size, settings), held_out, digest((train, test)), tuple(notes))
+    if keep:
+        raise SettingsError(
+            f"keep is {keep}, but there is no folder of train-*.tar and test-*.tar to apply it to: give --data FOLDER"
+        )
     if settings.data.path != EMBEDDED:
         raise SettingsError(
             f"{run} was trained on {settings.data.path}, beside which there is no test-*.tar: give --data FOLDER with "

@@ -16,7 +16,7 @@ from dcgan_dist.evaluation.results import recipe_sha256
 from dcgan_dist.evaluation.task import ArrayPictures, Labeled
 from dcgan_dist.model.generate import About
 from dcgan_dist.settings import NetworkSettings
-from dcgan_dist.studies.memorisation import PAIRS, MemorisationResult, _each_once, lines, look, recipe, record
+from dcgan_dist.studies.memorisation import PAIRS, MemorisationResult, _each_once, doubts, lines, look, recipe, record
 
 SIZE, TRAIN, OTHERS = 16, 1_500, 200
 SHEET = 6 * (8 * (SIZE + 2) - 2)
@@ -72,6 +72,19 @@ def test_training_images_that_are_replayed_are_copies(
         assert all(rows[pair["sample"]] == pair["training_image"] for pair in one["closest"])
     assert found.sheet.shape == (SHEET, SHEET, 3)
     assert "copies of training images" in lines(found.result)[1]
+
+
+def test_copies_of_near_duplicates_are_said_to_be_missed(here: Callable[..., Any], held_out: Pixels) -> None:
+    rooms = scenes(0, 300)
+    # Each of the first 100 is there twice, the second time a little darker.
+    repeated = np.concatenate([rooms, (rooms[:100] * 0.97).astype(np.uint8)])
+    count = len(repeated)
+    train = Labeled(ArrayPictures(repeated, "rooms"), np.arange(count), np.zeros(count, np.int64))
+    of_repeated, of_others = (looked(here, train, held_out, rooms[rows]) for rows in (slice(100), slice(100, 200)))
+    assert [one["between_duplicates"] for one in of_repeated.result["by"].values()] == [1, 1]
+    (said,) = doubts(of_repeated.result)
+    assert said.startswith("the two training images nearest to 100 % of the samples are near duplicates")
+    assert doubts(of_others.result) == []
 
 
 def test_the_sheet_shows_each_training_image_once() -> None:
