@@ -7,14 +7,13 @@ those of a Ray cluster. The shards are the same bytes on any machines, for any n
 the command was interrupted: called again it goes on.
 """
 
-import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from types import FrameType
 
 from dcgan_dist.cli.arguments import read
 from dcgan_dist.cli.invocation import prog
+from dcgan_dist.cli.signals import STOPPED, status_after, terminable
 from dcgan_dist.cluster.connect import has_address
 from dcgan_dist.data.keep_list import load
 from dcgan_dist.data.preparation import machines
@@ -38,35 +37,25 @@ _BAD_TOLD = 10
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status: 1 where it failed, 2 for wrong input, 130 or 143 after a signal."""
-    stopped_by = signal.SIGINT
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        nonlocal stopped_by
-        stopped_by = signal.Signals(number)
-        raise KeyboardInterrupt
-
-    # So that `kill` also lets the last shard be and ends the processes that decode.
-    before = signal.signal(signal.SIGTERM, stop)
     begun = False
     try:
-        work = prepare_work(read(PrepareOptions, arguments, prog=prog("prepare"), words="words"))
-        begun = True
-        for note in work.source.notes:
-            say(note)
-        if work.record.complete:
-            say(f"all {work.record.pictures:,} pictures have been converted before; nothing is left")
-        with alone(work), workers_for(work) as workers:
-            index, record = convert(work, workers)
-        clean(work.target)
+        with terminable():  # so that `kill` also lets the last shard be and ends the processes that decode
+            work = prepare_work(read(PrepareOptions, arguments, prog=prog("prepare"), words="words"))
+            begun = True
+            for note in work.source.notes:
+                say(note)
+            if work.record.complete:
+                say(f"all {work.record.pictures:,} pictures have been converted before; nothing is left")
+            with alone(work), workers_for(work) as workers:
+                index, record = convert(work, workers)
+            clean(work.target)
     except DcganDistError as error:
         complain(error)
         return 1 if begun and not isinstance(error, SettingsError) else 2
-    except KeyboardInterrupt:
+    except STOPPED as stopped:
         goes_on = "the same command continues where it was stopped" if begun else "nothing has been written yet"
         say(f"stopped; {goes_on}")
-        return 128 + stopped_by
-    finally:
-        signal.signal(signal.SIGTERM, before)
+        return status_after(stopped)
     for key, _, reason in record.bad[:_BAD_TOLD]:
         say(f"left out: {key}: {reason}")
     for line in (*summary(work, record, index), *next_commands(work)):

@@ -1,16 +1,15 @@
 """What commands that compute on evaluation actors share: options, how they start the actors, how they end."""
 
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import FrameType
 from typing import Annotated
 
 import tyro
 
 from dcgan_dist.bounds import Above, AtLeast, check_bounds, shows_bounds
+from dcgan_dist.cli.signals import STOPPED, status_after, terminable
 from dcgan_dist.cluster.autoscaling import actor_bundles, wait_for_free
 from dcgan_dist.cluster.connect import connected, describe_connecting, has_address, set_environment
 from dcgan_dist.cluster.environment import local_cores
@@ -57,24 +56,6 @@ class ActorOptions:
             )
 
 
-class Terminated(BaseException):
-    """SIGTERM has come; like `KeyboardInterrupt` no error that code between may handle."""
-
-
-@contextmanager
-def terminable() -> Iterator[None]:
-    """Let SIGTERM within the block end the command as Ctrl-C does: Ray's own handler prints a stack of its threads."""
-
-    def end(number: int, frame: FrameType | None) -> None:
-        raise Terminated
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 @contextmanager
 def open_pool(options: ActorOptions, say: Callable[[str], None]) -> Iterator[Evaluators]:
     """Evaluation actors, on the cluster at the address or one that is started here; they end with the block.
@@ -88,6 +69,7 @@ def open_pool(options: ActorOptions, say: Callable[[str], None]) -> Iterator[Eva
     actors, cpus, gpus = options.actors, options.cpus, options.gpus
     set_environment(options.address)
     print(describe_connecting(options.address), file=sys.stderr, flush=True)
+    # Ray's own handler of SIGTERM prints a stack of its threads.
     with connected(options.address, actors * cpus + max(READER_CPUS, local_cores())), terminable():
         from dcgan_dist.evaluation.service.pool import Pool  # Ray's environment is set by now
 
@@ -116,8 +98,8 @@ def status_of(act: Callable[[Line], None], left: str) -> int:
         line.clear()
         complain(error)
         return error.status
-    except (KeyboardInterrupt, Terminated) as ended:
+    except STOPPED as stopped:
         line.clear()
         print(left, file=sys.stderr)
-        return 128 + (signal.SIGINT if isinstance(ended, KeyboardInterrupt) else signal.SIGTERM)
+        return status_after(stopped)
     return 0

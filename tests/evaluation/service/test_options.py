@@ -5,8 +5,9 @@ import signal
 
 import pytest
 
+from dcgan_dist.cli.signals import terminable
 from dcgan_dist.errors import ClusterError
-from dcgan_dist.evaluation.service.options import status_of, terminable
+from dcgan_dist.evaluation.service.options import status_of
 from dcgan_dist.monitoring.sinks.terminal import Line
 
 
