@@ -7,13 +7,12 @@ The work is done by processes of this machine, or by those of a Ray cluster; cal
 was interrupted. The result is the same for any number of processes and machines.
 """
 
-import signal
 import sys
 from collections.abc import Sequence
-from types import FrameType
 
 from dcgan_dist.cli.arguments import read
 from dcgan_dist.cli.invocation import prog
+from dcgan_dist.cli.signals import STOPPED, status_after, terminable
 from dcgan_dist.data.deduplication.find import find_duplicates
 from dcgan_dist.data.deduplication.kept import write_kept_shards
 from dcgan_dist.data.deduplication.options import DedupOptions
@@ -29,39 +28,30 @@ from dcgan_dist.run_folder.driver_lock import sole_driver
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status: 1 where it failed, 2 for wrong input, 130 or 143 after a signal."""
-    stopped_by = signal.SIGINT
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        nonlocal stopped_by
-        stopped_by = signal.Signals(number)
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
     begun = False
     try:
-        asked = ask(read(DedupOptions, arguments, prog=prog("dedup")))
-        options = asked.options
-        with workers_for(
-            options.workers.address, options.processes, asked.scratch, asked.shards[0], installed(faces=False)
-        ) as workers:
-            work = prepare_work(asked, workers)
-            begun = True
-            if not work.record.complete:
-                with sole_driver(asked.out / SCRATCH):
-                    work = write_results(work, find_duplicates(work, workers))
-            if options.write_shards:
-                write_kept_shards(work, workers)
-        lines = summary(work)
-        clean(work)
+        with terminable():
+            asked = ask(read(DedupOptions, arguments, prog=prog("dedup")))
+            options = asked.options
+            with workers_for(
+                options.workers.address, options.processes, asked.scratch, asked.shards[0], installed(faces=False)
+            ) as workers:
+                work = prepare_work(asked, workers)
+                begun = True
+                if not work.record.complete:
+                    with sole_driver(asked.out / SCRATCH):
+                        work = write_results(work, find_duplicates(work, workers))
+                if options.write_shards:
+                    write_kept_shards(work, workers)
+            lines = summary(work)
+            clean(work)
     except DcganDistError as error:
         complain(error)
         return 1 if begun and not isinstance(error, SettingsError) else 2
-    except KeyboardInterrupt:
+    except STOPPED as stopped:
         goes_on = "the same command continues where it was stopped" if begun else "nothing has been written yet"
         tell(f"stopped; {goes_on}", sys.stderr)
-        return 128 + stopped_by
-    finally:
-        signal.signal(signal.SIGTERM, before)
+        return status_after(stopped)
     for line in lines:
         tell(line, sys.stdout)
     return 0

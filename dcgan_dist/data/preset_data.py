@@ -43,18 +43,20 @@ def _same(address: str, other: str) -> bool:
         return False
 
 
-def training(data: str, word: str, size: int | None) -> str:
+def training(data: str, word: str, size: int | None, keep: str = "") -> str:
     """The shell line that trains a run on shards.
 
     Args:
         data: address of the shards.
         word: the format that they were prepared from, or `faces`; "" where nobody knows.
         size: height and width of all images, in pixels, where networks can have it; None: that of the preset.
+        keep: file of its keep-list; "" where there is none.
     """
     preset = preset_for(word, size, data)
     own = not preset and size not in (None, PRESETS[_OTHERWISE]().networks.image_size)
     sized = ["--networks.image-size", str(size)] if own else []
-    return command_line("train", "--preset", preset or _OTHERWISE, *sized, "--data", data, "--name", "mine")
+    kept = ["--data.keep", keep] if keep else []
+    return command_line("train", "--preset", preset or _OTHERWISE, *sized, "--data", data, *kept, "--name", "mine")
 
 
 def preparing(addresses: str) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 
 from dcgan_dist.data.dedup import main
+from dcgan_dist.data.deduplication.marks import FORMAT
 from dcgan_dist.data.keep_list import load
 from dcgan_dist.data.scenes.builtin import embedded_image
 from dcgan_dist.data.shards.index import Index, concatenate
@@ -55,7 +57,8 @@ def planted(tmp_path: Path) -> Path:
 
 
 def call(*arguments: str | Path) -> int:
-    return main([*map(str, arguments), "--processes", "1", "--sample", "60"])
+    fitted = [] if "--model" in arguments else ["--sample", "60"]
+    return main([*map(str, arguments), "--processes", "1", *fitted])
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -71,7 +74,9 @@ def test_copies_are_found_and_nothing_else(planted: Path, tmp_path: Path, capsys
     assert not {91, 94} & set(np.flatnonzero(keep.kept).tolist())
     said = capsys.readouterr().out
     assert "4 of 95 images are near duplicates of others, in 4 groups; 91 are kept" in said
-    assert "1 images cannot be decoded" in said
+    assert "1 image cannot be decoded" in said
+    line = f"--preset own64 --data {planted} --data.keep {tmp_path / 'out' / 'keep.parquet'}"
+    assert said.splitlines()[-1].endswith(line + " --name mine")
     found = json.loads((tmp_path / "out" / "dedup.json").read_text())["found"]
     assert (found["images"], found["left_out"], found["unreadable"], found["groups"]) == (95, 4, 1, 4)
     assert found["groups_by_size"] == {"2": 4}
@@ -83,6 +88,10 @@ def test_the_paper_finds_only_equal_codes(planted: Path, tmp_path: Path) -> None
     assert keep.instead[94] == 13
     asked = json.loads((tmp_path / "out" / "dedup.json").read_text())["asked"]
     assert (asked["radius"], asked["threshold"], asked["recipe"]["noise"]) == (0, None, 0.1)
+    # There is no second look, so the page has no threshold to show pairs beside.
+    page = (tmp_path / "out" / "dedup.html").read_text()
+    assert "random pairs" in page.lower()
+    assert "nearest to the threshold" not in page.lower()
 
 
 def test_images_of_another_set_with_copies_are_told(
@@ -126,6 +135,31 @@ def test_a_complete_call_is_told_again_and_changes_nothing(
     assert contents(tmp_path / "out") == before
 
 
+def test_what_a_person_judged_on_the_page_is_recorded(
+    planted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(planted, tmp_path / "out") == 0
+    record, page = (tmp_path / "out" / name for name in ("dedup.json", "dedup.html"))
+    before = page.read_bytes()
+    (identity,) = re.findall(r'data-identity="(\w+)"', page.read_text())
+    judged = [{"pair": 1, "same": True}, {"pair": 2, "same": False}, {"pair": 3, "same": True}]
+    saved = {"format": FORMAT, "page": identity, "pairs": 4, "marks": judged}
+    (tmp_path / "marks.json").write_text(json.dumps(saved))
+    capsys.readouterr()
+    assert call(planted, tmp_path / "out", "--marks", tmp_path / "marks.json") == 0
+    assert "1 of 3 judged pairs are false: 6.1 to 79 % of all, at 95 % confidence" in capsys.readouterr().out
+    marks = json.loads(record.read_text())["found"]["marks"]
+    assert (marks["judged"], marks["false"], marks["rate"]) == (3, 1, pytest.approx(1 / 3))
+    assert page.read_bytes() == before
+    # They stay, and those of another page are refused.
+    assert call(planted, tmp_path / "out") == 0
+    assert "1 of 3 judged pairs are false" in capsys.readouterr().out
+    (tmp_path / "marks.json").write_text(json.dumps({**saved, "page": "0" * 16}))
+    assert call(planted, tmp_path / "out", "--marks", tmp_path / "marks.json") == 2
+    assert "has marks of another page" in capsys.readouterr().err
+    assert json.loads(record.read_text())["found"]["marks"] == marks
+
+
 def test_results_are_the_same_for_any_number_of_processes(planted: Path, tmp_path: Path) -> None:
     for number in ("1", "3"):
         assert main([str(planted), str(tmp_path / number), "--processes", number, "--sample", "60"]) == 0
@@ -161,7 +195,10 @@ def test_an_autoencoder_and_a_cache_serve_again(planted: Path, tmp_path: Path, m
         (["{shards}", "{new}", "--model", "{nothing}"], "nothing"),
         (["{shards}", "{new}", "--model", "{shards}/dataset.json"], "dataset.json"),
         (["{shards}", "{new}", "--radius", "40"], "radius is 40"),
+        (["{shards}", "{new}", "--model", "{out}/autoencoder.safetensors", "--sample", "70"], "sample is 70, but the"),
         (["{shards}", "{new}", "--write-shards", "{shards}"], "write-shards"),
+        (["{shards}", "{out}", "--marks", "{nothing}"], "nothing, which is not there: save it on the page in"),
+        (["{other}", "{empty}", "--marks", "{nothing}"], "has no page yet whose pairs were judged: leave --marks out"),
     ],
 )
 def test_wrong_input_is_one_sentence_and_changes_nothing(
@@ -171,7 +208,7 @@ def test_wrong_input_is_one_sentence_and_changes_nothing(
     assert call(planted, tmp_path / "out") == 0
     capsys.readouterr()
     before = contents(tmp_path / "out")
-    places = {name: str(tmp_path / name) for name in ("shards", "out", "other", "new", "nothing")}
+    places = {name: str(tmp_path / name) for name in ("shards", "out", "other", "new", "nothing", "empty")}
     assert call(*(argument.format(**places) for argument in arguments)) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ")

@@ -18,7 +18,7 @@ def write_kept_shards(work: Work, workers: Workers) -> None:
     def run(function: Callable[[Copying], ShardIndex], copyings: list[Copying]) -> list[ShardIndex]:
         written: dict[str, ShardIndex] = {}
         with Progress("written", "shards", len(copyings)) as progress:
-            for shard in workers.each(_call, function, ((copying,) for copying in copyings)):
+            for shard in workers.each(_write, function, ((copying,) for copying in copyings)):
                 written[shard.shard] = shard
                 progress.add(1)
         return [written[copying.target.address] for copying in copyings]
@@ -27,5 +27,5 @@ def write_kept_shards(work: Work, workers: Workers) -> None:
     write_kept(work.images.index, keep, place(work.asked.options.write_shards), run)
 
 
-def _call(function: Callable[[Copying], ShardIndex], copying: Copying) -> ShardIndex:
+def _write(function: Callable[[Copying], ShardIndex], copying: Copying) -> ShardIndex:
     return function(copying)

@@ -7,6 +7,7 @@ import tyro
 
 from dcgan_dist.bounds import AtLeast, From, check_bounds, shows_bounds
 from dcgan_dist.data.preparation.options import WorkersOptions
+from dcgan_dist.errors import SettingsError
 
 arg = tyro.conf.arg
 
@@ -47,9 +48,17 @@ class DedupOptions:
     OUT."""
     write_shards: Annotated[str, arg(metavar="FOLDER")] = ""
     """Also write shards of the images that are kept into this new or empty folder."""
+    marks: Annotated[str, arg(metavar="FILE")] = ""
+    """`marks.json`, saved on the page once random pairs were judged: `dedup.json` gets the share of false pairs, with
+    its interval."""
     processes: Annotated[int, AtLeast(0), arg(metavar="N")] = 0
     """Processes that do the work on this machine; 0: one per core."""
     workers: WorkersOptions = field(default_factory=WorkersOptions)
 
     def __post_init__(self) -> None:
         check_bounds(self)
+        if self.model and self.sample:
+            raise SettingsError(
+                f"sample is {self.sample}, but the autoencoder {self.model} is fitted already: leave one of --sample "
+                "and --model out"
+            )

@@ -19,7 +19,7 @@ from dcgan_dist.data.deduplication import histogram as figure
 from dcgan_dist.data.deduplication.false_positives import false_positive_rate, normal_quantile
 from dcgan_dist.data.deduplication.histogram import Histogram, drawing, span
 from dcgan_dist.data.deduplication.marks import FORMAT
-from dcgan_dist.data.deduplication.thumbnails import data_address
+from dcgan_dist.data.deduplication.page_pictures import data_address
 from dcgan_dist.intervals import CONFIDENCE
 
 GROUPS, OF_A_GROUP, RANDOM_PAIRS, NEAREST_PAIRS, LEAKED_PAIRS = 12, 6, 100, 12, 24
@@ -89,7 +89,7 @@ class Report:
         images, left_out: how many there are, and how many of them the keep-list leaves out.
         recipe: how duplicates were found: names and values.
         counts: what was counted, in order.
-        threshold: pairs up to it are duplicates.
+        threshold: pairs up to it are duplicates; None where candidates are, whatever they look like.
         measure: what differences are, as the label of an axis.
         duplicate_pairs: how many there are.
         random_pairs: a random sample of the duplicate pairs, in random order.
@@ -105,7 +105,7 @@ class Report:
     left_out: int
     recipe: Sequence[tuple[str, str]]
     counts: Sequence[tuple[str, int]]
-    threshold: float
+    threshold: float | None
     measure: str
     duplicate_pairs: int
     random_pairs: Sequence[Pair]
@@ -143,7 +143,7 @@ def page(report: Report) -> bytes:
         ],
         leaked_pairs=report.leaks.pairs[:LEAKED_PAIRS] if report.leaks else (),
         figure=figure,
-        drawing=drawing(chart, report.threshold) if chart else None,
+        drawing=drawing(chart, report.threshold) if chart and report.threshold is not None else None,
         bins=[
             (span(chart.edges, number), *both)
             for number, both in enumerate(zip(chart.candidates.tolist(), chart.random.tolist(), strict=True))

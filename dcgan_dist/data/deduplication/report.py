@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from dcgan_dist.cli.invocation import command_line
 from dcgan_dist.data.deduplication.comparison import difference
 from dcgan_dist.data.deduplication.find import KEEP_FILE, Found, Seen, duplicates_of, found_of
 from dcgan_dist.data.deduplication.histogram import Histogram, counted
@@ -21,11 +20,15 @@ from dcgan_dist.data.deduplication.page import (
     Pair,
     Picture,
     Report,
+    identity,
     page,
 )
 from dcgan_dist.data.deduplication.pairs import Pairs, edges_of
 from dcgan_dist.data.deduplication.record import RECORD_FILE
 from dcgan_dist.data.deduplication.work import Work
+from dcgan_dist.data.preset_data import training
+from dcgan_dist.intervals import CONFIDENCE
+from dcgan_dist.numerals import count
 
 PAGE_FILE = "dedup.html"
 _RANDOM_DIFFERENT = 5_000
@@ -47,7 +50,7 @@ def report(work: Work, found: Found) -> Report:
         left_out=left_out,
         recipe=[(name, str(value)) for name, value in work.record.asked.items() if name in _SHOWN],
         counts=counts(found, duplicates),
-        threshold=threshold or 0.0,
+        threshold=threshold,
         measure=MEASURE,
         duplicate_pairs=len(duplicates),
         random_pairs=look.pairs(duplicates.take(shown)),
@@ -164,7 +167,8 @@ def summary(work: Work) -> list[str]:
         f"{images - left_out:,} are kept"
     ]
     if found["unreadable"]:
-        lines.append(f"{found['unreadable']:,} images cannot be decoded; they are kept, and a run counts them as bad")
+        unreadable = count(int(str(found["unreadable"])), "image")
+        lines.append(f"{unreadable} cannot be decoded; what cannot be decoded is kept, and a run counts it as bad")
     if found["not_compared"] or found["not_reported"]:
         lines.append(
             f"{found['not_compared']:,} pairs of images with alike codes were not compared, and "
@@ -175,18 +179,24 @@ def summary(work: Work) -> list[str]:
             f"{leaks['with_copies']:,} of {leaks['images']:,} images of {work.asked.options.against} have near copies "
             f"in {work.asked.options.data}"
         )
-    data = work.asked.options.data
+    if isinstance(marks := found.get("marks"), dict):
+        lines.append(
+            f"{marks['false']:,} of {count(int(marks['judged']), 'judged pair')} are false: "
+            f"{100 * marks['low']:.2g} to {100 * marks['high']:.2g} % of all, at {100 * CONFIDENCE:g} % confidence"
+        )
     return [
         *lines,
         f"look at {out / PAGE_FILE}",
         *([f"shards of the images that are kept: {kept}"] if (kept := work.asked.options.write_shards) else []),
-        f"to train: {command_line('train', '--data', data, '--data.keep', str(out / KEEP_FILE))}",
+        f"to train: {training(work.asked.options.data, '', work.images.index.image_size, str(out / KEEP_FILE))}",
     ]
 
 
 def write_results(work: Work, found: Found) -> Work:
     """Write the page, then the record, whose `found` means that all is there; returns the work with that record."""
-    (work.asked.out / PAGE_FILE).write_bytes(page(report(work, found)))
+    shown = report(work, found)
+    (work.asked.out / PAGE_FILE).write_bytes(page(shown))
     record = found_of(work, found)
+    record = replace(record, found={**record.found, "page": identity(shown)})
     record.save(work.asked.out)
     return replace(work, record=record)

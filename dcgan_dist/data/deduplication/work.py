@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 
 from dcgan_dist.data.deduplication.autoencoder import Autoencoder, load
 from dcgan_dist.data.deduplication.comparison import THRESHOLD
+from dcgan_dist.data.deduplication.marks import with_marks
 from dcgan_dist.data.deduplication.options import DedupOptions
 from dcgan_dist.data.deduplication.recipes import RECIPES, AutoencoderRecipe, PaperRecipe
 from dcgan_dist.data.deduplication.record import CACHE, SCRATCH, Record, begin, require_ours
@@ -144,7 +145,7 @@ def prepare_work(asked: Asked, workers: Workers) -> Work:
     """Open the data, and begin in the folder or continue there.
 
     Raises:
-        SettingsError: an earlier call asked for something else.
+        SettingsError: an earlier call asked for something else, or marks are not those of its page.
         DataError: a shard is no tar, or there is no image in any of them.
     """
     options = asked.options
@@ -160,7 +161,11 @@ def prepare_work(asked: Asked, workers: Workers) -> Work:
         "model": asked.autoencoder.checksum if asked.autoencoder else "",
         "recipe": asdict(asked.recipe),
     }
-    return Work(asked, images, against, begin(asked.out, wanted))
+    record = begin(asked.out, wanted)
+    if options.marks:
+        record = with_marks(record, place(options.marks), asked.out)
+        record.save(asked.out)
+    return Work(asked, images, against, record)
 
 
 def _open(address: str, shards: tuple[Place, ...], workers: Workers) -> Images:

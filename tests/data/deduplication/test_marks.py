@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from dcgan_dist.data.deduplication.marks import FORMAT, Marks, read_marks
-from dcgan_dist.errors import DataError
+from dcgan_dist.errors import SettingsError
 
 PAGE = "0123456789abcdef"
 
@@ -22,7 +22,7 @@ def test_marks_are_counted() -> None:
 
 
 def test_marks_of_another_page_are_refused() -> None:
-    with pytest.raises(DataError, match=r"mine\.json has marks of another page \(page fedc, and this one is 0123"):
+    with pytest.raises(SettingsError, match=r"mine\.json has marks of another page \(page fedc, and this one is 0123"):
         read_marks(saved(page="fedc"), PAGE, "mine.json")
 
 
@@ -53,5 +53,5 @@ def test_marks_of_another_page_are_refused() -> None:
     ids=lambda data: repr(data[:40]),
 )
 def test_what_no_page_saved_is_refused_in_a_sentence(data: bytes) -> None:
-    with pytest.raises(DataError, match=r"mine\.json is no file of marks that a page of duplicates saved"):
+    with pytest.raises(SettingsError, match=r"mine\.json is no file of marks that a page of duplicates saved"):
         read_marks(data, PAGE, "mine.json")

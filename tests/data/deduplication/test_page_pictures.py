@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dcgan_dist.data.deduplication.thumbnails import SIDE, data_address
+from dcgan_dist.data.deduplication.page_pictures import SIDE, data_address
 
 
 def decoded(address: str) -> Image.Image:
