@@ -1,4 +1,4 @@
-"""Do pictures of one's own come to samples that show them? The commands of docs/data.md, as written, on two sets:
+"""Do pictures of one's own come to samples that show them? The commands of docs/data.md, as written:
 
 python -m benchmarks.own_pictures --json benchmarks/results/own_pictures.json
 python -m benchmarks.own_pictures --sets faces
@@ -36,10 +36,8 @@ HOLDOUT = 0.15
 """Of the pictures: of 700, enough for the judge."""
 MOST_MINUTES = 30.0
 """Of the training command, on two cores."""
-COMMANDS = (
-    f"-m dcgan_dist.data.prepare pictures shards --size 64 --holdout {HOLDOUT:g}",
-    "-m dcgan_dist.train --preset own64 --data shards/train-*.tar --name own",
-)
+PREPARE = f"-m dcgan_dist.data.prepare pictures shards --size 64 --holdout {HOLDOUT:g}"
+TRAIN = "-m dcgan_dist.train --preset own64 --data shards/train-*.tar --name own"
 
 
 @dataclass(frozen=True)
@@ -50,15 +48,20 @@ class PictureSet:
         shards: where they are.
         number: how many are used, the first; None: all.
         what: they show.
+        preset: that is trained with.
+        commands: that are given.
     """
 
     shards: str
     number: int | None
     what: str
+    preset: str = "own64"
+    commands: tuple[str, ...] = (PREPARE, TRAIN)
 
 
+PHOTOGRAPHS = "$DCGAN_DIST_DATA/faces/*.tar"
 SETS = {
-    "faces": PictureSet("$DCGAN_DIST_DATA/faces/*.tar", None, "faces, 250 pixels"),
+    "faces": PictureSet(PHOTOGRAPHS, None, "faces, 250 pixels"),
     "things": PictureSet("$DCGAN_DIST_DATA/tinyimagenet64/train-*.tar", 5_000, "200 kinds of things, 64 pixels"),
 }
 
@@ -87,7 +90,7 @@ class Made:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command: 0, 1 where a command failed, 2 where data is missing; missed bars are in its table."""
     options = parser("Train own64 on photographs by the documented commands, and judge what it draws.")
-    options.add_argument("--sets", default=",".join(SETS), metavar="NAME,...", help="of faces and things; both")
+    options.add_argument("--sets", default=",".join(SETS), metavar="NAME,...", help=f"of {', '.join(SETS)}; all")
     options.add_argument("--made", type=Path, metavar="FOLDER", help="judge what an interrupted call has left there")
     options.add_argument("--keep", type=Path, metavar="FOLDER", help="work there, and leave everything to be looked at")
     given = options.parse_args(arguments)
@@ -114,7 +117,7 @@ def find(names: Sequence[str], made: Path | None, keep: Path | None) -> Report:
                 raise SettingsError(f"keep is {keep} but {folder} exists: give another folder, or judge it by --made")
         for name, folder in folders.items():
             unpack(shards[name], folder / "pictures", SETS[name].number)
-        return examine({name: make(folder) for name, folder in folders.items()})
+        return examine({name: make(folder, SETS[name].commands) for name, folder in folders.items()})
 
 
 def unpack(shards: Sequence[Path], folder: Path, number: int | None) -> int:
@@ -138,9 +141,9 @@ def unpack(shards: Sequence[Path], folder: Path, number: int | None) -> int:
     return written
 
 
-def make(folder: Path) -> Made:
-    """Give the documented commands in a folder; raises `CalledProcessError` where one fails."""
-    for command in COMMANDS:
+def make(folder: Path, commands: Sequence[str]) -> Made:
+    """Give commands in a folder; raises `CalledProcessError` where one fails."""
+    for command in commands:
         subprocess.run([sys.executable, *command.split()], cwd=folder, check=True)
     return Made(folder)
 
@@ -167,8 +170,16 @@ class Judged:
             self.bars.append(bar)
 
 
-def examine(made: Mapping[str, Made], number: int = SAMPLES) -> Report:
+def examine(
+    made: Mapping[str, Made], number: int = SAMPLES, sets: Mapping[str, PictureSet] = SETS, tables: str = "own-pictures"
+) -> Report:
     """Judge each run at each of its checkpoints, by `number` samples, and what has to be rejected.
+
+    Args:
+        made: runs, by the names of their sets.
+        number: of samples.
+        sets: what they are of.
+        tables: how the names of the report's tables begin.
 
     Raises:
         CheckpointError: a run has no valid checkpoint.
@@ -190,7 +201,7 @@ def examine(made: Mapping[str, Made], number: int = SAMPLES) -> Report:
         *_, newest = checkpoints = list(manifests(one.run))
         for checkpoint in checkpoints:
             drawn = draw_samples(str(one.run), number, size, checkpoint)
-            subject = f"own64 after {drawn.checkpoint.images:,} images, {drawn.kind} G"
+            subject = f"{sets[name].preset} after {drawn.checkpoint.images:,} images, {drawn.kind} G"
             judged.add(subject, drawn.samples, accepted=True if checkpoint == newest else None)
         if half < len(held_out):
             judged.add("held-out pictures", held_out[half:], accepted=True)
@@ -208,14 +219,14 @@ def examine(made: Mapping[str, Made], number: int = SAMPLES) -> Report:
         images_shown = drawn.checkpoint.images
         updates = generator_updates(settings.optimization, images_shown)
         minutes = round(one.minutes(), 1)
-        runs.append([name, SETS[name].what, len(real), len(held_out), images_shown, updates, minutes])
+        runs.append([name, sets[name].what, len(real), len(held_out), images_shown, updates, minutes])
         bars.append(Bar(f"{name}: minutes of training", minutes, at_most=MOST_MINUTES))
     columns = ["set", "shows", "trained on", "held out", "images shown", "updates of G", "training, minutes"]
     return Report(
         command=f"python -m benchmarks.own_pictures --sets {','.join(made)}",
         tables={
-            "own-pictures": Table(["set", "subject", *(rule.name for rule in RULES), "margin", "verdict"], rows),
-            "own-pictures-runs": Table(columns, runs),
+            tables: Table(["set", "subject", *(rule.name for rule in RULES), "margin", "verdict"], rows),
+            f"{tables}-runs": Table(columns, runs),
         },
         rates={f"{name}_minutes": one.minutes() for name, one in made.items()},
         bars=bars,

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import simplejpeg
 
+from benchmarks import cut_faces
 from benchmarks.own_pictures import Made, examine, main, unpack
 from benchmarks.report import publish
 from dcgan_dist.data.shards.writer import ShardWriter
@@ -70,6 +71,15 @@ def test_a_run_that_has_learned_nothing_misses_its_bars_for_all_to_see(
     assert report.tables["own-pictures-runs"].rows[0][2:] == [300, held_out, 128_000, 2_000, 31.0]
     publish(report, None)
     assert "**no**" in capsys.readouterr().out
+
+
+def test_faces_that_were_cut_out_are_judged_under_their_own_names(tmp_path: Path) -> None:
+    run = made(tmp_path, 300, 100)
+    (tmp_path / "shards" / "dataset.json").write_text(json.dumps({"images": 400, "prepared": {"without_face": 7}}))
+    report = cut_faces.judge(run, 380)
+    assert report.tables["cut-faces-found"].rows == [[380, 400, 7]]
+    assert report.tables["cut-faces"].rows[0][:2] == ["cut faces", "faces64 after 640 images, raw G"]
+    assert [bar.met for bar in report.bars if "faces64" in bar.name or "minutes" in bar.name] == [False, False]
 
 
 def test_pictures_are_unpacked_as_a_user_has_them(tmp_path: Path) -> None:
