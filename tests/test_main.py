@@ -31,8 +31,8 @@ def test_help_lists_every_command_on_a_screen(call: Any) -> None:
     ("arguments", "told"),
     [
         (["trian"], "error: there is no command trian; did you mean train?"),
-        (["fid"], "error: there is no command fid; there are train, sample, evaluate, study memorised, prepare"),
-        (["study", "copies", "RUN"], "error: there is no study copies; there is study memorised"),
+        (["fid"], "error: there is no command fid; there are train, sample, evaluate, study walk, study memorised"),
+        (["study", "copies", "RUN"], "error: there is no study copies; there is study walk, study memorised"),
         (["--verison"], "error: there is no command --verison"),
     ],
 )

@@ -21,6 +21,7 @@ COMMANDS = {
     "status",
     "preflight",
     "memorised",
+    "study",
     "data.prepare",
     "data.check",
     "data.dedup",

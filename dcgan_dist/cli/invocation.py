@@ -13,6 +13,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("dcgan_dist.train", "train a DCGAN, on this machine or on a cluster"),
     "sample": ("dcgan_dist.sample", "draw samples from a run, or export its generator"),
     "evaluate": ("dcgan_dist.evaluate", "evaluate the features of a run's discriminator"),
+    "study walk": ("dcgan_dist.study walk", "walk through the latent space, and tell whether anything jumps"),
     "study memorised": ("dcgan_dist.memorised", "check whether a run's samples repeat its training images"),
     "prepare": ("dcgan_dist.data.prepare", "turn a folder of pictures, or a published data set, into shards"),
     "check": ("dcgan_dist.data.check", "check shards before training on them"),

@@ -20,6 +20,7 @@ from dcgan_dist.memorised import MemorisedOptions
 from dcgan_dist.preflight import PreflightOptions
 from dcgan_dist.status import StatusOptions
 from dcgan_dist.studies.samples import SampleOptions
+from dcgan_dist.studies.walk import WalkOptions
 from dcgan_dist.training.options import parse as parse_train
 from tuning.options import parse as parse_sweep
 
@@ -31,6 +32,7 @@ PARSERS: dict[str, Callable[[list[str]], object]] = {
     "sweep": parse_sweep,
     "sample": lambda given: read(SampleOptions, given, prog="sample"),
     "evaluate": lambda given: read(EvaluateOptions, given, prog="evaluate"),
+    "study walk": lambda given: read(WalkOptions, given, prog="study walk"),
     "study memorised": lambda given: read(MemorisedOptions, given, prog="study memorised"),
     "prepare": lambda given: read(PrepareOptions, given, prog="prepare"),
     "check": lambda given: read(CheckOptions, given, prog="check"),
@@ -38,6 +40,7 @@ PARSERS: dict[str, Callable[[list[str]], object]] = {
     "status": lambda given: read(StatusOptions, given, prog="status"),
     "doctor": lambda given: read(PreflightOptions, ["--doctor", *given], prog="doctor"),
 }
+STUDIES = "dcgan_dist.study"
 MODULES = {module.split()[0]: name for name, (module, _) in COMMANDS.items()}
 ABSENT = re.compile(r"there is no|exists|no such|not set|not found|matches no|cannot read|no sweep|no run")
 """What may be missed here: files and runs that only the reader has."""
@@ -59,7 +62,10 @@ def commands(text: str) -> Iterator[tuple[str, list[str]]]:
                         yield name, rest[len(name.split()) :]
                 elif word == "-m" and rest[:1] and rest[0] in MODULES:
                     name = MODULES[rest[0]]
-                    yield name, [one for one in rest[1:] if name != "doctor" or one != "--doctor"]
+                    options = [one for one in rest[1:] if name != "doctor" or one != "--doctor"]
+                    if rest[0] == STUDIES:
+                        name, options = f"study {options[0]}", options[1:]
+                    yield name, options
 
 
 def cases() -> list[Any]:

@@ -1,0 +1,26 @@
+"""All studies of a generator, by name."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dcgan_dist.studies.options import StudyOptions
+from dcgan_dist.studies.result import StudyResult
+from dcgan_dist.studies.subject import Subject
+from dcgan_dist.studies.walk import WalkOptions, walk
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study.
+
+    Attributes:
+        options: of its command.
+        make: makes it, given the subject, the options, and somebody to tell what is being done.
+    """
+
+    options: type[StudyOptions]
+    make: Callable[[Subject, Any, Callable[[str], None]], StudyResult]
+
+
+STUDIES: Mapping[str, Study] = {"walk": Study(WalkOptions, walk)}

@@ -1,0 +1,84 @@
+"""The result of a study: a figure, its numbers, and lines for people; and the files that hold them; no Ray."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from dcgan_dist.arrays import Pixels
+from dcgan_dist.evaluation.results import encode, recipe_sha256
+from dcgan_dist.model.pixels import png
+from dcgan_dist.storage import Place
+from dcgan_dist.studies.options import COMMON, StudyOptions
+from dcgan_dist.studies.subject import Subject
+from dcgan_dist.versions import versions
+
+FORMAT = "dcgan-dist study 1"
+
+
+@dataclass(frozen=True, eq=False)
+class StudyResult:
+    """What a study found.
+
+    Attributes:
+        figure: uint8 [H, W, 3], for people.
+        shows: what the figure shows, in a sentence.
+        numbers: what was measured; can be written as JSON.
+        lines: the same for people.
+        files: others, by the ending of their names.
+    """
+
+    figure: Pixels
+    shows: str
+    numbers: Mapping[str, Any]
+    lines: Sequence[str]
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+
+def recipe(study: str, subject: Subject, options: StudyOptions) -> dict[str, Any]:
+    """All that the result of a study depends on but the weights."""
+    own = {one.name: getattr(options, one.name) for one in fields(options) if one.name not in COMMON}
+    about = subject.about
+    return {"study": study, "generator": about.kind, "statistics": about.statistics, **own}
+
+
+def write(study: str, subject: Subject, options: StudyOptions, command: str, result: StudyResult) -> Place:
+    """Write the figure and other files, then the numbers, as JSON; returns the place of the figure.
+
+    Another recipe has other names, so that no result is lost for it.
+
+    Args:
+        study: its name.
+        subject: that was studied.
+        options: of the study.
+        command: that a person would give.
+        result: what it found.
+
+    Raises:
+        DataError: a number is not finite, or the store fails.
+    """
+    about, asked = subject.about, recipe(study, subject, options)
+    name = f"{study}-{about.run}-{about.checkpoint}-{recipe_sha256(asked)[:8]}"
+    record = {
+        "format": FORMAT,
+        **asked,
+        "recipe_sha256": recipe_sha256(asked),
+        "run": about.run,
+        "checkpoint": about.checkpoint,
+        "images": about.images,
+        "command": command,
+        "figure": f"{name}.png",
+        "shows": result.shows,
+        "files": [f"{name}{ending}" for ending in result.files],
+        "numbers": dict(result.numbers),
+        "lines": list(result.lines),
+        "versions": versions("torch", "numpy", "pillow"),
+        "written": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+    content = encode(record, f"study {study} on {about.run}")
+    figure = subject.out / f"{name}.png"
+    figure.write_bytes(png(result.figure, f"{result.shows} {about.caption}"))
+    for ending, data in result.files.items():
+        (subject.out / f"{name}{ending}").write_bytes(data)
+    (subject.out / f"{name}.json").write_bytes(content)
+    return figure

@@ -1,0 +1,113 @@
+"""The command that studies a generator, from a run, an exported generator or the authors' networks."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from dcgan_dist.model.dcgan import Discriminator, Generator, initialize
+from dcgan_dist.run_folder.checkpoint import write_checkpoint
+from dcgan_dist.sample import main as sample
+from dcgan_dist.settings import scenes32
+from dcgan_dist.storage import Place
+from dcgan_dist.study import main
+
+SETTINGS = replace(
+    scenes32(), networks=replace(scenes32().networks, image_size=16, generator_maps=4, discriminator_maps=4)
+)
+SHORT = ("--images", "12", "--points", "3")
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run that has learned nothing, in `runs/mine` of the working folder."""
+    state = {}
+    for name, kind in (("generator", Generator), ("discriminator", Discriminator)):
+        network = kind(SETTINGS.networks)
+        initialize(network, 0)
+        state[name] = network.state_dict()
+    folder = tmp_path / "runs" / "mine"
+    for step in (10, 20):
+        write_checkpoint(Place(str(folder)), state, SETTINGS, step=step, attempt=1, kept=True)
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+def records(folder: Path) -> list[dict[str, object]]:
+    return [json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))]
+
+
+@pytest.mark.parametrize("words", [("mine", "walk"), ("walk", "mine"), ("walk", "runs/mine")])
+def test_a_study_leaves_a_figure_and_its_numbers_in_the_run(
+    words: tuple[str, ...], run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*words, *SHORT, "--seed", "4"]) == 0
+    said = capsys.readouterr().out
+    (record,) = records(run / "studies")
+    assert (record["study"], record["run"], record["checkpoint"], record["images"]) == (
+        "walk", "mine", "000000001280", 1280,
+    )  # fmt: skip
+    assert (record["seed"], record["points"]) == (4, 3)
+    named = next(word for word in words if word != "walk")
+    assert str(record["command"]).endswith(f"study walk {named} --images 12 --points 3 --seed 4")
+    with Image.open(run / "studies" / str(record["figure"])) as figure:
+        assert figure.size[0] > 400
+    assert [(run / "studies" / str(name)).is_file() for name in record["files"]] == [True]  # type: ignore[attr-defined]
+    assert f"look at {run / 'studies' / str(record['figure'])}" in said
+
+
+def test_other_questions_have_files_of_their_own_and_the_same_one_has_the_same_numbers(run: Path) -> None:
+    for asked in (("--seed", "4"), ("--seed", "5"), ("--path", "spherical"), ("--checkpoint", "000000000640")):
+        assert main(["walk", "mine", *SHORT, *asked]) == 0
+    first = {str(one["figure"]): one["numbers"] for one in records(run / "studies")}
+    assert len(first) == 4
+    assert main(["walk", "mine", *SHORT, "--seed", "5"]) == 0
+    assert {str(one["figure"]): one["numbers"] for one in records(run / "studies")} == first
+
+
+def test_an_exported_generator_is_studied_without_its_discriminator(run: Path, tmp_path: Path) -> None:
+    assert sample(["mine", "-n", "0", "--export", "mine.safetensors"]) == 0
+    assert main(["walk", "mine.safetensors", *SHORT]) == 0
+    (record,) = records(tmp_path / "studies")
+    assert set(record["numbers"]) == {"pixels", "path_length"}  # type: ignore[call-overload]
+
+
+def test_the_authors_networks_are_studied(published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["walk", "published-svhn", "--published", str(published), *SHORT]) == 0
+    (record,) = records(tmp_path / "studies")
+    assert (record["run"], record["checkpoint"]) == ("published-svhn", "published")
+    assert set(record["numbers"]) == {"pixels", "features of D", "path_length"}  # type: ignore[call-overload]
+
+
+def test_help_names_all_studies(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    assert "\n  walk  walk through the latent space" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ([], "no study is named; there are walk"),
+        (["mine", "wolk"], "mine wolk names no study; there are walk"),
+        (["walk"], "RUN"),
+        (["walk", "nobody"], "there is no run nobody"),
+        (["walk", "mine", "--images", "2"], "images is 2"),
+        (["walk", "mine", "--points", "1"], "points is 1"),
+        (["walk", "mine", "--checkpoint", "000000000000"], "000000000000"),
+        (["walk", "published-svhn", "--checkpoint", "best"], "checkpoint is best, but published-svhn holds one gen"),
+        (["walk", "published-svhn", "--published", "nowhere"], "nowhere/svhn/G.npz is missing"),
+        (["walk", "none.safetensors"], "none.safetensors"),
+    ],
+)
+def test_wrong_input_is_one_sentence(
+    words: list[str], sentence: str, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+    assert sentence in said
+    assert not (run / "studies").exists()
