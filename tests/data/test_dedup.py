@@ -182,6 +182,28 @@ def test_an_autoencoder_and_a_cache_serve_again(planted: Path, tmp_path: Path, m
     assert first == second
 
 
+@pytest.mark.parametrize("damaged", ["cache/thumbnails/*", "cache/codes/*/*", "autoencoder.safetensors"])
+def test_a_bit_that_changed_in_what_an_earlier_call_left_is_noticed(
+    damaged: str, planted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("dcgan_dist.data.deduplication.find.connect", stop)
+        assert call(planted, tmp_path / "out") == 130
+    file = min((tmp_path / "out").glob(damaged))
+    content = bytearray(file.read_bytes())
+    content[len(content) // 3] ^= 8
+    file.write_bytes(content)
+    capsys.readouterr()
+    assert call(planted, tmp_path / "out") == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {file} is damaged")
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out" / "keep.parquet").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

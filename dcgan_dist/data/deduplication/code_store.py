@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcgan_dist.data.deduplication.autoencoder import Autoencoder
+from dcgan_dist.data.deduplication.sealed_files import SEAL_BYTES, damaged, write_sealed
 from dcgan_dist.data.deduplication.thumbnail_files import ThumbnailFiles, Unit
-from dcgan_dist.errors import DataError
 from dcgan_dist.storage import Place
 
 CODE_BYTES = 16
@@ -26,7 +26,7 @@ def make_codes(common: tuple[Place, Autoencoder, ThumbnailFiles], number: int) -
     folder, autoencoder, thumbnails = common
     pixels = thumbnails.unit(number)
     codes, views = autoencoder.codes(pixels), autoencoder.views(pixels)
-    (folder / thumbnails.units[number].name).write_bytes(codes.tobytes() + views.tobytes())
+    write_sealed(folder / thumbnails.units[number].name, codes.tobytes() + views.tobytes())
     return len(pixels)
 
 
@@ -42,10 +42,10 @@ def open_codes(
     for unit in units:
         file = folder / unit.name
         size = unit.images * (1 + views) * CODE_BYTES
-        if file.info().size != size:
-            raise DataError(f"{file} is damaged: delete it, and run the command again")
+        if file.info().size != size + SEAL_BYTES:
+            raise damaged(file)
         data = (
-            np.memmap(file.local_path, np.uint8, "r")
+            np.memmap(file.local_path, np.uint8, "r", shape=size)
             if file.is_local
             else np.frombuffer(file.read_range(0, size), np.uint8)
         )

@@ -1,6 +1,7 @@
 """The work itself: from shards to the keep-list, the record and the page."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 
@@ -17,8 +18,9 @@ from dcgan_dist.data.deduplication.leaks import LEAKS_FILE, write_leaks
 from dcgan_dist.data.deduplication.originals import pixels_of
 from dcgan_dist.data.deduplication.pairs import Looking, Pairs, Side, file_of, find_pairs, read_pairs, write_flags
 from dcgan_dist.data.deduplication.record import Record
+from dcgan_dist.data.deduplication.sealed_files import require_whole
 from dcgan_dist.data.deduplication.search_plan import plan_search
-from dcgan_dist.data.deduplication.thumbnail_files import Limits, ThumbnailFiles, make_thumbnails, part
+from dcgan_dist.data.deduplication.thumbnail_files import Limits, ThumbnailFiles, Unit, make_thumbnails, part
 from dcgan_dist.data.deduplication.work import MODEL_FILE, Images, Work, radius_of
 from dcgan_dist.data.preparation.processes import Workers
 from dcgan_dist.data.preparation.progress import Progress
@@ -106,7 +108,7 @@ def duplicates_of(pairs: Pairs, threshold: float | None) -> Pairs:
 def see(work: Work, images: Images, workers: Workers) -> Seen:
     """Make the thumbnails that are missing; raises `DataError` where no image at all can be decoded."""
     folder = work.asked.cache / "thumbnails"
-    there = set(folder.names())
+    there = _whole(folder, images.units, workers)
     missing = [unit for unit in images.units if unit.name not in there]
     made = sum(unit.images for unit in images.units if unit.name in there)
     data = DataSettings()
@@ -121,6 +123,17 @@ def see(work: Work, images: Images, workers: Workers) -> Seen:
     if not good.any():
         raise DataError(f"none of {len(good):,} images of {images.address} can be decoded")
     return Seen(images, thumbnails, good, digests)
+
+
+def _whole(folder: Place, units: Sequence[Unit], workers: Workers) -> set[str]:
+    """Names of the units whose files an earlier call has left in a folder; raises `DataError` where one is damaged."""
+    there = {unit.name for unit in units} & set(folder.names())
+    if not there:
+        return there
+    with Progress("checked", "files", len(there)) as progress:
+        for _ in workers.each(require_whole, folder, ((name,) for name in sorted(there))):
+            progress.add(1)
+    return there
 
 
 def _autoencoder(work: Work, seen: Seen) -> Autoencoder:
@@ -141,8 +154,8 @@ def _autoencoder(work: Work, seen: Seen) -> Autoencoder:
 
 def _make_codes(work: Work, seen: Seen, model: Autoencoder, workers: Workers) -> None:
     folder = _codes(work, model)
-    there = set(folder.names())
     units = seen.thumbnails.units
+    there = _whole(folder, units, workers)
     missing = [number for number, unit in enumerate(units) if unit.name not in there]
     done = len(seen.good) - sum(units[number].images for number in missing)
     common = (folder, model, seen.thumbnails)

@@ -1,8 +1,8 @@
 """Thumbnails of a data set: each image is decoded once, and kept small in files that are read again by rows; no Ray.
 
 A file holds those of some neighbors of a shard: the pixels of all, one byte each whether it could be decoded, and eight
-bytes each of a digest of the pixels. It is written at once, so that it is whole where it is there. Its name follows
-from the shard's checksum, so that another call, over other data too, finds what was made of the same shard.
+bytes each of a digest of the pixels, then a checksum, see `sealed_files`. Its name follows from the shard's checksum,
+so that another call, over other data too, finds what was made of the same shard.
 """
 
 import hashlib
@@ -17,17 +17,17 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from dcgan_dist.arrays import Pixels
+from dcgan_dist.data.deduplication.sealed_files import SEAL_BYTES, damaged, write_sealed
 from dcgan_dist.data.image_decoding import BadImage
 from dcgan_dist.data.readers.ranges import fetch_ranges
 from dcgan_dist.data.readers.source import Samples
 from dcgan_dist.data.shards.index import Index, fingerprint
 from dcgan_dist.data.streaming.chunk_reader import ShardPictures
-from dcgan_dist.errors import DataError
 from dcgan_dist.storage import Place
 
 SIDE = 32
 """Height and width of a thumbnail: the paper's (section 4.1)."""
-RULES = 1
+RULES = 2
 """Version of how thumbnails are made and kept: files of another one are not found."""
 
 _IMAGES = 4_096
@@ -114,7 +114,7 @@ def make_thumbnails(common: tuple[Place, Limits], unit: Unit, images: Index) -> 
     bad = ShardPictures(images, SIDE, "resize", limits.pixels, limits.bytes).read(rows, pixels, rows)
     pixels[bad] = 0
     digests = np.array([_digest(one) for one in pixels], "<u8")
-    (folder / unit.name).write_bytes(pixels.tobytes() + (~bad).astype(np.uint8).tobytes() + digests.tobytes())
+    write_sealed(folder / unit.name, pixels.tobytes() + (~bad).astype(np.uint8).tobytes() + digests.tobytes())
     return unit.images, int(bad.sum())
 
 
@@ -180,6 +180,6 @@ class ThumbnailFiles:
         unit = self.units[number]
         file = self.folder / unit.name
         data = file.read_range(offset, size)
-        if len(data) < size or file.info().size != unit.images * _EACH:
-            raise DataError(f"{file} is damaged: delete it, and run the command again")
+        if len(data) < size or file.info().size != unit.images * _EACH + SEAL_BYTES:
+            raise damaged(file)
         return data
