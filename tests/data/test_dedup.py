@@ -135,6 +135,27 @@ def test_a_complete_call_is_told_again_and_changes_nothing(
     assert contents(tmp_path / "out") == before
 
 
+def test_a_result_that_is_lost_is_made_again(planted: Path, tmp_path: Path) -> None:
+    assert call(planted, tmp_path / "out") == 0
+    before = contents(tmp_path / "out")
+    (tmp_path / "out" / "keep.parquet").unlink()
+    assert call(planted, tmp_path / "out") == 0
+    assert contents(tmp_path / "out") == before
+
+
+def test_shards_that_are_not_whole_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shards(tmp_path, [jpeg(room(i)) for i in range(5)])
+    shard = (tmp_path / "train-000000.tar").read_bytes()
+    for name, part in (("cut", shard[: len(shard) // 2]), ("empty", b""), ("whole", shard)):
+        (tmp_path / "theirs").mkdir(exist_ok=True)
+        (tmp_path / "theirs" / f"train-{name}.tar").write_bytes(part)
+    assert call(tmp_path / "theirs" / "*.tar", tmp_path / "out") == 0
+    said = capsys.readouterr().out
+    assert f"{tmp_path / 'theirs' / 'train-cut.tar'} " in said
+    assert "1 shard without any file, train-empty.tar" in said
+    assert "2 of 7 images are near duplicates of others, in 2 groups; 5 are kept" in said
+
+
 def test_what_a_person_judged_on_the_page_is_recorded(
     planted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -217,8 +238,11 @@ def test_a_bit_that_changed_in_what_an_earlier_call_left_is_noticed(
         (["{shards}", "{new}", "--model", "{nothing}"], "nothing"),
         (["{shards}", "{new}", "--model", "{shards}/dataset.json"], "dataset.json"),
         (["{shards}", "{new}", "--radius", "40"], "radius is 40"),
+        (["{shards}", "{new}", "--threshold", "6.5"], "threshold is 6.5"),
         (["{shards}", "{new}", "--model", "{out}/autoencoder.safetensors", "--sample", "70"], "sample is 70, but the"),
-        (["{shards}", "{new}", "--write-shards", "{shards}"], "write-shards"),
+        (["{shards}", "{new}", "--write-shards", "{shards}"], "shards, which is not empty, it holds dataset.json"),
+        (["{shards}", "{new}", "--write-shards", "{new}"], "new, where the results are written: choose another folder"),
+        (["{shards}", "{new}", "--write-shards", "{new}/cache"], "new/cache, where the thumbnails and codes are"),
         (["{shards}", "{out}", "--marks", "{nothing}"], "nothing, which is not there: save it on the page in"),
         (["{other}", "{empty}", "--marks", "{nothing}"], "has no page yet whose pairs were judged: leave --marks out"),
     ],

@@ -14,10 +14,10 @@ from dcgan_dist.data.deduplication.autoencoder import Autoencoder, fit, load
 from dcgan_dist.data.deduplication.candidates import find_copies
 from dcgan_dist.data.deduplication.code_store import make_codes, open_codes
 from dcgan_dist.data.deduplication.groups import choose, connect
-from dcgan_dist.data.deduplication.leaks import LEAKS_FILE, write_leaks
+from dcgan_dist.data.deduplication.leaks import write_leaks
 from dcgan_dist.data.deduplication.originals import pixels_of
 from dcgan_dist.data.deduplication.pairs import Looking, Pairs, Side, file_of, find_pairs, read_pairs, write_flags
-from dcgan_dist.data.deduplication.record import Record
+from dcgan_dist.data.deduplication.record import KEEP_FILE, LEAKS_FILE, Record
 from dcgan_dist.data.deduplication.sealed_files import require_whole
 from dcgan_dist.data.deduplication.search_plan import plan_search
 from dcgan_dist.data.deduplication.thumbnail_files import Limits, ThumbnailFiles, Unit, make_thumbnails, part
@@ -29,7 +29,6 @@ from dcgan_dist.settings import DataSettings
 from dcgan_dist.storage import Place
 from dcgan_dist.versions import versions
 
-KEEP_FILE = "keep.parquet"
 _BAD_NAMED = 10
 
 

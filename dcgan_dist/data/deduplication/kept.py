@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from dcgan_dist.data import keep_list
-from dcgan_dist.data.deduplication.find import KEEP_FILE
+from dcgan_dist.data.deduplication.record import KEEP_FILE
 from dcgan_dist.data.deduplication.work import Work
 from dcgan_dist.data.kept_shards import Copying, write_kept
 from dcgan_dist.data.preparation.processes import Workers

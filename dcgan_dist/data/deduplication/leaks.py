@@ -10,8 +10,6 @@ from dcgan_dist.data.deduplication.pairs import Pairs
 from dcgan_dist.data.shards.index import Index
 from dcgan_dist.storage import Place
 
-LEAKS_FILE = "leaks.parquet"
-
 
 def write_leaks(file: Place, leaked: Pairs, against: Index, data: Index) -> None:
     """Write a Parquet file with a row for each pair: `shard` and `row` (the sample's number in that shard) of the image

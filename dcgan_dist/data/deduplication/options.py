@@ -35,8 +35,8 @@ class DedupOptions:
     """`paper`: its method alone, without a second look: images with equal codes are duplicates."""
     radius: Annotated[int, From(-1, 32), arg(metavar="BITS")] = -1
     """Codes of duplicates differ in at most so many bits; -1: as the method has it."""
-    threshold: Annotated[float, AtLeast(0), arg(metavar="DIFFERENCE")] = 0.0
-    """Largest difference of duplicates in the second look; 0: as the method has it."""
+    threshold: Annotated[float, From(0, 6), arg(metavar="DIFFERENCE")] = 0.0
+    """Largest difference of duplicates in the second look, of which none is above 6; 0: as the method has it."""
     model: Annotated[str, arg(metavar="FILE")] = ""
     """Autoencoder that an earlier call has written. Empty: fit one on some of the images."""
     sample: Annotated[int, AtLeast(0), arg(metavar="IMAGES")] = 0

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from dcgan_dist.errors import DataError, SettingsError
 from dcgan_dist.storage import Place
@@ -13,6 +14,11 @@ CACHE, SCRATCH = "cache", ".dedup"
 FORMAT = "dcgan-dist dedup 1"
 _SHOWN = ("method", "radius", "threshold", "seed")
 """What can be read in what was asked for; the rest stands for whole files."""
+KEEP_FILE, PAGE_FILE, LEAKS_FILE = "keep.parquet", "dedup.html", "leaks.parquet"
+"""The results; the last one only where another data set was given."""
+_COUNTS = ("images", "unreadable", "groups", "left_out", "not_compared", "not_reported")
+_PARTS = {"against": ("images", "with_copies"), "marks": ("judged", "false", "low", "high")}
+"""What is read again of what was found."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +54,19 @@ def load(folder: Place) -> Record:
         asked, found = content["asked"], content["found"]
         if not (isinstance(asked, dict) and isinstance(found, dict)):
             raise ValueError("it does not say what was asked for and found")
+        if found and not _is_whole(found):
+            raise ValueError("it does not say all that was found")
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(f"cannot continue from {file} ({error}): choose another folder, or delete {folder}") from error
     return Record(asked, found)
+
+
+def _is_whole(found: Mapping[str, Any]) -> bool:
+    """Whether a complete record has all that is read of it."""
+    numbers = [found.get(name) for name in _COUNTS]
+    for part in _PARTS.keys() & found.keys():
+        numbers += [found[part].get(name) if isinstance(found[part], dict) else None for name in _PARTS[part]]
+    return type(found.get("page")) is str and all(type(number) in (int, float) for number in numbers)
 
 
 def require_ours(folder: Place, there: Sequence[str]) -> None:
@@ -65,6 +81,8 @@ def require_ours(folder: Place, there: Sequence[str]) -> None:
 
 def begin(folder: Place, asked: Mapping[str, object]) -> Record:
     """The record of an earlier call that asked for the same, or a new one, which is written.
+
+    It is not complete where a result is there no more: that is made again.
 
     Raises:
         SettingsError: the folder holds something else, or an earlier call asked for something else.
@@ -82,7 +100,8 @@ def begin(folder: Place, asked: Mapping[str, object]) -> Record:
                     f"{name} {shown} when {folder} was begun: choose another folder, with --cache {folder / 'cache'} "
                     "to decode no image twice"
                 )
-        return record
+        results = {KEEP_FILE, PAGE_FILE} | ({LEAKS_FILE} if record.asked.get("against") else set())
+        return record if results <= set(there) else Record(record.asked)
     require_ours(folder, there)
     record = Record(asked)
     folder.make_folder()

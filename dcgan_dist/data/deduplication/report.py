@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcgan_dist.data.deduplication.comparison import difference
-from dcgan_dist.data.deduplication.find import KEEP_FILE, Found, Seen, duplicates_of, found_of
+from dcgan_dist.data.deduplication.find import Found, Seen, duplicates_of, found_of
 from dcgan_dist.data.deduplication.histogram import Histogram, counted
 from dcgan_dist.data.deduplication.page import (
     GROUPS,
@@ -24,13 +24,12 @@ from dcgan_dist.data.deduplication.page import (
     page,
 )
 from dcgan_dist.data.deduplication.pairs import Pairs, edges_of
-from dcgan_dist.data.deduplication.record import RECORD_FILE
+from dcgan_dist.data.deduplication.record import KEEP_FILE, PAGE_FILE, RECORD_FILE
 from dcgan_dist.data.deduplication.work import Work
 from dcgan_dist.data.preset_data import training
 from dcgan_dist.intervals import CONFIDENCE
 from dcgan_dist.numerals import count
 
-PAGE_FILE = "dedup.html"
 _RANDOM_DIFFERENT = 5_000
 MEASURE = "difference of thumbnails after alignment"
 
@@ -162,9 +161,12 @@ def summary(work: Work) -> list[str]:
     """Lines about a complete work, and what to do next."""
     found, out = work.record.found, work.asked.out
     images, left_out = int(str(found["images"])), int(str(found["left_out"]))
+    groups, rest = count(int(str(found["groups"])), "group"), images - left_out
     lines = [
-        f"{left_out:,} of {images:,} images are near duplicates of others, in {found['groups']:,} groups; "
-        f"{images - left_out:,} are kept"
+        *work.images.index.notes,
+        *(work.against.index.notes if work.against else ()),
+        f"{left_out:,} of {count(images, 'image')} are near duplicates of others, in {groups}; "
+        f"{rest:,} {'is' if rest == 1 else 'are'} kept",
     ]
     if found["unreadable"]:
         unreadable = count(int(str(found["unreadable"])), "image")

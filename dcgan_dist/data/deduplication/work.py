@@ -99,10 +99,8 @@ def ask(options: DedupOptions) -> Asked:
     for where, option in ((out, "the folder OUT"), (cache, "--cache")):
         require_lasting(where, option)
     require_ours(out, out.names())
-    if options.write_shards and (held := place(options.write_shards).names()) and KEPT_FILE not in held:
-        raise SettingsError(
-            f"write-shards is {options.write_shards}, which is not empty, it holds {min(held)}: choose a new folder"
-        )
+    if options.write_shards:
+        _require_room(place(options.write_shards), out, cache)
     model = _given(options)
     recipe = model.recipe if model else with_numbers(RECIPES[options.method], options)
     threshold = None if isinstance(recipe, PaperRecipe) else options.threshold or THRESHOLD
@@ -113,6 +111,16 @@ def ask(options: DedupOptions) -> Asked:
     if set(shards) & set(against):
         raise SettingsError(f"{min(set(shards) & set(against))} is in DATA and in --against: give other shards in one")
     return Asked(options, out, cache, shards, against, recipe, threshold, model)
+
+
+def _require_room(shards: Place, out: Place, cache: Place) -> None:
+    """See that the folder for new shards will hold nothing else; raises `SettingsError`."""
+    held = shards.names()
+    if held and KEPT_FILE not in held:
+        raise SettingsError(f"write-shards is {shards}, which is not empty, it holds {min(held)}: choose a new folder")
+    for folder, use in ((out, "results"), (cache, "thumbnails and codes")):
+        if shards == folder:
+            raise SettingsError(f"write-shards is {shards}, where the {use} are written: choose another folder")
 
 
 def with_numbers(recipe: AutoencoderRecipe, options: DedupOptions) -> AutoencoderRecipe:
