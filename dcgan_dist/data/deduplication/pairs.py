@@ -1,7 +1,6 @@
 """From codes to pairs: a partition of the search, and a second look at what it finds; no Ray."""
 
 import io
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -12,9 +11,9 @@ from dcgan_dist.data.deduplication.candidates import Search, search
 from dcgan_dist.data.deduplication.code_store import open_codes
 from dcgan_dist.data.deduplication.comparison import difference
 from dcgan_dist.data.deduplication.histogram import counted
+from dcgan_dist.data.deduplication.sealed_files import read_sealed, write_sealed
 from dcgan_dist.data.deduplication.search_plan import SearchPlan
 from dcgan_dist.data.deduplication.thumbnail_files import ThumbnailFiles
-from dcgan_dist.errors import DataError
 from dcgan_dist.storage import Place
 
 KEPT_ABOVE = 1.5
@@ -169,7 +168,7 @@ def find_pairs(looking: Looking, partition: int) -> int:
     np.savez(
         file, query=query, table=table, distance=distance, difference=seen, histogram=histogram, counts=counts
     )  # its members have the time of 1980, so that the same pairs are the same bytes
-    (looking.folder / file_of(partition)).write_bytes(file.getvalue())
+    write_sealed(looking.folder / file_of(partition), file.getvalue())
     return int(histogram.sum())
 
 
@@ -189,11 +188,8 @@ def read_pairs(folder: Place, partitions: Sequence[int]) -> Pairs:
 
 
 def _read(file: Place) -> dict[str, NDArray[np.generic]]:
-    try:
-        with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in (*_COLUMNS, "histogram", "counts")}
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{file} is damaged ({error}): delete it, and run the command again") from error
+    with np.load(io.BytesIO(read_sealed(file)), allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in (*_COLUMNS, "histogram", "counts")}
 
 
 def write_flags(file: Place, flags: NDArray[np.bool_]) -> None:

@@ -18,15 +18,18 @@ def write_sealed(file: Place, content: bytes) -> None:
     file.write_bytes(content + hashlib.sha256(content).digest())
 
 
-def require_whole(folder: Place, name: str) -> None:
-    """See that a file has the content that `write_sealed` gave it.
+def read_sealed(file: Place) -> bytes:
+    """The content that `write_sealed` was given; raises `DataError` where the file has another one."""
+    data = file.read_bytes()
+    content = data[:-SEAL_BYTES]
+    if hashlib.sha256(content).digest() != data[-SEAL_BYTES:]:
+        raise damaged(file)
+    return content
 
-    Raises:
-        DataError: it has not, or a store fails.
-    """
-    data = memoryview((folder / name).read_bytes())
-    if hashlib.sha256(data[:-SEAL_BYTES]).digest() != data[-SEAL_BYTES:]:
-        raise damaged(folder / name)
+
+def require_whole(folder: Place, name: str) -> None:
+    """See that a file can be read; raises `DataError` as `read_sealed` does."""
+    read_sealed(folder / name)
 
 
 def damaged(file: Place) -> DataError:

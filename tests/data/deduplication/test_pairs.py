@@ -1,9 +1,12 @@
 """Pairs of one search and of several, and files of them."""
 
+import io
+
 import numpy as np
 import pytest
 
 from dcgan_dist.data.deduplication.pairs import Pairs, edges_of, read_pairs
+from dcgan_dist.data.deduplication.sealed_files import write_sealed
 from dcgan_dist.errors import DataError
 from dcgan_dist.storage import Place
 
@@ -50,6 +53,14 @@ def test_the_threshold_is_an_edge_of_the_histogram(threshold: float | None, last
 
 def test_a_damaged_file_of_pairs_is_refused(tmp_path: object) -> None:
     folder = Place(str(tmp_path))
-    (folder / "000003.npz").write_bytes(b"PK\x03\x04 no archive")
-    with pytest.raises(DataError, match=r"000003\.npz is damaged .*: delete it, and run the command again"):
+    file = io.BytesIO()
+    columns = {name: np.array([3]) for name in ("query", "table", "distance", "difference", "histogram")}
+    np.savez(file, **columns, counts=np.array([1, 2, 3]))
+    write_sealed(folder / "000003.npz", file.getvalue())
+    assert rows(read_pairs(folder, [3])) == [(3, 3, 3)]
+    # What a bit in the directory of the archive makes of it is an archive with a password, for NumPy.
+    data = bytearray((folder / "000003.npz").read_bytes())
+    data[data.index(b"PK\x01\x02") + 8] ^= 1
+    (folder / "000003.npz").write_bytes(bytes(data))
+    with pytest.raises(DataError, match=r"000003\.npz is damaged: delete it, and run the command again"):
         read_pairs(folder, [3])

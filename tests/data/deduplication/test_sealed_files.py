@@ -2,7 +2,7 @@
 
 import pytest
 
-from dcgan_dist.data.deduplication.sealed_files import SEAL_BYTES, require_whole, write_sealed
+from dcgan_dist.data.deduplication.sealed_files import SEAL_BYTES, read_sealed, require_whole, write_sealed
 from dcgan_dist.errors import DataError
 from dcgan_dist.storage import Place
 
@@ -17,6 +17,7 @@ def folder(tmp_path: object) -> Place:
 
 def test_the_content_comes_first(folder: Place) -> None:
     require_whole(folder, "codes")
+    assert read_sealed(folder / "codes") == CONTENT
     written = (folder / "codes").read_bytes()
     assert (written[:40], len(written)) == (CONTENT, 40 + SEAL_BYTES)
 
