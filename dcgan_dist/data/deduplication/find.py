@@ -29,8 +29,6 @@ from dcgan_dist.settings import DataSettings
 from dcgan_dist.storage import Place
 from dcgan_dist.versions import versions
 
-_BAD_NAMED = 10
-
 
 @dataclass(frozen=True, eq=False)
 class Seen:
@@ -47,12 +45,6 @@ class Seen:
     thumbnails: ThumbnailFiles
     good: NDArray[np.bool_]
     digests: NDArray[np.uint64]
-
-    @property
-    def bad(self) -> list[str]:
-        """Names of some images that could not be decoded, and why."""
-        rows = np.flatnonzero(~self.good)[:_BAD_NAMED]
-        return [self.images.index.names(int(row)) for row in rows]
 
 
 @dataclass(frozen=True, eq=False)
