@@ -83,8 +83,9 @@ class Work:
 
     @property
     def pairs(self) -> Place:
-        """Folder for the pairs of this work."""
-        return self.asked.scratch / hashlib.sha256(json.dumps(self.record.asked).encode()).hexdigest()[:16]
+        """Folder for the pairs of this work alone: it is deleted at the end, while another OUT may use the cache."""
+        what = json.dumps([self.asked.out.address, self.record.asked])
+        return self.asked.scratch / hashlib.sha256(what.encode()).hexdigest()[:16]
 
 
 def ask(options: DedupOptions) -> Asked:

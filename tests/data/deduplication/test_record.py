@@ -35,6 +35,8 @@ def test_the_same_call_goes_on_and_another_one_is_refused(out: Place) -> None:
         begin(out, {**ASKED, "radius": 8})
     with pytest.raises(SettingsError, match="data is another one than when"):
         begin(out, {**ASKED, "data": "d2"})
+    with pytest.raises(SettingsError, match="against is another one than when"):
+        begin(out, {"data": "d1", "radius": 9})
 
 
 @pytest.mark.parametrize(
@@ -75,6 +77,14 @@ def test_one_that_was_edited_is_refused(name: str, out: Place) -> None:
 def test_what_is_no_record_is_refused(content: bytes, out: Place) -> None:
     (out / "dedup.json").write_bytes(content)
     with pytest.raises(DataError, match=r"cannot continue from .*dedup\.json .*: choose another folder, or delete"):
+        load(out)
+
+
+def test_one_of_another_format_is_refused(out: Place) -> None:
+    Record(ASKED).save(out)
+    content = (out / "dedup.json").read_bytes()
+    (out / "dedup.json").write_bytes(content.replace(b"dedup 1", b"dedup 2"))
+    with pytest.raises(DataError, match=r"dedup\.json \(another version of this program wrote it\): choose another"):
         load(out)
 
 
