@@ -64,6 +64,23 @@ def test_pictures_stand_beside_their_own_names_and_classes(done: tuple[Work, Fou
     assert dict(shown.recipe) == {"method": "default", "radius": "9", "threshold": "0.7", "seed": "5"}
 
 
+def test_pairs_to_judge_are_drawn_at_random_by_the_seed(
+    done: tuple[Work, Found], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work, found = done
+    monkeypatch.setattr(reports, "RANDOM_PAIRS", 10)
+    many = replace(found, pairs=pairs([(0, 1, number / 100) for number in range(60)]), leaks=None)
+
+    def drawn(seed: int) -> list[int]:
+        options = replace(work.asked.options, seed=seed)
+        shown = report(replace(work, asked=replace(work.asked, options=options)), many)
+        return [round(100 * pair.difference) for pair in shown.random_pairs]
+
+    assert drawn(5) == drawn(5) != drawn(6)
+    assert len(set(drawn(5))) == 10
+    assert drawn(5) != sorted(drawn(5))
+
+
 def test_leaks_show_the_image_of_the_other_set_second_and_the_closest_first(
     done: tuple[Work, Found], monkeypatch: pytest.MonkeyPatch
 ) -> None:
