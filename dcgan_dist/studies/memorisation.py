@@ -21,7 +21,7 @@ from dcgan_dist.evaluation.service.evaluator import Evaluators
 from dcgan_dist.evaluation.task import ArrayPictures, Labeled, Task
 from dcgan_dist.model.generate import About
 from dcgan_dist.model.pixels import grid
-from dcgan_dist.studies.copies import MANY, compare, quotients
+from dcgan_dist.studies.copies import MANY, RARE, compare, quotients
 
 PAIRS = 32
 """Samples on the sheet of closest pairs."""
@@ -67,13 +67,15 @@ def look(
         made = fit(encoder, lambda encoder: evaluators.each("gather", task.name, encoder))
         evaluators.each("encode", task.name, made, torch.float32)
         distances, places = _nearest(evaluators, samples)
-        of_samples, of_others = quotients(distances), quotients(_nearest(evaluators, held_out)[0])
+        other_distances, other_places = _nearest(evaluators, held_out)
+        of_samples, of_others = quotients(distances), quotients(other_distances)
         order = np.argsort(of_samples, kind="stable")[:PAIRS]
         comparison = compare(of_samples, of_others)
         result[name] = asdict(comparison) | {
             "copies": comparison.copies,
             "median_distance": float(np.median(distances[:, 0])),
             "between_duplicates": _between_duplicates(train, places),
+            "held_out_duplicates": _duplicates(held_out, train, other_places[:, 0]),
             "closest": [
                 {"sample": int(i), "training_image": int(train.samples[places[i, 0]]), "quotient": float(of_samples[i])}
                 for i in order
@@ -87,13 +89,19 @@ def look(
 
 def doubts(result: Mapping[str, Any]) -> list[str]:
     """What makes a result, as `look` found it, doubtful, in lines."""
-    most = max(float(one["between_duplicates"]) for one in result["by"].values())
-    if most <= MANY:
-        return []
-    return [
-        f"the two training images nearest to {100 * most:.0f} % of the samples are near duplicates, of which a copy is "
-        "not noticed: look for these with `dcgan-dist dedup`, and give its keep-list by --keep"
-    ]
+    by = result["by"].values()
+    found = []
+    if (most := max(float(one["between_duplicates"]) for one in by)) > MANY:
+        found.append(
+            f"the two training images nearest to {100 * most:.0f} % of the samples are near duplicates, of which a "
+            "copy is not noticed: look for these with `dcgan-dist dedup`, and give its keep-list by --keep"
+        )
+    if (most := max(float(one["held_out_duplicates"]) for one in by)) > RARE:
+        found.append(
+            f"{100 * most:.0f} % of the images held out are near duplicates of training images, so copies seem less "
+            "rare than they are: `dcgan-dist dedup --against` names these images; hold out others"
+        )
+    return found
 
 
 def recipe(about: About, number: int, seed: int, data: str) -> dict[str, Any]:
@@ -143,9 +151,17 @@ def lines(result: Mapping[str, Any]) -> list[str]:
 def _between_duplicates(train: Labeled, places: NDArray[np.int64]) -> float:
     """Share of the samples whose two nearest training images, [n, 2], are near duplicates: both are equally near."""
     pairs, inverse = np.unique(np.sort(places, axis=1), axis=0, return_inverse=True)
-    sides = [[fit_pixels(image, SIDE, "resize") for image in train.read(pairs[:, side])] for side in (0, 1)]
-    alike = difference(np.stack(sides[0]), np.stack(sides[1])) <= THRESHOLD
-    return float(alike[inverse].mean())
+    sides = [_thumbnails(train.read(pairs[:, side])) for side in (0, 1)]
+    return float((difference(*sides) <= THRESHOLD)[inverse].mean())
+
+
+def _duplicates(images: Pixels, train: Labeled, nearest: NDArray[np.int64]) -> float:
+    """Share of the images that are near duplicates of the training images nearest to them, [n]."""
+    return float((difference(_thumbnails(images), _thumbnails(train.read(nearest))) <= THRESHOLD).mean())
+
+
+def _thumbnails(images: Pixels) -> Pixels:
+    return np.stack([fit_pixels(image, SIDE, "resize") for image in images])
 
 
 def _each_once(order: NDArray[np.int64], nearest: NDArray[np.int64]) -> NDArray[np.int64]:

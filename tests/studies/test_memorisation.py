@@ -87,6 +87,17 @@ def test_copies_of_near_duplicates_are_said_to_be_missed(here: Callable[..., Any
     assert doubts(of_others.result) == []
 
 
+def test_held_out_images_that_are_copies_of_training_images_are_told(
+    here: Callable[..., Any], train: Labeled, held_out: Pixels
+) -> None:
+    copies = (train.read(np.arange(30)) * 0.97).astype(np.uint8)
+    mixed = np.concatenate([held_out[:170], copies])
+    found = looked(here, train, mixed, scenes(TRAIN + OTHERS, 50))
+    assert all(0.15 <= one["held_out_duplicates"] <= 0.17 for one in found.result["by"].values())
+    (said,) = doubts(found.result)
+    assert " % of the images held out are near duplicates of training images" in said
+
+
 def test_the_sheet_shows_each_training_image_once() -> None:
     order, nearest = np.array([4, 1, 0, 3, 2]), np.array([9, 7, 7, 7, 9])
     # Sample 4 is nearest to 9, then 1 to 7; 0, 3 and 2 repeat these.
