@@ -237,24 +237,6 @@ def test_a_run_leaves_what_it_promises(train: Any, tmp_path: Path) -> None:
         assert told in output, told
 
 
-@pytest.mark.system
-def test_a_run_on_an_object_store_is_the_same(train: Any, s3: Place, first_run: Path) -> None:
-    data = s3 / "data"
-    with ShardWriter(data, "train", 50) as writer:
-        for number in range(128):
-            writer.add(jpeg(number))
-    status, output = train(*TINY, "--images=160", "--name=first", f"--data={data}/train-*.tar", f"--storage={s3}/runs")
-    assert status == 0, output
-    remote, local = s3 / "runs" / "first", Place(str(first_run / "runs" / "first"))
-    assert [LOCK_FILE, *remote.names()] == sorted(local.names(), key=lambda name: name != LOCK_FILE)
-    states = [
-        torch.load(io.BytesIO((run / "checkpoints" / "000000000160" / "state.pt").read_bytes()), weights_only=True)
-        for run in (remote, local)
-    ]
-    for name, weight in states[0]["generator"].items():
-        assert torch.equal(weight, states[1]["generator"][name])
-
-
 def test_settings_and_preflight_can_be_looked_at_before(train: Any, tmp_path: Path) -> None:
     data = shards(tmp_path / "data")
     with ShardWriter(Place(data), "test", 50) as writer:
@@ -662,23 +644,52 @@ def tiny_but(arguments: list[str]) -> list[str]:
     return [] if names & {"--resume", "--preset"} else [text for text in TINY if text.partition("=")[0] not in names]
 
 
-@pytest.mark.system
-def test_bad_images_are_filled_counted_and_named(train_here: Any, tmp_path: Path) -> None:
-    special = {7: ("png", bomb()), 60: ("jpg", jpeg(60)[:100])}
-    status, output = train_here(
-        *TINY, f"--data={shards(tmp_path / 'data', special=special)}", "--images=256", "--data.max-bad-fraction=0.02"
-    )
+BAD = {7: ("png", bomb()), 60: ("jpg", jpeg(60)[:100])}
+FEW_BAD = ["--data.max-bad-fraction=0.02"]
+
+
+@pytest.fixture(scope="module")
+def with_bad_images(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A folder with shards in `data` and the run `runs/bad` of 256 images on them, and what it said."""
+    folder = tmp_path_factory.mktemp("bad")
+    shards(folder / "data", special=BAD)
+    status, output = command_here(folder, *TINY, *FEW_BAD, "--data=data", "--images=256", "--name=bad")
     assert status == 0, output
+    return folder, output
+
+
+@pytest.mark.system
+def test_bad_images_are_filled_counted_and_named(with_bad_images: tuple[Path, str]) -> None:
+    folder, output = with_bad_images
     assert re.search(
         r"could not be decoded and were replaced, the last one is train-00000[01]\.tar: train-0000", output
     )
-    run = next((tmp_path / "runs").glob("scenes32-*"))
-    assert read_points(Place(str(run)))[-1]["values"]["data/bad_images"] == 2
+    assert read_points(Place(str(folder / "runs" / "bad")))[-1]["values"]["data/bad_images"] == 2
 
 
 @pytest.mark.system
-def test_what_is_passed_over_is_told_every_time_and_bad_images_with_the_reason(train_here: Any, tmp_path: Path) -> None:
-    """Also where the index was kept: of the second run, it comes from the storage."""
+def test_a_run_on_an_object_store_is_the_same(train: Any, s3: Place, with_bad_images: tuple[Path, str]) -> None:
+    folder, _ = with_bad_images
+    for file in (folder / "data").iterdir():
+        (s3 / "data" / file.name).write_bytes(file.read_bytes())
+    given = [f"--data={s3}/data/train-*.tar", f"--storage={s3}/runs"]
+    status, output = train(*TINY, *FEW_BAD, *given, "--images=256", "--name=bad")
+    assert status == 0, output
+    remote, local = s3 / "runs" / "bad", Place(str(folder / "runs" / "bad"))
+    assert [LOCK_FILE, *remote.names()] == sorted(local.names(), key=lambda name: name != LOCK_FILE)
+    states = [
+        torch.load(io.BytesIO((run / "checkpoints" / "000000000256" / "state.pt").read_bytes()), weights_only=True)
+        for run in (remote, local)
+    ]
+    for name, weight in states[0]["generator"].items():
+        assert torch.equal(weight, states[1]["generator"][name])
+
+
+@pytest.mark.system
+def test_what_is_passed_over_is_told_every_time_and_bad_images_with_the_reason(
+    train_here: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also where the index was kept: that of the run comes from the storage."""
     (tmp_path / "data").mkdir()
     gif = io.BytesIO()
     Image.new("RGB", (16, 16)).save(gif, "gif")
@@ -695,10 +706,15 @@ def test_what_is_passed_over_is_told_every_time_and_bad_images_with_the_reason(t
         "passed over: 38 members with more than one dot, for example train-00000-of-00003.tar: 0clip_0.3.jpg; 1 shard "
         "without any file, train-00002-of-00003.tar ("
     )
-    for more in (["--name=one", "--images=16"], ["--name=two", "--epochs=1", "--monitoring.audit"]):
-        status, output = train_here(*TINY, "--data=data", *more)
-        assert status == 0, output
-        assert output.count(line) == 1, output
+    monkeypatch.chdir(tmp_path)
+    launch = Launch(parse([*TINY, "--data=data", "--images=16", "--name=one"]))
+    launch.preflight()
+    launch.open_data()
+    assert capsys.readouterr().out.count(line) == 1
+    assert list((tmp_path / "runs" / "indexes").iterdir())
+    status, output = train_here(*TINY, "--data=data", "--name=two", "--epochs=1", "--monitoring.audit")
+    assert status == 0, output
+    assert output.count(line) == 1, output
     assert "the last one is train-00000-of-00003.tar: 0clip0.jpg (cannot be decoded: it is a GIF, and only" in output
     shown = []
     [audit] = (tmp_path / "runs" / "two" / "audit").iterdir()
@@ -811,15 +827,16 @@ def trial(settings: Settings, *, resume: bool) -> tuple[Launch, FailingEvaluator
 
 @pytest.mark.system
 def test_a_trial_ends_where_its_checkpoints_cannot_be_evaluated(
-    after_first_run: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    with_bad_images: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text = (tmp_path / "runs" / "first" / "settings.yaml").read_text()
+    folder, _ = with_bad_images
+    trained = from_yaml((folder / "runs" / "bad" / "settings.yaml").read_text(), "bad")
     settings = replace(
-        from_yaml(text, "first"),
+        trained,
         name="trial",
         images=100_000_000,
         storage=str(tmp_path / "runs"),
-        data=replace(from_yaml(text, "first").data, path=str(tmp_path / "data")),
+        data=replace(trained.data, path=str(folder / "data")),
         checkpoints=replace(scenes32().checkpoints, images=160),
     )
     launch, _ = trial(settings, resume=False)
