@@ -23,6 +23,9 @@ ENVIRONMENT = {
     "RAY_DEDUP_LOGS_SKIP_REGEX": "(?s).*",
     # The controller looks at the workers this often: what a death, and the end of a run, wait for.
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
+    # The supervisor watches for notices, and ends the group with a checkpoint. Ray Train's own watcher is one more
+    # process of each group, upon whose word the controller ends the group too, when the time is over.
+    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
     # Relative addresses mean the folder in which the command was given.
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     # Of each log the newest part and the one before: a run of weeks would fill a disk. By default Ray begins a new part
