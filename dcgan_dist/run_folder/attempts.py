@@ -45,6 +45,14 @@ def begin_attempt(run: Place, workers: int) -> Attempt:
     return attempt
 
 
+def first_step(run: Place, workers: int) -> int:
+    """`begin_attempt`, of which a data source needs the step alone.
+
+    Here, and not beside what starts a worker group: Ray Train's process for data imports the module that it is in.
+    """
+    return begin_attempt(run, workers).step
+
+
 def attempts(run: Place) -> list[Attempt]:
     """All attempts of a run, in order."""
     place = run / "attempts"

@@ -3,7 +3,7 @@
 A checkpoint is a folder `RUN/checkpoints/IMAGES` with `state.pt` (both networks, both optimizers, step),
 `settings.yaml`, and `MANIFEST.json` with the size and SHA-256 of the two. The manifest is written last: a folder
 without a valid one is torn and passed over. Nothing here asks Ray what was saved: its own record is written in place
-and lags behind the files.
+and lags behind the files. Who only looks which checkpoints there are never waits for the import of torch.
 """
 
 import hashlib
@@ -13,8 +13,6 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import IO, Any, BinaryIO, Literal, cast
-
-import torch
 
 from dcgan_dist.data.streaming.plan import SEQUENCE
 from dcgan_dist.errors import CheckpointError
@@ -75,6 +73,8 @@ def write_checkpoint(
     Raises:
         DataError: the store refuses or is full; what is there is torn then and will be passed over.
     """
+    import torch
+
     images, name = step * settings.optimization.batch_size, checkpoint_name(settings, step)
     place = folder(run) / name
     whole = {"format": FORMAT, "step": step, "images": images, **state}
@@ -147,6 +147,8 @@ def _write(place: Place, fill: Callable[[_Hashed], object], *, size: int) -> dic
 
 def _bytes(state: Any) -> int:
     """Size of the tensors of nested dicts and lists."""
+    import torch
+
     if isinstance(state, torch.Tensor):
         return state.nbytes
     if isinstance(state, Mapping):
@@ -241,6 +243,8 @@ def load_checkpoint(run: Place, name: str | None = None) -> Checkpoint:
             f"checkpoint {place} has format {manifest.get('format')} but this version reads {FORMAT}: "
             "use the version of dcgan-dist that wrote it"
         )
+    import torch
+
     state = torch.load(io.BytesIO(files[STATE]), map_location="cpu", weights_only=True)
     settings = from_yaml(files[SETTINGS].decode(), str(place / SETTINGS))
     return Checkpoint(name, manifest["step"], manifest["images"], settings, state)

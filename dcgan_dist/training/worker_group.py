@@ -17,7 +17,7 @@ from dcgan_dist.cluster.placement import Placement
 from dcgan_dist.data.streaming.cache import CachedPictures
 from dcgan_dist.data.streaming.source import DATASET, Reading, SequenceConfig
 from dcgan_dist.extensions import Code
-from dcgan_dist.run_folder.attempts import begin_attempt
+from dcgan_dist.run_folder.attempts import first_step
 from dcgan_dist.settings import Settings
 from dcgan_dist.storage import Place
 from dcgan_dist.training.worker import Outcome, WorkerJob, train_worker
@@ -68,7 +68,7 @@ class Group:
             self.reading.plan,
             self.reading.row_bytes,
             self.total_steps,
-            partial(_begin, self.run),
+            partial(first_step, self.run),
             self.settings.data.cpus,
         )
         resources = {"CPU": placement.cpus} | ({"GPU": placement.gpus} if placement.gpus else {})
@@ -93,10 +93,6 @@ class Group:
             )
             outcome: Outcome = trainer.fit().return_value
             return outcome
-
-
-def _begin(run: Place, workers: int) -> int:
-    return begin_attempt(run, workers).step
 
 
 class Attempted:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import resource
+import subprocess
 import sys
 import threading
 import time
@@ -320,6 +321,16 @@ def test_an_attempt_begins_with_the_newest_whole_checkpoint(run: Place) -> None:
         second = begin_attempt(run, 3)
     assert (second.number, second.checkpoint, second.step, second.images) == (2, "000000000020", 2, 20)
     assert attempts(run) == [first, second]
+
+
+def test_the_first_attempt_begins_without_the_import_of_torch(tmp_path: Path) -> None:
+    begin = (
+        "import sys; from dcgan_dist.run_folder.attempts import first_step; from dcgan_dist.storage import Place; "
+        "print(first_step(Place(sys.argv[1]), 2), 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", begin, str(tmp_path)], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "0 False\n", done.stderr
+    assert [attempt.workers for attempt in attempts(Place(str(tmp_path)))] == [2]
 
 
 @pytest.mark.parametrize(
