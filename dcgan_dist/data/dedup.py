@@ -22,6 +22,7 @@ from dcgan_dist.data.deduplication.work import ask, clean, prepare_work
 from dcgan_dist.data.preparation.machines import workers_for
 from dcgan_dist.data.preparation.packages import installed
 from dcgan_dist.errors import DcganDistError, SettingsError, complain
+from dcgan_dist.numerals import count
 from dcgan_dist.printing import tell
 from dcgan_dist.run_folder.driver_lock import sole_driver
 
@@ -39,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 work = prepare_work(asked, workers)
                 begun = True
                 if not work.record.complete:
+                    tell(f"{len(work.images.index):,} images in {count(len(asked.shards), 'shard')}", sys.stderr)
                     with sole_driver(asked.out / SCRATCH):
                         work = write_results(work, find_duplicates(work, workers))
                 if options.write_shards:

@@ -171,7 +171,8 @@ class KeepList:
             and (not sha256 or self.shards[number].sha256 in ("", sha256))
         ]
         if not found:
-            raise DataError(f"{self._unlike(address, length, named)}: make a keep-list of this data")
+            advice = "make a keep-list of this data" if named else "leave that shard out, or make a keep-list of all"
+            raise DataError(f"{self._unlike(address, length, named)}: {advice}")
         near = [_in_common(address, self.shards[number].name) for number in found]
         best = [number for number, common in zip(found, near, strict=True) if common == max(near)]
         if layout and len(best) > 1:
@@ -193,7 +194,7 @@ class KeepList:
         """What is wrong with a shard, in a sentence without its end."""
         if not named:
             some = _some([shard.name for shard in self.shards])
-            return f"keep-list {self.file} does not know the shard {address}: it is of {some}"
+            return f"keep-list {self.file} is of {some}, and does not know the shard {address}"
         known = self.shards[named[0]]
         if known.bytes != length:
             return f"keep-list {self.file} is of a {known.name} of {known.bytes:,} bytes, but {address} has {length:,}"

@@ -159,8 +159,8 @@ def test_shards_that_it_is_not_of_are_refused_by_name(keep: KeepList, file: Plac
     with pytest.raises(DataError) as raised:
         keep.apply(unknown)
     assert str(raised.value) == (
-        f"keep-list {file} does not know the shard {tmp_path}/more/test-000000.tar: it is of train-000000.tar and 2 "
-        "more: make a keep-list of this data"
+        f"keep-list {file} is of train-000000.tar and 2 more, and does not know the shard "
+        f"{tmp_path}/more/test-000000.tar: leave that shard out, or make a keep-list of all"
     )
     longer = shards(tmp_path / "longer", first=1)
     with pytest.raises(DataError, match=r"of a train-000000.tar of 9,728 bytes, but .*longer/train-000000.tar has "):

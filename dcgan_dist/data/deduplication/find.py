@@ -137,7 +137,7 @@ def _autoencoder(work: Work, seen: Seen) -> Autoencoder:
         recipe, rows = work.asked.recipe, np.flatnonzero(seen.good)
         randomness = np.random.default_rng(recipe.seed)
         chosen = np.sort(randomness.choice(rows, min(recipe.sample, len(rows)), replace=False))
-        with Progress("fitted", "% of the autoencoder", 100) as progress:
+        with Progress("fitted", "parts of the autoencoder", 100) as progress:
             model = fit(seen.thumbnails.read(chosen), recipe, lambda share: progress.reach(round(100 * share), 100))
     model.save(file)
     return model

@@ -73,6 +73,8 @@ def with_marks(record: Record, file: Place, out: Place) -> Record:
     except MissingFile as error:
         raise SettingsError(f"marks is {file}, which is not there: save it on the page in {out}") from error
     marks = read_marks(data, str(record.found["page"]), str(file))
+    if not marks.seen:
+        raise SettingsError(f"marks is {file}, in which no pair is judged: judge some on the page in {out}")
     rate = false_positive_rate(marks.marked, marks.seen)
     judged = {"judged": marks.seen, "false": marks.marked, "rate": rate.rate, "low": rate.low, "high": rate.high}
     return replace(record, found={**record.found, "marks": judged})

@@ -95,7 +95,7 @@ def begin(folder: Place, asked: Mapping[str, object]) -> Record:
         for name in [*wanted, *record.asked]:
             first, now = record.asked.get(name), wanted.get(name)
             if first != now:
-                shown = f"is {now!r}, not {first!r} as" if name in _SHOWN else "is another one than"
+                shown = f"is {now!r}, not {first!r} as" if name in _SHOWN else "is not the same as"
                 raise SettingsError(
                     f"{name} {shown} when {folder} was begun: choose another folder, with --cache {folder / 'cache'} "
                     "to decode no image twice"

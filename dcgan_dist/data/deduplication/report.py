@@ -29,6 +29,7 @@ from dcgan_dist.data.deduplication.work import Work
 from dcgan_dist.data.preset_data import training
 from dcgan_dist.intervals import CONFIDENCE
 from dcgan_dist.numerals import count
+from dcgan_dist.storage import place
 
 _RANDOM_DIFFERENT = 5_000
 MEASURE = "difference of thumbnails after alignment"
@@ -182,15 +183,21 @@ def summary(work: Work) -> list[str]:
             f"in {work.asked.options.data}"
         )
     if isinstance(marks := found.get("marks"), dict):
+        rate, low, high = (f"{100 * marks[name]:.1f}" for name in ("rate", "low", "high"))
         lines.append(
-            f"{marks['false']:,} of {count(int(marks['judged']), 'judged pair')} are false: "
-            f"{100 * marks['low']:.2g} to {100 * marks['high']:.2g} % of all, at {100 * CONFIDENCE:g} % confidence"
+            f"{marks['false']:,} of {count(int(marks['judged']), 'judged pair')} are false: {rate} %, "
+            f"and {low} to {high} % of all pairs at {100 * CONFIDENCE:g} % confidence"
         )
+    size = work.images.index.image_size
+    if kept := work.asked.options.write_shards:
+        lines.append(f"shards of the images that are kept: {place(kept)}")
+        command = training(str(place(kept)), "", size)
+    else:
+        command = training(work.asked.options.data, "", size, str(out / KEEP_FILE))
     return [
         *lines,
         f"look at {out / PAGE_FILE}",
-        *([f"shards of the images that are kept: {kept}"] if (kept := work.asked.options.write_shards) else []),
-        f"to train: {training(work.asked.options.data, '', work.images.index.image_size, str(out / KEEP_FILE))}",
+        f"to train: {command}",
     ]
 
 

@@ -33,9 +33,9 @@ def test_the_same_call_goes_on_and_another_one_is_refused(out: Place) -> None:
     assert begin(out, ASKED) == Record(ASKED)
     with pytest.raises(SettingsError, match="radius is 8, not 9 as when"):
         begin(out, {**ASKED, "radius": 8})
-    with pytest.raises(SettingsError, match="data is another one than when"):
+    with pytest.raises(SettingsError, match="data is not the same as when"):
         begin(out, {**ASKED, "data": "d2"})
-    with pytest.raises(SettingsError, match="against is another one than when"):
+    with pytest.raises(SettingsError, match="against is not the same as when"):
         begin(out, {"data": "d1", "radius": 9})
 
 

@@ -178,8 +178,8 @@ HEADLINE = "1 of 1,000 images are near duplicates of others, in 1 group; 999 are
             [HEADLINE, "1,100 of 3,000 images of {test} have near copies in {data}"],
         ),
         (
-            {"marks": {"judged": 20, "false": 1, "low": 0.009, "high": 0.24}},
-            [HEADLINE, "1 of 20 judged pairs are false: 0.9 to 24 % of all, at 95 % confidence"],
+            {"marks": {"judged": 20, "false": 1, "rate": 0.05, "low": 0.0089, "high": 0.236}},
+            [HEADLINE, "1 of 20 judged pairs are false: 5.0 %, and 0.9 to 23.6 % of all pairs at 95 % confidence"],
         ),
     ],
 )
