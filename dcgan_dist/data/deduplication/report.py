@@ -37,7 +37,7 @@ MEASURE = "difference of thumbnails after alignment"
 
 def report(work: Work, found: Found) -> Report:
     """All that the page shows."""
-    threshold = work.asked.threshold
+    threshold, asked = work.asked.threshold, work.record.asked
     randomness = np.random.default_rng(work.asked.options.seed)
     duplicates = duplicates_of(found.pairs, threshold)
     shown = randomness.permutation(len(duplicates))[:RANDOM_PAIRS]
@@ -48,7 +48,7 @@ def report(work: Work, found: Found) -> Report:
         data=work.images.address,
         images=len(found.instead),
         left_out=left_out,
-        recipe=[(name, str(value)) for name, value in work.record.asked.items() if name in _SHOWN],
+        recipe=[(name, str(asked[name])) for name in _SHOWN if asked[name] is not None],
         counts=counts(found, duplicates),
         threshold=threshold,
         measure=MEASURE,
