@@ -728,3 +728,59 @@ def test_files_that_a_killed_call_was_writing_do_not_stay(tmp_path: Path, comple
     assert sorted(os.listdir(tmp_path / "out")) == [
         "contact-sheet.png", "dataset.json", "index.npz", "prepare.json", "train-000000.tar"
     ]  # fmt: skip
+
+
+def test_a_bucket_that_vanishes_meanwhile_is_told_and_the_call_goes_on_once_it_is_back(
+    s3: Place, s3_endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import boto3
+
+    bucket = boto3.resource("s3", endpoint_url=s3_endpoint, region_name="us-east-1").Bucket(s3.name)
+    source = photos(tmp_path / "photos", 80)
+
+    def put() -> None:
+        for file in source.rglob("*.*"):
+            bucket.put_object(Key=f"photos/{file.relative_to(source)}", Body=file.read_bytes())
+
+    def vanish(write: Callable[..., object], *given: object) -> object:
+        if bucket.creation_date is not None:
+            bucket.objects.delete()
+            bucket.delete()
+        return write(*given)
+
+    put()
+    arguments = ("--size", 16, "--images-per-shard", 30)
+    assert run(source, tmp_path / "whole", *arguments) == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(make, "write_piece", partial(vanish, make.write_piece))
+        capsys.readouterr()
+        assert run(s3 / "photos", tmp_path / "out", *arguments) == 1
+    *_, error = capsys.readouterr().err.splitlines()
+    assert error.startswith("error: ")
+    assert s3.name in error
+    assert not digests(tmp_path / "out")
+    bucket.create()
+    put()
+    assert run(s3 / "photos", tmp_path / "out", *arguments) == 0
+    assert digests(tmp_path / "out") == digests(tmp_path / "whole")
+
+
+def test_a_file_system_that_is_full_is_told_and_the_call_goes_on_once_there_is_room(tmp_path: Path) -> None:
+    source = photos(tmp_path / "photos", 80, size=200)
+    arguments = [str(source), str(tmp_path / "out"), "--size", "64", "--encode", "png", "--processes", "2"]
+    # No file may be longer than 8 kB: to whoever writes, as a disk without room.
+    full = subprocess.run(
+        ["bash", "-c", 'ulimit -f 8; exec "$@"', "bash", *COMMAND, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert full.returncode == 1, full.stderr
+    *_, error = full.stderr.splitlines()
+    assert error.startswith("error: cannot write")
+    assert str(tmp_path / "out") in error
+    assert "Traceback" not in full.stderr
+    assert not digests(tmp_path / "out")
+    assert main(arguments) == 0
+    assert main([str(source), str(tmp_path / "whole"), *arguments[2:]]) == 0
+    assert digests(tmp_path / "out") == digests(tmp_path / "whole")

@@ -17,7 +17,7 @@ _SHOWN = ("method", "radius", "threshold", "seed")
 KEEP_FILE, PAGE_FILE, LEAKS_FILE = "keep.parquet", "dedup.html", "leaks.parquet"
 """The results; the last one only where another data set was given."""
 _COUNTS = ("images", "unreadable", "groups", "left_out", "not_compared", "not_reported")
-_PARTS = {"against": ("images", "with_copies"), "marks": ("judged", "false", "low", "high")}
+_PARTS = {"against": ("images", "with_copies"), "marks": ("judged", "false", "rate", "low", "high")}
 """What is read again of what was found."""
 
 

@@ -106,8 +106,8 @@ def read_picture(place: Place, size: int, *, most: int) -> bytes | BadImage:
     try:
         return place.read_bytes()
     except MissingFile as error:
-        # A disk that was unmounted has lost all of them.
-        if size and place.is_local and not place.parent.is_folder():
+        # A disk that was unmounted has lost all of them, and so has a bucket that was deleted.
+        if size and not place.parent.is_folder():
             raise DataError(f"the folder of {place} is not there any more: run the command again when it is") from error
         return BadImage("is not there: a broken link, or removed meanwhile")
     except DataError as error:
