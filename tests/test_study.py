@@ -12,6 +12,7 @@ from dcgan_dist.run_folder.checkpoint import write_checkpoint
 from dcgan_dist.sample import main as sample
 from dcgan_dist.settings import scenes32
 from dcgan_dist.storage import Place
+from dcgan_dist.studies.registry import STUDIES
 from dcgan_dist.study import main
 
 SETTINGS = replace(
@@ -82,9 +83,23 @@ def test_the_authors_networks_are_studied(published: Path, tmp_path: Path, monke
     assert set(record["numbers"]) == {"pixels", "features of D", "path_length"}  # type: ignore[call-overload]
 
 
+def test_what_a_person_has_filled_in_stays_and_other_exemplars_give_another_result(run: Path) -> None:
+    assert main(["pick", "mine", "-n", "12"]) == 0
+    (file,) = (run / "studies").glob("pick-*.yaml")
+    for numbers in ("[1, 2, 3]", "[1, 2, 4]"):
+        text = f"  a: {numbers}\n  b: [5, 6, 7]\n  c: [8, 9, 10]\n"
+        file.write_text(file.read_text().partition("  a:")[0] + text)
+        assert main(["arithmetic", "mine", "--exemplars", str(file), "--a", "a", "--b", "b", "--c", "c"]) == 0
+    assert main(["pick", "mine", "-n", "12"]) == 0
+    assert "a: [1, 2, 4]" in file.read_text()
+    found = [one["samples"] for one in records(run / "studies") if one["study"] == "arithmetic"]
+    assert sorted(one["a"] for one in found) == [[1, 2, 3], [1, 2, 4]]  # type: ignore[index]
+
+
 def test_help_names_all_studies(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
-    assert "\n  walk  walk through the latent space" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert [name for name in STUDIES if f"\n  {name} " not in said] == []
 
 
 @pytest.mark.parametrize(

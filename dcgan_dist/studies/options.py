@@ -39,5 +39,5 @@ class StudyOptions:
         check_bounds(self)
 
 
-COMMON = frozenset({"run", "storage", "checkpoint", "generator", "out", "published", "trust_code"})
-"""Fields that no result depends on, but by the networks that they lead to."""
+COMMON = frozenset({"run", "storage", "checkpoint", "generator", "out", "published", "trust_code", "exemplars"})
+"""Fields that no result depends on, but by the networks and files that they lead to."""

@@ -4,9 +4,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dcgan_dist.studies.arithmetic import ArithmeticOptions, arithmetic
 from dcgan_dist.studies.options import StudyOptions
+from dcgan_dist.studies.pick import PickOptions, pick
 from dcgan_dist.studies.result import StudyResult
 from dcgan_dist.studies.subject import Subject
+from dcgan_dist.studies.turn import TurnOptions, turn
 from dcgan_dist.studies.walk import WalkOptions, walk
 
 
@@ -23,4 +26,9 @@ class Study:
     make: Callable[[Subject, Any, Callable[[str], None]], StudyResult]
 
 
-STUDIES: Mapping[str, Study] = {"walk": Study(WalkOptions, walk)}
+STUDIES: Mapping[str, Study] = {
+    "walk": Study(WalkOptions, walk),
+    "pick": Study(PickOptions, pick),
+    "arithmetic": Study(ArithmeticOptions, arithmetic),
+    "turn": Study(TurnOptions, turn),
+}

@@ -26,6 +26,8 @@ class StudyResult:
         numbers: what was measured; can be written as JSON.
         lines: the same for people.
         files: others, by the ending of their names.
+        to_edit: files for people to change, likewise: they are written only where there are none.
+        depends_on: what the result depends on beside the options, such as the content of a file that these name.
     """
 
     figure: Pixels
@@ -33,6 +35,8 @@ class StudyResult:
     numbers: Mapping[str, Any]
     lines: Sequence[str]
     files: Mapping[str, bytes] = field(default_factory=dict)
+    to_edit: Mapping[str, bytes] = field(default_factory=dict)
+    depends_on: Mapping[str, Any] = field(default_factory=dict)
 
 
 def recipe(study: str, subject: Subject, options: StudyOptions) -> dict[str, Any]:
@@ -57,7 +61,7 @@ def write(study: str, subject: Subject, options: StudyOptions, command: str, res
     Raises:
         DataError: a number is not finite, or the store fails.
     """
-    about, asked = subject.about, recipe(study, subject, options)
+    about, asked = subject.about, {**recipe(study, subject, options), **result.depends_on}
     name = f"{study}-{about.run}-{about.checkpoint}-{recipe_sha256(asked)[:8]}"
     record = {
         "format": FORMAT,
@@ -69,7 +73,7 @@ def write(study: str, subject: Subject, options: StudyOptions, command: str, res
         "command": command,
         "figure": f"{name}.png",
         "shows": result.shows,
-        "files": [f"{name}{ending}" for ending in result.files],
+        "files": [f"{name}{ending}" for ending in [*result.files, *result.to_edit]],
         "numbers": dict(result.numbers),
         "lines": list(result.lines),
         "versions": versions("torch", "numpy", "pillow"),
@@ -80,5 +84,8 @@ def write(study: str, subject: Subject, options: StudyOptions, command: str, res
     figure.write_bytes(png(result.figure, f"{result.shows} {about.caption}"))
     for ending, data in result.files.items():
         (subject.out / f"{name}{ending}").write_bytes(data)
+    for ending, data in result.to_edit.items():
+        if not (subject.out / f"{name}{ending}").exists():
+            (subject.out / f"{name}{ending}").write_bytes(data)
     (subject.out / f"{name}.json").write_bytes(content)
     return figure

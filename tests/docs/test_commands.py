@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ from dcgan_dist.evaluation.service.comparison import EvaluateOptions
 from dcgan_dist.memorised import MemorisedOptions
 from dcgan_dist.preflight import PreflightOptions
 from dcgan_dist.status import StatusOptions
+from dcgan_dist.studies.registry import STUDIES
 from dcgan_dist.studies.samples import SampleOptions
-from dcgan_dist.studies.walk import WalkOptions
 from dcgan_dist.training.options import parse as parse_train
 from tuning.options import parse as parse_sweep
 
@@ -32,7 +33,10 @@ PARSERS: dict[str, Callable[[list[str]], object]] = {
     "sweep": parse_sweep,
     "sample": lambda given: read(SampleOptions, given, prog="sample"),
     "evaluate": lambda given: read(EvaluateOptions, given, prog="evaluate"),
-    "study walk": lambda given: read(WalkOptions, given, prog="study walk"),
+    **{
+        f"study {name}": partial(lambda name, given: read(STUDIES[name].options, given, prog=f"study {name}"), name)
+        for name in STUDIES
+    },
     "study memorised": lambda given: read(MemorisedOptions, given, prog="study memorised"),
     "prepare": lambda given: read(PrepareOptions, given, prog="prepare"),
     "check": lambda given: read(CheckOptions, given, prog="check"),
@@ -40,7 +44,7 @@ PARSERS: dict[str, Callable[[list[str]], object]] = {
     "status": lambda given: read(StatusOptions, given, prog="status"),
     "doctor": lambda given: read(PreflightOptions, ["--doctor", *given], prog="doctor"),
 }
-STUDIES = "dcgan_dist.study"
+STUDY = "dcgan_dist.study"
 MODULES = {module.split()[0]: name for name, (module, _) in COMMANDS.items()}
 ABSENT = re.compile(r"there is no|exists|no such|not set|not found|matches no|cannot read|no sweep|no run")
 """What may be missed here: files and runs that only the reader has."""
@@ -63,7 +67,7 @@ def commands(text: str) -> Iterator[tuple[str, list[str]]]:
                 elif word == "-m" and rest[:1] and rest[0] in MODULES:
                     name = MODULES[rest[0]]
                     options = [one for one in rest[1:] if name != "doctor" or one != "--doctor"]
-                    if rest[0] == STUDIES:
+                    if rest[0] == STUDY:
                         name, options = f"study {options[0]}", options[1:]
                     yield name, options
 
