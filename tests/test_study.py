@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from dcgan_dist.model.dcgan import Discriminator, Generator, initialize
 from dcgan_dist.run_folder.checkpoint import write_checkpoint
@@ -81,6 +82,18 @@ def test_the_authors_networks_are_studied(published: Path, tmp_path: Path, monke
     (record,) = records(tmp_path / "studies")
     assert (record["run"], record["checkpoint"]) == ("published-svhn", "published")
     assert set(record["numbers"]) == {"pixels", "features of D", "path_length"}  # type: ignore[call-overload]
+
+
+def test_the_figures_are_in_the_runs_tensorboard(run: Path) -> None:
+    for name in ("walk", "pick"):
+        assert main([name, "mine", *(SHORT if name == "walk" else ("-n", "5"))]) == 0
+    events = EventAccumulator(str(run / "tensorboard" / "studies"))
+    events.Reload()
+    assert sorted(events.Tags()["images"]) == ["pick/raw", "walk/raw"]
+    for name, tag in zip(("pick", "walk"), sorted(events.Tags()["images"]), strict=True):
+        (shown,) = events.Images(tag)
+        (figure,) = (run / "studies").glob(f"{name}-*.png")
+        assert (shown.step, shown.encoded_image_string) == (1280, figure.read_bytes())
 
 
 def test_what_a_person_has_filled_in_stays_and_other_exemplars_give_another_result(run: Path) -> None:

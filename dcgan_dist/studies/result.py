@@ -8,9 +8,10 @@ from typing import Any
 from dcgan_dist.arrays import Pixels
 from dcgan_dist.evaluation.results import encode, recipe_sha256
 from dcgan_dist.model.pixels import png
+from dcgan_dist.monitoring.sinks.tensorboard import picture_file
 from dcgan_dist.storage import Place
 from dcgan_dist.studies.options import COMMON, StudyOptions
-from dcgan_dist.studies.subject import Subject
+from dcgan_dist.studies.subject import FOLDER, Subject
 from dcgan_dist.versions import versions
 
 FORMAT = "dcgan-dist study 1"
@@ -49,6 +50,8 @@ def recipe(study: str, subject: Subject, options: StudyOptions) -> dict[str, Any
 def write(study: str, subject: Subject, options: StudyOptions, command: str, result: StudyResult) -> Place:
     """Write the figure and other files, then the numbers, as JSON; returns the place of the figure.
 
+    A run's TensorBoard gets the figure too.
+
     Another recipe has other names, so that no result is lost for it.
 
     Args:
@@ -81,7 +84,13 @@ def write(study: str, subject: Subject, options: StudyOptions, command: str, res
     }
     content = encode(record, f"study {study} on {about.run}")
     figure = subject.out / f"{name}.png"
-    figure.write_bytes(png(result.figure, f"{result.shows} {about.caption}"))
+    shown = png(result.figure, f"{result.shows} {about.caption}")
+    figure.write_bytes(shown)
+    if subject.run is not None:
+        height, width, _ = result.figure.shape
+        events = picture_file(about.images, f"{study}/{asked['generator']}", shown, height, width, result.shows)
+        # A folder of its own is a line of its own in TensorBoard: the run may go on, and begin its curves anew.
+        (subject.run / "tensorboard" / FOLDER / f"events.out.tfevents.{time.time_ns()}").write_bytes(events)
     for ending, data in result.files.items():
         (subject.out / f"{name}{ending}").write_bytes(data)
     for ending, data in result.to_edit.items():

@@ -71,6 +71,11 @@ def hparams_file(values: Mapping[str, Hyperparameter], metrics: Iterable[str]) -
     return _record(Event(file_version="brain.Event:2")) + hparams(values, metrics, ended=True)
 
 
+def picture_file(step: int, name: str, png: bytes, height: int, width: int, description: str) -> bytes:
+    """A whole file with one picture. It begins nothing anew, so that pictures of files before it stay."""
+    return _record(Event(file_version="brain.Event:2")) + picture(step, name, png, height, width, description)
+
+
 def _about(plugin: str, description: str) -> SummaryMetadata | None:
     if not description:
         return None
