@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dcgan_dist.studies.arithmetic import ArithmeticOptions, arithmetic
+from dcgan_dist.studies.directions import DirectionsOptions, directions
 from dcgan_dist.studies.options import StudyOptions
 from dcgan_dist.studies.pick import PickOptions, pick
 from dcgan_dist.studies.result import StudyResult
@@ -31,4 +32,5 @@ STUDIES: Mapping[str, Study] = {
     "pick": Study(PickOptions, pick),
     "arithmetic": Study(ArithmeticOptions, arithmetic),
     "turn": Study(TurnOptions, turn),
+    "directions": Study(DirectionsOptions, directions),
 }
