@@ -6,6 +6,7 @@ from typing import Any
 
 from dcgan_dist.studies.arithmetic import ArithmeticOptions, arithmetic
 from dcgan_dist.studies.directions import DirectionsOptions, directions
+from dcgan_dist.studies.features import FeaturesOptions, features
 from dcgan_dist.studies.invert import InvertOptions, study_inversion
 from dcgan_dist.studies.options import StudyOptions
 from dcgan_dist.studies.pick import PickOptions, pick
@@ -35,4 +36,5 @@ STUDIES: Mapping[str, Study] = {
     "turn": Study(TurnOptions, turn),
     "directions": Study(DirectionsOptions, directions),
     "invert": Study(InvertOptions, study_inversion),
+    "features": Study(FeaturesOptions, features),
 }

@@ -1,4 +1,4 @@
-"""What samples are compared with: the training images of a run, and images that it was not trained on."""
+"""The training images of a run, and images that it was not trained on."""
 
 from dataclasses import dataclass, replace
 
@@ -93,6 +93,30 @@ def training_images(run: Place, settings: Settings, data: str, number: int, keep
         ]
     held_out = np.stack([simplejpeg.decode_jpeg(jpeg) for jpeg in more])
     return ComparedImages(_unlabeled(train, size, settings), held_out, digest([train]), tuple(doubts))
+
+
+def own_images(run: Place, settings: Settings, data: str) -> tuple[Labeled, list[str]]:
+    """What a run was trained on alone, and lines about what is doubtful in it.
+
+    Args:
+        run: its folder.
+        settings: its own.
+        data: folder of images that are taken instead, as train-*.tar; "": the run's own.
+
+    Raises:
+        DataError: images are not there, or the run's own have changed.
+    """
+    trained_on, size = find_trained_on(run, settings), settings.networks.image_size
+    if not data:
+        index, notes = training_index(run, settings, trained_on)
+        return _unlabeled(index, size, settings), [*notes, *index.notes]
+    index = open_index(find_split(place(data), "train"))
+    notes = []
+    if trained_on.is_own(index):
+        index = trained_on.kept(index, notes.append)
+    else:
+        notes.append(f"{run} was not trained on {data}/train-*.tar, or it is not known")
+    return _unlabeled(index, size, settings), [*notes, *index.notes]
 
 
 def _folder_of(address: str) -> str:
