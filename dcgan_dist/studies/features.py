@@ -114,9 +114,11 @@ def features(subject: Subject, options: FeaturesOptions, say: Callable[[str], No
 def _look(images: Labeled, networks: dict[str, nn.Module]) -> tuple[dict[str, Look], int]:
     """Look at all images once, by all networks; returns what was found, and how many images cannot be decoded."""
     places = np.unique(np.linspace(0, len(images) - 1, STATISTICS_IMAGES).astype(np.int64))
-    maps = {
-        name: _fixed_maps(network, [batch for _, batch in _read(images, places)]) for name, network in networks.items()
-    }
+    some = [batch for _, batch in _read(images, places)]
+    if not some:
+        example = images.pictures.names(int(images.samples[0]))
+        raise DataError(f"none of {len(places):,} images can be decoded, for example {example}")
+    maps = {name: _fixed_maps(network, some) for name, network in networks.items()}
     found: dict[str, Strongest] = {}
     seen = 0
     for numbers, pixels in _read(images, np.arange(len(images))):
@@ -125,8 +127,6 @@ def _look(images: Labeled, networks: dict[str, nn.Module]) -> tuple[dict[str, Lo
             batch = strongest([(numbers, responses_of(one, to_float(pixels, torch.device("cpu"))))], MEASURED)
             parts = [part for part in (found.get(name), batch) if part is not None]
             found[name] = merge(parts, MEASURED)
-    if not seen:
-        raise DataError(f"none of {len(images):,} images can be decoded, for example {images.pictures.names(0)}")
     if not all(np.isfinite(one.responses).all() for one in found.values()):
         raise DataError("the discriminator's responses are not finite: give an earlier checkpoint")
     first = range(min(FEATURES, len(found["trained"].responses)))

@@ -106,7 +106,7 @@ def test_the_numbers_are_those_of_the_discriminator_on_all_scenes(run: Path) -> 
 def test_shards_have_no_truth_and_a_bad_image_is_left_out_and_counted(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_shards(Place(str(tmp_path / "shards")), "train", "faces", bad=7)
+    write_shards(Place(str(tmp_path / "shards")), "train", bad=7)
     assert main(["features", "mine", "--data", "shards"]) == 0
     said = capsys.readouterr().out
     assert "1 of 150 images cannot be decoded, and are left out" in said
@@ -125,6 +125,27 @@ def test_scenes_that_are_not_those_that_would_be_drawn_have_no_truth(run: Path) 
     assert main(["features", "mine"]) == 0
     found = record(run)["numbers"]["trained"]["features"].values()
     assert all("on_objects" not in one for one in found)
+
+
+def test_responses_that_are_not_finite_are_told(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    discriminator = Discriminator(SETTINGS.networks)  # its weights are NaN
+    generator = Generator(SETTINGS.networks)
+    initialize(generator, 8)
+    state = {"generator": generator.state_dict(), "discriminator": discriminator.state_dict()}
+    write_checkpoint(Place(str(run)), state, SETTINGS, step=20, attempt=1, kept=True)
+    assert main(["features", "mine"]) in (1, 2)
+    assert "the discriminator's responses are not finite: give an earlier checkpoint" in capsys.readouterr().err
+
+
+def test_no_image_that_can_be_decoded_is_one_sentence(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with ShardWriter(Place(str(tmp_path / "bad")), "train", 80) as writer:
+        for index in range(4):
+            jpeg = embedded_image("rooms", SIZE, index)[0]
+            writer.add(jpeg[: len(jpeg) // 2])
+    assert main(["features", "mine", "--data", "bad"]) in (1, 2)
+    assert "none of 4 images can be decoded, for example" in capsys.readouterr().err
 
 
 def test_gray_is_nothing_and_each_picture_has_its_own_scale() -> None:
