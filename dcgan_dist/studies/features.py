@@ -88,7 +88,7 @@ def features(subject: Subject, options: FeaturesOptions, say: Callable[[str], No
     run, checkpoint = subject.require_run("features", "looks at the images that a run was trained on")
     settings = checkpoint.settings
     require_maps(discriminator, settings.networks.factory)
-    images, notes = own_images(run, settings, options.data)
+    images, data, notes = own_images(run, settings, options.data)
     _, untrained = build_networks(
         settings.networks, options.seed, torch.device("cpu"), torch.float32, True, checkpoint.code
     )
@@ -108,6 +108,7 @@ def features(subject: Subject, options: FeaturesOptions, say: Callable[[str], No
         numbers={"images": len(images) - bad, "bad_images": bad, "notes": notes, **numbers},
         lines=[*_lines(numbers), *notes],
         files={f"-{method}.png": png(one) for method, one in figures.items() if method != "guided"},
+        depends_on={"data_checksum": data},
     )
 
 

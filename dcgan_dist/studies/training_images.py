@@ -95,8 +95,8 @@ def training_images(run: Place, settings: Settings, data: str, number: int, keep
     return ComparedImages(_unlabeled(train, size, settings), held_out, digest([train]), tuple(doubts))
 
 
-def own_images(run: Place, settings: Settings, data: str) -> tuple[Labeled, list[str]]:
-    """What a run was trained on alone, and lines about what is doubtful in it.
+def own_images(run: Place, settings: Settings, data: str) -> tuple[Labeled, str, list[str]]:
+    """What a run was trained on alone, what tells these images from others, and lines about what is doubtful in them.
 
     Args:
         run: its folder.
@@ -109,14 +109,14 @@ def own_images(run: Place, settings: Settings, data: str) -> tuple[Labeled, list
     trained_on, size = find_trained_on(run, settings), settings.networks.image_size
     if not data:
         index, notes = training_index(run, settings, trained_on)
-        return _unlabeled(index, size, settings), [*notes, *index.notes]
+        return _unlabeled(index, size, settings), digest([index]), [*notes, *index.notes]
     index = open_index(find_split(place(data), "train"))
     notes = []
     if trained_on.is_own(index):
         index = trained_on.kept(index, notes.append)
     else:
         notes.append(f"{run} was not trained on {data}/train-*.tar, or it is not known")
-    return _unlabeled(index, size, settings), [*notes, *index.notes]
+    return _unlabeled(index, size, settings), digest([index]), [*notes, *index.notes]
 
 
 def _folder_of(address: str) -> str:
