@@ -19,7 +19,7 @@ FOUND: dict[str, Any] = {
     "not_reported": 0,
     "page": "0123",
     "against": {"images": 5, "with_copies": 1},
-    "marks": {"judged": 4, "false": 1, "low": 0.1, "high": 0.6},
+    "marks": {"judged": 4, "false": 1, "rate": 0.25, "low": 0.1, "high": 0.6},
 }
 
 
@@ -57,7 +57,9 @@ def test_it_is_complete_while_all_results_are_there(against: str, there: set[str
     assert begin(out, asked) == Record(asked, FOUND if complete else {})
 
 
-@pytest.mark.parametrize("name", [*FOUND, "against.images", "against.with_copies", "marks.judged", "marks.high"])
+@pytest.mark.parametrize(
+    "name", [*FOUND, "against.images", "against.with_copies", "marks.judged", "marks.rate", "marks.high"]
+)
 def test_one_that_was_edited_is_refused(name: str, out: Place) -> None:
     Record(ASKED, FOUND).save(out)
     assert load(out).found == FOUND
