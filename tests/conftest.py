@@ -1,5 +1,6 @@
 """What tests share: an object store that lives as long as the run, and data sets found by $DCGAN_DIST_DATA."""
 
+import atexit
 import contextlib
 import os
 import signal
@@ -19,6 +20,8 @@ from dcgan_dist.storage import Place
 
 VARIABLE = "DCGAN_DIST_DATA"
 Call = Callable[..., tuple[int, str, str]]
+_status: list[int] = []
+"""Of the run of the tests, once they have ended."""
 _not_run: dict[str, tuple[str, str]] = {}
 """Of each skipped test: its file, and why."""
 
@@ -29,6 +32,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """All other tests are of CPUs, also where there is a GPU: they start more workers than it has GPUs."""
+    if not hasattr(config, "workerinput"):
+        # Handlers run in the reverse order: this one after those of all that is imported later.
+        atexit.register(_leave)
     if not config.getoption("--gpu"):
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
@@ -147,6 +153,22 @@ def find_shared_data(name: str) -> Path:
     if not folder.is_dir():
         pytest.fail(f"{folder} is missing though {VARIABLE} is set: unpack the shared data there", pytrace=False)
     return folder
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    _status.append(int(exitstatus))
+
+
+def _leave() -> None:
+    """Leave with pytest's own status once all that was registered for the end is done.
+
+    Threads of Ray's core go on while Python takes itself apart, and now and then one of them meets memory that is gone:
+    the process then ends by a segmentation fault after all tests have passed, as if one had failed.
+    """
+    if "ray" in sys.modules and _status:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(_status[-1])
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
