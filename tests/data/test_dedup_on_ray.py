@@ -1,6 +1,7 @@
 """Machines of a Ray cluster look for duplicates: the same results for any number of them, whatever is killed."""
 
 import hashlib
+import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -124,6 +125,12 @@ def test_a_driver_on_an_object_store_is_killed_and_called_again(home: Home, s3: 
     assert run.end() == 0, run.said()
     found, wanted = contents(s3 / "out"), contents(Place(str(home.work / "whole")))
     assert found.keys() == wanted.keys()
-    # What else there is says where the data is.
-    for name in ("keep.parquet", "autoencoder.safetensors", "dedup.json"):
+    # The page, and with it what tells it from others, says where the data is.
+    for name in ("keep.parquet", "autoencoder.safetensors"):
         assert found[name] == wanted[name], name
+    records = [
+        json.loads((folder / "dedup.json").read_bytes()) for folder in (s3 / "out", Place(str(home.work / "whole")))
+    ]
+    pages = [record["found"].pop("page") for record in records]
+    assert records[0] == records[1]
+    assert pages[0] != pages[1]
