@@ -11,8 +11,9 @@ from collections.abc import Sequence
 
 from dcgan_dist.cli.arguments import read
 from dcgan_dist.cli.invocation import COMMANDS, command_line, prog
-from dcgan_dist.cli.signals import STOPPED, status_after, terminable
-from dcgan_dist.errors import DcganDistError, SettingsError, at_work, complain
+from dcgan_dist.cli.signals import terminable
+from dcgan_dist.errors import SettingsError, at_work
+from dcgan_dist.evaluation.service.options import status_of
 from dcgan_dist.monitoring.sinks.terminal import Line
 from dcgan_dist.storage import require_writable
 from dcgan_dist.studies.registry import STUDIES
@@ -26,19 +27,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given[:1] in (["--help"], ["-h"]):
         print(usage())
         return 0
-    line = Line(sys.stderr)
-    try:
+
+    def act(line: Line) -> None:
         with terminable():
             _study(given, line)
-    except DcganDistError as error:
-        line.clear()
-        complain(error)
-        return error.status
-    except STOPPED as stopped:
-        line.clear()
-        print("stopped; nothing has been written", file=sys.stderr)
-        return status_after(stopped)
-    return 0
+
+    return status_of(act, "stopped; a result is complete once its JSON file is there")
 
 
 def _study(given: Sequence[str], line: Line) -> None:
