@@ -25,8 +25,8 @@ _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED, _SIZES_FOLLOW = 0x1, 0x8
 _LONGEST_EXTRA = 1 << 16
 
-# What `zipfile` ends with on archives that are damaged; where damage reads as a version of the format that is not known
-# there, it is NotImplementedError.
+# What Python's `zipfile` raises for archives that are damaged, NotImplementedError among it: a damaged byte may read as
+# a version of the format, or as a way to pack, that `zipfile` does not know.
 _DAMAGE = (zipfile.BadZipFile, NotImplementedError, OSError, OverflowError, ValueError, struct.error)
 
 
