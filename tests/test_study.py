@@ -69,6 +69,20 @@ def test_other_questions_have_files_of_their_own_and_the_same_one_has_the_same_n
     assert {str(one["figure"]): one["numbers"] for one in records(run / "studies")} == first
 
 
+def test_runs_of_one_name_do_not_overwrite_each_others_results(run: Path, tmp_path: Path) -> None:
+    state = {}
+    for name, kind in (("generator", Generator), ("discriminator", Discriminator)):
+        network = kind(SETTINGS.networks)
+        initialize(network, 1)
+        state[name] = network.state_dict()
+    other = Place(str(tmp_path / "others" / "mine"))
+    write_checkpoint(other, state, SETTINGS, step=20, attempt=1, kept=True)
+    for where in ("runs/mine", "others/mine"):
+        assert main(["walk", where, *SHORT, "--out", "both"]) == 0
+    found = records(tmp_path / "both")
+    assert len({str(one["generator_sha256"]) for one in found}) == len(found) == 2
+
+
 def test_an_exported_generator_is_studied_without_its_discriminator(run: Path, tmp_path: Path) -> None:
     assert sample(["mine", "-n", "0", "--export", "mine.safetensors"]) == 0
     assert main(["walk", "mine.safetensors", *SHORT]) == 0

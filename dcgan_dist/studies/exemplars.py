@@ -1,13 +1,15 @@
 """Samples that a person has chosen, by their numbers, as examples of what they show: a YAML file; no Ray.
 
 seed: 0                        # of the samples, as `study pick` was given it
-checkpoint: "000000240000"     # whose samples they are: those of another one show other things
+run: faces                     # whose samples they are: those of another one show other things
+checkpoint: "000000240000"
 generator: averaged
 exemplars:
   smiling woman: [3, 17, 20]
   neutral woman: [5, 9, 31]
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -74,14 +76,16 @@ def load(file: Place, subject: Subject) -> Exemplars:
         reason = " ".join(str(error).split())
         raise SettingsError(f"exemplars is {file}, which is no YAML ({reason}): `study pick` writes one") from error
     about = subject.about
-    wanted = {"checkpoint": about.checkpoint, "generator": about.kind}
+    wanted = {"run": about.run, "checkpoint": about.checkpoint, "generator": about.kind}
     if not isinstance(content, dict) or content.keys() != {"seed", "exemplars", *wanted}:
-        raise SettingsError(f"{file} needs to say seed, checkpoint, generator and exemplars: `study pick` writes one")
+        raise SettingsError(
+            f"{file} needs to say seed, run, checkpoint, generator and exemplars: `study pick` writes one"
+        )
     for name, value in wanted.items():
         if content[name] != value:
             raise SettingsError(
                 f"{file} is of samples of {name} {content[name]}, but these are of {value}, which show other things: "
-                f"give --{name} {content[name]}, or pick others"
+                "study those, or pick others"
             )
     return Exemplars(str(file), _seed(content["seed"], file), _numbers(content["exemplars"], file))
 
@@ -92,6 +96,7 @@ def template(subject: Subject, seed: int) -> bytes:
     lines = [
         f"# Samples of {about.run}, by the numbers on the sheet beside this file.",
         f"seed: {seed}",
+        f"run: {json.dumps(about.run)}",
         f'checkpoint: "{about.checkpoint}"',
         f"generator: {about.kind}",
         "exemplars:",

@@ -1,9 +1,12 @@
 """The result of a study: a figure, its numbers, and lines for people; and the files that hold them; no Ray."""
 
+import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
+
+from torch import nn
 
 from dcgan_dist.arrays import Pixels
 from dcgan_dist.evaluation.results import encode, recipe_sha256
@@ -41,10 +44,19 @@ class StudyResult:
 
 
 def recipe(study: str, subject: Subject, options: StudyOptions) -> dict[str, Any]:
-    """All that the result of a study depends on but the weights."""
+    """All that the result of a study depends on; the discriminator's weights go with the generator's."""
     own = {one.name: getattr(options, one.name) for one in fields(options) if one.name not in COMMON}
     about = subject.about
-    return {"study": study, "generator": about.kind, "statistics": about.statistics, **own}
+    weights = {"generator": about.kind, "generator_sha256": sha256_of(subject.generator)}
+    return {"study": study, **weights, "statistics": about.statistics, **own}
+
+
+def sha256_of(network: nn.Module) -> str:
+    """Tells the weights of a network, and its fixed statistics, from others: 16 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for name, value in network.state_dict().items():
+        digest.update(name.encode() + value.cpu().numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 def write(study: str, subject: Subject, options: StudyOptions, command: str, result: StudyResult) -> Place:

@@ -21,6 +21,7 @@ from dcgan_dist.studies.turn import TurnOptions, turn
 NETWORKS = NetworkSettings(image_size=16, generator_maps=8, discriminator_maps=8, latent_size=12)
 FILE = """
 seed: 5
+run: mine
 checkpoint: "000000000640"
 generator: raw
 exemplars:
@@ -59,9 +60,10 @@ def test_exemplars_are_the_samples_of_the_sheet(subject: Subject, write: Callabl
     ("old", "new", "sentence"),
     [
         ("000000000640", "000000001280", "is of samples of checkpoint 000000001280, but these are of 000000000640"),
+        ("run: mine", "run: yours", "is of samples of run yours, but these are of mine"),
         ("raw", "averaged", "is of samples of generator averaged, but these are of raw"),
         ("seed: 5", "seed: five", "seed of .* is 'five' but needs to be a whole number"),
-        ("seed: 5\n", "", "needs to say seed, checkpoint, generator and exemplars"),
+        ("seed: 5\n", "", "needs to say seed, run, checkpoint, generator and exemplars"),
         ("[9, 11, 12]", "[9, -11]", "'neutral man' is .* needs to be a list of numbers of samples"),
         ("[9, 11, 12]", "[9, 9, 12]", "'neutral man' names a sample twice"),
         ("[9, 11, 12]", "[]", "'neutral man' is .* needs to be a list"),
