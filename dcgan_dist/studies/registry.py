@@ -7,7 +7,7 @@ from typing import Any
 from dcgan_dist.studies.arithmetic import ArithmeticOptions, arithmetic
 from dcgan_dist.studies.directions import DirectionsOptions, directions
 from dcgan_dist.studies.features import FeaturesOptions, features
-from dcgan_dist.studies.invert import InvertOptions, study_inversion
+from dcgan_dist.studies.invert import InvertOptions, invert
 from dcgan_dist.studies.options import StudyOptions
 from dcgan_dist.studies.pick import PickOptions, pick
 from dcgan_dist.studies.result import StudyResult
@@ -35,6 +35,6 @@ STUDIES: Mapping[str, Study] = {
     "arithmetic": Study(ArithmeticOptions, arithmetic),
     "turn": Study(TurnOptions, turn),
     "directions": Study(DirectionsOptions, directions),
-    "invert": Study(InvertOptions, study_inversion),
+    "invert": Study(InvertOptions, invert),
     "features": Study(FeaturesOptions, features),
 }
