@@ -14,17 +14,18 @@ from numpy.typing import NDArray
 
 from dcgan_dist.arrays import Pixels
 from dcgan_dist.bounds import AtLeast, From, shows_bounds
-from dcgan_dist.evaluation.task import Labeled
+from dcgan_dist.errors import DataError
 from dcgan_dist.intervals import median_interval
 from dcgan_dist.model.pixels import enlarged, tiled
 from dcgan_dist.model.randomness import stream
 from dcgan_dist.studies.copies import compare
 from dcgan_dist.studies.latent_search import ROWS, search_latents
 from dcgan_dist.studies.layout import joined
+from dcgan_dist.studies.nearest_training import near_duplicates, nearest_training
 from dcgan_dist.studies.options import StudyOptions, arg
 from dcgan_dist.studies.result import StudyResult
 from dcgan_dist.studies.subject import Subject
-from dcgan_dist.studies.training_images import training_images
+from dcgan_dist.studies.training_images import ComparedImages, training_images
 
 Floats = NDArray[np.float64]
 
@@ -47,6 +48,8 @@ class InvertOptions(StudyOptions):
     data: Annotated[str, arg(metavar="FOLDER")] = ""
     """Where the run's training images lie as `train-*.tar`, and images that it has not seen as `test-*.tar`. Empty: the
     folder that the run was trained from. For the embedded data set more scenes are drawn."""
+    keep: Annotated[str, arg(metavar="FILE")] = ""
+    """Take training images from those alone that this keep-list of `dcgan_dist.data.dedup` keeps."""
     number: Annotated[int, AtLeast(6), arg(aliases=("-n",), metavar="N")] = 64
     """Pictures of each kind; of those held out, the most."""
     steps: Annotated[int, AtLeast(1), arg(metavar="N")] = 200
@@ -60,13 +63,18 @@ def invert(subject: Subject, options: InvertOptions, say: Callable[[str], None])
 
     Raises:
         SettingsError: there is no run, or nobody says where its images are.
-        DataError: images are not there, or not those that the run was trained on.
+        DataError: images are not there, or not those that the run was trained on; or those that are held out are.
     """
     run, checkpoint = subject.require_run("invert", "needs images that the generator has learned from")
-    compared = training_images(run, checkpoint.settings, options.data, options.number)
-    rows, learned = chosen(compared.train, options.number, options.seed)
+    compared = training_images(run, checkpoint.settings, options.data, options.number, options.keep)
+    notes, places = list(compared.notes), chosen(len(compared.train), options.number, options.seed)
+
+    def compared_with(done: int) -> None:
+        say(f"looking for near duplicates among training images: {done:,} of {len(compared.train):,}")
+
+    places, held_out = without_duplicates(compared, places, compared_with, notes.append)
     own = np.concatenate(list(subject.generator.draw(options.number, options.seed)))
-    pictures = {TRAINING: learned, HELD_OUT: compared.held_out, SAMPLES: own}
+    pictures = {TRAINING: compared.train.read(places), HELD_OUT: held_out, SAMPLES: own}
     found = {}
     for name, images in pictures.items():
 
@@ -79,19 +87,47 @@ def invert(subject: Subject, options: InvertOptions, say: Callable[[str], None])
         figure=_figure([(pictures[name], one.images) for name, one in found.items()]),
         shows=f"Pictures, each beside what the generator draws from the z found for it: {', '.join(found)}.",
         numbers={
-            "notes": list(compared.notes),
-            "training_images": rows.tolist(),
+            "notes": notes,
+            "training_images": compared.train.samples[places].tolist(),
             **numbers_of(errors),
         },
-        lines=[*lines_of(errors), *(f"note: {note}" for note in compared.notes)],
+        lines=[*lines_of(errors), *(f"note: {note}" for note in notes)],
         depends_on={"data_checksum": compared.data},
     )
 
 
-def chosen(train: Labeled, number: int, seed: int) -> tuple[NDArray[np.int64], Pixels]:
-    """So many training images at random, or all of them; their numbers, and uint8 [n, S, S, 3]."""
-    rows = stream(seed, "invert").choice(len(train), min(number, len(train)), replace=False)
-    return train.samples[rows], train.read(rows)
+def chosen(images: int, number: int, seed: int) -> NDArray[np.int64]:
+    """Places of so many of the training images, at random, or of all of them."""
+    return stream(seed, "invert").choice(images, min(number, images), replace=False)
+
+
+def without_duplicates(
+    compared: ComparedImages,
+    places: NDArray[np.int64],
+    tell: Callable[[int], None],
+    note: Callable[[str], None],
+) -> tuple[NDArray[np.int64], Pixels]:
+    """Those places of training images, and those images held out, which no other training image nearly repeats.
+
+    What a training image nearly repeats the generator has learned, though it is held out. From both kinds such images
+    are left out: they are often plain ones, which any generator comes near to, and would be missing in one kind alone.
+
+    Raises:
+        DataError: no images of a kind are left.
+    """
+    learned = compared.train.read(places)
+    both = np.concatenate([learned, compared.held_out])
+    own = np.concatenate([places, np.full(len(compared.held_out), -1)])
+    repeated = near_duplicates(both, nearest_training(compared.train, both, own, tell).images)
+    for name, some in ((TRAINING, repeated[: len(places)]), (HELD_OUT, repeated[len(places) :])):
+        if some.all():
+            raise DataError(
+                f"all {len(some):,} {name} that were looked at are near duplicates of other training images: give the "
+                "keep-list of `dcgan-dist dedup` by --keep, and hold out images that it finds no copies of"
+            )
+        if some.any():
+            note(f"{some.sum():,} of {len(some):,} {name} are near duplicates of other training images: left out")
+    return places[~repeated[: len(places)]], compared.held_out[~repeated[len(places) :]]
 
 
 def numbers_of(errors: Mapping[str, Floats]) -> dict[str, Any]:

@@ -10,9 +10,6 @@ import torch
 from numpy.typing import NDArray
 
 from dcgan_dist.arrays import Pixels
-from dcgan_dist.data.deduplication.comparison import THRESHOLD, difference
-from dcgan_dist.data.deduplication.encoder import SIDE
-from dcgan_dist.data.image_decoding import fit_pixels
 from dcgan_dist.evaluation.classifiers.nearest import merge
 from dcgan_dist.evaluation.encoders.encoder import Encoder, fit
 from dcgan_dist.evaluation.probe import load
@@ -22,6 +19,7 @@ from dcgan_dist.evaluation.task import ArrayPictures, Labeled, Task
 from dcgan_dist.model.generate import About
 from dcgan_dist.model.pixels import grid
 from dcgan_dist.studies.copies import MANY, RARE, compare, quotients
+from dcgan_dist.studies.nearest_training import near_duplicates
 
 PAIRS = 32
 """Samples on the sheet of closest pairs."""
@@ -151,17 +149,13 @@ def lines(result: Mapping[str, Any]) -> list[str]:
 def _between_duplicates(train: Labeled, places: NDArray[np.int64]) -> float:
     """Share of the samples whose two nearest training images, [n, 2], are near duplicates: both are equally near."""
     pairs, inverse = np.unique(np.sort(places, axis=1), axis=0, return_inverse=True)
-    sides = [_thumbnails(train.read(pairs[:, side])) for side in (0, 1)]
-    return float((difference(*sides) <= THRESHOLD)[inverse].mean())
+    first, second = (train.read(pairs[:, side]) for side in (0, 1))
+    return float(near_duplicates(first, second)[inverse].mean())
 
 
 def _duplicates(images: Pixels, train: Labeled, nearest: NDArray[np.int64]) -> float:
     """Share of the images that are near duplicates of the training images nearest to them, [n]."""
-    return float((difference(_thumbnails(images), _thumbnails(train.read(nearest))) <= THRESHOLD).mean())
-
-
-def _thumbnails(images: Pixels) -> Pixels:
-    return np.stack([fit_pixels(image, SIDE, "resize") for image in images])
+    return float(near_duplicates(images, train.read(nearest)).mean())
 
 
 def _each_once(order: NDArray[np.int64], nearest: NDArray[np.int64]) -> NDArray[np.int64]:
