@@ -87,7 +87,7 @@ def test_an_exported_generator_is_studied_without_its_discriminator(run: Path, t
     assert sample(["mine", "-n", "0", "--export", "mine.safetensors"]) == 0
     assert main(["walk", "mine.safetensors", *SHORT]) == 0
     (record,) = records(tmp_path / "studies")
-    assert set(record["numbers"]) == {"pixels", "path_length"}  # type: ignore[call-overload]
+    assert set(record["numbers"]) == {"pixels", "path_length", "notes"}  # type: ignore[call-overload]
 
 
 def test_the_authors_networks_are_studied(published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,7 +95,7 @@ def test_the_authors_networks_are_studied(published: Path, tmp_path: Path, monke
     assert main(["walk", "published-svhn", "--published", str(published), *SHORT]) == 0
     (record,) = records(tmp_path / "studies")
     assert (record["run"], record["checkpoint"]) == ("published-svhn", "published")
-    assert set(record["numbers"]) == {"pixels", "features of D", "path_length"}  # type: ignore[call-overload]
+    assert set(record["numbers"]) == {"pixels", "features of D", "path_length", "notes"}  # type: ignore[call-overload]
 
 
 def test_the_figures_are_in_the_runs_tensorboard(run: Path) -> None:

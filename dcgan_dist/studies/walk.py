@@ -2,13 +2,14 @@
 
 The paper looks for sharp transitions as signs of memorization. Here they are measured: each step between two images of
 the figure is walked in parts, and a transition is sharp where most of what changes changes within one of them. A
-generator that replays its training images changes nothing for a while, and then everything at once.
+generator that replays its training images changes nothing for a while, and then everything at once. Where the training
+images of the run are at hand, those nearest to the images of the walk are shown beside it (`nearest_along.py`).
 """
 
 import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import numpy as np
 import torch
@@ -18,14 +19,17 @@ from torch import Tensor
 
 from dcgan_dist.arrays import Pixels
 from dcgan_dist.bounds import AtLeast, shows_bounds
+from dcgan_dist.errors import DataError, SettingsError
 from dcgan_dist.evaluation.encoders.discriminator import features_of
 from dcgan_dist.evaluation.encoders.encoder import Encoder, fit
 from dcgan_dist.model.drawing import interpolate, to_uint8
-from dcgan_dist.model.pixels import grid
+from dcgan_dist.model.pixels import grid, png
 from dcgan_dist.model.randomness import latents, stream
+from dcgan_dist.studies.nearest_along import HELD_OUT, figure_of, line_of, nearest_along, numbers_of
 from dcgan_dist.studies.options import StudyOptions, arg
 from dcgan_dist.studies.result import StudyResult
 from dcgan_dist.studies.subject import Subject
+from dcgan_dist.studies.training_images import ComparedImages, training_images
 
 Floats = NDArray[np.float64]
 
@@ -35,6 +39,9 @@ SHARP: Final = 0.5
 """A transition is sharp where more than this share of what changes in it changes in one part."""
 LEAST_STEP: Final = 0.5
 """Of the mean step: where less changes than that, nothing much does, sharply or not."""
+COLUMNS: Final = 10
+"""Of the figure."""
+BESIDE: Final = "The walk, row by row, and below each image the training image nearest to it, by pixels."
 FRAME_MS: Final = 40
 FRAME_SIDE: Final = 192
 """Most pixels of a side of the animation."""
@@ -56,6 +63,9 @@ class WalkOptions(StudyOptions):
     """Images of the figure."""
     path: Literal["linear", "spherical"] = "linear"
     """Straight lines between the points, or arcs, on which the length of z changes evenly from one to the next."""
+    data: Annotated[str, arg(metavar="FOLDER")] = ""
+    """Where the run's training images lie as `train-*.tar`, and images that it has not seen as `test-*.tar`. Empty: the
+    folder that the run was trained from; where that is not at hand, the walk is not compared with training images."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +117,15 @@ def spherical(points: Tensor, steps: int) -> Tensor:
 
 
 def walk(subject: Subject, options: WalkOptions, say: Callable[[str], None]) -> StudyResult:
-    """Draw the walk, and measure it by pixels and, where there is a discriminator, by its features."""
+    """Draw the walk, and measure it by pixels and, where there is a discriminator, by its features; and compare it with
+    training images where these are at hand.
+
+    Raises:
+        SettingsError: the subject is no run, but a folder of training images is given.
+        DataError: a folder is given, but images are not there, or not those that the run was trained on; or those that
+            are held out are.
+    """
+    compared = _training_images(subject, options.data)
     networks = subject.about.networks
     points = latents(networks, options.points, options.seed, "walk")
     between = spherical if options.path == "spherical" else interpolate
@@ -121,27 +139,50 @@ def walk(subject: Subject, options: WalkOptions, say: Callable[[str], None]) -> 
         measured["features of D"] = steps_of((features[1:] - features[:-1]).norm(dim=1).double().numpy())
     say("measuring the length of paths")
     length = _path_length(subject, options.seed)
-    shown = images[::PARTS]
-    numbers = {
-        "path_length": length,
-        **{
-            name: {
-                "step_median": float(np.median(steps.length)),
-                "step_largest": float(steps.length.max()),
-                "largest_over_median": steps.largest_over_median,
-                "largest_share_of_a_part": float(steps.share.max()),
-                "sharp": steps.sharp.tolist(),
-            }
-            for name, steps in measured.items()
-        },
-    }
+    shown, sharp = images[::PARTS], measured["pixels"].sharp
+    numbers: dict[str, Any] = {"path_length": length, **{name: _numbers(steps) for name, steps in measured.items()}}
+    lines, notes = [_line(name, steps) for name, steps in measured.items()], list[str]()
+    files, depends_on = {".webp": animated(images[:: PARTS // 2])}, {}
+    if isinstance(compared, str):
+        notes.append(f"not compared with training images: {compared}")
+    else:
+        found = nearest_along(compared, shown, say)
+        numbers["nearest training images"] = numbers_of(found, compared, sharp)
+        lines.append(line_of(found, sharp))
+        notes += compared.notes
+        files["-nearest.png"] = png(figure_of(found, shown, COLUMNS), BESIDE)
+        depends_on["data_checksum"] = compared.data
     return StudyResult(
-        figure=grid(shown, columns=10),
+        figure=grid(shown, columns=COLUMNS),
         shows=f"{options.images} images on a {options.path} path through {options.points} random z, row by row.",
-        numbers=numbers,
-        lines=[_line(name, steps) for name, steps in measured.items()],
-        files={".webp": animated(images[:: PARTS // 2])},
+        numbers={**numbers, "notes": notes},
+        lines=[*lines, *(f"note: {note}" for note in notes)],
+        files=files,
+        depends_on=depends_on,
     )
+
+
+def _training_images(subject: Subject, data: str) -> ComparedImages | str:
+    """What the walk is compared with; or why it is not, in words."""
+    if data:
+        run, checkpoint = subject.require_run("walk", f"compares a run's walk with the training images in {data}")
+        return training_images(run, checkpoint.settings, data, HELD_OUT)
+    if subject.run is None or subject.checkpoint is None:
+        return f"{subject.about.run} comes without them"
+    try:
+        return training_images(subject.run, subject.checkpoint.settings, "", HELD_OUT)
+    except (DataError, SettingsError) as error:  # the walk needs no images, which may lie on another machine
+        return str(error)
+
+
+def _numbers(steps: Steps) -> dict[str, Any]:
+    return {
+        "step_median": float(np.median(steps.length)),
+        "step_largest": float(steps.length.max()),
+        "largest_over_median": steps.largest_over_median,
+        "largest_share_of_a_part": float(steps.share.max()),
+        "sharp": steps.sharp.tolist(),
+    }
 
 
 def _line(name: str, steps: Steps) -> str:
