@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from dcgan_dist.arrays import Pixels
 from dcgan_dist.bounds import Above, AtLeast, shows_bounds
-from dcgan_dist.errors import SettingsError
+from dcgan_dist.errors import DataError, SettingsError
 from dcgan_dist.model.drawing import to_uint8
 from dcgan_dist.model.pixels import enlarged, tiled
 from dcgan_dist.model.randomness import latents, stream
@@ -38,6 +38,8 @@ STEPS: Final = 7
 """Images of a strip; the one in the middle is that of z itself."""
 STRIPS: Final = 2
 """z whose strips stand side by side."""
+LEAST: Final = 1e-12
+"""A direction with less of the whole comes from rounding: activations are float32, and shares are squares."""
 SMALL: Final = 0.1
 """Half the step by which the change is measured, in standard deviations of a component of z."""
 
@@ -75,6 +77,7 @@ def directions(subject: Subject, options: DirectionsOptions, say: Callable[[str]
 
     Raises:
         SettingsError: there are not so many directions, or the generator does not begin with a projection.
+        DataError: its first layer moves in fewer directions.
     """
     networks, number = subject.about.networks, options.number
     if number > networks.latent_size:
@@ -87,6 +90,12 @@ def directions(subject: Subject, options: DirectionsOptions, say: Callable[[str]
         "sefa": closed_form(linear_part(projection, networks.latent_size), number),
         "ganspace": principal(torch.cat([activations(part).flatten(1) for part in torch.split(z, 256)]), z, number),
     }
+    for one in found.values():
+        if (moving := int((one.share > LEAST).sum())) < number:
+            raise DataError(
+                f"number is {number}, but the first layer of {subject.about.run} moves in {moving} directions of z "
+                "alone: give a smaller number, or an earlier checkpoint if there are none"
+            )
     along = {name: one.along for name, one in found.items()} | {"random": _unit(torch.from_numpy(random))}
     say("measuring how images change")
     changes = {name: _changes(subject, one, options.seed) for name, one in along.items()}

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dcgan_dist.errors import SettingsError
+from dcgan_dist.errors import DataError, SettingsError
 from dcgan_dist.model.dcgan import Generator, initialize
 from dcgan_dist.model.generate import About, FrozenGenerator, freeze
 from dcgan_dist.model.randomness import latents
@@ -132,6 +132,20 @@ def test_the_change_of_the_image_is_that_of_its_derivative() -> None:
     found = directions(subject(network), DirectionsOptions(run="mine", number=1), print).numbers
     assert found["sefa"]["levels_per_sd"] == pytest.approx([12.75 * 3**-0.5], rel=1e-4)
     assert found["sefa"]["largest_cosine"] == 0
+
+
+@pytest.mark.parametrize("moving", [0, 2])
+def test_directions_that_are_nothing_but_rounding_are_refused(moving: int) -> None:
+    layer = nn.Linear(12, 40)
+    with torch.no_grad():
+        layer.weight[:, moving:] = 0
+    network = nn.Sequential(layer, nn.ReLU(), nn.Linear(40, 768), nn.Unflatten(1, (3, 16, 16)))
+    sentence = f"number is 3, but the first layer of mine moves in {moving} directions of z alone: give a smaller"
+    with pytest.raises(DataError, match=sentence):
+        directions(subject(network), DirectionsOptions(run="mine", number=3), print)
+    if moving:
+        found = directions(subject(network), DirectionsOptions(run="mine", number=moving), print)
+        assert len(found.numbers["sefa"]["share"]) == len(found.numbers["ganspace"]["share"]) == moving
 
 
 def test_wrong_input_is_one_sentence() -> None:
