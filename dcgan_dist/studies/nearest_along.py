@@ -46,13 +46,15 @@ class NearestAlong:
     @cached_property
     def relative(self) -> NDArray[np.float64]:
         """Distances of the images of the path over the median of images held out, float64 [n]."""
-        return self.nearest.levels / float(np.median(self.held_out))
+        relative: NDArray[np.float64] = self.nearest.levels / float(np.median(self.held_out))
+        return relative
 
     @cached_property
     def near(self) -> NDArray[np.bool_]:
         """Which images of the path are copies, bool [n]."""
         limit = min(NEAR * float(np.median(self.held_out)), float(np.quantile(self.held_out, RARE)))
-        return self.nearest.levels < limit
+        near: NDArray[np.bool_] = self.nearest.levels < limit
+        return near
 
     @property
     def copies(self) -> bool:
@@ -62,7 +64,8 @@ class NearestAlong:
     @cached_property
     def changes(self) -> NDArray[np.bool_]:
         """At which steps from one image to the next the nearest training image is another one, bool [n - 1]."""
-        return self.nearest.places[1:] != self.nearest.places[:-1]
+        changes: NDArray[np.bool_] = self.nearest.places[1:] != self.nearest.places[:-1]
+        return changes
 
 
 def nearest_along(compared: ComparedImages, images: Pixels, say: Callable[[str], None]) -> NearestAlong:

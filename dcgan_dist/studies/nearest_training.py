@@ -55,7 +55,7 @@ def nearest_training(
         DataError: for an image there is no training image that can be decoded.
     """
     encoder, size, decoded = PixelFeatures(), train.pictures.image_size, 0
-    queries, parts = encoder.features(images), []
+    queries, parts = encoder.features(images), list[tuple[torch.Tensor, torch.Tensor]]()
     for first in range(0, len(train), BLOCK):
         tell(first)
         block = np.arange(first, min(first + BLOCK, len(train)))
