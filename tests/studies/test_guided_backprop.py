@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import pytest
 import torch
 import torch.nn.functional as F
+from captum.attr import Deconvolution, GuidedBackprop, Saliency
 from torch import Tensor, nn
 
 from dcgan_dist.errors import SettingsError
@@ -117,6 +118,58 @@ def test_saliency_is_the_gradient_and_an_image_does_not_change_others() -> None:
         whole = back_to_pixels(fixed.maps, images, 7, method, "clamped")  # type: ignore[arg-type]
         alone = back_to_pixels(fixed.maps, images[3:4], 7, method, "clamped")  # type: ignore[arg-type]
         assert torch.allclose(whole[3:4], alone, atol=1e-6), method
+
+
+class LastMap(nn.Module):
+    """The largest response of each map of the last layer, [n, C], with modules as rectifiers, as captum needs them."""
+
+    def __init__(self, fixed: nn.Module, rectifier: Callable[[], nn.Module]) -> None:
+        super().__init__()
+        parts = [(one.linear, getattr(one, "norm", None), rectifier()) for one in fixed.layers]  # type: ignore[union-attr]
+        self.layers = nn.Sequential(*(part for parts in parts for part in parts if part is not None))
+
+    def maps(self, images: Tensor) -> list[Tensor]:
+        return [self.layers(images)]
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.layers(images).flatten(2).max(2).values  # type: ignore[no-any-return]
+
+
+def by_captum(network: nn.Module, images: Tensor, feature: int, method: Method) -> Tensor:
+    kinds = {"guided": GuidedBackprop, "deconvnet": Deconvolution, "saliency": Saliency}
+    how = {"abs": False} if method == "saliency" else {}
+    found: Tensor = kinds[method](network).attribute(images.clone().requires_grad_(), target=feature, **how)
+    return found.detach()
+
+
+@pytest.mark.filterwarnings("ignore:Setting backward hooks on ReLU activations")
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("feature", [0, 7, 11])
+def test_captum_gives_the_same_with_relu(method: Method, feature: int) -> None:
+    _, fixed, images = network()
+    relu = LastMap(fixed, nn.ReLU).eval()
+    theirs = by_captum(relu, images, feature, method)
+    ours = back_to_pixels(relu.maps, images, feature, method, "as-relu")
+    assert theirs.abs().max() > 1e-3
+    assert torch.allclose(ours, theirs, rtol=1e-4, atol=1e-7)
+    others = [by_captum(relu, images, feature, other) for other in METHODS if other != method]
+    assert all((theirs - other).abs().max() > 1e-3 for other in others)
+
+
+@pytest.mark.filterwarnings("ignore:Setting backward hooks on ReLU activations")
+@pytest.mark.parametrize("method", ["guided", "deconvnet"])
+def test_captum_knows_no_rule_for_leaky_relu_and_gives_the_plain_gradient(method: Method) -> None:
+    _, fixed, images = network()
+    leaky = LastMap(fixed, lambda: nn.LeakyReLU(0.2)).eval()
+    x = images.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(leaky(x)[:, 7].sum(), x)
+    assert torch.allclose(by_captum(leaky, images, 7, method), gradient, rtol=1e-4, atol=1e-7)
+    for rule in ("as-relu", "clamped"):
+        ours = back_to_pixels(leaky.maps, images, 7, method, rule)
+        assert (ours - gradient).abs().max() > 0.1 * gradient.abs().max()
+    # The network is the discriminator's own.
+    same = back_to_pixels(fixed.maps, images, 7, method, "as-relu")  # type: ignore[arg-type]
+    assert torch.allclose(same, back_to_pixels(leaky.maps, images, 7, method, "as-relu"), rtol=1e-4, atol=1e-7)
 
 
 def test_where_all_is_positive_all_methods_are_the_gradient() -> None:
