@@ -21,8 +21,9 @@ from dcgan_dist.evaluation.encoders.discriminator import of_discriminator
 from dcgan_dist.evaluation.encoders.encoder import Encoder
 from dcgan_dist.evaluation.encoders.pixels import PixelFeatures
 from dcgan_dist.evaluation.results import recipe_sha256
+from dcgan_dist.evaluation.service.actor_options import ActorOptions
 from dcgan_dist.evaluation.service.job import FOLDER
-from dcgan_dist.evaluation.service.options import ActorOptions, open_pool, status_of
+from dcgan_dist.evaluation.service.options import open_pool, status_of
 from dcgan_dist.model.generate import Which
 from dcgan_dist.model.pixels import png
 from dcgan_dist.monitoring.sinks.terminal import Line

@@ -10,8 +10,8 @@ from dcgan_dist.bounds import Above, AtLeast, Below, Bound, From, bounds
 from dcgan_dist.cli.arguments import read
 from dcgan_dist.data.preparation.options import PrepareOptions
 from dcgan_dist.errors import SettingsError
+from dcgan_dist.evaluation.service.actor_options import ActorOptions
 from dcgan_dist.evaluation.service.comparison import EvaluateOptions
-from dcgan_dist.evaluation.service.options import ActorOptions
 from dcgan_dist.memorised import MemorisedOptions
 from dcgan_dist.settings import (
     CheckpointSettings,

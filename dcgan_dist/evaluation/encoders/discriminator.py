@@ -150,18 +150,29 @@ def of_discriminator(checkpoint: Checkpoint) -> DiscriminatorFeatures | OwnFeatu
     networks = checkpoint.settings.networks
     _, discriminator = new_networks(networks, checkpoint.code)
     load_weights(discriminator, checkpoint.state["discriminator"], "discriminator")
-    return _features_of(discriminator, networks, checkpoint.code)
+    return features_of(discriminator, networks, checkpoint.code)
 
 
-def features_of(discriminator: nn.Module) -> DiscriminatorFeatures | OwnFeatures:
-    """Features of a discriminator that is in this process, and stays in it; raises as `of_discriminator`."""
-    return _features_of(discriminator, NetworkSettings(), NO_CODE)
+def features_of(
+    discriminator: nn.Module, networks: NetworkSettings | None = None, code: Code = NO_CODE
+) -> DiscriminatorFeatures | OwnFeatures:
+    """Features of a discriminator that is in this process; raises as `of_discriminator`.
+
+    Args:
+        networks: its settings; None: it stays in this process.
+        code: the functions that these name.
+    """
+    networks = networks or NetworkSettings()
+    if isinstance(discriminator, Discriminator):
+        return DiscriminatorFeatures(_laid_out(discriminator))
+    require_maps(discriminator, networks.factory)
+    return OwnFeatures(_laid_out(discriminator).eval(), networks, code)
 
 
 def of_random(settings: NetworkSettings, seed: int, code: Code = NO_CODE) -> DiscriminatorFeatures | OwnFeatures:
     """Features of a discriminator with initial weights; raises as `of_discriminator`."""
     _, discriminator = build_networks(settings, seed, torch.device("cpu"), torch.float32, True, code)
-    return _features_of(discriminator, settings, code)
+    return features_of(discriminator, settings, code)
 
 
 def require_maps(discriminator: nn.Module, factory: str) -> None:
@@ -171,15 +182,6 @@ def require_maps(discriminator: nn.Module, factory: str) -> None:
             f"the discriminator of networks.factory {factory} has no method maps, whose maps are the features that are "
             "evaluated: add maps(images), or leave the discriminator out (docs/extending.md)"
         )
-
-
-def _features_of(
-    discriminator: nn.Module, networks: NetworkSettings, code: Code
-) -> DiscriminatorFeatures | OwnFeatures:
-    if isinstance(discriminator, Discriminator):
-        return DiscriminatorFeatures(_laid_out(discriminator))
-    require_maps(discriminator, networks.factory)
-    return OwnFeatures(_laid_out(discriminator).eval(), networks, code)
 
 
 def _statistics(discriminator: nn.Module) -> str:

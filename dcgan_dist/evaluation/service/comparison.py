@@ -14,8 +14,9 @@ from dcgan_dist.evaluation.classifiers.registry import Linear, Nearest
 from dcgan_dist.evaluation.coverage import Sampler
 from dcgan_dist.evaluation.encoders.registry import OF_A_RUN, Sources, make_encoder, require_known
 from dcgan_dist.evaluation.probe import load
+from dcgan_dist.evaluation.service.actor_options import ActorOptions
 from dcgan_dist.evaluation.service.job import FOLDER, Job, NeighboursJob, ProbeJob
-from dcgan_dist.evaluation.service.options import ActorOptions, open_pool
+from dcgan_dist.evaluation.service.options import open_pool
 from dcgan_dist.evaluation.task import Task
 from dcgan_dist.evaluation.tasks.neighbours import NAME as NEIGHBOURS
 from dcgan_dist.evaluation.tasks.neighbours import open_neighbours

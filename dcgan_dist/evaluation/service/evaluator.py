@@ -169,6 +169,21 @@ class Evaluator:
         return features[slice(int(rows[0]), int(rows[-1]) + 1) if together else torch.from_numpy(rows)], rows
 
 
+class ThisProcess:
+    """One evaluator in this process, whose part all images are; an `Evaluators` without Ray."""
+
+    def __init__(self, kind: type[Evaluator]) -> None:
+        self._evaluator = kind(0, 1, torch.get_num_threads())
+
+    def each(self, name: str, /, *arguments: Any) -> list[Any]:
+        """`Evaluators.each`."""
+        return [getattr(self._evaluator, name)(*arguments)]
+
+    def svm(self, name: str, /, *arguments: Any) -> tuple[Tensor, ...]:
+        """`Evaluators.svm`."""
+        return self._evaluator.svm(name, *arguments)
+
+
 def _checksum(split: _Split) -> int:
     total = 0
     for image, label in zip(split.images, split.labels.tolist(), strict=True):

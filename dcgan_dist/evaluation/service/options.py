@@ -1,67 +1,29 @@
-"""What commands that compute on evaluation actors share: options, how they start the actors, how they end."""
+"""What commands that compute on evaluation actors share: how they start the actors, how they end."""
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Annotated
 
-import tyro
-
-from dcgan_dist.bounds import Above, AtLeast, check_bounds, shows_bounds
 from dcgan_dist.cli.signals import STOPPED, status_after, terminable
 from dcgan_dist.cluster.autoscaling import actor_bundles, wait_for_free
 from dcgan_dist.cluster.connect import connected, describe_connecting, has_address, set_environment
 from dcgan_dist.cluster.environment import local_cores
 from dcgan_dist.cluster.placement import READER_CPUS, gather_facts, set_aside
-from dcgan_dist.errors import DcganDistError, SettingsError, at_work, complain
-from dcgan_dist.evaluation.service.evaluator import Evaluators
+from dcgan_dist.errors import DcganDistError, at_work, complain
+from dcgan_dist.evaluation.service.actor_options import ActorOptions
+from dcgan_dist.evaluation.service.evaluator import Evaluator, Evaluators
 from dcgan_dist.monitoring.sinks.terminal import Line
-from dcgan_dist.settings import RAYS_OWN, require_countable
-
-arg = tyro.conf.arg
-
-
-@shows_bounds
-@dataclass(frozen=True, kw_only=True)
-class ActorOptions:
-    """Evaluation actors of a command."""
-
-    trust_code: bool = False
-    """Import your own networks that the run's settings name, which runs their code."""
-    actors: Annotated[int, AtLeast(1), arg(metavar="N")] = 1
-    """Evaluation actors, which divide the images among them."""
-    cpus: Annotated[float, AtLeast(0), arg(metavar="CPUS")] = 1.0
-    """Logical CPUs that Ray reserves for each actor."""
-    gpus: Annotated[float, AtLeast(0), arg(metavar="GPUS")] = 0.0
-    """GPUs per actor; may be a fraction."""
-    resource: Annotated[str, arg(metavar="RESOURCE")] = ""
-    """Custom Ray resource of which each actor takes one, so that it runs on machines that offer it, and an
-    autoscaler starts such machines: `evaluator` in the cluster files. Empty: `evaluator` if the cluster already
-    offers it."""
-    threads: Annotated[int, AtLeast(0), arg(metavar="THREADS")] = 0
-    """PyTorch threads per actor; 0: the cores of its host divided by the actors."""
-    address: Annotated[str, arg(metavar="HOST:PORT")] = ""
-    """Ray cluster to join; empty: `$RAY_ADDRESS`, or if that is unset, one started on this machine."""
-    wait_s: Annotated[float, Above(0), arg(metavar="SECONDS")] = 60.0
-    """How long to wait if that cluster has too few machines; longer while some are being started."""
-
-    def __post_init__(self) -> None:
-        check_bounds(self)
-        require_countable(self.cpus, self.gpus)
-        if self.resource in RAYS_OWN:
-            raise SettingsError(
-                f"resource is {self.resource} but needs to be one that machines offer by --resources; use cpus "
-                "for CPUs, gpus for GPUs"
-            )
 
 
 @contextmanager
-def open_pool(options: ActorOptions, say: Callable[[str], None]) -> Iterator[Evaluators]:
+def open_pool(
+    options: ActorOptions, say: Callable[[str], None], kind: type[Evaluator] = Evaluator
+) -> Iterator[Evaluators]:
     """Evaluation actors, on the cluster at the address or one that is started here; they end with the block.
 
     Args:
         say: receives a line for each actor that has died, and while machines are waited for.
+        kind: of evaluator that each of them is.
 
     Raises:
         ClusterError: there is no room for them, or no cluster.
@@ -77,7 +39,7 @@ def open_pool(options: ActorOptions, say: Callable[[str], None]) -> Iterator[Eva
             wait_for_free("evaluation actor", actor_bundles(actors, cpus, gpus, options.resource), options.wait_s, say)
         else:
             set_aside(gather_facts(free=True), actors, cpus, gpus)  # what was started here has all that it ever will
-        pool = Pool(actors, cpus, gpus, options.threads, options.resource)
+        pool = Pool(actors, cpus, gpus, options.threads, options.resource, kind=kind)
         pool.say = say
         with at_work():
             yield pool

@@ -209,8 +209,10 @@ def digest(indexes: Sequence[Index]) -> str:
     return sums.hexdigest()[:16]
 
 
-def require_size(index: Index, size: int, where: str) -> None:
-    """Check on some of the images that they have the networks' size; raises `DataError`."""
+def require_size(
+    index: Index, size: int, where: str, do: str = "give a checkpoint of that size, or --resize to fit the images"
+) -> None:
+    """Check on some of the images that they have the networks' size; raises `DataError`, which says what to `do`."""
     for sample in np.unique(np.linspace(0, len(index) - 1, CHECKED).astype(np.int64)).tolist():
         shard = Place(index.shards[index.shard[sample]])
         data = shard.read_range(int(index.offset[sample]), int(index.size[sample]))
@@ -222,5 +224,5 @@ def require_size(index: Index, size: int, where: str) -> None:
         if actual != (size, size):
             raise DataError(
                 f"{index.names(sample)} in {where} has {actual[0]} x {actual[1]} pixels but the networks are made for "
-                f"{size} x {size}: give a checkpoint of that size, or --resize to fit the images"
+                f"{size} x {size}: {do}"
             )
