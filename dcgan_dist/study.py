@@ -8,12 +8,16 @@ The name of the study may also stand behind that of the run. Results go to RUN/s
 
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from typing import Any
 
 from dcgan_dist.cli.arguments import read
 from dcgan_dist.cli.invocation import COMMANDS, command_line, prog
 from dcgan_dist.cli.signals import terminable
 from dcgan_dist.errors import SettingsError, at_work
-from dcgan_dist.evaluation.service.options import status_of
+from dcgan_dist.evaluation.service.evaluator import Evaluator, Evaluators, ThisProcess
+from dcgan_dist.evaluation.service.options import open_pool, status_of
 from dcgan_dist.monitoring.sinks.terminal import Line
 from dcgan_dist.storage import require_writable
 from dcgan_dist.studies.registry import STUDIES
@@ -42,11 +46,20 @@ def _study(given: Sequence[str], line: Line) -> None:
     subject = open_subject(options)
     require_writable(subject.out, "out" if options.out else "the folder of results")
     line.say(subject.about.caption)
-    result = study.make(subject, options, line.say)
+    opening = [partial(_evaluators, options, line)] if study.on_actors else []
+    result = study.make(subject, options, line.say, *opening)
     with at_work():
         figure = write(name, subject, options, command_line(f"study {name}", *others), result)
     line.clear()
     print(*result.lines, subject.about.caption, f"look at {figure}", sep="\n")
+
+
+def _evaluators(options: Any, line: Line, kind: type[Evaluator]) -> AbstractContextManager[Evaluators]:
+    """Those that a study asks for: actors, or one in this process."""
+    if not options.actors:
+        return nullcontext(ThisProcess(kind))
+    line.clear()
+    return open_pool(options, line.say, kind)
 
 
 def split(words: Sequence[str]) -> tuple[str, list[str]]:

@@ -1,11 +1,12 @@
 """What all studies of a generator have in common: what they are made of, and where their results go."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Annotated
 
 import tyro
 
 from dcgan_dist.bounds import check_bounds, shows_bounds
+from dcgan_dist.evaluation.service.actor_options import ActorOptions
 from dcgan_dist.model.generate import Which
 
 arg = tyro.conf.arg
@@ -39,5 +40,7 @@ class StudyOptions:
         check_bounds(self)
 
 
-COMMON = frozenset({"run", "storage", "checkpoint", "generator", "out", "published", "trust_code", "exemplars"})
+COMMON = frozenset({"run", "storage", "checkpoint", "generator", "out", "published", "trust_code", "exemplars"}) | {
+    one.name for one in fields(ActorOptions)
+}
 """Fields that no result depends on, but by the networks and files that they lead to."""

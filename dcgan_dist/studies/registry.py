@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from dcgan_dist.studies.arithmetic import ArithmeticOptions, arithmetic
 from dcgan_dist.studies.directions import DirectionsOptions, directions
@@ -11,7 +10,6 @@ from dcgan_dist.studies.invert import InvertOptions, invert
 from dcgan_dist.studies.options import StudyOptions
 from dcgan_dist.studies.pick import PickOptions, pick
 from dcgan_dist.studies.result import StudyResult
-from dcgan_dist.studies.subject import Subject
 from dcgan_dist.studies.turn import TurnOptions, turn
 from dcgan_dist.studies.walk import WalkOptions, walk
 
@@ -23,10 +21,12 @@ class Study:
     Attributes:
         options: of its command.
         make: makes it, given the subject, the options, and somebody to tell what is being done.
+        on_actors: whether it reads a whole data set by evaluators; `make` is then given what opens them, too.
     """
 
     options: type[StudyOptions]
-    make: Callable[[Subject, Any, Callable[[str], None]], StudyResult]
+    make: Callable[..., StudyResult]
+    on_actors: bool = False
 
 
 STUDIES: Mapping[str, Study] = {
@@ -36,5 +36,5 @@ STUDIES: Mapping[str, Study] = {
     "turn": Study(TurnOptions, turn),
     "directions": Study(DirectionsOptions, directions),
     "invert": Study(InvertOptions, invert),
-    "features": Study(FeaturesOptions, features),
+    "features": Study(FeaturesOptions, features, on_actors=True),
 }

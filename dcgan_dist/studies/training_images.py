@@ -12,7 +12,7 @@ from dcgan_dist.data.shards.addresses import split_addresses
 from dcgan_dist.data.shards.index import Index
 from dcgan_dist.errors import DataError, SettingsError
 from dcgan_dist.evaluation.task import Labeled
-from dcgan_dist.evaluation.tasks.labeled import digest, find_split, open_index, pictures
+from dcgan_dist.evaluation.tasks.labeled import digest, find_split, open_index, pictures, require_size
 from dcgan_dist.evaluation.tasks.neighbours import require_unseen, training_index
 from dcgan_dist.run_folder.trained_on import find_trained_on
 from dcgan_dist.settings import Settings
@@ -117,6 +117,23 @@ def own_images(run: Place, settings: Settings, data: str) -> tuple[Labeled, str,
     else:
         notes.append(f"{run} was not trained on {data}/train-*.tar, or it is not known")
     return _unlabeled(index, size, settings), digest([index]), [*notes, *index.notes]
+
+
+def other_images(folder: str, size: int) -> tuple[Labeled, str, list[str]]:
+    """Images for networks that are no run's, what tells them from others, and lines about what is doubtful in them.
+
+    Args:
+        folder: of the images, as train-*.tar.
+        size: height and width of the networks' images, in pixels.
+
+    Raises:
+        DataError: images are not there, or have another size.
+    """
+    at = find_split(place(folder), "train")
+    index = open_index(at)
+    require_size(index, size, at, f"prepare them with --size {size}")
+    found = Labeled(pictures(index, size), np.arange(len(index)), np.zeros(len(index), np.int64))
+    return found, digest([index]), list(index.notes)
 
 
 def _folder_of(address: str) -> str:

@@ -22,6 +22,7 @@ from dcgan_dist.evaluation.encoders.encoder import fit
 from dcgan_dist.model.batchnorm import with_statistics
 from dcgan_dist.model.dcgan import Discriminator, Generator, initialize
 from dcgan_dist.model.generate import About, FrozenGenerator
+from dcgan_dist.model.published_weights import SVHN, load_published
 from dcgan_dist.run_folder.checkpoint import Checkpoint, write_checkpoint
 from dcgan_dist.sample import main as sample
 from dcgan_dist.settings import Settings, scenes32
@@ -38,10 +39,10 @@ SETTINGS = replace(
 )
 
 
-def write_shards(folder: Place, name: str, kind: str = "rooms", bad: int = -1) -> Any:
+def write_shards(folder: Place, name: str, kind: str = "rooms", bad: int = -1, size: int = SIZE) -> Any:
     with ShardWriter(folder, name, 80) as writer:
         for index in range(SCENES):
-            jpeg = embedded_image(kind, SIZE, index)[0]  # type: ignore[arg-type]
+            jpeg = embedded_image(kind, size, index)[0]  # type: ignore[arg-type]
             writer.add(jpeg if index != bad else jpeg[: len(jpeg) // 2])
     return concatenate([index_shard(Place(str(one.shard))) for one in writer.written])
 
@@ -96,11 +97,12 @@ def test_the_numbers_are_those_of_the_discriminator_on_all_scenes(run: Path) -> 
             assert of_it[one["images"]].tolist() == pytest.approx(one["responses"], abs=1e-4)
         bed = numbers["features"]["0"]["on_objects"]["bed"]
         assert 10 <= bed["images"] <= 100
-        assert bed["low"] <= bed["excess"] <= bed["high"]
+        for over in ("over_edges", "over_area"):
+            assert bed[over]["low"] <= bed[over]["mean"] <= bed[over]["high"]
     assert sorted(file.rsplit("-", 1)[1] for file in found["files"]) == ["deconvnet.png", "saliency.png"]
     with Image.open(run / "studies" / found["figure"]) as figure:
-        # Twice 10 images wide, twice 6 high, with the gaps.
-        assert figure.size == (2 * (2 * 178 + 12), 2 * (2 * 106 + 12))
+        # Twice 10 images wide beside labels, twice 6 high, with the gaps.
+        assert figure.size == (2 * (60 + 5 * 178) + 12, 5 * (2 * 106 + 12))
 
 
 def test_shards_have_no_truth_and_a_bad_image_is_left_out_and_counted(
@@ -169,6 +171,9 @@ def test_gray_is_nothing_and_each_picture_has_its_own_scale() -> None:
         ),
         (["mine", "--data", "nowhere"], "nowhere/train-*.tar"),
         (["mine", "--rule", "relu"], "rule"),
+        (["mine", "--gpus", "0.5"], "gpus is 0.5 but actors is 0, and no actor is started: give --actors too"),
+        (["mine", "--wait-s", "7"], "leave --wait-s out"),
+        (["mine", "--actors", "-1"], "actors is -1 but needs at least 0"),
         (["elsewhere/own"], "there.tar"),
     ],
 )
@@ -228,10 +233,47 @@ def test_a_network_of_ones_own_needs_maps(kind: type[OwnDiscriminator], run: Pat
         assert len(found.numbers["trained"]["strongest"]) == 6
 
 
-def test_the_authors_networks_have_no_training_images(
-    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def svhn(published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The command for the authors' networks, in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    assert main(["features", "published-svhn", "--published", str(published)]) == 2
+    return ["features", "published-svhn", "--published", str(published)]
+
+
+def test_the_authors_networks_come_without_images(svhn: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(svhn) == 2
     said = capsys.readouterr().err
-    assert "study features looks at the images that a run was trained on, but published-svhn is no run" in said
+    assert said.count("error: ") == 1
+    assert "which published-svhn comes without: give --data FOLDER" in said
+
+
+def test_the_authors_networks_look_at_images_of_their_size(svhn: list[str], published: Path, tmp_path: Path) -> None:
+    write_shards(Place(str(tmp_path / "shards")), "train", size=32)
+    assert main([*svhn, "--data", "shards", "--seed", "5"]) == 0
+    found = record(tmp_path)
+    assert found["numbers"]["images"] == SCENES
+    assert "it is not known whether published-svhn was trained on shards" in found["numbers"]["notes"]
+    initial = Discriminator(SVHN)
+    initialize(initial, 5)
+    images = np.stack([np.asarray(Image.open(io.BytesIO(embedded_image("rooms", 32, i)[0]))) for i in range(SCENES)])
+    x = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
+    for name, network in (("trained", load_published(published).svhn_discriminator), ("initial weights", initial)):
+        parts = [images[:128], images[128:]]
+        encoder: Any = fit(features_of(network), lambda one, parts=parts: [one.gather(parts)])  # type: ignore[misc]
+        with torch.no_grad():
+            responses = with_statistics(network, encoder.statistics).maps(x)[-1].amax((2, 3))  # type: ignore[operator]
+        numbers = found["numbers"][name]
+        assert numbers["strongest"] == responses.max(0).values.argsort(descending=True)[:6].tolist()
+        for feature, one in numbers["features"].items():
+            assert one["responses"][0] == pytest.approx(float(responses[:, int(feature)].max()), rel=1e-4)
+            assert "is" not in one
+
+
+def test_images_of_another_size_do_not_fit_the_authors_networks(
+    svhn: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_shards(Place(str(tmp_path / "small")), "train")
+    assert main([*svhn, "--data", "small"]) in (1, 2)
+    said = capsys.readouterr().err
+    assert "has 16 x 16 pixels but the networks are made for 32 x 32: prepare them with --size 32" in said
+    assert not (tmp_path / "studies").exists() or not list((tmp_path / "studies").iterdir())
