@@ -8,6 +8,7 @@ known, it is measured how much of that lies on which objects.
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Annotated, Any, Final, get_args
 
 import numpy as np
@@ -287,10 +288,12 @@ def _say_what_they_are(
 ) -> None:
     """Add to what was found of each network on which objects its features lie, and what they are."""
 
+    shows = cache(lambda place: truth(scenes.scenes, SEED, place)["objects"])
+
     def measured(look: Look, feature: int) -> dict[str, dict[str, Any]]:
         pixels, led = _back(images, look, feature, MEASURED, "guided", options.rule)
         energies = led.double().square().sum(1).numpy()
-        truths = [truth(scenes.scenes, SEED, place)["objects"] for place in look.top.numbers[feature].tolist()]
+        truths = [shows(place) for place in look.top.numbers[feature].tolist()]
         return on_objects(energies, edges(pixels), truths, options.seed)
 
     controls = [look for name, look in looks.items() if name not in numbers]
