@@ -2,6 +2,9 @@
 
 import io
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +31,8 @@ from dcgan_dist.sample import main as sample
 from dcgan_dist.settings import Settings, scenes32
 from dcgan_dist.storage import Place
 from dcgan_dist.studies.features import FeaturesOptions, features, shown
+from dcgan_dist.studies.guided_backprop import back_to_pixels
+from dcgan_dist.studies.object_energy import edges, on_objects
 from dcgan_dist.studies.subject import Subject
 from dcgan_dist.study import main
 
@@ -66,6 +71,11 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return write_run(tmp_path / "runs" / "mine", SETTINGS)
 
 
+def order_of(responses: Any) -> Any:
+    """Places of the largest responses first, the lower place among equals."""
+    return np.argsort(-responses, kind="stable")
+
+
 def record(run: Path) -> dict[str, Any]:
     (file,) = (run / "studies").glob("*.json")
     found: dict[str, Any] = json.loads(file.read_text())
@@ -97,12 +107,56 @@ def test_the_numbers_are_those_of_the_discriminator_on_all_scenes(run: Path) -> 
             assert of_it[one["images"]].tolist() == pytest.approx(one["responses"], abs=1e-4)
         bed = numbers["features"]["0"]["on_objects"]["bed"]
         assert 10 <= bed["images"] <= 100
+        places = order_of(responses[:, 0])[:100]
+        led = back_to_pixels(fixed.maps, x[places], 0, "guided", "clamped")
+        shows = [embedded_image("rooms", SIZE, place)[1].truth["objects"] for place in places.tolist()]
+        wanted = on_objects(led.double().square().sum(1).numpy(), edges(images[places]), shows, 3)["bed"]
+        assert bed.keys() == wanted.keys()
+        for share in ("energy", "edges", "area"):
+            assert bed[share] == pytest.approx(wanted[share], abs=0.005)
         for over in ("over_edges", "over_area"):
-            assert bed[over]["low"] <= bed[over]["mean"] <= bed[over]["high"]
+            assert bed[over] == pytest.approx(wanted[over], abs=0.01)
+        for one in numbers["features"].values():
+            assert one["is"] == (one["nearest"] if one["p"] <= 0.05 else "nothing")
+            assert one["nearest"] in {"bed", "window", "door", "lamp", "picture"}
+        named = [numbers["features"][str(feature)]["is"] != "nothing" for feature in numbers["strongest"]]
+        assert numbers["objects_among_strongest"] == sum(named)
+    by_chance = found["numbers"]["initial weights"]["by_chance"]
+    assert (by_chance["networks"], by_chance["features"]) == (10, 60)
     assert sorted(file.rsplit("-", 1)[1] for file in found["files"]) == ["deconvnet.png", "saliency.png"]
     with Image.open(run / "studies" / found["figure"]) as figure:
         # Twice 10 images wide beside labels, twice 6 high, with the gaps.
         assert figure.size == (2 * (60 + 5 * 178) + 12, 5 * (2 * 106 + 12))
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("standing_cluster")
+def test_actors_find_the_same_numbers(run: Path, tmp_path: Path) -> None:
+    words = ["features", "mine", "--seed", "3"]
+    done = subprocess.run(
+        [sys.executable, "-m", "dcgan_dist.study", *words, "--actors", "2", "--cpus", "0.5", "--out", "two"],
+        cwd=tmp_path,
+        env=dict(os.environ),
+        capture_output=True,
+        text=True,
+        timeout=250,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "joining the Ray cluster" in done.stderr
+    assert main([*words, "--out", "here"]) == 0
+    (there,), (here,) = (list((tmp_path / folder).glob("*.json")) for folder in ("two", "here"))
+    assert there.name == here.name
+    assert json.loads(there.read_text())["numbers"] == json.loads(here.read_text())["numbers"]
+
+
+def test_images_that_are_not_there_are_told_before_any_actor_starts(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["features", "mine", "--data", "nowhere", "--actors", "2"]) in (1, 2)
+    told = capsys.readouterr().err
+    assert "nowhere/train-*.tar" in told
+    assert "starting Ray" not in told
+    assert "joining" not in told
 
 
 def test_shards_have_no_truth_and_a_bad_image_is_left_out_and_counted(
@@ -116,7 +170,7 @@ def test_shards_have_no_truth_and_a_bad_image_is_left_out_and_counted(
     numbers = record(run)["numbers"]
     assert (numbers["images"], numbers["bad_images"]) == (149, 1)
     found = [one for name in ("trained", "initial weights") for one in numbers[name]["features"].values()]
-    assert all("on_objects" not in one and 7 not in one["images"] for one in found)
+    assert all("on_objects" not in one and "is" not in one and 7 not in one["images"] for one in found)
 
 
 def test_scenes_that_are_not_those_that_would_be_drawn_have_no_truth(run: Path) -> None:
