@@ -12,7 +12,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from benchmarks.report import Bar, Cell, Report, Table, finish, parser
 from dcgan_dist.evaluation.encoders.discriminator import features_of, of_random
 from dcgan_dist.evaluation.encoders.encoder import fit
 from dcgan_dist.evaluation.service.actor_options import ActorOptions
-from dcgan_dist.evaluation.service.evaluator import Evaluators, ThisProcess
+from dcgan_dist.evaluation.service.evaluator import ThisProcess
 from dcgan_dist.evaluation.service.options import open_pool
 from dcgan_dist.evaluation.task import Labeled
 from dcgan_dist.studies.features import INITIAL, MEASURED, STATISTICS_IMAGES, TRAINED
@@ -52,15 +51,6 @@ def open_run(name: str) -> tuple[Labeled, dict[str, Fitted]]:
     places = np.unique(np.linspace(0, len(images) - 1, STATISTICS_IMAGES).astype(np.int64))
     some = [batch for _, batch in read(images, places)]
     return images, {name: fit(one, lambda one: [one.gather(some)]) for name, one in encoders.items()}
-
-
-def look(
-    evaluators: Evaluators, images: Labeled, networks: dict[str, Fitted], say: Callable[[str], None]
-) -> tuple[Responses, float]:
-    """What is found, and seconds."""
-    start = time.perf_counter()
-    found = find_responses(evaluators, images, networks, MEASURED, say)
-    return found, time.perf_counter() - start
 
 
 def killing(pool: object, say: Callable[[str], None], after: int) -> Callable[[str], None]:
@@ -94,7 +84,6 @@ def measure(name: str) -> Report:
     images, networks = open_run(name)
     rows: list[list[Cell]] = []
     digests: dict[str, str] = {}
-    rates: dict[str, float] = {}
     replaced: dict[str, int] = {}
     features = 0
     for way, actors in WAYS.items():
@@ -102,21 +91,20 @@ def measure(name: str) -> Report:
         if actors:
             with open_pool(ActorOptions(actors=actors, threads=1), say, Responder) as pool:
                 tell = killing(pool, say, KILLED_ROUND) if "killed" in way else say
-                found, seconds = look(pool, images, networks, tell)
+                found = find_responses(pool, images, networks, MEASURED, tell)
                 replaced[way] = pool.replaced  # type: ignore[attr-defined]
         else:
-            found, seconds = look(ThisProcess(Responder), images, networks, say)
+            found = find_responses(ThisProcess(Responder), images, networks, MEASURED, say)
             replaced[way] = 0
         features = sum(len(one.numbers) for one in found.strongest.values())
-        digests[way], rates[way] = digest(found), found.seen / seconds
+        digests[way] = digest(found)
         same = "yes" if digests[way] == digests[HERE] else "no"
-        rows.append([way, found.seen, features, replaced[way], digests[way], same, rates[way] / rates[HERE]])
+        rows.append([way, found.seen, features, replaced[way], digests[way], same])
     others = [way for way in WAYS if way != HERE]
-    columns = ["who looks", "images", "features", "actors replaced", "digest of the responses", "the same", "rate"]
+    columns = ["who looks", "images", "features", "actors replaced", "digest of the responses", "the same"]
     return Report(
         command="python -m benchmarks.feature_actors RUN --json benchmarks/results/feature_actors.json",
         tables={"feature-actors": Table(columns, rows)},
-        ratios={f"rate of {way}": rates[way] / rates[HERE] for way in others},
         samples={"digests": digests, "replaced": replaced},
         bars=[
             Bar("images", len(images), at_least=200_000),

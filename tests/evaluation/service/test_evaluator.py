@@ -10,7 +10,7 @@ import torch
 
 from dcgan_dist.errors import DataError
 from dcgan_dist.evaluation.encoders.pixels import PixelFeatures
-from dcgan_dist.evaluation.service.evaluator import CHECKSUMS
+from dcgan_dist.evaluation.service.evaluator import CHECKSUMS, Evaluator, ThisProcess
 from dcgan_dist.evaluation.task import ArrayPictures, Labeled, Task
 
 
@@ -72,3 +72,17 @@ def test_features_kept_in_half_precision_take_half_the_memory(bands: Task, here:
     ((_, full),) = evaluators.each("encode", "bands", PixelFeatures(), torch.float32)
     ((_, half),) = evaluators.each("encode", "bands", PixelFeatures(), torch.float16)
     assert full == 2 * half == 1_300 * 768 * 4
+
+
+def test_one_evaluator_in_this_process_is_a_pool_of_one(bands: Task, here: Callable[..., Any]) -> None:
+    threads = torch.get_num_threads()
+    one, wanted = ThisProcess(Evaluator), here(1)
+    assert torch.get_num_threads() == threads
+    for evaluators in (one, wanted):
+        evaluators.each("load", [bands])
+        evaluators.each("encode", "bands", PixelFeatures(), torch.float32)
+        evaluators.each("pose", np.arange(30, 500, 7))
+    (found,), (other,) = one.each("moments"), wanted.each("moments")
+    assert found[0] == other[0] == len(bands.train)
+    assert torch.equal(found[1], other[1])
+    assert torch.equal(found[2], other[2])
