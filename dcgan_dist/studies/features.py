@@ -99,12 +99,14 @@ class Look:
     Attributes:
         maps: its own, with fixed statistics.
         top: the images to which each of its features responds most.
-        features: numbers of those that are shown: the first, then the strongest.
+        first: numbers of features that are shown, the first ones.
+        strongest: those of which the largest response is largest.
     """
 
     maps: Maps
     top: Strongest
-    features: list[int]
+    first: list[int]
+    strongest: list[int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,8 +201,8 @@ def _look(
         raise DataError("the discriminator's responses are not finite: give an earlier checkpoint")
     looks = {}
     for name, top in found.strongest.items():
-        first = range(min(FEATURES, len(top.responses)))
-        looks[name] = Look(fixed_maps(fitted[name], CPU), top, [*first, *top.features(FEATURES)])
+        first = list(range(min(FEATURES, len(top.responses))))
+        looks[name] = Look(fixed_maps(fitted[name], CPU), top, first, top.features(FEATURES))
     return looks, found.seen
 
 
@@ -215,12 +217,11 @@ def _figure(
 ) -> Pixels:
     sides = []
     for name, look in looks.items():
-        rows = []
-        for feature in look.features:
-            pixels, led = _back(images, look, feature, SHOWN, method, rule)
-            rows.append(np.stack([pixels, shown(led)], 1).reshape(-1, *pixels.shape[1:]))
-        columns, kinds = len(rows[0]), (rows[:-FEATURES], rows[-FEATURES:])
-        blocks = [tiled(np.concatenate(kind), columns) for kind in kinds]
+        kinds = (look.first, look.strongest)
+        blocks = []
+        for kind in kinds:
+            rows = [_row(images, look, feature, method, rule) for feature in kind]
+            blocks.append(tiled(np.concatenate(rows), len(rows[0])))
         pictures = np.concatenate([blocks[0], _white(GAP, blocks[0].shape[1]), blocks[1]])
         large = enlarged(pictures)
         factor = large.shape[0] // pictures.shape[0]
@@ -230,9 +231,15 @@ def _figure(
             for row in range(len(kind))
         ]
         of = numbers[name]["features"]
-        labels = [f"{feature}\n{of[str(feature)].get('is', '')}" for feature in look.features]
+        labels = [f"{feature}\n{of[str(feature)].get('is', '')}" for kind in kinds for feature in kind]
         sides.append(np.concatenate([_labels(large.shape[0], tops, labels), large], axis=1))
     return np.concatenate([sides[0], _white(len(sides[0]), GAP), sides[1]], axis=1)
+
+
+def _row(images: Labeled, look: Look, feature: int, method: Method, rule: Rule) -> Pixels:
+    """Images, and what the response goes back to beside each: uint8 [2 * n, S, S, 3]."""
+    pixels, led = _back(images, look, feature, SHOWN, method, rule)
+    return np.stack([pixels, shown(led)], 1).reshape(-1, *pixels.shape[1:])
 
 
 def _labels(height: int, tops: list[int], labels: list[str]) -> Pixels:
@@ -267,14 +274,14 @@ def _are_scenes(images: Labeled, settings: Settings) -> bool:
 def _numbers(images: Labeled, look: Look) -> dict[str, Any]:
     """What was found of one network, by the number of the feature."""
     return {
-        "first": look.features[:-FEATURES],
-        "strongest": look.features[-FEATURES:],
+        "first": look.first,
+        "strongest": look.strongest,
         "features": {
             str(feature): {
                 "responses": look.top.responses[feature, :SHOWN].tolist(),
                 "images": [int(images.samples[place]) for place in look.top.numbers[feature, :SHOWN]],
             }
-            for feature in dict.fromkeys(look.features)
+            for feature in dict.fromkeys([*look.first, *look.strongest])
         },
     }
 
@@ -297,7 +304,7 @@ def _say_what_they_are(
         return on_objects(energies, edges(pixels), truths, options.seed)
 
     controls = [look for name, look in looks.items() if name not in numbers]
-    by_chance = chance([measured(look, feature) for look in controls for feature in look.features[-FEATURES:]])
+    by_chance = chance([measured(look, feature) for look in controls for feature in look.strongest])
     for name, found in numbers.items():
         for feature, one in found["features"].items():
             one["on_objects"] = measured(looks[name], int(feature))

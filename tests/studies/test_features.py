@@ -270,7 +270,14 @@ class WithMaps(OwnDiscriminator):
         return [self.below(images)]
 
 
-@pytest.mark.parametrize("kind", [OwnDiscriminator, WithMaps])
+class WithFewMaps(OwnDiscriminator):
+    """Of fewer features than are shown."""
+
+    def maps(self, images: Tensor) -> list[Tensor]:
+        return [self.below(images)[:, :4]]
+
+
+@pytest.mark.parametrize("kind", [OwnDiscriminator, WithMaps, WithFewMaps])
 def test_a_network_of_ones_own_needs_maps(kind: type[OwnDiscriminator], run: Path) -> None:
     code = {"mine:build": lambda settings: (OwnGenerator(), kind())}
     settings = replace(SETTINGS, networks=replace(SETTINGS.networks, factory="mine:build"))
@@ -284,7 +291,11 @@ def test_a_network_of_ones_own_needs_maps(kind: type[OwnDiscriminator], run: Pat
             features(subject, FeaturesOptions(run="mine"), print)
     else:
         found = features(subject, FeaturesOptions(run="mine"), print)
-        assert len(found.numbers["trained"]["strongest"]) == 6
+        numbers, maps = found.numbers["trained"], 9 if kind is WithMaps else 4
+        assert numbers["first"] == list(range(min(6, maps)))
+        assert len(numbers["strongest"]) == min(6, maps)
+        assert {int(feature) for feature in numbers["features"]} == {*numbers["first"], *numbers["strongest"]}
+        assert max(numbers["strongest"]) < maps
 
 
 @pytest.fixture
