@@ -198,10 +198,12 @@ def test_a_run_leaves_what_it_promises(train: Any, tmp_path: Path) -> None:
     assert status == 0, output
     run = tmp_path / "runs" / "whole"
     assert {path.name for path in run.iterdir()} == {
-        "attempts", "checkpoints", LOCK_FILE, "metrics.jsonl", "run.json", "samples", "settings.yaml", "tensorboard"
+        "attempts", "checkpoints", LOCK_FILE, "metrics.jsonl", "run.json", "samples", "settings.yaml", "tensorboard",
+        "workers",
     }  # fmt: skip
     record = json.loads((run / "run.json").read_text())
     assert (record["status"], record["images"], record["step"]) == ("finished", 640, 40)
+    assert record["preset"] == "scenes32"
     assert record["sequence"] == SEQUENCE
     assert record["updates"] == {"generator": 40, "discriminator": 40}
     assert sorted(path.name for path in (run / "samples").iterdir()) == [
