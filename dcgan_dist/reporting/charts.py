@@ -168,9 +168,9 @@ def compared(runs: Mapping[str, tuple[Sequence[Point], Sequence[Probed]]]) -> li
     tasks = dict.fromkeys(one["task"] for _, probed in runs.values() for one in probed)
     for task in tasks:
         lines = [
-            line
+            one
             for color, (name, (_, probed)) in enumerate(runs.items())
-            if (line := probe_series(probed, task, name, color)).x
+            if (one := probe_series(probed, task, name, color)).x
         ]
         source = f"metrics.jsonl of each run: accuracy, low, high ({probe_metric(task)})"
         found.append(Chart(f"Accuracy of the probe on {task}", "accuracy", lines, source, True, True))

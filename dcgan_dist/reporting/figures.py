@@ -28,6 +28,7 @@ def svg(chart: Chart) -> bytes:
     """A figure as an SVG file; the same chart gives the same bytes."""
     import matplotlib
     from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     look = {"font.size": 9.5, "svg.hashsalt": "dcgan-dist", "svg.fonttype": "path", "axes.spines.top": False}
     with matplotlib.rc_context({**look, "axes.spines.right": False, "axes.edgecolor": "#7a8592"}):
@@ -43,8 +44,8 @@ def svg(chart: Chart) -> bytes:
         axes.set_xlabel("images seen", color="#3a424c")
         axes.set_ylabel(chart.axis + (", %" if chart.percent else ""), color="#3a424c")
         axes.set_xlim(left=0)
-        axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
-        axes.xaxis.set_major_formatter(_thousands)
+        axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+        axes.xaxis.set_major_formatter(FuncFormatter(_thousands))
         file = io.BytesIO()
         figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
     return file.getvalue()

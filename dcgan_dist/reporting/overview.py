@@ -1,4 +1,4 @@
-"""What the first screen says of a run: how it stands, how far it is, what it took; and what interruptions cost. Pure."""
+"""What the first screen says of a run: how it stands, how far it is, what it took; what interruptions cost. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

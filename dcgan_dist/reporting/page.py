@@ -1,4 +1,4 @@
-"""The page of a report: one HTML file without anything beside it and without a script, which works from a mail or a disk.
+"""The page of a report: one HTML file with nothing beside it and no script, which works from a mail or a disk.
 
 It asks for nothing from a network: its own content security policy forbids that. It takes less than `LIMIT` bytes:
 pictures are made smaller, and then left out, until it does.

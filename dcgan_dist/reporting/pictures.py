@@ -18,6 +18,8 @@ LARGEST_FILE = 64 << 20
 """Bytes."""
 LEVELS = ((1_000, 86), (800, 80), (600, 74), (420, 66), (300, 60), (200, 50))
 """Pixels of the longer side at most, and quality: the first of these with which all pictures fit is taken."""
+AROUND = 4_096
+"""Bytes of a page around a picture, at most: its tag, and what it shows."""
 EXACT_SIDE = 420
 """Up to here a picture is stored without loss, at the first level: it is mostly a grid of small images."""
 
@@ -87,12 +89,16 @@ def embed(shots: Sequence[Shot], room: int) -> tuple[Mapping[Shot, Embedded], Se
     made: dict[Shot, Embedded] = {}
     for number, (side, quality) in enumerate(LEVELS):
         made = {shot: _embedded(shot.pixels, side, quality, exact=number == 0) for shot in order}
-        if sum(len(one.address) for one in made.values()) <= room:
+        if sum(map(_bytes, made.values())) <= room:
             return made, []
     left_out = []
-    while order and sum(len(made[shot].address) for shot in order) > room:
+    while order and sum(_bytes(made[shot]) for shot in order) > room:
         left_out.append(order.pop().file)
     return {shot: made[shot] for shot in order}, left_out
+
+
+def _bytes(one: Embedded) -> int:
+    return len(one.address) + AROUND
 
 
 def _embedded(pixels: Pixels, side: int, quality: int, *, exact: bool) -> Embedded:

@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from dcgan_dist.errors import CheckpointError, DcganDistError
+from dcgan_dist.errors import CheckpointError, DataError, DcganDistError
 from dcgan_dist.evaluation.service.job import FOLDER as EVALUATIONS
 from dcgan_dist.evaluation.service.job import read_result
 from dcgan_dist.monitoring.run_status import NEEDED, Standing
-from dcgan_dist.monitoring.sinks.curves import Probed, read_lines, read_points, read_probed
+from dcgan_dist.monitoring.sinks.curves import Point, Probed, read_lines, read_points, read_probed
 from dcgan_dist.run_folder import checkpoint
 from dcgan_dist.run_folder.attempts import attempts, workers_of
 from dcgan_dist.run_folder.checkpoint import manifests
@@ -73,8 +73,8 @@ def read_run(run: Place) -> RunFiles:
     whole = manifests(run)
     standing = Standing(
         record,
-        _or_note(notes, "the curves are left out", [], lambda: read_lines(run)),
-        _or_note([], "", [], lambda: read_points(run)),  # of the same file: one note is enough
+        _or_note(notes, "the curves are left out", [], lambda: _points(run, read_lines(run))),
+        _or_note([], "", [], lambda: _points(run, read_points(run))),  # of the same file: one note is enough
         _or_note(notes, "the attempts are left out", [], lambda: attempts(run)),
         whole,
         [name for name in checkpoint.folder(run).names() if name not in whole],
@@ -85,7 +85,7 @@ def read_run(run: Place) -> RunFiles:
         standing,
         _or_note(notes, "the settings are left out", None, lambda: _settings(run)),
         workers_of(run),
-        _or_note([], "", [], lambda: read_probed(run)),
+        _or_note(notes, "the curve of probes is left out", [], lambda: _probed(run)),
         _records(notes, run, EVALUATIONS, read_result),
         _records(notes, run, STUDIES, _study),
         (run / "samples").names(),
@@ -95,6 +95,26 @@ def read_run(run: Place) -> RunFiles:
 
 def _settings(run: Place) -> Settings:
     return from_yaml((run / SETTINGS_FILE).read_bytes().decode(), str(run / SETTINGS_FILE))
+
+
+def _points(run: Place, points: list[Point]) -> list[Point]:
+    """Points as they are; raises `DataError` where one lacks what is read of it."""
+    for point in points:
+        numbers = (point.get("attempt"), point.get("step"), point.get("images"))
+        finite = isinstance(point.get("time"), int | float) and all(type(number) is int for number in numbers)
+        if not finite or not isinstance(point["values"], dict):
+            raise DataError(f"{run / 'metrics.jsonl'} holds a line of values without its attempt, step, images or time")
+    return points
+
+
+def _probed(run: Place) -> list[Probed]:
+    """What probes found; raises `DataError` where a line lacks what is read of it."""
+    every = read_probed(run)
+    for one in every:
+        bounds = (one["accuracy"], one.get("low"), one.get("high"))
+        if type(one.get("images")) is not int or not all(isinstance(number, int | float) for number in bounds):
+            raise DataError(f"{run / 'metrics.jsonl'} holds an accuracy without its images, or without its bounds")
+    return every
 
 
 def _or_note(notes: list[str], left_out: str, without: T, read: Callable[[], T]) -> T:

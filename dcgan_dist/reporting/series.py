@@ -42,7 +42,7 @@ def series(points: Sequence[Mapping[str, object]], metric: str, label: str, colo
         if isinstance(values, Mapping) and metric in values and isinstance(images, int):
             value = values[metric]
             finite = isinstance(value, int | float) and math.isfinite(value)
-            found.append((images, float(value) if finite else math.nan))  # type: ignore[arg-type]
+            found.append((images, float(value) if finite else math.nan))
     return thinned(found, label, color) if any(not math.isnan(value) for _, value in found) else None
 
 
