@@ -75,7 +75,7 @@ def read_shot(place: Place, file: str, about: str, rank: int) -> Shot | str:
 def native(picture: Pixels) -> Pixels:
     """A picture without the enlarging of `model.pixels.enlarged`: uint8 [H, W, 3], each square as one pixel again."""
     height, width = picture.shape[:2]
-    for factor in range(min(height, width, 64), 1, -1):
+    for factor in range(min(height, width), 1, -1):
         if height % factor == width % factor == 0:
             small = picture[::factor, ::factor]
             if np.array_equal(small.repeat(factor, 0).repeat(factor, 1), picture):
