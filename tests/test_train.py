@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -43,6 +44,7 @@ from dcgan_dist.evaluation.service.job import ProbeJob
 from dcgan_dist.monitoring.metric_names import describe
 from dcgan_dist.monitoring.sinks.curves import read_points
 from dcgan_dist.monitoring.sinks.terminal import Progress
+from dcgan_dist.report import main as report
 from dcgan_dist.run_folder.attempts import attempts
 from dcgan_dist.run_folder.driver_lock import LOCK_FILE, require_no_driver, sole_driver
 from dcgan_dist.run_folder.trained_on import contents
@@ -348,6 +350,17 @@ def test_the_length_follows_from_the_pictures_where_nobody_gives_one(
     output = capsys.readouterr().out
     for line in (told, "warning: the data set has only 128 images", "warning: optimization.lr is 1e+09"):
         assert line in output
+
+
+@pytest.mark.usefixtures("after_first_run")
+def test_a_run_has_a_report(call: Any, tmp_path: Path) -> None:
+    status, _, errors = call(report, "first")
+    assert (status, errors) == (0, "")
+    (run,) = json.loads((tmp_path / "runs" / "first" / "report.json").read_text())["runs"]
+    assert (run["state"]["value"], run["overview"][0]["value"]) == ("finished", 160)
+    assert [fact["name"] for fact in run["machines"]] == [socket.gethostname()]
+    assert run["settings"]["preset"] == "scenes32"
+    assert {fact["name"]: fact["value"] for fact in run["data"]}["Images of the data"] == 128
 
 
 @pytest.mark.usefixtures("after_first_run")
