@@ -32,6 +32,20 @@ def test_a_page_and_its_numbers_lie_in_the_run(run: Place, call: Call) -> None:
     assert [one["name"] for one in content["runs"][0]["overview"]] == ["Images seen", "Minutes", "Worker hours", "Cost"]
 
 
+def test_a_run_that_goes_on_has_a_page_too(call: Call, tmp_path: Path) -> None:
+    run = Place(str(tmp_path / "runs" / "live"))
+    write_run(run, tmp_path, status="running", step=0, images=0)
+    with (run / "metrics.jsonl").local_path.open("ab") as file:
+        file.write(b'{"time": 17')
+    (run / "samples" / ".000005120-raw.png.0a.unfinished").write_bytes(b"half")
+    status, _, errors = call(main, "live")
+    assert (status, errors) == (0, "")
+    (said,) = json.loads((run / "report.json").read_bytes())["runs"]
+    assert said["state"]["value"] == "running"
+    assert said["state"]["note"].startswith("last update ")
+    assert said["overview"][0]["value"] == 5_120
+
+
 def test_several_runs_have_a_page_in_this_folder_or_where_one_likes(run: Place, call: Call, tmp_path: Path) -> None:
     shutil.copytree(run.local_path, tmp_path / "elsewhere" / "other")
     status, _, _ = call(main, "mine", "elsewhere/other", "--out", "pages/both.html")

@@ -30,6 +30,11 @@ class Comparison:
     notes: Sequence[str]
 
     @property
+    def unlike(self) -> bool:
+        """Whether their numbers are of different tasks, or of different numbers of images."""
+        return len({(run.headline.task, run.headline.images) for run in self.runs if run.headline}) > 1
+
+    @property
     def shots(self) -> list[Shot]:
         """All pictures."""
         return [shot for run in self.runs for shot in run.shots]

@@ -19,10 +19,13 @@ class Headline:
     Attributes:
         fact: the accuracy with its interval.
         says: what it is, and what its interval covers.
+        task, images: on which task, and after how many images.
     """
 
     fact: Fact
     says: str
+    task: str
+    images: int
 
 
 def headline(evaluations: Mapping[str, Mapping[str, Any]], tasks: Sequence[str]) -> Headline | None:
@@ -48,7 +51,8 @@ def headline(evaluations: Mapping[str, Mapping[str, Any]], tasks: Sequence[str])
         covers = "the interval is 1.96 standard deviations of the draws of labels to each side"
     of = f"{result.get('test_images', 0):,} test images of {result['task']}"
     fact = accuracy("Accuracy of the probe", score(result), file, kind)
-    return Headline(fact, f"linear classifier on D's features at {result['images']:,} images, on {of}; {covers}")
+    says = f"linear classifier on D's features at {result['images']:,} images, on {of}; {covers}"
+    return Headline(fact, says, str(result["task"]), int(result["images"]))
 
 
 def is_probe(result: Mapping[str, Any]) -> bool:

@@ -193,7 +193,7 @@ def from_results(text: str, states: Mapping[int, Mapping[str, Any]]) -> list[Tri
                 number,
                 row["run"],
                 str(states.get(number, row).get("state", row["state"])),
-                {name: row[name] for name in searched},
+                {name: _short(row[name]) for name in searched},
                 objective,
                 f"{int(row['images']):,}",
                 int(row["rank"]) if row["rank"] else None,
@@ -212,7 +212,7 @@ def from_records(states: Mapping[int, Mapping[str, Any]]) -> list[Trial]:
             number,
             f"{number:03d}",
             str(one.get("state", "")),
-            {str(name): f"{value}" for name, value in one["values"].items()},
+            {str(name): _short(str(value)) for name, value in one["values"].items()},
             None,
             "",
             None,
@@ -220,6 +220,14 @@ def from_records(states: Mapping[int, Mapping[str, Any]]) -> list[Trial]:
         )
         for number, one in sorted(states.items())
     ]
+
+
+def _short(value: str) -> str:
+    """A value that was searched, with four digits: more of them say nothing, and the file has them."""
+    try:
+        return f"{float(value):.4g}" if "." in value or "e" in value else value
+    except ValueError:
+        return value
 
 
 def _run(folder: Place, name: str, notes: list[str]) -> RunFiles | None:

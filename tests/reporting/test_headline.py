@@ -17,6 +17,7 @@ def test_the_newest_checkpoint_counts_and_not_the_best_one() -> None:
     assert (found.fact.low, found.fact.high) == (pytest.approx(0.79), pytest.approx(0.82))
     assert "at 1,280 images, on 2,000 test images of rooms" in found.says
     assert "Wilson" in found.says
+    assert (found.task, found.images) == ("rooms", 1_280)
 
 
 def test_the_first_task_of_the_run_counts_however_old_its_result_is() -> None:

@@ -27,7 +27,7 @@ def sweep(tmp_path: Path) -> SweepFolder:
     folder = SweepFolder(Place(str(tmp_path / "runs" / "search")))
     plan = {"search": ["lr=loguniform(1e-4,1e-3)"], "objective": "probe", "searcher": "optuna", "scheduler": "asha"}
     folder.write_plan(plan, to_yaml(SETTINGS))
-    for number, lr in enumerate((2e-4, 3e-4, 7e-4)):
+    for number, lr in enumerate((2.34567e-4, 3e-4, 7e-4)):
         folder.begin(number, {"optimization.lr": lr})
         if number < 2:
             settings = replace(SETTINGS, optimization=replace(SETTINGS.optimization, lr=lr))
@@ -48,7 +48,7 @@ def test_trials_stand_in_the_order_of_the_sweep(sweep: SweepFolder) -> None:
         low, high = expected[trial.number].bounds[expected[trial.number].entry.at]
         assert (trial.objective.low, trial.objective.high) == (low, high)
         assert trial.objective.source == f"results.csv: line {2 + trial.number}, objective"
-        assert trial.values == {"optimization.lr": str(expected[trial.number].entry.values["optimization.lr"])}
+        assert trial.values == {"optimization.lr": f"{expected[trial.number].entry.values['optimization.lr']:.4g}"}
     assert [trial.state for trial in found.trials] == ["finished", "cut", "unfinished"]
     assert found.trials[1].reason == "worse <b>than</b> others"
     assert found.searched == ["optimization.lr"]
@@ -62,7 +62,7 @@ def test_the_best_runs_stand_side_by_side(sweep: SweepFolder) -> None:
     found = read_sweep(sweep.place, 0.0)
     assert found.best is not None
     assert [run.name for run in found.best.runs] == ["000", "001"]
-    assert found.best.settings == [("optimization.lr", ["0.0002", "0.0003"])]
+    assert found.best.settings == [("optimization.lr", ["0.000234567", "0.0003"])]
     # The third has no run yet.
     assert [note for note in found.notes if "002" in note]
 
