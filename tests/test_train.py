@@ -496,6 +496,7 @@ def test_a_run_that_is_resumed_goes_on_from_its_checkpoint(train_here: Any, tmp_
     ]
     record = json.loads((run / "run.json").read_text())
     assert (record["status"], record["images"], record["step"]) == ("finished", 208, 13)
+    assert record["preset"] == "scenes32"  # that it began with
     assert torch.load(run / "checkpoints" / "000000000208" / "state.pt", weights_only=True)["step"] == 13
 
 
