@@ -77,6 +77,7 @@ def _run(run: RunReport) -> Mapping[str, Any]:
                 "lines": list(study.lines),
                 "numbers": _facts(study.numbers),
                 "figure": study.figure.file if study.figure else None,
+                "files": list(study.others),
             }
             for study in run.studies.shown
         ],

@@ -30,6 +30,7 @@ class StudyPart:
         command: that makes it again; "" where it is not recorded.
         seed: of all that was drawn at random; None where it has none.
         figure: None where it cannot be shown, of which a note tells.
+        others: names of the files beside it.
     """
 
     name: str
@@ -42,6 +43,7 @@ class StudyPart:
     command: str
     seed: Fact | None
     figure: Shot | None = None
+    others: Sequence[str] = ()
 
 
 @dataclass
@@ -101,7 +103,7 @@ def is_whole(content: Mapping[str, Any]) -> bool:
     """Whether a study's record has what is read of it."""
     return (
         isinstance(content.get("numbers"), Mapping)
-        and isinstance(content.get("lines"), list)
+        and all(isinstance(content.get(name), list) for name in ("lines", "files"))
         and all(isinstance(content.get(name), str) for name in ("study", "run", "checkpoint", "command", "shows"))
         and type(content.get("images")) in (int, type(None))
     )
@@ -133,6 +135,7 @@ def study(file: str, content: Mapping[str, Any]) -> StudyPart:
         more,
         content["command"],
         None if seed is None else Fact("Seed", seed, str(seed), file, "seed"),
+        others=[str(name) for name in content["files"]],
     )
 
 

@@ -31,6 +31,7 @@ def test_a_study_has_figure_numbers_command_and_seed(made_run: Place) -> None:
     assert (made.figure.pixels.shape[1], made.figure.pixels.shape[2]) != (0, 0)
     (fact,) = [fact for fact in made.numbers if fact.key == "numbers.path_length"]
     assert fact.value == record["numbers"]["path_length"]
+    assert made.others == record["files"] != []
     assert made.of == "checkpoint 000000005120, raw generator"
 
 
@@ -51,7 +52,8 @@ def test_whether_samples_repeat_training_images_is_a_study_too(copied: Any) -> N
 
 def test_a_figure_that_is_missing_is_a_note_and_the_numbers_stay(copied: Any) -> None:
     run = copied("rooms")
-    (figure,) = [name for name in (run / "studies").names() if name.endswith(".png")]
+    (file,) = [name for name in (run / "studies").names() if name.endswith(".json")]
+    figure = json.loads((run / "studies" / file).read_bytes())["figure"]
     (run / "studies" / figure).delete()
     part = read_studies(read_run(run))
     assert part.notes == [f"studies/{figure} is missing: it is left out"]
@@ -96,11 +98,11 @@ def test_the_newest_of_each_study_comes_before_a_second_of_any() -> None:
     assert choose({}) == []
 
 
-@pytest.mark.parametrize("name", ["study", "numbers", "lines", "command", "shows", "images"])
+@pytest.mark.parametrize("name", ["study", "numbers", "lines", "files", "command", "shows", "images"])
 def test_a_record_that_lacks_what_is_read_is_not_whole(name: str, made_run: Place) -> None:
     (content,) = read_run(made_run).studies.values()
     assert is_whole(content)
-    assert not is_whole(dict(content) | {name: ["wrong"] if name != "lines" else 3})
+    assert not is_whole(dict(content) | {name: ["wrong"] if name not in ("lines", "files") else 3})
 
 
 @pytest.mark.parametrize("broken", [{"by": []}, {"by": {"pixels": {}}}, {"samples": "1"}])
