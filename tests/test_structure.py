@@ -22,12 +22,14 @@ COMMANDS = {
     "preflight",
     "memorised",
     "study",
+    "report",
     "data.prepare",
     "data.check",
     "data.dedup",
 }
 LAYERS = [
     COMMANDS,
+    {"reporting"},
     {"training", "studies"},
     {"evaluation"},
     {"monitoring"},
@@ -42,6 +44,7 @@ LAYERS = [
         "settings",
         "storage",
         "errors",
+        "html",
         "intervals",
         "printing",
         "numerals",
@@ -106,6 +109,8 @@ NEVER_RAY = [
     "storage",
     "sample",
     "status",
+    "report",
+    "reporting",
 ]
 """Packages and modules that never meet Ray, also not through what they import."""
 

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -43,6 +44,7 @@ from dcgan_dist.evaluation.service.job import ProbeJob
 from dcgan_dist.monitoring.metric_names import describe
 from dcgan_dist.monitoring.sinks.curves import read_points
 from dcgan_dist.monitoring.sinks.terminal import Progress
+from dcgan_dist.report import main as report
 from dcgan_dist.run_folder.attempts import attempts
 from dcgan_dist.run_folder.driver_lock import LOCK_FILE, require_no_driver, sole_driver
 from dcgan_dist.run_folder.trained_on import contents
@@ -198,10 +200,12 @@ def test_a_run_leaves_what_it_promises(train: Any, tmp_path: Path) -> None:
     assert status == 0, output
     run = tmp_path / "runs" / "whole"
     assert {path.name for path in run.iterdir()} == {
-        "attempts", "checkpoints", LOCK_FILE, "metrics.jsonl", "run.json", "samples", "settings.yaml", "tensorboard"
+        "attempts", "checkpoints", LOCK_FILE, "metrics.jsonl", "run.json", "samples", "settings.yaml", "tensorboard",
+        "workers",
     }  # fmt: skip
     record = json.loads((run / "run.json").read_text())
     assert (record["status"], record["images"], record["step"]) == ("finished", 640, 40)
+    assert record["preset"] == "scenes32"
     assert record["sequence"] == SEQUENCE
     assert record["updates"] == {"generator": 40, "discriminator": 40}
     assert sorted(path.name for path in (run / "samples").iterdir()) == [
@@ -349,6 +353,17 @@ def test_the_length_follows_from_the_pictures_where_nobody_gives_one(
 
 
 @pytest.mark.usefixtures("after_first_run")
+def test_a_run_has_a_report(call: Any, tmp_path: Path) -> None:
+    status, _, errors = call(report, "first")
+    assert (status, errors) == (0, "")
+    (run,) = json.loads((tmp_path / "runs" / "first" / "report.json").read_text())["runs"]
+    assert (run["state"]["value"], run["overview"][0]["value"]) == ("finished", 160)
+    assert [fact["name"] for fact in run["machines"]] == [socket.gethostname()]
+    assert run["settings"]["preset"] == "scenes32"
+    assert {fact["name"]: fact["value"] for fact in run["data"]}["Images of the data"] == 128
+
+
+@pytest.mark.usefixtures("after_first_run")
 def test_networks_of_another_run_are_a_beginning(train_here: Any, first_run: Path, tmp_path: Path) -> None:
     # Nothing is learnt at such a rate, so what comes out is what went in.
     more = ["--data=other", "--init-from=runs/first"]
@@ -481,6 +496,7 @@ def test_a_run_that_is_resumed_goes_on_from_its_checkpoint(train_here: Any, tmp_
     ]
     record = json.loads((run / "run.json").read_text())
     assert (record["status"], record["images"], record["step"]) == ("finished", 208, 13)
+    assert record["preset"] == "scenes32"  # that it began with
     assert torch.load(run / "checkpoints" / "000000000208" / "state.pt", weights_only=True)["step"] == 13
 
 

@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "dedup": ("dcgan_dist.data.dedup", "find near duplicates in shards, and keep one of each"),
     "sweep": ("tuning.sweep", "search for good settings, with many runs"),
     "status": ("dcgan_dist.status", "show the state of a run"),
+    "report": ("dcgan_dist.report", "make one page of a run, of several, or of a sweep"),
     "doctor": ("dcgan_dist.preflight --doctor", "check the machines of a cluster"),
 }
 """Each command: the module that `python -m` takes, and what it does."""

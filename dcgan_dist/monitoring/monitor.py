@@ -4,6 +4,7 @@ It runs in a thread of the driver. Nothing that fails here (a full disk, a store
 the run: it is reported once, what was to be written is kept, and it is tried again.
 """
 
+import json
 import logging
 import tempfile
 import threading
@@ -26,6 +27,7 @@ from dcgan_dist.monitoring.sinks.sink import Sink, Status
 from dcgan_dist.monitoring.sinks.terminal import Terminal, Totals, workers_lines
 from dcgan_dist.monitoring.stragglers import Ranks
 from dcgan_dist.numerals import count
+from dcgan_dist.run_folder.attempts import workers_file
 from dcgan_dist.run_folder.checkpoint import keep_before
 from dcgan_dist.settings import Settings
 from dcgan_dist.storage import Place
@@ -85,7 +87,7 @@ class Monitor:
         self._findings: list[Finding] = []
         self._ranks = Ranks()
         self._rank_values: dict[str, float] = {}
-        self._pictures: dict[Place, bytes] = {}
+        self._files: dict[Place, bytes] = {}
         self._probed: deque[Probed] = deque()
         self._newest_samples: Place | None = None
         self._newest_checkpoint: str | None = None
@@ -170,7 +172,7 @@ class Monitor:
         while self._probed:
             self._survive("taking in a probe", partial(self._take_probe, self._probed.popleft()))
         self._survive(f"writing the curves of {self._run}", self._curves.flush)
-        self._survive("writing pictures", self._write_pictures)
+        self._survive("writing pictures and machines", self._write_files)
         if time.monotonic() - self._copied_at >= COPY_S:
             self._survive(f"copying the curves up to {self._run}", self._curves.copy_up)
             self._copied_at = time.monotonic()
@@ -229,6 +231,7 @@ class Monitor:
             return  # delivered twice
         self._group = message
         self._curves.begin(message["attempt"], message["step"], message["images"])
+        self._files[workers_file(self._run, message["attempt"])] = json.dumps(message["workers"], indent=1).encode()
         for line in workers_lines(message["workers"]):
             self.say(line)
         self.say("the first images are read")
@@ -255,7 +258,7 @@ class Monitor:
         images, kind = message["images"], message["generator"]
         file = png(picture, f"{self._run.name} after {images:,} images, {kind} generator, fixed statistics")
         where = self._run / "samples" / f"{'' if samples else 'walk-'}{images:09}-{kind}.png"
-        self._pictures[where] = file
+        self._files[where] = file
         if samples:
             self._newest_samples = where
         name = f"{message['name']}/{kind}"
@@ -270,10 +273,10 @@ class Monitor:
             example = self._name_of(message["samples"][-1])
             self.say(f"bad images: {after:,} could not be decoded and were replaced, the last one is {example}")
 
-    def _write_pictures(self) -> None:
-        for where in list(self._pictures):
-            where.write_bytes(self._pictures[where])
-            del self._pictures[where]
+    def _write_files(self) -> None:
+        for where in list(self._files):
+            where.write_bytes(self._files[where])
+            del self._files[where]
 
     def _to_sinks(self, act: Callable[[Sink], None]) -> None:
         for sink in self._sinks:

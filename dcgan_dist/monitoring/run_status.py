@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal, cast
 
 from dcgan_dist.cli.invocation import command_line
 from dcgan_dist.monitoring.attempt_costs import attempt_costs, totals
@@ -22,6 +22,7 @@ SILENT_S = 150.0
 """Without a sign for so long a run is taken for dead: curves reach an object store once a minute."""
 NEEDED = ("status", "images", "step", "total_images", "total_steps", "epoch_images")
 """Of `run.json`."""
+State = Literal["finished", "stopped", "failed", "starting", "running", "killed", "silent"]
 RECENT_POINTS = 20
 """Points that speed and losses are means of."""
 
@@ -61,21 +62,51 @@ def read_standing(run: Place) -> Standing:
     return Standing(record, read_lines(run), read_points(run), attempts(run), whole, torn, is_gone(run))
 
 
+@dataclass(frozen=True)
+class Position:
+    """How far a run is.
+
+    Attributes:
+        state: `finished`, `stopped` and `failed` as its record says; `killed`: its driver has ended without a word;
+            `silent`: there has been no sign for `SILENT_S`.
+        silent_s: seconds since the last update; None where the record says that it has ended.
+        images, step: that it has seen; where it does not run, those that it would be resumed at.
+    """
+
+    state: State
+    silent_s: float | None
+    images: int
+    step: int
+
+    @property
+    def runs(self) -> bool:
+        """Whether it is being trained."""
+        return self.state in ("starting", "running")
+
+
+def position(standing: Standing, now: float) -> Position:
+    """How far a run is at `now`, in seconds since 1970."""
+    record, points = standing.record, standing.points
+    silent_s = _silence(standing, now) if record["status"] == "running" else None
+    state = _state(str(record["status"]), silent_s, is_driver_gone=standing.is_driver_gone)
+    # A run that has ended is resumed where its record says, one that was killed at its newest checkpoint: curves end
+    # before that, or behind it.
+    newest: Mapping[str, Any] = record
+    if state in ("starting", "running") and points:
+        newest = points[-1]
+    elif silent_s is not None and standing.checkpoints:
+        newest = standing.checkpoints[max(standing.checkpoints)]
+    return Position(state, silent_s, newest["images"], newest["step"])
+
+
 def describe(run: Place, standing: Standing, now: float) -> list[str]:
     """Lines for people; `now` in seconds since 1970."""
     record, points = standing.record, standing.points
-    silent_s = _silence(standing, now) if record["status"] == "running" else None
-    runs = silent_s is not None and silent_s < SILENT_S and not standing.is_driver_gone
-    # A run that has ended is resumed where its record says, one that was killed at its newest checkpoint: curves end
-    # before that, or behind it.
-    resumed = record
-    if silent_s is not None and standing.checkpoints:
-        resumed = standing.checkpoints[max(standing.checkpoints)]
-    newest = points[-1] if points and runs else resumed
-    images, step = newest["images"], newest["step"]
+    at = position(standing, now)
+    images, step, runs = at.images, at.step, at.runs
     lines = [
         ("run", str(run)),
-        ("status", _status(run, str(record["status"]), silent_s, is_driver_gone=standing.is_driver_gone)),
+        ("status", _status(run, at)),
         (
             "images",
             f"{images:,} of {record['total_images']:,} ({100 * images // record['total_images']} %), "
@@ -136,22 +167,34 @@ def _silence(standing: Standing, now: float) -> float:
     return now - max(signs) if signs else 0.0
 
 
-def _status(run: Place, status: str, silent_s: float | None, *, is_driver_gone: bool) -> str:
-    """For people; `silent_s` is None where the record says that it has ended."""
+def _state(status: str, silent_s: float | None, *, is_driver_gone: bool) -> State:
+    if silent_s is None:
+        return cast(State, status)
+    if is_driver_gone:
+        return "killed"
+    if silent_s < SILENT_S:
+        return "running" if silent_s else "starting"
+    return "silent"
+
+
+def _status(run: Place, at: Position) -> str:
+    """For people."""
     again = command_line("train", "--resume", run.name, "--storage", str(run.parent))
-    sweep = run.parent.parent
+    sweep, state = run.parent.parent, str(at.state)
     if (sweep / "sweep.json").is_file():  # which decides what becomes of its trials
         again = command_line("sweep", "--resume", sweep.name, "--storage", str(sweep.parent))
-        status = "stopped by its sweep, or with it" if status == "stopped" else status
-    if status == "finished":
-        return status
-    if silent_s is None:
-        return f"{status}; resume with: {again}"
-    if is_driver_gone:
-        return f"killed, last update {duration(silent_s)} ago; resume with: {again}"
-    if silent_s < SILENT_S:
-        return f"running, last update {duration(silent_s)} ago" if silent_s else "starting"
-    return f"no update for {duration(silent_s)}: if it is dead, resume it with: {again}"
+        state = "stopped by its sweep, or with it" if state == "stopped" else state
+    ago = duration(at.silent_s or 0.0)
+    match at.state:
+        case "finished" | "starting":
+            return state
+        case "killed":
+            return f"killed, last update {ago} ago; resume with: {again}"
+        case "running":
+            return f"running, last update {ago} ago"
+        case "silent":
+            return f"no update for {ago}: if it is dead, resume it with: {again}"
+    return f"{state}; resume with: {again}"
 
 
 def _values(points: Sequence[Point], name: str) -> list[float]:

@@ -1,11 +1,14 @@
-"""Attempts: where each worker group of a run began, written down once for all that have to begin there."""
+"""Attempts: where each worker group of a run began, written down once for all that have to begin there; and on which
+machines its workers were, which the driver's monitor writes once they have told it."""
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from dcgan_dist.run_folder.checkpoint import newest_checkpoint
-from dcgan_dist.storage import Place
+from dcgan_dist.storage import MissingFile, Place
 
 
 @dataclass(frozen=True)
@@ -57,3 +60,29 @@ def attempts(run: Place) -> list[Attempt]:
     """All attempts of a run, in order."""
     place = run / "attempts"
     return [Attempt(**json.loads((place / name).read_bytes())) for name in place.names()]
+
+
+WORKERS = "workers"
+"""Folder of a run with the machines of each attempt."""
+
+
+def workers_file(run: Place, attempt: int) -> Place:
+    """Where the workers of an attempt are listed: rank, node, host and device of each."""
+    return run / WORKERS / f"{attempt:06d}.json"
+
+
+def workers_of(run: Place) -> dict[int, list[Mapping[str, Any]]]:
+    """The workers of each attempt that told where they are, by its number; none of a run of before that was written.
+
+    A file that cannot be read as such a list counts as missing: it says nothing that a run needs.
+    """
+    place, found = run / WORKERS, {}
+    for name in place.names():
+        try:
+            workers = json.loads((place / name).read_bytes())
+            number = int(name.removesuffix(".json"))
+        except (MissingFile, ValueError):
+            continue
+        if isinstance(workers, list) and all(isinstance(worker, dict) for worker in workers):
+            found[number] = workers
+    return found

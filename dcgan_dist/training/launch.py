@@ -138,6 +138,7 @@ class Launch:
                 require_no_driver(self.run)
         elif set(self.run.names()) - {LOCK_FILE}:
             raise self._taken()
+        self._preset = str((self._recorded or {}).get("preset", "")) if options.resume else options.began_with
         self._begun_with = self._find_beginning()
         if self._begun_with and not (options.resume and newest_manifest(self.run)):
             self.init_from = _networks_of(find_run(self._begun_with, self.settings.storage), self.settings)
@@ -522,6 +523,7 @@ class Launch:
             "epoch_images": len(self.index),
             "data_sha256": layout_sha256(self.index),
             FIELD: self._trained_on.record(),
+            "preset": self._preset,
             "init_from": self._begun_with,
             "sequence": SEQUENCE,
             "step": step,

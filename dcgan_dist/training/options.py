@@ -62,6 +62,8 @@ class TrainOptions:
     """Print the settings, what the cluster lacks and what to expect, then exit."""
     length_of: tyro.conf.Suppress[tyro.conf.Fixed[str]] = ""
     """Preset whose length is adapted to the data; empty: the length is given."""
+    began_with: tyro.conf.Suppress[tyro.conf.Fixed[str]] = ""
+    """Preset that a new run begins with; empty: a settings file, or nobody said it."""
     settings: Annotated[Settings, arg(name="")] = dataclasses.field(default_factory=PRESETS["scenes32"])
     starts_or_goes_on: Annotated[bool, tyro.conf.Suppress] = False
     is_done: Annotated[bool, tyro.conf.Suppress] = False
@@ -83,6 +85,8 @@ def parse(arguments: Sequence[str]) -> TrainOptions:
         return _resumed(arguments, given)
     options = _read(arguments, preset_or_file(given.preset, given.config))
     require_trust(not_given(options.settings, arguments), options.trust_code, options.config)
+    if not given.config:
+        options = replace(options, began_with=options.preset)
     if not (given.config or length_given(arguments)):
         options = replace(options, length_of=options.preset)
     if not given.resume:

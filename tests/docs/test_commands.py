@@ -19,6 +19,7 @@ from dcgan_dist.errors import CheckpointError, DataError, SettingsError
 from dcgan_dist.evaluation.service.comparison import EvaluateOptions
 from dcgan_dist.memorised import MemorisedOptions
 from dcgan_dist.preflight import PreflightOptions
+from dcgan_dist.report import ReportOptions
 from dcgan_dist.status import StatusOptions
 from dcgan_dist.studies.registry import STUDIES
 from dcgan_dist.studies.samples import SampleOptions
@@ -42,6 +43,7 @@ PARSERS: dict[str, Callable[[list[str]], object]] = {
     "check": lambda given: read(CheckOptions, given, prog="check"),
     "dedup": lambda given: read(DedupOptions, given, prog="dedup"),
     "status": lambda given: read(StatusOptions, given, prog="status"),
+    "report": lambda given: read(ReportOptions, given, prog="report"),
     "doctor": lambda given: read(PreflightOptions, ["--doctor", *given], prog="doctor"),
 }
 STUDY = "dcgan_dist.study"

@@ -19,6 +19,7 @@ from dcgan_dist.monitoring.monitor import Monitor
 from dcgan_dist.monitoring.sinks.curves import read_points
 from dcgan_dist.monitoring.sinks.sink import Sink, Status
 from dcgan_dist.monitoring.sinks.terminal import LogTerminal, Totals
+from dcgan_dist.run_folder.attempts import workers_of
 from dcgan_dist.run_folder.checkpoint import manifests, write_checkpoint
 from dcgan_dist.settings import OptimizationSettings, Settings, replaced
 from dcgan_dist.storage import Place, place
@@ -150,7 +151,8 @@ def test_a_job_is_told_to_draw_more_samples_where_they_last(run: Place, monkeypa
 
 def test_the_run_folder_holds_curves_and_pictures(run: Place) -> None:
     watch(run, Script([started(), pictures(0)], [scalars(10), pictures(10), pictures(10, number=20, walk=True)]))
-    assert run.names() == ["metrics.jsonl", "samples", "tensorboard"]
+    assert run.names() == ["metrics.jsonl", "samples", "tensorboard", "workers"]
+    assert [(worker["rank"], worker["host"]) for worker in workers_of(run)[1]] == [(0, "host-0"), (1, "host-1")]
     assert (run / "samples").names() == [
         "000000000-raw.png",
         "000000640-averaged.png",
@@ -322,10 +324,12 @@ def test_a_write_that_fails_is_told_once_and_made_up_for(run: Place) -> None:
         obstacle.write_text("a file where a folder belongs")
 
     script = Script([started()], block, [pictures(5), scalars(5)], [pictures(10), scalars(10)], obstacle.unlink)
-    lines = [line for line in watch(run, script) if "writing pictures" in line]
+    lines = [line for line in watch(run, script) if "writing pictures and machines" in line]
     assert len(lines) == 2
-    assert lines[0].startswith("writing pictures fails; training continues, and it is retried: cannot write")
-    assert lines[1] == "writing pictures works again"
+    assert lines[0].startswith(
+        "writing pictures and machines fails; training continues, and it is retried: cannot write"
+    )
+    assert lines[1] == "writing pictures and machines works again"
     assert (run / "samples").names() == ["000000320-raw.png", "000000640-averaged.png"]
     assert [point["step"] for point in read_points(run)] == [5, 10]
 

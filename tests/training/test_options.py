@@ -419,3 +419,10 @@ def test_settings_are_read_from_an_object_store(s3: Place) -> None:
     assert re.fullmatch(r"far-\d{8}-\d{6}", options.settings.name)
     assert (options.settings.seed, options.settings.storage) == (9, f"{s3}/runs")
     assert parse(["--resume", f"{s3}/runs/far"]).settings.seed == 9
+
+
+def test_only_a_new_run_of_a_preset_begins_with_one(tmp_path: Path) -> None:
+    (tmp_path / "settings.yaml").write_text(to_yaml(PRESETS["own64"]()))
+    assert parse(["--preset", "svhn32"]).began_with == "svhn32"
+    assert parse([]).began_with == "scenes32"
+    assert parse(["--config", f"{tmp_path}/settings.yaml"]).began_with == ""

@@ -4,14 +4,12 @@ Only judging the random pairs takes JavaScript. The page asks for nothing from a
 policy forbids that, and any script but the page's own, whatever names are in the data.
 """
 
-import base64
 import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from dcgan_dist.arrays import Pixels
@@ -20,6 +18,7 @@ from dcgan_dist.data.deduplication.false_positives import false_positive_rate, n
 from dcgan_dist.data.deduplication.histogram import Histogram, drawing, span
 from dcgan_dist.data.deduplication.marks import FORMAT
 from dcgan_dist.data.deduplication.page_pictures import data_address
+from dcgan_dist.html import content_hash, environment
 from dcgan_dist.intervals import CONFIDENCE
 
 GROUPS, OF_A_GROUP, RANDOM_PAIRS, NEAREST_PAIRS, LEAKED_PAIRS = 12, 6, 100, 12, 24
@@ -119,19 +118,11 @@ class Report:
 def page(report: Report) -> bytes:
     """The HTML file, in UTF-8. The same report gives the same bytes."""
     here = Path(__file__).parent
-    environment = Environment(
-        loader=FileSystemLoader(here),
-        autoescape=True,
-        finalize=_text,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    environment.filters["whole"] = "{:,}".format
-    environment.globals["picture_address"] = lambda picture: Markup(data_address(picture.pixels))
+    templates = environment(here, _LONGEST_TEXT)
+    templates.globals["picture_address"] = lambda picture: Markup(data_address(picture.pixels))
     script, style = ((here / name).read_text("utf-8") for name in ("page.js", "page.css"))
     chart = report.histogram
-    html = environment.get_template("page.html.jinja").render(
+    html = templates.get_template("page.html.jinja").render(
         report=report,
         identity=identity(report),
         groups=[(group, group.pictures[:OF_A_GROUP]) for group in report.groups[:GROUPS]],
@@ -154,9 +145,9 @@ def page(report: Report) -> bytes:
         quantile=repr(normal_quantile()),
         marks_format=FORMAT,
         script=Markup(script),
-        script_hash=_hash(script),
+        script_hash=content_hash(script),
         style=Markup(style),
-        style_hash=_hash(style),
+        style_hash=content_hash(style),
     )
     return html.encode()
 
@@ -166,17 +157,3 @@ def identity(report: Report) -> str:
     names = [(pair.first.name, pair.second.name, float(pair.difference)) for pair in report.random_pairs[:RANDOM_PAIRS]]
     content = json.dumps([report.data, list(report.recipe), report.threshold, names])
     return hashlib.sha256(content.encode()).hexdigest()[:16]
-
-
-def _text(value: object) -> object:
-    """A text from the data without what a browser would not show: control characters, bytes that are no text, and
-    marks that turn the direction of what follows."""
-    if type(value) is not str:
-        return value
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in value)
-    return shown if len(shown) <= _LONGEST_TEXT else f"{shown[:_LONGEST_TEXT]}..."
-
-
-def _hash(content: str) -> Markup:
-    """As a content security policy names a script or a style."""
-    return Markup("sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode())

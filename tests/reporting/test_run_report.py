@@ -1,0 +1,57 @@
+from typing import Any
+
+import pytest
+
+from dcgan_dist.reporting.run_files import read_run
+from dcgan_dist.reporting.run_report import run_report
+from dcgan_dist.storage import Place
+
+
+def test_the_parts_of_a_run_are_there(made_run: Place) -> None:
+    found = run_report(read_run(made_run), 0.0, price=0.5)
+    assert found.name == "rooms"
+    assert found.notes == []
+    assert [(frame.grid.images, frame.grid.kind) for frame in found.frames] == [
+        (1_280, "raw"), (2_560, "raw"), (5_120, "averaged")
+    ]  # fmt: skip
+    assert found.newest is found.frames[-1]
+    assert found.headline is not None
+    assert found.headline.fact.file.startswith("evaluation/000000005120-cifar10-discriminator-")
+    assert [len(found.marks.restarts), len(found.marks.findings)] == [1, 1]
+    assert found.settings is not None
+    assert (found.settings.preset, found.settings.recorded) == ("scenes32", True)
+    assert "optimization.lr" in [one.fact.name for one in found.settings.differing]
+    assert [fact.name for fact in found.machines] == ["host-0", "In earlier attempts alone"]
+    # Samples, the study's figure, the sheet of the data: the newest samples are the last to be left out.
+    assert sorted(shot.rank for shot in found.shots) == [0, 1, 2, 30, 30]
+    assert min(found.shots, key=lambda shot: shot.rank).file == "samples/000005120-averaged.png"
+
+
+@pytest.mark.parametrize(
+    ("status", "tasks", "advice"),
+    [
+        ("running", "cifar10=FOLDER", "no checkpoint has been evaluated on cifar10 yet"),
+        ("stopped", "cifar10=FOLDER", "--tasks cifar10 --features discriminator"),
+        ("stopped", "", "--tasks rooms --features discriminator"),
+    ],
+)
+def test_a_run_without_a_number_says_how_to_get_one(status: str, tasks: str, advice: str, copied: Any) -> None:
+    run = copied("rooms")
+    (run / "evaluation").delete()
+    text = (run / "settings.yaml").read_bytes().decode()
+    (run / "settings.yaml").write_bytes(text.replace("tasks: cifar10=FOLDER", f"tasks: '{tasks}'").encode())
+    record = (run / "run.json").read_bytes().replace(b'"stopped"', f'"{status}"'.encode())
+    (run / "run.json").write_bytes(record)
+    found = run_report(read_run(run), 0.0)
+    assert found.headline is None
+    assert advice in found.no_headline
+
+
+def test_a_torn_picture_is_a_note_and_the_others_stay(copied: Any) -> None:
+    run = copied("rooms")
+    file = run / "samples" / "000002560-raw.png"
+    file.write_bytes(file.read_bytes()[:300])
+    found = run_report(read_run(run), 0.0)
+    assert [frame.grid.images for frame in found.frames] == [1_280, 5_120]
+    assert len(found.notes) == 1
+    assert found.notes[0].startswith("samples/000002560-raw.png cannot be shown")
