@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "study turn": ("dcgan_dist.study turn", "turn samples by the vector between two kinds of them"),
     "study directions": ("dcgan_dist.study directions", "find directions of z in which images change most"),
     "study invert": ("dcgan_dist.study invert", "find how near a generator comes to given pictures"),
+    "study forget": ("dcgan_dist.study forget", "make a generator forget an object, by dropping what draws it"),
     "study features": ("dcgan_dist.study features", "show what features of the discriminator respond to"),
     "study memorised": ("dcgan_dist.memorised", "check whether a run's samples repeat its training images"),
     "prepare": ("dcgan_dist.data.prepare", "turn a folder of pictures, or a published data set, into shards"),

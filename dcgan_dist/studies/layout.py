@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
+from PIL import Image, ImageDraw
 
 from dcgan_dist.arrays import Pixels
+from dcgan_dist.model.pixels import tiled
 
 GAP = 8
 """Pixels between the parts, black; before the figure is enlarged."""
@@ -24,3 +26,23 @@ def joined(parts: Sequence[Pixels], *, axis: int) -> Pixels:
         widths[across] = (0, longest - part.shape[across])
         padded.append(np.pad(part, widths))
     return np.concatenate(padded, axis=axis)
+
+
+SEEN_WELL = 80
+"""Pixels of a side that a person sees well."""
+LABEL = 14
+"""Pixels above a row, for what it shows."""
+
+
+def large(image: Pixels) -> Pixels:
+    """uint8 [S, S, 3], each pixel as a square, so that a side has about `SEEN_WELL` pixels."""
+    factor = max(1, round(SEEN_WELL / len(image)))
+    return image.repeat(factor, 0).repeat(factor, 1)
+
+
+def labeled_row(images: Pixels, label: str) -> Pixels:
+    """uint8 [n, S, S, 3] in a row, below a line of text."""
+    row = tiled(images, columns=len(images))
+    band = Image.new("RGB", (row.shape[1], LABEL), "white")
+    ImageDraw.Draw(band).text((2, 1), label, fill="black")
+    return np.concatenate([np.asarray(band), row])

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from dcgan_dist.studies.arithmetic import ArithmeticOptions, arithmetic
 from dcgan_dist.studies.directions import DirectionsOptions, directions
 from dcgan_dist.studies.features import FeaturesOptions, features
+from dcgan_dist.studies.forget import ForgetOptions, forget
 from dcgan_dist.studies.invert import InvertOptions, invert
 from dcgan_dist.studies.options import StudyOptions
 from dcgan_dist.studies.pick import PickOptions, pick
@@ -36,5 +37,6 @@ STUDIES: Mapping[str, Study] = {
     "turn": Study(TurnOptions, turn),
     "directions": Study(DirectionsOptions, directions),
     "invert": Study(InvertOptions, invert),
+    "forget": Study(ForgetOptions, forget),
     "features": Study(FeaturesOptions, features, on_actors=True),
 }

@@ -66,6 +66,11 @@ def truth(kind: Kind, seed: int, index: int) -> Truth:
     return _room_truth(plan_room(rng)) if kind == "rooms" else _face_truth(plan_face(rng))
 
 
+def face(seed: int, index: int) -> Face:
+    """All that is known about scene number `index` of the faces of a seed, its colors among it."""
+    return plan_face(_random("faces", seed, index))
+
+
 def _random(kind: Kind, seed: int, index: int) -> np.random.Generator:
     return np.random.default_rng((seed, get_args(Kind).index(kind), index))
 

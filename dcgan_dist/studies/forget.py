@@ -1,0 +1,270 @@
+"""Make a generator forget an object (paper, section 6.3.1, figure 6): drop the hidden maps that draw it; no Ray.
+
+Which maps these are, a logistic regression tells from boxes on samples, as in the paper. On scenes, where a judge sees
+what samples show, maps are also chosen by what happens without them, one after the other (as GAN Dissection measures
+causes, Bau et al., 2019), and it is counted over new samples what is lost, and what with it. The control is as many
+maps at random.
+"""
+
+import hashlib
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from dcgan_dist.arrays import Pixels
+from dcgan_dist.bounds import AtLeast, shows_bounds
+from dcgan_dist.errors import SettingsError
+from dcgan_dist.model.randomness import stream
+from dcgan_dist.storage import place
+from dcgan_dist.studies.forgotten import Forgotten, changed, compare
+from dcgan_dist.studies.hidden_maps import HiddenMaps, hidden_maps
+from dcgan_dist.studies.judges.boxes import Box
+from dcgan_dist.studies.judges.rooms import OBJECTS, RoomJudge
+from dcgan_dist.studies.judges.store import Judged, judge_of
+from dcgan_dist.studies.labels import read_boxes
+from dcgan_dist.studies.layout import joined, labeled_row, large
+from dcgan_dist.studies.options import StudyOptions, arg
+from dcgan_dist.studies.position_regression import inside, weights_of
+from dcgan_dist.studies.result import StudyResult
+from dcgan_dist.studies.subject import Subject
+
+COLUMNS: Final = 10
+"""Samples in the figure (paper: 10)."""
+CONTROLS: Final = 10
+"""Random sets of maps; the figure shows what the first one does."""
+LEAST_SAMPLES: Final = 5
+"""With a box: from fewer, nothing can be learned and tested."""
+SEARCHED: Final = 64
+"""Samples on which maps are chosen by their effect."""
+CHOSEN: Final = 4
+"""A fourth of all maps is chosen by their effect, less than are usually dropped by weight."""
+CURVE: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+
+@shows_bounds
+@dataclass(frozen=True, kw_only=True)
+class ForgetOptions(StudyOptions):
+    """Make the generator forget an object, by dropping the hidden maps that draw it (paper, figure 6).
+
+    Example: python -m dcgan_dist.study forget scenes32 --object window
+    """
+
+    object: Annotated[str, arg(metavar="NAME")] = "window"
+    """What is to be forgotten: on drawn rooms bed, window, door, lamp or picture; or a label of your boxes."""
+    boxes: Annotated[str, arg(metavar="FILE.json")] = ""
+    """Boxes on samples, as COCO's JSON or that of Label Studio, drawn on what `dcgan_dist.sample --single` wrote with
+    the same seed. Empty: on drawn rooms, they are found."""
+    samples: Annotated[int, AtLeast(LEAST_SAMPLES), arg(metavar="N")] = 150
+    """Samples that are labeled: the first ones of the seed (paper: 150)."""
+    layer: Annotated[int, AtLeast(1), arg(metavar="N")] = 2
+    """Hidden layer whose maps are dropped, counted from the image (paper: the second highest)."""
+    maps: Annotated[int, AtLeast(0), arg(metavar="N")] = 0
+    """Maps that are dropped by weight, the largest first; 0: all whose weight is above 0 (paper)."""
+    measured: Annotated[int, AtLeast(10), arg(metavar="N")] = 1_000
+    """Other samples, on which it is measured what is lost."""
+
+
+def forget(subject: Subject, options: ForgetOptions, say: Callable[[str], None]) -> StudyResult:
+    """Choose maps, draw without them, and measure what is lost."""
+    hidden = hidden_maps(subject, options.layer)
+    if options.maps > hidden.count:
+        raise SettingsError(f"maps is {options.maps}, but the layer has {hidden.count} maps")
+    drawn = read_boxes(place(options.boxes), options.object, options.samples) if options.boxes else None
+    judged = _judge(subject, options, say)
+    z = subject.generator.latents(options.samples + options.measured, options.seed)
+    labeled, new = hidden.see(z[: options.samples]), hidden.see(z[options.samples :])
+    images = hidden.draw(labeled)
+    boxes = _found(judged, images, options.object) if drawn is None else drawn
+    shown = _usable(boxes, hidden.side, options)
+    say("finding maps")
+    where = np.stack([inside(boxes[number], hidden.side) for number in shown])
+    weights = weights_of(labeled[shown], where, options.seed)
+    order = torch.argsort(-weights, stable=True).tolist()
+    by_weight = order[: options.maps or int((weights > 0).sum())]
+    random = stream(options.seed, "random maps")
+    controls = [random.permutation(hidden.count)[: len(by_weight)].tolist() for _ in range(CONTROLS)]
+    sets: dict[str, list[int]] = {"by weight": by_weight, "random": controls[0]}
+    numbers: dict[str, Any] = {
+        "layer": {"maps": hidden.count, "side": hidden.side},
+        "labeled": {"samples": options.samples, "with_boxes": len(shown), "boxes": sum(map(len, boxes.values()))},
+        "by_weight": {"maps": by_weight, "weights": weights[by_weight].tolist()},
+    }
+    if judged is None:
+        numbers["changed"] = {
+            name: changed(images[shown], hidden.draw(labeled[shown], hidden.without(maps)), [boxes[i] for i in shown])
+            for name, maps in sets.items()
+        }
+        lines = [_changed_line(name, numbers["changed"][name]) for name in sets]
+    else:
+        assert isinstance(judged.judge, RoomJudge)
+        by_effect = chosen_by_effect(hidden, judged.judge, labeled[shown], options.object)
+        sets = {"by weight": by_weight, "by effect": by_effect, "random": controls[0]}
+        measure = _Measure(hidden, judged.judge, new, options.object)
+        say(f"measuring on {options.measured:,} other samples")
+        found = {name: measure.of(maps) for name, maps in sets.items()}
+        few = [control[: len(by_effect)] for control in controls]
+        numbers |= {
+            "judge": judged.tested,
+            "by_weight": numbers["by_weight"] | found["by weight"].numbers(),
+            "by_effect": {"maps": by_effect, **found["by effect"].numbers()},
+            "random": [found["random"].numbers(), *(measure.of(maps).numbers() for maps in controls[1:])],
+            "random_few": [measure.of(maps).numbers() for maps in few],
+            "curve": {
+                name: [measure.of(maps[:k]).brief() | {"maps": k} for k in CURVE if k <= len(maps)]
+                for name, maps in {"by_weight": order, "by_effect": by_effect, "random": controls[0]}.items()
+            },
+        }
+        lines = _lines(options.object, numbers)
+    return StudyResult(
+        figure=_figure(images, boxes, shown, hidden, _examples(judged, hidden, new, options.object), sets),
+        shows=f"Above {COLUMNS} labeled samples with their boxes. Below, others: with all maps, then without maps "
+        f"chosen {', '.join(sets)}.",
+        numbers=numbers,
+        lines=lines,
+        depends_on=_depends_on(options, judged),
+    )
+
+
+def chosen_by_effect(hidden: HiddenMaps, judge: RoomJudge, maps: Tensor, name: str) -> list[int]:
+    """Maps without which the judge sees least of an object, one after the other: always the one that takes most along.
+
+    Args:
+        maps: hidden maps of samples that show the object; the first ones are used.
+        name: of the object.
+    """
+    maps, kind = maps[:SEARCHED], OBJECTS.index(name)
+    chosen: list[int] = []
+    keep = torch.ones(hidden.count, 1, 1)
+    for _ in range(hidden.count // CHOSEN):
+        left = {}
+        for number in set(range(hidden.count)) - set(chosen):
+            keep[number] = 0
+            left[number] = judge.area(hidden.draw(maps * keep), kind)
+            keep[number] = 1
+        chosen.append(min(left, key=lambda number: (left[number], number)))
+        keep[chosen[-1]] = 0
+    return chosen
+
+
+@dataclass(frozen=True, eq=False)
+class _Measure:
+    """Tells what is lost on samples that are drawn without some maps."""
+
+    hidden: HiddenMaps
+    judge: RoomJudge
+    maps: Tensor
+    name: str
+
+    def of(self, dropped: Collection[int]) -> Forgotten:
+        before, after = self.hidden.draw(self.maps), self.hidden.draw(self.maps, self.hidden.without(dropped))
+        return compare(before, after, self.judge.see(before), self.judge.see(after), self.name)
+
+
+def _judge(subject: Subject, options: ForgetOptions, say: Callable[[str], None]) -> Judged | None:
+    """The judge of rooms, where there is one and it knows the object."""
+    judged = judge_of(subject, say) if options.object in OBJECTS or not options.boxes else None
+    of_rooms = judged is not None and isinstance(judged.judge, RoomJudge)
+    if options.boxes:
+        return judged if of_rooms else None
+    if not of_rooms:
+        raise SettingsError(
+            f"study forget has no boxes for {subject.about.run}, and finds some itself only on samples of a run that "
+            "was trained on drawn rooms of at least 32 pixels: draw boxes on samples, and give --boxes FILE.json"
+        )
+    if options.object not in OBJECTS:
+        raise SettingsError(f"object is {options.object!r} but needs to be one of {', '.join(OBJECTS)}")
+    return judged
+
+
+def _found(judged: Judged | None, images: Pixels, name: str) -> dict[int, list[Box]]:
+    assert judged is not None
+    assert isinstance(judged.judge, RoomJudge)
+    return {number: boxes for number, boxes in enumerate(judged.judge.see(images).boxes(name)) if boxes}
+
+
+def _usable(boxes: Mapping[int, Sequence[Box]], side: int, options: ForgetOptions) -> list[int]:
+    """Numbers of the samples that have positions both inside and outside their boxes."""
+    masks = {number: inside(some, side) for number, some in boxes.items()}
+    usable = [number for number, mask in masks.items() if mask.any() and not mask.all()]
+    if len(usable) < LEAST_SAMPLES:
+        raise SettingsError(
+            f"only {len(usable)} of {options.samples} samples show a {options.object} that takes at least one of the "
+            f"{side} x {side} positions of the maps, and not all: {LEAST_SAMPLES} are needed; label more samples, and "
+            "give --samples"
+        )
+    return usable
+
+
+def _depends_on(options: ForgetOptions, judged: Judged | None) -> dict[str, Any]:
+    if options.boxes:
+        content = place(options.boxes).read_bytes()
+        return {"boxes_sha256": hashlib.sha256(content).hexdigest()[:16]}
+    return {} if judged is None else {"judge_sha256": judged.sha256}
+
+
+def _examples(judged: Judged | None, hidden: HiddenMaps, new: Tensor, name: str) -> Tensor:
+    """Maps of the first new samples for the figure: of those that show the object, where that is known."""
+    if judged is None:
+        return new[:COLUMNS]
+    assert isinstance(judged.judge, RoomJudge)
+    seen = judged.judge.see(hidden.draw(new)).present[:, OBJECTS.index(name)]
+    return new[torch.from_numpy(seen)][:COLUMNS]
+
+
+def _figure(
+    images: Pixels,
+    boxes: Mapping[int, Sequence[Box]],
+    shown: Sequence[int],
+    hidden: HiddenMaps,
+    examples: Tensor,
+    sets: Mapping[str, Collection[int]],
+) -> Pixels:
+    boxed = np.stack([_with_boxes(large(images[number]), boxes[number]) for number in shown[:COLUMNS]])
+    rows = [
+        labeled_row(boxed, "labeled samples"),
+        labeled_row(_large(hidden.draw(examples)), "other samples, all maps"),
+    ]
+    for name, maps in sets.items():
+        drawn = hidden.draw(examples, hidden.without(maps))
+        rows.append(labeled_row(_large(drawn), f"the same, without {len(maps)} maps, {name}"))
+    return joined(rows, axis=0)
+
+
+def _large(images: Pixels) -> Pixels:
+    return np.stack([large(image) for image in images])
+
+
+def _with_boxes(picture: Pixels, boxes: Sequence[Box]) -> Pixels:
+    """With red outlines."""
+    drawn = Image.fromarray(picture)
+    for box in boxes:
+        left, top, right, bottom = (edge * len(picture) for edge in box)
+        ImageDraw.Draw(drawn).rectangle((left, top, right - 1, bottom - 1), outline="red")
+    return np.asarray(drawn)
+
+
+def _lines(name: str, numbers: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for kind in ("by_weight", "by_effect"):
+        one = numbers[kind]
+        kept = ", ".join(f"{other} {share:.0%}" for other, share in one["kept"].items() if share is not None)
+        lines.append(
+            f"without {len(one['maps'])} of {numbers['layer']['maps']} maps {kind.replace('_', ' ')}: {name}s on "
+            f"{one['after']:,} samples, before on {one['before']:,}; of the samples that showed them still show: {kept}"
+        )
+    for kind, same in (("by_weight", "random"), ("by_effect", "random_few")):
+        left = [one["left"] for one in numbers[same]]
+        lines.append(
+            f"as many maps at random as {kind.replace('_', ' ')}: {name}s on {np.mean(left):.0%} as many samples in "
+            f"the mean of {len(left)} draws, {min(left):.0%} in the worst"
+        )
+    return lines
+
+
+def _changed_line(name: str, found: Mapping[str, float]) -> str:
+    return f"{name}: pixels change by {found['inside']:.1f} levels inside the boxes, by {found['outside']:.1f} outside"
