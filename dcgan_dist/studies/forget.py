@@ -42,7 +42,7 @@ LEAST_SAMPLES: Final = 5
 SEARCHED: Final = 64
 """Samples on which maps are chosen by their effect."""
 CHOSEN: Final = 4
-"""A fourth of all maps is chosen by their effect, less than are usually dropped by weight."""
+"""At most a fourth of all maps is chosen by their effect, less than are usually dropped by weight."""
 CURVE: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
@@ -139,15 +139,18 @@ def chosen_by_effect(hidden: HiddenMaps, judge: RoomJudge, maps: Tensor, name: s
     """
     maps, kind = maps[:SEARCHED], OBJECTS.index(name)
     chosen: list[int] = []
-    keep = torch.ones(hidden.count, 1, 1)
+    keep, area = torch.ones(hidden.count, 1, 1), judge.area(hidden.draw(maps), kind)
     for _ in range(hidden.count // CHOSEN):
         left = {}
         for number in set(range(hidden.count)) - set(chosen):
             keep[number] = 0
             left[number] = judge.area(hidden.draw(maps * keep), kind)
             keep[number] = 1
-        chosen.append(min(left, key=lambda number: (left[number], number)))
-        keep[chosen[-1]] = 0
+        best = min(left, key=lambda number: (left[number], number))
+        if left[best] >= area:
+            break
+        chosen.append(best)
+        keep[best], area = 0, left[best]
     return chosen
 
 

@@ -80,7 +80,9 @@ def compare(before: Pixels, after: Pixels, seen: RoomsSeen, then: RoomsSeen, nam
     lost = had & ~there[:, kind]
     return Forgotten(
         name,
-        *(dict(zip(OBJECTS, one.sum(0).tolist(), strict=True)) for one in (here, there, here & there)),
+        _counts(here),
+        _counts(there),
+        _counts(here & there),
         float(then.areas[:, kind].sum() / total) if total else None,
         _changes(before[had], after[had], large),
         _instead(seen.masks[lost, kind], then.masks[lost] & ~seen.masks[lost], kind),
@@ -108,6 +110,10 @@ def _instead(places: NDArray[np.bool_], new: NDArray[np.bool_], kind: int) -> di
         best = int(shares.argmax())
         found[OBJECTS[best] if shares[best] >= FILLED else "nothing"] += 1
     return found
+
+
+def _counts(present: NDArray[np.bool_]) -> dict[str, int]:
+    return dict(zip(OBJECTS, present.sum(0).tolist(), strict=True))
 
 
 def _share(part: int, whole: int) -> float | None:

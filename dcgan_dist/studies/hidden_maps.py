@@ -1,10 +1,11 @@
 """The hidden maps of a generator: what they show for a z, and what is drawn without some of them; no Ray."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dcgan_dist.arrays import Pixels
@@ -46,6 +47,7 @@ class HiddenMaps:
         """Hidden maps [n, C, s, s] -> uint8 [n, S, S, 3], by the generator's own tail or by that of `without`."""
         return torch.cat([_pixels((tail or self.tail)(part)) for part in torch.split(maps, self.batch_size)]).numpy()
 
+    @torch.no_grad()
     def without(self, dropped: Collection[int]) -> nn.Sequential:
         """What follows the maps, drawing without some of them: these are 0 everywhere.
 
@@ -60,9 +62,16 @@ class HiddenMaps:
         if len(set(dropped)) != int(self.count - keep.sum()):
             raise ValueError(f"dropped is {sorted(dropped)} but needs to be numbers of maps from 0 to {self.count - 1}")
         tail = nn.Sequential(_Drop(keep), *deepcopy(list(self.tail)))
-        for place, layer in enumerate(tail):
-            if isinstance(layer, nn.BatchNorm2d):
-                _fit(layer, [tail[:place](self.see(z)) for z in self.fitting])
+        found = average_of_batches(_met([*self.head, *tail], z) for z in self.fitting)
+        layers = [layer for layer in tail if isinstance(layer, nn.BatchNorm2d)]
+        if found is not None and layers:
+            # The first ones are those of the head, which stay.
+            means, variances = (one[-len(layers) :] for one in (found.means, found.variances))
+            for layer, mean, variance in zip(layers, means, variances, strict=True):
+                assert layer.running_mean is not None
+                assert layer.running_var is not None
+                layer.running_mean.copy_(mean)
+                layer.running_var.copy_(variance)
         return tail.eval()
 
 
@@ -76,17 +85,19 @@ class _Drop(nn.Module):
         return maps * self.get_buffer("keep")
 
 
-def _fit(layer: nn.BatchNorm2d, batches: list[Tensor]) -> None:
-    """Give a layer the mean statistics of batches, as `generate.freeze` does."""
-    found = average_of_batches(
-        Statistics((batch.mean((0, 2, 3)).double(),), (batch.var((0, 2, 3), unbiased=False).double(),), 1)
-        for batch in batches
-    )
-    assert found is not None
-    assert layer.running_mean is not None
-    assert layer.running_var is not None
-    layer.running_mean.copy_(found.means[0])
-    layer.running_var.copy_(found.variances[0])
+def _met(layers: Sequence[nn.Module], x: Tensor) -> Statistics:
+    """What each layer of batch normalization is given for a batch, by the statistics of that, as `generate.freeze`."""
+    means, variances = [], []
+    for layer in layers:
+        if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
+            dims = [dim for dim in range(x.dim()) if dim != 1]
+            variance, mean = torch.var_mean(x, dims, correction=0)
+            means.append(mean.double())
+            variances.append(variance.double())
+            x = F.batch_norm(x, None, None, layer.weight, layer.bias, training=True, momentum=0.0, eps=layer.eps)
+        else:
+            x = layer(x)
+    return Statistics(tuple(means), tuple(variances), 1)
 
 
 def _pixels(images: Tensor) -> Tensor:

@@ -69,7 +69,7 @@ class FaceJudge:
         attributes, skin, hair = (torch.from_numpy(one) for one in (true.attributes, true.skin, true.hair))
 
         def loss(network: nn.Module, pixels: Tensor, rows: Tensor) -> Tensor:
-            (out,) = network(pixels)
+            out = network(pixels)
             return (
                 5 * F.mse_loss(out[:, _YAW].squeeze(1), yaw[rows])
                 + F.binary_cross_entropy_with_logits(out[:, _ATTRIBUTES], attributes[rows].float())
@@ -123,17 +123,9 @@ def _nearest(color: Color, palette: Sequence[Color]) -> int:
     return min(range(len(palette)), key=lambda number: distance(color, palette[number]))
 
 
-class _Single(nn.Sequential):
-    """One output, as judges with several have them."""
-
-    def forward(self, x: Tensor) -> tuple[Tensor]:
-        """As a tuple."""
-        return (super().forward(x),)
-
-
 def _network() -> nn.Module:
     width = _WIDTH
-    return _Single(
+    return nn.Sequential(
         convolution(3, width, 2),
         convolution(width, 2 * width, 2),
         convolution(2 * width, 4 * width),

@@ -76,8 +76,10 @@ def new(network: Callable[[], nn.Module], seed: int) -> nn.Module:
 
 @torch.no_grad()
 def read(network: nn.Module, images: Pixels) -> list[Tensor]:
-    """What the network gives for all images, uint8 [n, S, S, 3]: its outputs, each [n, ...]."""
+    """What the network gives for all images, uint8 [n, S, S, 3]: its outputs, one or more, each [n, ...]."""
     parts = [network(to_tensor(images[i : i + _READ])) for i in range(0, len(images), _READ)]
+    if isinstance(parts[0], Tensor):
+        return [torch.cat(parts)]
     return [torch.cat(part) for part in zip(*parts, strict=True)]
 
 

@@ -40,12 +40,14 @@ class RoomsSeen:
     @property
     def areas(self) -> NDArray[np.float64]:
         """Share of each picture that each kind of object takes: [n, OBJECTS]."""
-        return self.masks.mean((2, 3))
+        areas: NDArray[np.float64] = self.masks.mean((2, 3))
+        return areas
 
     @property
     def present(self) -> NDArray[np.bool_]:
         """Which kinds of objects each picture shows: [n, OBJECTS]."""
-        return self.masks.sum((2, 3)) >= LEAST_PIXELS
+        present: NDArray[np.bool_] = self.masks.sum((2, 3)) >= LEAST_PIXELS
+        return present
 
     def boxes(self, name: str) -> list[list[Box]]:
         """Of one kind, those of each picture."""
