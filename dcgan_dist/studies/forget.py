@@ -21,6 +21,7 @@ from dcgan_dist.bounds import AtLeast, shows_bounds
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.model.randomness import stream
 from dcgan_dist.storage import place
+from dcgan_dist.studies.curve import MISSING, curve
 from dcgan_dist.studies.forgotten import Forgotten, changed, compare
 from dcgan_dist.studies.hidden_maps import HiddenMaps, hidden_maps
 from dcgan_dist.studies.judges.boxes import Box
@@ -89,6 +90,7 @@ def forget(subject: Subject, options: ForgetOptions, say: Callable[[str], None])
     random = stream(options.seed, "random maps")
     controls = [random.permutation(hidden.count)[: len(by_weight)].tolist() for _ in range(CONTROLS)]
     sets: dict[str, list[int]] = {"by weight": by_weight, "random": controls[0]}
+    files: dict[str, bytes] = {}
     numbers: dict[str, Any] = {
         "layer": {"maps": hidden.count, "side": hidden.side},
         "labeled": {"samples": options.samples, "with_boxes": len(shown), "boxes": sum(map(len, boxes.values()))},
@@ -120,12 +122,18 @@ def forget(subject: Subject, options: ForgetOptions, say: Callable[[str], None])
             },
         }
         lines = _lines(options.object, numbers)
+        drawn_curve = curve(_points(numbers["curve"]), "maps dropped", f"samples that show a {options.object}")
+        if drawn_curve is None:
+            lines.append(MISSING)
+        else:
+            files["-curve.svg"] = drawn_curve
     return StudyResult(
         figure=_figure(images, boxes, shown, hidden, _examples(judged, hidden, new, options.object), sets),
         shows=f"Above {COLUMNS} labeled samples with their boxes. Below, others: with all maps, then without maps "
         f"chosen {', '.join(sets)}.",
         numbers=numbers,
         lines=lines,
+        files=files,
         depends_on=_depends_on(options, judged),
     )
 
@@ -249,6 +257,14 @@ def _with_boxes(picture: Pixels, boxes: Sequence[Box]) -> Pixels:
         left, top, right, bottom = (edge * len(picture) for edge in box)
         ImageDraw.Draw(drawn).rectangle((left, top, right - 1, bottom - 1), outline="red")
     return np.asarray(drawn)
+
+
+def _points(curves: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, list[tuple[int, float]]]:
+    """Samples that show the object over the number of maps; none where no sample shows it with all maps."""
+    return {
+        name.replace("_", " "): [(one["maps"], one["left"]) for one in points if one["left"] is not None]
+        for name, points in curves.items()
+    }
 
 
 def _lines(name: str, numbers: Mapping[str, Any]) -> list[str]:

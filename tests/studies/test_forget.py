@@ -93,7 +93,8 @@ def options(**change: Any) -> ForgetOptions:
 def test_the_map_that_draws_an_object_is_found_and_nothing_else_is_lost(
     name: str, other: str, subject: Subject
 ) -> None:
-    numbers = forget(subject, options(object=name), lambda text: None).numbers
+    result = forget(subject, options(object=name), lambda text: None)
+    numbers = result.numbers
     for kind in ("by_weight", "by_effect"):
         found = numbers[kind]
         assert found["maps"][0] == THINGS[name]
@@ -111,6 +112,7 @@ def test_the_map_that_draws_an_object_is_found_and_nothing_else_is_lost(
     assert [one["maps"] for one in numbers["curve"]["by_weight"]] == [1, 2, 4, 8, 16]
     assert numbers["curve"]["by_weight"][0]["left"] == 0
     assert numbers["judge"] == {"scenes": 3}
+    assert result.files["-curve.svg"].startswith(b"<?xml")
 
 
 @pytest.mark.usefixtures("judged")
