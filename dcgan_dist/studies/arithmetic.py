@@ -4,29 +4,37 @@ The paper finds that single samples are unstable, and means of three are not, an
 blurred overlap; both are on the figure.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Annotated, Final
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Final
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from dcgan_dist.arrays import Pixels
-from dcgan_dist.bounds import AtLeast, shows_bounds
+from dcgan_dist.bounds import From, shows_bounds
 from dcgan_dist.errors import SettingsError
-from dcgan_dist.model.drawing import to_uint8
 from dcgan_dist.model.pixels import enlarged, tiled
-from dcgan_dist.model.randomness import stream
 from dcgan_dist.storage import place
+from dcgan_dist.studies.concepts import concept_of, wanted_of, words
 from dcgan_dist.studies.exemplars import load
+from dcgan_dist.studies.judges.attributes import names_of
+from dcgan_dist.studies.judges.faces import FaceJudge
+from dcgan_dist.studies.judges.rooms import RoomJudge
+from dcgan_dist.studies.judges.store import Judged, judge_of
+from dcgan_dist.studies.measured_sums import COUNTS, SUMS, Pool, measure_sums
 from dcgan_dist.studies.options import StudyOptions, arg
 from dcgan_dist.studies.result import StudyResult
 from dcgan_dist.studies.subject import Subject
+from dcgan_dist.studies.sums import around, combine, draw, of_pixels
 
-NOISE: Final = 0.25
-"""Of the neighbors: uniform, at most so much each way (paper)."""
-NEIGHBORS: Final = 8
+DEFAULTS: Final[dict[type[RoomJudge | FaceJudge], tuple[str, str, str]]] = {
+    FaceJudge: ("smile, long_hair", "no smile, long_hair", "no smile, no long_hair"),
+    RoomJudge: ("night, no bed", "no night, no bed", "no night, bed"),
+}
+"""A, B and C on scenes, where a judge sees what samples show; of faces those nearest to the first ones of figure 7:
+smiling woman, neutral woman, neutral man."""
 
 
 @shows_bounds
@@ -38,67 +46,121 @@ class ArithmeticOptions(StudyOptions):
     --a "smiling woman" --b "neutral woman" --c "neutral man"
     """
 
-    exemplars: Annotated[str, arg(metavar="FILE")]
-    """YAML file that says which samples show what: see `study pick`."""
-    a: Annotated[str, arg(metavar="CONCEPT")]
-    """What is begun with: A of A - B + C."""
-    b: Annotated[str, arg(metavar="CONCEPT")]
+    exemplars: Annotated[str, arg(metavar="FILE")] = ""
+    """YAML file that says which samples show what: see `study pick`. Empty: on samples of scenes they are found, and it
+    is measured how often sums show what they should."""
+    a: Annotated[str, arg(metavar="CONCEPT")] = ""
+    """What is begun with: A of A - B + C. Where exemplars are found, attributes, as "glasses, no long_hair": of faces
+    smile, glasses, long_hair and bald, of rooms bed, window, door, lamp, picture, night and lamp_lit."""
+    b: Annotated[str, arg(metavar="CONCEPT")] = ""
     """What is taken away."""
-    c: Annotated[str, arg(metavar="CONCEPT")]
+    c: Annotated[str, arg(metavar="CONCEPT")] = ""
     """What is added."""
-    exemplars_each: Annotated[int, AtLeast(1), arg(metavar="N")] = 3
-    """Exemplars of each concept whose mean is taken, the first ones of the file (paper: 3)."""
+    exemplars_each: Annotated[int, From(1, 100), arg(metavar="N")] = 3
+    """Exemplars of each concept whose mean is taken in the figure, the first ones of the file (paper: 3)."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Sum:
+    """What a figure is made of.
+
+    Attributes:
+        concepts: A, B and C, in words.
+        z: of the exemplars of each, [k, latent_size].
+        numbers: what was measured, beside what can be measured of any sum.
+        lines: the same for people.
+        depends_on: beside the options.
+    """
+
+    concepts: tuple[str, str, str]
+    z: Sequence[Tensor]
+    depends_on: Mapping[str, Any]
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+    lines: Sequence[str] = ()
 
 
 def arithmetic(subject: Subject, options: ArithmeticOptions, say: Callable[[str], None]) -> StudyResult:
-    """Draw the exemplars, the result with its neighbors, and what the same sum of pixels gives."""
-    exemplars = load(place(options.exemplars), subject)
-    concepts = (options.a, options.b, options.c)
-    if len(set(concepts)) < 3:
-        raise SettingsError(f"a, b and c are {', '.join(concepts)} but need to be three concepts")
-    found = [exemplars.mean(subject, concept, options.exemplars_each) for concept in concepts]
+    """Draw the exemplars, the result with its neighbors, and what the same sum of pixels gives; on scenes, measure."""
+    found = _given(subject, options) if options.exemplars else _judged(subject, options, say)
     say("drawing what comes of the sum")
-    shown = [draw(subject, torch.cat([z, mean[None]])) for z, mean in found]
-    (_, a), (_, b), (_, c) = found
-    result = around(combine(a, b, c), options.seed)
-    of_pixels = _of_pixels([images[:-1] for images in shown])
-    rows = [*shown, draw(subject, result), of_pixels[None]]
-    numbers = {
-        "length_of_z": float(combine(a, b, c).norm()),
-        "mean_length_of_z": float(subject.generator.latents(256, options.seed).norm(dim=1).mean()),
-    }
+    shown = [draw(subject, torch.cat([z, z.mean(0)[None]])) for z in found.z]
+    a, b, c = (z.mean(0) for z in found.z)
+    rows = [
+        *shown,
+        draw(subject, around(combine(a, b, c), options.seed)),
+        of_pixels([images[:-1] for images in shown])[None],
+    ]
+    named = "{} - {} + {}".format(*(f"({one})" if "," in one else one for one in found.concepts))
     return StudyResult(
         figure=_figure(rows),
-        shows=f"{options.a} - {options.b} + {options.c}: three rows of {options.exemplars_each} exemplars and their "
-        "mean; then the result in the middle of eight neighbors; last, the same sum of the exemplars' pixels.",
-        numbers=numbers,
-        lines=[f"{options.a} - {options.b} + {options.c}, by means of {options.exemplars_each}"],
-        depends_on=exemplars.used(concepts, options.exemplars_each),
+        shows=f"{named}: three rows of {options.exemplars_each} exemplars and their mean; then the result in the "
+        "middle of eight neighbors; last, the same sum of the exemplars' pixels.",
+        numbers={
+            "length_of_z": float(combine(a, b, c).norm()),
+            "mean_length_of_z": float(subject.generator.latents(256, options.seed).norm(dim=1).mean()),
+            **found.numbers,
+        },
+        lines=[f"{named}, by means of {options.exemplars_each}", *found.lines],
+        depends_on=found.depends_on,
     )
 
 
-def combine(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
-    """A - B + C, [latent_size] each."""
-    return a - b + c
+def _given(subject: Subject, options: ArithmeticOptions) -> _Sum:
+    """Of exemplars that a person has chosen."""
+    exemplars = load(place(options.exemplars), subject)
+    concepts = (options.a, options.b, options.c)
+    if len({*concepts, ""}) < 4:
+        raise SettingsError(f"a, b and c are {', '.join(concepts)} but need to be three concepts")
+    z = [exemplars.mean(subject, concept, options.exemplars_each)[0] for concept in concepts]
+    return _Sum(concepts, z, exemplars.used(concepts, options.exemplars_each))
 
 
-def around(z: Tensor, seed: int) -> Tensor:
-    """[nz] -> [9, nz]: z in the middle, and neighbors that differ by uniform noise."""
-    noise = stream(seed, "neighbors").random((NEIGHBORS + 1, len(z)), np.float32) * 2 * NOISE - NOISE
-    noise[NEIGHBORS // 2] = 0
-    return z + torch.from_numpy(noise)
+def _judged(subject: Subject, options: ArithmeticOptions, say: Callable[[str], None]) -> _Sum:
+    """Of samples that a judge says show the concepts; how often such sums show what they should is measured."""
+    judged = judge_of(subject, say)
+    if judged is None:
+        raise SettingsError(
+            f"study arithmetic needs --exemplars FILE for {subject.about.run}: it finds some itself only on samples of "
+            "a run that was trained on drawn rooms or faces of at least 32 pixels"
+        )
+    return found_by(judged, subject, options, say)
 
 
-@torch.no_grad()
-def draw(subject: Subject, z: Tensor) -> Pixels:
-    """[n, nz] -> uint8 [n, S, S, 3]."""
-    return to_uint8(subject.generator(z))
+def found_by(judged: Judged, subject: Subject, options: ArithmeticOptions, say: Callable[[str], None]) -> _Sum:
+    """The same, by a judge that is at hand."""
+    names = names_of(judged.judge)
+    texts = [getattr(options, name) for name in "abc"]
+    if not any(texts):
+        texts = list(DEFAULTS[type(judged.judge)])
+    a, b, c = (concept_of(text, option, names) for text, option in zip(texts, "abc", strict=True))
+    wanted = wanted_of(a, b, c)
+    say("looking for exemplars")
+    pool = Pool.of(subject, judged.judge, options.seed)
+    size = max(*COUNTS, options.exemplars_each)
+    sets = [pool.sets(one, SUMS, size, options.seed) for one in (a, b, c)]
+    say(f"measuring {SUMS} sums")
+    measured = measure_sums(subject, pool, sets, wanted, options.seed)
+    return _Sum(
+        (words(a), words(b), words(c)),
+        [pool.z[torch.from_numpy(one[0, : options.exemplars_each])] for one in sets],
+        {"judge_sha256": judged.sha256},
+        {"judge": judged.tested, "measured": measured},
+        _lines(measured),
+    )
 
 
-def _of_pixels(shown: list[Pixels]) -> Pixels:
-    a, b, c = (images.astype(np.float32).mean(axis=0) for images in shown)
-    found: Pixels = (a - b + c).round().clip(0, 255).astype(np.uint8)
-    return found
+def _lines(measured: Mapping[str, Any]) -> list[str]:
+    named = {"z": "sums of z", "neighbors": "their neighbors", "pixels": "sums of pixels"}
+    lines = [f"how often {measured['sums']} sums show '{measured['wanted']}', by exemplars of each concept:"]
+    for kind, text in named.items():
+        counts = "; ".join(f"{one['exemplars']}: {_percent(one)}" for one in measured[kind])
+        both = "; ".join(f"{one['exemplars']}: {_percent(one['both'])}" for one in measured[kind])
+        lines += [f"  {text}: {counts}", f"    and look like samples: {both}"]
+    return [*lines, f"  any samples: {_percent(measured['by_chance'])}"]
+
+
+def _percent(one: Mapping[str, float]) -> str:
+    return f"{one['share']:.1%} ({one['low']:.1%} to {one['high']:.1%})"
 
 
 def _figure(rows: list[Pixels]) -> Pixels:

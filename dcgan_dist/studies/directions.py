@@ -6,13 +6,14 @@ undoes the scale that a row of the projection has. GANSpace (Härkönen et al., 
 the first activations of random z, and finds directions of z for them by regression.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw
 from torch import Tensor, nn
 
 from dcgan_dist.arrays import Pixels
@@ -22,7 +23,12 @@ from dcgan_dist.model.drawing import to_uint8
 from dcgan_dist.model.pixels import enlarged, tiled
 from dcgan_dist.model.randomness import latents, stream
 from dcgan_dist.settings import NetworkSettings
-from dcgan_dist.studies.layout import joined
+from dcgan_dist.studies.judges.faces import FaceJudge
+from dcgan_dist.studies.judges.rooms import RoomJudge
+from dcgan_dist.studies.judges.store import judge_of
+from dcgan_dist.studies.layout import GAP, joined
+from dcgan_dist.studies.moved import in_words, moved, named
+from dcgan_dist.studies.moved import numbers as moved_numbers
 from dcgan_dist.studies.options import StudyOptions, arg
 from dcgan_dist.studies.result import StudyResult
 from dcgan_dist.studies.subject import Subject
@@ -38,6 +44,10 @@ STEPS: Final = 7
 """Images of a strip; the one in the middle is that of z itself."""
 STRIPS: Final = 2
 """z whose strips stand side by side."""
+PADDING: Final = 2
+"""Pixels between the images of a strip, and between strips; before the figure is enlarged."""
+LABEL_WIDTH: Final = 150
+NAMED: Final = {"sefa": "SeFa", "ganspace": "GANSpace"}
 LEAST: Final = 1e-12
 """A direction with less of the whole comes from rounding: activations are float32, and shares are squares."""
 SMALL: Final = 0.1
@@ -97,6 +107,7 @@ def directions(subject: Subject, options: DirectionsOptions, say: Callable[[str]
                 "alone: give a smaller number, or an earlier checkpoint if there are none"
             )
     along = {name: one.along for name, one in found.items()} | {"random": _unit(torch.from_numpy(random))}
+    judged = judge_of(subject, say)
     say("measuring how images change")
     changes = {name: _changes(subject, one, options.seed) for name, one in along.items()}
     numbers: dict[str, Any] = {
@@ -105,17 +116,35 @@ def directions(subject: Subject, options: DirectionsOptions, say: Callable[[str]
     }
     for name, one in found.items():
         numbers[name]["share"] = one.share.tolist()
+    seen = {} if judged is None else what_moves(subject, judged.judge, along, options.seed)
+    for name, some in seen.items():
+        numbers[name]["moves"] = some
     say("drawing strips")
     rows = {**along, "random": along["random"][:SHOWN_CONTROLS]}
     middles = latents(networks, STRIPS, options.seed, "directions", 1)
-    figure = joined([_strips(subject, one, middles, options.reach) for one in rows.values()], axis=0)
+    words = {name: [in_words(one) for one in some] for name, some in seen.items()}
+    figure = enlarged(joined([_strips(subject, one, middles, options.reach) for one in rows.values()], axis=0))
+    beside = [words[name][: len(one)] for name, one in rows.items()] if words else []
+    of_judge = {} if judged is None else {"judge": judged.tested}
     return StudyResult(
-        figure=enlarged(figure),
+        figure=_labeled(figure, beside, networks.image_size) if beside else figure,
         shows=f"A row a direction, {STRIPS} z, from -{options.reach:g} to +{options.reach:g} standard deviations: "
         f"{number} of SeFa, {number} of GANSpace, {SHOWN_CONTROLS} random ones.",
-        numbers=numbers,
-        lines=[_line(name, one.share, changes[name], changes["random"]) for name, one in found.items()],
+        numbers=numbers | of_judge,
+        lines=[_line(name, one.share, changes[name], changes["random"]) for name, one in found.items()]
+        + [f"{NAMED[name]} moves, in this order: {', '.join(words[name])}" for name in found if words],
+        depends_on={} if judged is None else {"judge_sha256": judged.sha256},
     )
+
+
+def what_moves(
+    subject: Subject, judge: RoomJudge | FaceJudge, along: Mapping[str, Tensor], seed: int
+) -> dict[str, list[dict[str, Any]]]:
+    """What each direction moves most, by name of the method; those of `random` are what is compared with."""
+    networks = subject.about.networks
+    z = latents(networks, MEASURED, seed, "directions", 2)
+    found = {name: moved(subject, judge, one, z, _sd(networks)) for name, one in along.items()}
+    return {name: moved_numbers(one, named(one, found["random"])) for name, one in found.items()}
 
 
 def first_layers(subject: Subject) -> tuple[nn.Module, nn.Module]:
@@ -205,7 +234,21 @@ def _strips(subject: Subject, along: Tensor, middles: Tensor, reach: float) -> P
     where = torch.linspace(-reach, reach, STEPS) * _sd(subject.about.networks)
     moved = middles[:, None, None] + where[:, None] * along.float()[:, None]
     strips = [to_uint8(subject.generator(one.flatten(0, 1))) for one in moved]
-    return joined([tiled(images, columns=STEPS) for images in strips], axis=1)
+    return joined([tiled(images, columns=STEPS, padding=PADDING) for images in strips], axis=1)
+
+
+def _labeled(figure: Pixels, words: Sequence[Sequence[str]], side: int) -> Pixels:
+    """With words beside each row of strips; a group of rows for each method."""
+    per_row = side + PADDING
+    rows = sum(map(len, words)) * per_row - len(words) * PADDING + (len(words) - 1) * GAP
+    factor = len(figure) // rows
+    band = Image.new("RGB", (LABEL_WIDTH, len(figure)), "white")
+    top = 0
+    for group in words:
+        for number, one in enumerate(group):
+            ImageDraw.Draw(band).text((6, factor * (top + number * per_row + side // 2) - 6), one, fill="black")
+        top += len(group) * per_row - PADDING + GAP
+    return np.concatenate([figure, np.asarray(band)], axis=1)
 
 
 def _largest_cosine(along: Tensor) -> float:
@@ -214,9 +257,8 @@ def _largest_cosine(along: Tensor) -> float:
 
 
 def _line(name: str, share: Tensor, changes: NDArray[np.float64], random: NDArray[np.float64]) -> str:
-    named = {"sefa": "SeFa", "ganspace": "GANSpace"}[name]
     return (
-        f"{named}: the first direction has {100 * share[0]:.1f} % of the whole, all {len(share)} have "
+        f"{NAMED[name]}: the first direction has {100 * share[0]:.1f} % of the whole, all {len(share)} have "
         f"{100 * share.sum():.1f} %; images change by {changes.mean():.2f} levels per standard deviation, by "
         f"{random.mean():.2f} (up to {random.max():.2f}) in {len(random)} random directions"
     )

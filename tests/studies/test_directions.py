@@ -14,6 +14,7 @@ from dcgan_dist.model.randomness import latents
 from dcgan_dist.settings import NetworkSettings
 from dcgan_dist.storage import Place
 from dcgan_dist.studies.directions import (
+    LABEL_WIDTH,
     DirectionsOptions,
     closed_form,
     directions,
@@ -23,6 +24,7 @@ from dcgan_dist.studies.directions import (
 )
 from dcgan_dist.studies.layout import GAP
 from dcgan_dist.studies.subject import Subject
+from tests.studies import linear_faces
 
 NETWORKS = NetworkSettings(image_size=16, generator_maps=4, discriminator_maps=4, latent_size=12)
 
@@ -116,6 +118,36 @@ def test_found_directions_change_images_more_than_random_ones(latent: str) -> No
         wanted = network(z[number : number + 1] + step * sd * along)[0].add(1).mul(127.5).permute(1, 2, 0)
         assert np.abs(shown[:16, left : left + 16] - wanted.detach().numpy()).max() <= 1
     assert len(shown) == 2 * (2 * 18 - 2) + 2 * GAP + 2 * 18 - 2
+
+
+def test_what_each_direction_moves_is_beside_its_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dcgan_dist.studies.directions.judge_of", lambda subject, say: linear_faces.judged())
+    options = DirectionsOptions(run="mine", number=2, seed=3)
+    found = directions(linear_faces.subject(), options, print)
+    # The first layer follows red most, by which faces turn, then what no picture shows; nothing surely with GANSpace's
+    # second: it may hold a little red.
+    first, second = found.numbers["sefa"]["moves"]
+    assert (first["most"], second["most"]) == ("yaw", None)
+    assert abs(first["by"]["yaw"]) == pytest.approx(4, abs=0.3)
+    assert second["by"] == {"smile": 0, "glasses": 0, "long_hair": 0, "bald": 0, "yaw": 0}
+    assert found.numbers["ganspace"]["moves"][0]["most"] == "yaw"
+    assert [one["most"] for one in found.numbers["random"]["moves"]] == [None] * 32
+    assert found.numbers["judge"] == linear_faces.TESTED
+    assert found.depends_on == {"judge_sha256": linear_faces.judged().sha256}
+    assert found.lines[2].startswith("SeFa moves, in this order: yaw by +4.")
+    monkeypatch.undo()
+    without = directions(linear_faces.subject(), options, print)
+    assert "moves" not in without.numbers["sefa"]
+    assert (found.figure[:, :-LABEL_WIDTH] == without.figure).all()
+    # Words stand beside the middle of each row of strips, and nothing between.
+    dark = (found.figure[:, -LABEL_WIDTH:] < 128).any((1, 2))
+    factor = len(dark) // (3 * 66 + 2 * GAP)
+    tops = [factor * top for group in range(3) for top in (group * (66 + GAP), group * (66 + GAP) + 34)]
+    assert all(dark[top : top + 32 * factor].any() for top in tops)
+    words = np.zeros_like(dark)
+    for top in tops:
+        words[top + 16 * factor - 8 : top + 16 * factor + 12] = True
+    assert not dark[~words].any()
 
 
 def test_the_change_of_the_image_is_that_of_its_derivative() -> None:

@@ -12,10 +12,11 @@ from dcgan_dist.model.dcgan import Generator, initialize
 from dcgan_dist.model.generate import About, FrozenGenerator, freeze
 from dcgan_dist.settings import NetworkSettings
 from dcgan_dist.storage import Place
-from dcgan_dist.studies.arithmetic import NOISE, ArithmeticOptions, _of_pixels, arithmetic, around, draw
+from dcgan_dist.studies.arithmetic import ArithmeticOptions, arithmetic
 from dcgan_dist.studies.exemplars import load, strip, template
 from dcgan_dist.studies.pick import LABEL, PickOptions, numbered, pick
 from dcgan_dist.studies.subject import Subject
+from dcgan_dist.studies.sums import NOISE, around, draw, of_pixels
 from dcgan_dist.studies.turn import TurnOptions, turn
 
 NETWORKS = NetworkSettings(image_size=16, generator_maps=8, discriminator_maps=8, latent_size=12)
@@ -119,7 +120,7 @@ def test_the_result_is_a_minus_b_plus_c_amid_its_neighbors(subject: Subject, wri
     assert NOISE / 2 < float(apart.max()) <= NOISE
     assert found.depends_on["samples"] == {"smiling woman": [3, 17], "neutral woman": [4, 1], "neutral man": [9, 11]}
     levels = [np.full((2, 4, 4, 3), level, np.uint8) for level in (90, 50, 30)]
-    assert (_of_pixels(levels) == 70).all()
+    assert (of_pixels(levels) == 70).all()
     with pytest.raises(SettingsError, match="need to be three concepts"):
         arithmetic(
             subject,
