@@ -1,9 +1,11 @@
 """Make a generator forget an object (paper, section 6.3.1, figure 6): drop the hidden maps that draw it; no Ray.
 
 Which maps these are, a logistic regression tells from boxes on samples, as in the paper. On scenes, where a judge sees
-what samples show, maps are also chosen by what happens without them, one after the other (as GAN Dissection measures
-causes, Bau et al., 2019), and it is counted over new samples what is lost, and what with it. The control is as many
-maps at random.
+what samples show, it is counted over new samples what is lost, and what with it (as GAN Dissection measures causes, Bau
+et al., 2019). The control is as many maps at random.
+
+Maps are not chosen by what the judge sees without them: that finds maps which blind the judge, while a person still
+sees the object.
 """
 
 import hashlib
@@ -40,10 +42,6 @@ CONTROLS: Final = 10
 """Random sets of maps; the figure shows what the first one does."""
 LEAST_SAMPLES: Final = 5
 """With a box: from fewer, nothing can be learned and tested."""
-SEARCHED: Final = 64
-"""Samples on which maps are chosen by their effect."""
-CHOSEN: Final = 4
-"""At most a fourth of all maps is chosen by their effect, less than are usually dropped by weight."""
 CURVE: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
@@ -104,21 +102,16 @@ def forget(subject: Subject, options: ForgetOptions, say: Callable[[str], None])
         lines = [_changed_line(name, numbers["changed"][name]) for name in sets]
     else:
         assert isinstance(judged.judge, RoomJudge)
-        by_effect = chosen_by_effect(hidden, judged.judge, labeled[shown], options.object)
-        sets = {"by weight": by_weight, "by effect": by_effect, "random": controls[0]}
         measure = _Measure(hidden, judged.judge, new, options.object)
         say(f"measuring on {options.measured:,} other samples")
         found = {name: measure.of(maps) for name, maps in sets.items()}
-        few = [control[: len(by_effect)] for control in controls]
         numbers |= {
             "judge": judged.tested,
             "by_weight": numbers["by_weight"] | found["by weight"].numbers(),
-            "by_effect": {"maps": by_effect, **found["by effect"].numbers()},
             "random": [found["random"].numbers(), *(measure.of(maps).numbers() for maps in controls[1:])],
-            "random_few": [measure.of(maps).numbers() for maps in few],
             "curve": {
                 name: [measure.of(maps[:k]).brief() | {"maps": k} for k in CURVE if k <= len(maps)]
-                for name, maps in {"by_weight": order, "by_effect": by_effect, "random": controls[0]}.items()
+                for name, maps in {"by_weight": order, "random": controls[0]}.items()
             },
         }
         lines = _lines(options.object, numbers)
@@ -136,30 +129,6 @@ def forget(subject: Subject, options: ForgetOptions, say: Callable[[str], None])
         files=files,
         depends_on=_depends_on(options, judged),
     )
-
-
-def chosen_by_effect(hidden: HiddenMaps, judge: RoomJudge, maps: Tensor, name: str) -> list[int]:
-    """Maps without which the judge sees least of an object, one after the other: always the one that takes most along.
-
-    Args:
-        maps: hidden maps of samples that show the object; the first ones are used.
-        name: of the object.
-    """
-    maps, kind = maps[:SEARCHED], OBJECTS.index(name)
-    chosen: list[int] = []
-    keep, area = torch.ones(hidden.count, 1, 1), judge.area(hidden.draw(maps), kind)
-    for _ in range(hidden.count // CHOSEN):
-        left = {}
-        for number in set(range(hidden.count)) - set(chosen):
-            keep[number] = 0
-            left[number] = judge.area(hidden.draw(maps * keep), kind)
-            keep[number] = 1
-        best = min(left, key=lambda number: (left[number], number))
-        if left[best] >= area:
-            break
-        chosen.append(best)
-        keep[best], area = 0, left[best]
-    return chosen
 
 
 @dataclass(frozen=True, eq=False)
@@ -268,21 +237,16 @@ def _points(curves: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, list
 
 
 def _lines(name: str, numbers: Mapping[str, Any]) -> list[str]:
-    lines = []
-    for kind in ("by_weight", "by_effect"):
-        one = numbers[kind]
-        kept = ", ".join(f"{other} {share:.0%}" for other, share in one["kept"].items() if share is not None)
-        lines.append(
-            f"without {len(one['maps'])} of {numbers['layer']['maps']} maps {kind.replace('_', ' ')}: {name}s on "
-            f"{one['after']:,} samples, before on {one['before']:,}; of the samples that showed them still show: {kept}"
-        )
-    for kind, same in (("by_weight", "random"), ("by_effect", "random_few")):
-        left = [one["left"] for one in numbers[same]]
-        lines.append(
-            f"as many maps at random as {kind.replace('_', ' ')}: {name}s on {np.mean(left):.0%} as many samples in "
-            f"the mean of {len(left)} draws, {min(left):.0%} in the worst"
-        )
-    return lines
+    one, left = numbers["by_weight"], [control["left"] for control in numbers["random"]]
+    if one["left"] is None:
+        return [f"no sample shows a {name}, so that nothing can be lost"]
+    kept = ", ".join(f"{other} {share:.0%}" for other, share in one["kept"].items() if share is not None)
+    return [
+        f"without {len(one['maps'])} of {numbers['layer']['maps']} maps: {name}s on {one['after']:,} samples, before "
+        f"on {one['before']:,}; of the samples that showed them still show: {kept}",
+        f"without as many maps at random: {name}s on {np.mean(left):.0%} as many samples in the mean of {len(left)} "
+        f"draws, {min(left):.0%} in the worst",
+    ]
 
 
 def _changed_line(name: str, found: Mapping[str, float]) -> str:

@@ -19,7 +19,7 @@ def write(folder: Path, study: str, run: str, numbers: dict[str, Any], name: str
 def forgotten(left: float, bed: float) -> dict[str, Any]:
     one = {"left": left, "kept": {"bed": bed, "door": 0.1}}
     random = [{"left": 0.97}, {"left": 0.95}]
-    return {"by_weight": one, "by_effect": one | {"left": left / 2}, "random": random, "random_few": random}
+    return {"by_weight": one, "random": random}
 
 
 def summed(one: float, three: float) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def test_each_seed_has_a_column_and_the_worst_is_compared_with_what_is_asked(tmp
     assert rows["arithmetic", "faces", "sums of pixels, the same"] == ["10 %", "10 %"]
     bars = {bar.name: (round(bar.value, 6), bar.met) for bar in found.bars}
     assert bars["forget, rooms: windows left, maps of positive weight dropped, the worst of 2 seeds"] == (0.7, False)
-    assert bars["forget, rooms: windows left, maps chosen by effect, the worst of 2 seeds"] == (0.35, True)
+    assert bars["forget, rooms: the same, worst of 10, the worst of 2 seeds"] == (0.95, True)
     assert bars["arithmetic, faces: 3 exemplars above 1, between intervals, the worst of 2 seeds"] == (-0.02, False)
     assert bars["walk, rooms: sharp transitions of a walk, the worst of 1 seeds"] == (2, False)
     assert not any("turn" in name for name in bars)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from dcgan_dist.studies.judges.boxes import Box
-from dcgan_dist.studies.position_regression import inside, weights_of
+from dcgan_dist.studies.position_regression import inside, simplest, weights_of
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,20 @@ def test_weights_are_the_same_for_the_same_seed_and_do_not_depend_on_the_scale_o
     assert not torch.equal(first, weights_of(maps, where, seed=3))
     scaled = maps * torch.tensor([100.0, 1, 1, 0.01, 1])[:, None, None]
     assert torch.allclose(first, weights_of(scaled, where, seed=2), atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("losses", "expected"),
+    [
+        ([[3, 3, 3, 3], [2, 2, 2, 2], [1, 1, 1, 1]], 2),
+        ([[1, 1, 1, 1], [2, 2, 2, 2], [3, 3, 3, 3]], 0),
+        ([[1, 1, 1, 1], [1, 1, 1, 1], [3, 3, 3, 3]], 1),
+        # The standard error of 0, 1, 2, 3 is 0.645.
+        ([[0, 1, 2, 3], [2.1, 2.1, 2.1, 2.1], [2.2, 2.2, 2.2, 2.2]], 1),
+        ([[9, 9, 9, 9], [0, 1, 2, 3], [2.1, 2.1, 2.1, 2.1]], 2),
+    ],
+)
+def test_the_strongest_penalty_within_a_standard_error_of_the_best_is_taken(
+    losses: list[list[float]], expected: int
+) -> None:
+    assert simplest(losses) == expected

@@ -84,11 +84,6 @@ class RoomJudge:
         masks, states = read(self.network, images)
         return RoomsSeen((masks > 0).numpy(), (states > 0).numpy())
 
-    def area(self, images: Pixels, kind: int) -> float:
-        """How much of the pictures one kind of object takes, each pixel by its probability: a fraction."""
-        masks, _ = read(self.network, images)
-        return float(masks[:, kind].sigmoid().mean())
-
     def tested(self, scenes: int = 1_000, seed: int = HELD_OUT) -> dict[str, Any]:
         """How well it does on rooms that it did not learn from.
 
