@@ -22,7 +22,7 @@ from dcgan_dist.studies.exemplars import load
 from dcgan_dist.studies.judges.attributes import names_of
 from dcgan_dist.studies.judges.faces import FaceJudge
 from dcgan_dist.studies.judges.rooms import RoomJudge
-from dcgan_dist.studies.judges.store import Judged, judge_of
+from dcgan_dist.studies.judges.store import judge_of
 from dcgan_dist.studies.measured_sums import COUNTS, SUMS, Pool, measure_sums
 from dcgan_dist.studies.options import StudyOptions, arg
 from dcgan_dist.studies.result import StudyResult
@@ -110,7 +110,7 @@ def _given(subject: Subject, options: ArithmeticOptions) -> _Sum:
     exemplars = load(place(options.exemplars), subject)
     concepts = (options.a, options.b, options.c)
     if len({*concepts, ""}) < 4:
-        raise SettingsError(f"a, b and c are {', '.join(concepts)} but need to be three concepts")
+        raise SettingsError(f"a, b and c are {', '.join(map(repr, concepts))} but need to be three concepts")
     z = [exemplars.mean(subject, concept, options.exemplars_each)[0] for concept in concepts]
     return _Sum(concepts, z, exemplars.used(concepts, options.exemplars_each))
 
@@ -123,11 +123,6 @@ def _judged(subject: Subject, options: ArithmeticOptions, say: Callable[[str], N
             f"study arithmetic needs --exemplars FILE for {subject.about.run}: it finds some itself only on samples of "
             "a run that was trained on drawn rooms or faces of at least 32 pixels"
         )
-    return found_by(judged, subject, options, say)
-
-
-def found_by(judged: Judged, subject: Subject, options: ArithmeticOptions, say: Callable[[str], None]) -> _Sum:
-    """The same, by a judge that is at hand."""
     names = names_of(judged.judge)
     texts = [getattr(options, name) for name in "abc"]
     if not any(texts):

@@ -15,7 +15,7 @@ from dcgan_dist.model.pixels import grid
 from dcgan_dist.storage import place
 from dcgan_dist.studies.exemplars import load, strip
 from dcgan_dist.studies.judges.faces import FaceJudge
-from dcgan_dist.studies.judges.store import Judged, judge_of
+from dcgan_dist.studies.judges.store import judge_of
 from dcgan_dist.studies.options import StudyOptions, arg
 from dcgan_dist.studies.result import StudyResult
 from dcgan_dist.studies.subject import Subject
@@ -95,7 +95,7 @@ def _given(subject: Subject, options: TurnOptions) -> _Vector:
     """Between exemplars that a person has chosen."""
     exemplars = load(place(options.exemplars), subject)
     if options.from_ == options.to:
-        raise SettingsError(f"from and to are both {options.to}: give two concepts")
+        raise SettingsError(f"from and to are both {options.to!r}: give two concepts")
     concepts = (options.from_, options.to)
     away, there = (exemplars.mean(subject, concept, options.exemplars_each)[1] for concept in concepts)
     return _Vector(there - away, concepts, exemplars.used(concepts, options.exemplars_each))
@@ -111,17 +111,11 @@ def _judged(subject: Subject, options: TurnOptions, say: Callable[[str], None]) 
             f"study turn needs --exemplars FILE, --from and --to for {subject.about.run}: it finds exemplars itself "
             "only on samples of a run that was trained on drawn faces of at least 32 pixels"
         )
-    return found_by(judged, judged.judge, subject, options, say)
-
-
-def found_by(
-    judged: Judged, judge: FaceJudge, subject: Subject, options: TurnOptions, say: Callable[[str], None]
-) -> _Vector:
-    """The same, by a judge that is at hand."""
     say("looking for exemplars")
     measured = max(options.rows, MEASURED)
     z = subject.generator.latents(measured + POOL, options.seed)
     samples, pool = z[:measured], z[measured:]
+    judge = judged.judge
     yaw = judge.see(draw(subject, pool)).yaw
     left, right = extreme(yaw, options.exemplars_each)
     vector = pool[right].mean(0) - pool[left].mean(0)

@@ -121,6 +121,10 @@ def test_the_result_is_a_minus_b_plus_c_amid_its_neighbors(subject: Subject, wri
     assert found.depends_on["samples"] == {"smiling woman": [3, 17], "neutral woman": [4, 1], "neutral man": [9, 11]}
     levels = [np.full((2, 4, 4, 3), level, np.uint8) for level in (90, 50, 30)]
     assert (of_pixels(levels) == 70).all()
+    with pytest.raises(SettingsError, match="a, b and c are 'neutral man', 'neutral woman', '' but need to be three"):
+        arithmetic(
+            subject, ArithmeticOptions(run="mine", exemplars=str(file), a="neutral man", b="neutral woman"), print
+        )
     with pytest.raises(SettingsError, match="need to be three concepts"):
         arithmetic(
             subject,
@@ -146,6 +150,8 @@ def test_samples_are_turned_from_half_the_vector_before_to_half_of_it_behind(
     shown = found.figure[::factor, ::factor][18:34]
     for place, image in zip((0, 36, 72), wanted, strict=True):
         assert np.abs(shown[:, place : place + 16].astype(int) - image).max() <= 1
+    with pytest.raises(SettingsError, match="from and to are both '': give two concepts"):
+        turn(subject, TurnOptions(run="mine", exemplars=str(write(FILE))), print)
     with pytest.raises(SettingsError, match="steps is 4 but needs to be odd"):
         TurnOptions(run="mine", exemplars="x", from_="a", to="b", steps=4)
     assert strip(3, torch.zeros(2), torch.ones(2)).tolist() == [[0, 0], [0.5, 0.5], [1, 1]]
