@@ -134,6 +134,10 @@ ROWS = (
                 "arithmetic", kind, "3 exemplars above 1, between intervals", "",
                 apart(("z", 3), ("z", 1), "share"), percent, at_least=0,
             ),
+            Row(
+                "arithmetic", kind, "3 exemplars above sums of pixels, between intervals", "",
+                apart(("z", 3), ("pixels", 3), "both"), percent, at_least=0,
+            ),
         )
     ),
     Row(

@@ -28,7 +28,7 @@ def summed(one: float, three: float) -> dict[str, Any]:
         return {"exemplars": exemplars, **bounds, "both": {key: value / 2 for key, value in bounds.items()}}
 
     kinds = [found(1, one), found(3, three), found(10, 0.99)]
-    return {"measured": {"z": kinds, "pixels": [found(3, 0.2)], "neighbors": []}}
+    return {"measured": {"z": kinds, "pixels": [found(3, 0.9)], "neighbors": []}}
 
 
 def walked(sharp: list[int]) -> dict[str, Any]:
@@ -53,11 +53,15 @@ def test_each_seed_has_a_column_and_the_worst_is_compared_with_what_is_asked(tmp
     rows = {(row[0], row[1], row[2]): list(row[4:]) for row in table.rows}
     assert rows["forget", "rooms", "windows left, maps of positive weight dropped"] == ["30 %", "70 %"]
     assert rows["walk", "rooms", "sharp transitions of a walk"] == ["", "2"]
-    assert rows["arithmetic", "faces", "sums of pixels, the same"] == ["10 %", "10 %"]
+    assert rows["arithmetic", "faces", "sums of pixels, the same"] == ["45 %", "45 %"]
     bars = {bar.name: (round(bar.value, 6), bar.met) for bar in found.bars}
     assert bars["forget, rooms: windows left, maps of positive weight dropped, the worst of 2 seeds"] == (0.7, False)
     assert bars["forget, rooms: the same, worst of 10, the worst of 2 seeds"] == (0.95, True)
     assert bars["arithmetic, faces: 3 exemplars above 1, between intervals, the worst of 2 seeds"] == (-0.02, False)
+    assert bars["arithmetic, faces: 3 exemplars above sums of pixels, between intervals, the worst of 2 seeds"] == (
+        -0.21,
+        False,
+    )
     assert bars["walk, rooms: sharp transitions of a walk, the worst of 1 seeds"] == (2, False)
     assert not any("turn" in name for name in bars)
 
