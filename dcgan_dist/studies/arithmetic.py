@@ -17,19 +17,19 @@ from dcgan_dist.bounds import From, shows_bounds
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.model.pixels import enlarged, tiled
 from dcgan_dist.storage import place
-from dcgan_dist.studies.concepts import concept_of, wanted_of, words
+from dcgan_dist.studies.concepts import Concept, concept_of, wanted_of, words
 from dcgan_dist.studies.exemplars import load
 from dcgan_dist.studies.judges.attributes import names_of
 from dcgan_dist.studies.judges.faces import FaceJudge
 from dcgan_dist.studies.judges.rooms import RoomJudge
-from dcgan_dist.studies.judges.store import judge_of
+from dcgan_dist.studies.judges.store import Judges, judge_of
 from dcgan_dist.studies.measured_sums import COUNTS, SUMS, Pool, measure_sums
 from dcgan_dist.studies.options import StudyOptions, arg
 from dcgan_dist.studies.result import StudyResult
 from dcgan_dist.studies.subject import Subject
 from dcgan_dist.studies.sums import around, combine, draw, of_pixels
 
-DEFAULTS: Final[dict[type[RoomJudge | FaceJudge], tuple[str, str, str]]] = {
+DEFAULTS: Final[dict[Judges, tuple[str, str, str]]] = {
     FaceJudge: ("smile, long_hair", "no smile, long_hair", "no smile, no long_hair"),
     RoomJudge: ("night, no bed", "no night, no bed", "no night, bed"),
 }
@@ -117,18 +117,13 @@ def _given(subject: Subject, options: ArithmeticOptions) -> _Sum:
 
 def _judged(subject: Subject, options: ArithmeticOptions, say: Callable[[str], None]) -> _Sum:
     """Of samples that a judge says show the concepts; how often such sums show what they should is measured."""
-    judged = judge_of(subject, say)
+    judged = judge_of(subject, say, check=lambda judge: _concepts(options, judge))
     if judged is None:
         raise SettingsError(
             f"study arithmetic needs --exemplars FILE for {subject.about.run}: it finds some itself only on samples of "
             "a run that was trained on drawn rooms or faces of at least 32 pixels"
         )
-    names = names_of(judged.judge)
-    texts = [getattr(options, name) for name in "abc"]
-    if not any(texts):
-        texts = list(DEFAULTS[type(judged.judge)])
-    a, b, c = (concept_of(text, option, names) for text, option in zip(texts, "abc", strict=True))
-    wanted = wanted_of(a, b, c)
+    a, b, c, wanted = _concepts(options, type(judged.judge))
     say("looking for exemplars")
     pool = Pool.of(subject, judged.judge, options.seed)
     size = max(*COUNTS, options.exemplars_each)
@@ -142,6 +137,15 @@ def _judged(subject: Subject, options: ArithmeticOptions, say: Callable[[str], N
         {"judge": judged.tested, "measured": measured},
         _lines(measured),
     )
+
+
+def _concepts(options: ArithmeticOptions, judge: Judges) -> tuple[Concept, Concept, Concept, Concept]:
+    """A, B and C by the attributes that a judge knows, and what their sum should show."""
+    texts = [getattr(options, name) for name in "abc"]
+    if not any(texts):
+        texts = list(DEFAULTS[judge])
+    a, b, c = (concept_of(text, option, names_of(judge)) for text, option in zip(texts, "abc", strict=True))
+    return a, b, c, wanted_of(a, b, c)
 
 
 def _lines(measured: Mapping[str, Any]) -> list[str]:

@@ -147,18 +147,20 @@ class _Measure:
 
 def _judge(subject: Subject, options: ForgetOptions, say: Callable[[str], None]) -> Judged | None:
     """The judge of rooms, where there is one and it knows the object."""
-    judged = judge_of(subject, say) if options.object in OBJECTS or not options.boxes else None
-    of_rooms = judged is not None and isinstance(judged.judge, RoomJudge)
     if options.boxes:
-        return judged if of_rooms else None
-    if not of_rooms:
+        return judge_of(subject, say, only="rooms") if options.object in OBJECTS else None
+    judged = judge_of(subject, say, only="rooms", check=lambda judge: _require_known(options.object))
+    if judged is None:
         raise SettingsError(
             f"study forget has no boxes for {subject.about.run}, and finds some itself only on samples of a run that "
             "was trained on drawn rooms of at least 32 pixels: draw boxes on samples, and give --boxes FILE.json"
         )
-    if options.object not in OBJECTS:
-        raise SettingsError(f"object is {options.object!r} but needs to be one of {', '.join(OBJECTS)}")
     return judged
+
+
+def _require_known(name: str) -> None:
+    if name not in OBJECTS:
+        raise SettingsError(f"object is {name!r} but needs to be one of {', '.join(OBJECTS)}")
 
 
 def _found(judged: Judged | None, images: Pixels, name: str) -> dict[int, list[Box]]:

@@ -105,7 +105,7 @@ def _judged(subject: Subject, options: TurnOptions, say: Callable[[str], None]) 
     """Between samples that look furthest to the left and to the right, as a judge sees them."""
     if options.from_ or options.to:
         raise SettingsError("from and to name exemplars of a file: give --exemplars FILE too, or leave them out")
-    judged = judge_of(subject, say)
+    judged = judge_of(subject, say, only="faces")
     if judged is None or not isinstance(judged.judge, FaceJudge):
         raise SettingsError(
             f"study turn needs --exemplars FILE, --from and --to for {subject.about.run}: it finds exemplars itself "

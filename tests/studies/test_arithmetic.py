@@ -18,7 +18,7 @@ from tests.studies.linear_faces import TESTED, judged, subject
 
 @pytest.fixture
 def _judged(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dcgan_dist.studies.arithmetic.judge_of", lambda subject, say: judged())
+    monkeypatch.setattr("dcgan_dist.studies.arithmetic.judge_of", lambda subject, say, **asked: judged())
 
 
 def options(a: str, b: str, c: str, exemplars_each: int = 2) -> ArithmeticOptions:
@@ -88,5 +88,5 @@ def test_a_run_that_has_not_learned_what_is_asked_for_is_one_sentence(
     [(FaceJudge, {"smile": True, "long_hair": False}), (RoomJudge, {"night": True, "bed": True})],
 )
 def test_default_concepts_are_a_sum(kind: type[FaceJudge | RoomJudge], wanted: dict[str, bool]) -> None:
-    names = names_of(kind.untrained(2))
+    names = names_of(kind)
     assert wanted_of(*(concept_of(text, "x", names) for text in DEFAULTS[kind])) == wanted

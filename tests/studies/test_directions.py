@@ -121,7 +121,7 @@ def test_found_directions_change_images_more_than_random_ones(latent: str) -> No
 
 
 def test_what_each_direction_moves_is_beside_its_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dcgan_dist.studies.directions.judge_of", lambda subject, say: linear_faces.judged())
+    monkeypatch.setattr("dcgan_dist.studies.directions.judge_of", lambda subject, say, **asked: linear_faces.judged())
     options = DirectionsOptions(run="mine", number=2, seed=3)
     found = directions(linear_faces.subject(), options, print)
     # The first layer follows red most, by which faces turn, then what no picture shows; nothing surely with GANSpace's

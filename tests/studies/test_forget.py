@@ -77,7 +77,12 @@ def subject() -> Subject:
 @pytest.fixture
 def judged(monkeypatch: pytest.MonkeyPatch) -> None:
     judge = Judged(Colors(nn.Linear(1, 1)), {"scenes": 3})
-    monkeypatch.setattr(module, "judge_of", lambda subject, say: judge)
+
+    def judge_of(subject: Subject, say: object, only: object, check: Callable[[type], None] = print) -> Judged:
+        check(RoomJudge)
+        return judge
+
+    monkeypatch.setattr(module, "judge_of", judge_of)
 
 
 def options(**change: Any) -> ForgetOptions:

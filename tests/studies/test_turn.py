@@ -17,7 +17,7 @@ from tests.studies.linear_faces import judged, subject
 
 
 def test_faces_are_turned_from_those_that_look_left_to_those_that_look_right(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dcgan_dist.studies.turn.judge_of", lambda subject, say: judged())
+    monkeypatch.setattr("dcgan_dist.studies.turn.judge_of", lambda subject, say, **asked: judged())
     generator = subject()
     found = turn(generator, TurnOptions(run="mine", exemplars_each=3, rows=2, steps=5, seed=6), print)
     z = generator.generator.latents(MEASURED + POOL, 6)

@@ -13,9 +13,9 @@ Attributes = Mapping[str, NDArray[np.bool_]]
 """By name of an attribute, which of n pictures have it: bool [n]."""
 
 
-def names_of(judge: RoomJudge | FaceJudge) -> tuple[str, ...]:
-    """The attributes that a judge knows."""
-    return ATTRIBUTES if isinstance(judge, FaceJudge) else (*OBJECTS, *STATES)
+def names_of(judge: type[RoomJudge] | type[FaceJudge]) -> tuple[str, ...]:
+    """The attributes that judges of a class know."""
+    return ATTRIBUTES if issubclass(judge, FaceJudge) else (*OBJECTS, *STATES)
 
 
 def attributes_of(judge: RoomJudge | FaceJudge, images: Pixels) -> Attributes:
@@ -25,4 +25,4 @@ def attributes_of(judge: RoomJudge | FaceJudge, images: Pixels) -> Attributes:
     else:
         seen = judge.see(images)
         columns = np.concatenate([seen.present, seen.states], axis=1)
-    return dict(zip(names_of(judge), columns.T, strict=True))
+    return dict(zip(names_of(type(judge)), columns.T, strict=True))

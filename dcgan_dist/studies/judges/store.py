@@ -1,7 +1,7 @@
 """Judges of a run's samples, kept beside the scenes that the run drew: to learn takes two minutes of a core; no Ray."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,6 +20,9 @@ from dcgan_dist.studies.subject import Subject
 
 VERSION: Final = 1
 """Raised when judges learn in another way, so that a file of before is not taken for one of now."""
+
+Judges = type[RoomJudge] | type[FaceJudge]
+_CLASSES: Final[Mapping[Kind, Judges]] = {"rooms": RoomJudge, "faces": FaceJudge}
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,13 +43,28 @@ class Judged:
         return sha256_of(self.judge.network)
 
 
-def judge_of(subject: Subject, say: Callable[[str], None]) -> Judged | None:
-    """The judge of what a run draws; None where it is not known that it draws scenes, or they are too small for one."""
+def judge_of(
+    subject: Subject,
+    say: Callable[[str], None],
+    *,
+    only: Kind | None = None,
+    check: Callable[[Judges], object] = lambda judge: None,
+) -> Judged | None:
+    """The judge of what a run draws; None where it is not known that it draws scenes, or they are too small for one.
+
+    Args:
+        subject: the run.
+        say: is told that a judge learns.
+        only: the kind of scenes whose judge is of use; None: any.
+        check: is given the class of the judge before one learns, which takes a while, and raises what is wrong with
+            what was asked for.
+    """
     if subject.run is None or subject.checkpoint is None:
         return None
     data = subject.checkpoint.settings.data
-    if data.path != EMBEDDED or subject.about.networks.image_size < SIZE:
+    if data.path != EMBEDDED or only not in (None, data.scenes) or subject.about.networks.image_size < SIZE:
         return None
+    check(_CLASSES[data.scenes])
     return load_or_learn(data.scenes, subject.run.parent / "data", say)
 
 
@@ -57,7 +75,7 @@ def load_or_learn(kind: Kind, folder: Place, say: Callable[[str], None]) -> Judg
         DataError: the file is damaged, or cannot be written.
     """
     file = folder / f"judge-{kind}-v{VERSION}.safetensors"
-    judged: type[RoomJudge | FaceJudge] = RoomJudge if kind == "rooms" else FaceJudge
+    judged = _CLASSES[kind]
     try:
         return _load(judged, file)
     except MissingFile:
@@ -69,7 +87,7 @@ def load_or_learn(kind: Kind, folder: Place, say: Callable[[str], None]) -> Judg
     return Judged(judge, tested)
 
 
-def _load(judged: type[RoomJudge | FaceJudge], file: Place) -> Judged:
+def _load(judged: Judges, file: Place) -> Judged:
     content = file.read_bytes()
     judge = judged.untrained()
     try:
