@@ -134,7 +134,7 @@ def _judged(subject: Subject, options: ArithmeticOptions, say: Callable[[str], N
         (words(a), words(b), words(c)),
         [pool.z[torch.from_numpy(one[0, : options.exemplars_each])] for one in sets],
         {"judge_sha256": judged.sha256},
-        {"judge": judged.tested, "measured": measured},
+        {"measured": measured, "judge": judged.tested},
         _lines(measured),
     )
 

@@ -129,7 +129,7 @@ def _judged(subject: Subject, options: TurnOptions, say: Callable[[str], None]) 
         vector,
         LOOKS,
         {"judge_sha256": judged.sha256},
-        {"judge": judged.tested, "exemplars": exemplars, **numbers},
+        {**numbers, "exemplars": exemplars, "judge": judged.tested},
         [_line("the vector", numbers["turned"]), _line("as long random ones", numbers["random"])],
     )
 
