@@ -1,7 +1,7 @@
 """The command that studies a generator, from a run, an exported generator or the authors' networks."""
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -13,13 +13,14 @@ from dcgan_dist.run_folder.checkpoint import write_checkpoint
 from dcgan_dist.sample import main as sample
 from dcgan_dist.settings import scenes32
 from dcgan_dist.storage import Place
+from dcgan_dist.studies.options import COMMON
 from dcgan_dist.studies.registry import STUDIES
 from dcgan_dist.study import main
 
 SETTINGS = replace(
     scenes32(), networks=replace(scenes32().networks, image_size=16, generator_maps=4, discriminator_maps=4)
 )
-SHORT = ("--images", "12", "--points", "3")
+SHORT = ("--number", "12", "--points", "3")
 
 
 @pytest.fixture
@@ -123,6 +124,13 @@ def test_what_a_person_has_filled_in_stays_and_other_exemplars_give_another_resu
     assert sorted(one["a"] for one in found) == [[1, 2, 3], [1, 2, 4]]  # type: ignore[index]
 
 
+def test_no_option_stands_in_a_record_where_something_else_is_written() -> None:
+    theirs = {"format", "study", "generator", "statistics", "run", "checkpoint", "figure", "shows", "files", "numbers"}
+    theirs |= {"recipe_sha256", "generator_sha256", "images", "command", "lines", "versions", "written"}
+    for name, study in STUDIES.items():
+        assert not theirs & {one.name for one in fields(study.options) if one.name not in COMMON}, name
+
+
 def test_help_names_all_studies(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     said = capsys.readouterr().out
@@ -136,7 +144,7 @@ def test_help_names_all_studies(capsys: pytest.CaptureFixture[str]) -> None:
         (["mine", "wolk"], "mine wolk names no study; there are walk"),
         (["walk"], "RUN"),
         (["walk", "nobody"], "there is no run nobody"),
-        (["walk", "mine", "--images", "2"], "images is 2"),
+        (["walk", "mine", "--number", "2"], "number is 2"),
         (["walk", "mine", "--points", "1"], "points is 1"),
         (["walk", "mine", "--checkpoint", "000000000000"], "000000000000"),
         (["walk", "published-svhn", "--checkpoint", "best"], "checkpoint is best, but published-svhn holds one gen"),

@@ -68,6 +68,8 @@ def read_studies(files: RunFiles) -> StudiesPart:
     part.notes += [
         f"{file} does not say all that a study found: it is left out" for file in files.studies.keys() - every
     ]
+    # Sheets to pick exemplars from are no results.
+    every = {file: content for file, content in every.items() if content["numbers"]}
     every |= {file: content for file, content in files.evaluations.items() if is_memorised(content)}
     chosen = choose(every)
     part.left_out = sorted(every.keys() - set(chosen))

@@ -15,7 +15,6 @@ from torch import Tensor
 from dcgan_dist.arrays import Pixels
 from dcgan_dist.bounds import From, shows_bounds
 from dcgan_dist.errors import SettingsError
-from dcgan_dist.model.pixels import enlarged, tiled
 from dcgan_dist.storage import place
 from dcgan_dist.studies.concepts import Concept, concept_of, wanted_of, words
 from dcgan_dist.studies.exemplars import load
@@ -23,6 +22,7 @@ from dcgan_dist.studies.judges.attributes import names_of
 from dcgan_dist.studies.judges.faces import FaceJudge
 from dcgan_dist.studies.judges.rooms import RoomJudge
 from dcgan_dist.studies.judges.store import Judges, judge_of
+from dcgan_dist.studies.layout import LABEL, labeled_row, large
 from dcgan_dist.studies.measured_sums import COUNTS, SUMS, Pool, measure_sums
 from dcgan_dist.studies.options import StudyOptions, arg
 from dcgan_dist.studies.result import StudyResult
@@ -92,7 +92,7 @@ def arithmetic(subject: Subject, options: ArithmeticOptions, say: Callable[[str]
     ]
     named = "{} - {} + {}".format(*(f"({one})" if "," in one else one for one in found.concepts))
     return StudyResult(
-        figure=_figure(rows),
+        figure=_figure(rows, found.concepts),
         shows=f"{named}: three rows of {options.exemplars_each} exemplars and their mean; then the result in the "
         "middle of eight neighbors; last, the same sum of the exemplars' pixels.",
         numbers={
@@ -162,20 +162,24 @@ def _percent(one: Mapping[str, float]) -> str:
     return f"{one['share']:.1%} ({one['low']:.1%} to {one['high']:.1%})"
 
 
-def _figure(rows: list[Pixels]) -> Pixels:
-    """Rows of exemplars, each with its mean last; the nine results as 3 by 3; the sum of pixels."""
-    *exemplars, results, of_pixels = rows
-    side = results.shape[1]
-    left = tiled(np.concatenate(exemplars), columns=len(exemplars[0]))
-    right = tiled(results, columns=3)
-    height = max(len(left), len(right))
-    gap = np.full((height, side // 2, 3), 255, np.uint8)
-    parts = [_tall(left, height), gap, _tall(right, height), gap, _tall(of_pixels[0], height)]
-    return enlarged(np.concatenate(parts, axis=1))
+def _figure(rows: list[Pixels], concepts: Sequence[str]) -> Pixels:
+    """Rows of exemplars, each with its mean last; the nine results as 3 by 3; the sum of pixels; with words."""
+    *exemplars, results, pixels = ([large(image) for image in images] for images in rows)
+    left = np.concatenate(
+        [
+            labeled_row(np.stack(images), f"{letter}, and its mean: {concept}")
+            for letter, images, concept in zip("ABC", exemplars, concepts, strict=True)
+        ]
+    )
+    parts = [left, labeled_row(np.stack(results), "A - B + C in the middle", columns=3)]
+    parts.append(labeled_row(np.stack(pixels), "by pixels"))
+    height = max(map(len, parts))
+    gap = np.full((height, LABEL, 3), 255, np.uint8)
+    first, second, third = (_tall(part, height) for part in parts)
+    return np.concatenate([first, gap, second, gap, third], axis=1)
 
 
 def _tall(picture: Pixels, height: int) -> Pixels:
-    above = (height - len(picture)) // 2
     out = np.full((height, *picture.shape[1:]), 255, np.uint8)
-    out[above : above + len(picture)] = picture
+    out[: len(picture)] = picture
     return out

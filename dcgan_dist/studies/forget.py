@@ -42,6 +42,8 @@ CONTROLS: Final = 10
 """Random sets of maps; the figure shows what the first one does."""
 LEAST_SAMPLES: Final = 5
 """With a box: from fewer, nothing can be learned and tested."""
+FEW_BOXES: Final = 50
+"""On samples, below which a line says that there are few (paper: 52)."""
 CURVE: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
@@ -100,6 +102,11 @@ def forget(subject: Subject, options: ForgetOptions, say: Callable[[str], None])
             for name, maps in sets.items()
         }
         lines = [_changed_line(name, numbers["changed"][name]) for name in sets]
+        if numbers["labeled"]["boxes"] < FEW_BOXES:
+            lines.append(
+                f"note: {numbers['labeled']['boxes']} boxes are few, so that the maps are chosen nearly at random: the "
+                "paper had 52"
+            )
     else:
         assert isinstance(judged.judge, RoomJudge)
         measure = _Measure(hidden, judged.judge, new, options.object)
@@ -122,7 +129,7 @@ def forget(subject: Subject, options: ForgetOptions, say: Callable[[str], None])
             files["-curve.svg"] = drawn_curve
     return StudyResult(
         figure=_figure(images, boxes, shown, hidden, _examples(judged, hidden, new, options.object), sets),
-        shows=f"Above {COLUMNS} labeled samples with their boxes. Below, others: with all maps, then without maps "
+        shows=f"Above {min(COLUMNS, len(shown))} labeled samples with their boxes. Below, others: with all maps, then without maps "
         f"chosen {', '.join(sets)}.",
         numbers=numbers,
         lines=lines,

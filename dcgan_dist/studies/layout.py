@@ -40,9 +40,9 @@ def large(image: Pixels) -> Pixels:
     return image.repeat(factor, 0).repeat(factor, 1)
 
 
-def labeled_row(images: Pixels, label: str) -> Pixels:
-    """uint8 [n, S, S, 3] in a row, below a line of text."""
-    row = tiled(images, columns=len(images))
+def labeled_row(images: Pixels, label: str, columns: int | None = None) -> Pixels:
+    """uint8 [n, S, S, 3] in a row, or in rows of so many `columns`, below a line of text."""
+    row = tiled(images, columns=columns or len(images))
     band = Image.new("RGB", (row.shape[1], LABEL), "white")
     ImageDraw.Draw(band).text((2, 1), label, fill="black")
     return np.concatenate([np.asarray(band), row])

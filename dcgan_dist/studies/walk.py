@@ -59,7 +59,7 @@ class WalkOptions(StudyOptions):
 
     points: Annotated[int, AtLeast(2), arg(metavar="N")] = 9
     """Random z that the path leads through."""
-    images: Annotated[int, AtLeast(3), arg(metavar="N")] = 100
+    number: Annotated[int, AtLeast(3), arg(aliases=("-n",), metavar="N")] = 100
     """Images of the figure."""
     path: Literal["linear", "spherical"] = "linear"
     """Straight lines between the points, or arcs, on which the length of z changes evenly from one to the next."""
@@ -129,7 +129,7 @@ def walk(subject: Subject, options: WalkOptions, say: Callable[[str], None]) -> 
     networks = subject.about.networks
     points = latents(networks, options.points, options.seed, "walk")
     between = spherical if options.path == "spherical" else interpolate
-    path = between(points, (options.images - 1) * PARTS + 1)
+    path = between(points, (options.number - 1) * PARTS + 1)
     say("drawing the walk")
     images = np.concatenate(list(_draw(subject, path)))
     measured = {"pixels": steps_of(_pixel_distances(images))}
@@ -154,7 +154,7 @@ def walk(subject: Subject, options: WalkOptions, say: Callable[[str], None]) -> 
         depends_on["data_checksum"] = compared.data
     return StudyResult(
         figure=grid(shown, columns=COLUMNS),
-        shows=f"{options.images} images on a {options.path} path through {options.points} random z, row by row.",
+        shows=f"{options.number} images on a {options.path} path through {options.points} random z, row by row.",
         numbers={**numbers, "notes": notes},
         lines=[*lines, *(f"note: {note}" for note in notes)],
         files=files,

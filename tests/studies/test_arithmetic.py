@@ -40,9 +40,8 @@ def test_sums_are_measured_where_a_judge_finds_exemplars() -> None:
         "(glasses, no smile) - (no glasses, no smile) + (no glasses, smile): three rows of 2 "
     )
     assert f"1: {one['share']:.1%} ({one['low']:.1%} to {one['high']:.1%}); 3: " in found.lines[2]
-    # Three exemplars wide, with their mean; three results wide; and the sum of pixels, with gaps between.
-    factor = round(900 / (3 * 34 - 2 + 16 + 3 * 34 - 2 + 16 + 32))
-    assert found.figure.shape == (factor * (3 * 34 - 2), factor * (3 * 34 - 2 + 16 + 3 * 34 - 2 + 16 + 32), 3)
+    # Two exemplars with their mean, three results, and the sum of pixels, of 96 pixels each; below lines of text.
+    assert found.figure.shape == (3 * (14 + 96), (3 * 98 - 2) + 14 + (3 * 98 - 2) + 14 + 96, 3)
 
 
 @pytest.mark.usefixtures("_judged")
