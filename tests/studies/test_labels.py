@@ -83,7 +83,10 @@ def coco(**change: Any) -> dict[str, Any]:
         ([task("000002_1.png")], "000002_1.png, which is none of 12 samples"),
         ([task("000002_png.rf.8ae000007.jpg")], "8ae000007.jpg, which is none of 12 samples"),
         ([task("7.png")], "7.png, which is none of 12 samples"),
-        ([task("a-000002.png"), task("b-000002.png")], "boxes on a-000002.png and on b-000002.png, which are of the same"),
+        (
+            [task("a-000002.png"), task("b-000002.png")],
+            "on a-000002.png and on b-000002.png, which are of the same",
+        ),
         (coco(images=[{**COCO["images"][0], "width": 0}]), "something is missing or is of another kind .ZeroDivision"),
         (b"[" * 100_000, "is no JSON"),
         ([task("000002.png", rotation=12.5)], "is turned by 12.5 degrees"),
