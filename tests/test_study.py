@@ -111,6 +111,13 @@ def test_the_figures_are_in_the_runs_tensorboard(run: Path) -> None:
         assert (shown.step, shown.encoded_image_string) == (1280, figure.read_bytes())
 
 
+def test_with_another_folder_for_results_nothing_is_written_to_the_run(run: Path) -> None:
+    before = sorted(run.rglob("*"))
+    assert main(["walk", "mine", *SHORT, "--out", "elsewhere"]) == 0
+    assert sorted(run.rglob("*")) == before
+    assert len(records(run.parent.parent / "elsewhere")) == 1
+
+
 def test_what_a_person_has_filled_in_stays_and_other_exemplars_give_another_result(run: Path) -> None:
     assert main(["pick", "mine", "-n", "12"]) == 0
     (file,) = (run / "studies").glob("pick-*.yaml")

@@ -7,6 +7,7 @@ metadata how these are made: `layers`, a JSON list of [name in torch.nn, argumen
 
 import io
 import json
+import re
 from dataclasses import asdict
 from typing import Any
 
@@ -33,6 +34,8 @@ _ARGUMENTS: dict[type[nn.Module], tuple[str, ...]] = {
 }
 """Layers of an exported file, and what each is made from."""
 _LAYERS = {kind.__name__: kind for kind in _ARGUMENTS}
+_NAME = re.compile(r"[^/\\\0]{1,200}")
+"""Of a run and of a checkpoint: results are files of these names, and are not to lead out of their folder."""
 
 
 def to_safetensors(generator: FrozenGenerator) -> bytes:
@@ -75,6 +78,8 @@ def load_safetensors(file: Place) -> FrozenGenerator:
         about = {name: json.loads(metadata[name]) for name in ("images", "networks", "batch_size")}
         networks = NetworkSettings(**about.pop("networks"))
         names = {name: metadata[name] for name in ("run", "checkpoint", "kind", "statistics")}
+        if wrong := [name for name in ("run", "checkpoint") if not _NAME.fullmatch(names[name])]:
+            raise ValueError(f"{wrong[0]} is {names[wrong[0]][:40]!r}, which is no name of a file")
         return FrozenGenerator(network, About(**names, **about, networks=networks))
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SettingsError) as error:
         reason = " ".join(str(error).split())

@@ -20,7 +20,7 @@ from dcgan_dist.run_folder.driver_lock import is_gone
 from dcgan_dist.run_folder.naming import SETTINGS_FILE
 from dcgan_dist.run_folder.record import RECORD_FILE, read_record
 from dcgan_dist.settings import Settings, from_yaml
-from dcgan_dist.storage import Place
+from dcgan_dist.storage import MissingFile, Place
 from dcgan_dist.studies.result import FORMAT as STUDY_FORMAT
 from dcgan_dist.studies.subject import FOLDER as STUDIES
 
@@ -145,6 +145,6 @@ def _records(
 def _study(file: Place) -> Mapping[str, Any] | None:
     try:
         content = json.loads(file.read_bytes())
-    except (ValueError, RecursionError):
+    except (MissingFile, ValueError, RecursionError):  # it may go while a run is read
         return None
     return content if isinstance(content, dict) and content.get("format") == STUDY_FORMAT else None

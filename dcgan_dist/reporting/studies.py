@@ -1,7 +1,7 @@
 """Studies of a run: the figure of each, what it found, and the command that makes it again."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -76,6 +76,9 @@ def read_studies(files: RunFiles) -> StudiesPart:
     for rank, file in enumerate(chosen):
         content = every[file]
         made = memorised(file, content) if is_memorised(content) else study(file, content)
+        if (of := content.get("run", files.place.name)) != files.place.name:
+            part.notes.append(f"{file} is of {of}: it says nothing of this run, unless that was its name")
+            made = replace(made, of=f"{of}, {made.of}")
         # Beside its numbers, whatever folder its name may lead to.
         figure = str(content.get("figure") or f"{PurePosixPath(file).stem}.png").rpartition("/")[2]
         where = f"{file.rpartition('/')[0]}/{figure}"

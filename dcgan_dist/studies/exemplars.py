@@ -4,11 +4,13 @@ seed: 0                        # of the samples, as `study pick` was given it
 run: faces                     # whose samples they are: those of another one show other things
 checkpoint: "000000240000"
 generator: averaged
+weights: 5d2c0a9e41f7b836      # a run that was trained anew under its name is another one; may be left out
 exemplars:
   smiling woman: [3, 17, 20]
   neutral woman: [5, 9, 31]
 """
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ from dcgan_dist.errors import SettingsError
 from dcgan_dist.storage import MissingFile, Place
 from dcgan_dist.studies.subject import Subject
 
+WEIGHTS = "weights"
 MOST_NUMBER = 1_000_000
 """Of a sample: all before it are drawn again."""
 
@@ -77,7 +80,7 @@ def load(file: Place, subject: Subject) -> Exemplars:
         raise SettingsError(f"exemplars is {file}, which is no YAML ({reason}): `study pick` writes one") from error
     about = subject.about
     wanted = {"run": about.run, "checkpoint": about.checkpoint, "generator": about.kind}
-    if not isinstance(content, dict) or content.keys() != {"seed", "exemplars", *wanted}:
+    if not isinstance(content, dict) or content.keys() - {WEIGHTS} != {"seed", "exemplars", *wanted}:
         raise SettingsError(
             f"{file} needs to say seed, run, checkpoint, generator and exemplars: `study pick` writes one"
         )
@@ -87,6 +90,11 @@ def load(file: Place, subject: Subject) -> Exemplars:
                 f"{file} is of samples of {name} {content[name]}, but these are of {value}, which show other things: "
                 "study those, or pick others"
             )
+    if content.get(WEIGHTS, here := weights_of(subject)) != here:
+        raise SettingsError(
+            f"{file} is of samples of {about.run} with other weights ({content[WEIGHTS]}, but these are {here}), which "
+            "show other things: the run was trained anew, or another one has its name; pick others"
+        )
     return Exemplars(str(file), _seed(content["seed"], file), _numbers(content["exemplars"], file))
 
 
@@ -99,11 +107,23 @@ def template(subject: Subject, seed: int) -> bytes:
         f"run: {json.dumps(about.run)}",
         f'checkpoint: "{about.checkpoint}"',
         f"generator: {about.kind}",
+        f'{WEIGHTS}: "{weights_of(subject)}"',
         "exemplars:",
         "  # One line for each thing that samples show, with the numbers of three or more of them:",
         "  # smiling woman: [3, 17, 20]",
     ]
     return ("\n".join(lines) + "\n").encode()
+
+
+def weights_of(subject: Subject) -> str:
+    """Tells the weights of a generator from others, on any machine: 16 hexadecimal digits.
+
+    Its statistics are left out: they are computed anew on each machine, and differ in the last bit.
+    """
+    digest = hashlib.sha256()
+    for name, value in subject.generator.named_parameters():
+        digest.update(name.encode() + value.detach().cpu().numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _seed(seed: Any, file: Place) -> int:

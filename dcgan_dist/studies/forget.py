@@ -77,6 +77,7 @@ def forget(subject: Subject, options: ForgetOptions, say: Callable[[str], None])
         raise SettingsError(f"maps is {options.maps}, but the layer has {hidden.count} maps")
     drawn = read_boxes(place(options.boxes), options.object, options.samples) if options.boxes else None
     judged = _judge(subject, options, say)
+    depends_on = _depends_on(options, judged)
     z = subject.generator.latents(options.samples + options.measured, options.seed)
     labeled, new = hidden.see(z[: options.samples]), hidden.see(z[options.samples :])
     images = hidden.draw(labeled)
@@ -109,6 +110,11 @@ def forget(subject: Subject, options: ForgetOptions, say: Callable[[str], None])
             )
     else:
         assert isinstance(judged.judge, RoomJudge)
+        if not judged.judge.see(hidden.draw(new)).present[:, OBJECTS.index(options.object)].any():
+            raise SettingsError(
+                f"the judge sees no {options.object} on any of the {options.measured:,} other samples, so that none "
+                "can be lost: give a larger number by --measured, another object, or train for longer"
+            )
         measure = _Measure(hidden, judged.judge, new, options.object)
         say(f"measuring on {options.measured:,} other samples")
         found = {name: measure.of(maps) for name, maps in sets.items()}
@@ -129,12 +135,12 @@ def forget(subject: Subject, options: ForgetOptions, say: Callable[[str], None])
             files["-curve.svg"] = drawn_curve
     return StudyResult(
         figure=_figure(images, boxes, shown, hidden, _examples(judged, hidden, new, options.object), sets),
-        shows=f"Above {min(COLUMNS, len(shown))} labeled samples with their boxes. Below, others: with all maps, then without maps "
-        f"chosen {', '.join(sets)}.",
+        shows=f"Above {min(COLUMNS, len(shown))} labeled samples with their boxes. Below, others: with all maps, then "
+        f"without maps chosen {', '.join(sets)}.",
         numbers=numbers,
         lines=lines,
         files=files,
-        depends_on=_depends_on(options, judged),
+        depends_on=depends_on,
     )
 
 
@@ -190,10 +196,11 @@ def _usable(boxes: Mapping[int, Sequence[Box]], side: int, options: ForgetOption
 
 
 def _depends_on(options: ForgetOptions, judged: Judged | None) -> dict[str, Any]:
+    found = {} if judged is None else {"judge_sha256": judged.sha256}
     if options.boxes:
         content = place(options.boxes).read_bytes()
-        return {"boxes_sha256": hashlib.sha256(content).hexdigest()[:16]}
-    return {} if judged is None else {"judge_sha256": judged.sha256}
+        found["boxes_sha256"] = hashlib.sha256(content).hexdigest()[:16]
+    return found
 
 
 def _examples(judged: Judged | None, hidden: HiddenMaps, new: Tensor, name: str) -> Tensor:

@@ -12,8 +12,9 @@ from dcgan_dist.studies.judges.boxes import Box
 SLACK = 0.005
 """Share of the side by which a box may reach out of its image: tools round."""
 
-_NUMBER = re.compile(r"(\d+)\.(?:png|jpe?g|webp)$", re.IGNORECASE)
-"""Of a sample, at the end of its file's name: as `sample --single` writes it; tools put things before it."""
+_NUMBER = re.compile(r"(?<![0-9a-z])(\d{6,9})\.(?:png|jpe?g|webp)$", re.IGNORECASE)
+"""Of a sample, at the end of its file's name: as `sample --single` writes it; tools put things before it. Digits that
+end something else, as the 1 of `000012_1.png` and those of a hash, are no number of a sample."""
 
 
 def read_boxes(file: Place, label: str, samples: int) -> dict[int, list[Box]]:
@@ -26,13 +27,13 @@ def read_boxes(file: Place, label: str, samples: int) -> dict[int, list[Box]]:
 
     Raises:
         SettingsError: the file is missing, or is of neither kind; no box has the label; a box is of no sample, or lies
-            outside its image, or is turned.
+            outside its image, or is turned; two images have the number of one sample.
     """
     try:
         content = json.loads(file.read_bytes())
     except MissingFile as error:
         raise SettingsError(f"boxes is {file}, which is not there") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SettingsError(f"boxes is {file}, which is no JSON ({error})") from error
     try:
         if isinstance(content, dict) and content.keys() >= {"images", "annotations", "categories"}:
@@ -44,7 +45,7 @@ def read_boxes(file: Place, label: str, samples: int) -> dict[int, list[Box]]:
                 f"boxes is {file}, which is neither COCO's JSON (images, annotations, categories) nor that of Label "
                 "Studio (a list of tasks): export one of them"
             )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise SettingsError(
             f"boxes is {file}, in which something is missing or is of another kind ({type(error).__name__}: {error}): "
             "export it again as COCO's JSON, or as that of Label Studio"
@@ -53,11 +54,18 @@ def read_boxes(file: Place, label: str, samples: int) -> dict[int, list[Box]]:
     if label not in labels:
         raise SettingsError(f"{file} has no box labeled {label!r}; it has {', '.join(labels) or 'none at all'}")
     found: dict[int, list[Box]] = {}
+    images: dict[int, str] = {}
     for name, image, box, rotation in drawn:
         if name == label:
             if rotation:
                 raise SettingsError(f"{file}: a box on {image} is turned by {rotation:g} degrees: draw it upright")
-            found.setdefault(_sample(file, image, samples), []).append(_inside(file, image, box))
+            number = _sample(file, image, samples)
+            if (other := images.setdefault(number, image)) != image:
+                raise SettingsError(
+                    f"{file} has boxes on {other} and on {image}, which are of the same number: leave one of them out, "
+                    "since boxes on other samples are no boxes on these"
+                )
+            found.setdefault(number, []).append(_inside(file, image, box))
     return dict(sorted(found.items()))
 
 

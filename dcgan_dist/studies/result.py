@@ -62,7 +62,7 @@ def sha256_of(network: nn.Module) -> str:
 def write(study: str, subject: Subject, options: StudyOptions, command: str, result: StudyResult) -> Place:
     """Write the figure and other files, then the numbers, as JSON; returns the place of the figure.
 
-    A run's TensorBoard gets the figure too.
+    A run's TensorBoard gets the figure too, where results go to the run: with another folder nothing is written there.
 
     Another recipe has other names, so that no result is lost for it.
 
@@ -98,7 +98,7 @@ def write(study: str, subject: Subject, options: StudyOptions, command: str, res
     figure = subject.out / f"{name}.png"
     shown = png(result.figure, f"{result.shows} {about.caption}")
     figure.write_bytes(shown)
-    if subject.run is not None:
+    if subject.run is not None and subject.out == subject.run / FOLDER:
         height, width, _ = result.figure.shape
         events = picture_file(about.images, f"{study}/{asked['generator']}", shown, height, width, result.shows)
         # A folder of its own is a line of its own in TensorBoard: the run may go on, and begin its curves anew.

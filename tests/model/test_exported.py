@@ -75,6 +75,8 @@ def damaged(change: Any) -> Any:
         (damaged(lambda metadata, tensors: metadata.update(layers="[[]]")), "cannot be read"),
         (damaged(lambda metadata, tensors: tensors.pop("0.weight")), "cannot be read as an exported generator"),
         (damaged(lambda metadata, tensors: metadata.update(networks='{"latent_size": 0}')), "latent_size is 0"),
+        (damaged(lambda metadata, tensors: metadata.update(run="../../mine")), "run is '../../mine', which is no name"),
+        (damaged(lambda metadata, tensors: metadata.update(checkpoint="")), "checkpoint is '', which is no name of a"),
         # Much is promised, and nothing is reserved for it.
         (
             damaged(

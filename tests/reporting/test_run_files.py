@@ -62,13 +62,14 @@ def test_what_is_half_written_does_not_disturb(copied: Any) -> None:
     assert found.standing.torn == ["000000009999"]
 
 
+@pytest.mark.parametrize("folder", ["studies", "evaluation"])
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format": "other"}', b"[" * 100_000])
-def test_a_result_that_is_not_whole_is_named(content: bytes, copied: Any) -> None:
+def test_a_result_that_is_not_whole_is_named(content: bytes, folder: str, copied: Any) -> None:
     run = copied("rooms")
-    (run / "studies" / "walk-half.json").write_bytes(content)
+    (run / folder / "half.json").write_bytes(content)
     found = read_run(run)
-    assert found.notes == ["studies/walk-half.json is not whole, or no result of ours: it is left out"]
-    assert len(found.studies) == 1
+    assert found.notes == [f"{folder}/half.json is not whole, or no result of ours: it is left out"]
+    assert (len(found.studies), len(found.evaluations)) == (1, 2)
 
 
 def test_a_run_that_has_just_begun_needs_nothing_but_its_record(copied: Any) -> None:

@@ -50,6 +50,16 @@ def test_whether_samples_repeat_training_images_is_a_study_too(copied: Any) -> N
     assert ("by.pixels.sample_median", 0.9) in [(fact.key, fact.value) for fact in memorised.numbers]
 
 
+def test_a_study_of_another_run_is_said_to_be_one(copied: Any) -> None:
+    run = copied("rooms")
+    (file,) = [name for name in (run / "studies").names() if name.endswith(".json")]
+    record = json.loads((run / "studies" / file).read_bytes())
+    (run / "studies" / file).write_bytes(json.dumps(record | {"run": "faces"}).encode())
+    part = read_studies(read_run(run))
+    assert part.notes == [f"studies/{file} is of faces: it says nothing of this run, unless that was its name"]
+    assert part.shown[0].of == "faces, checkpoint 000000005120, raw generator"
+
+
 def test_a_figure_that_is_missing_is_a_note_and_the_numbers_stay(copied: Any) -> None:
     run = copied("rooms")
     (file,) = [name for name in (run / "studies").names() if name.endswith(".json")]

@@ -1,6 +1,8 @@
 """Exemplars that a person has chosen, and the studies that take them."""
 
 from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +96,14 @@ def test_a_sheet_comes_with_a_file_to_fill_in(subject: Subject, write: Callable[
         load(write(found.to_edit[".yaml"].decode()), subject)
     filled = template(subject, 5).decode() + "  beds: [3, 4]\n"
     assert load(write(filled), subject).numbers == {"beds": [3, 4]}
+    again = replace(subject, generator=deepcopy(subject.generator))
+    with torch.no_grad():
+        next(again.generator.buffers()).add_(1e-6)  # another machine rounds otherwise
+    assert load(write(filled), again).numbers == {"beds": [3, 4]}
+    with torch.no_grad():
+        list(again.generator.parameters())[-1].mul_(1.01)
+    with pytest.raises(SettingsError, match=r"is of samples of mine with other weights .*trained anew"):
+        load(write(filled), again)
 
 
 def test_each_sample_is_below_its_number() -> None:

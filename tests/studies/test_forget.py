@@ -103,6 +103,8 @@ def test_the_map_that_draws_an_object_is_found_and_nothing_else_is_lost(
     assert found["kept"][other] == 1 - (THINGS[other] in found["maps"])
     assert found["instead"]["nothing"] == found["before"]
     assert found["changed"]["inside"] > 50 > found["changed"]["outside"]
+    others = subject.generator.latents(120, 3)[40:]
+    assert found["before"] == int((others[:, list(PLACES).index(name)] > 0).sum())
     kept = [one["left"] for one in numbers["random"]]
     assert len(kept) == 10
     assert 0 < np.mean(kept) <= 1
@@ -168,11 +170,38 @@ def test_what_cannot_be_is_refused_in_a_sentence(change: dict[str, Any], sentenc
 
 @pytest.mark.usefixtures("judged")
 def test_objects_that_rooms_do_not_have_and_too_few_samples_are_refused(
-    subject: Subject, boxes: Callable[[int], str]
+    subject: Subject, boxes: Callable[[int], str], tmp_path: Path
 ) -> None:
     with pytest.raises(SettingsError, match="object is 'tree' but needs to be one of bed, window, door, lamp, picture"):
         forget(subject, options(object="tree"), lambda text: None)
     with pytest.raises(SettingsError, match="only 4 of 40 samples show a pane that takes at least one of the 8 x 8 "):
         forget(subject, options(object="pane", boxes=boxes(4)), lambda text: None)
+    whole = json.loads(Path(boxes(7)).read_text())
+    for one in whole["annotations"][4:]:
+        one["bbox"] = [0, 0, 32, 32]
+    (tmp_path / "whole.json").write_text(json.dumps(whole))
+    with pytest.raises(SettingsError, match=r"only 4 of 40 samples show a pane that takes .* and not all"):
+        forget(subject, options(object="pane", boxes=str(tmp_path / "whole.json")), lambda text: None)
     with pytest.raises(SettingsError, match="only 0 of 40 samples show a lamp"):
         forget(subject, options(object="lamp"), lambda text: None)
+
+
+@pytest.mark.usefixtures("judged")
+def test_where_no_other_sample_shows_the_object_it_is_said(
+    subject: Subject, boxes: Callable[[int], str], tmp_path: Path
+) -> None:
+    file = tmp_path / "lamps.json"
+    file.write_text(Path(boxes(30)).read_text().replace("pane", "lamp"))
+    with pytest.raises(SettingsError, match="the judge sees no lamp on any of the 80 other samples"):
+        forget(subject, options(object="lamp", boxes=str(file)), lambda text: None)
+
+
+@pytest.mark.usefixtures("judged")
+def test_what_is_measured_on_boxes_of_a_person_depends_on_them_and_on_the_judge(
+    subject: Subject, boxes: Callable[[int], str], tmp_path: Path
+) -> None:
+    file = tmp_path / "windows.json"
+    file.write_text(Path(boxes(30)).read_text().replace("pane", "window"))
+    result = forget(subject, options(boxes=str(file)), lambda text: None)
+    assert result.numbers["by_weight"]["before"] > 20
+    assert set(result.depends_on) == {"boxes_sha256", "judge_sha256"}

@@ -48,6 +48,14 @@ def test_what_is_lost_is_counted() -> None:
     assert low < 0.25 < high  # one of four shows it still
 
 
+def test_what_was_in_the_place_before_does_not_stand_there_instead_and_a_fourth_of_it_is_enough() -> None:
+    images = np.zeros((2, 32, 32, 3), np.uint8)
+    before = sights({WINDOW: PLACE, BED: (4, 30, 0, 30)}, {WINDOW: PLACE})
+    after = sights({BED: (4, 30, 0, 30)}, {DOOR: (4, 6, 4, 12)})
+    instead = compare(images, images, before, after, "window").instead
+    assert (instead["bed"], instead["door"], instead["nothing"]) == (0, 1, 1)
+
+
 def test_nothing_is_divided_by_nothing() -> None:
     images = np.zeros((1, 32, 32, 3), np.uint8)
     numbers = compare(images, images, sights({}), sights({WINDOW: PLACE}), "window").numbers()

@@ -230,7 +230,7 @@ def read_result(file: Place) -> dict[str, Any] | None:
     """The result in a file, where it is there and whole."""
     try:
         content = json.loads(file.read_bytes())
-    except (MissingFile, ValueError):
+    except (MissingFile, ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) and "recipe_sha256" in content else None
 

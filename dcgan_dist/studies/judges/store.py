@@ -71,8 +71,10 @@ def judge_of(
 def load_or_learn(kind: Kind, folder: Place, say: Callable[[str], None]) -> Judged:
     """The judge of one kind of scenes that lies in a folder; it learns, and is put there, where there is none.
 
+    Where nothing can be written, as beside the runs of somebody else, it is told, and the next study learns again.
+
     Raises:
-        DataError: the file is damaged, or cannot be written.
+        DataError: the file is damaged.
     """
     file = folder / f"judge-{kind}-v{VERSION}.safetensors"
     judged = _CLASSES[kind]
@@ -83,7 +85,10 @@ def load_or_learn(kind: Kind, folder: Place, say: Callable[[str], None]) -> Judg
     judge = judged.learn()
     tested = judge.tested()
     content = safetensors.torch.save(judge.network.state_dict(), {"tested": json.dumps(tested)})
-    file.write_bytes(content)
+    try:
+        file.write_bytes(content)
+    except DataError as error:
+        say(f"the judge is not kept for other studies: {error}")
     return Judged(judge, tested)
 
 

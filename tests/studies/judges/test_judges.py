@@ -127,3 +127,21 @@ def test_a_judge_is_kept_and_a_damaged_one_is_refused(tmp_path: Path, monkeypatc
     file.write_bytes(file.read_bytes()[:-400])
     with pytest.raises(DataError, match=r"is damaged .* delete it, and it is made again"):
         load_or_learn("rooms", Place(str(tmp_path)), said.append)
+
+
+def test_where_a_judge_cannot_be_kept_it_judges_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RoomJudge, "learn", classmethod(lambda cls: RoomJudge.untrained(9)))
+    monkeypatch.setattr(RoomJudge, "tested", lambda self: {"scenes": 11})
+    (tmp_path / "data").mkdir()
+
+    def refuse(place: Place, data: bytes) -> None:
+        raise DataError(f"{place} cannot be written: read-only file system")
+
+    monkeypatch.setattr(Place, "write_bytes", refuse)
+    said: list[str] = []
+    found = load_or_learn("rooms", Place(str(tmp_path / "data")), said.append)
+    assert found.sha256 == load_or_learn("rooms", Place(str(tmp_path / "data")), said.append).sha256
+    assert [line.partition(":")[0] for line in said] == [
+        "learning to judge rooms, once",
+        "the judge is not kept for other studies",
+    ] * 2
