@@ -54,7 +54,7 @@ def test_a_study_leaves_a_figure_and_its_numbers_in_the_run(
     )  # fmt: skip
     assert (record["seed"], record["points"]) == (4, 3)
     named = next(word for word in words if word != "walk")
-    assert str(record["command"]).endswith(f"study walk {named} --images 12 --points 3 --seed 4")
+    assert str(record["command"]).endswith(f"study walk {named} --number 12 --points 3 --seed 4")
     with Image.open(run / "studies" / str(record["figure"])) as figure:
         assert figure.size[0] > 400
     assert [(run / "studies" / str(name)).is_file() for name in record["files"]] == [True]  # type: ignore[attr-defined]

@@ -28,7 +28,7 @@ def joined(parts: Sequence[Pixels], *, axis: int) -> Pixels:
     return np.concatenate(padded, axis=axis)
 
 
-SEEN_WELL = 80
+SEEN_WELL = 96
 """Pixels of a side that a person sees well."""
 LABEL = 14
 """Pixels above a row, for what it shows."""

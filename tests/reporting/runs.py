@@ -139,4 +139,4 @@ def write_probe(
 
 def write_study(run: Place) -> None:
     """A short walk."""
-    assert study(["walk", str(run), "--images", "12", "--points", "3", "--seed", "4"]) == 0
+    assert study(["walk", str(run), "--number", "12", "--points", "3", "--seed", "4"]) == 0

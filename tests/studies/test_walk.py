@@ -49,7 +49,7 @@ def replay(images: np.ndarray) -> nn.Module:
 
 @pytest.mark.parametrize("path", ["linear", "spherical"])
 def test_a_smooth_generator_has_no_sharp_transition_and_one_that_replays_images_has(path: str) -> None:
-    options = WalkOptions(run="mine", points=4, images=31, path=path, seed=6)  # type: ignore[arg-type]
+    options = WalkOptions(run="mine", points=4, number=31, path=path, seed=6)  # type: ignore[arg-type]
     found = {
         name: walk(subject(one), options, print) for name, one in (("new", smooth()), ("old", replay(rooms(0, 1_000))))
     }
@@ -89,7 +89,7 @@ def test_a_walk_along_training_images_is_told_from_others(known: str, run: Subje
         network = replay(rooms(0 if known == "training images" else 3_000, 1_000))
         run = replace(run, generator=FrozenGenerator(network, run.about))
     data = str(Path(str(run.run)).parent / "shards")
-    found = walk(run, WalkOptions(run="mine", points=4, images=31, seed=6, data=data), print)
+    found = walk(run, WalkOptions(run="mine", points=4, number=31, seed=6, data=data), print)
     one, sharp = found.numbers["nearest training images"], found.numbers["pixels"]["sharp"]
     assert (one["training_images"], one["held_out_images"], len(one["nearest"])) == (1_000, 60, 31)
     copies = known == "training images"
@@ -117,7 +117,7 @@ def test_a_walk_along_training_images_is_told_from_others(known: str, run: Subje
 
 
 def test_a_walk_goes_without_training_images_that_are_not_at_hand_unless_they_are_asked_for(run: Subject) -> None:
-    asked = WalkOptions(run="mine", points=2, images=5, data="nowhere")
+    asked = WalkOptions(run="mine", points=2, number=5, data="nowhere")
     found = walk(run, replace(asked, data=""), print)
     assert found.lines[-1].startswith("note: not compared with training images: ")
     assert "dataset.json" in found.lines[-1]
@@ -135,12 +135,12 @@ def test_a_walk_cannot_be_compared_with_held_out_images_that_are_copies(run: Sub
         for index in range(50, 60):
             test.add(embedded_image("rooms", 16, index)[0])
     with pytest.raises(DataError, match="all 10 images held out are near duplicates of training images, so the walk"):
-        walk(run, WalkOptions(run="mine", points=2, images=5, data=str(shards)), print)
+        walk(run, WalkOptions(run="mine", points=2, number=5, data=str(shards)), print)
 
 
 def test_the_figure_shows_the_path_row_by_row() -> None:
     network = smooth()
-    found = walk(subject(network), WalkOptions(run="mine", points=3, images=25, seed=9), print)
+    found = walk(subject(network), WalkOptions(run="mine", points=3, number=25, seed=9), print)
     z = interpolate(latents(NETWORKS, 3, 9, "walk"), 24 * PARTS + 1)[::PARTS]
     wanted = network(z)[13].detach().add(1).mul(127.5).round().permute(1, 2, 0).numpy()
     factor = found.figure.shape[1] // (10 * 18 - 2)
