@@ -1,13 +1,12 @@
 """Pages in Chromium, opened from a disk: wide, on a phone, and on paper; with JavaScript and without."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from dcgan_dist.reporting.comparison import Comparison, comparison
 from dcgan_dist.reporting.page import page
@@ -17,23 +16,15 @@ from dcgan_dist.reporting.sweep import SweepReport, read_sweep
 from dcgan_dist.storage import Place
 from tests.data.deduplication.reports import HOSTILE
 from tests.data.deduplication.test_page_in_a_browser import CONTRAST
-from tests.harness.programs import want
+from tests.harness.browser import browser as chromium
 from tests.reporting.test_sweep import sweep as made_sweep
 from tuning.folder import SweepFolder
 
 sweep = made_sweep
+browser = chromium
 LONG = "anamewithoutanyspace" * 9
 PHONE = 390
 Shown = RunReport | Comparison | SweepReport
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    want("chromium", "chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

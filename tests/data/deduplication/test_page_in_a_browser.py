@@ -1,27 +1,19 @@
 """The page of duplicates in Chromium: marks, by mouse and keys, and the estimate from them."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from dcgan_dist.data.deduplication.false_positives import false_positive_rate
 from dcgan_dist.data.deduplication.marks import Marks, read_marks
 from dcgan_dist.data.deduplication.page import Report, identity, page
 from tests.data.deduplication.reports import HOSTILE, pair, report
-from tests.harness.programs import want
+from tests.harness.browser import browser as chromium
 
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    want("chromium", "chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))
-        yield browser
-        browser.close()
+browser = chromium
 
 
 class Shown:
