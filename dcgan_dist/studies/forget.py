@@ -27,7 +27,7 @@ from dcgan_dist.studies.curve import MISSING, curve
 from dcgan_dist.studies.forgotten import Forgotten, changed, compare
 from dcgan_dist.studies.hidden_maps import HiddenMaps, hidden_maps
 from dcgan_dist.studies.judges.boxes import Box
-from dcgan_dist.studies.judges.rooms import OBJECTS, RoomJudge
+from dcgan_dist.studies.judges.rooms import OBJECTS, RoomJudge, RoomsSeen
 from dcgan_dist.studies.judges.store import Judged, judge_of
 from dcgan_dist.studies.labels import read_boxes
 from dcgan_dist.studies.layout import joined, labeled_row, large
@@ -110,12 +110,14 @@ def forget(subject: Subject, options: ForgetOptions, say: Callable[[str], None])
             )
     else:
         assert isinstance(judged.judge, RoomJudge)
-        if not judged.judge.see(hidden.draw(new)).present[:, OBJECTS.index(options.object)].any():
+        before = hidden.draw(new)
+        seen = judged.judge.see(before)
+        if not seen.present[:, OBJECTS.index(options.object)].any():
             raise SettingsError(
                 f"the judge sees no {options.object} on any of the {options.measured:,} other samples, so that none "
                 "can be lost: give a larger number by --measured, another object, or train for longer"
             )
-        measure = _Measure(hidden, judged.judge, new, options.object)
+        measure = _Measure(hidden, judged.judge, new, before, seen, options.object)
         say(f"measuring on {options.measured:,} other samples")
         found = {name: measure.of(maps) for name, maps in sets.items()}
         numbers |= {
@@ -146,16 +148,25 @@ def forget(subject: Subject, options: ForgetOptions, say: Callable[[str], None])
 
 @dataclass(frozen=True, eq=False)
 class _Measure:
-    """Tells what is lost on samples that are drawn without some maps."""
+    """Tells what is lost on samples that are drawn without some maps.
+
+    Attributes:
+        maps: hidden maps of the samples.
+        before: what is drawn with all of them, uint8 [n, S, S, 3].
+        seen: what the judge sees on that.
+        name: of the object.
+    """
 
     hidden: HiddenMaps
     judge: RoomJudge
     maps: Tensor
+    before: Pixels
+    seen: RoomsSeen
     name: str
 
     def of(self, dropped: Collection[int]) -> Forgotten:
-        before, after = self.hidden.draw(self.maps), self.hidden.draw(self.maps, self.hidden.without(dropped))
-        return compare(before, after, self.judge.see(before), self.judge.see(after), self.name)
+        after = self.hidden.draw(self.maps, self.hidden.without(dropped))
+        return compare(self.before, after, self.seen, self.judge.see(after), self.name)
 
 
 def _judge(subject: Subject, options: ForgetOptions, say: Callable[[str], None]) -> Judged | None:

@@ -106,7 +106,6 @@ def _instead(places: NDArray[np.bool_], new: NDArray[np.bool_], kind: int) -> di
     found = dict.fromkeys([name for name in OBJECTS if name != OBJECTS[kind]] + ["nothing"], 0)
     for place, objects in zip(places, new, strict=True):
         shares = (objects & place).sum((1, 2)) / place.sum()
-        shares[kind] = 0
         best = int(shares.argmax())
         found[OBJECTS[best] if shares[best] >= FILLED else "nothing"] += 1
     return found
