@@ -1,6 +1,5 @@
 """What notebooks and scripts use (docs/api.md). Ray is imported by `train` alone."""
 
-import math
 import signal
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from dcgan_dist.evaluation.encoders.discriminator import features_of
 from dcgan_dist.evaluation.encoders.encoder import fit
 from dcgan_dist.evaluation.task import STATISTICS_BATCH
 from dcgan_dist.model.adversarial_step import load_weights
-from dcgan_dist.model.dcgan import SMALLEST, Convolution, Discriminator, new_networks
+from dcgan_dist.model.dcgan import Discriminator, new_networks
 from dcgan_dist.model.exported import load_safetensors
 from dcgan_dist.model.generate import FrozenGenerator, Which
 from dcgan_dist.run_folder.checkpoint import Checkpoint, named_checkpoint
@@ -69,7 +68,8 @@ def load_generator(
     storage: str = "runs",
     trust_code: bool = False,
 ) -> FrozenGenerator:
-    """A generator that draws images `[n, 3, S, S]` in [-1, 1] of z `[n, latent_size]`, each of its own z alone.
+    """A generator that draws images `[n, channels, S, S]` in [-1, 1] of z `[n, latent_size]`, each of its own z
+    alone, and of class numbers int64 `[n]` where the run knows classes (`of_class` chooses one for all).
 
     Args:
         source: a run, by its name in the storage, its folder or one of its checkpoints; or a file that
@@ -98,7 +98,8 @@ def load_discriminator(
     storage: str = "runs",
     trust_code: bool = False,
 ) -> nn.Module:
-    """The discriminator of a run: logits `[n]` of images `[n, 3, S, S]` in [-1, 1], above 0 where taken for real.
+    """The discriminator of a run: logits `[n]` of images `[n, channels, S, S]` in [-1, 1], above 0 where taken for
+    real; with class numbers int64 `[n]` as `labels` where the run knows classes.
 
     It normalizes by the batch that it is given, as in training. Arguments and what is raised are as of
     `load_generator`.
@@ -146,8 +147,7 @@ def _side(discriminator: nn.Module) -> int | None:
     """Height and width of the images of ours; others may take any."""
     if not isinstance(discriminator, Discriminator):
         return None
-    convolutions = [module for module in discriminator.modules() if isinstance(module, Convolution)]
-    return SMALLEST * math.prod(convolution.stride for convolution in convolutions)
+    return discriminator.settings.image_size
 
 
 def _require_images(name: str, images: Pixels, side: int | None) -> None:

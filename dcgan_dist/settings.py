@@ -29,6 +29,8 @@ LOSSES = ("bce",)
 IMPORT_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 """`module:function`, as in `folder.file:function`."""
 TRACKERS = ("wandb", "mlflow")
+IMAGE_SIZES = tuple(sorted([*(4 << i for i in range(1, 7)), *(7 << i for i in range(1, 6))]))
+"""Heights and widths of images: 4 or 7, the size of the smallest maps, doubled by each layer of stride 2."""
 MOST_IMAGES, MOST_EPOCHS = 2**53, 1_000_000
 """The longest runs that are accepted: larger numbers of images are not counted exactly, and are typing errors."""
 RAYS_OWN = ("CPU", "GPU", "memory", "object_store_memory")
@@ -64,6 +66,9 @@ class DataSettings:
     """How many images of the embedded data set are drawn."""
     keep: Annotated[str, arg(metavar="FILE")] = ""
     """Keep-list that de-duplication wrote: images that it leaves out are not trained on. Empty: all images are."""
+    label: Annotated[str, arg(metavar="ATTRIBUTE,...")] = ""
+    """The class of an image, where networks.classes is above 0: an attribute of the shards, or several that are 0 or 1,
+    the first the lowest binary digit. Empty: `KEY.cls`."""
     fit: Literal["resize", "crop"] = "resize"
     """How an image of another size is fitted: `resize` scales its shorter side, then crops the center (paper, section
     4.3); `crop` crops the center without scaling (published code, faces)."""
@@ -105,7 +110,12 @@ class NetworkSettings:
     """`5x5`: every convolution is 5x5 with stride 2 (paper, figure 1); `3x3`: two 3x3 convolutions per resolution, one
     of them with stride 2 (published code, imagenet)."""
     image_size: Annotated[int, arg(metavar="PIXELS")] = 64
-    """Height and width of an image: a power of two from 8 to 256."""
+    """Height and width of an image: a power of two from 8 to 256, or 14, 28, 56, 112, 224."""
+    channels: Literal[1, 3] = 3
+    """Colors of an image: 3, or 1 for shades of gray."""
+    classes: Annotated[int, AtLeast(0), arg(metavar="N")] = 0
+    """Condition both networks on an image's class, one of so many: every layer also gets its one-hot code (published
+    code, mnist). 0: they know no classes."""
     generator_maps: Annotated[int, AtLeast(1), arg(metavar="MAPS")] = 128
     """Width of G: feature maps of its last hidden layer (`ngf` in the published code)."""
     discriminator_maps: Annotated[int, AtLeast(1), arg(metavar="MAPS")] = 128
@@ -114,11 +124,19 @@ class NetworkSettings:
     """Length of the latent vector z (paper, figure 1)."""
     latent: Literal["uniform", "normal"] = "uniform"
     """Distribution of z: uniform on [-1, 1] (paper, figure 1), or standard normal (published SVHN model)."""
+    dense_units: Annotated[int, AtLeast(0), arg(metavar="UNITS")] = 0
+    """Units of a fully connected layer behind z, and of one before D's logit (published code, mnist: 1,024); 0: none
+    (paper, section 3)."""
+    output: Literal["tanh", "sigmoid"] = "tanh"
+    """Last activation of G: `tanh`, pixels from -1 to 1 (paper, section 3), or `sigmoid`, from 0 to 1 for both networks
+    (published code, mnist)."""
     head: Literal["flattened", "average"] = "flattened"
     """How D's last feature maps become one logit: a linear layer on the flattened maps (paper, section 3), or on their
     global average."""
     batchnorm: Literal["prescribed", "everywhere", "nowhere"] = "prescribed"
     """Which layers have batch normalization. `prescribed`: all but G's output and D's input (paper, section 3)."""
+    batchnorm_gain: bool = True
+    """Batch normalization learns a gain and a shift (published code, mnist: none)."""
     batchnorm_over: Literal["global", "worker"] = "global"
     """Batch statistics over the global batch, as on one device, or over each worker's share of it."""
     factory: Annotated[str, arg(metavar="MODULE:FUNCTION")] = ""
@@ -128,8 +146,8 @@ class NetworkSettings:
         check_bounds(self, "networks.")
         size = self.image_size
         _require(
-            8 <= size <= 256 and size & (size - 1) == 0,
-            f"networks.image_size is {size} but needs to be a power of two from 8 to 256",
+            size in IMAGE_SIZES,
+            f"networks.image_size is {size} but needs to be one of {', '.join(map(str, IMAGE_SIZES))}",
         )
         _require(
             not self.factory or IMPORT_PATH.fullmatch(self.factory) is not None,
@@ -357,6 +375,11 @@ class Settings:
         )
         _require((self.images or 0) <= MOST_IMAGES, f"images is {self.images} but needs at most {MOST_IMAGES}")
         _require((self.epochs or 0) <= MOST_EPOCHS, f"epochs is {self.epochs} but needs at most {MOST_EPOCHS:,}")
+        _require(
+            not self.data.label or self.networks.classes > 0,
+            f"data.label is {self.data.label} but networks.classes is 0, so no class is looked at: give the number of "
+            "classes with --networks.classes, or leave data.label out",
+        )
         batch, workers = self.optimization.batch_size, self.workers.number
         _require(
             batch >= workers,
@@ -446,6 +469,27 @@ def svhn32() -> Settings:
     )
 
 
+def mnist28() -> Settings:
+    """MNIST at 28 pixels, networks that know its ten classes: structure, loop, weight decay and 200 passes over 50,000
+    images, the second half of them while lr falls to 0, are those of the published code (mnist)."""
+    return Settings(
+        images=10_000_000,
+        data=DataSettings(path="$DCGAN_DIST_DATA/mnist/train-*.tar"),
+        networks=NetworkSettings(
+            image_size=28,
+            channels=1,
+            classes=10,
+            generator_maps=64,
+            discriminator_maps=64,
+            dense_units=1_024,
+            output="sigmoid",
+            batchnorm_gain=False,
+        ),
+        optimization=OptimizationSettings(schedule="alternate", weight_decay=2.5e-5, decay=0.5),
+        monitoring=MonitoringSettings(samples=100),
+    )
+
+
 def cifar32() -> Settings:
     """CIFAR-10 at 32 pixels: the structure of the SVHN model; the widths and the length, 50 passes over the 50,000
     training images, are ours."""
@@ -457,7 +501,8 @@ def cifar32() -> Settings:
 
 
 PRESETS: dict[str, Callable[[], Settings]] = {
-    preset.__name__: preset for preset in (scenes32, own64, lsun64, faces64, celeba64, imagenet32, svhn32, cifar32)
+    preset.__name__: preset
+    for preset in (scenes32, own64, lsun64, faces64, celeba64, imagenet32, svhn32, mnist28, cifar32)
 }
 PRESET_IMAGES: dict[str, int] = {
     "scenes32": 20_000,
@@ -467,6 +512,7 @@ PRESET_IMAGES: dict[str, int] = {
     "celeba64": 162_770,
     "imagenet32": 1_281_167,
     "svhn32": 73_257,
+    "mnist28": 50_000,
     "cifar32": 50_000,
 }
 """Images of the data set that a preset's length is meant for; the presets name the sources. `own64` is meant for a data
@@ -538,7 +584,8 @@ def _checked(value: object, hint: Any, name: str) -> object:
     """The value if it is of the type of the hint; a whole number is also a real one."""
     allowed = typing.get_args(hint) or (hint,)
     if typing.get_origin(hint) is Literal:
-        _require(value in allowed, f"{name} is {value!r} but needs to be one of {', '.join(map(str, allowed))}")
+        known = value in allowed and type(value) in map(type, allowed)  # True equals 1
+        _require(known, f"{name} is {value!r} but needs to be one of {', '.join(map(str, allowed))}")
         return value
     if float in allowed and type(value) is int:
         return float(value)

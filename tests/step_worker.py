@@ -4,6 +4,7 @@ Results are saved below FOLDER by rank. All groups of 1, 2, ... WORLD workers ta
 """
 
 import sys
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,28 +17,39 @@ from torch.nn.parallel import DistributedDataParallel
 from dcgan_dist.model.adversarial_step import AdversarialStep
 from dcgan_dist.model.batchnorm import BatchNorm, set_process_group
 from dcgan_dist.model.dcgan import build_networks
-from dcgan_dist.settings import NetworkSettings, OptimizationSettings
+from dcgan_dist.settings import PRESETS, NetworkSettings, OptimizationSettings
 
 BATCH, STEPS = 128, 50
 NETWORKS = NetworkSettings(image_size=16, generator_maps=2, discriminator_maps=3, latent_size=8)
+
+
+KNOWING = replace(
+    PRESETS["mnist28"]().networks, classes=5, generator_maps=2, discriminator_maps=3, dense_units=12, latent_size=8
+)
+"""Networks that know classes, with all that the published ones for MNIST have."""
 
 
 def rows(rank: int, workers: int, n: int = BATCH) -> slice:
     return slice(rank * n // workers, (rank + 1) * n // workers)
 
 
-def step_batch(number: int) -> tuple[Tensor, Tensor]:
-    numbers = np.random.default_rng(number)
-    real = torch.from_numpy(numbers.integers(0, 256, (BATCH, 3, 16, 16), dtype=np.uint8))
-    return real, torch.from_numpy(numbers.uniform(-1, 1, (BATCH, 8)))
+def step_batch(networks: NetworkSettings, number: int) -> tuple[Tensor, Tensor, Tensor | None]:
+    numbers, size = np.random.default_rng(number), networks.image_size
+    real = torch.from_numpy(numbers.integers(0, 256, (BATCH, networks.channels, size, size), dtype=np.uint8))
+    z = torch.from_numpy(numbers.uniform(-1, 1, (BATCH, 8)))
+    return real, z, torch.from_numpy(numbers.integers(0, networks.classes, BATCH)) if networks.classes else None
 
 
 def train(
-    settings: OptimizationSettings, rank: int, groups: tuple[dist.ProcessGroup, dist.ProcessGroup] | None, steps: int
+    settings: OptimizationSettings,
+    rank: int,
+    groups: tuple[dist.ProcessGroup, dist.ProcessGroup] | None,
+    steps: int,
+    of: NetworkSettings = NETWORKS,
 ) -> dict[str, list[Tensor]]:
     """The mean metrics of each step, and last gradients and weights of G and D."""
     weights = torch.float64 if settings.precision == "fp64" else torch.float32
-    networks = build_networks(NETWORKS, 1, torch.device("cpu"), weights, settings.channels_last)
+    networks = build_networks(of, 1, torch.device("cpu"), weights, settings.channels_last)
     workers = 1
     if groups is None:
         step = AdversarialStep(*networks, settings, steps)
@@ -49,9 +61,10 @@ def train(
         step = AdversarialStep(wrapped[0], wrapped[1], settings, steps)
     history = []
     for number in range(steps):
-        real, z = step_batch(number)
+        real, z, labels = step_batch(of, number)
         part = rows(rank, workers)
-        values = torch.stack(list(step(real[part], z[part], number).values())).double()
+        metrics = step(real[part], z[part], number, None if labels is None else labels[part])
+        values = torch.stack(list(metrics.values())).double()
         if groups is not None:
             dist.all_reduce(values, group=groups[0])
         history.append(values / workers)
@@ -104,6 +117,8 @@ def main() -> None:
             exact = OptimizationSettings(batch_size=BATCH, precision="fp64", schedule=schedule, lr=1e-3)
             result = train(exact, rank, groups, STEPS)
             torch.save(result, folder / f"{schedule}-{workers}-{rank}.pt")
+        exact = OptimizationSettings(batch_size=BATCH, precision="fp64", lr=1e-3, weight_decay=1e-4)
+        torch.save(train(exact, rank, groups, STEPS, KNOWING), folder / f"knowing-{workers}-{rank}.pt")
         single = OptimizationSettings(batch_size=BATCH, precision="fp32")
         torch.save(train(single, rank, groups, 1), folder / f"fp32-{workers}-{rank}.pt")
         for name, dtype in (("norm64", torch.float64), ("norm32", torch.float32)):

@@ -1,5 +1,7 @@
 """A run that is broken and resumed ends as the unbroken one: the same tensors, bit for bit, and the same samples.
 
+Its networks know classes, so that labels come through it all, too.
+
 Its checkpoints are evaluated beside it, which the unbroken one's are not: an evaluation actor is killed while it works.
 """
 
@@ -39,6 +41,8 @@ SETTINGS = [
     "--workers.threads=1",
     # One chunk is 20 steps, two epochs; the run is 25 chunks.
     "--data.window=1280",
+    "--data.label=bed,window,door",
+    "--networks.classes=8",
     "--networks.generator-maps=16",
     "--networks.discriminator-maps=16",
     "--optimization.average-images=1000",

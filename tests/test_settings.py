@@ -63,7 +63,7 @@ def test_presets_of_our_own_update_both_networks_in_a_step() -> None:
         ("images: 1\nepochs: 1", "images and epochs are both given"),
         ("seed: 1", "neither images nor epochs is given"),
         ("images: 1\nname: a/b", "name is 'a/b' but needs to be a plain folder name"),
-        ("images: 1\nnetworks: {image_size: 48}", "networks.image_size is 48 but needs to be a power of two"),
+        ("images: 1\nnetworks: {image_size: 48}", "networks.image_size is 48 but needs to be one of 8, 14, 16, 28"),
         ("images: 1\nworkers: {number: 200}", "batch_size is 128 but needs at least 1 image for each of 200 workers"),
         (
             "images: 1\nworkers: {number: 100}\nnetworks: {batchnorm_over: worker}",

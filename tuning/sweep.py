@@ -370,10 +370,12 @@ class Sweep:
         from dcgan_dist.data.streaming.cache import cache_pictures, is_cached
         from dcgan_dist.training.launch import open_pictures
 
-        data, size = self.base.data, self.base.networks.image_size
-        if any(name.startswith("data.") or name == "networks.image_size" for name in self.space):
+        data, networks = self.base.data, self.base.networks
+        of_pictures = ("networks.image_size", "networks.channels")
+        if any(name.startswith("data.") or name in of_pictures for name in self.space):
             return None
-        if not is_cached(data.cache, len(index), size, total, gather_facts().store_bytes):
+        image_bytes = networks.image_size**2 * networks.channels
+        if not is_cached(data.cache, len(index), image_bytes, total, gather_facts().store_bytes):
             return None
         return cache_pictures(open_pictures(index, self.base), progress)
 

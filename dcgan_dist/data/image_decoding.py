@@ -100,6 +100,13 @@ def decode(data: bytes, out: Pixels, *, fit: Fit, max_pixels: int) -> None:
     _put(_decode_by_pillow(data, max_pixels), out, fit)
 
 
+def gray(pixels: Pixels) -> Pixels:
+    """Shades of gray of uint8 [..., 3], uint8 [..., 1], as Pillow's mode L: 0.299 R + 0.587 G + 0.114 B, in whole
+    numbers that leave a gray pixel as it is."""
+    weighted = pixels @ np.array([19595, 38470, 7471], np.uint32)
+    return ((weighted + 0x8000) >> 16).astype(np.uint8)[..., None]
+
+
 def decode_whole(data: bytes, *, max_pixels: int) -> Pixels:
     """A JPEG, PNG or WebP file in its own size, uint8 [H, W, 3], upright and in RGB as `decode` makes it.
 

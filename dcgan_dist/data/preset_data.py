@@ -13,6 +13,7 @@ PREPARE: Mapping[str, Sequence[str]] = {
     "faces64": ("faces", "original/photographs", "$DCGAN_DIST_DATA/faces", "--size", "64"),
     "celeba64": ("celeba", "original/celeba", "$DCGAN_DIST_DATA/celeba", "--size", "64"),
     "svhn32": ("svhn", "original/svhn", "$DCGAN_DIST_DATA/svhn", "--size", "32", "--download"),
+    "mnist28": ("mnist", "original/mnist", "$DCGAN_DIST_DATA/mnist", "--size", "28", "--download"),
     "cifar32": ("cifar10", "original/cifar10", "$DCGAN_DIST_DATA/cifar10", "--size", "32", "--download"),
 }
 """Arguments of `prepare` by preset. The first word is the format, or `faces` where they are cut out of pictures."""

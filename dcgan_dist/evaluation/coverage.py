@@ -18,7 +18,7 @@ from dcgan_dist.model.adversarial_step import load_weights
 from dcgan_dist.model.batchnorm import describe_statistics
 from dcgan_dist.model.dcgan import new_networks
 from dcgan_dist.model.generate import Kind
-from dcgan_dist.model.randomness import latents
+from dcgan_dist.model.randomness import class_numbers, latents
 from dcgan_dist.settings import NetworkSettings
 
 TOGETHER = 32
@@ -62,10 +62,17 @@ class Sampler:
 
     @torch.no_grad()
     def batch(self, number: int) -> Tensor:
-        """One batch of samples, float32 [n, 3 * S * S] in [-1, 1] on the CPU."""
-        z = latents(self.settings, self.batch_size, self.seed, "sample", number)
-        drawn: Tensor = self.generator(z.to(next(self.generator.parameters()).device))
-        return drawn.flatten(1).cpu()
+        """One batch of samples, float32 [n, 3 * S * S] in [-1, 1] on the CPU; shades of gray are in all three channels.
+
+        Networks that know classes draw each sample of a random one, as the published code (mnist) does.
+        """
+        device = next(self.generator.parameters()).device
+        z, known = latents(self.settings, self.batch_size, self.seed, "sample", number), {}
+        if self.settings.classes:
+            labels = class_numbers(self.settings, self.batch_size, self.seed, "sample", number)
+            known["labels"] = labels.to(device)
+        drawn: Tensor = self.generator(z.to(device), **known)
+        return drawn.expand(-1, 3, -1, -1).flatten(1).cpu()
 
 
 def _sampler(

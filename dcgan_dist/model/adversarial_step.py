@@ -52,15 +52,17 @@ class AdversarialStep:
         # Each loss is a sum over a worker's images, and DDP takes the mean over workers: unequal shares count right.
         self.loss_scale = _workers(generator) / settings.batch_size
 
-    def __call__(self, real: Tensor, z: Tensor, step: int) -> dict[str, Tensor]:
+    def __call__(self, real: Tensor, z: Tensor, step: int, labels: Tensor | None = None) -> dict[str, Tensor]:
         """Update the networks on this worker's part of the batch of step `step` of the run, counted from 0.
 
-        `real`: uint8 `[n, 3, S, S]`; `z`: floating point `[n, latent_size]`; on any device. Returns scalars that stay
-        on the device of the networks. The mean over all workers of a loss or score is that of the whole batch; the norm
-        of a gradient is that of the whole batch on every worker.
+        `real`: uint8 `[n, channels, S, S]`; `z`: floating point `[n, latent_size]`; `labels`: int64 `[n]`, the classes
+        of the real images, where the networks know classes; all on any device. Images are generated of the same
+        classes (published code, mnist). Returns scalars that stay on the device of the networks. The mean over all
+        workers of a loss or score is that of the whole batch; the norm of a gradient is that of the whole batch on
+        every worker.
         """
         self.set_learning_rate(step)
-        return self.update(real, z, self.updates(step))
+        return self.update(real, z, self.updates(step), labels)
 
     def updates(self, step: int) -> Updates:
         """What step `step` of the run updates."""
@@ -68,27 +70,29 @@ class AdversarialStep:
             return "both"
         return "discriminator" if step % 2 else "generator"  # published code: G first
 
-    def update(self, real: Tensor, z: Tensor, updates: Updates) -> dict[str, Tensor]:
+    def update(self, real: Tensor, z: Tensor, updates: Updates, labels: Tensor | None = None) -> dict[str, Tensor]:
         """The update alone, at the learning rate that is set; see `__call__`."""
         z = z.to(self.device, self.precision.compute)
+        # Networks that know no classes take no class numbers: a user's own need no such argument.
+        known = {} if labels is None else {"labels": labels.to(self.device)}
         if updates == "both":
-            images = self.generator(z)
-            metrics = self._update_discriminator(real, images.detach())
-            metrics |= self._update_generator(images)
+            images = self.generator(z, **known)
+            metrics = self._update_discriminator(real, images.detach(), known)
+            metrics |= self._update_generator(images, known)
         elif updates == "generator":
-            metrics = self._update_generator(self.generator(z))
+            metrics = self._update_generator(self.generator(z, **known), known)
             del metrics["score/generated_after"]
         else:
             with torch.no_grad():
-                images = self.bare_generator(z)
-            metrics = self._update_discriminator(real, images)
+                images = self.bare_generator(z, **known)
+            metrics = self._update_discriminator(real, images, known)
         self._average()
         return metrics
 
-    def _update_discriminator(self, real: Tensor, images: Tensor) -> dict[str, Tensor]:
+    def _update_discriminator(self, real: Tensor, images: Tensor, known: Mapping[str, Tensor]) -> dict[str, Tensor]:
         # Statistics of the real and of the generated half are kept apart (published code), hence the two groups.
-        batch = torch.cat([scale(real, images), images])
-        of_real, of_generated = self.discriminator(batch, groups=2).chunk(2)
+        batch, twice = torch.cat([scale(real, images), images]), {name: one.repeat(2) for name, one in known.items()}
+        of_real, of_generated = self.discriminator(batch, groups=2, **twice).chunk(2)
         loss = self.loss_scale * self._discriminator_loss(of_real, of_generated)
         self.discriminator_optimizer.zero_grad()
         torch.autograd.backward(loss)
@@ -100,9 +104,9 @@ class AdversarialStep:
             "gradient/discriminator": _gradient_norm(self.discriminator),
         }
 
-    def _update_generator(self, images: Tensor) -> dict[str, Tensor]:
+    def _update_generator(self, images: Tensor, known: Mapping[str, Tensor]) -> dict[str, Tensor]:
         seen = images.detach().requires_grad_()
-        logits = self.bare_discriminator(seen)
+        logits = self.bare_discriminator(seen, **known)
         loss = self.loss_scale * self._generator_loss(logits)
         (gradient,) = torch.autograd.grad(loss, seen)
         self.generator_optimizer.zero_grad()

@@ -30,22 +30,38 @@ class BatchNorm(nn.Module):
     """`(x - mean) / sqrt(var + eps) * weight + bias` for every channel of `x`, `[n, C]` or `[n, C, H, W]`.
 
     `x` may be bfloat16 while weight and bias are float32: the statistics are then float32. Weight and bias are NaN
-    until `networks.initialize` or `load_state_dict` sets them.
+    until `networks.initialize` or `load_state_dict` sets them; without `gain` there are none, as if they were 1 and 0.
     """
 
-    def __init__(self, channels: int) -> None:
+    weight: nn.Parameter | None
+    bias: nn.Parameter | None
+
+    def __init__(self, channels: int, gain: bool = True) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.full((channels,), torch.nan))
-        self.bias = nn.Parameter(torch.full((channels,), torch.nan))
+        self.channels = channels
+        for name in ("weight", "bias"):
+            self.register_parameter(name, nn.Parameter(torch.full((channels,), torch.nan)) if gain else None)
         self.process_group: dist.ProcessGroup | None = None
 
     def forward(self, x: Tensor, groups: int = 1) -> Tensor:
         """Normalize each of `groups` equal parts of the batch by its own statistics."""
+        weight, bias = self._gain_and_shift(x)
         if self.process_group is not None:
-            return _Shared.apply(x, self.weight, self.bias, groups, self.process_group)  # type: ignore[no-any-return]
+            return _Shared.apply(x, weight, bias, groups, self.process_group)  # type: ignore[no-any-return]
         if groups == 1:
-            return F.batch_norm(x, None, None, self.weight, self.bias, training=True, momentum=0.0, eps=EPS)
-        return _Parts.apply(x, self.weight, self.bias, groups)  # type: ignore[no-any-return]
+            return F.batch_norm(x, None, None, weight, bias, training=True, momentum=0.0, eps=EPS)
+        return _Parts.apply(x, weight, bias, groups)  # type: ignore[no-any-return]
+
+    def _gain_and_shift(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        if self.weight is not None and self.bias is not None:
+            return self.weight, self.bias
+        like = torch.empty(self.channels, dtype=exact(x), device=x.device)  # in the dtype of the statistics
+        return torch.ones_like(like), torch.zeros_like(like)
+
+
+def exact(x: Tensor) -> torch.dtype:
+    """In which statistics of `x` are computed: float32 of bfloat16, else as it is."""
+    return torch.promote_types(x.dtype, torch.float32)
 
 
 def set_process_group(network: nn.Module, group: dist.ProcessGroup | None) -> None:
@@ -116,11 +132,11 @@ def input_statistics(network: nn.Module, forward: Callable[[Tensor], object], x:
         x: the batch.
     """
     layers = _normalizing(network)
-    moments = {name: (torch.zeros(len(one.bias)).double(), torch.ones(len(one.bias)).double()) for name, one in layers}
+    moments = {name: (torch.zeros(one.channels).double(), torch.ones(one.channels).double()) for name, one in layers}
 
     def note(name: str, x: Tensor) -> None:
         dims = [d for d in range(x.dim()) if d != 1]
-        x = x.to(dict(layers)[name].bias.dtype)
+        x = x.to(exact(x))
         mean = x.mean(dims, keepdim=True)
         # torch.var_mean took ten times as long as this on a CPU (64 x 32 maps of 16 px).
         moments[name] = mean.flatten().double().cpu(), (x - mean).square().mean(dims).double().cpu()
@@ -137,11 +153,12 @@ def input_statistics(network: nn.Module, forward: Callable[[Tensor], object], x:
 class FixedBatchNorm(nn.Module):
     """A `BatchNorm` whose statistics do not change; its buffers are called as those of `torch.nn.BatchNorm2d`."""
 
-    def __init__(self, norm: BatchNorm, mean: Tensor, variance: Tensor) -> None:
+    def __init__(self, norm: BatchNorm, mean: Tensor, variance: Tensor, like: Tensor) -> None:
+        """`like`: weights of its network, whose dtype and device the statistics get."""
         super().__init__()
         self.weight, self.bias = norm.weight, norm.bias
-        self.register_buffer("running_mean", mean.to(norm.bias))
-        self.register_buffer("running_var", variance.to(norm.bias))
+        self.register_buffer("running_mean", mean.to(like))
+        self.register_buffer("running_var", variance.to(like))
 
     def forward(self, x: Tensor, groups: int = 1) -> Tensor:
         """`x` normalized, whatever rows it has; `groups` changes nothing."""
@@ -152,8 +169,9 @@ class FixedBatchNorm(nn.Module):
 def with_statistics(network: nn.Module, statistics: Statistics) -> nn.Module:
     """A copy of a network whose `BatchNorm` layers use these statistics, as `input_statistics` lists them."""
     copy = deepcopy(network)
+    like = next(network.parameters())
     for (name, norm), mean, variance in zip(_normalizing(copy), statistics.means, statistics.variances, strict=True):
-        copy.set_submodule(name, FixedBatchNorm(norm, mean, variance))
+        copy.set_submodule(name, FixedBatchNorm(norm, mean, variance, like))
     return copy
 
 

@@ -2,7 +2,8 @@
 
 `5x5`: every convolution is 5x5 with stride 2 and doubles (D) or halves (G) the maps. `3x3`: two 3x3 convolutions a
 size, one of them with stride 2, as in the authors' ImageNet networks. No layer has a bias but the shift of batch
-normalization, and G's first layer is normalized by unit, not by channel, as in the published code.
+normalization, and G's first layer is normalized by unit, not by channel, as in the published code. Networks that know
+classes get the one-hot code of an image's class beside the input of every layer (published code, mnist).
 
 Layers compute in the dtype of what they are given and convert their weights to it on the way, so mixed precision is to
 give the network bfloat16. The published code flips its kernels; that matters only to its arrays (see published.py).
@@ -25,10 +26,12 @@ INITIAL_SD = 0.02
 """Standard deviation of initial weights around 0 (paper, section 4) and of gains around 1 (published code)."""
 SLOPE = 0.2
 """Of the LeakyReLU (paper, section 4)."""
-COLORS = 3
 KERNELS = {"5x5": 5, "3x3": 3}
-SMALLEST = 4
-"""Height and width of the maps nearest to z, and of D's last ones."""
+
+
+def smallest(image_size: int) -> int:
+    """Height and width of the maps nearest to z, and of D's last ones."""
+    return 7 if image_size % 7 == 0 else 4
 
 
 def _unset(*shape: int) -> nn.Parameter:
@@ -73,17 +76,46 @@ class Deconvolution(nn.Module):
 
 
 class Layer(nn.Module):
-    """A linear map, batch normalization where `channels` is given, an activation."""
+    """A linear map of `[x, code of the class]`, batch normalization where there is a `norm`, an activation."""
 
-    def __init__(self, linear: nn.Module, channels: int | None, activation: Callable[[Tensor], Tensor]) -> None:
+    def __init__(self, linear: nn.Module, norm: BatchNorm | None, activation: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
-        self.linear = linear
-        self.norm = None if channels is None else BatchNorm(channels)
-        self.activation = activation
+        self.linear, self.norm, self.activation = linear, norm, activation
 
-    def forward(self, x: Tensor, groups: int = 1) -> Tensor:
-        maps: Tensor = self.linear(x)
+    def forward(self, x: Tensor, groups: int = 1, code: Tensor | None = None) -> Tensor:
+        maps = self.before_norm(x, code)
         return self.activation(maps if self.norm is None else self.norm(maps, groups))
+
+    def before_norm(self, x: Tensor, code: Tensor | None) -> Tensor:
+        """What the layer normalizes and activates."""
+        maps: Tensor = self.linear(beside(x, code))
+        return maps
+
+
+def beside(x: Tensor, code: Tensor | None) -> Tensor:
+    """`[n, C]` or `[n, C, H, W]` with the code of the class `[n, K]` after its channels, there as K constant planes
+    (published code, mnist); as it is where there is no code."""
+    if code is None:
+        return x
+    if x.dim() == 4:
+        code = code[:, :, None, None].expand(-1, -1, *x.shape[2:])
+    return torch.cat([x, code.to(x.dtype)], 1)
+
+
+def class_code(labels: Tensor | None, like: Tensor, settings: NetworkSettings) -> Tensor | None:
+    """The one-hot code of class numbers int64 `[n]`, `[n, classes]` in the dtype of `like`; None without classes.
+
+    Raises:
+        ValueError: the networks know classes and none are given, or the other way round. A class number that is too
+            large is PyTorch's own error.
+    """
+    if settings.classes == 0:
+        if labels is not None:
+            raise ValueError("class numbers are given to networks that know no classes (networks.classes is 0)")
+        return None
+    if labels is None:
+        raise ValueError(f"networks of {settings.classes} classes need the class number of each image")
+    return F.one_hot(labels.to(like.device), settings.classes).to(like.dtype)
 
 
 # In place: what comes before (a convolution or batch normalization) does not need its result for the backward pass.
@@ -95,29 +127,43 @@ def _relu(x: Tensor) -> Tensor:
     return F.relu(x, inplace=True)
 
 
+def _half_tanh(x: Tensor) -> Tensor:
+    # sigmoid(x) on the scale from -1 to 1, as images have it everywhere outside of the networks.
+    return torch.tanh(0.5 * x)
+
+
 class Generator(nn.Module):
     """Draws images from latent vectors. Its weights are NaN until `initialize` or `load_state_dict`."""
 
     def __init__(self, settings: NetworkSettings) -> None:
         super().__init__()
-        norm = settings.batchnorm
+        self.settings = settings
+        norm, known, dense = settings.batchnorm, settings.classes, settings.dense_units
         kernel = KERNELS[settings.structure]
         widths = _widths(settings.image_size, settings.generator_maps)
-        units = widths[-1] * SMALLEST**2
-        self.first = Layer(Projection(settings.latent_size, units), units if norm != "nowhere" else None, _relu)
+        inputs, units = settings.latent_size, widths[-1] * smallest(settings.image_size) ** 2
+        self.dense = None
+        if dense:
+            self.dense = Layer(Projection(inputs + known, dense), _norm(dense, norm != "nowhere", settings), _relu)
+            inputs = dense
+        self.first = Layer(Projection(inputs + known, units), _norm(units, norm != "nowhere", settings), _relu)
         self.layers = nn.ModuleList()
-        convolutions = _generator_convolutions(settings.structure, widths)
+        convolutions = _generator_convolutions(settings, widths)
+        output = torch.tanh if settings.output == "tanh" else _half_tanh
         for number, (inputs, outputs, stride) in enumerate(convolutions, start=1):
             last = number == len(convolutions)
             has_norm = norm == "everywhere" or (norm == "prescribed" and not last)
-            linear = Deconvolution(inputs, outputs, kernel, stride)
-            self.layers.append(Layer(linear, outputs if has_norm else None, torch.tanh if last else _relu))
+            linear = Deconvolution(inputs + known, outputs, kernel, stride)
+            self.layers.append(Layer(linear, _norm(outputs, has_norm, settings), output if last else _relu))
 
-    def forward(self, z: Tensor) -> Tensor:
-        """Latent vectors `[n, latent_size]` -> images `[n, 3, S, S]` in [-1, 1], in the dtype of z."""
-        x = self.first(z).view(len(z), -1, SMALLEST, SMALLEST)
+    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Latent vectors `[n, latent_size]`, and int64 class numbers `[n]` where the networks know classes -> images
+        `[n, channels, S, S]` in [-1, 1], in the dtype of z."""
+        code, side = class_code(labels, z, self.settings), smallest(self.settings.image_size)
+        x = z if self.dense is None else self.dense(z, code=code)
+        x = self.first(x, code=code).unflatten(1, (-1, side, side))
         for layer in self.layers:
-            x = layer(x)
+            x = layer(x, code=code)
         images: Tensor = x
         return images
 
@@ -127,55 +173,82 @@ class Discriminator(nn.Module):
 
     def __init__(self, settings: NetworkSettings) -> None:
         super().__init__()
-        norm = settings.batchnorm
+        self.settings = settings
+        norm, known, dense = settings.batchnorm, settings.classes, settings.dense_units
         kernel = KERNELS[settings.structure]
         widths = _widths(settings.image_size, settings.discriminator_maps)
         self.layers = nn.ModuleList()
-        for number, (inputs, outputs, stride) in enumerate(_discriminator_convolutions(settings.structure, widths)):
+        for number, (inputs, outputs, stride) in enumerate(_discriminator_convolutions(settings, widths)):
             has_norm = norm == "everywhere" or (norm == "prescribed" and number > 0)
-            linear = Convolution(inputs, outputs, kernel, stride)
-            self.layers.append(Layer(linear, outputs if has_norm else None, _leaky_relu))
+            linear = Convolution(inputs + known, outputs, kernel, stride)
+            self.layers.append(Layer(linear, _norm(outputs, has_norm, settings), _leaky_relu))
         self.averages = settings.head == "average"
-        self.head = Projection(widths[-1] * (1 if self.averages else SMALLEST**2), 1)
+        features = widths[-1] * (1 if self.averages else smallest(settings.image_size) ** 2)
+        self.dense = None
+        if dense:
+            norm_of_dense = _norm(dense, norm != "nowhere", settings)
+            self.dense = Layer(Projection(features + known, dense), norm_of_dense, _leaky_relu)
+            features = dense
+        self.head = Projection(features + known, 1)
 
-    def forward(self, x: Tensor, groups: int = 1) -> Tensor:
-        """Images `[n, 3, S, S]` in [-1, 1] -> logits `[n]` (above 0: taken for real), in the dtype of the weights.
+    def forward(self, x: Tensor, groups: int = 1, labels: Tensor | None = None) -> Tensor:
+        """Images `[n, channels, S, S]` in [-1, 1], and int64 class numbers `[n]` where the networks know classes ->
+        logits `[n]` (above 0: taken for real), in the dtype of the weights.
 
         With `groups` 2 the two halves of the batch (real and generated) are normalized separately, as by two calls.
         """
+        code = class_code(labels, x, self.settings)
+        x = self.inputs(x)
         for layer in self.layers:
-            x = layer(x, groups)
+            x = layer(x, groups, code)
+        x = x.mean((2, 3)) if self.averages else x.flatten(1)
+        if self.dense is not None:
+            x = self.dense(x, groups, code)
         # One logit in bfloat16 has three digits; the last product is so small that it costs nothing in full.
-        x = x.to(self.head.weight.dtype)
-        logits: Tensor = self.head(x.mean((2, 3)) if self.averages else x.flatten(1))
+        logits: Tensor = self.head(beside(x.to(self.head.weight.dtype), code))
         return logits.squeeze(1)
 
+    def inputs(self, images: Tensor) -> Tensor:
+        """Images in [-1, 1] on the scale that the first layer gets."""
+        return images if self.settings.output == "tanh" else (images + 1) / 2
+
     def maps(self, x: Tensor, groups: int = 1) -> list[Tensor]:
-        """The maps `[n, C, H, W]` after each convolution and its LeakyReLU, first layer first."""
-        maps = []
+        """The maps `[n, C, H, W]` after each convolution and its LeakyReLU, first layer first.
+
+        Where the networks know classes, the code is 0 in all places: what an image shows is not told.
+        """
+        code, maps, x = self.no_class(x), [], self.inputs(x)
         for layer in self.layers:
-            x = layer(x, groups)
+            x = layer(x, groups, code)
             maps.append(x)
         return maps
 
+    def no_class(self, x: Tensor) -> Tensor | None:
+        """A code of zeros for each row of x: that of no class; None where the networks know none."""
+        return x.new_zeros(len(x), self.settings.classes) if self.settings.classes else None
+
+
+def _norm(channels: int, wanted: bool, settings: NetworkSettings) -> BatchNorm | None:
+    return BatchNorm(channels, settings.batchnorm_gain) if wanted else None
+
 
 def _widths(image_size: int, base_maps: int) -> list[int]:
-    """Maps at each size from half the image down to 4 x 4: doubled each time."""
-    return [base_maps << i for i in range((image_size // SMALLEST).bit_length() - 1)]
+    """Maps at each size from half the image down to the smallest: doubled each time."""
+    return [base_maps << i for i in range((image_size // smallest(image_size)).bit_length() - 1)]
 
 
-def _discriminator_convolutions(structure: str, widths: list[int]) -> list[tuple[int, int, int]]:
-    """(inputs, outputs, stride) of D's convolutions, first to last."""
-    inputs = [COLORS, *widths[:-1]]
-    if structure == "5x5":
+def _discriminator_convolutions(settings: NetworkSettings, widths: list[int]) -> list[tuple[int, int, int]]:
+    """(inputs, outputs, stride) of D's convolutions, first to last, without the code of the class."""
+    inputs = [settings.channels, *widths[:-1]]
+    if settings.structure == "5x5":
         return [(narrow, wide, 2) for narrow, wide in zip(inputs, widths, strict=True)]
     pairs = [[(narrow, wide, 1), (wide, wide, 2)] for narrow, wide in zip(inputs, widths, strict=True)]
     return [convolution for pair in pairs for convolution in pair]
 
 
-def _generator_convolutions(structure: str, widths: list[int]) -> list[tuple[int, int, int]]:
+def _generator_convolutions(settings: NetworkSettings, widths: list[int]) -> list[tuple[int, int, int]]:
     """The same of G: D's in a mirror."""
-    return [(wide, narrow, stride) for narrow, wide, stride in reversed(_discriminator_convolutions(structure, widths))]
+    return [(wide, narrow, stride) for narrow, wide, stride in reversed(_discriminator_convolutions(settings, widths))]
 
 
 def new_networks(settings: NetworkSettings, code: Code = NO_CODE) -> tuple[nn.Module, nn.Module]:
@@ -227,8 +300,8 @@ def initialize(network: nn.Module, seed: int) -> None:
     The numbers depend on the seed, the kind of network and the parameter's name only: not on dtype, memory layout,
     device, or a global random state.
     """
-    gains = {id(module.weight) for module in network.modules() if isinstance(module, BatchNorm)}
-    shifts = {id(module.bias) for module in network.modules() if isinstance(module, BatchNorm)}
+    norms = [module for module in network.modules() if isinstance(module, BatchNorm) and module.weight is not None]
+    gains, shifts = {id(norm.weight) for norm in norms}, {id(norm.bias) for norm in norms}
     for name, parameter in network.named_parameters():
         numbers = stream(seed, f"weights of {type(network).__name__}: {name}")
         values = torch.from_numpy(numbers.standard_normal(tuple(parameter.shape), dtype=np.float32)).mul_(INITIAL_SD)

@@ -26,8 +26,8 @@ SUFFIXES = (".safetensors", ".pt2")
 _ARGUMENTS: dict[type[nn.Module], tuple[str, ...]] = {
     nn.Linear: ("in_features", "out_features"),
     nn.ConvTranspose2d: ("in_channels", "out_channels", "kernel_size", "stride", "padding", "output_padding"),
-    nn.BatchNorm1d: ("num_features", "eps"),
-    nn.BatchNorm2d: ("num_features", "eps"),
+    nn.BatchNorm1d: ("num_features", "eps", "affine"),
+    nn.BatchNorm2d: ("num_features", "eps", "affine"),
     nn.Unflatten: ("dim", "unflattened_size"),
     nn.ReLU: (),
     nn.Tanh: (),
@@ -41,6 +41,11 @@ _NAME = re.compile(r"[^/\\\0]{1,200}")
 def to_safetensors(generator: FrozenGenerator) -> bytes:
     """The file; raises `CheckpointError` for networks of a user's own, which PyTorch alone cannot make anew."""
     network = generator.network
+    if generator.about.networks.classes:
+        raise CheckpointError(
+            f"the generator of {generator.about.run} knows classes, which a .safetensors file of plain layers has no "
+            "place for: export it as .pt2, whose program takes z and class numbers"
+        )
     if not isinstance(network, nn.Sequential):
         raise CheckpointError(
             f"the generator of {generator.about.run} is none of dcgan-dist's, so a .safetensors file could not say "
@@ -52,10 +57,13 @@ def to_safetensors(generator: FrozenGenerator) -> bytes:
 
 
 def to_pt2(generator: FrozenGenerator) -> bytes:
-    """The file."""
+    """The file; its program takes z, and class numbers int64 `[n]` where the networks know classes."""
     file = io.BytesIO()
-    z = generator.latents(2).cpu()
-    program = torch.export.export(generator.network.cpu(), (z,), dynamic_shapes=({0: torch.export.Dim("n", min=1)},))
+    given = [generator.latents(2).cpu()]
+    if generator.about.networks.classes:
+        given.append(torch.tensor([0, 1]) % generator.about.networks.classes)
+    number = torch.export.Dim("n", min=1)
+    program = torch.export.export(generator.network.cpu(), tuple(given), dynamic_shapes=({0: number},) * len(given))
     torch.export.save(program, file, extra_files=_metadata(generator.about))
     return file.getvalue()
 
@@ -96,6 +104,7 @@ def _metadata(about: About) -> dict[str, str]:
         "kind": about.kind,
         "latent": about.networks.latent,
         "latent_size": str(about.networks.latent_size),
+        "classes": str(about.networks.classes),
         "image_size": str(about.networks.image_size),
         "statistics": about.statistics,
         "batch_size": str(about.batch_size),

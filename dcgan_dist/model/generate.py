@@ -8,13 +8,16 @@ walks, samples and exported files are all of this one network.
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal, Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from dcgan_dist.arrays import Pixels
+from dcgan_dist.errors import SettingsError
 from dcgan_dist.model.batchnorm import (
     EPS,
     NO_LAYERS,
@@ -24,9 +27,9 @@ from dcgan_dist.model.batchnorm import (
     input_statistics,
     with_statistics,
 )
-from dcgan_dist.model.dcgan import SMALLEST, Deconvolution, Generator, Layer, Projection
-from dcgan_dist.model.drawing import to_uint8
-from dcgan_dist.model.randomness import latents
+from dcgan_dist.model.dcgan import Deconvolution, Generator, Layer, Projection, smallest
+from dcgan_dist.model.drawing import grid_inputs, to_uint8
+from dcgan_dist.model.randomness import class_numbers, latents
 from dcgan_dist.settings import NetworkSettings
 
 BATCHES = 32
@@ -68,6 +71,7 @@ class About:
         networks: its settings.
         batch_size: of training: of the batches whose statistics are used, and of those that are drawn.
         statistics: of batch normalization, in words.
+        label: the class of all samples; None: of any class, or the networks know none.
     """
 
     run: str
@@ -77,11 +81,13 @@ class About:
     networks: NetworkSettings
     batch_size: int
     statistics: str
+    label: int | None = None
 
     @property
     def caption(self) -> str:
         """For people, in one line."""
-        return f"{self.run} after {self.images:,} images, {self.kind} generator, {self.statistics}"
+        of_class = "" if self.label is None else f", class {self.label}"
+        return f"{self.run} after {self.images:,} images, {self.kind} generator{of_class}, {self.statistics}"
 
 
 class FrozenGenerator(nn.Module):
@@ -97,10 +103,25 @@ class FrozenGenerator(nn.Module):
         """Nothing but eval mode: in training mode the layers would use and change the statistics of the batch."""
         return super().train(False)
 
-    def forward(self, z: Tensor) -> Tensor:
-        """Latent vectors `[n, latent_size]` -> images `[n, 3, S, S]` in [-1, 1], in the dtype of z."""
-        images: Tensor = self.network(z)
+    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Latent vectors `[n, latent_size]` -> images `[n, channels, S, S]` in [-1, 1], in the dtype of z.
+
+        Args:
+            labels: int64 `[n]`, the class of each, where the networks know classes; None: the class of `of_class`.
+        """
+        if labels is None and self.about.label is not None:
+            labels = torch.full((len(z),), self.about.label, device=z.device)
+        images: Tensor = self.network(z) if labels is None else self.network(z, labels)
         return images
+
+    def of_class(self, label: int | None) -> "FrozenGenerator":
+        """The same, drawing samples of one class alone; None: as it is.
+
+        Raises:
+            SettingsError: the networks know no classes, or not that one.
+        """
+        require_class(label, self.about.networks, self.about.run)
+        return self if label is None else FrozenGenerator(self.network, replace(self.about, label=label))
 
     def latents(self, number: int, seed: int = 0) -> Tensor:
         """The first z of a seed, those of `dcgan_dist.sample`: float32 [number, latent_size], where the weights are."""
@@ -117,14 +138,74 @@ class FrozenGenerator(nn.Module):
         bytes, however many follow.
         """
         device = next(self.network.parameters()).device
+        labels, size = self.labels(number, seed), self.about.batch_size
         for batch, z in enumerate(self.batches(number, seed)):
-            yield to_uint8(self(z.to(device)))[: number - batch * self.about.batch_size]
+            known = [] if labels is None else [labels[batch * size : (batch + 1) * size].to(device)]
+            yield to_uint8(self(z.to(device), *known))[: number - batch * size]
+
+    @torch.no_grad()
+    def draw_grid(self, number: int, seed: int = 0) -> tuple[Pixels, int | None]:
+        """Samples for a grid, uint8 [n, S, S, 3], and its columns; None: as many as rows.
+
+        Networks that know classes draw a class a row, at most `number` samples in all (`drawing.grid_inputs`), unless
+        they are those `of_class`.
+        """
+        if self.about.label is not None or self.about.networks.classes == 0:
+            return np.concatenate(list(self.draw(number, seed))), None
+        z, labels, columns = grid_inputs(self.about.networks, number, seed, "sample")
+        assert labels is not None
+        device, size = next(self.network.parameters()).device, self.about.batch_size
+        images = []
+        for part, classes in zip(torch.split(z, size), torch.split(labels, size), strict=True):
+            fill = (torch.cat([one, one[:1].expand(size - len(one), *one.shape[1:])]) for one in (part, classes))
+            images.append(to_uint8(self(*(one.to(device) for one in fill)))[: len(part)])
+        return np.concatenate(images), columns
 
     def batches(self, number: int, seed: int = 0) -> Iterator[Tensor]:
         """The z of these samples in whole batches, float32 [batch_size, latent_size] on the CPU."""
         size = self.about.batch_size
         for batch in range(math.ceil(number / size)):
             yield latents(self.about.networks, size, seed, "sample", batch)
+
+    def labels(self, number: int, seed: int = 0) -> Tensor | None:
+        """The classes of these samples, int64 on the CPU, for the whole of each batch; None without classes."""
+        return sample_labels(self.about.networks, number, self.about.batch_size, seed, self.about.label)
+
+
+def sample_labels(
+    settings: NetworkSettings, number: int, batch_size: int, seed: int, label: int | None
+) -> Tensor | None:
+    """The classes of the first samples of a seed, int64 on the CPU, for the whole of each batch.
+
+    Args:
+        label: the class of all of them; None: drawn at random.
+
+    Returns:
+        None where the networks know no classes.
+    """
+    batches = range(math.ceil(number / batch_size))
+    if settings.classes == 0:
+        return None
+    if label is not None or not batches:
+        return torch.full((len(batches) * batch_size,), label or 0)
+    return torch.cat([class_numbers(settings, batch_size, seed, "sample", batch) for batch in batches])
+
+
+def require_class(label: int | None, settings: NetworkSettings, run: str) -> None:
+    """See that networks know a class, where one is wanted.
+
+    Raises:
+        SettingsError: they know none, or not that one.
+    """
+    if label is None:
+        return
+    if settings.classes == 0:
+        raise SettingsError(
+            f"class is {label} but the networks of {run} know no classes: leave --class out, or train with "
+            "--networks.classes"
+        )
+    if not 0 <= label < settings.classes:
+        raise SettingsError(f"class is {label} but the networks of {run} know classes 0 to {settings.classes - 1}")
 
 
 def describe_frozen(generator: nn.Module, batch_size: int) -> str:
@@ -138,18 +219,22 @@ def describe_frozen(generator: nn.Module, batch_size: int) -> str:
 
 
 def freeze(generator: nn.Module, settings: NetworkSettings, batch_size: int) -> nn.Module:
-    """A copy of a generator with fixed statistics, in eval mode; of stock layers where the generator is ours."""
+    """A copy of a generator with fixed statistics, in eval mode; of stock layers where the generator is ours and knows
+    no classes, whose codes are no layer's only input."""
     weight = next(generator.parameters())
 
     def batches() -> Iterator[Statistics]:
         for batch in range(BATCHES):
             z = latents(settings, batch_size, SEED, "statistics", batch)
-            yield input_statistics(generator, generator, z.to(weight.device, weight.dtype))
+            known: dict[str, Tensor] = {}
+            if settings.classes:
+                known["labels"] = class_numbers(settings, batch_size, SEED, "statistics", batch).to(weight.device)
+            yield input_statistics(generator, partial(generator, **known), z.to(weight.device, weight.dtype))
 
     statistics = average_of_batches(batches())
     assert statistics is not None
     fixed = with_statistics(generator, statistics).eval()
-    return stock_layers(fixed) if isinstance(fixed, Generator) else fixed
+    return stock_layers(fixed) if isinstance(fixed, Generator) and not settings.classes else fixed
 
 
 def stock_layers(generator: Generator) -> nn.Sequential:
@@ -157,15 +242,23 @@ def stock_layers(generator: Generator) -> nn.Sequential:
     layers: list[nn.Module] = []
     # On no device: initial weights would cost time, and numbers of PyTorch's random state.
     with torch.device("meta"):
-        for number, layer in enumerate([generator.first, *generator.layers]):
+        hidden = [] if generator.dense is None else [generator.dense]
+        ours = [*hidden, generator.first, *generator.layers]
+        for layer in ours:
             assert isinstance(layer, Layer)
             layers.append(_filled(_stock_linear(layer.linear), layer.linear))
             if layer.norm is not None:
-                norm = (nn.BatchNorm2d if number else nn.BatchNorm1d)(len(layer.norm.get_parameter("bias")), eps=EPS)
-                layers.append(_filled(norm, layer.norm))
-            layers.append(nn.Tanh() if layer.activation is torch.tanh else nn.ReLU())
-            if number == 0:
-                layers.append(nn.Unflatten(1, (-1, SMALLEST, SMALLEST)))
+                norm = nn.BatchNorm1d if isinstance(layer.linear, Projection) else nn.BatchNorm2d
+                mean = layer.norm.get_buffer("running_mean")
+                gain = layer.norm.weight is not None
+                layers.append(_filled(norm(len(mean), eps=EPS, affine=gain), layer.norm))
+            layers.append(nn.Tanh() if layer is ours[-1] else nn.ReLU())
+            if layer is generator.first:
+                side = smallest(generator.settings.image_size)
+                layers.append(nn.Unflatten(1, (-1, side, side)))
+    if generator.settings.output == "sigmoid":
+        # On the scale from -1 to 1 that is the tanh of half of what comes in.
+        layers[-2].get_parameter("weight").data.mul_(0.5)
     return nn.Sequential(*layers).eval()
 
 
@@ -181,6 +274,6 @@ def _stock_linear(linear: nn.Module) -> nn.Module:
 def _filled(layer: nn.Module, ours: nn.Module) -> nn.Module:
     values = {name: value.detach().clone() for name, value in ours.state_dict().items()}
     if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
-        values["num_batches_tracked"] = torch.tensor(BATCHES, device=values["bias"].device)
+        values["num_batches_tracked"] = torch.tensor(BATCHES, device=values["running_mean"].device)
     layer.load_state_dict(values, assign=True)
     return layer

@@ -31,7 +31,7 @@ class FirstLayers(Discriminator):
         super().__init__(settings)
         del self.layers[layers:], self.head
 
-    def forward(self, x: Tensor, groups: int = 1) -> NoReturn:
+    def forward(self, x: Tensor, groups: int = 1, labels: Tensor | None = None) -> NoReturn:
         """Raises `CheckpointError`."""
         raise CheckpointError(
             f"this discriminator has its first {len(self.layers)} layers only, and so no logits: use its maps"

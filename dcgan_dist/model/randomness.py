@@ -35,3 +35,9 @@ def latents(
     else:
         z = numbers.random(shape, dtype=np.float32) * np.float32(2) - np.float32(1)
     return torch.from_numpy(z[rows])
+
+
+def class_numbers(settings: NetworkSettings, n_total: int, seed: int, purpose: str, step: int = 0) -> Tensor:
+    """Classes of samples, beside the latent vectors of the same arguments: int64 `[n_total]` on the CPU, each class
+    equally probable (as the published code, mnist, draws its labeled samples)."""
+    return torch.from_numpy(stream(seed, f"classes of {purpose}", step).integers(0, settings.classes, n_total))

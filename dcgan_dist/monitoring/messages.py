@@ -52,7 +52,7 @@ class Scalars(TypedDict):
 
 
 class Pictures(TypedDict):
-    """Generated images, to be laid out as one picture: a square grid of `samples`, a strip of a `walk`."""
+    """Generated images, to be laid out as one picture: a grid of `samples`, a strip of a `walk`."""
 
     kind: Literal["pictures"]
     name: Literal["samples", "walk"]
@@ -62,6 +62,8 @@ class Pictures(TypedDict):
     """Which one drew them (generate.py)."""
     array: npt.NDArray[np.uint8]
     """uint8 [n, S, S, 3]."""
+    columns: int | None
+    """Of a grid; None: as many as rows."""
 
 
 class Event(TypedDict):

@@ -254,7 +254,8 @@ class Monitor:
     def _take_pictures(self, message: Pictures) -> None:
         samples = message["name"] == "samples"
         # A long walk is read row by row, as in the paper's figure 4.
-        picture = grid(message["array"]) if samples else grid(message["array"], columns=WALK_COLUMNS, padding=0)
+        layout = (message["columns"], 2) if samples else (WALK_COLUMNS, 0)
+        picture = grid(message["array"], *layout)
         images, kind = message["images"], message["generator"]
         file = png(picture, f"{self._run.name} after {images:,} images, {kind} generator, fixed statistics")
         where = self._run / "samples" / f"{'' if samples else 'walk-'}{images:09}-{kind}.png"

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dcgan_dist.arrays import Pixels
+from dcgan_dist.evaluation.encoders.maps import to_float
 from dcgan_dist.model.drawing import to_uint8
 from dcgan_dist.model.generate import FrozenGenerator
 from dcgan_dist.model.randomness import latents
@@ -76,7 +77,7 @@ def search_latents(
         tell(first)
         part = images[first : first + at_once]
         filled = np.concatenate([part, part[:1].repeat(at_once - len(part), 0)])
-        wanted = torch.from_numpy(filled).permute(0, 3, 1, 2).float() / 127.5 - 1
+        wanted = to_float(filled, torch.device("cpu"), networks.channels)
         nearest = torch.cdist(wanted.flatten(1), drawn, compute_mode="donot_use_mm_for_euclid_dist")
         z = pool[nearest.topk(starts, largest=False).indices.flatten()]
         made, error = _descend(generator, wanted.repeat_interleave(starts, 0), z, steps, networks)

@@ -27,6 +27,8 @@ class StudyOptions:
     that RUN names, otherwise the latest."""
     generator: Which = "auto"
     """Which generator draws the samples: see `dcgan_dist.sample`."""
+    label: Annotated[int | None, arg(name="class", metavar="NUMBER")] = None
+    """The class of all samples, of a run that knows classes (networks.classes): the study is one of that class."""
     seed: Annotated[int, arg(metavar="NUMBER")] = 0
     """Random seed of z, and of all else that is drawn at random."""
     out: Annotated[str, arg(metavar="FOLDER")] = ""

@@ -111,11 +111,16 @@ def read(images: Labeled, places: Integers) -> Iterator[tuple[Integers, Pixels]]
 
 
 def fixed_maps(encoder: Fitted, device: torch.device) -> Maps:
-    """The maps of a copy of a fitted encoder's network on a device, in which images do not change each other."""
+    """The maps of a copy of a fitted encoder's network on a device, in which images do not change each other.
+
+    Of images [n, 3, S, S], also where the network takes shades of gray: all three channels are the same then, and share
+    what goes back to them.
+    """
     if encoder.statistics is None:
         raise RuntimeError("responses need statistics: fit the encoder first")
     maps: Maps = with_statistics(encoder.discriminator, encoder.statistics).eval().to(device).maps  # type: ignore[assignment]
-    return maps
+    networks = encoder.networks if isinstance(encoder, OwnFeatures) else encoder.discriminator.settings
+    return maps if networks.channels == 3 else lambda images: maps(images.mean(1, keepdim=True))
 
 
 @torch.no_grad()

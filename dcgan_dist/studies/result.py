@@ -46,6 +46,8 @@ class StudyResult:
 def recipe(study: str, subject: Subject, options: StudyOptions) -> dict[str, Any]:
     """All that the result of a study depends on; the discriminator's weights go with the generator's."""
     own = {one.name: getattr(options, one.name) for one in fields(options) if one.name not in COMMON}
+    if own["label"] is None:
+        del own["label"]  # so that results of versions that knew no classes keep their names
     about = subject.about
     weights = {"generator": about.kind, "generator_sha256": sha256_of(subject.generator)}
     return {"study": study, **weights, "statistics": about.statistics, **own}

@@ -1,18 +1,19 @@
 """Samples of a run: as pictures, or the generator that draws them as a file."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import chain
 from typing import Annotated
 
-import numpy as np
 import torch
 import tyro
+from torch import Tensor
 
+from dcgan_dist.arrays import Pixels
 from dcgan_dist.bounds import AtLeast, check_bounds, shows_bounds
 from dcgan_dist.errors import DataError, SettingsError, at_work
 from dcgan_dist.model.exported import SUFFIXES, to_pt2, to_safetensors
-from dcgan_dist.model.generate import Which, choose_kind
+from dcgan_dist.model.generate import Which, choose_kind, require_class, sample_labels
 from dcgan_dist.model.pixels import grid, png
 from dcgan_dist.run_folder.checkpoint import named_checkpoint
 from dcgan_dist.run_folder.load_generator import load_frozen
@@ -35,6 +36,9 @@ class SampleOptions:
     """How many images; 0: none, for use with --export."""
     seed: Annotated[int, arg(metavar="NUMBER")] = 0
     """Random seed of z."""
+    label: Annotated[int | None, arg(name="class", metavar="NUMBER")] = None
+    """Draw samples of this class alone, of a run that knows classes (networks.classes). None: a grid shows a class a
+    row, at most N samples in all; with --single classes are drawn at random, and named in the files."""
     single: bool = False
     """Write one file per image, instead of one grid of all."""
     out: Annotated[str, arg(metavar="FILE.png|FOLDER")] = ""
@@ -82,7 +86,11 @@ def sample(options: SampleOptions, say: Callable[[str], None] = lambda text: Non
     checkpoint = named_checkpoint(named.place, named.choose(options.checkpoint), trust_code=options.trust_code)
     settings, run = checkpoint.settings, named.place.name
     kind = choose_kind(checkpoint.images, settings.optimization.average_images, options.generator)
-    targets = _picture_targets(options, f"{run}-{checkpoint.images:09}-{kind}-seed{options.seed}")
+    networks = settings.networks
+    require_class(options.label, networks, run)
+    labels = sample_labels(networks, options.number, settings.optimization.batch_size, options.seed, options.label)
+    of_class = "" if options.label is None else f"-class{options.label}"
+    targets = _picture_targets(options, f"{run}-{checkpoint.images:09}-{kind}{of_class}-seed{options.seed}", labels)
     export = [place(options.export)] if options.export else []
     for target in [*targets, *export]:
         if not options.overwrite and target.exists():
@@ -92,14 +100,16 @@ def sample(options: SampleOptions, say: Callable[[str], None] = lambda text: Non
             given = getattr(options, option)
             require_lasting(target, f"--{option}" if given else f"without --{option}, the file of the samples")
             _require_folder(option, target.parent)
-    generator = load_frozen(checkpoint, run, options.generator, device)
+    generator = load_frozen(checkpoint, run, options.generator, device).of_class(options.label)
     say(generator.about.caption)
     # First, since a format may not hold the user's own networks, which is wrong input.
     exported = [(to_safetensors if target.name.endswith(".safetensors") else to_pt2)(generator) for target in export]
     with at_work():
         if targets:
-            images = generator.draw(options.number, options.seed)
-            pictures = chain.from_iterable(images) if options.single else [grid(np.concatenate(list(images)))]
+            if options.single:
+                pictures: Iterable[Pixels] = chain.from_iterable(generator.draw(options.number, options.seed))
+            else:
+                pictures = [grid(*generator.draw_grid(options.number, options.seed))]
             for target, picture in zip(targets, pictures, strict=True):
                 target.write_bytes(png(picture, f"{generator.about.caption}, seed {options.seed}"))
         for target, content in zip(export, exported, strict=True):
@@ -123,13 +133,14 @@ def _require_folder(option: str, folder: Place) -> None:
         )
 
 
-def _picture_targets(options: SampleOptions, name: str) -> list[Place]:
+def _picture_targets(options: SampleOptions, name: str, labels: Tensor | None) -> list[Place]:
     if options.number == 0:
         return []
     if not options.single:
         return [place(options.out or f"{name}.png")]
     folder = place(options.out or name)
-    return [folder / f"{number:06}.png" for number in range(options.number)]
+    classes = [""] * options.number if labels is None else [f"-class{label}" for label in labels.tolist()]
+    return [folder / f"{number:06}{of_class}.png" for number, of_class in enumerate(classes[: options.number])]
 
 
 def _device(name: str) -> torch.device:

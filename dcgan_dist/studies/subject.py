@@ -79,13 +79,19 @@ def open_subject(options: StudyOptions) -> Subject:
         return _published(options)
     if options.run.endswith(".safetensors"):
         _refuse_of_run(options)
-        generator = load_safetensors(place(options.run))
+        generator = load_safetensors(place(options.run)).of_class(options.label)
         return Subject(generator, None, place(options.out or FOLDER))
     named = find_run(options.run, options.storage)
     run = named.place
     checkpoint = named_checkpoint(run, named.choose(options.checkpoint), trust_code=options.trust_code)
-    generator = load_frozen(checkpoint, run.name, options.generator, torch.device("cpu"))
-    _, discriminator = new_networks(checkpoint.settings.networks, checkpoint.code)
+    networks = checkpoint.settings.networks
+    if networks.classes and options.label is None:
+        raise SettingsError(
+            f"the networks of {run.name} know classes 0 to {networks.classes - 1}, and a study is of one class: "
+            "give it with --class"
+        )
+    generator = load_frozen(checkpoint, run.name, options.generator, torch.device("cpu")).of_class(options.label)
+    _, discriminator = new_networks(networks, checkpoint.code)
     load_weights(discriminator, checkpoint.state["discriminator"], "discriminator")
     out = place(options.out) if options.out else run / FOLDER
     return Subject(generator, discriminator.eval(), out, run, checkpoint)
@@ -97,7 +103,7 @@ def _published(options: StudyOptions) -> Subject:
     generator = networks.svhn_generator.eval()
     statistics = describe_frozen(generator, PUBLISHED_BATCH)
     about = About(PUBLISHED, "published", 0, "raw", SVHN, PUBLISHED_BATCH, statistics)
-    frozen = FrozenGenerator(freeze(generator, SVHN, PUBLISHED_BATCH), about)
+    frozen = FrozenGenerator(freeze(generator, SVHN, PUBLISHED_BATCH), about).of_class(options.label)
     return Subject(frozen, networks.svhn_discriminator.eval(), place(options.out or FOLDER))
 
 

@@ -150,5 +150,5 @@ def _folder_of(address: str) -> str:
 
 
 def _unlabeled(index: Index, size: int, settings: Settings) -> Labeled:
-    shown = replace(pictures(index, size), fit=settings.data.fit)
+    shown = replace(pictures(index, size), fit=settings.data.fit, channels=settings.networks.channels)
     return Labeled(shown, np.arange(len(index)), np.zeros(len(index), np.int64))

@@ -4,7 +4,7 @@ Some of what is asked would show after minutes, on a cluster: a parameter that g
 workers only. Some would not show at all: weights that are drawn anew for every worker.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
@@ -49,13 +49,14 @@ def require_contract(settings: Settings, code: Code) -> None:
     generator, discriminator = _call(factory, build)
     _require_weights(factory, (generator, discriminator), _call(factory, build))
     z = latents(networks, IMAGES, settings.seed, "contract").to(weights)
-    _require_shapes(factory, networks, generator, discriminator, z)
+    known = {"labels": torch.arange(IMAGES) % networks.classes} if networks.classes else {}
+    _require_shapes(factory, networks, generator, discriminator, z, known)
     if networks.factory and settings.probe.tasks:
         _require_maps(factory, networks, discriminator)
     step = _call(loss, lambda: AdversarialStep(generator, discriminator, optimization, 1, code))
-    size = networks.image_size
-    real = torch.from_numpy(stream(settings.seed, "contract images").integers(0, 256, (IMAGES, 3, size, size)))
-    metrics = _call(factory if optimization.loss in LOSSES else loss, lambda: step(real.to(torch.uint8), z, 0))
+    size, channels = networks.image_size, networks.channels
+    real = torch.from_numpy(stream(settings.seed, "contract images").integers(0, 256, (IMAGES, channels, size, size)))
+    metrics = _call(factory if optimization.loss in LOSSES else loss, lambda: step(real.to(torch.uint8), z, 0, **known))
     for name, value in metrics.items():
         _require(
             bool(value.isfinite()), loss if "loss" in name else factory, f"{name} is {value.item()} in a first step"
@@ -91,12 +92,17 @@ def _require_weights(source: str, networks: tuple[nn.Module, nn.Module], again: 
 
 
 def _require_shapes(
-    source: str, networks: NetworkSettings, generator: nn.Module, discriminator: nn.Module, z: Tensor
+    source: str,
+    networks: NetworkSettings,
+    generator: nn.Module,
+    discriminator: nn.Module,
+    z: Tensor,
+    known: Mapping[str, Tensor],
 ) -> None:
-    size = networks.image_size
+    shape = [IMAGES, networks.channels, networks.image_size, networks.image_size]
     with torch.no_grad():
-        images = _call(source, lambda: generator(z))
-        _require_tensor(source, f"its generator makes of z {list(z.shape)}", images, [IMAGES, 3, size, size], z.dtype)
+        images = _call(source, lambda: generator(z, **known))
+        _require_tensor(source, f"its generator makes of z {list(z.shape)}", images, shape, z.dtype)
         largest = images.abs().max().item()
         _require(
             largest <= 1 + 1e-3,
@@ -104,13 +110,15 @@ def _require_shapes(
             f"its generator draws values up to {largest:.3g}, needed are -1 to 1, as of tanh",
         )
         both = torch.cat([images, images])
-        logits = _call(source, lambda: discriminator(both, groups=2))
+        twice = {name: one.repeat(2) for name, one in known.items()}
+        logits = _call(source, lambda: discriminator(both, groups=2, **twice))
         _require_tensor(source, f"its discriminator makes of images {list(both.shape)}", logits, [len(both)], z.dtype)
 
 
 def _require_maps(source: str, networks: NetworkSettings, discriminator: nn.Module) -> None:
     require_maps(discriminator, networks.factory)
-    images = next(discriminator.parameters()).new_zeros(IMAGES, 3, networks.image_size, networks.image_size)
+    shape = (IMAGES, networks.channels, networks.image_size, networks.image_size)
+    images = next(discriminator.parameters()).new_zeros(shape)
     with torch.no_grad():
         maps = _call(source, lambda: discriminator.maps(images))  # type: ignore[operator]
     _require(

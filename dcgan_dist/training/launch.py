@@ -21,6 +21,7 @@ from dcgan_dist.cluster.environment import interfaces, local_cores, require_inte
 from dcgan_dist.cluster.placement import ClusterFacts, Placement, describe, most_beside, place_workers, set_aside
 from dcgan_dist.cluster.shared_storage import require_shared
 from dcgan_dist.data.keep_list import KeepList
+from dcgan_dist.data.labels import class_labels, labels_sha256, lacking
 from dcgan_dist.data.scenes.builtin import EMBEDDED
 from dcgan_dist.data.shards.index import Index, layout_sha256
 from dcgan_dist.data.splits import trains_on_held_out
@@ -234,6 +235,10 @@ class Launch:
         self.index = open_run_index(settings, self.shards, progress, self.keep)
         if settings.data.path == EMBEDDED:
             self._trained_on = self._all_trained_on(self.shards)
+        classes = settings.networks.classes
+        self.labels = class_labels(self.index, settings.data, classes)
+        if self.labels is not None and (sentence := lacking(self.labels, classes)):
+            self._warn(sentence)
         shards = self._in_shards = open_pictures(self.index, settings)
         samples = np.unique(np.linspace(0, len(self.index) - 1, CHECKED_IMAGES).astype(np.int64))
         size = settings.networks.image_size
@@ -256,7 +261,8 @@ class Launch:
         if self._shared.pictures is not None:
             self.pictures: ShardPictures | CachedPictures = self._shared.pictures
             return
-        cached = is_cached(settings.data.cache, len(self.index), size, images, self.facts.store_bytes)
+        image_bytes = size * size * settings.networks.channels
+        cached = is_cached(settings.data.cache, len(self.index), image_bytes, images, self.facts.store_bytes)
         self.pictures = cache_pictures(shards, progress) if cached else shards
 
     def rehearse(self) -> None:
@@ -342,6 +348,13 @@ class Launch:
                 f"the shards of {self.settings.data.path} are not those that {self.run} was trained on: restore "
                 "those, or start a new run with --init-from"
             )
+        if self._recorded is not None and self.labels is not None:
+            before = self._recorded.get("labels_sha256")
+            if before != labels_sha256(self.labels):
+                raise DataError(
+                    f"the images of {self.settings.data.path} have other classes than those that {self.run} was "
+                    "trained with: restore those, or start a new run with --init-from"
+                )
 
     def _all_trained_on(self, shards: Sequence[Place]) -> TrainedOn:
         """What the networks are trained on: these shards, and what they were trained on before."""
@@ -392,7 +405,7 @@ class Launch:
         evaluator = self._shared.evaluator if pool is None else PoolEvaluator(pool, probe.actors, self.tasks)
         mailbox = create_mailbox()
         receiver = Receiver(mailbox)
-        reading = Reading(self.plan, self.pictures)
+        reading = Reading(self.plan, self.pictures, self.labels)
         deadline = None if settings.minutes is None else time.time() + 60 * settings.minutes
         group = Group(
             self.run,
@@ -522,6 +535,7 @@ class Launch:
             "total_images": self.total_steps * settings.optimization.batch_size,
             "epoch_images": len(self.index),
             "data_sha256": layout_sha256(self.index),
+            **({} if self.labels is None else {"labels_sha256": labels_sha256(self.labels)}),
             FIELD: self._trained_on.record(),
             "preset": self._preset,
             "init_from": self._begun_with,
@@ -550,8 +564,10 @@ def open_pictures(index: Index, settings: Settings) -> "ShardPictures":
     """The images of an index as the networks of these settings see them."""
     from dcgan_dist.data.streaming.chunk_reader import ShardPictures
 
-    data, size = settings.data, settings.networks.image_size
-    return ShardPictures(index, size, data.fit, data.max_image_pixels, data.max_image_bytes)
+    data, networks = settings.data, settings.networks
+    return ShardPictures(
+        index, networks.image_size, data.fit, data.max_image_pixels, data.max_image_bytes, networks.channels
+    )
 
 
 def open_tasks(settings: Settings, trained_on: TrainedOn | None) -> list[Task]:

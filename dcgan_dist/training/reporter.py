@@ -58,9 +58,14 @@ class Reporter:
         )
 
     def pictures(
-        self, step: int, name: Literal["samples", "walk"], generator: Kind, array: npt.NDArray[np.uint8]
+        self,
+        step: int,
+        name: Literal["samples", "walk"],
+        generator: Kind,
+        array: npt.NDArray[np.uint8],
+        columns: int | None,
     ) -> None:
-        """Report generated images, uint8 [n, S, S, 3], with the generator that drew them."""
+        """Report generated images, uint8 [n, S, S, 3], with the generator that drew them, and how they are laid out."""
         self._sender.send(
             {
                 "kind": "pictures",
@@ -69,6 +74,7 @@ class Reporter:
                 "images": step * self._batch_size,
                 "generator": generator,
                 "array": array,
+                "columns": columns,
             }
         )
 

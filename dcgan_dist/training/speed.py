@@ -51,13 +51,15 @@ def measure_speed(settings: Settings, workers: int, beside: int, code: Code = NO
     images = max(2, settings.optimization.batch_size // workers)
     if device.type == "cpu":
         images = min(images, CPU_IMAGES)
-    size, layout = settings.networks.image_size, settings.optimization.channels_last
+    size, channels = settings.networks.image_size, settings.networks.channels
+    layout, classes = settings.optimization.channels_last, settings.networks.classes
     optimization = of_networks(settings)
     weights = resolve_precision(optimization.precision, device).weights
     networks = build_networks(settings.networks, settings.seed, device, weights, layout, code)
     step = AdversarialStep(*networks, optimization, 1 << 30, code)
-    pixels = stream(0, "speed").integers(0, 256, (images, 3, size, size), "uint8")
+    pixels = stream(0, "speed").integers(0, 256, (images, channels, size, size), "uint8")
     real, z = torch.from_numpy(pixels).to(device), latents(settings.networks, images, 0, "speed").to(device)
+    labels = torch.arange(images, device=device) % classes if classes else None
     done, began = 0, 0.0
     # In pairs: the published schedule updates G and D in turn.
     while done < WARM_UP + 2 or time.perf_counter() - began < MEASURE_S:
@@ -65,7 +67,7 @@ def measure_speed(settings: Settings, workers: int, beside: int, code: Code = NO
             _wait(device)
             began = time.perf_counter()
         for number in (done, done + 1):
-            step(real, z, number)
+            step(real, z, number, labels)
         done += 2
         _wait(device)
     elapsed = time.perf_counter() - began

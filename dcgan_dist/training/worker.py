@@ -172,7 +172,7 @@ class Worker:
             batch = self._next_batch(batches, step, metrics)
             self._heartbeat.at("step", step)
             z = latents(settings.networks, self._batch_size, settings.seed, "latents", step, self._rows)
-            metrics.add(self._update(batch.images, to_device(z, self._device), step))
+            metrics.add(self._update(batch.images, to_device(z, self._device), step, batch.labels))
             step += 1
             if leads:
                 diversity |= self._samples.diversity(step, batch.images)
@@ -188,8 +188,8 @@ class Worker:
                 # First what must not be lost, whose writing goes on while pictures are drawn.
                 self._checkpoints.save_if_due(step, leaving=bool(reason))
                 last_grid = bool(reason) and self._heartbeat.stop_requested() not in REGROUPS
-                for name, generator, array in self._samples.pictures(step, leaving=last_grid):
-                    self._reporter.pictures(step, name, generator, array)
+                for picture in self._samples.pictures(step, leaving=last_grid):
+                    self._reporter.pictures(step, *picture)
         if leads:
             self._checkpoints.finish(step)
         self._reporter.flush()

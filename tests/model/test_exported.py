@@ -1,6 +1,7 @@
 """Files that plain PyTorch reads."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from dcgan_dist.errors import CheckpointError
 from dcgan_dist.model.dcgan import Generator, initialize
 from dcgan_dist.model.exported import load_safetensors, to_pt2, to_safetensors
 from dcgan_dist.model.generate import About, FrozenGenerator, freeze
-from dcgan_dist.settings import NetworkSettings
+from dcgan_dist.settings import PRESETS, NetworkSettings
 from dcgan_dist.storage import place
 
 
@@ -50,6 +51,43 @@ def test_a_program_draws_any_number_of_images(frozen: FrozenGenerator, tmp_path:
     for number in (1, 3):
         z = frozen.latents(number)
         torch.testing.assert_close(program(z), frozen(z), rtol=0, atol=1e-6)
+
+
+def knowing() -> FrozenGenerator:
+    networks = replace(PRESETS["mnist28"]().networks, classes=3, generator_maps=2, dense_units=4, latent_size=7)
+    generator = Generator(networks)
+    initialize(generator, seed=3)
+    about = About("mine", "000000000480", 480, "averaged", networks, 12, "as told")
+    return FrozenGenerator(freeze(generator, networks, 12), about)
+
+
+def test_a_program_takes_classes_where_the_networks_know_some(tmp_path: Path) -> None:
+    frozen = knowing()
+    (tmp_path / "g.pt2").write_bytes(to_pt2(frozen))
+    files = {"classes": ""}
+    program = torch.export.load(tmp_path / "g.pt2", extra_files=files).module()
+    assert files["classes"] == "3"
+    for labels in ([2], [0, 1, 2, 2]):
+        z = frozen.latents(len(labels))
+        torch.testing.assert_close(program(z, torch.tensor(labels)), frozen(z, torch.tensor(labels)), rtol=0, atol=1e-6)
+
+
+def test_plain_layers_know_no_classes() -> None:
+    with pytest.raises(CheckpointError, match=r"the generator of mine knows classes, .*: export it as \.pt2"):
+        to_safetensors(knowing())
+
+
+def test_layers_without_gain_are_read_as_what_was_written(tmp_path: Path) -> None:
+    networks = replace(PRESETS["mnist28"]().networks, classes=0, generator_maps=2, dense_units=4, latent_size=7)
+    generator = Generator(networks)
+    initialize(generator, seed=3)
+    about = About("mine", "000000000480", 480, "raw", networks, 12, "as told")
+    frozen = FrozenGenerator(freeze(generator, networks, 12), about)
+    (tmp_path / "g.safetensors").write_bytes(to_safetensors(frozen))
+    read = load_safetensors(place(str(tmp_path / "g.safetensors")))
+    assert read.about == frozen.about
+    z = frozen.latents(5, seed=8)
+    assert torch.equal(read(z), frozen(z))
 
 
 def damaged(change: Any) -> Any:

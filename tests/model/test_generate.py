@@ -9,12 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dcgan_dist.errors import CheckpointError
+from dcgan_dist.errors import CheckpointError, SettingsError
 from dcgan_dist.evaluation.coverage import Sampler
 from dcgan_dist.model.batchnorm import EPS, BatchNorm
 from dcgan_dist.model.dcgan import Generator, Layer, initialize
+from dcgan_dist.model.drawing import to_uint8
 from dcgan_dist.model.generate import BATCHES, About, FrozenGenerator, choose_kind, describe_frozen, freeze
-from dcgan_dist.model.randomness import latents
+from dcgan_dist.model.randomness import class_numbers, latents
 from dcgan_dist.run_folder.checkpoint import Checkpoint
 from dcgan_dist.run_folder.load_generator import load_frozen, load_training_generator
 from dcgan_dist.settings import NetworkSettings, OptimizationSettings, Settings
@@ -26,11 +27,14 @@ STRUCTURES: list[dict[str, Any]] = [
     {"structure": "3x3", "latent": "normal"},
     {"batchnorm": "everywhere"},
     {"batchnorm": "nowhere"},
+    {"image_size": 28, "channels": 1, "dense_units": 5, "output": "sigmoid", "batchnorm_gain": False},
 ]
+KNOWING: dict[str, Any] = STRUCTURES[-1] | {"classes": 4}
+LABELS = torch.tensor([3, 0, 0, 2, 1])
 
 
 def generator_of(seed: int, **settings: Any) -> tuple[Generator, NetworkSettings]:
-    networks = NetworkSettings(image_size=16, generator_maps=3, latent_size=7, **settings)
+    networks = NetworkSettings(**{"image_size": 16, "generator_maps": 3, "latent_size": 7, **settings})
     generator = Generator(networks)
     initialize(generator, seed)
     # Shifts of 0 would hide an error.
@@ -41,14 +45,17 @@ def generator_of(seed: int, **settings: Any) -> tuple[Generator, NetworkSettings
     return generator, networks
 
 
-def defined(generator: Generator, networks: NetworkSettings, z: Tensor) -> Tensor:
+def defined(generator: Generator, networks: NetworkSettings, z: Tensor, labels: Tensor | None = None) -> Tensor:
     """What freezing means, in float64: two passes over the same batches, layer after layer."""
     generator = generator.double()
-    layers = [layer for layer in (generator.first, *generator.layers) if isinstance(layer, Layer)]
+    layers = [layer for layer in (generator.dense, generator.first, *generator.layers) if isinstance(layer, Layer)]
     sums: dict[int, list[Tensor]] = {}
 
-    def run(x: Tensor, fixed: bool) -> Tensor:
+    def run(x: Tensor, labels: Tensor | None, fixed: bool) -> Tensor:
         for number, layer in enumerate(layers):
+            if labels is not None:
+                code = F.one_hot(labels, networks.classes).double()
+                x = torch.cat([x, code.view(*code.shape, *[1] * (x.dim() - 2)).expand(-1, -1, *x.shape[2:])], 1)
             x = layer.linear(x)
             if layer.norm is not None:
                 axes = [0] if x.dim() == 2 else [0, 2, 3]
@@ -60,18 +67,25 @@ def defined(generator: Generator, networks: NetworkSettings, z: Tensor) -> Tenso
                     sums[number] = [before[0] + mean, before[1] + variance]
                 shape = [1, -1, *[1] * (x.dim() - 2)]
                 x = (x - mean.view(shape)) / (variance.view(shape) + EPS).sqrt()
-                x = x * layer.norm.weight.view(shape) + layer.norm.bias.view(shape)
-            x = F.relu(x) if number + 1 < len(layers) else x.tanh()
-            x = x.view(len(x), -1, 4, 4) if number == 0 else x
+                if layer.norm.weight is not None and layer.norm.bias is not None:
+                    x = x * layer.norm.weight.view(shape) + layer.norm.bias.view(shape)
+            if number + 1 < len(layers):
+                x = F.relu(x)
+            else:
+                x = x.tanh() if networks.output == "tanh" else 2 * x.sigmoid() - 1
+            if layer is generator.first:
+                side = 7 if networks.image_size == 28 else 4
+                x = x.view(len(x), -1, side, side)
         return x
 
     with torch.no_grad():
         for batch in range(BATCHES):
-            run(latents(networks, BATCH, 0, "statistics", batch).double(), fixed=False)
-        return run(z.double(), fixed=True)
+            known = class_numbers(networks, BATCH, 0, "statistics", batch) if networks.classes else None
+            run(latents(networks, BATCH, 0, "statistics", batch).double(), known, fixed=False)
+        return run(z.double(), labels, fixed=True)
 
 
-@pytest.mark.parametrize("settings", STRUCTURES, ids=lambda settings: ",".join(settings.values()))
+@pytest.mark.parametrize("settings", STRUCTURES, ids=lambda settings: ",".join(map(str, settings.values())))
 def test_stock_layers_draw_what_the_definition_says(settings: dict[str, Any]) -> None:
     generator, networks = generator_of(1, **settings)
     frozen = freeze(generator, networks, BATCH)
@@ -83,7 +97,7 @@ def test_stock_layers_draw_what_the_definition_says(settings: dict[str, Any]) ->
     assert {type(layer).__module__.partition(".nn.")[0] for layer in frozen} == {"torch"}
 
 
-@pytest.mark.parametrize("settings", STRUCTURES, ids=lambda settings: ",".join(settings.values()))
+@pytest.mark.parametrize("settings", STRUCTURES, ids=lambda settings: ",".join(map(str, settings.values())))
 def test_a_sample_depends_on_its_z_alone(settings: dict[str, Any]) -> None:
     generator, networks = generator_of(2, **settings)
     frozen = freeze(generator.double(), networks, BATCH)
@@ -94,6 +108,74 @@ def test_a_sample_depends_on_its_z_alone(settings: dict[str, Any]) -> None:
     torch.testing.assert_close(alone, every, rtol=0, atol=1e-12)
     # No image is grey.
     assert every.flatten(1).std(1).min() > 0.01 * every.std()
+
+
+def test_networks_that_know_classes_draw_what_the_definition_says() -> None:
+    generator, networks = generator_of(1, **KNOWING)
+    frozen = freeze(generator, networks, BATCH)
+    z = latents(networks, 5, 3, "some")
+    with torch.no_grad():
+        found = frozen(z, LABELS)
+        alone = torch.cat([frozen(row[None], label[None]) for row, label in zip(z, LABELS, strict=True)])
+    torch.testing.assert_close(found.double(), defined(generator, networks, z, LABELS), rtol=0, atol=2e-5)
+    torch.testing.assert_close(alone, found, rtol=0, atol=1e-5)
+
+
+def knowing() -> FrozenGenerator:
+    generator, networks = generator_of(6, **KNOWING)
+    return FrozenGenerator(freeze(generator, networks, BATCH), About("run", "00", 0, "raw", networks, BATCH, ""))
+
+
+def test_samples_of_a_class_are_of_that_class_alone() -> None:
+    frozen = knowing()
+    of_two = frozen.of_class(2)
+    z = frozen.latents(5, seed=4)
+    assert of_two.about.caption == "run after 0 images, raw generator, class 2, "
+    assert torch.equal(of_two(z), frozen(z, torch.full((5,), 2)))
+    assert not torch.equal(of_two(z), frozen.of_class(1)(z))
+    [images] = of_two.draw(5, seed=4)
+    assert (images == to_uint8(frozen(frozen.latents(BATCH, seed=4), torch.full((BATCH,), 2)))[:5]).all()
+    with pytest.raises(ValueError, match="networks of 4 classes need the class number"):
+        frozen(z)
+
+
+def test_samples_of_any_class_are_drawn_of_random_ones_and_do_not_depend_on_how_many_follow() -> None:
+    frozen = knowing()
+    labels = frozen.labels(30, seed=5)
+    assert labels is not None
+    assert torch.equal(labels[BATCH : 2 * BATCH], class_numbers(frozen.about.networks, BATCH, 5, "sample", 1))
+    images = np.concatenate(list(frozen.draw(30, seed=5)))
+    assert images.shape == (30, 28, 28, 3)
+    expected = frozen(list(frozen.batches(30, seed=5))[2], labels[2 * BATCH :])
+    assert (images[2 * BATCH :] == to_uint8(expected)[:6]).all()
+    assert (np.concatenate(list(frozen.draw(17, seed=5))) == images[:17]).all()
+
+
+def test_a_grid_of_samples_shows_a_class_a_row() -> None:
+    frozen = knowing()
+    images, columns = frozen.draw_grid(20, seed=5)
+    assert (len(images), columns) == (20, 5)
+    z = latents(frozen.about.networks, 5, 5, "sample")
+    for row in range(4):
+        one = to_uint8(frozen.of_class(row)(torch.cat([z, z, z])[:BATCH]))[:5].astype(int)
+        assert np.abs(images[5 * row : 5 * row + 5] - one).max() <= 1
+    images, columns = frozen.of_class(3).draw_grid(20, seed=5)
+    assert (len(images), columns) == (20, None)
+
+
+@pytest.mark.parametrize(
+    ("settings", "label", "sentence"),
+    [
+        (KNOWING, 4, "class is 4 but the networks of run know classes 0 to 3"),
+        (KNOWING, -1, "class is -1 but the networks of run know classes 0 to 3"),
+        ({}, 0, "class is 0 but the networks of run know no classes: leave --class out, or train with --networks.cla"),
+    ],
+)
+def test_a_class_that_is_not_known_is_told(settings: dict[str, Any], label: int, sentence: str) -> None:
+    generator, networks = generator_of(6, **settings)
+    frozen = FrozenGenerator(freeze(generator, networks, BATCH), About("run", "00", 0, "raw", networks, BATCH, ""))
+    with pytest.raises(SettingsError, match=sentence):
+        frozen.of_class(label)
 
 
 def test_training_mode_changes_nothing() -> None:

@@ -20,6 +20,7 @@ def pictures(step: int) -> Pictures:
         "step": step,
         "images": 8 * step,
         "array": np.zeros((1, 32, 32, 3), np.uint8),
+        "columns": None,
     }
 
 

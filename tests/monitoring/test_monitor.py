@@ -88,6 +88,7 @@ def pictures(step: int, number: int = 4, walk: bool = False) -> Pictures:
         "step": step,
         "images": 64 * step,
         "array": array,
+        "columns": None,
     }
 
 

@@ -37,7 +37,7 @@ ARRAY = np.zeros((2, 4, 4, 3), np.uint8)
             {"kind": "scalars", "attempt": 3, "step": 9, "images": 54, "values": {"loss/generator": 0.5}},
         ),
         (
-            lambda one: one.pictures(10, "walk", "averaged", ARRAY),
+            lambda one: one.pictures(10, "walk", "averaged", ARRAY, 3),
             {
                 "kind": "pictures",
                 "name": "walk",
@@ -45,6 +45,7 @@ ARRAY = np.zeros((2, 4, 4, 3), np.uint8)
                 "images": 60,
                 "generator": "averaged",
                 "array": ARRAY,
+                "columns": 3,
             },
         ),
         (

@@ -40,7 +40,7 @@ def drawing(given: Settings, *, has_grid: bool = True) -> tuple[SampleDrawing, A
 
 
 def names(one: SampleDrawing, step: int, *, leaving: bool = False) -> list[str]:
-    return [name for name, _, _ in one.pictures(step, leaving=leaving)]
+    return [name for name, *_ in one.pictures(step, leaving=leaving)]
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_a_grid_is_drawn_as_from_a_checkpoint_of_its_step() -> None:
     expected, _ = build_networks(NETWORKS, 8, CPU, torch.float32, channels_last=False, code={})
     for step, kind, weights in ((3, "raw", adversarial.generator.state_dict()), (21, "averaged", adversarial.averaged)):
         expected.load_state_dict(weights)  # type: ignore[arg-type]
-        [(name, drawn_by, images)] = one.pictures(step, leaving=True)
+        [(name, drawn_by, images, _)] = one.pictures(step, leaving=True)
         assert (name, drawn_by) == ("samples", kind)
         with torch.no_grad():
             assert np.array_equal(images, to_uint8(freeze(expected, NETWORKS, BATCH)(z)))
@@ -102,7 +102,7 @@ def test_a_grid_is_drawn_as_from_a_checkpoint_of_its_step() -> None:
 def test_a_walk_leads_through_its_own_points_of_z() -> None:
     given = settings()
     one, adversarial = drawing(given)
-    [(name, _, images)] = one.pictures(17, leaving=False)
+    [(name, _, images, _)] = one.pictures(17, leaving=False)
     assert (name, images.shape) == ("walk", (WALK_IMAGES, 8, 8, 3))
     z = interpolate(latents(NETWORKS, WALK_POINTS, given.seed, "walk"), WALK_IMAGES)
     with torch.no_grad():

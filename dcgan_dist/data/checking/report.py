@@ -14,7 +14,7 @@ from dcgan_dist.data.shards.index import DATASET_FILE, INDEX_FILE, PREPARE_AGAIN
 from dcgan_dist.data.shards.passed_over import Kind, shown
 from dcgan_dist.errors import DataError
 from dcgan_dist.numerals import count
-from dcgan_dist.settings import DataSettings
+from dcgan_dist.settings import IMAGE_SIZES, DataSettings
 from dcgan_dist.storage import Place
 
 _TOLD = 5
@@ -169,10 +169,9 @@ def _sizes(sizes: Counter[tuple[int, int]]) -> str:
 
 
 def _image_size(sizes: Counter[tuple[int, int]]) -> int | None:
-    """Height and width of all images, where they have one size, a power of two from 8 to 256."""
+    """Height and width of all images, where they have one size, and networks can have it."""
     size = next(((width, height) for width, height in sizes), (0, 1))
-    fits = len(sizes) == 1 and size[0] == size[1] and 8 <= size[0] <= 256 and size[0] & (size[0] - 1) == 0
-    return size[0] if fits else None
+    return size[0] if len(sizes) == 1 and size[0] == size[1] and size[0] in IMAGE_SIZES else None
 
 
 def _greys(greys: int, images: int) -> Iterator[str]:

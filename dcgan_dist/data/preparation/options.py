@@ -11,6 +11,7 @@ from dcgan_dist.data.image_decoding import Fit
 from dcgan_dist.data.scenes import Kind
 from dcgan_dist.data.splits import parse_splits
 from dcgan_dist.errors import SettingsError
+from dcgan_dist.settings import IMAGE_SIZES
 
 arg = tyro.conf.arg
 
@@ -44,7 +45,7 @@ class PrepareOptions:
     words: Annotated[tyro.conf.Positional[tuple[str, ...]], arg(metavar="WORDS")]
     """[faces] [FORMAT] ADDRESS... OUT."""
     size: Annotated[int, arg(metavar="PIXELS")] = 64
-    """Height and width of an image: a power of two from 8 to 256."""
+    """Height and width of an image: a power of two from 8 to 256, or 7 times one: 14, 28, 56, 112, 224."""
     fit: Fit = "resize"
     """`resize` scales the shorter side, then crops the center; `crop` crops the center without scaling."""
     channels: Literal[0, 1, 3] = 0
@@ -85,8 +86,8 @@ class PrepareOptions:
 
     def __post_init__(self) -> None:
         check_bounds(self)
-        if not 8 <= self.size <= 256 or self.size & (self.size - 1):
-            raise SettingsError(f"size is {self.size} but needs to be a power of two from 8 to 256")
+        if self.size not in IMAGE_SIZES:
+            raise SettingsError(f"size is {self.size} but needs to be one of {', '.join(map(str, IMAGE_SIZES))}")
         parse_splits(self.split)
 
     @property

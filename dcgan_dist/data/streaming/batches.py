@@ -22,15 +22,17 @@ class Batch:
     """A worker's share of the batch of a step.
 
     Attributes:
-        images: uint8 [n, 3, S, S] in channels-last order, on the worker's device; on a CPU they are in the object store
-            and must not be written to.
+        images: uint8 [n, channels, S, S] in channels-last order, on the worker's device; on a CPU they are in the
+            object store and must not be written to.
         samples: int64 [n], numbers of the samples in the index.
         bad: int64 [k], those samples that could not be decoded; each is replaced by another image.
+        labels: int64 [n], class numbers of the images, on the worker's device; None where networks know no classes.
     """
 
     images: Tensor
     samples: Integers
     bad: Integers
+    labels: Tensor | None = None
 
 
 class Shard(Protocol):
@@ -42,7 +44,7 @@ class Shard(Protocol):
 
 
 Gather = Callable[[Integers], NDArray[np.uint8]]
-"""From int64 samples [n] to their images, uint8 [n, S, S, 3]."""
+"""From int64 samples [n] to their images, uint8 [n, S, S, channels]."""
 
 
 def batches(
@@ -122,7 +124,8 @@ def _gathered(steps: Iterator[dict[str, Any]], gather: Gather) -> Iterator[dict[
 def _batch(columns: dict[str, Any], device: torch.device) -> Batch:
     samples = columns["sample"]
     images = to_device(_view(columns["image"]), device)
-    return Batch(images.permute(0, 3, 1, 2), np.array(samples), samples[columns["filled"]])
+    labels = to_device(torch.from_numpy(np.array(columns["label"])), device) if "label" in columns else None
+    return Batch(images.permute(0, 3, 1, 2), np.array(samples), samples[columns["filled"]], labels)
 
 
 def to_device(tensor: Tensor, device: torch.device) -> Tensor:

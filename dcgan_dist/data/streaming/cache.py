@@ -27,11 +27,13 @@ class CachedPictures:
 
     Attributes:
         image_size: height and width, in pixels.
-        parts: part i holds uint8 [n, size, size, 3] of samples [i * PART_IMAGES, (i + 1) * PART_IMAGES).
+        channels: colors of an image, 3 or 1.
+        parts: part i holds uint8 [n, size, size, channels] of samples [i * PART_IMAGES, (i + 1) * PART_IMAGES).
         bad: bool [n], whether a sample could not be decoded.
     """
 
     image_size: int
+    channels: int
     parts: "list[ray.ObjectRef[Pixels]]"
     bad: NDArray[np.bool_]
 
@@ -44,14 +46,14 @@ class Gatherer:
         self._mapped: dict[int, Pixels] = {}
 
     def __call__(self, samples: Integers) -> Pixels:
-        """The images of int64 [n] samples: uint8 [n, size, size, 3]."""
+        """The images of int64 [n] samples: uint8 [n, size, size, channels]."""
         part, within = np.divmod(samples, PART_IMAGES)
         missing = [number for number in np.unique(part).tolist() if number not in self._mapped]
         if missing:
             parts = ray.get([self._cached.parts[number] for number in missing])
             self._mapped.update(zip(missing, parts, strict=True))
         size = self._cached.image_size
-        out = np.empty((len(samples), size, size, 3), np.uint8)
+        out = np.empty((len(samples), size, size, self._cached.channels), np.uint8)
         for row, number, at in zip(out, part.tolist(), within.tolist(), strict=True):
             row[...] = self._mapped[number][at]
         return out
@@ -67,29 +69,29 @@ def cache_pictures(source: ShardPictures, progress: Progress) -> CachedPictures:
     results = [task.remote([shared], first, last) for first, last in bounds]
     parts, bad = zip(*results, strict=True)
     wait_for(bad, f"decoding {images:,} images into memory", progress)
-    return CachedPictures(source.image_size, list(parts), np.concatenate(ray.get(list(bad))))
+    return CachedPictures(source.image_size, source.channels, list(parts), np.concatenate(ray.get(list(bad))))
 
 
 def _decode_part(
     source: "list[ray.ObjectRef[ShardPictures]]", first: int, last: int
 ) -> tuple[Pixels, NDArray[np.bool_]]:
     pictures: ShardPictures = ray.get(source[0])
-    out = np.zeros((last - first, pictures.image_size, pictures.image_size, 3), np.uint8)
+    out = np.zeros((last - first, pictures.image_size, pictures.image_size, pictures.channels), np.uint8)
     return out, pictures.read(np.arange(first, last), out, np.arange(last - first))
 
 
 def is_cached(
-    setting: Literal["auto", "on", "off"], images: int, image_size: int, images_read: int, store_bytes: float
+    setting: Literal["auto", "on", "off"], images: int, image_bytes: int, images_read: int, store_bytes: float
 ) -> bool:
     """Whether a run keeps its images decoded in the object store.
 
     Args:
         setting: `data.cache`.
         images: images of the data set.
-        image_size: height and width, in pixels.
+        image_bytes: of a decoded image.
         images_read: images that the run reads, over all epochs.
         store_bytes: object store of the smallest node, in bytes; any node may come to hold all images.
     """
     if setting != "auto":
         return setting == "on"
-    return images_read > images and images * image_size * image_size * 3 <= STORE_SHARE * store_bytes
+    return images_read > images and images * image_bytes <= STORE_SHARE * store_bytes

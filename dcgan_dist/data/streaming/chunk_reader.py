@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcgan_dist.arrays import Pixels
-from dcgan_dist.data.image_decoding import BadImage, decode
+from dcgan_dist.data.image_decoding import BadImage, decode, gray
 from dcgan_dist.data.shards.index import Index
 from dcgan_dist.data.streaming.plan import Integers
 from dcgan_dist.errors import DataError
@@ -35,6 +35,7 @@ class ShardPictures:
         fit: how they are fitted, see `DataSettings.fit`.
         max_pixels: images that declare more pixels are bad.
         max_bytes: files with more bytes are bad.
+        channels: 1: colored images become shades of gray (`image_decoding.gray`).
     """
 
     index: Index
@@ -42,6 +43,7 @@ class ShardPictures:
     fit: Literal["resize", "crop"]
     max_pixels: int
     max_bytes: int
+    channels: int = 3
 
     def names(self, sample: int) -> str:
         """`SHARD: KEY.jpg` of a sample, for a message; for a bad one, with the reason in brackets."""
@@ -70,7 +72,8 @@ class ShardPictures:
 
         Args:
             samples: int64 [n], any order.
-            out: uint8 [m, size, size, 3], filled at `rows`; rows of bad images are undefined.
+            out: uint8 [m, size, size, 3], filled at `rows`; rows of bad images are undefined. With one channel the last
+                dimension may also be 1; else the same shade is in all three.
             rows: int64 [n], the row of `out` for each sample.
 
         Returns:
@@ -79,6 +82,14 @@ class ShardPictures:
         Raises:
             DataError: a shard is gone, or its store fails.
         """
+        if self.channels == 3:
+            return self._read_colors(samples, out, rows)
+        colors = np.zeros((len(samples), self.image_size, self.image_size, 3), np.uint8)
+        bad = self._read_colors(samples, colors, np.arange(len(samples)))
+        out[rows] = gray(colors)
+        return bad
+
+    def _read_colors(self, samples: Integers, out: Pixels, rows: Integers) -> NDArray[np.bool_]:
         bad = self.index.size[samples] > self.max_bytes
         order = np.argsort(samples, kind="stable")
         order = order[~bad[order]]

@@ -41,12 +41,15 @@ class Reading:
 
     plan: Plan
     pictures: ShardPictures | CachedPictures
+    labels: NDArray[np.int64] | None = None
+    """Class numbers of all samples, where networks know classes."""
 
     @property
     def row_bytes(self) -> int:
-        """Bytes of a row of a block: an image or the number of a sample, and three more columns."""
-        size = self.pictures.image_size
-        return (8 if isinstance(self.pictures, CachedPictures) else size * size * 3) + 8 + 8 + 1
+        """Bytes of a row of a block: an image or the number of a sample, and three or four more columns."""
+        size, channels = self.pictures.image_size, self.pictures.channels
+        image = 8 if isinstance(self.pictures, CachedPictures) else size * size * channels
+        return image + 8 + 8 + 1 + (0 if self.labels is None else 8)
 
 
 @dataclass(frozen=True)
@@ -109,9 +112,10 @@ def share_rows(plan: Plan, workers: int) -> int:
 def split(reading: "ray.ObjectRef[Reading]", plan: Plan, row_bytes: int, part: Part, cpus: float = 0.0) -> list[Any]:
     """One `ray.data.DataIterator` per worker, over its rows of the part, in order.
 
-    Each step has `share_rows` rows: image uint8 [n, size, size, 3] or, if images are cached, shown int64 [n] (the
-    sample whose image it is), step int64 [n], sample int64 [n] (-1 in padding), filled bool [n] (whether another sample
-    is shown). `row_bytes` is that of the reading; `cpus` is what reading uses at most, 0 for all.
+    Each step has `share_rows` rows: image uint8 [n, size, size, channels] or, if images are cached, shown int64 [n]
+    (the sample whose image it is), step int64 [n], sample int64 [n] (-1 in padding), filled bool [n] (whether another
+    sample is shown) and, where networks know classes, label int64 [n], that of the image that is shown. `row_bytes` is
+    that of the reading; `cpus` is what reading uses at most, 0 for all.
     """
     rows = share_rows(plan, part.workers) * plan.chunk_steps
     context = DataContext.get_current().copy()
@@ -191,11 +195,15 @@ def _blocks(reading: Reading, number: int, workers: int) -> Iterator[Any]:
         bad = pictures.bad[chunk.sample]
         columns["shown"] = np.zeros(rows, np.int64)
         columns["shown"][slots] = chunk.sample[stand_ins(bad)]
-        filled[slots] = bad
     else:
-        images = columns["image"] = np.empty((rows, pictures.image_size, pictures.image_size, 3), np.uint8)
-        filled[slots] = read_chunk(pictures, chunk.sample, images, slots)
+        size, channels = pictures.image_size, pictures.channels
+        images = columns["image"] = np.empty((rows, size, size, channels), np.uint8)
+        bad = read_chunk(pictures, chunk.sample, images, slots)
         images[sample < 0] = 0
+    filled[slots] = bad
+    if reading.labels is not None:
+        columns["label"] = np.zeros(rows, np.int64)
+        columns["label"][slots] = reading.labels[chunk.sample[stand_ins(bad)]]
     for rank in range(workers):
         block = slice(rank * plan.chunk_steps * width, (rank + 1) * plan.chunk_steps * width)
         yield BlockAccessor.batch_to_block({name: column[block] for name, column in columns.items()})

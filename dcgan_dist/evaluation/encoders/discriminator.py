@@ -49,6 +49,7 @@ class DiscriminatorFeatures:
             "maps": widths(self.discriminator),
             "statistics": _statistics(self.discriminator),
             "pooling": "largest of each cell of a grid of 4 x 4",
+            **_of_no_class(self.discriminator.settings),
         }
 
     def to(self, device: torch.device) -> Self:
@@ -66,7 +67,8 @@ class DiscriminatorFeatures:
         return features(self.discriminator, self.statistics, self._input(images)).cpu()
 
     def _input(self, images: Pixels) -> Tensor:
-        return to_float(images, next(self.discriminator.parameters()).device)
+        device = next(self.discriminator.parameters()).device
+        return to_float(images, device, self.discriminator.settings.channels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,9 +98,10 @@ class OwnFeatures:
 
     @property
     def recipe(self) -> dict[str, Any]:
-        side, weight = self.networks.image_size, next(self.discriminator.parameters())
+        side, channels = self.networks.image_size, self.networks.channels
+        images = next(self.discriminator.parameters()).new_zeros(2, channels, side, side)
         with torch.no_grad():
-            shapes = [list(one.shape[1:]) for one in self._maps(self.discriminator, weight.new_zeros(2, 3, side, side))]
+            shapes = [list(one.shape[1:]) for one in self._maps(self.discriminator, images)]
         return {
             "factory": self.networks.factory,
             "maps": shapes,
@@ -134,7 +137,7 @@ class OwnFeatures:
         return maps
 
     def _input(self, images: Pixels) -> Tensor:
-        return to_float(images, next(self.discriminator.parameters()).device)
+        return to_float(images, next(self.discriminator.parameters()).device, self.networks.channels)
 
 
 def _own_features(
@@ -182,6 +185,11 @@ def require_maps(discriminator: nn.Module, factory: str) -> None:
             f"the discriminator of networks.factory {factory} has no method maps, whose maps are the features that are "
             "evaluated: add maps(images), or leave the discriminator out (docs/extending.md)"
         )
+
+
+def _of_no_class(networks: NetworkSettings) -> dict[str, str]:
+    """For the record: a class would tell what the probe is to find out."""
+    return {"classes": "the code of no class, all zeros"} if networks.classes else {}
 
 
 def _statistics(discriminator: nn.Module) -> str:

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dcgan_dist.arrays import Pixels
+from dcgan_dist.data.image_decoding import gray
 from dcgan_dist.model.batchnorm import EPS, Statistics
 from dcgan_dist.model.dcgan import Discriminator, Layer
 
@@ -21,11 +22,11 @@ GRID = 4
 
 @torch.no_grad()
 def batch_statistics(discriminator: Discriminator, images: Tensor) -> Statistics:
-    """Statistics of one batch, float [n, 3, S, S] in [-1, 1]."""
+    """Statistics of one batch, float [n, channels, S, S] in [-1, 1]."""
     means, variances = [], []
-    x = images
+    x, code = discriminator.inputs(images), discriminator.no_class(images)
     for layer in _layers(discriminator):
-        before = layer.linear(x)
+        before = layer.before_norm(x, code)
         if layer.norm is not None:
             variance, mean = torch.var_mean(before.double(), (0, 2, 3), correction=0)
             means.append(mean.cpu())
@@ -40,20 +41,23 @@ def features(discriminator: Discriminator, statistics: Statistics, images: Tenso
     """Features of images.
 
     Args:
-        images: float [n, 3, S, S] in [-1, 1].
+        images: float [n, channels, S, S] in [-1, 1].
 
     Returns:
         [n, 16 * sum of `widths`] in the dtype of the images: layer after layer, each by map, row, column.
     """
     fixed = iter(zip(statistics.means, statistics.variances, strict=True))
-    pooled, x = [], images
+    pooled, x, code = [], discriminator.inputs(images), discriminator.no_class(images)
     for layer in _layers(discriminator):
-        x = layer.linear(x)
+        x = layer.before_norm(x, code)
         if layer.norm is not None:
             mean, variance = (values.to(x) for values in next(fixed))
             x = F.batch_norm(x, mean, variance, layer.norm.weight, layer.norm.bias, training=False, eps=EPS)
         x = layer.activation(x)
-        pooled.append(F.max_pool2d(x, x.shape[-1] // GRID).flatten(1))
+        side = x.shape[-1]
+        # Cells of maps of 7 x 7 overlap; the other kernel takes longer.
+        pool = F.adaptive_max_pool2d(x, GRID) if side % GRID else F.max_pool2d(x, side // GRID)
+        pooled.append(pool.flatten(1))
     return torch.cat(pooled, 1)
 
 
@@ -62,9 +66,10 @@ def widths(discriminator: Discriminator) -> list[int]:
     return [layer.get_parameter("linear.weight").shape[0] for layer in discriminator.layers]
 
 
-def to_float(images: Pixels, device: torch.device) -> Tensor:
-    """uint8 [n, S, S, 3] -> float32 [n, 3, S, S] in [-1, 1], channels last in memory."""
-    return torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+def to_float(images: Pixels, device: torch.device, channels: int = 3) -> Tensor:
+    """uint8 [n, S, S, 3] -> float32 [n, channels, S, S] in [-1, 1], channels last in memory; 1: shades of gray."""
+    pixels = images if channels == 3 else gray(images)
+    return torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
 
 
 def _layers(discriminator: Discriminator) -> list[Layer]:

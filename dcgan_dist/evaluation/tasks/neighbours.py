@@ -69,7 +69,7 @@ def open_neighbours(
     number = min(IMAGES, len(index))
     if number < FEWEST:
         raise DataError(f"{about}: there is only {number}, but the spread of distances needs at least {FEWEST} images")
-    shown = replace(pictures(index, size), fit=settings.data.fit)
+    shown = replace(pictures(index, size), fit=settings.data.fit, channels=settings.networks.channels)
     images = Labeled(shown, np.arange(number), np.zeros(number, np.int64))
     return NeighboursTask(images, about, digest([index]), (*notes, *index.notes))
 

@@ -55,7 +55,7 @@ class Consumer:
 def test_no_more_chunks_are_read_than_lie_ready_or_were_taken(workers: int, tmp_path: Path) -> None:
     slices = cut_slices(np.zeros(IMAGES, np.int64), np.ones(IMAGES, np.int64), 16)
     plan = TracedPlan(slices, 6, 16, 0, traces=str(tmp_path))
-    reading = Reading(plan, CachedPictures(8, [], np.zeros(IMAGES, np.bool_)))
+    reading = Reading(plan, CachedPictures(8, 3, [], np.zeros(IMAGES, np.bool_)))
     shards = split(ray.put(reading), plan, reading.row_bytes, Part(0, 200, workers))
     consumers = [Consumer.remote(shard) for shard in shards]  # type: ignore[attr-defined]
     for taken in range(1, 7):

@@ -1,6 +1,7 @@
 """The real source: real shards through real Ray Data to real consumers, against the plan."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,21 +48,30 @@ def plan_of(pictures: ShardPictures, batch: int, window: int, seed: int) -> Plan
 @ray.remote(num_cpus=1)
 def consume(
     shard: Any, rank: int, plan: Plan, workers: int, first: int, last: int, cached: CachedPictures | None
-) -> list[tuple[Any, Any, Any]]:
-    """What a worker sees, step by step: samples, bad ones, pixels."""
+) -> list[tuple[Any, ...]]:
+    """What a worker sees, step by step: samples, bad ones, pixels, and classes where there are some."""
     import torch
 
     low, high = share(plan.batch_size, rank, workers)
     gather = None if cached is None else Gatherer(cached)
     seen = batches(shard, high - low, share_rows(plan, workers), first, last, torch.device("cpu"), gather)
-    return [(batch.samples, batch.bad, batch.images.numpy()) for batch in seen]
+    found = []
+    for batch in seen:
+        classes = () if batch.labels is None else (batch.labels.numpy(),)
+        found.append((batch.samples, batch.bad, batch.images.numpy(), *classes))
+    return found
 
 
 def consume_all(
-    pictures: ShardPictures | CachedPictures, plan: Plan, workers: int, first: int, last: int
+    pictures: ShardPictures | CachedPictures,
+    plan: Plan,
+    workers: int,
+    first: int,
+    last: int,
+    labels: np.ndarray | None = None,
 ) -> list[list[Any]]:
     """For each step what all workers together see, in rank order."""
-    reading = Reading(plan, pictures)
+    reading = Reading(plan, pictures, labels)
     shards = split(ray.put(reading), plan, reading.row_bytes, part_of(plan, first, last, workers))
     cached = pictures if isinstance(pictures, CachedPictures) else None
     ranks = ray.get(
@@ -117,6 +127,24 @@ def test_pixels_are_those_of_the_sample_and_a_bad_one_changes_nothing_but_itself
             assert (other_pixels[row].transpose(1, 2, 0) == reference).all((1, 2, 3)).any()
 
 
+@pytest.mark.parametrize("cached", [False, True])
+def test_the_class_is_that_of_the_image_which_is_shown(cached: bool, tmp_path: Path) -> None:
+    """Also where another image stands in for a bad one. Classes are numbers of images here, so each shows which."""
+    pictures = replace(write_shards(tmp_path / "data", 3, 90, frozenset({4, 61})), channels=1)
+    reference = np.zeros((90, SIZE, SIZE, 1), np.uint8)
+    pictures.read(np.arange(90), reference, np.arange(90))
+    plan, labels = plan_of(pictures, 9, 40, 2), np.arange(90)
+    source = cache_pictures(pictures, lambda *_: None) if cached else pictures
+    told = 0
+    for samples, bad, pixels, classes in consume_all(source, plan, 2, 0, 10, labels):
+        assert pixels.shape == (9, 1, SIZE, SIZE)
+        assert (pixels == reference[classes].transpose(0, 3, 1, 2)).all()
+        instead = samples != classes
+        assert sorted(samples[instead].tolist()) == sorted(bad.tolist())
+        told += len(bad)
+    assert told
+
+
 def test_a_second_execution_goes_on_where_the_first_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pictures = write_shards(tmp_path / "data", 2, 100)
     plan = plan_of(pictures, 10, 40, 3)
@@ -154,7 +182,7 @@ def test_a_cache_yields_the_same_samples_and_pixels(tmp_path: Path) -> None:
 def test_auto_caches_what_fits_a_quarter_of_the_store_and_is_read_again(
     setting: Any, images_read: int, store_bytes: int, answer: bool
 ) -> None:
-    assert is_cached(setting, 1_000, 32, images_read, store_bytes) is answer
+    assert is_cached(setting, 1_000, 3 * 32 * 32, images_read, store_bytes) is answer
 
 
 def test_batches_that_come_out_of_order_are_noticed() -> None:
