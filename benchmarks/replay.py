@@ -68,7 +68,7 @@ def step_milliseconds(preset: str, batch: int, wanted: bool, steps: int) -> floa
     size = settings.networks.image_size
     real = torch.randint(0, 256, (batch, size, size, 3), dtype=torch.uint8, device=GPU).permute(0, 3, 1, 2)
     z = torch.rand(batch, settings.networks.latent_size, device=GPU) * 2 - 1
-    return milliseconds(lambda number: step(real, z, number, None), steps)
+    return milliseconds(lambda number: step(real, z, number), steps)
 
 
 def plain_rate(data: str) -> float:

@@ -176,6 +176,16 @@ def test_a_discriminator_without_maps_is_refused_before_a_run_that_is_probed(
     assert told in refusal(lambda: require_contract(probed, import_code(settings)))
 
 
+def test_networks_that_know_classes_are_tried_with_some(folder: Path) -> None:
+    text = BUILD.replace("def forward(self, z", "def forward(self, z, labels").replace(
+        "def forward(self, images, groups=1", "def forward(self, images, groups=1, *, labels"
+    )
+    (folder / "mine.py").write_text(text)
+    settings = replaced(own("mine:build"), {"networks.classes": 3}, "test")
+    require_contract(settings, import_code(settings))
+    assert "labels" in refusal(lambda: require_contract(own("mine:build"), import_code(settings)))
+
+
 def test_the_plain_example_of_this_file_is_as_asked(folder: Path) -> None:
     (folder / "mine.py").write_text(BUILD)
     for settings in (own("mine:build", "mine:loss"), own("mine:build"), own(loss="mine:loss")):

@@ -133,6 +133,51 @@ def test_exported_files_are_written_whole(sample: Callable[..., int], run: Place
     torch.testing.assert_close(torch.export.load("g.pt2").module()(z), expected(z), rtol=0, atol=1e-6)
 
 
+@pytest.fixture
+def knowing(run: Place) -> Place:
+    """A run whose networks know three classes."""
+    settings = replace(SETTINGS, networks=replace(SETTINGS.networks, classes=3))
+    generator = Generator(settings.networks)
+    initialize(generator, 6)
+    other = run.parent / "knowing"
+    write_checkpoint(other, {"generator": generator.state_dict()}, settings, step=9, attempt=1, kept=True)
+    return other
+
+
+def test_a_grid_shows_a_class_a_row_unless_one_is_asked_for(knowing: Place) -> None:
+    command = [str(knowing), "--device", "cpu", "-n", "13", "--seed", "2"]
+    assert main(command) == 0
+    assert main([*command, "--class", "1"]) == 0
+    assert written() == ["knowing-000000144-raw-class1-seed2.png", "knowing-000000144-raw-seed2.png"]
+    frozen = load_frozen(load_checkpoint(knowing, "000000000144"), "knowing", "auto", torch.device("cpu"))
+    images, columns = frozen.draw_grid(13, 2)
+    assert columns == 4
+    assert (pixels(written()[1]) == grid(images, 4)).all()
+    of_one = np.concatenate(list(frozen.of_class(1).draw(13, 2)))
+    assert (pixels(written()[0]) == grid(of_one)).all()
+
+
+def test_single_files_tell_their_classes(knowing: Place) -> None:
+    assert main([str(knowing), "--device", "cpu", "-n", "18", "--single", "--out", "some"]) == 0
+    frozen = load_frozen(load_checkpoint(knowing, "000000000144"), "knowing", "auto", torch.device("cpu"))
+    labels = frozen.labels(18)
+    assert labels is not None
+    assert written("some") == [f"{number:06}-class{labels[number]}.png" for number in range(18)]
+    assert (pixels("some/" + written("some")[17]) == np.concatenate(list(frozen.draw(18)))[17]).all()
+
+
+def test_a_class_that_there_is_not_gets_one_sentence(
+    knowing: Place, run: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(knowing), "--class", "3"]) == 2
+    assert capsys.readouterr().err == "error: class is 3 but the networks of knowing know classes 0 to 2\n"
+    assert main([str(run), "--class", "0"]) == 2
+    assert "error: class is 0 but the networks of run know no classes: leave --class out" in capsys.readouterr().err
+    assert main([str(knowing), "-n", "0", "--export", "g.safetensors"]) == 2
+    assert "the generator of knowing knows classes" in capsys.readouterr().err
+    assert written() == []
+
+
 def test_nothing_is_overwritten_unless_asked_for(
     sample: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -72,7 +72,7 @@ class Sampler:
             labels = class_numbers(self.settings, self.batch_size, self.seed, "sample", number)
             known["labels"] = labels.to(device)
         drawn: Tensor = self.generator(z.to(device), **known)
-        return drawn.expand(-1, 3, -1, -1).flatten(1).cpu()
+        return (drawn.expand(-1, 3, -1, -1) if self.settings.channels == 1 else drawn).flatten(1).cpu()
 
 
 def _sampler(

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from dcgan_dist.model.adversarial_step import AdversarialStep, Updates
 
-Step = Callable[[Tensor, Tensor, int, Tensor | None], dict[str, Tensor]]
-"""Updates the networks on real images, z and classes of a step, see `AdversarialStep.__call__`."""
+Step = Callable[..., dict[str, Tensor]]
+"""Updates the networks on real images and z of a step, see `AdversarialStep.__call__`; one that is replayed takes no
+classes."""
 WARM_UP = 3
 """Steps of each kind that are launched before one is recorded: libraries load, and Adam makes its moments."""
 
@@ -39,7 +40,6 @@ class _Recording:
     graph: torch.cuda.CUDAGraph
     real: Tensor
     z: Tensor
-    labels: Tensor | None
     names: list[str]
     values: Tensor
 
@@ -59,7 +59,7 @@ class ReplayedStep:
                 group["lr"] = torch.tensor(group["lr"], dtype=torch.float32, device=step.device)
                 group["capturable"] = True
 
-    def __call__(self, real: Tensor, z: Tensor, step: int, labels: Tensor | None = None) -> dict[str, Tensor]:
+    def __call__(self, real: Tensor, z: Tensor, step: int) -> dict[str, Tensor]:
         """As `AdversarialStep.__call__`; raises `RuntimeError` where the shape of a batch changes."""
         self._step.set_learning_rate(step)
         updates = self._step.updates(step)
@@ -67,34 +67,30 @@ class ReplayedStep:
             launched = self._launched.get(updates, 0)
             if launched < WARM_UP:
                 self._launched[updates] = launched + 1
-                return self._launch(real, z, updates, labels)
-            self._recordings[updates] = self._record(real, z, updates, labels)
+                return self._launch(real, z, updates)
+            self._recordings[updates] = self._record(real, z, updates)
         recording = self._recordings[updates]
         if real.shape != recording.real.shape:
             raise RuntimeError(f"a batch is {tuple(real.shape)} but {tuple(recording.real.shape)} was recorded")
         recording.real.copy_(real, non_blocking=True)
         recording.z.copy_(z, non_blocking=True)
-        if recording.labels is not None:
-            assert labels is not None
-            recording.labels.copy_(labels, non_blocking=True)
         recording.graph.replay()
         return dict(zip(recording.names, recording.values.clone().unbind(), strict=True))
 
-    def _launch(self, real: Tensor, z: Tensor, updates: Updates, labels: Tensor | None) -> dict[str, Tensor]:
+    def _launch(self, real: Tensor, z: Tensor, updates: Updates) -> dict[str, Tensor]:
         current = torch.cuda.current_stream(self._step.device)
         self._stream.wait_stream(current)
         with torch.cuda.stream(self._stream):
-            metrics = self._step.update(real, z, updates, labels)
+            metrics = self._step.update(real, z, updates)
         current.wait_stream(self._stream)
         return metrics
 
-    def _record(self, real: Tensor, z: Tensor, updates: Updates, labels: Tensor | None) -> _Recording:
+    def _record(self, real: Tensor, z: Tensor, updates: Updates) -> _Recording:
         """Record an update; nothing is computed."""
         real, z = torch.empty_like(real, device=self._step.device), torch.empty_like(z, device=self._step.device)
-        labels = None if labels is None else torch.zeros_like(labels, device=self._step.device)
         graph = torch.cuda.CUDAGraph()
         # What other threads ask of the GPU meanwhile, as how much memory is free, is none of the recording's business.
         with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"):
-            metrics: Mapping[str, Tensor] = self._step.update(real, z, updates, labels)
+            metrics: Mapping[str, Tensor] = self._step.update(real, z, updates)
             values = torch.stack(list(metrics.values()))
-        return _Recording(graph, real, z, labels, list(metrics), values)
+        return _Recording(graph, real, z, list(metrics), values)

@@ -119,8 +119,10 @@ class Worker:
         self._consensus = StopConsensus(self._batch_size, self._control)
         self._audit = _open_audit(job, attempt, rank) if settings.monitoring.audit else None
         self._adversarial = self._build()
-        # What code of a user's own does from step to step nobody knows, so it is not recorded.
-        self._update = replayed(self._adversarial, settings.workers.cuda_graph and not named_by(settings))
+        # What code of a user's own does from step to step nobody knows, so it is not recorded; and no step with classes
+        # was ever recorded on a GPU.
+        recorded = settings.workers.cuda_graph and not named_by(settings) and not settings.networks.classes
+        self._update = replayed(self._adversarial, recorded)
         self._checkpoints = Checkpointing(
             job.run, settings, attempt, job.total_steps, self._adversarial.state_dict, self._reporter
         )
@@ -172,7 +174,8 @@ class Worker:
             batch = self._next_batch(batches, step, metrics)
             self._heartbeat.at("step", step)
             z = latents(settings.networks, self._batch_size, settings.seed, "latents", step, self._rows)
-            metrics.add(self._update(batch.images, to_device(z, self._device), step, batch.labels))
+            known = {} if batch.labels is None else {"labels": batch.labels}
+            metrics.add(self._update(batch.images, to_device(z, self._device), step, **known))
             step += 1
             if leads:
                 diversity |= self._samples.diversity(step, batch.images)

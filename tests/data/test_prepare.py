@@ -657,7 +657,7 @@ def _damaged_record(path: Path) -> list[object]:
             _damaged_record,
             "prepare.json (another version of this program wrote it, or none did): choose another target",
         ),
-        (lambda path: [path, path / "out", "--size", 20], "size is 20 but needs to be a power of two"),
+        (lambda path: [path, path / "out", "--size", 20], "size is 20 but needs to be one of 8, 14, 16, 28"),
         (lambda path: [path, path / "out", "--quality", 0], "quality is 0 but needs to be from 1 to 100"),
         (lambda path: [path, path / "out", "--images-per-shard", -1], "images_per_shard is -1 but needs"),
         (lambda path: [path, path / "out", "--split", "a.b"], "split is 'a.b' but needs"),

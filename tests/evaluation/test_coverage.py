@@ -10,6 +10,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from dcgan_dist.evaluation import coverage
 from dcgan_dist.evaluation.coverage import Sampler, nearest_sample
 from dcgan_dist.model.dcgan import Generator, build_networks, initialize
+from dcgan_dist.model.randomness import class_numbers, latents
 from dcgan_dist.settings import NetworkSettings
 
 NUMBERS, BATCH = (5, 40, 100), 16
@@ -52,6 +53,18 @@ def test_parts_draw_each_batch_once_and_find_the_same_together(sampler: Sampler,
     parts = torch.stack([nearest_sample(counted, images, (48, 96), part, 3) for part in range(3)])
     torch.testing.assert_close(parts.amin(0), nearest_sample(sampler, images, (48, 96), 0, 1))
     assert sorted(drawn) == list(range(6))
+
+
+def test_samples_of_networks_that_know_classes_are_of_random_ones_and_gray_ones_have_three_channels() -> None:
+    settings = NetworkSettings(image_size=16, generator_maps=4, classes=7, channels=1)
+    generator = Generator(settings)
+    initialize(generator, 0)
+    found = Sampler(generator, "raw", settings, BATCH, seed=3).batch(2)
+    labels = class_numbers(settings, BATCH, 3, "sample", 2)
+    with torch.no_grad():
+        expected = generator(latents(settings, BATCH, 3, "sample", 2), labels)
+    assert len(set(labels.tolist())) > 2
+    assert torch.equal(found.reshape(BATCH, 3, 16, 16), expected.expand(-1, 3, -1, -1))
 
 
 def test_a_part_without_samples_says_so(sampler: Sampler, images: torch.Tensor) -> None:

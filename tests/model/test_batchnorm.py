@@ -76,6 +76,26 @@ def test_values_and_gradients_are_those_of_the_definition(
 
 
 @pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("kind", [torch.float64, torch.bfloat16])
+def test_without_gain_it_is_as_with_gains_of_1_and_shifts_of_0(
+    kind: torch.dtype, groups: int, shared: bool, alone: dist.ProcessGroup
+) -> None:
+    module, other = BatchNorm(5, gain=False), BatchNorm(5).to(torch.promote_types(kind, torch.float32))
+    assert not list(module.parameters())
+    assert not module.state_dict()
+    for one in (module, other):
+        set_process_group(one, alone if shared else None)
+    torch.nn.init.ones_(other.weight)
+    torch.nn.init.zeros_(other.bias)
+    x = batch((12, 5, 4, 4)).to(kind).requires_grad_()
+    found, expected = module(x, groups), other(x, groups)
+    assert torch.equal(found, expected)
+    gradients = [torch.autograd.grad(one.square().sum(), x)[0] for one in (found, expected)]
+    assert torch.equal(*gradients)
+
+
+@pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("shape", [(4, 2), (4, 2, 2, 2)])
 def test_gradients_pass_gradcheck(shape: tuple[int, ...], shared: bool, alone: dist.ProcessGroup) -> None:
     module = batchnorm(2, torch.float64, alone if shared else None)

@@ -21,6 +21,7 @@ from dcgan_dist.model.randomness import latents
 from dcgan_dist.run_folder.checkpoint import write_checkpoint
 from dcgan_dist.settings import NetworkSettings, scenes32
 from dcgan_dist.storage import Place
+from dcgan_dist.studies.result import recipe
 from dcgan_dist.studies.subject import Subject, open_subject
 from dcgan_dist.studies.walk import PARTS, WalkOptions, spherical, steps_of, walk
 from tests.studies.replay import Replay
@@ -81,6 +82,26 @@ def run(tmp_path: Path) -> Subject:
                 shards.add(embedded_image("rooms", 16, index)[0])
     write_checkpoint(Place(str(tmp_path / "run")), state, settings, step=10, attempt=1, kept=True)
     return open_subject(WalkOptions(run=str(tmp_path / "run")))
+
+
+def test_a_walk_of_networks_that_know_classes_is_within_one(tmp_path: Path) -> None:
+    networks = replace(NETWORKS, classes=3)
+    state = {}
+    for name, kind in (("generator", Generator), ("discriminator", Discriminator)):
+        network = kind(networks)
+        initialize(network, 3)
+        state[name] = network.state_dict()
+    settings = replace(scenes32(), networks=networks)
+    write_checkpoint(Place(str(tmp_path / "run")), state, settings, step=10, attempt=1, kept=True)
+    options = WalkOptions(run=str(tmp_path / "run"), label=2, points=3, number=20)
+    subject = open_subject(options)
+    found = walk(subject, options, print)
+    assert subject.about.label == 2
+    assert recipe("walk", subject, options)["label"] == 2
+    assert "label" not in recipe("walk", subject, replace(options, label=None))
+    assert found.lines
+    with pytest.raises(SettingsError, match=r"know classes 0 to 2, and a study is of one class: give it"):
+        open_subject(replace(options, label=None))
 
 
 @pytest.mark.parametrize("known", ["training images", "others", "nothing"])

@@ -1,5 +1,6 @@
 """What rank 0 draws, and when: with a real adversarial step, without Ray."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -97,6 +98,25 @@ def test_a_grid_is_drawn_as_from_a_checkpoint_of_its_step() -> None:
             assert np.array_equal(images, to_uint8(freeze(expected, NETWORKS, BATCH)(z)))
     assert images.shape == (9, 8, 8, 3)
     assert images.dtype == np.uint8
+
+
+def test_networks_that_know_classes_draw_one_a_row_and_walk_within_the_first() -> None:
+    given = settings()
+    given = replace(given, networks=replace(NETWORKS, classes=3, channels=1))
+    generator, discriminator = build_networks(given.networks, 3, CPU, torch.float32, channels_last=False, code={})
+    adversarial = AdversarialStep(generator, discriminator, given.optimization, TOTAL, {})
+    one = SampleDrawing(given, adversarial, TOTAL, CPU, {}, has_grid=True)
+    frozen = freeze(generator, given.networks, BATCH)
+    [(_, _, images, columns), (_, _, walk, _)] = one.pictures(TOTAL, leaving=False)
+    assert columns == 4
+    z = latents(given.networks, 4, given.seed, "samples")
+    expected = to_uint8(frozen(torch.cat([z, z]), torch.tensor([0] * 4 + [2] * 4)))
+    assert (images[:4] == expected[:4]).all()
+    assert len(images) == 8
+    path = interpolate(latents(given.networks, WALK_POINTS, given.seed, "walk"), WALK_IMAGES)
+    assert (walk == to_uint8(frozen(path, torch.zeros(WALK_IMAGES, dtype=torch.int64)))).all()
+    real = torch.randint(256, (BATCH, 1, 8, 8), dtype=torch.uint8)
+    assert one.diversity(5, real)["samples/spread"] > 0
 
 
 def test_a_walk_leads_through_its_own_points_of_z() -> None:

@@ -9,14 +9,18 @@ from dcgan_dist.settings import NetworkSettings, OptimizationSettings, Settings,
 from dcgan_dist.training.speed import CPU_IMAGES, measure_speed
 
 
-@pytest.mark.parametrize(("batch_size", "workers", "images"), [(12, 2, 6), (512, 1, CPU_IMAGES), (5, 4, 2)])
+@pytest.mark.parametrize(
+    ("batch_size", "workers", "images", "classes"), [(12, 2, 6, 0), (512, 1, CPU_IMAGES, 0), (5, 4, 2, 3)]
+)
 def test_steps_of_one_worker_are_measured(
-    batch_size: int, workers: int, images: int, monkeypatch: pytest.MonkeyPatch
+    batch_size: int, workers: int, images: int, classes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dcgan_dist.training.speed.MEASURE_S", 0.05)
     settings = Settings(
         images=1,
-        networks=NetworkSettings(image_size=16, generator_maps=4, discriminator_maps=4),
+        networks=NetworkSettings(
+            image_size=16, generator_maps=4, discriminator_maps=4, classes=classes, channels=1 if classes else 3
+        ),
         optimization=OptimizationSettings(batch_size=batch_size, schedule="alternate"),
         # As many as found room share the batch, not as many as are wished for.
         workers=WorkerSettings(number=workers + 1, at_least=1),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from PIL import Image
 
 from dcgan_dist.evaluation.encoders.maps import batch_statistics, features, to_float, widths
 from dcgan_dist.model.batchnorm import Statistics, average
@@ -15,13 +16,15 @@ from dcgan_dist.settings import NetworkSettings
 
 
 def discriminator(**settings: object) -> Discriminator:
-    network = Discriminator(NetworkSettings(image_size=16, discriminator_maps=3, **settings))  # type: ignore[arg-type]
+    networks = NetworkSettings(**({"image_size": 16, "discriminator_maps": 3} | settings))  # type: ignore[arg-type]
+    network = Discriminator(networks)
     initialize(network, seed=1)
     return network.double()
 
 
-def images(number: int, seed: int = 0) -> torch.Tensor:
-    return torch.rand(number, 3, 16, 16, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) * 2 - 1
+def images(number: int, seed: int = 0, side: int = 16) -> torch.Tensor:
+    random = torch.Generator().manual_seed(seed)
+    return torch.rand(number, 3, side, side, generator=random, dtype=torch.float64) * 2 - 1
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
@@ -89,6 +92,35 @@ def test_networks_without_batch_normalization_have_features_too() -> None:
     statistics = batch_statistics(network, images(4))
     assert statistics == Statistics((), (), 1)
     assert features(network, statistics, images(2)).shape == (2, 144)
+
+
+def test_networks_that_know_classes_are_told_none_and_maps_of_7_x_7_are_pooled_to_4_x_4() -> None:
+    """Cells of 7 x 7 and 14 x 14 maps overlap: each has all rows and columns of which it has a part."""
+    network = discriminator(
+        image_size=28, channels=1, classes=4, dense_units=6, output="sigmoid", batchnorm_gain=False, latent_size=3
+    )
+    x = images(6, side=28)[:, :1]
+    statistics = batch_statistics(network, x)
+    found = features(network, statistics, x)
+    first = F.leaky_relu(F.conv2d((x + 1) / 2, network.layers[0].linear.weight[:, :1], stride=2, padding=2), 0.2)
+    second = F.conv2d(first, network.layers[1].linear.weight[:, :3], stride=2, padding=2)
+    mean, variance = (values[:, None, None] for values in (statistics.means[0], statistics.variances[0]))
+    second = F.leaky_relu((second - mean) / torch.sqrt(variance + 1e-8), 0.2)
+    wanted = []
+    for maps, edges in (
+        (first, [(0, 4), (3, 7), (7, 11), (10, 14)]),
+        (second, [(0, 2), (1, 4), (3, 6), (5, 7)]),
+    ):
+        cells = [[maps[:, :, top:end, left:right].amax((2, 3)) for left, right in edges] for top, end in edges]
+        wanted.append(torch.stack([torch.stack(row, -1) for row in cells], -2).flatten(1))
+    torch.testing.assert_close(found, torch.cat(wanted, 1), rtol=0, atol=1e-12)
+
+
+def test_colors_become_shades_of_gray_where_networks_take_these() -> None:
+    levels = np.random.default_rng(0).integers(0, 256, (2, 4, 4, 3), np.uint8)
+    found = to_float(levels, torch.device("cpu"), 1)
+    expected = [np.asarray(Image.fromarray(picture).convert("L")) for picture in levels]
+    assert torch.equal(found[:, 0], torch.from_numpy(np.stack(expected)).float() / 127.5 - 1)
 
 
 def test_levels_become_numbers_from_minus_one_to_one() -> None:
