@@ -637,9 +637,15 @@ def test_wrong_input_is_told_in_one_sentence_with_status_2(
             ["--data=data", "--workers.wait_s=0.1", "--workers.gpu=on"],
             "the run needs 1 GPU, one for each worker, but the cluster has 0",
         ),
-        (["--data=data", "--networks.classes=2"], "networks.classes is 2 but the images are of classes 0 to "),
+        (
+            ["--data=data", "--networks.classes=2"],
+            "networks.classes is 2 but 128 of 128 images have no class, for example ",
+        ),
         (["--data=data", "--data.label=hat", "--networks.classes=2"], "but the attributes of the data are: none"),
-        (["--networks.classes=8"], "of 48 images have no class, for example rooms-000000.tar: "),
+        (
+            ["--networks.classes=8", "--data.scenes-images=48"],
+            "with --data.label; those of the data are: bed, window, door, lamp, lamp_lit, night, pictures, brightness",
+        ),
         (["--resume=first"], "is finished: it has seen 160 images; give a larger --images"),
     ],
     ids=lambda value: value[-1] if isinstance(value, list) else "",
