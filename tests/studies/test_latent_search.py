@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from dcgan_dist.data.image_decoding import gray
 from dcgan_dist.data.scenes import draw
 from dcgan_dist.model.dcgan import Generator, initialize
 from dcgan_dist.model.generate import About, FrozenGenerator, freeze
@@ -76,3 +77,13 @@ def test_z_stay_where_they_are_drawn_from(latent: str) -> None:
     # All components are alike: 1, or those of the longest normal z.
     most = 10 if latent == "uniform" else 10**0.5 * (10**0.5 + 2)
     assert found.errors[0] == pytest.approx((1 - most / 100) * 127.5, rel=1e-3)
+
+
+def test_pictures_become_shades_of_gray_where_the_generator_draws_these() -> None:
+    one, images = generator(replace(NETWORKS, channels=1)), rooms(4)
+    grays = gray(images).repeat(3, 3)
+    found, expected = (search_latents(one, some, 15, 2, seed=2) for some in (images, grays))
+    assert np.array_equal(found.images, expected.images)
+    assert np.array_equal(found.errors, expected.errors)
+    shown = np.sqrt(((found.images.astype(float) - grays) ** 2).mean(axis=(1, 2, 3)))
+    assert np.abs(shown - found.errors).max() < 0.5

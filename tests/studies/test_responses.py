@@ -27,6 +27,7 @@ from dcgan_dist.evaluation.service.evaluator import ThisProcess
 from dcgan_dist.evaluation.service.pool import Pool
 from dcgan_dist.evaluation.task import ArrayPictures, Labeled
 from dcgan_dist.evaluation.tasks.labeled import pictures
+from dcgan_dist.model.batchnorm import with_statistics
 from dcgan_dist.settings import NetworkSettings
 from dcgan_dist.storage import Place
 from dcgan_dist.studies import responses
@@ -228,3 +229,19 @@ def test_an_actor_that_is_killed_on_the_way_changes_nothing(
         assert pool.replaced == 1
     finally:
         pool.close()
+
+
+def test_networks_of_shades_of_gray_look_at_all_three_channels_alike() -> None:
+    gray = NetworkSettings(image_size=SIZE, discriminator_maps=4, channels=1)
+    images = np.random.default_rng(4).integers(0, 256, (40, SIZE, SIZE, 1), np.uint8).repeat(3, 3)
+    encoder = fit(of_random(gray, 5), lambda one: [one.gather([images])])
+    maps = fixed_maps(encoder, torch.device("cpu"))
+    x = (torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1).requires_grad_()
+    found = maps(x)
+    assert encoder.statistics is not None
+    alone = with_statistics(encoder.discriminator, encoder.statistics).maps(x[:, :1])  # type: ignore[operator]
+    for one, other in zip(found, alone, strict=True):
+        torch.testing.assert_close(one, other)
+    (gradient,) = torch.autograd.grad(found[-1].sum(), x)
+    assert torch.equal(gradient[:, 0], gradient[:, 2])
+    assert gradient.abs().max() > 0
