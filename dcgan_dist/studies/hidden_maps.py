@@ -115,7 +115,9 @@ def hidden_maps(subject: Subject, layer: int) -> HiddenMaps:
     """
     network, about = subject.generator.network, subject.about
     layers = list(network) if isinstance(network, nn.Sequential) else []
-    ends = [place + 1 for place, one in enumerate(layers) if isinstance(one, nn.ReLU)]
+    # A dense layer, in front of the one whose units become maps, has none.
+    unfolded = next((place for place, one in enumerate(layers) if isinstance(one, nn.Unflatten)), 1)
+    ends = [place + 1 for place, one in enumerate(layers) if isinstance(one, nn.ReLU) and place + 1 >= unfolded]
     if not ends:
         raise SettingsError(
             f"study forget needs a generator of layers in a nn.Sequential, nn.ReLU among them, but that of {about.run} "

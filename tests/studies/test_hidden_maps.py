@@ -85,3 +85,14 @@ def test_layers_that_are_not_there_are_refused() -> None:
     other = subject(nn.Sequential(nn.Linear(10, 4), nn.Tanh()))
     with pytest.raises(SettingsError, match=r"nn\.ReLU among them, but that of mine is another network"):
         hidden_maps(replace(other), 1)
+
+
+def test_a_dense_layer_has_no_maps() -> None:
+    networks = replace(NETWORKS, dense_units=6)
+    generator = Generator(networks)
+    initialize(generator, 7)
+    about = About("mine", "000000000640", 640, "raw", networks, 16, "fixed statistics")
+    mine = Subject(FrozenGenerator(freeze(generator, networks, 16), about), None, Place("/nowhere"))
+    assert hidden_maps(mine, 3).side == 4
+    with pytest.raises(SettingsError, match="layer is 4, but the generator of mine has 3 hidden layers"):
+        hidden_maps(mine, 4)
