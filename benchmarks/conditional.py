@@ -32,7 +32,7 @@ from dcgan_dist.intervals import wilson
 from dcgan_dist.model.generate import FrozenGenerator
 from dcgan_dist.settings import from_yaml
 from dcgan_dist.storage import Place
-from dcgan_dist.studies.judges.rooms import OBJECTS
+from dcgan_dist.studies.judges.rooms import OBJECTS, RoomJudge
 from dcgan_dist.studies.judges.store import load_or_learn
 
 SAMPLES = 500
@@ -74,9 +74,9 @@ class DigitJudge:
             optimizer = torch.optim.Adam(self._network.parameters(), 1e-3)
             x, y = _to_input(images), torch.from_numpy(labels)
             for _ in range(EPOCHS):
-                for rows in torch.randperm(len(x)).split(100):
+                for rows in torch.split(torch.randperm(len(x)), 100):
                     optimizer.zero_grad()
-                    F.cross_entropy(self._network(x[rows]), y[rows]).backward()
+                    torch.autograd.backward(F.cross_entropy(self._network(x[rows]), y[rows]))
                     optimizer.step()
         self._network.eval()
 
@@ -100,18 +100,20 @@ class RoomsJudge:
     """The judge of the studies, which sees what is in a room."""
 
     def __init__(self, folder: Place) -> None:
-        self._judged = load_or_learn("rooms", folder, partial(print, file=sys.stderr))
+        judged = load_or_learn("rooms", folder, partial(print, file=sys.stderr))
+        assert isinstance(judged.judge, RoomJudge)
+        self._judge, self._tested = judged.judge, judged.tested
 
     def classes(self, images: Pixels) -> NDArray[np.int64]:
         """See `Judge`."""
-        present = self._judged.judge.see(images).present
-        return sum(
-            present[:, OBJECTS.index(name)].astype(np.int64) << place for place, name in enumerate(ROOMS.split(","))
-        )
+        present = self._judge.see(images).present
+        digits = [present[:, OBJECTS.index(name)].astype(np.int64) for name in ROOMS.split(",")]
+        found: NDArray[np.int64] = np.sum([one << place for place, one in enumerate(digits)], axis=0)
+        return found
 
     def right(self) -> float:
         """See `Judge`: at most the product of what it tells of each object."""
-        return float(np.prod([self._judged.tested["right"][name] for name in ROOMS.split(",")]))
+        return float(np.prod([self._tested["right"][name] for name in ROOMS.split(",")]))
 
 
 @dataclass(frozen=True)
