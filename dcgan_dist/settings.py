@@ -302,7 +302,12 @@ class ProbeSettings:
 
     tasks: Annotated[str, arg(aliases=("--probe",), metavar="NAME[=FOLDER],...")] = ""
     """Tasks that each new checkpoint is evaluated on: folders with labeled `train-*.tar` and `test-*.tar`; without
-    FOLDER, $DCGAN_DIST_DATA/NAME. The checkpoint with the best accuracy on the first task is kept. Empty: none."""
+    FOLDER, $DCGAN_DIST_DATA/NAME. `fidelity`: distances between samples and held-out images. The checkpoint that does
+    best on the first task is kept. Empty: none."""
+    fidelity_features: Annotated[str, arg(metavar="NAME")] = "efficientnet_lite0"
+    """What `fidelity` compares by: `efficientnet_lite0`, `own_discriminator`, `discriminator=RUN`, `inception=FILE`."""
+    fidelity_samples: Annotated[int, AtLeast(100), arg(metavar="N")] = 10_000
+    """How many samples `fidelity` draws, and compares with at most as many images."""
     actors: Annotated[int, AtLeast(1), arg(metavar="N")] = 1
     """Evaluation actors, which divide the images among them."""
     cpus: Annotated[float, AtLeast(0), arg(metavar="CPUS")] = 1.0

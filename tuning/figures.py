@@ -53,7 +53,7 @@ class Panel:
 
 def panels(results: Sequence[Result], objective: Objective) -> list[Panel]:
     """The plots of a figure: one where all trials have a value, and one at the end of those that went further."""
-    scale = 100 if objective.from_probe else 1
+    scale = 100 if objective.is_share else 1
     return [
         Panel(at, [result for result in results if at in result.entry.objective_values], scale)
         for at in shared_marks(values_by_trial(results))
@@ -104,7 +104,7 @@ def _one(axes: Any, panel: Panel, name: str, values: Any, objective: Objective) 
             axes.errorbar(x, y, yerr=(low, high), fmt="none", ecolor="0.75", elinewidth=1, zorder=1)
         axes.scatter(x, y, marker=mark, s=46, zorder=2, label=state, edgecolors="none")
     _ring_first(axes, panel.shown, lambda result: (place(result.entry.values[name]), panel.value(result)))
-    axes.set_ylabel(objective.metric + (", %" if objective.from_probe else ""))
+    axes.set_ylabel(objective.metric + (", %" if objective.is_share else ""))
     axes.grid(alpha=0.25, linewidth=0.6)
     _legend(axes, panel.title)
 
@@ -137,7 +137,7 @@ def _pair(
         lambda result: (place_x(result.entry.values[names[0]]), place_y(result.entry.values[names[1]])),
     )
     axes.grid(alpha=0.25, linewidth=0.6)
-    figure.colorbar(image, ax=axes, label=objective.metric + (", %" if objective.from_probe else ""))
+    figure.colorbar(image, ax=axes, label=objective.metric + (", %" if objective.is_share else ""))
     _legend(axes, panel.title)
 
 

@@ -1,4 +1,4 @@
-"""What trials are compared by: an accuracy of the probe, or a metric that runs log; pure."""
+"""What trials are compared by: what the probe finds of checkpoints, or a metric that runs log; pure."""
 
 import difflib
 import math
@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dcgan_dist.errors import SettingsError
+from dcgan_dist.evaluation.fidelity.measure import LOWER_IS_BETTER, MEASURES
 from dcgan_dist.evaluation.service.online import first_after
+from dcgan_dist.evaluation.tasks.fidelity import NAME as FIDELITY
 from dcgan_dist.monitoring.metric_names import BETTER, METRICS
 from dcgan_dist.monitoring.sinks.curves import probe_metric
 from dcgan_dist.settings import Settings
@@ -55,6 +57,11 @@ class Objective:
 
     @property
     def from_probe(self) -> bool:
+        return self.metric.startswith(("probe/", f"{FIDELITY}/"))
+
+    @property
+    def is_share(self) -> bool:
+        """Whether it is shown in percent."""
         return self.metric.startswith("probe/")
 
     def better(self, one: float, other: float) -> bool:
@@ -65,29 +72,31 @@ class Objective:
         """The value as shown to users; "" for None."""
         if value is None:
             return ""
-        return f"{100 * value:.2f} %" if self.from_probe else f"{value:.4g}"
+        return f"{100 * value:.2f} %" if self.is_share else f"{value:.4g}"
 
 
-def parse_objective(given: str, mode: str, tasks: list[str], schedule: str) -> Objective:
+def parse_objective(given: str, mode: str, metrics: Sequence[str], schedule: str) -> Objective:
     """The objective from the options.
 
     Args:
         given: `probe`, or the name of a metric.
         mode: `max`, `min`, or "" if the metric says which is better.
-        tasks: names of the probe's tasks, the first of which counts.
+        metrics: what the probe finds of checkpoints (`metrics_of`); `probe` means the first.
         schedule: the schedule of the trials' steps; one metric exists only with one of them.
 
     Raises:
         SettingsError: runs do not log the metric, or it is not known which end of it is better.
     """
-    if given == "probe" or given.startswith("probe/"):
-        metric = probe_metric(tasks[0]) if given == "probe" and tasks else given
-        if metric not in [probe_metric(task) for task in tasks]:
+    if given == "probe" or given.startswith(("probe/", f"{FIDELITY}/")):
+        metric = metrics[0] if given == "probe" and metrics else given
+        if metric not in metrics:
+            finds = f"the probe finds {', '.join(metrics)}" if metrics else "the probe has no task"
             raise SettingsError(
-                f"objective is {given} but the probe has {'the tasks ' + ', '.join(tasks) if tasks else 'no task'}: "
-                "name one with --probe NAME, or another objective with --objective METRIC"
+                f"objective is {given} but {finds}: name a task with --probe NAME, or another objective with "
+                "--objective METRIC"
             )
-        return Objective(metric, "min" if mode == "min" else "max")
+        lower = metric.startswith(f"{FIDELITY}/") and metric.rpartition("/")[2] in LOWER_IS_BETTER
+        return Objective(metric, "min" if (mode or ("min" if lower else "max")) == "min" else "max")
     if given not in LOGGED or (given == "score/generated_after" and schedule != "both"):
         raise SettingsError(
             f"objective is {given} but runs do not log that{_close(given)}: use probe, or one of {', '.join(LOGGED)}"
@@ -99,6 +108,21 @@ def parse_objective(given: str, mode: str, tasks: list[str], schedule: str) -> O
             f"objective is {given}, of which more may be better or worse: give --mode max or --mode min"
         )
     return Objective(given, "min" if (mode or known) == "min" else "max")
+
+
+def metrics_of(tasks: Sequence[str], by: str) -> list[str]:
+    """What the probe finds of a checkpoint on tasks, that which checkpoints are compared by first.
+
+    Args:
+        by: name of the features that the task `fidelity` compares by.
+    """
+    found: list[str] = []
+    for task in tasks:
+        if task == FIDELITY:
+            found += sorted((f"{task}/{by}/{name}" for name in MEASURES), key=lambda name: not name.endswith("/kernel"))
+        else:
+            found.append(probe_metric(task))
+    return found
 
 
 def _close(given: str) -> str:

@@ -13,7 +13,7 @@ from dcgan_dist.data.shards.addresses import expand, split_addresses
 from dcgan_dist.errors import DataError
 from dcgan_dist.monitoring.attempt_costs import attempt_costs, totals
 from dcgan_dist.monitoring.sinks import tensorboard as event_file
-from dcgan_dist.monitoring.sinks.curves import Point, read_lines, read_points, read_probed
+from dcgan_dist.monitoring.sinks.curves import Point, read_found, read_lines, read_points
 from dcgan_dist.run_folder.attempts import attempts
 from dcgan_dist.run_folder.checkpoint import manifests
 from dcgan_dist.settings import Settings, flatten, from_yaml, to_yaml
@@ -39,7 +39,7 @@ class Result:
         run: name of its newest run.
         updates: numbers of updates of the generator and of the discriminator.
         rank: rank among all trials, see `ranking`; None: it has no value.
-        bounds: confidence intervals of its values, if they are accuracies, by the images at which they are compared.
+        bounds: confidence intervals of its values, where they have some, by the images at which they are compared.
         value_images: images at which its last value was measured; 0: it has none.
         checkpoint: checkpoint on which its last value was measured; empty for a logged metric.
         worker_hours: hours of all its workers, counted from their starts.
@@ -80,10 +80,12 @@ def _read(folder: SweepFolder, record: Record, objective: Objective, at: Sequenc
     reached += [(manifest["step"], manifest["images"]) for manifest in manifests(run).values()]
     step, images = max(reached)
     values = values_of(run, objective, at)
-    task = objective.metric.split("/")[1]
-    probed = [one for one in read_probed(run) if objective.from_probe and one["task"] == task]
+    found = read_found(run, objective.metric)
     bounds = {
-        value.at: (one["low"], one["high"]) for value in values for one in probed if one["images"] == value.images
+        value.at: (one.low, one.high)
+        for value in values
+        for one in found
+        if one.images == value.images and one.low is not None and one.high is not None
     }
     value_images = values[-1].images if values else 0
     values_now, both = record.values, True
@@ -112,7 +114,7 @@ def _read(folder: SweepFolder, record: Record, objective: Objective, at: Sequenc
         None,
         bounds,
         value_images,
-        next((one["checkpoint"] for one in reversed(probed) if one["images"] == value_images), ""),
+        next((one.checkpoint for one in reversed(found) if one.images == value_images), ""),
         hours,
     )
 

@@ -10,7 +10,7 @@ from ray.exceptions import RayTaskError
 
 from dcgan_dist.errors import DcganDistError
 from dcgan_dist.evaluation.service.checkpoint_evaluator import PoolEvaluator
-from dcgan_dist.evaluation.service.job import ProbeJob
+from dcgan_dist.evaluation.service.job import Job
 from dcgan_dist.evaluation.service.pool import Pool
 from dcgan_dist.settings import Settings
 from dcgan_dist.training.launch import open_tasks
@@ -39,7 +39,7 @@ class _EvaluationActor:
         """CPUs and GPUs that the pool holds, by node."""
         return self._pool.held_resources()
 
-    def compute(self, job: ProbeJob) -> dict[str, Any]:
+    def compute(self, job: Job) -> dict[str, Any]:
         """See `CheckpointEvaluator.compute`; a result that exists already is read, not computed again."""
         return job.read() or self._evaluator.compute(job)
 
@@ -65,7 +65,7 @@ class SharedEvaluation:
         _get(actor.held_resources.remote())
         return cls(actor)
 
-    def compute(self, job: ProbeJob, go_on: Callable[[], None]) -> dict[str, Any]:
+    def compute(self, job: Job, go_on: Callable[[], None]) -> dict[str, Any]:
         """See `CheckpointEvaluator`. A trial that no longer wants the result stops waiting for it."""
         reference = self._actor.compute.remote(job)
         while not ray.wait([reference], timeout=POLL_S)[0]:

@@ -34,6 +34,8 @@ from dcgan_dist.data.scenes.builtin import EMBEDDED
 from dcgan_dist.data.shards.addresses import split_addresses
 from dcgan_dist.data.shards.index import Index
 from dcgan_dist.errors import CheckpointError, DcganDistError, SettingsError, complain
+from dcgan_dist.evaluation.fidelity.features import absolute, name_of
+from dcgan_dist.evaluation.tasks.fidelity import NAME as FIDELITY
 from dcgan_dist.evaluation.tasks.registry import parse_tasks
 from dcgan_dist.extensions import CODE_SETTINGS, Code, import_code, named_by, require_trust
 from dcgan_dist.monitoring.sinks.trackers import require_trackers
@@ -45,7 +47,7 @@ from dcgan_dist.training.advice import warnings
 from dcgan_dist.training.custom_code_checks import require_contract
 from dcgan_dist.training.length import describe_length, fit_length
 from tuning.capacity import Capacity, fit_trials, local_cpus, on_this_machine
-from tuning.objective import Objective, marks, parse_objective, require_values, rungs
+from tuning.objective import Objective, marks, metrics_of, parse_objective, require_values, rungs
 from tuning.options import SweepOptions, parse
 from tuning.space import Choice, Numbers, as_text, check_values, defaults, parse_space
 
@@ -140,9 +142,14 @@ class Sweep:
             self.objective = Objective(**plan["compared"])
             return
         named = parse_tasks(settings.probe.tasks, "--probe") if settings.probe.tasks else []
-        self.objective = parse_objective(
-            options.objective, options.mode, [task.name for task in named], settings.optimization.schedule
-        )
+        names = [task.name for task in named]
+        by = ""
+        if FIDELITY in names:
+            by = name_of(settings.probe.fidelity_features, settings.storage)
+            features = absolute(settings.probe.fidelity_features, settings.storage)
+            settings = replace(settings, probe=replace(settings.probe, fidelity_features=features))
+        metrics = metrics_of(names, by)
+        self.objective = parse_objective(options.objective, options.mode, metrics, settings.optimization.schedule)
         if self.objective.from_probe and settings.checkpoints.images:
             raise SettingsError(
                 f"checkpoints.images is {settings.checkpoints.images} but a sweep whose objective is the probe writes "

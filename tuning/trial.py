@@ -14,7 +14,7 @@ from typing import Any
 from ray import tune
 
 from dcgan_dist.cluster.connect import set_driver_environment
-from dcgan_dist.monitoring.sinks.curves import read_points, read_probed
+from dcgan_dist.monitoring.sinks.curves import read_found, read_measured, read_points, read_probed
 from dcgan_dist.run_folder.checkpoint import load_checkpoint, manifests, write_checkpoint
 from dcgan_dist.settings import Settings, flatten, from_yaml, replaced, to_yaml
 from dcgan_dist.storage import MissingFile, Place, place
@@ -74,7 +74,7 @@ class Trial(tune.Trainable):  # type: ignore[misc]
         """Put the newest evaluated checkpoint, or else the newest one, where other trials can continue from it."""
         run = self._run
         there = manifests(run)
-        evaluated = {found["checkpoint"] for found in read_probed(run)}
+        evaluated = {found["checkpoint"] for found in (*read_probed(run), *read_measured(run))}
         donor = {"trial": self._number, "run": run.name, "checkpoint": ""}
         for name in sorted(there, key=lambda name: (name in evaluated, name), reverse=True):
             copy = Place(str(Path(checkpoint_dir).absolute())) / "checkpoints" / name
@@ -139,12 +139,8 @@ def values_of(run: Place, objective: Objective, at: Sequence[int]) -> list[Value
     reports = Reports(objective, at, batch_size)
     points: list[tuple[int, Mapping[str, float | None]]]
     if objective.from_probe:
-        task = objective.metric.split("/")[1]
-        points = sorted(
-            (found["images"], {objective.metric: found["accuracy"]})
-            for found in read_probed(run)
-            if found["task"] == task
-        )
+        found = sorted((one.images, one.value) for one in read_found(run, objective.metric))
+        points = [(images, {objective.metric: value}) for images, value in found]
     else:
         points = [(point["images"], point["values"]) for point in lines]
     return [value for images, values in points for value in reports.add(images, values)]

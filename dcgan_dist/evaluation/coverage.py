@@ -17,8 +17,10 @@ from dcgan_dist.extensions import Code
 from dcgan_dist.model.adversarial_step import load_weights
 from dcgan_dist.model.batchnorm import describe_statistics
 from dcgan_dist.model.dcgan import new_networks
-from dcgan_dist.model.generate import Kind
+from dcgan_dist.model.generate import About, FrozenGenerator, Kind, Which, describe_frozen, freeze
 from dcgan_dist.model.randomness import class_numbers, latents
+from dcgan_dist.run_folder.checkpoint import Checkpoint
+from dcgan_dist.run_folder.load_generator import load_training_generator
 from dcgan_dist.settings import NetworkSettings
 
 TOGETHER = 32
@@ -60,6 +62,16 @@ class Sampler:
         """The same, computing there."""
         return replace(self, generator=self.generator.to(device))
 
+    def frozen(self) -> FrozenGenerator:
+        """The generator with fixed statistics, as it draws samples for everything but the published measure."""
+        about = About("", "", 0, self.kind, self.settings, self.batch_size, self.frozen_statistics)
+        return FrozenGenerator(freeze(self.generator, self.settings, self.batch_size), about)
+
+    @property
+    def frozen_statistics(self) -> str:
+        """The statistics that it normalizes by then, for the record."""
+        return describe_frozen(self.generator, self.batch_size)
+
     @torch.no_grad()
     def batch(self, number: int) -> Tensor:
         """One batch of samples, float32 [n, 3 * S * S] in [-1, 1] on the CPU; shades of gray are in all three channels.
@@ -81,6 +93,13 @@ def _sampler(
     generator, _ = new_networks(settings, code)
     load_weights(generator, weights, "generator")
     return Sampler(generator.eval(), kind, settings, batch_size, seed, code)
+
+
+def sampler_of(checkpoint: Checkpoint, wanted: Which, seed: int) -> Sampler:
+    """Draws samples of a checkpoint's generator; raises as `load_training_generator`."""
+    generator, kind = load_training_generator(checkpoint, wanted)
+    settings = checkpoint.settings
+    return Sampler(generator, kind, settings.networks, settings.optimization.batch_size, seed, checkpoint.code)
 
 
 def nearest_sample(sampler: Sampler, images: Tensor, numbers: Sequence[int], part: int, parts: int) -> Tensor:

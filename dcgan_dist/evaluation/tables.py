@@ -45,6 +45,8 @@ def table(task: str, results: Sequence[Mapping[str, Any]]) -> list[str]:
     notes = [f"note: {note}" for note in dict.fromkeys(note for result in results for note in result.get("notes", ()))]
     if "distances" in results[0]:
         return [*(line for result in results for line in _distances(result)), *notes]
+    if "measures" in results[0]:
+        return [*(line for result in results for line in _measures(result)), *notes]
     title = f"{task}: classifiers on frozen features"
     few, published = TABLES.get(task, ("", ()))
     of_few = next((result["few_labels"]["per_class"] for result in results if "few_labels" in result), few)
@@ -79,6 +81,23 @@ def _distances(result: Mapping[str, Any]) -> list[str]:
             for one in result["distances"]
         ),
     ]
+
+
+def _measures(result: Mapping[str, Any]) -> list[str]:
+    """How alike samples and held-out images are."""
+    width = max(map(len, result["measures"]))
+    return [
+        f"{result['task']}: {result['samples']:,} samples of {result['run']} at {result['images']:,} images, "
+        f"{_generator(result)}, beside {result['held_out_images']:,} images ({result['recipe']['images']})",
+        *(f"  {name:{width}}  {measured(one)}" for name, one in result["measures"].items()),
+    ]
+
+
+def measured(one: Mapping[str, Any]) -> str:
+    """A measure with half the width of its interval, where it has one, and which end of it is better."""
+    if "low" not in one:
+        return f"{one['value']:.4f}"
+    return f"{one['value']:.4g} (±{(one['high'] - one['low']) / 2:.2g}); lower is better"
 
 
 def _generator(result: Mapping[str, Any]) -> str:

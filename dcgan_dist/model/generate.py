@@ -131,8 +131,8 @@ class FrozenGenerator(nn.Module):
         return torch.cat(list(self.batches(number, seed)))[:number].to(device)
 
     @torch.no_grad()
-    def draw(self, number: int, seed: int = 0) -> Iterator[Pixels]:
-        """Samples in batches, uint8 [n, S, S, 3]; `number` in all.
+    def draw(self, number: int, seed: int = 0, part: int = 0, parts: int = 1) -> Iterator[Pixels]:
+        """Samples in batches, uint8 [n, S, S, 3]; `number` in all, of which every `parts`-th batch is drawn here.
 
         Whole batches of one size are drawn, since kernels round differently for another: the first samples are the same
         bytes, however many follow.
@@ -140,8 +140,9 @@ class FrozenGenerator(nn.Module):
         device = next(self.network.parameters()).device
         labels, size = self.labels(number, seed), self.about.batch_size
         for batch, z in enumerate(self.batches(number, seed)):
-            known = [] if labels is None else [labels[batch * size : (batch + 1) * size].to(device)]
-            yield to_uint8(self(z.to(device), *known))[: number - batch * size]
+            if batch % parts == part:
+                known = [] if labels is None else [labels[batch * size : (batch + 1) * size].to(device)]
+                yield to_uint8(self(z.to(device), *known))[: number - batch * size]
 
     @torch.no_grad()
     def draw_grid(self, number: int, seed: int = 0) -> tuple[Pixels, int | None]:

@@ -21,6 +21,14 @@ METRICS = {
     "`monitoring.measure_images` before, relative to the distance between unrelated samples",
     "probe/TASK/accuracy": "accuracy of a linear classifier on D's features, at the images of the checkpoint; in "
     "`metrics.jsonl` on lines of its own",
+    "fidelity/FEATURES/frechet": "squared Fréchet distance between samples and held-out images, each taken for a "
+    "normal distribution of these features; in `metrics.jsonl` on lines of its own, as all measures of fidelity",
+    "fidelity/FEATURES/kernel": "squared kernel distance, unbiased, between samples and held-out images",
+    "fidelity/FEATURES/precision": "share of the samples that lie in the neighborhood of a held-out image",
+    "fidelity/FEATURES/recall": "share of the held-out images that lie in the neighborhood of a sample",
+    "fidelity/FEATURES/density": "in how many neighborhoods of held-out images a sample lies, over the 5 that they "
+    "are made of: about 1 for images",
+    "fidelity/FEATURES/coverage": "share of the held-out images in whose neighborhood there is a sample",
     "worker/RANK/data_share": "share of the last minute that the rank spent waiting for data",
     "worker/RANK/step_share": "share of the last minute that the rank spent in steps",
     "worker/RANK/checkpoint_share": "share of the last minute that the rank spent drawing samples and copying weights "

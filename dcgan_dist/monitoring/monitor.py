@@ -21,7 +21,7 @@ from dcgan_dist.model.pixels import grid, png
 from dcgan_dist.monitoring.collapse import Finding, Health
 from dcgan_dist.monitoring.hangs import LastHeartbeat
 from dcgan_dist.monitoring.messages import BadImages, Message, Pictures, Scalars, Started
-from dcgan_dist.monitoring.sinks.curves import Curves, Probed, probe_metric
+from dcgan_dist.monitoring.sinks.curves import Curves, Measured, Probed, scalar_of
 from dcgan_dist.monitoring.sinks.registry import open_sinks
 from dcgan_dist.monitoring.sinks.sink import Sink, Status
 from dcgan_dist.monitoring.sinks.terminal import Terminal, Totals, workers_lines
@@ -88,7 +88,7 @@ class Monitor:
         self._ranks = Ranks()
         self._rank_values: dict[str, float] = {}
         self._files: dict[Place, bytes] = {}
-        self._probed: deque[Probed] = deque()
+        self._probed: deque[Probed | Measured] = deque()
         self._newest_samples: Place | None = None
         self._newest_checkpoint: str | None = None
         self._closing = threading.Event()
@@ -135,7 +135,7 @@ class Monitor:
         """One line on the terminal, from any thread (not from a signal handler, which may hold its lock already)."""
         self._on_terminal(lambda: self._terminal.say(text))
 
-    def probed(self, result: Probed) -> None:
+    def probed(self, result: Probed | Measured) -> None:
         """Take in what was found of a checkpoint, from any thread; it is written with the next look at the mailbox."""
         self._probed.append(result)
 
@@ -219,9 +219,9 @@ class Monitor:
                 f"checkpoint {kept} from before that is kept" if kept else "no checkpoint is left from before that"
             )
 
-    def _take_probe(self, result: Probed) -> None:
+    def _take_probe(self, result: Probed | Measured) -> None:
         self._curves.add_probed(result)
-        value = {probe_metric(result["task"]): result["accuracy"]}
+        value = dict([scalar_of(result)])
         self._on_scalars(result["images"], value)
         self._to_sinks(lambda sink: sink.scalars(result["images"], value))
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from dcgan_dist.cli.invocation import command_line
 from dcgan_dist.evaluation.service.online import FEATURES
+from dcgan_dist.evaluation.tasks.fidelity import NAME as FIDELITY
 from dcgan_dist.reporting.charts import Chart, Marks, charts, marks
 from dcgan_dist.reporting.data_facts import DataPart, read_data
 from dcgan_dist.reporting.distances import distances
@@ -95,6 +96,7 @@ def run_report(files: RunFiles, now: float, price: float = 0.0, *, whole: bool =
     tasks = (
         [] if settings is None else [part.partition("=")[0].strip() for part in settings.probe.tasks.split(",") if part]
     )
+    tasks = [task for task in tasks if task != FIDELITY]  # which has no accuracy
     first = headline(files.evaluations, tasks)
     every = grids(files.samples)
     wanted = frames(every) if whole else every[-1:]

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from dcgan_dist.errors import DcganDistError, SettingsError
 from dcgan_dist.evaluation.encoders.discriminator import require_maps
+from dcgan_dist.evaluation.fidelity.features import OWN
+from dcgan_dist.evaluation.tasks.fidelity import NAME as FIDELITY
 from dcgan_dist.extensions import Code, place_of
 from dcgan_dist.model.adversarial_step import AdversarialStep
 from dcgan_dist.model.dcgan import build_networks
@@ -51,7 +53,7 @@ def require_contract(settings: Settings, code: Code) -> None:
     z = latents(networks, IMAGES, settings.seed, "contract").to(weights)
     known = {"labels": torch.arange(IMAGES) % networks.classes} if networks.classes else {}
     _require_shapes(factory, networks, generator, discriminator, z, known)
-    if networks.factory and settings.probe.tasks:
+    if networks.factory and _uses_maps(settings):
         _require_maps(factory, networks, discriminator)
     step = _call(loss, lambda: AdversarialStep(generator, discriminator, optimization, 1, code))
     size, channels = networks.image_size, networks.channels
@@ -68,6 +70,12 @@ def require_contract(settings: Settings, code: Code) -> None:
                 factory,
                 f"{name} of its {what} gets no gradient: use it in forward, or set its requires_grad to False",
             )
+
+
+def _uses_maps(settings: Settings) -> bool:
+    """Whether the probe makes features of the run's own discriminator."""
+    tasks = [task.partition("=")[0].strip() for task in settings.probe.tasks.split(",") if task]
+    return any(task != FIDELITY for task in tasks) or (bool(tasks) and settings.probe.fidelity_features == OWN)
 
 
 def _require_weights(source: str, networks: tuple[nn.Module, nn.Module], again: tuple[nn.Module, nn.Module]) -> None:

@@ -27,9 +27,12 @@ from dcgan_dist.data.shards.index import Index, layout_sha256
 from dcgan_dist.data.splits import trains_on_held_out
 from dcgan_dist.data.streaming.plan import SEQUENCE
 from dcgan_dist.errors import CheckpointError, DataError, DcganDistError, SettingsError, TrainingError
+from dcgan_dist.evaluation.fidelity.features import open_features
 from dcgan_dist.evaluation.service.checkpoint_evaluator import CheckpointEvaluator, PoolEvaluator
 from dcgan_dist.evaluation.service.online import LiveProbe, first_after
 from dcgan_dist.evaluation.task import Task
+from dcgan_dist.evaluation.tasks.fidelity import NAME as FIDELITY
+from dcgan_dist.evaluation.tasks.fidelity import FidelityTask, open_fidelity
 from dcgan_dist.evaluation.tasks.registry import parse_tasks
 from dcgan_dist.extensions import Code, checksums, import_code
 from dcgan_dist.model.dcgan import count_parameters, new_networks
@@ -89,7 +92,7 @@ class SharedBySweep:
     """
 
     evaluator: CheckpointEvaluator | None = None
-    tasks: Sequence[Task] = ()
+    tasks: Sequence[Task | FidelityTask] = ()
     pictures: "CachedPictures | None" = None
     code: Code | None = None
     evaluated_at: Sequence[int] = ()
@@ -570,7 +573,7 @@ def open_pictures(index: Index, settings: Settings) -> "ShardPictures":
     )
 
 
-def open_tasks(settings: Settings, trained_on: TrainedOn | None) -> list[Task]:
+def open_tasks(settings: Settings, trained_on: TrainedOn | None) -> list[Task | FidelityTask]:
     """The tasks that the checkpoints of a run are evaluated on.
 
     Args:
@@ -582,11 +585,19 @@ def open_tasks(settings: Settings, trained_on: TrainedOn | None) -> list[Task]:
     """
     probe, size = settings.probe, settings.networks.image_size
     named = parse_tasks(probe.tasks, "--probe") if probe.tasks else []
-    opened = [task.open(size, resize=probe.resize, seed=PROBE_SEED) for task in named]
-    return opened if trained_on is None else [task.seen_by(trained_on) for task in opened]
+    opened: list[Task | FidelityTask] = []
+    for one in named:
+        if one.name == FIDELITY:
+            by = open_features(probe.fidelity_features, size, settings.storage)
+            images = settings, trained_on, by, probe.fidelity_samples
+            opened.append(open_fidelity(one.folder, *images, resize=probe.resize))
+        else:
+            task = one.open(size, resize=probe.resize, seed=PROBE_SEED)
+            opened.append(task if trained_on is None else task.seen_by(trained_on))
+    return opened
 
 
-def doubts(shards: Sequence[Place], tasks: Sequence[Task]) -> list[str]:
+def doubts(shards: Sequence[Place], tasks: Sequence[Task | FidelityTask]) -> list[str]:
     """Sentences about what makes evaluations of a run doubtful: the shards it is trained on, the tasks."""
     mixed = trains_on_held_out([shard.name for shard in shards])
     return [*([mixed] if mixed else []), *(f"probe {task.name}: {note}" for task in tasks for note in task.notes)]

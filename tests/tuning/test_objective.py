@@ -15,6 +15,7 @@ from tuning.objective import (
     Value,
     first_at,
     marks,
+    metrics_of,
     parse_objective,
     require_values,
     rungs,
@@ -22,18 +23,20 @@ from tuning.objective import (
 
 
 def test_the_probes_first_task_counts_if_nothing_else_is_said() -> None:
-    assert parse_objective("probe", "", ["cifar10", "svhn"], "both") == Objective("probe/cifar10/accuracy", "max")
-    assert parse_objective("probe/svhn/accuracy", "", ["cifar10", "svhn"], "both").metric == "probe/svhn/accuracy"
+    metrics = metrics_of(["cifar10", "svhn"], "")
+    assert parse_objective("probe", "", metrics, "both") == Objective("probe/cifar10/accuracy", "max")
+    assert parse_objective("probe/svhn/accuracy", "", metrics, "both").metric == "probe/svhn/accuracy"
     assert parse_objective("samples/spread", "", [], "both") == Objective("samples/spread", "max")
     assert parse_objective("loss/generator", "min", [], "alternate") == Objective("loss/generator", "min")
     assert parse_objective("score/generated_after", "min", [], "both") == Objective("score/generated_after", "min")
 
 
 @pytest.mark.parametrize(
-    ("given", "mode", "tasks", "schedule", "told"),
+    ("given", "mode", "metrics", "schedule", "told"),
     [
-        ("probe", "", [], "both", "objective is probe but the probe has no task: name one with --probe NAME"),
-        ("probe/mnist/accuracy", "", ["cifar10"], "both", "but the probe has the tasks cifar10"),
+        ("probe", "", [], "both", "objective is probe but the probe has no task: name a task with --probe NAME"),
+        ("probe/mnist/accuracy", "", metrics_of(["cifar10"], ""), "both", "but the probe finds probe/cifar10/accuracy"),
+        ("fidelity/b/frechet", "", metrics_of(["fidelity"], "a"), "both", "the probe finds fidelity/a/kernel, fid"),
         (
             "loss/critic",
             "",
@@ -45,10 +48,25 @@ def test_the_probes_first_task_counts_if_nothing_else_is_said() -> None:
         ("score/generated_after", "max", [], "alternate", "only with the schedule both"),
     ],
 )
-def test_wrong_objectives_get_one_sentence(given: str, mode: str, tasks: list[str], schedule: str, told: str) -> None:
+def test_wrong_objectives_get_one_sentence(given: str, mode: str, metrics: list[str], schedule: str, told: str) -> None:
     with pytest.raises(SettingsError) as error:
-        parse_objective(given, mode, tasks, schedule)
+        parse_objective(given, mode, metrics, schedule)
     assert told in str(error.value)
+
+
+def test_distances_are_minimized_and_shares_maximized() -> None:
+    metrics = metrics_of(["fidelity", "rooms"], "lite")
+    assert metrics[0] == "fidelity/lite/kernel"
+    assert metrics[-1] == "probe/rooms/accuracy"
+    assert parse_objective("probe", "", metrics, "both") == Objective("fidelity/lite/kernel", "min")
+    assert parse_objective("fidelity/lite/frechet", "", metrics, "both").mode == "min"
+    assert parse_objective("fidelity/lite/coverage", "", metrics, "both").mode == "max"
+    assert parse_objective("fidelity/lite/frechet", "max", metrics, "both").mode == "max"
+    found = Objective("fidelity/lite/frechet", "min")
+    assert found.from_probe
+    assert found.show(0.98765) == "0.9877"
+    reports = Reports(found, marks(9_000), 64)
+    assert list(reports.add(1_024, {"fidelity/lite/frechet": 7.5})) == [Value(1_000, 1_024, 7.5)]
 
 
 def test_an_accuracy_counts_where_its_checkpoint_is_of_a_mark_and_only_forward() -> None:
@@ -183,5 +201,5 @@ def test_the_better_end_decides() -> None:
 
 
 def test_what_can_be_compared_is_what_runs_log() -> None:
-    kinds = ("probe/", "worker/", "data/")  # of tasks and ranks, or of no trial's making
+    kinds = ("probe/", "fidelity/", "worker/", "data/")  # of tasks and ranks, or of no trial's making
     assert LOGGED.keys() == {name for name in METRICS if not name.startswith(kinds)}

@@ -7,14 +7,15 @@ import torch
 
 from dcgan_dist.evaluation.probe import load
 from dcgan_dist.evaluation.service.evaluator import Evaluators
-from dcgan_dist.evaluation.service.job import ProbeJob
+from dcgan_dist.evaluation.service.job import Job
 from dcgan_dist.evaluation.task import Task
+from dcgan_dist.evaluation.tasks.fidelity import FidelityTask
 
 
 class CheckpointEvaluator(Protocol):
     """Evaluates checkpoints, one at a time."""
 
-    def compute(self, job: ProbeJob, go_on: Callable[[], None]) -> dict[str, Any]:
+    def compute(self, job: Job, go_on: Callable[[], None]) -> dict[str, Any]:
         """Compute a result and write it, see `Job.compute`.
 
         Args:
@@ -26,19 +27,21 @@ class CheckpointEvaluator(Protocol):
 class PoolEvaluator:
     """Evaluates with evaluators that nobody else uses."""
 
-    def __init__(self, evaluators: Evaluators, actors: int, tasks: Sequence[Task]) -> None:
+    def __init__(self, evaluators: Evaluators, actors: int, tasks: Sequence[Task | FidelityTask]) -> None:
         """
         Args:
             actors: how many evaluators there are, for the record.
             tasks: of all jobs that will come.
         """
-        self._evaluators, self._actors, self._tasks = evaluators, actors, tasks
+        self._evaluators, self._actors = evaluators, actors
+        self._tasks = [task for task in tasks if isinstance(task, Task)]
         self._checksums: dict[str, str] = {}
 
-    def compute(self, job: ProbeJob, go_on: Callable[[], None] = lambda: None) -> dict[str, Any]:
+    def compute(self, job: Job, go_on: Callable[[], None] = lambda: None) -> dict[str, Any]:
         """See `CheckpointEvaluator`. The images are read before the first one."""
         evaluators = _Guarded(self._evaluators, go_on)
-        self._checksums = self._checksums or load(evaluators, self._tasks)
+        if self._tasks and not self._checksums:
+            self._checksums = load(evaluators, self._tasks)
         return job.compute(evaluators, self._checksums, self._actors, lambda text: None)
 
 

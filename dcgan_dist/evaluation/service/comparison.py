@@ -11,13 +11,18 @@ import tyro
 from dcgan_dist.bounds import AtLeast, shows_bounds
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.evaluation.classifiers.registry import Linear, Nearest
-from dcgan_dist.evaluation.coverage import Sampler
+from dcgan_dist.evaluation.coverage import sampler_of
+from dcgan_dist.evaluation.encoders.efficientnet import NAME as EFFICIENTNET
 from dcgan_dist.evaluation.encoders.registry import OF_A_RUN, Sources, make_encoder, require_known
+from dcgan_dist.evaluation.fidelity.features import CHOICES, open_features
+from dcgan_dist.evaluation.fidelity.features import named as named_features
 from dcgan_dist.evaluation.probe import load
 from dcgan_dist.evaluation.service.actor_options import ActorOptions
-from dcgan_dist.evaluation.service.job import FOLDER, Job, NeighboursJob, ProbeJob
+from dcgan_dist.evaluation.service.job import FOLDER, FidelityJob, Job, NeighboursJob, ProbeJob
 from dcgan_dist.evaluation.service.options import open_pool
 from dcgan_dist.evaluation.task import Task
+from dcgan_dist.evaluation.tasks.fidelity import FEWEST, open_fidelity
+from dcgan_dist.evaluation.tasks.fidelity import NAME as FIDELITY
 from dcgan_dist.evaluation.tasks.neighbours import NAME as NEIGHBOURS
 from dcgan_dist.evaluation.tasks.neighbours import open_neighbours
 from dcgan_dist.evaluation.tasks.registry import NamedTask, parse_tasks
@@ -25,7 +30,6 @@ from dcgan_dist.model.generate import Which
 from dcgan_dist.numerals import count
 from dcgan_dist.printing import tell
 from dcgan_dist.run_folder.checkpoint import Checkpoint, named_checkpoint
-from dcgan_dist.run_folder.load_generator import load_training_generator
 from dcgan_dist.run_folder.naming import NamedRun
 from dcgan_dist.run_folder.trained_on import TrainedOn, find_trained_on
 from dcgan_dist.storage import Place, place, require_lasting, require_writable
@@ -47,7 +51,9 @@ class EvaluateOptions(ActorOptions):
     tasks: Annotated[str, arg(metavar="NAME[=FOLDER],...")] = "cifar10"
     """What to evaluate on: folders with labeled `train-*.tar` and `test-*.tar`, for `svhn` also one with its .mat
     files; without FOLDER, $DCGAN_DIST_DATA/NAME. `neighbours`: distances from the images that the run was trained
-    on, or from the `test-*.tar` of a folder, to the nearest of 1,000, 10,000 and 100,000 samples."""
+    on, or from the `test-*.tar` of a folder, to the nearest of 1,000, 10,000 and 100,000 samples.
+    `fidelity`: distances between samples and the `test-*.tar` of a folder, as sets of features; without FOLDER, for
+    runs on scenes, other scenes."""
     features: Annotated[str, arg(metavar="NAME,...")] = "discriminator"
     """Features to compare: `discriminator` of the run; `random`, the same network with initial weights; `pixels`;
     `published-svhn` and `published-imagenet`, the authors' (of the latter the first four layers); `kmeans1600` and
@@ -62,7 +68,12 @@ class EvaluateOptions(ActorOptions):
     """Name of a folder in RUN/checkpoints, `latest`, or `best`, the one with the best probe accuracy. Empty: the one
     that RUN names, otherwise the latest."""
     generator: Which = "auto"
-    """Which generator draws the samples for `neighbours`: see `dcgan_dist.sample`."""
+    """Which generator draws the samples for `neighbours` and `fidelity`: see `dcgan_dist.sample`."""
+    fidelity_features: Annotated[str, arg(metavar=CHOICES)] = EFFICIENTNET
+    """What `fidelity` compares by: a network trained on ImageNet; the discriminator of the same checkpoint, or of
+    another run, which is then the same for all; the Inception of torch-fidelity, with the file of its weights."""
+    fidelity_samples: Annotated[int, AtLeast(FEWEST), arg(metavar="N")] = 10_000
+    """How many samples `fidelity` draws, and compares with at most as many images."""
     half: bool = False
     """Store features as float16, in half the memory."""
     resize: bool = False
@@ -74,6 +85,7 @@ class EvaluateOptions(ActorOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        named_features(self.fidelity_features)
         for name in self.features.split(","):
             require_known(name)
             if name in OF_A_RUN and not self.run:
@@ -106,6 +118,9 @@ def evaluate(
     for named in parse_tasks(options.tasks):
         if named.name == NEIGHBOURS:
             jobs.append(_neighbours(named, options, run, checkpoint, trained_on))
+            continue
+        if named.name == FIDELITY:
+            jobs.append(_fidelity(named, options, of, checkpoint, trained_on))
             continue
         size = checkpoint.settings.networks.image_size if checkpoint else options.size
         task = named.open(size, resize=options.resize, seed=options.seed).seen_by(trained_on)
@@ -151,6 +166,25 @@ def _probes(task: Task, options: EvaluateOptions, run: Place | None, checkpoint:
     return jobs
 
 
+def _fidelity(
+    named: NamedTask,
+    options: EvaluateOptions,
+    of: NamedRun | None,
+    checkpoint: Checkpoint | None,
+    trained_on: TrainedOn,
+) -> FidelityJob:
+    """Samples of the run's generator beside held-out images; raises `SettingsError` without a run."""
+    if of is None or checkpoint is None:
+        raise SettingsError(f"task {FIDELITY} draws samples of a run: give its folder")
+    settings = checkpoint.settings
+    size = settings.networks.image_size
+    by = open_features(options.fidelity_features, size, options.storage, trust_code=options.trust_code)
+    task = open_fidelity(named.folder, settings, trained_on, by, options.fidelity_samples, resize=options.resize)
+    sampler = sampler_of(checkpoint, options.generator, options.seed)
+    about = (of.place.name, checkpoint.name, checkpoint.step, checkpoint.images)
+    return FidelityJob(results_folder(options, of.place), *about, task, by.of(checkpoint), sampler)
+
+
 def _neighbours(
     named: NamedTask, options: EvaluateOptions, run: Place | None, checkpoint: Checkpoint | None, trained_on: TrainedOn
 ) -> NeighboursJob:
@@ -159,8 +193,6 @@ def _neighbours(
         raise SettingsError(f"task {NEIGHBOURS} draws samples of a run: give its folder")
     settings = checkpoint.settings
     compared = open_neighbours(named.folder, run, settings, trained_on, resize=options.resize)
-    generator, kind = load_training_generator(checkpoint, options.generator)
-    size = settings.optimization.batch_size
-    sampler = Sampler(generator, kind, settings.networks, size, options.seed, checkpoint.code)
+    sampler = sampler_of(checkpoint, options.generator, options.seed)
     about = (run.name, checkpoint.name, checkpoint.step, checkpoint.images)
     return NeighboursJob(results_folder(options, run), *about, compared, sampler)

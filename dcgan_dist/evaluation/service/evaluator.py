@@ -20,6 +20,9 @@ from dcgan_dist.evaluation.classifiers.svm import Part
 from dcgan_dist.evaluation.coverage import Sampler, nearest_sample
 from dcgan_dist.evaluation.encoders.encoder import Encoder
 from dcgan_dist.evaluation.encoders.maps import to_float
+from dcgan_dist.evaluation.fidelity.embedding import Embedded, drawn, embed, held_out
+from dcgan_dist.evaluation.fidelity.frechet import Frechet, Moments, frechet
+from dcgan_dist.evaluation.fidelity.pairs import Between, Within, between, within
 from dcgan_dist.evaluation.task import STATISTICS_BATCH, Labeled, Task
 
 CHECKSUMS = 1 << 128
@@ -54,6 +57,7 @@ class Evaluator:
     def __init__(self, number: int, parts: int, threads: int) -> None:
         """`threads`: of tensor operations; 0: the cores of this host over the parts."""
         self._number, self._parts = number, parts
+        self._embedded: tuple[str, Any] = "", None
         # An actor without a GPU of its own sees none.
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.set_num_threads(threads or max(1, len(os.sched_getaffinity(0)) // parts))
@@ -107,6 +111,44 @@ class Evaluator:
         """Distances of images uint8 [n, S, S, 3] to samples that are this part's, see `coverage.nearest_sample`."""
         pixels = to_float(images, torch.device("cpu")).flatten(1)
         return nearest_sample(sampler.to(self._device), pixels, numbers, self._number, self._parts)
+
+    @reads
+    def gather_held_out(self, images: Labeled, encoder: Encoder) -> Any:
+        """Gather from this part of held-out images what the encoder needs in this round, see `Encoder.gather`."""
+        return encoder.to(self._device).gather(batch for _, batch in held_out(images, self._number, self._parts))
+
+    @reads
+    def embed_held_out(self, images: Labeled, encoder: Encoder, kept: int, key: str) -> Embedded:
+        """Features of this part of held-out images, see `embed`.
+
+        Args:
+            key: by which they are found again when the same images and features are asked for; empty: they are not.
+        """
+        if not key or self._embedded[0] != key:
+            batches = held_out(images, self._number, self._parts)
+            self._embedded = key, embed(batches, encoder.to(self._device), kept)
+        return self._embedded[1]
+
+    @reads
+    def embed_samples(self, sampler: Sampler, number: int, encoder: Encoder, kept: int) -> Embedded:
+        """Features of this part of so many samples, see `embed`."""
+        batches = drawn(sampler.to(self._device), number, self._number, self._parts)
+        return embed(batches, encoder.to(self._device), kept)
+
+    @reads
+    def within(self, features: Tensor) -> Within:
+        """This part of the pairs of features with each other, see `pairs.within`."""
+        return within(features, self._number, self._parts)
+
+    @reads
+    def between(self, samples: Tensor, images: Tensor, sample_radii: Tensor, image_radii: Tensor) -> Between:
+        """This part of the pairs of samples and images, see `pairs.between`."""
+        return between(samples, images, sample_radii, image_radii, self._number, self._parts)
+
+    @reads
+    def frechet(self, samples: Moments, images: Moments, some: Tensor) -> Frechet | None:
+        """The Fréchet distance, see `frechet`: by the first of the parts alone."""
+        return None if self._number else frechet(samples, images, some)
 
     @reads
     def moments(self) -> tuple[int, Tensor, Tensor]:

@@ -15,11 +15,14 @@ import torch
 from dcgan_dist.evaluation.classifiers.registry import Classifiers
 from dcgan_dist.evaluation.coverage import Sampler
 from dcgan_dist.evaluation.encoders.encoder import Encoder
+from dcgan_dist.evaluation.fidelity.measure import MOST_IN_PAIRS, measure
+from dcgan_dist.evaluation.fidelity.pairs import NEAREST
 from dcgan_dist.evaluation.probe import probe, recipe
 from dcgan_dist.evaluation.results import encode, recipe_sha256
 from dcgan_dist.evaluation.service.evaluator import Evaluators
 from dcgan_dist.evaluation.task import Task
 from dcgan_dist.evaluation.tasks import neighbours
+from dcgan_dist.evaluation.tasks.fidelity import FidelityTask
 from dcgan_dist.evaluation.tasks.neighbours import NeighboursTask
 from dcgan_dist.storage import MissingFile, Place
 from dcgan_dist.versions import versions
@@ -226,6 +229,60 @@ class NeighboursJob(Job):
         }
 
 
+@dataclass(frozen=True, eq=False)
+class FidelityJob(Job):
+    """How alike samples of the generator and held-out images are, see `fidelity/measure.py`.
+
+    Attributes:
+        task: the images, and how many samples.
+        encoder: of the features.
+        sampler: of samples.
+    """
+
+    task: FidelityTask
+    encoder: Encoder
+    sampler: Sampler
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """See `Job`."""
+        return self.task.name, self.task.by.name
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """See `Job`."""
+        return {
+            "task": self.task.name,
+            "image_size": self.sampler.settings.image_size,
+            "data": self.task.data,
+            "images": self.task.about,
+            "number": len(self.task.images),
+            "samples": self.task.samples,
+            "in_pairs": MOST_IN_PAIRS,
+            "features": self.task.by.recipe(self.encoder),
+            "generator": self.sampler.kind,
+            "statistics": self.sampler.frozen_statistics,
+            "seed": self.sampler.seed,
+            "kernel": "(x y / numbers + 1)^3, unbiased",
+            "neighbors": dict(zip(("precision and recall", "density and coverage"), NEAREST, strict=True)),
+        }
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """See `Job`."""
+        return self.task.notes
+
+    def find(self, evaluators: Evaluators, checksums: Mapping[str, str], say: Callable[[str], None]) -> dict[str, Any]:
+        """See `Job`. The features' name becomes a part of that of each measure."""
+        recipe = self.recipe
+        # Features of the checkpoint's own discriminator are others next time.
+        known = self.task.by.encoder is not None
+        key = recipe_sha256({name: recipe[name] for name in ("data", "number", "features")}) if known else ""
+        found = measure(evaluators, self.task.images, self.sampler, self.task.samples, self.encoder, key, say)
+        measures = {f"{self.task.by.name}/{name}": one for name, one in found.pop("measures").items()}
+        return {**found, "measures": measures}
+
+
 def read_result(file: Place) -> dict[str, Any] | None:
     """The result in a file, where it is there and whole."""
     try:
@@ -239,6 +296,19 @@ def score(result: Mapping[str, Any]) -> Mapping[str, Any]:
     """What a probe's result is compared by: accuracy with all labels, or with few where there is no other."""
     found: Mapping[str, Any] = result["all_labels"] if "all_labels" in result else result["few_labels"]
     return found
+
+
+def worth(result: Mapping[str, Any]) -> tuple[str, float, float]:
+    """What checkpoints are compared by: its name in records, its value, and a number that is larger where it is better.
+
+    Of a fidelity, the kernel distance: the Fréchet distance is biased.
+    """
+    if "measures" not in result:
+        accuracy = score(result)["accuracy"]
+        return "accuracy", accuracy, accuracy
+    name = next(name for name in result["measures"] if name.endswith("/kernel"))
+    value = result["measures"][name]["value"]
+    return f"{result['task']}/{name}", value, -value
 
 
 def _about(say: Callable[[str], None], subject: str, text: str) -> None:

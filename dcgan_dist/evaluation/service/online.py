@@ -18,19 +18,24 @@ import torch
 
 from dcgan_dist.errors import CheckpointError, DcganDistError
 from dcgan_dist.evaluation.classifiers.registry import Linear
+from dcgan_dist.evaluation.coverage import sampler_of
 from dcgan_dist.evaluation.encoders.discriminator import of_discriminator
 from dcgan_dist.evaluation.service.checkpoint_evaluator import CheckpointEvaluator
-from dcgan_dist.evaluation.service.job import FOLDER, ProbeJob, read_result, score
+from dcgan_dist.evaluation.service.job import FOLDER, FidelityJob, Job, ProbeJob, read_result, score, worth
+from dcgan_dist.evaluation.tables import measured
 from dcgan_dist.evaluation.task import Task
+from dcgan_dist.evaluation.tasks.fidelity import FidelityTask
 from dcgan_dist.extensions import NO_CODE, Code
-from dcgan_dist.monitoring.sinks.curves import Probed, read_probed
-from dcgan_dist.run_folder.checkpoint import load_checkpoint, manifests, mark
+from dcgan_dist.monitoring.sinks.curves import Measured, Probed, read_measured, read_probed
+from dcgan_dist.run_folder.checkpoint import Checkpoint, load_checkpoint, manifests, mark
 from dcgan_dist.storage import Place
 
 logger = logging.getLogger(__name__)
 
 FEATURES = "discriminator"
 """Name of the features that are evaluated."""
+SEED = 0
+"""Of z: the same samples of every checkpoint and every run, so that results can be compared."""
 POLL_S = 1.0
 """Between two looks for a new checkpoint."""
 
@@ -55,10 +60,10 @@ class LiveProbe:
         self,
         run: Place,
         evaluator: CheckpointEvaluator,
-        tasks: Sequence[Task],
+        tasks: Sequence[Task | FidelityTask],
         dtype: torch.dtype,
         say: Callable[[str], None],
-        take: Callable[[Probed], None],
+        take: Callable[[Probed | Measured], None],
         code: Code = NO_CODE,
         wanted: Callable[[int], bool] | None = None,
     ) -> None:
@@ -76,7 +81,9 @@ class LiveProbe:
         """
         self.failure = ""
         self._run, self._evaluator, self._wanted = run, evaluator, wanted
-        self._tasks = [replace(task, few=None) if task.all_labels else task for task in tasks]
+        self._tasks = [
+            replace(task, few=None) if isinstance(task, Task) and task.all_labels else task for task in tasks
+        ]
         self._dtype, self._say, self._take, self._code = dtype, say, take, code
         self._seen: set[str] = set()
         self._evaluated: set[str] = set()
@@ -84,7 +91,7 @@ class LiveProbe:
         self._recipes: set[str] = set()
         self._held: set[str] = set()
         self._looked_s = 0.0
-        self._best: tuple[float, str] | None = None
+        self._best: tuple[float, dict[str, Any]] | None = None
         self._closing, self._abandoned = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run_thread, name="probe", daemon=True)
 
@@ -107,7 +114,7 @@ class LiveProbe:
         """Its entry in `run.json`."""
         return {
             "judged": len(self._evaluated),
-            "best": None if self._best is None else {"checkpoint": self._best[1], "accuracy": self._best[0]},
+            "best": None if self._best is None else self._best[1],
             "skipped": sorted(self._seen - self._evaluated),
         }
 
@@ -146,15 +153,17 @@ class LiveProbe:
 
     def _missing_from_curves(self) -> list[dict[str, Any]]:
         """Results that the curves lack: they are written some seconds later, which a driver may not live to see."""
-        logged = {(one["task"], one["checkpoint"]) for one in read_probed(self._run)}
+        logged = {(one["task"], FEATURES, one["checkpoint"]) for one in read_probed(self._run)}
+        logged |= {(*one["metric"].split("/")[:2], one["checkpoint"]) for one in read_measured(self._run)}
         newest = max(manifests(self._run), default="")
         results = [read_result(file) for file, _ in (self._run / FOLDER).files()]
         return [
             result
             for result in results
             if result is not None
-            and result.get("features_of") == FEATURES  # random ones have the same recipe, `memorised` has none
-            and (result["task"], result["checkpoint"]) not in logged
+            # Random ones have the same recipe, `memorised` has none.
+            and (result.get("features_of") == FEATURES or "measures" in result)
+            and (result["task"], result["features_of"], result["checkpoint"]) not in logged
             and result["checkpoint"] <= newest  # what comes after it is of a lineage that has ended
         ]
 
@@ -188,58 +197,66 @@ class LiveProbe:
             return
         results = []
         for task in self._tasks:
-            encoder = of_discriminator(checkpoint)
-            job = ProbeJob(
-                self._run / FOLDER,
-                self._run.name,
-                name,
-                checkpoint.step,
-                checkpoint.images,
-                task,
-                FEATURES,
-                encoder,
-                self._dtype,
-                Linear(task.costs),
-            )
+            job = self._job(task, checkpoint)
             self._recipes.add(job.recipe_sha256)
             result = job.read()
             if result is None:
                 result = self._evaluator.compute(job, self._go_on)
                 self._tell(result)
-            results.append(score(result)["accuracy"])
+            results.append(result)
         self._evaluated.add(name)
         self._choose_best(results[0], name)
 
+    def _job(self, task: Task | FidelityTask, checkpoint: Checkpoint) -> Job:
+        """The evaluation of a checkpoint on a task."""
+        about = (self._run / FOLDER, self._run.name, checkpoint.name, checkpoint.step, checkpoint.images)
+        if isinstance(task, FidelityTask):
+            return FidelityJob(*about, task, task.by.of(checkpoint), sampler_of(checkpoint, "auto", SEED))
+        return ProbeJob(*about, task, FEATURES, of_discriminator(checkpoint), self._dtype, Linear(task.costs))
+
     def _tell(self, result: Mapping[str, Any]) -> None:
-        estimate, name = score(result), result["checkpoint"]
-        half = 50 * (estimate["high"] - estimate["low"])
+        if "measures" in result:
+            found = ", ".join(f"{name} {measured(one)}" for name, one in result["measures"].items())
+        else:
+            estimate = score(result)
+            half = 50 * (estimate["high"] - estimate["low"])
+            found = f"{100 * estimate['accuracy']:.1f} % (±{half:.1f})"
         seconds = sum(result["seconds"].values())
-        accuracy = f"{100 * estimate['accuracy']:.1f} % (±{half:.1f})"
-        self._say(f"probe {result['task']} of checkpoint {name}: {accuracy}, in {seconds:.0f} s")
+        self._say(f"probe {result['task']} of checkpoint {result['checkpoint']}: {found}, in {seconds:.0f} s")
         self._add(result)
 
     def _add(self, result: Mapping[str, Any]) -> None:
         """Give a result to the curves."""
+        now, task = round(time.time(), 3), result["task"]
+        checkpoint, step, images = result["checkpoint"], result["step"], result["images"]
+        if "measures" in result:
+            for name, one in result["measures"].items():
+                metric = f"{task}/{name}"
+                self._take(
+                    {"time": now, "checkpoint": checkpoint, "step": step, "images": images, "metric": metric, **one}
+                )
+            return
         estimate = score(result)
         self._take(
             {
-                "time": round(time.time(), 3),
-                "checkpoint": result["checkpoint"],
-                "step": result["step"],
-                "images": result["images"],
-                "task": result["task"],
+                "time": now,
+                "checkpoint": checkpoint,
+                "step": step,
+                "images": images,
+                "task": task,
                 "accuracy": estimate["accuracy"],
                 "low": estimate["low"],
                 "high": estimate["high"],
             }
         )
 
-    def _choose_best(self, accuracy: float, name: str) -> None:
+    def _choose_best(self, result: Mapping[str, Any], name: str) -> None:
         """Mark the best checkpoint; the one before, and one that is not, may go."""
-        if self._best is not None and self._best[0] >= accuracy:
+        what, value, good = worth(result)
+        if self._best is not None and self._best[0] >= good:
             mark(self._run, name, None)
             return
         mark(self._run, name, "best")
         if self._best is not None:
-            mark(self._run, self._best[1], None)
-        self._best = accuracy, name
+            mark(self._run, self._best[1]["checkpoint"], None)
+        self._best = good, {"checkpoint": name, what: value}

@@ -11,19 +11,21 @@ from dataclasses import dataclass
 from dcgan_dist.cli.invocation import prog
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.evaluation.task import FewLabels, Task
-from dcgan_dist.evaluation.tasks import neighbours, rooms
+from dcgan_dist.evaluation.tasks import fidelity, neighbours, rooms
 from dcgan_dist.evaluation.tasks.labeled import open_labeled
 from dcgan_dist.evaluation.tasks.svhn import FILES, open_svhn
 from dcgan_dist.storage import Place, place
 
 DATA_VARIABLE = "DCGAN_DIST_DATA"
+WITHOUT_FOLDER = (fidelity.NAME, neighbours.NAME, rooms.NAME)
+"""Tasks that may be without a folder: what they need is drawn, or known from the run."""
 FEW_LABELS = {"cifar10": FewLabels(per_class=400, choosing=10, draws=10)}
 """How few labels are tested, for tasks with such a column in the paper (table 1)."""
 
 
 @dataclass(frozen=True)
 class NamedTask:
-    """A task as it is given: NAME, or NAME=FOLDER; only `neighbours` and `rooms` may be without a folder."""
+    """A task as it is given: NAME, or NAME=FOLDER; only those of `WITHOUT_FOLDER` may be without a folder."""
 
     name: str
     folder: Place | None
@@ -35,6 +37,8 @@ class NamedTask:
         """Open the images of a labeled task, see `open_labeled` and `open_svhn`."""
         if self.name == rooms.NAME and self.folder is None:
             return rooms.open_rooms(size, seed=seed)
+        if self.name == fidelity.NAME:
+            raise SettingsError(f"task {fidelity.NAME} has no labels, so that no features can be probed on it")
         if self.name == neighbours.NAME or self.folder is None:
             raise SettingsError(
                 f"task {neighbours.NAME} evaluates samples, not features: give it to {prog('evaluate')}"
@@ -80,7 +84,7 @@ def parse_tasks(text: str, option: str = "--tasks") -> Sequence[NamedTask]:
             )
         if name in (other.name for other in found):
             raise SettingsError(f"task {name} is given twice: give each one once")
-        drawn = not equals and name in (neighbours.NAME, rooms.NAME)
+        drawn = not equals and name in WITHOUT_FOLDER
         found.append(NamedTask(name, None if drawn else _find(name, folder, option)))
     return found
 

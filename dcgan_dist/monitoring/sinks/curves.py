@@ -11,6 +11,7 @@ import json
 import math
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict, cast
 
@@ -60,6 +61,48 @@ class Probed(TypedDict):
     """Bounds of the accuracy."""
 
 
+class Measured(TypedDict):
+    """A line of `metrics.jsonl` about a checkpoint that is no accuracy."""
+
+    time: float
+    """When the driver wrote it, in seconds since 1970."""
+    checkpoint: str
+    step: int
+    images: int
+    metric: str
+    """Its name among the metrics."""
+    value: float
+    low: NotRequired[float]
+    high: NotRequired[float]
+    """Bounds of the value, where there are any."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a metric is at a checkpoint.
+
+    Attributes:
+        checkpoint, images: which one, and after how many images.
+        value: of the metric.
+        low, high: its bounds, where there are any.
+    """
+
+    checkpoint: str
+    images: int
+    value: float
+    low: float | None
+    high: float | None
+
+
+def scalar_of(line: Probed | Measured) -> tuple[str, float]:
+    """Name and value of what was found of a checkpoint."""
+    if "accuracy" in line:
+        probed = cast(Probed, line)
+        return probe_metric(probed["task"]), probed["accuracy"]
+    measured = cast(Measured, line)
+    return measured["metric"], measured["value"]
+
+
 def probe_metric(task: str) -> str:
     """Name of the accuracy on a task among the metrics."""
     return f"probe/{task}/accuracy"
@@ -100,6 +143,21 @@ def read_lines(run: Place) -> list[Point]:
 def read_probed(run: Place) -> list[Probed]:
     """What was found of checkpoints, in the order of writing."""
     return [cast(Probed, line) for line in _read(run) if "accuracy" in line]
+
+
+def read_measured(run: Place) -> list[Measured]:
+    """What was found of checkpoints besides accuracies, in the order of writing."""
+    return [cast(Measured, line) for line in _read(run) if "metric" in line]
+
+
+def read_found(run: Place, metric: str) -> list[Found]:
+    """What one metric was found to be at checkpoints, in the order of writing."""
+    lines: list[Probed | Measured] = [*read_probed(run), *read_measured(run)]
+    return [
+        Found(line["checkpoint"], line["images"], scalar_of(line)[1], line.get("low"), line.get("high"))
+        for line in lines
+        if scalar_of(line)[0] == metric
+    ]
 
 
 def _read(run: Place) -> list[dict[str, Any]]:
@@ -163,7 +221,8 @@ class Curves:
             words = f"```yaml\n{to_yaml(self._settings)}```"
             self._events[-1].add(event_file.text(images, "settings", words, describe("settings")))
             tasks = [task.partition("=")[0].strip() for task in self._settings.probe.tasks.split(",") if task]
-            shown = [*COMPARED, *map(probe_metric, tasks)]
+            # Names of the measures of the task `fidelity` are known with its first result only.
+            shown = [*COMPARED, *(probe_metric(task) for task in tasks if task != "fidelity")]
             self._events[-1].add(event_file.hparams(hyperparameters(self._settings), shown, ended=False))
         # Last, so that the next point tries again where the file could not be made.
         self._attempt, self._step = attempt, step
@@ -207,12 +266,12 @@ class Curves:
         self._add_scalars(point["images"], values)
         return True
 
-    def add_probed(self, result: Probed) -> None:
+    def add_probed(self, result: Probed | Measured) -> None:
         """Add what was found of a checkpoint: in TensorBoard where its images are, which is behind the newest point."""
         if not self._events:
             self.begin(0, 0, 0)
         self._lines.add(json.dumps(result, allow_nan=False).encode() + b"\n")
-        self._add_scalars(result["images"], {probe_metric(result["task"]): result["accuracy"]})
+        self._add_scalars(result["images"], dict([scalar_of(result)]))
 
     def add_picture(self, name: str, images: int, png: bytes, picture: Pixels) -> None:
         """Show a picture in TensorBoard: uint8 [H, W, 3], and the same as PNG."""
