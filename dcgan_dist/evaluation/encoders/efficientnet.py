@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import pickle
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -110,5 +111,8 @@ def read_weights(file: Path, sha256: str, most_bytes: int, features: str, instea
             f"{file} does not hold the weights of features {features} (its SHA-256 begins with {found[:16]}, not with "
             f"{sha256[:16]}): {instead}"
         )
-    weights: dict[str, Tensor] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    try:
+        weights: dict[str, Tensor] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise SettingsError(f"{file} holds more than weights, which is not read: {instead}") from error
     return weights

@@ -47,7 +47,7 @@ class PooledFeatures:
         """uint8 [n, S, S, 3] -> float32 [n, maps of all layers]."""
         layers = torch.split(self.encoder.features(images), [maps * places for maps, places in self.maps], 1)
         each = zip(layers, self.maps, strict=True)
-        return torch.cat([layer.unflatten(1, (maps, places)).mean(2) for layer, (maps, places) in each], 1)
+        return torch.cat([layer.reshape(-1, maps, places).mean(2) for layer, (maps, places) in each], 1)
 
 
 def pooled(encoder: DiscriminatorFeatures | OwnFeatures) -> PooledFeatures:

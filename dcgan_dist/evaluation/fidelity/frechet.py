@@ -4,6 +4,7 @@ Only sums over the features are needed, so that they may lie in any number of pa
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Self
 
 import torch
@@ -56,6 +57,13 @@ class Moments:
         mean = self.mean
         return (self.outer - self.count * torch.outer(mean, mean)) / (self.count - 1)
 
+    @cached_property
+    def root(self) -> Tensor:
+        """The root of the covariance, float64 [F, F]."""
+        values, vectors = torch.linalg.eigh(self.covariance)
+        root: Tensor = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
+        return root
+
 
 @dataclass(frozen=True)
 class Frechet:
@@ -80,7 +88,7 @@ def frechet(samples: Moments, images: Moments, some: Tensor) -> Frechet:
     """
     shift = samples.mean - images.mean
     ours, theirs = samples.covariance, images.covariance
-    root = _root(theirs)
+    root = images.root
     values, vectors = torch.linalg.eigh(root @ ours @ root)
     values = values.clamp(min=0)
     roots = values.sqrt()
@@ -94,10 +102,3 @@ def frechet(samples: Moments, images: Moments, some: Tensor) -> Frechet:
         squares.append(off.square().sum(1) + 2 * off @ shift - (off @ onto).square().sum(1))
     influence = torch.cat(squares)
     return Frechet(value, float(influence.std()) / samples.count**0.5)
-
-
-def _root(matrix: Tensor) -> Tensor:
-    """The root of a positive semidefinite matrix."""
-    values, vectors = torch.linalg.eigh(matrix)
-    root: Tensor = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
-    return root

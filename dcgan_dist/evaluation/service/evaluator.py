@@ -57,7 +57,7 @@ class Evaluator:
     def __init__(self, number: int, parts: int, threads: int) -> None:
         """`threads`: of tensor operations; 0: the cores of this host over the parts."""
         self._number, self._parts = number, parts
-        self._embedded: tuple[str, Any] = "", None
+        self._embedded: tuple[str, Embedded] | None = None
         # An actor without a GPU of its own sees none.
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.set_num_threads(threads or max(1, len(os.sched_getaffinity(0)) // parts))
@@ -124,10 +124,11 @@ class Evaluator:
         Args:
             key: by which they are found again when the same images and features are asked for; empty: they are not.
         """
-        if not key or self._embedded[0] != key:
-            batches = held_out(images, self._number, self._parts)
-            self._embedded = key, embed(batches, encoder.to(self._device), kept)
-        return self._embedded[1]
+        if key and self._embedded is not None and self._embedded[0] == key:
+            return self._embedded[1]
+        found = embed(held_out(images, self._number, self._parts), encoder.to(self._device), kept)
+        self._embedded = key, found
+        return found
 
     @reads
     def embed_samples(self, sampler: Sampler, number: int, encoder: Encoder, kept: int) -> Embedded:

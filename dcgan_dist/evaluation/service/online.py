@@ -153,8 +153,10 @@ class LiveProbe:
 
     def _missing_from_curves(self) -> list[dict[str, Any]]:
         """Results that the curves lack: they are written some seconds later, which a driver may not live to see."""
-        logged = {(one["task"], FEATURES, one["checkpoint"]) for one in read_probed(self._run)}
-        logged |= {(*one["metric"].split("/")[:2], one["checkpoint"]) for one in read_measured(self._run)}
+        logged = {(line["task"], FEATURES, line["checkpoint"]) for line in read_probed(self._run)}
+        for one in read_measured(self._run):
+            task, by, _ = one["metric"].split("/")
+            logged.add((task, by, one["checkpoint"]))
         newest = max(manifests(self._run), default="")
         results = [read_result(file) for file, _ in (self._run / FOLDER).files()]
         return [
@@ -231,10 +233,17 @@ class LiveProbe:
         checkpoint, step, images = result["checkpoint"], result["step"], result["images"]
         if "measures" in result:
             for name, one in result["measures"].items():
-                metric = f"{task}/{name}"
-                self._take(
-                    {"time": now, "checkpoint": checkpoint, "step": step, "images": images, "metric": metric, **one}
-                )
+                line: Measured = {
+                    "time": now,
+                    "checkpoint": checkpoint,
+                    "step": step,
+                    "images": images,
+                    "metric": f"{task}/{name}",
+                    "value": one["value"],
+                }
+                if "low" in one:
+                    line |= {"low": one["low"], "high": one["high"]}
+                self._take(line)
             return
         estimate = score(result)
         self._take(
