@@ -69,7 +69,8 @@ class SweepOptions:
     """Which trials continue. `none`: all to their end; `asha`: the best third after a ninth of the run, and the best
     third of those after a third of it; `pbt`: bad trials continue from a copy of a good one, with other values."""
     objective: Annotated[str, arg(metavar="probe|METRIC")] = "probe"
-    """What is compared: the probe's accuracy on its first task, or a metric that runs log."""
+    """What is compared: the probe's accuracy on its first task (of `fidelity`, the kernel distance), or a metric that
+    runs log or the probe finds."""
     mode: Literal["", "max", "min"] = ""
     """Whether higher or lower values are better; needed for metrics for which that is not known."""
     at_once: Annotated[int, AtLeast(0), arg(metavar="N")] = 0

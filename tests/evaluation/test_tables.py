@@ -42,6 +42,29 @@ def test_what_makes_results_doubtful_stands_below_them_once() -> None:
     assert len(table("mine", [doubtful, doubtful])) == len(table("mine", [RESULT, RESULT])) + 1
 
 
+def test_measures_of_fidelity_have_a_line_each() -> None:
+    result = {
+        "task": "fidelity",
+        "run": "run",
+        "images": 640,
+        "held_out_images": 1_200,
+        "samples": 1_500,
+        "recipe": {"images": "images held out", "generator": "averaged"},
+        "notes": ["few"],
+        "measures": {
+            "lite/frechet": {"value": 12.345, "low": 11.345, "high": 13.345},
+            "lite/recall": {"value": 0.25},
+        },
+    }
+    title, frechet, recall, note = table("fidelity", [result])
+    assert title == (
+        "fidelity: 1,500 samples of run at 640 images, averaged generator, beside 1,200 images (images held out)"
+    )
+    assert frechet == "  lite/frechet  12.35 (±1); lower is better"
+    assert recall == "  lite/recall   0.2500"
+    assert note == "note: few"
+
+
 def test_distances_to_samples_have_a_line_for_each_number_of_samples() -> None:
     found = [{"samples": 1_000, "mean": 9.5, "low": 9.25, "high": 9.75}]
     about = {

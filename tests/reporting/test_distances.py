@@ -28,3 +28,42 @@ def test_distances_are_facts_newest_first() -> None:
 )
 def test_what_is_not_whole_is_none(broken: dict[str, Any]) -> None:
     assert distances({"a": RESULT | broken}) == []
+
+
+FIDELITY: dict[str, Any] = {
+    "images": 900,
+    "samples": 1_500,
+    "held_out_images": 1_200,
+    "recipe": {"images": "held out"},
+    "measures": {"lite/kernel": {"value": 0.5, "low": 0.25, "high": 0.75}, "lite/recall": {"value": 0.125}},
+}
+
+
+def test_measures_of_fidelity_stand_beside_them_with_the_name_of_their_features() -> None:
+    found = distances({"a": RESULT, "b": FIDELITY, "c": FIDELITY | {"images": 500}})
+    assert [fact.name for fact in found] == [
+        "lite/kernel at 900 images",
+        "lite/recall at 900 images",
+        "Nearest of 1,000 samples at 640 images",
+        "Nearest of 10,000 samples at 640 images",
+        "lite/kernel at 500 images",
+        "lite/recall at 500 images",
+    ]
+    assert (found[0].value, found[0].low, found[0].high, found[0].shown) == (0.5, 0.25, 0.75, "0.5 (0.25 to 0.75)")
+    assert found[0].source == "b: measures.lite/kernel.value"
+    assert "1,500 samples and 1,200 images (held out); lower is better" in found[0].note
+    assert (found[1].shown, found[1].low) == ("0.125", None)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"measures": [1]},
+        {"measures": {"a": {"low": 1}}},
+        {"measures": {"a": {"value": 1, "low": "x"}}},
+        {"samples": None},
+        {"recipe": {}},
+    ],
+)
+def test_measures_that_are_not_whole_are_none(broken: dict[str, Any]) -> None:
+    assert distances({"a": FIDELITY | broken}) == []

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcgan_dist.arrays import Pixels
+from dcgan_dist.data.image_decoding import gray
 from dcgan_dist.data.scenes import Kind, draw
 from dcgan_dist.data.scenes.builtin import EMBEDDED, SEED, VERSION
 from dcgan_dist.data.streaming.plan import Integers
@@ -52,15 +53,23 @@ class FidelityTask:
 
 @dataclass(frozen=True)
 class DrawnScenes:
-    """Scenes of the built-in data set, drawn when they are read: an `ImageSource` that is small to send."""
+    """Scenes of the built-in data set, drawn when they are read: an `ImageSource` that is small to send.
+
+    Attributes:
+        kind: of scenes.
+        image_size: height and width, in pixels.
+        channels: 1: in shades of gray.
+    """
 
     kind: Kind
     image_size: int
+    channels: int = 3
 
     def read(self, samples: Integers, out: Pixels, rows: Integers) -> NDArray[np.bool_]:
         """Draw them; none is bad."""
         for sample, row in zip(samples.tolist(), rows.tolist(), strict=True):
-            out[row] = draw(self.kind, self.image_size, SEED, sample).image
+            image = draw(self.kind, self.image_size, SEED, sample).image
+            out[row] = image if self.channels == 3 else gray(image)
         return np.zeros(len(samples), np.bool_)
 
     def names(self, sample: int) -> str:
@@ -91,7 +100,7 @@ def open_fidelity(
         DataError: images are missing, too few, of another size, or among those that the run was trained on.
         SettingsError: there is no folder, and the run is not trained on scenes.
     """
-    size = settings.networks.image_size
+    size, channels = settings.networks.image_size, settings.networks.channels
     source: ImageSource
     if folder is None:
         if settings.data.path != EMBEDDED:
@@ -99,7 +108,7 @@ def open_fidelity(
                 f"task {NAME} compares samples with held-out images: give {NAME}=FOLDER with test-*.tar in it"
             )
         kind = settings.data.scenes
-        source, places = DrawnScenes(kind, size), FIRST + np.arange(samples)
+        source, places = DrawnScenes(kind, size, channels), FIRST + np.arange(samples)
         about, data = f"{kind} that no run is trained on", f"{kind} v{VERSION} from {FIRST} on"
         notes: tuple[str, ...] = ()
     else:
@@ -114,7 +123,7 @@ def open_fidelity(
                 f"there are only {len(index):,} images in {where}, but samples are compared with at least {FEWEST}: "
                 "hold out more"
             )
-        source = replace(pictures(index, size), fit=settings.data.fit)
+        source = replace(pictures(index, size), fit=settings.data.fit, channels=channels)
         places = np.arange(min(samples, len(index)))
         about, data = "images held out", digest([index])
         notes = (*unseen, *index.notes)

@@ -11,12 +11,15 @@ from typing import Any
 import pytest
 import torch
 
+from dcgan_dist.evaluation.fidelity.features import open_features
+from dcgan_dist.evaluation.fidelity.measure import MEASURES
 from dcgan_dist.evaluation.service.checkpoint_evaluator import PoolEvaluator
 from dcgan_dist.evaluation.service.job import ProbeJob
 from dcgan_dist.evaluation.service.online import LiveProbe, first_after
 from dcgan_dist.evaluation.task import Task
-from dcgan_dist.model.dcgan import Discriminator, initialize
-from dcgan_dist.monitoring.sinks.curves import Probed
+from dcgan_dist.evaluation.tasks.fidelity import open_fidelity
+from dcgan_dist.model.dcgan import Discriminator, Generator, initialize
+from dcgan_dist.monitoring.sinks.curves import Measured, Probed
 from dcgan_dist.run_folder.checkpoint import manifests, write_checkpoint
 from dcgan_dist.settings import scenes32
 from dcgan_dist.storage import Place
@@ -268,3 +271,59 @@ def test_a_probe_that_fails_is_told_and_nothing_more(run: Place, probe: Callable
     live.close(finish=True)
     assert any("probes have failed: " in line for line in lines)
     assert live.failure
+
+
+def write_both(run: Place, step: int) -> str:
+    """A checkpoint with a generator, that draws other samples at each step."""
+    state: dict[str, Any] = {}
+    for name, network in (("discriminator", Discriminator), ("generator", Generator), ("averaged", Generator)):
+        made = network(SETTINGS.networks)
+        initialize(made, step)
+        state[name] = made.state_dict()
+    return write_checkpoint(run, state, SETTINGS, step=step, attempt=1, kept=False)
+
+
+def test_fidelity_is_measured_beside_training_and_says_which_checkpoint_is_the_best(
+    run: Place, bands: Task, here: Callable[..., Any]
+) -> None:
+    for step in (10, 20, 30):
+        write_both(run, step)
+    judge = Place(f"{run.parent}/judge")
+    write_both(judge, 77)
+    by = open_features("discriminator=judge", 16, str(run.parent))
+    fidelity = open_fidelity(None, SETTINGS, None, by, 150, resize=False)
+    tasks = [fidelity, replace(bands, few=None)]
+    lines: list[str] = []
+    taken: list[Probed | Measured] = []
+    everything = {step * SETTINGS.optimization.batch_size for step in (10, 20, 30)}.__contains__
+    evaluator = PoolEvaluator(here(2), 2, tasks)
+    live = LiveProbe(run, evaluator, tasks, torch.float32, lines.append, taken.append, wanted=everything)
+    live.start()
+    live.close(finish=True)
+    assert live.failure == ""
+    kernel = f"fidelity/{by.name}/kernel"
+    found = {one["checkpoint"]: one["value"] for one in taken if "metric" in one and one["metric"] == kernel}
+    assert list(found) == [name_of(step) for step in (10, 20, 30)]
+    best = min(found, key=lambda name: found[name])
+    assert live.record()["best"] == {"checkpoint": best, kernel: found[best]}
+    assert [name for name, manifest in manifests(run).items() if manifest.get("probe") == "best"] == [best]
+    metrics = [one["metric"] for one in taken if "metric" in one][:6]
+    assert metrics == [f"fidelity/{by.name}/{name}" for name in MEASURES]
+    assert sum("accuracy" in one for one in taken) == 3, "the other task is evaluated too"
+    assert lines[0].startswith(f"probe fidelity of checkpoint {name_of(10)}: {by.name}/frechet ")
+    # A driver that is lost before it has written some lines leaves them to the next one.
+    (run / "metrics.jsonl").write_bytes(
+        b"".join(json.dumps(one).encode() + b"\n" for one in taken if one["checkpoint"] != name_of(20))
+    )
+    again: list[Probed | Measured] = []
+    live = LiveProbe(run, evaluator, tasks, torch.float32, lines.append, again.append, wanted=everything)
+    live.start()
+    live.close(finish=True)
+    missing = {one.get("metric", "accuracy") for one in again}
+    assert {one["checkpoint"] for one in again} == {name_of(20)}
+    assert missing == {"accuracy", *metrics}
+    for one in again:
+        one["time"] = 0.0
+    assert [one for one in again if "metric" in one] == [
+        one | {"time": 0.0} for one in taken if "metric" in one and one["checkpoint"] == name_of(20)
+    ]

@@ -53,6 +53,20 @@ def test_a_run_on_scenes_is_compared_with_others_of_the_same_kind() -> None:
     assert rooms.data != task.data, "results of one would be read as those of the other"
 
 
+def test_a_run_in_shades_of_gray_is_compared_with_shades_of_gray(tmp_path: Path) -> None:
+    base = settings("scenes")
+    gray = replace(base, networks=replace(base.networks, channels=1))
+    image = open_fidelity(None, gray, None, BY, 130, resize=False).images.read(np.array([3]))[0]
+    assert (image == image[..., :1]).all()
+    assert image.std() > 10
+    with ShardWriter(Place(str(tmp_path)), "test", 1_000) as writer:
+        for _ in range(100):
+            writer.add(simplejpeg.encode_jpeg(np.full((16, 16, 3), (250, 10, 10), np.uint8), quality=95))
+    concatenate(writer.written, image_size=16).save(Place(str(tmp_path)))
+    held_out = open_fidelity(Place(str(tmp_path)), gray, None, BY, 130, resize=False).images.read(np.array([3]))[0]
+    assert (held_out == held_out[..., :1]).all()
+
+
 def test_any_other_run_needs_a_folder() -> None:
     with pytest.raises(SettingsError, match=r"task fidelity compares samples with held-out images: give fidelity=FOLD"):
         opened(None, path="shards/train-*.tar")

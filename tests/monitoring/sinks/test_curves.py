@@ -14,7 +14,16 @@ from dcgan_dist.errors import DataError
 from dcgan_dist.model.pixels import png
 from dcgan_dist.monitoring.messages import Scalars
 from dcgan_dist.monitoring.metric_names import describe
-from dcgan_dist.monitoring.sinks.curves import Curves, Probed, read_points, read_probed
+from dcgan_dist.monitoring.sinks.curves import (
+    Curves,
+    Found,
+    Measured,
+    Probed,
+    read_found,
+    read_measured,
+    read_points,
+    read_probed,
+)
 from dcgan_dist.settings import Settings, from_yaml, replaced
 from dcgan_dist.storage import Place, place
 
@@ -290,6 +299,38 @@ def test_what_is_found_of_a_checkpoint_stands_beside_the_points(tmp_path: Path) 
     assert [point["step"] for point in read_points(run)] == [10, 20]
     (event,) = board(run).Scalars("probe/cifar10/accuracy")
     assert (event.step, event.value) == (640, pytest.approx(0.6))
+
+
+def test_what_else_is_found_of_a_checkpoint_is_read_by_its_metric(tmp_path: Path) -> None:
+    run, metric = new_run(tmp_path), "fidelity/lite/kernel"
+    curves = Curves(run, tmp_path)
+    recall: Measured = {
+        "time": 1.0,
+        "checkpoint": "000000000640",
+        "step": 10,
+        "images": 640,
+        "metric": "fidelity/lite/recall",
+        "value": 0.125,
+    }
+    kernel: Measured = {**recall, "metric": metric, "value": 0.5, "low": 0.25, "high": 0.75}
+    accuracy: Probed = {
+        "time": 1.0,
+        "checkpoint": "000000000640",
+        "step": 10,
+        "images": 640,
+        "task": "rooms",
+        "accuracy": 0.9,
+        "low": 0.8,
+        "high": 1.0,
+    }
+    for line in (kernel, recall, accuracy):
+        curves.add_probed(line)
+    curves.flush()
+    assert read_found(run, metric) == [Found("000000000640", 640, 0.5, 0.25, 0.75)]
+    assert read_found(run, "fidelity/lite/recall") == [Found("000000000640", 640, 0.125, None, None)]
+    assert read_found(run, "probe/rooms/accuracy") == [Found("000000000640", 640, 0.9, 0.8, 1.0)]
+    assert read_measured(run) == [kernel, recall]
+    assert [(one.step, one.value) for one in board(run).Scalars(metric)] == [(640, 0.5)]
 
 
 def test_tensorboard_shows_the_settings_of_a_run_and_what_its_numbers_say(tmp_path: Path) -> None:
