@@ -177,7 +177,7 @@ def _report(
     for name in ("frechet", "kernel"):
         values, errors = (np.array([getattr(getattr(one, name), part) for one in draws]) for part in ("value", "error"))
         inside = np.abs(values[:, None] - values) <= SECOND_DRAW * errors[:, None]
-        insides[name] = (inside.sum() - len(draws)) / (len(draws) * (len(draws) - 1))
+        insides[name] = float(inside.sum() - len(draws)) / (len(draws) * (len(draws) - 1))
         bars.append(Bar(f"second draws in the interval of the {name} distance", insides[name], at_least=LEAST_INSIDE))
     columns = [
         "samples and images",

@@ -26,7 +26,7 @@ NAME: Final = "fidelity"
 FEWEST = 100
 """Fewest images, and samples, that are compared."""
 STABLE = 5_000
-"""Images from which on the Fréchet distance depends little on their number, see docs/evaluation.md."""
+"""Where there are fewer images, and more samples are asked for, a note says what that does to the Fréchet distance."""
 
 
 @dataclass(frozen=True, eq=False)
