@@ -125,12 +125,14 @@ class Found:
         images: that it had seen.
         judge: share of real images whose class the judge tells.
         right: of each class, the share of samples that show it.
+        needed: which share is asked for on average; 0: none.
     """
 
     run: str
     images: int
     judge: float
     right: list[float]
+    needed: float = 0.0
 
 
 def examine(run: str) -> Found:
@@ -143,7 +145,8 @@ def examine(run: str) -> Found:
     generator = load_generator(run)
     judge = _judge_of(run, settings.data.path, settings.data.label, settings.networks.image_size)
     right = [_right(generator.of_class(label), judge) for label in range(settings.networks.classes)]
-    return Found(Path(run).name, generator.about.images, judge.right(), right)
+    needed = NEEDED if isinstance(judge, DigitJudge) else 0.0
+    return Found(Path(run).name, generator.about.images, judge.right(), right, needed)
 
 
 def _judge_of(run: str, path: str, label: str, size: int) -> Judge:
@@ -192,8 +195,9 @@ def report(found: Sequence[Found], command: str) -> Report:
         {"conditional": Table(columns, rows)},
         samples={one.run: {"judge": one.judge, "right": one.right} for one in found},
         bars=[
-            Bar(f"{one.run}: share of samples that show their class", float(np.mean(one.right)), NEEDED)
+            Bar(f"{one.run}: share of samples that show their class", float(np.mean(one.right)), one.needed)
             for one in found
+            if one.needed
         ],
     )
 

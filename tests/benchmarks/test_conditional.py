@@ -49,7 +49,12 @@ def test_the_judge_of_digits_tells_real_ones_and_no_other(monkeypatch: pytest.Mo
 
 
 def test_the_table_has_the_mean_its_interval_and_the_worst_class() -> None:
-    made = report([Found("one", 1_200, 0.998, [1.0, 0.9, 0.986]), Found("two", 7, 0.9, [0.5, 0.4])], "command")
+    found = [
+        Found("one", 1_200, 0.998, [1.0, 0.9, 0.986], 0.95),
+        Found("two", 7, 0.9, [0.5, 0.4], 0.6),
+        Found("three", 7, 0.9, [0.5]),
+    ]
+    made = report(found, "command")
     rows = made.tables["conditional"].rows
     assert rows[0] == ["one", "1,200", 3, "99.8", "96.2 (95.1 to 97.1)", "90.0 (class 1)"]
     assert rows[1][-1] == "40.0 (class 1)"
