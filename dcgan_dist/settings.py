@@ -182,6 +182,8 @@ class OptimizationSettings:
     """Fraction of the run, at its end, over which the learning rate falls linearly to 0 (0.5: the second half)."""
     average_images: Annotated[int, AtLeast(0), arg(metavar="IMAGES")] = 0
     """Half-life of the exponential moving average of G's weights; 0: no average is kept."""
+    average_discriminator_images: Annotated[int, AtLeast(0), arg(metavar="IMAGES")] = 0
+    """The same of D's weights, whose features `evaluate --features averaged` uses; 0: no average is kept."""
     precision: Literal["auto", "fp32", "bf16", "fp64"] = "auto"
     """Precision of the convolutions; weights and optimizers stay in fp32. `auto`: bf16 on GPUs and on CPUs with AMX,
     else fp32."""

@@ -306,6 +306,8 @@ class Launch:
         settings = self.settings
         generator, discriminator = (count_parameters(net) for net in new_networks(settings.networks, self.code))
         optimization = settings.optimization
+        averaged = generator * bool(optimization.average_images)
+        averaged += discriminator * bool(optimization.average_discriminator_images)
         weight_bytes = 8 if optimization.precision == "fp64" else 4
         return Expected(
             images,
@@ -314,7 +316,7 @@ class Launch:
             gpus=self.placement.workers * self.placement.gpus,
             maps=max(settings.networks.generator_maps, settings.networks.discriminator_maps),
             checkpoint_bytes=checkpoint_bytes(
-                generator, discriminator, averaged=bool(optimization.average_images), weight_bytes=weight_bytes
+                generator, discriminator, averaged=averaged, weight_bytes=weight_bytes
             ),
             checkpoints=checkpoints_kept(settings.checkpoints),
         )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from dcgan_dist.errors import SettingsError
-from dcgan_dist.evaluation.encoders.discriminator import DiscriminatorFeatures, of_discriminator, of_random
+from dcgan_dist.evaluation.encoders.discriminator import DiscriminatorFeatures, of_averaged, of_discriminator, of_random
 from dcgan_dist.evaluation.encoders.encoder import Encoder
 from dcgan_dist.evaluation.encoders.kmeans import PATCH, PATCHES, KMeansFeatures, require_faiss
 from dcgan_dist.evaluation.encoders.pixels import PixelFeatures
@@ -41,6 +41,11 @@ class Sources:
         """The features of the run's discriminator."""
         assert self.checkpoint is not None, "options were checked"
         return of_discriminator(self.checkpoint)
+
+    def of_average(self) -> Encoder:
+        """The features of the moving average of the run's discriminator; raises `CheckpointError` without one."""
+        assert self.checkpoint is not None, "options were checked"
+        return of_averaged(self.checkpoint)
 
     def of_random(self) -> Encoder:
         """The features of the run's discriminator with initial weights."""
@@ -77,6 +82,7 @@ class Sources:
 
 FEATURES: dict[str, Callable[[Sources, int], Encoder]] = {
     "discriminator": lambda sources, _: sources.of_run(),
+    "averaged": lambda sources, _: sources.of_average(),
     "random": lambda sources, _: sources.of_random(),
     "pixels": lambda sources, _: PixelFeatures(),
     "knn": lambda sources, _: PixelFeatures(),
@@ -86,7 +92,7 @@ FEATURES: dict[str, Callable[[Sources, int], Encoder]] = {
 }
 """What makes the features of each name; `NUMBER` in it stands for a number from 1, which is handed over, else 0 is."""
 
-OF_A_RUN = ("discriminator", "random")
+OF_A_RUN = ("discriminator", "averaged", "random")
 
 
 def require_known(name: str) -> None:
