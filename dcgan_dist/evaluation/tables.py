@@ -113,6 +113,8 @@ def _name(result: Mapping[str, Any]) -> str:
 
 def setting(score: Mapping[str, Any]) -> str:
     """What was chosen for a classifier, by the images held out."""
+    if "trained_images" in score:
+        return f"{score['trained_images']:,} images"
     return f"C {score['c']:g}" if "c" in score else f"K {score['k']:g}"
 
 

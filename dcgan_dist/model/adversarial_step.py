@@ -45,12 +45,10 @@ class AdversarialStep:
         self.bare_generator, self.bare_discriminator = _bare(generator), _bare(discriminator)
         weight = next(generator.parameters())
         self.device, self.precision = weight.device, resolve_precision(settings.precision, weight.device)
-        self.generator_optimizer = _adam(generator, settings)
-        self.discriminator_optimizer = _adam(discriminator, settings)
+        self.generator_optimizer = adam(generator, settings)
+        self.discriminator_optimizer = adam(discriminator, settings)
         self.averaged = _copy(self.bare_generator) if settings.average_images else None
-        self.averaged_discriminator = (
-            _copy(self.bare_discriminator) if settings.average_discriminator_images else None
-        )
+        self.averaged_discriminator = _copy(self.bare_discriminator) if settings.average_discriminator_images else None
         # Each loss is a sum over a worker's images, and DDP takes the mean over workers: unequal shares count right.
         self.loss_scale = _workers(generator) / settings.batch_size
 
@@ -165,8 +163,8 @@ class AdversarialStep:
         """
         load_weights(self.bare_generator, state["generator"], "generator")
         load_weights(self.bare_discriminator, state["discriminator"], "discriminator")
-        _load_moments(self.generator_optimizer, state["generator_optimizer"])
-        _load_moments(self.discriminator_optimizer, state["discriminator_optimizer"])
+        load_moments(self.generator_optimizer, state["generator_optimizer"])
+        load_moments(self.discriminator_optimizer, state["discriminator_optimizer"])
         for average, name, of, setting in (
             (self.averaged, "averaged", "generator", "average_images"),
             (self.averaged_discriminator, "averaged_discriminator", "discriminator", "average_discriminator_images"),
@@ -215,7 +213,7 @@ def _gradient_norm(network: nn.Module) -> Tensor:
     return nn.utils.get_total_norm([p.grad for p in network.parameters() if p.grad is not None])
 
 
-def _adam(network: nn.Module, settings: OptimizationSettings) -> torch.optim.Adam:
+def adam(network: nn.Module, settings: OptimizationSettings) -> torch.optim.Adam:
     """Adam with coupled weight decay on all parameters, gains and shifts among them (published code)."""
     return torch.optim.Adam(
         network.parameters(),
@@ -227,7 +225,7 @@ def _adam(network: nn.Module, settings: OptimizationSettings) -> torch.optim.Ada
     )
 
 
-def _load_moments(optimizer: torch.optim.Adam, moments: dict[int, dict[str, Tensor]]) -> None:
+def load_moments(optimizer: torch.optim.Adam, moments: dict[int, dict[str, Tensor]]) -> None:
     optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
     # The fused kernel walks weights and moments side by side in memory: they need the same layout.
     for weight, state in optimizer.state.items():

@@ -76,8 +76,8 @@ def warnings(
         half_life = getattr(optimization, setting)
         if updates >= TOO_FEW_UPDATES and half_life > AVERAGE_SHARE * images:
             found.append(
-                f"optimization.{setting} is {half_life:,} in a run of {images:,}: the averaged {network} stays near its "
-                f"beginning; give --optimization.{setting.replace('_', '-')} {max(batch, images // 20)}, or 0"
+                f"optimization.{setting} is {half_life:,} in a run of {images:,}: the averaged {network} stays "
+                f"near its beginning; give --optimization.{setting.replace('_', '-')} {max(batch, images // 20)}, or 0"
             )
     if image_size is not None and image_size < size:
         found.append(

@@ -83,7 +83,9 @@ def test_the_size_of_a_checkpoint_is_known_before_it_is_written(
     of_generator: int, of_discriminator: int, tmp_path: Path
 ) -> None:
     networks = NetworkSettings(image_size=16, generator_maps=48, discriminator_maps=24)
-    optimization = OptimizationSettings(batch_size=4, average_images=of_generator, average_discriminator_images=of_discriminator)
+    optimization = OptimizationSettings(
+        batch_size=4, average_images=of_generator, average_discriminator_images=of_discriminator
+    )
     generator, discriminator = Generator(networks), Discriminator(networks)
     initialize(generator, 1)
     initialize(discriminator, 1)
