@@ -160,6 +160,11 @@ def _new(options: SweepOptions, given: argparse.Namespace, arguments: Sequence[s
         )
     if settings.supervised.task:
         require_own_length(options.length_of)
+        if options.scheduler == "pbt":
+            raise SettingsError(
+                "scheduler is pbt but runs that are trained on labels write no checkpoints on the way, which others "
+                "could go on from: use asha or none"
+            )
         # Trials are recorded with the checkpoint that they all begin with.
         settings = pinned(settings)
     elif options.objective.startswith("probe") and not settings.probe.tasks:

@@ -144,8 +144,8 @@ def make_encoder(name: str, sources: Sources) -> Encoder:
 def _require_discriminator(checkpoint: Checkpoint) -> None:
     if checkpoint.settings.supervised.task:
         raise SettingsError(
-            "features discriminator and averaged are of a DCGAN, but this run was trained on labels: leave them out, or "
-            "give another run"
+            "features discriminator and averaged are of a DCGAN, but this run was trained on labels: leave them "
+            "out, or give another run"
         )
 
 

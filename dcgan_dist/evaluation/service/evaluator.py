@@ -200,7 +200,7 @@ class Evaluator:
         state: Mapping[str, Any] | None,
         step: int,
     ) -> tuple[dict[str, Any], Classifier] | None:
-        """Train a network on labeled images until so many steps are done: its state, and the classifier that it is then.
+        """Train a network on labeled images until so many steps are done: its state, and what it tells classes by then.
 
         One evaluator does so, since a step is one after the other; the others return None. See `LabelLearner`.
         """
