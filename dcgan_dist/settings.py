@@ -350,7 +350,7 @@ class SupervisedSettings:
     """Fine-tune the discriminator of this run, of its newest checkpoint or of the one given by its folder. Empty:
     start from initial weights."""
     dropout: Annotated[float, Below(1), arg(metavar="FRACTION")] = 0.0
-    """Share of D's last maps that is dropped in each step (ours: the paper does not say what was searched)."""
+    """Share of the last layer's inputs that is dropped in each step (ours: the paper does not say what it searched)."""
 
     def __post_init__(self) -> None:
         check_bounds(self, "supervised.")
@@ -437,6 +437,11 @@ class Settings:
             not self.networks.factory,
             f"networks.factory is {self.networks.factory} but supervised.task trains the layers of the paper's "
             "discriminator: leave it out",
+        )
+        _require(
+            not self.networks.classes,
+            f"networks.classes is {self.networks.classes}, which tells the networks the class that supervised.task "
+            "trains them to find: leave it out",
         )
         _require(
             not self.probe.tasks,

@@ -133,6 +133,7 @@ def test_a_length_that_no_one_means_is_refused() -> None:
         ({"supervised.task": "rooms", "supervised.dropout": 1.0}, r"supervised\.dropout is 1.0 but needs to be"),
         ({"supervised.task": "rooms", "workers.number": 2}, r"workers\.number is 2 but needs to be 1 with supervised"),
         ({"supervised.task": "rooms", "networks.factory": "m:build"}, r"networks\.factory is m:build but supervised"),
+        ({"supervised.task": "rooms", "networks.classes": 8}, r"networks\.classes is 8, which tells the networks"),
         ({"supervised.task": "rooms", "probe.tasks": "rooms"}, r"probe\.tasks is rooms but .* leave --probe out"),
     ],
 )

@@ -131,6 +131,11 @@ class Sweep:
         check_values(first, settings)
         if options.scheduler == "pbt":
             require_changeable(self.space)
+        if settings.supervised.task and {"networks.image_size", "networks.channels"} & self.space.keys():
+            raise SettingsError(
+                "--search cannot vary networks.image_size or networks.channels where trials are trained on labels: they "
+                "share the images, which are decoded once"
+            )
         if options.searcher == "optuna":
             require_optuna()
         require_matplotlib()
@@ -303,7 +308,8 @@ class Sweep:
         """Decode the labeled images, once for all trials, and determine the length of the trials."""
         from dcgan_dist.training.supervised import describe_supervised
 
-        self.labeled = read_labeled(task, self._most("optimization.batch_size").optimization.batch_size)
+        largest, networks = self._most("optimization.batch_size"), self.base.networks
+        self.labeled = read_labeled(task, largest.optimization.batch_size, networks.channels)
         _, self.total = fit_length(self.base, "", len(self.labeled.images))
         print(f"each trial: {describe_supervised(self.labeled, self.total)}", flush=True)
 

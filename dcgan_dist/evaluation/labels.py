@@ -11,6 +11,7 @@ from torch import Tensor
 from dcgan_dist.arrays import Pixels
 from dcgan_dist.data.streaming.plan import Integers
 from dcgan_dist.errors import SettingsError
+from dcgan_dist.evaluation.encoders.maps import in_channels
 from dcgan_dist.evaluation.probe import draw_labels
 from dcgan_dist.evaluation.task import FewLabels, Task
 from dcgan_dist.evaluation.tasks.registry import parse_tasks
@@ -24,6 +25,8 @@ ORDER_SEED = 0
 """Of the order of a task's images: the default of `evaluate`, where the same images are held out then."""
 DRAWS = 10
 """Draws of labels that choose the length of training, and that are tested, of tasks for which the paper has none."""
+LAYERS = ("structure", "channels", "discriminator_maps", "dense_units", "output", "head", "batchnorm", "batchnorm_gain")
+"""Settings of networks that D's layers depend on, beside the size of the images."""
 TOTAL_STEPS = "total_steps"
 """Key of a run's length in its checkpoints."""
 
@@ -34,9 +37,9 @@ class LabeledImages:
 
     Attributes:
         task: name of the task.
-        images: uint8 [n, S, S, 3].
+        images: uint8 [n, S, S, channels].
         labels: int64 [n].
-        held_out: uint8 [m, S, S, 3].
+        held_out: uint8 [m, S, S, channels].
         held_out_labels: int64 [m].
         classes: number of classes.
         notes: lines about what makes them doubtful.
@@ -84,8 +87,12 @@ def of_labels(task: Task, per_class: int) -> Task:
     return replace(task, all_labels=False, few=replace(few, per_class=per_class))
 
 
-def read_labeled(task: Task, batch_size: int) -> LabeledImages:
+def read_labeled(task: Task, batch_size: int, channels: int = 3) -> LabeledImages:
     """Decode the images that a run learns from, the first draw where only some labels are used, and those held out.
+
+    Args:
+        batch_size: of the run; of a sweep, the largest.
+        channels: of the networks' images.
 
     Raises:
         SettingsError: a batch is larger than all of them.
@@ -101,9 +108,9 @@ def read_labeled(task: Task, batch_size: int) -> LabeledImages:
         )
     return LabeledImages(
         task.name,
-        task.train.read(places),
+        in_channels(task.train.read(places), channels),
         labels[places],
-        task.train.read(held_out),
+        in_channels(task.train.read(held_out), channels),
         labels[held_out],
         task.classes,
         task.notes,
@@ -161,9 +168,7 @@ def describe(learning: Learning) -> dict[str, Any]:
     networks, optimization = learning.networks, learning.optimization
     named = ("batch_size", "lr", "beta1", "beta2", "eps", "weight_decay", "decay", "precision")
     return {
-        "networks": {
-            name: getattr(networks, name) for name in ("structure", "discriminator_maps", "head", "batchnorm")
-        },
+        "networks": {name: getattr(networks, name) for name in LAYERS},
         "optimization": {name: getattr(optimization, name) for name in named},
         "dropout": learning.dropout,
         "seed": learning.seed,

@@ -6,7 +6,7 @@ batch, initial weights, Adam with coupled weight decay. It begins with initial w
 whose last layer alone is new then (fine-tuning).
 
 The paper says only that the architecture is the same and that hyper-parameters were searched at random, in 64 trials.
-Ours are: no augmentation; dropout, if any, between the last maps and the softmax; batches from one permutation of the
+Ours are: no augmentation; dropout, if any, before the softmax; batches from one permutation of the
 images after the other. All random numbers are functions of seed and step, so that training goes on bit for bit.
 """
 
@@ -39,7 +39,7 @@ class Learning:
     Attributes:
         networks: the layers, those of D.
         optimization: of these the batch size, Adam's rates and decays, the precision and the layout count.
-        dropout: share of the last maps' values that are dropped in each step.
+        dropout: share of the last layer's inputs that are dropped in each step.
         seed: of the weights, the order of the images and what is dropped.
         total_steps: over the last part of which the learning rate may fall (`optimization.decay`).
         beginning: weights of a trained D to begin with; None: initial ones.
@@ -62,15 +62,18 @@ class LabelNetwork(nn.Module):
         self.discriminator.head = Projection(self.discriminator.head.weight.shape[1], classes)
 
     def forward(self, x: Tensor, kept: Tensor | None = None) -> Tensor:
-        """Images `[n, 3, S, S]` in [-1, 1] -> logits `[n, classes]` in the dtype of the weights.
+        """Images `[n, channels, S, S]` in [-1, 1] -> logits `[n, classes]` in the dtype of the weights.
 
         Args:
             kept: factors `[n, values]` of what the last layer is given, 0 for what is dropped.
         """
-        head = self.discriminator.head
-        maps = self.discriminator.maps(x)[-1].to(head.weight.dtype)
-        values = maps.mean((2, 3)) if self.discriminator.averages else maps.flatten(1)
-        logits: Tensor = head(values if kept is None else values * kept)
+        discriminator = self.discriminator
+        maps = discriminator.maps(x)[-1]
+        values = maps.mean((2, 3)) if discriminator.averages else maps.flatten(1)
+        if discriminator.dense is not None:
+            values = discriminator.dense(values)
+        values = values.to(discriminator.head.weight.dtype)
+        logits: Tensor = discriminator.head(values if kept is None else values * kept)
         return logits
 
 
@@ -88,7 +91,7 @@ class LabelLearner:
     ) -> None:
         """
         Args:
-            images: uint8 [n, S, S, 3].
+            images: uint8 [n, S, S, channels].
             labels: int64 [n], from 0.
             state: of a learner with the same other arguments; None: it begins.
 
@@ -173,7 +176,8 @@ class LabelLearner:
         batches = (self._input(np.array(images[at : at + batch_size])) for at in starts)
         statistics = average_of_batches(input_statistics(self._network, self._network, batch) for batch in batches)
         assert statistics is not None, "there are images"
-        return Classifier(with_statistics(self._network, statistics), self._learning.optimization)
+        learning = self._learning
+        return Classifier(with_statistics(self._network, statistics), learning.networks, learning.optimization)
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,16 +185,17 @@ class Classifier:
     """A network that tells classes; what it says of an image depends on that image alone."""
 
     network: nn.Module
+    networks: NetworkSettings
     optimization: OptimizationSettings
 
     def to(self, device: torch.device) -> "Classifier":
         """The same, with its network there; the network is moved."""
-        return Classifier(self.network.to(device), self.optimization)
+        return Classifier(self.network.to(device), self.networks, self.optimization)
 
     def confusion(
         self, images: Pixels, labels: NDArray[np.int64], classes: int, device: torch.device
     ) -> NDArray[np.int64]:
-        """Confusion matrix int64 [true, predicted] on images uint8 [n, S, S, 3] of labels int64 [n]."""
+        """Confusion matrix int64 [true, predicted] on images uint8 [n, S, S, channels] of labels int64 [n]."""
         counts = np.zeros((classes, classes), np.int64)
         network = self.to(device).network
         like = torch.empty(0, dtype=resolve_precision(self.optimization.precision, device).compute, device=device)

@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -163,7 +163,7 @@ class SupervisedLaunch:
             self.labeled = self._shared.labeled
         else:
             assert self._task is not None, "a run of its own has opened it"
-            self.labeled = read_labeled(self._task, size)
+            self.labeled = read_labeled(self._task, size, self.settings.networks.channels)
         _, images = fit_length(self.settings, "", len(self.labeled.images))
         self.total_steps = max(1, -(-images // size))
         if not self._is_trial:
@@ -181,8 +181,12 @@ class SupervisedLaunch:
             TrainingError: the network has diverged.
             ClusterError: its process was lost.
         """
-        driving = nullcontext() if self._is_trial or claimed else sole_driver(self.run)
-        with driving, nullcontext([]) if self._is_trial else _on_signals(self.stop) as received:
+        received: list[int] = []
+        with ExitStack() as held:
+            if not (self._is_trial or claimed):
+                held.enter_context(sole_driver(self.run))
+            if not self._is_trial:
+                received = held.enter_context(_on_signals(self.stop))
             self._train()
         if not received:
             return 0

@@ -20,6 +20,9 @@ OPTIMIZATION = OptimizationSettings(
 )
 LEARNING = Learning(NETWORKS, OPTIMIZATION, dropout=0.0, seed=11, total_steps=9)
 CLASSES = 3
+DENSE = NetworkSettings(
+    image_size=14, channels=1, discriminator_maps=5, dense_units=9, output="sigmoid", batchnorm_gain=False
+)
 
 
 def labeled(number: int = 33) -> tuple[np.ndarray, np.ndarray]:
@@ -76,12 +79,13 @@ def test_steps_are_those_of_the_definition() -> None:
 
 
 def test_all_but_the_last_layer_is_the_discriminator() -> None:
-    for networks in (NETWORKS, replace(NETWORKS, head="average"), replace(NETWORKS, structure="3x3")):
+    for networks in (NETWORKS, replace(NETWORKS, head="average"), replace(NETWORKS, structure="3x3"), DENSE):
         ours, theirs = LabelNetwork(networks, CLASSES), Discriminator(networks)
         head = theirs.head.weight.numel()
+        side = networks.image_size
         assert count_parameters(ours) == count_parameters(theirs) + (CLASSES - 1) * head
         initialize(ours.discriminator, 2)
-        assert ours(torch.zeros(4, 3, 16, 16)).shape == (4, CLASSES)
+        assert ours(torch.zeros(4, networks.channels, side, side)).shape == (4, CLASSES)
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.4])

@@ -383,6 +383,10 @@ def test_a_sweep_of_networks_that_are_trained_on_labels(command_in: Any, tmp_pat
             ["--search", "supervised.per_class=choice(3,4)", "--supervised", "rooms", "--images", "900"],
             "--search cannot vary supervised.per_class",
         ),
+        (
+            ["--search", "networks.channels=choice(1,3)", "--supervised", "rooms", "--images", "900"],
+            "--search cannot vary networks.image_size or networks.channels where trials are trained on labels",
+        ),
         (["--resume", "none"], "runs/none, and no other one in"),
         (["--report", "none"], "runs/none, and no other one in"),
         (

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dcgan_dist.arrays import Pixels
 from dcgan_dist.data.streaming.plan import Integers
 from dcgan_dist.evaluation.classifiers.registry import Classifiers, FittedClassifier
+from dcgan_dist.evaluation.encoders.maps import in_channels
 from dcgan_dist.evaluation.service.evaluator import Evaluators
 from dcgan_dist.evaluation.task import Task
 from dcgan_dist.model.classification import Classifier, Learning
@@ -51,7 +52,8 @@ class Networks(Classifiers):
         """See `Classifiers`. It goes on from `before` where that learned from the same images, and is the same as if it
         had begun anew."""
         if self._read is None or self._read[0] is not places:
-            self._read = places, self._task.train.read(places)
+            channels = self._learning.networks.channels
+            self._read = places, in_channels(self._task.train.read(places), channels)
         goes_on = before is not None and before.state.places is places
         state = before.state.state if before is not None and goes_on else None
         step = int(value) // self._learning.optimization.batch_size

@@ -19,7 +19,7 @@ from dcgan_dist.evaluation.classifiers.nearest import nearest
 from dcgan_dist.evaluation.classifiers.svm import Part
 from dcgan_dist.evaluation.coverage import Sampler, nearest_sample
 from dcgan_dist.evaluation.encoders.encoder import Encoder
-from dcgan_dist.evaluation.encoders.maps import to_float
+from dcgan_dist.evaluation.encoders.maps import in_channels, to_float
 from dcgan_dist.evaluation.fidelity.embedding import Embedded, drawn, embed, held_out
 from dcgan_dist.evaluation.fidelity.frechet import Frechet, Moments, frechet
 from dcgan_dist.evaluation.fidelity.pairs import Between, Within, between, within
@@ -215,10 +215,13 @@ class Evaluator:
         self, task: str, classifier: Classifier, places: Integers | None = None
     ) -> NDArray[np.int64]:
         """As `confusion`, of a network that takes images, on a task that is loaded."""
+        channels = classifier.networks.channels
         train, test, classes = self._splits[task]
         split = test if places is None else train
         rows = slice(None) if places is None else np.flatnonzero(np.isin(split.places, places, assume_unique=True))
-        return classifier.confusion(split.images[rows], split.labels.numpy()[rows], classes, self._device)
+        return classifier.confusion(
+            in_channels(split.images[rows], channels), split.labels.numpy()[rows], classes, self._device
+        )
 
     def _read(self, labeled: Labeled) -> _Split:
         places = labeled.part(self._number, self._parts)

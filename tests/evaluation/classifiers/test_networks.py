@@ -85,3 +85,13 @@ def test_one_of_several_evaluators_trains_and_all_test(bands: Task, here: Callab
 @pytest.mark.parametrize(("total", "steps"), [(27, [*range(3, 28, 3)]), (4, [1, 2, 3, 4]), (1, [1])])
 def test_a_network_is_judged_after_each_ninth_of_its_training(total: int, steps: list[int]) -> None:
     assert judged_steps(total) == steps
+
+
+def test_networks_of_one_channel_see_shades_of_gray(bands: Task, here: Callable[..., Any]) -> None:
+    evaluators = here(2)
+    load(evaluators, [bands])
+    networks = Networks(replace(LEARNING, networks=replace(LEARNING.networks, channels=1)))
+    networks.begin(evaluators, bands, 0, np.arange(700))
+    made = networks.learn(np.arange(700), 810)
+    assert made.state.state["network"]["discriminator.layers.0.linear.weight"].shape == (4, 1, 5, 5)
+    assert accuracy(networks.confusion(made, None)) > 0.6
