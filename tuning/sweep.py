@@ -133,8 +133,8 @@ class Sweep:
             require_changeable(self.space)
         if settings.supervised.task and {"networks.image_size", "networks.channels"} & self.space.keys():
             raise SettingsError(
-                "--search cannot vary networks.image_size or networks.channels where trials are trained on labels: they "
-                "share the images, which are decoded once"
+                "--search cannot vary networks.image_size or networks.channels where trials are trained on labels: "
+                "they share the images, which are decoded once"
             )
         if options.searcher == "optuna":
             require_optuna()

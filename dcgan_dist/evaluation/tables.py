@@ -60,7 +60,7 @@ def table(task: str, results: Sequence[Mapping[str, Any]]) -> list[str]:
                 percent(every) if every else "",
                 percent(less) if less else "",
                 ", ".join(setting(part) for part in (every, less) if part),
-                f"{result['features']:,}",
+                f"{result['features']:,}" if result["features"] else "",
                 f"{sum(result['seconds'].values()):.0f}",
             )
         )
