@@ -46,14 +46,14 @@ def test_rows_are_those_of_the_task_and_the_paper_stands_below(tmp_path: Path) -
 
 def test_networks_that_are_trained_on_labels_have_a_row_for_all_of_them_and_one_for_few(tmp_path: Path) -> None:
     def few(features: str, accuracy: float) -> dict[str, Any]:
-        made = result(features, accuracy, run="best", features=0, feature_bytes=0)
+        made = result(features, accuracy, run="best") | {"features": 0, "feature_bytes": 0}
         score = made.pop("all_labels")
         del score["c"]
         return made | {"few_labels": score | {"trained_images": 8_192}}
 
     results = [
         few("supervised", 0.5),
-        result("supervised", 0.7, run="best", features=0),
+        result("supervised", 0.7, run="best") | {"features": 0},
         few("finetuned", 0.55),
         result("discriminator", 0.65, run="mine", few_labels={"accuracy": 0.57, "low": 0.56, "high": 0.58, "c": 1e-3}),
     ]

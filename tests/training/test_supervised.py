@@ -32,12 +32,12 @@ from dcgan_dist.training.options import TrainOptions
 from dcgan_dist.training.supervised import SupervisedLaunch
 
 SETTINGS = Settings(
-    images=630,
+    images=252,
     seed=6,
     networks=NetworkSettings(image_size=16, discriminator_maps=4),
-    optimization=OptimizationSettings(batch_size=30, lr=2e-3, precision="fp32"),
+    optimization=OptimizationSettings(batch_size=12, lr=2e-3, precision="fp32"),
     monitoring=MonitoringSettings(steps=4),
-    supervised=SupervisedSettings(task="rooms", per_class=9, dropout=0.2),
+    supervised=SupervisedSettings(task="rooms", per_class=3, dropout=0.2),
 )
 """21 steps, judged after the 2nd, 4th, 7th, 9th, 11th, 14th, 16th, 18th and last."""
 
@@ -71,7 +71,7 @@ def test_a_run_that_is_stopped_goes_on_bit_for_bit(tmp_path: Path) -> None:
     assert train(whole) == 0
 
     def stop(images: int, values: Mapping[str, float]) -> None:
-        if images >= 240:
+        if images >= 96:
             os.kill(os.getpid(), signal.SIGTERM)
 
     assert train(launch(tmp_path, "broken", on_scalars=stop)) == 128 + signal.SIGTERM
@@ -101,7 +101,7 @@ def test_a_run_that_is_stopped_goes_on_bit_for_bit(tmp_path: Path) -> None:
     assert list(judged[0]) == [2, 4, 7, 9, 11, 14, 16, 18, 21]
     assert judged[0] == judged[1]
     # All of it is what the learner in this process finds.
-    labeled = read_labeled(open_task(SETTINGS), 30)
+    labeled = read_labeled(open_task(SETTINGS), 12)
     learner = LabelLearner(
         learning_of(SETTINGS, 21), labeled.images, labeled.labels, labeled.classes, torch.device("cpu")
     )
@@ -110,7 +110,7 @@ def test_a_run_that_is_stopped_goes_on_bit_for_bit(tmp_path: Path) -> None:
         labeled.held_out, labeled.held_out_labels, labeled.classes, torch.device("cpu")
     )
     assert judged[0][9] == pytest.approx(accuracy(counts), abs=0.02)  # threads may add up in another order
-    with pytest.raises(RunDone, match="is finished: it has seen 630 images"):
+    with pytest.raises(RunDone, match="is finished: it has seen 252 images"):
         train(launch(tmp_path, "broken", resume=True))
     with pytest.raises(CheckpointError, match="was trained on the labels of rooms, so it has no generator and no"):
         named_checkpoint(whole.run, "latest")
@@ -152,11 +152,9 @@ def test_wrong_runs_get_one_sentence(tmp_path: Path, options: dict[str, Any], to
 
 
 def test_a_trial_is_judged_where_the_sweep_compares(tmp_path: Path) -> None:
-    labeled = read_labeled(open_task(SETTINGS), 30)
+    labeled = read_labeled(open_task(SETTINGS), 12)
     settings = replace(SETTINGS, name="000", storage=str(tmp_path))
-    made = SupervisedLaunch(
-        TrainOptions(settings=settings), SharedBySweep(labeled=labeled, evaluated_at=(70, 210, 630))
-    )
+    made = SupervisedLaunch(TrainOptions(settings=settings), SharedBySweep(labeled=labeled, evaluated_at=(28, 84, 252)))
     made.open_data()
     assert made._judged() == {3, 7, 21}
-    assert np.bincount(made.labeled.labels).tolist() == [9] * 8
+    assert np.bincount(made.labeled.labels).tolist() == [3] * 8
