@@ -35,8 +35,8 @@ from dcgan_dist.data.shards.addresses import split_addresses
 from dcgan_dist.data.shards.index import Index
 from dcgan_dist.errors import CheckpointError, DcganDistError, SettingsError, complain
 from dcgan_dist.evaluation.fidelity.features import absolute, name_of
-from dcgan_dist.evaluation.tasks.fidelity import NAME as FIDELITY
 from dcgan_dist.evaluation.labels import open_task, read_labeled
+from dcgan_dist.evaluation.tasks.fidelity import NAME as FIDELITY
 from dcgan_dist.evaluation.tasks.registry import parse_tasks
 from dcgan_dist.extensions import CODE_SETTINGS, Code, import_code, named_by, require_trust
 from dcgan_dist.monitoring.sinks.trackers import require_trackers

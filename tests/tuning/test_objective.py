@@ -213,5 +213,11 @@ def test_trials_that_are_trained_on_labels_are_compared_by_the_images_held_out()
 
 
 def test_what_can_be_compared_is_what_runs_log() -> None:
-    kinds = ("probe/", "fidelity/", "worker/", "data/", "supervised/")  # of tasks, ranks, labels, or of no trial's making
+    kinds = (
+        "probe/",
+        "fidelity/",
+        "worker/",
+        "data/",
+        "supervised/",
+    )  # of tasks, ranks, labels, or of no trial's making
     assert LOGGED.keys() == {name for name in METRICS if not name.startswith(kinds)}
