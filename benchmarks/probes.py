@@ -2,6 +2,7 @@
 
 python -m dcgan_dist.evaluate --features pixels,knn,kmeans1600,kmeans4000,published-imagenet --out FOLDER
 python -m dcgan_dist.evaluate RUN --features discriminator,random --out FOLDER
+python -m dcgan_dist.evaluate RUN --features supervised --out FOLDER
 python -m benchmarks.probes FOLDER [--json benchmarks/results/probes.json]
 """
 
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.report import Bar, Cell, Report, Table, parser, publish
+from dcgan_dist.evaluation.service.job import score
 from dcgan_dist.evaluation.tables import CIFAR10, percent, setting
 
 TASK = "cifar10"
@@ -23,30 +25,35 @@ OVER_RANDOM, OVER_PIXELS = 8.0, 20.0
 def read(folder: Path) -> list[dict[str, Any]]:
     """Results of the task in a folder, in the order of their accuracy."""
     found = [json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))]
-    mine = [result for result in found if result["task"] == TASK and "all_labels" in result]
-    return sorted(mine, key=lambda result: float(result["all_labels"]["accuracy"]))
+    # Networks that are trained on the labels have results of their own for all labels and for few.
+    mine = [result for result in found if result["task"] == TASK and {"all_labels", "few_labels"} & result.keys()]
+    return sorted(mine, key=lambda result: float(score(result)["accuracy"]))
 
 
 def report(results: Sequence[Mapping[str, Any]]) -> Report:
     """The table and the bars."""
     rows: list[list[Cell]] = []
     accuracies: dict[str, float] = {}
+    of_few: dict[str, float] = {}
     for result in results:
         of = result["features_of"]
         name = f"{of}, {result['run']} at {result['images']:,} images" if result["run"] else of
         if of == "random":
             name = f"{of} weights, networks of {result['run']}"
-        few = result.get("few_labels")
-        accuracies[of] = 100 * float(result["all_labels"]["accuracy"])
+        every, few = result.get("all_labels"), result.get("few_labels")
+        if every:
+            accuracies[of] = 100 * float(every["accuracy"])
+        if few:
+            of_few[of] = 100 * float(few["accuracy"])
         rows.append(
             [
                 name,
-                percent(result["all_labels"]),
+                percent(every) if every else "",
                 percent(few) if few else "",
-                f"{result['features']:,}",
-                setting(result["all_labels"]),
+                f"{result['features']:,}" if result["features"] else "",
+                setting(score(result)),
                 f"{sum(result['seconds'].values()):.0f}",
-                f"{result['feature_bytes'] / 1e9:.2f}",
+                f"{result['feature_bytes'] / 1e9:.2f}" if result["features"] else "",
             ]
         )
     rows += [[f"{row.method} ({row.source})", row.all_labels, row.few_labels, "", "", "", ""] for row in CIFAR10]
@@ -59,6 +66,11 @@ def report(results: Sequence[Mapping[str, Any]]) -> Report:
             if other in accuracies:
                 gain = accuracies["discriminator"] - accuracies[other]
                 bars.append(Bar(f"trained discriminator: points over {other}", gain, at_least=points))
+    if "finetuned" in of_few:
+        for other in ("discriminator", "supervised"):
+            if other in of_few:
+                gain = of_few["finetuned"] - of_few[other]
+                bars.append(Bar(f"fine-tuned at 400 labels a class: points over {other}", gain, at_least=0.0))
     columns = ["features", "accuracy, %", "400 labels a class, %", "numbers", "setting", "s", "GB of features"]
     return Report(
         command="python -m benchmarks.probes FOLDER --json benchmarks/results/probes.json",

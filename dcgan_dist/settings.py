@@ -182,6 +182,8 @@ class OptimizationSettings:
     """Fraction of the run, at its end, over which the learning rate falls linearly to 0 (0.5: the second half)."""
     average_images: Annotated[int, AtLeast(0), arg(metavar="IMAGES")] = 0
     """Half-life of the exponential moving average of G's weights; 0: no average is kept."""
+    average_discriminator_images: Annotated[int, AtLeast(0), arg(metavar="IMAGES")] = 0
+    """The same of D's weights, whose features `evaluate --features averaged` uses; 0: no average is kept."""
     precision: Literal["auto", "fp32", "bf16", "fp64"] = "auto"
     """Precision of the convolutions; weights and optimizers stay in fp32. `auto`: bf16 on GPUs and on CPUs with AMX,
     else fp32."""
@@ -336,6 +338,32 @@ class ProbeSettings:
 
 @shows_bounds
 @dataclass(frozen=True)
+class SupervisedSettings:
+    """Training D's layers on labels, without a G: the paper's supervised control, and fine-tuning."""
+
+    task: Annotated[str, arg(aliases=("--supervised",), metavar="NAME[=FOLDER]")] = ""
+    """Learn the classes of this task's labeled `train-*.tar`, of which the last tenth is held out to judge the
+    network; without FOLDER, $DCGAN_DIST_DATA/NAME. Empty: a DCGAN is trained, on images without labels."""
+    per_class: Annotated[int, AtLeast(0), arg(metavar="LABELS")] = 0
+    """How many labeled images of each class are drawn to learn from; 0: all."""
+    begin_with: Annotated[str, arg(metavar="RUN")] = ""
+    """Fine-tune the discriminator of this run, of its newest checkpoint or of the one given by its folder. Empty:
+    start from initial weights."""
+    dropout: Annotated[float, Below(1), arg(metavar="FRACTION")] = 0.0
+    """Share of the last layer's inputs that is dropped in each step (ours: the paper does not say what it searched)."""
+
+    def __post_init__(self) -> None:
+        check_bounds(self, "supervised.")
+        given = [name for name in ("per_class", "begin_with", "dropout") if getattr(self, name)]
+        _require(
+            bool(self.task) or not given,
+            f"supervised.{' and supervised.'.join(given)} is given without supervised.task, the labeled data to learn "
+            "from: give --supervised NAME, as in --supervised cifar10",
+        )
+
+
+@shows_bounds
+@dataclass(frozen=True)
 class Settings:
     """A run: where it is stored, how long it lasts."""
 
@@ -360,6 +388,7 @@ class Settings:
     checkpoints: CheckpointSettings = field(default_factory=CheckpointSettings)
     monitoring: MonitoringSettings = field(default_factory=MonitoringSettings)
     probe: ProbeSettings = field(default_factory=ProbeSettings)
+    supervised: SupervisedSettings = field(default_factory=SupervisedSettings)
 
     def __post_init__(self) -> None:
         check_bounds(self)
@@ -394,6 +423,30 @@ class Settings:
             self.networks.batchnorm_over == "global" or self.networks.batchnorm == "nowhere" or batch >= 2 * workers,
             f"optimization.batch_size is {batch} but networks.batchnorm_over=worker needs at least 2 images for "
             f"each of {workers} workers",
+        )
+        if self.supervised.task:
+            self._require_supervised()
+
+    def _require_supervised(self) -> None:
+        _require(
+            self.workers.number == 1,
+            f"workers.number is {self.workers.number} but needs to be 1 with supervised.task: labels are few, and one "
+            "worker learns from them",
+        )
+        _require(
+            not self.networks.factory,
+            f"networks.factory is {self.networks.factory} but supervised.task trains the layers of the paper's "
+            "discriminator: leave it out",
+        )
+        _require(
+            not self.networks.classes,
+            f"networks.classes is {self.networks.classes}, which tells the networks the class that supervised.task "
+            "trains them to find: leave it out",
+        )
+        _require(
+            not self.probe.tasks,
+            f"probe.tasks is {self.probe.tasks} but a network that is trained on labels is judged by its own held-out "
+            "images: leave --probe out",
         )
 
 

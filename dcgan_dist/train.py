@@ -3,6 +3,7 @@
 python -m dcgan_dist.train
 python -m dcgan_dist.train --preset cifar32 --data "cifar10/train-*.tar" --epochs 3 --lr 1e-4
 python -m dcgan_dist.train --preset lsun64 --data "s3://bucket/lsun/*.tar" --storage s3://bucket/runs --workers 8
+python -m dcgan_dist.train --preset cifar32 --supervised cifar10 --epochs 10
 python -m dcgan_dist.train --resume NAME
 """
 
@@ -10,6 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
 from dcgan_dist.cluster.connect import connected, cpus_for, describe_connecting, has_address, set_environment
 from dcgan_dist.cluster.environment import interfaces, require_interfaces
@@ -18,7 +20,10 @@ from dcgan_dist.run_folder.checkpoint import newest_manifest
 from dcgan_dist.run_folder.driver_lock import sole_driver
 from dcgan_dist.storage import place, require_writable
 from dcgan_dist.training.launch import Launch, RunDone
-from dcgan_dist.training.options import parse
+from dcgan_dist.training.options import TrainOptions, parse
+
+if TYPE_CHECKING:
+    from dcgan_dist.training.supervised import SupervisedLaunch
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"{place(options.settings.storage) / options.settings.name} is finished")
             return 0
         set_environment(options.settings.workers.address, options.settings.workers.wait_s)
-        launch = Launch(options)
+        launch = new_launch(options)
         if not options.dry_run:
             require_writable(place(options.settings.storage), "--storage")
         if not has_address(options.settings.workers.address):
@@ -64,7 +69,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _left(launch: Launch | None) -> str:
+def new_launch(options: TrainOptions) -> "Launch | SupervisedLaunch":
+    """What trains by these options: a DCGAN, or a network that learns from labels; raises as they do."""
+    if not options.settings.supervised.task:
+        return Launch(options)
+    # As in `launch`, Ray is imported once its environment is set.
+    from dcgan_dist.training.supervised import SupervisedLaunch
+
+    return SupervisedLaunch(options)
+
+
+def _left(launch: "Launch | SupervisedLaunch | None") -> str:
     """What to print when Ctrl-C ended the command at once."""
     if launch is None:
         return "stopped before training began; nothing was saved, and the same command starts the run again"

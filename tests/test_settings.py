@@ -5,7 +5,7 @@ from dataclasses import asdict
 import pytest
 
 from dcgan_dist.errors import SettingsError
-from dcgan_dist.settings import PRESETS, Settings, flatten, from_yaml, to_yaml
+from dcgan_dist.settings import PRESETS, Settings, flatten, from_yaml, replaced, to_yaml
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -120,3 +120,23 @@ def test_a_length_that_no_one_means_is_refused() -> None:
         Settings(images=2**54)
     with pytest.raises(SettingsError, match=r"epochs is 1e\+300 but needs at most 1,000,000"):
         Settings(epochs=1e300)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"supervised.per_class": 3}, r"supervised\.per_class is given without supervised\.task"),
+        (
+            {"supervised.begin_with": "gan", "supervised.dropout": 0.5},
+            r"supervised\.begin_with and supervised\.dropout is given without supervised\.task",
+        ),
+        ({"supervised.task": "rooms", "supervised.dropout": 1.0}, r"supervised\.dropout is 1.0 but needs to be"),
+        ({"supervised.task": "rooms", "workers.number": 2}, r"workers\.number is 2 but needs to be 1 with supervised"),
+        ({"supervised.task": "rooms", "networks.factory": "m:build"}, r"networks\.factory is m:build but supervised"),
+        ({"supervised.task": "rooms", "networks.classes": 8}, r"networks\.classes is 8, which tells the networks"),
+        ({"supervised.task": "rooms", "probe.tasks": "rooms"}, r"probe\.tasks is rooms but .* leave --probe out"),
+    ],
+)
+def test_what_does_not_go_with_labels_is_refused(changes: dict[str, object], told: str) -> None:
+    with pytest.raises(SettingsError, match=told):
+        replaced(PRESETS["cifar32"](), changes, "here")

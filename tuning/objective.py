@@ -16,16 +16,20 @@ from dcgan_dist.settings import Settings
 
 Mode = Literal["max", "min"]
 LOGGED: Mapping[str, Mode | None] = {
-    name: BETTER.get(name) for name in METRICS if name.islower() and name != "data/bad_images"
+    name: BETTER.get(name)
+    for name in METRICS
+    if name.islower() and name != "data/bad_images" and not name.startswith("supervised/")
 }
-"""Metrics that every run logs of its training, and which end is the better one, where that is known. Names with
-capitals stand for many metrics; bad images say something about the data only."""
+"""Metrics that every run of a DCGAN logs of its training, and which end is the better one, where that is known. Names
+with capitals stand for many metrics; bad images say something about the data only."""
 KEY = "objective"
 """Key of the objective's value in what a trial reports to Tune."""
 IMAGES = "images"
 """Key of the images shown so far, in the same report."""
 AT = "at"
 """Key of the images at which the value is compared: the same number whatever a trial's batch size is."""
+OF_LABELS = "supervised/held_out_accuracy"
+"""What trials that are trained on labels are compared by."""
 PARTS = 9
 """Number of parts of a run; trials are compared after each. ASHA cuts at the end of some of them."""
 REDUCTION = 3
@@ -62,7 +66,12 @@ class Objective:
     @property
     def is_share(self) -> bool:
         """Whether it is shown in percent."""
-        return self.metric.startswith("probe/")
+        return self.metric.startswith("probe/") or self.metric == OF_LABELS
+
+    @property
+    def at_marks(self) -> bool:
+        """Whether it is measured where trials are compared alone, and not logged again and again."""
+        return self.from_probe or self.metric == OF_LABELS
 
     def better(self, one: float, other: float) -> bool:
         """Whether one value is better than another; NaN is never better or worse."""
@@ -73,6 +82,15 @@ class Objective:
         if value is None:
             return ""
         return f"{100 * value:.2f} %" if self.is_share else f"{value:.4g}"
+
+
+def of_labels(given: str, mode: str) -> Objective:
+    """The objective of trials that are trained on labels, from the options; raises as `parse_objective`."""
+    if given not in ("probe", OF_LABELS):
+        raise SettingsError(
+            f"objective is {given} but trials that are trained on labels are compared by {OF_LABELS}: leave it out"
+        )
+    return Objective(OF_LABELS, "min" if mode == "min" else "max")
 
 
 def parse_objective(given: str, mode: str, metrics: Sequence[str], schedule: str) -> Objective:
@@ -204,7 +222,7 @@ def require_values(objective: Objective, settings: Settings, total_images: int) 
     Raises:
         SettingsError: they will not; the message says what to give.
     """
-    if objective.from_probe:
+    if objective.at_marks:
         return
     every, first = marks(total_images)[0], first_at(objective, settings)
     if first <= every:

@@ -12,10 +12,12 @@ from dcgan_dist.cli.arguments import read
 from dcgan_dist.cli.invocation import prog
 from dcgan_dist.data.scenes.builtin import EMBEDDED
 from dcgan_dist.errors import CheckpointError, SettingsError
+from dcgan_dist.evaluation.labels import pinned
 from dcgan_dist.evaluation.tasks import rooms
 from dcgan_dist.extensions import require_trust
 from dcgan_dist.settings import PRESETS, Settings, flatten, from_yaml
 from dcgan_dist.storage import place
+from dcgan_dist.training.length import require_own_length
 from dcgan_dist.training.options import (
     AUTO,
     length_given,
@@ -156,7 +158,16 @@ def _new(options: SweepOptions, given: argparse.Namespace, arguments: Sequence[s
             "minutes would end trials after different numbers of images: give --images for the length of each "
             "trial, and --budget-minutes for the sweep"
         )
-    if options.objective.startswith("probe") and not settings.probe.tasks:
+    if settings.supervised.task:
+        require_own_length(options.length_of)
+        if options.scheduler == "pbt":
+            raise SettingsError(
+                "scheduler is pbt but runs that are trained on labels write no checkpoints on the way, which others "
+                "could go on from: use asha or none"
+            )
+        # Trials are recorded with the checkpoint that they all begin with.
+        settings = pinned(settings)
+    elif options.objective.startswith("probe") and not settings.probe.tasks:
         tasks = rooms.NAME if _shows_rooms(settings) else PROBES.get(options.preset, "")
         settings = replace(settings, probe=replace(settings.probe, tasks=tasks))
     if not options.search:

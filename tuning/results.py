@@ -11,15 +11,17 @@ from typing import Any
 
 from dcgan_dist.data.shards.addresses import expand, split_addresses
 from dcgan_dist.errors import DataError
+from dcgan_dist.intervals import wilson
 from dcgan_dist.monitoring.attempt_costs import attempt_costs, totals
 from dcgan_dist.monitoring.sinks import tensorboard as event_file
 from dcgan_dist.monitoring.sinks.curves import Point, read_found, read_lines, read_points
 from dcgan_dist.run_folder.attempts import attempts
 from dcgan_dist.run_folder.checkpoint import manifests
+from dcgan_dist.run_folder.record import find_record
 from dcgan_dist.settings import Settings, flatten, from_yaml, to_yaml
 from dcgan_dist.storage import MissingFile, place
 from tuning.folder import Record, SweepFolder, run_name
-from tuning.objective import Objective
+from tuning.objective import OF_LABELS, Objective
 from tuning.ranking import ranking
 from tuning.table import Entry
 from tuning.trial import values_of
@@ -87,11 +89,14 @@ def _read(folder: SweepFolder, record: Record, objective: Objective, at: Sequenc
         for one in found
         if one.images == value.images and one.low is not None and one.high is not None
     }
+    record_of_run = find_record(run) or {}
+    if objective.metric == OF_LABELS and "held_out_images" in record_of_run:
+        bounds = {value.at: wilson(value.value, int(record_of_run["held_out_images"])) for value in values}
     value_images = values[-1].images if values else 0
-    values_now, both = record.values, True
+    values_now, both, of_labels = record.values, True, False
     with suppress(MissingFile):  # it was recorded, and lost before it began
         settings = from_yaml((run / "settings.yaml").read_bytes().decode(), str(run / "settings.yaml"))
-        both = settings.optimization.schedule == "both"
+        both, of_labels = settings.optimization.schedule == "both", bool(settings.supervised.task)
         values_now = {name: flatten(settings)[name] for name in record.values}
     hours = 0.0
     for attempt in folder.attempts(record.number):
@@ -110,7 +115,7 @@ def _read(folder: SweepFolder, record: Record, objective: Objective, at: Sequenc
     return Result(
         entry,
         run.name,
-        (step, step) if both else (-(-step // 2), step // 2),
+        (0, step) if of_labels else (step, step) if both else (-(-step // 2), step // 2),
         None,
         bounds,
         value_images,

@@ -27,6 +27,9 @@ FIXED = (
     "data.cpus",
     "data.keep",
     "probe.",
+    "supervised.task",
+    "supervised.per_class",
+    "supervised.begin_with",
 )
 """Settings that cannot be searched: trials could not be compared otherwise, or the sweep sets them itself."""
 SHORT = {"workers": "workers.number", "data": "data.path"}

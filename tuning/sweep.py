@@ -35,6 +35,7 @@ from dcgan_dist.data.shards.addresses import split_addresses
 from dcgan_dist.data.shards.index import Index
 from dcgan_dist.errors import CheckpointError, DcganDistError, SettingsError, complain
 from dcgan_dist.evaluation.fidelity.features import absolute, name_of
+from dcgan_dist.evaluation.labels import open_task, read_labeled
 from dcgan_dist.evaluation.tasks.fidelity import NAME as FIDELITY
 from dcgan_dist.evaluation.tasks.registry import parse_tasks
 from dcgan_dist.extensions import CODE_SETTINGS, Code, import_code, named_by, require_trust
@@ -47,12 +48,13 @@ from dcgan_dist.training.advice import warnings
 from dcgan_dist.training.custom_code_checks import require_contract
 from dcgan_dist.training.length import describe_length, fit_length
 from tuning.capacity import Capacity, fit_trials, local_cpus, on_this_machine
-from tuning.objective import Objective, marks, metrics_of, parse_objective, require_values, rungs
+from tuning.objective import Objective, marks, metrics_of, of_labels, parse_objective, require_values, rungs
 from tuning.options import SweepOptions, parse
 from tuning.space import Choice, Numbers, as_text, check_values, defaults, parse_space
 
 if TYPE_CHECKING:
     from dcgan_dist.data.streaming.cache import CachedPictures
+    from dcgan_dist.evaluation.task import Task
 
 # As in `dcgan_dist.training.launch`, what imports Ray is imported by functions: its environment has to be set first.
 
@@ -129,6 +131,11 @@ class Sweep:
         check_values(first, settings)
         if options.scheduler == "pbt":
             require_changeable(self.space)
+        if settings.supervised.task and {"networks.image_size", "networks.channels"} & self.space.keys():
+            raise SettingsError(
+                "--search cannot vary networks.image_size or networks.channels where trials are trained on labels: "
+                "they share the images, which are decoded once"
+            )
         if options.searcher == "optuna":
             require_optuna()
         require_matplotlib()
@@ -149,7 +156,11 @@ class Sweep:
             features = absolute(settings.probe.fidelity_features, settings.storage)
             settings = replace(settings, probe=replace(settings.probe, fidelity_features=features))
         metrics = metrics_of(names, by)
-        self.objective = parse_objective(options.objective, options.mode, metrics, settings.optimization.schedule)
+        self.objective = (
+            of_labels(options.objective, options.mode)
+            if settings.supervised.task
+            else parse_objective(options.objective, options.mode, metrics, settings.optimization.schedule)
+        )
         if self.objective.from_probe and settings.checkpoints.images:
             raise SettingsError(
                 f"checkpoints.images is {settings.checkpoints.images} but a sweep whose objective is the probe writes "
@@ -159,8 +170,10 @@ class Sweep:
         self.base = self._base(settings, ",".join(str(task) for task in named))
         require_trackers(self.base)
         self.code = self._import_code()
-        self.shards = find_shards(self.base)
-        self.keep = find_keep(self.base, self.shards)
+        # Trials that are trained on labels read those alone.
+        self.shards = [] if settings.supervised.task else find_shards(self.base)
+        self.keep = find_keep(self.base, self.shards) if self.shards else None
+        self.labels = open_task(self.base) if settings.supervised.task else None
         if self.resumed:
             self._require_same_keep()
         shards = [] if self.base.data.path == EMBEDDED else [shard.address for shard in self.shards]
@@ -282,11 +295,23 @@ class Sweep:
         Raises:
             SettingsError: trials are too short for the objective.
         """
+        if self.labels is not None:
+            self._open_labels(self.labels)
+            return
         from dcgan_dist.data.dataset import open_run_index
         from dcgan_dist.monitoring.sinks.terminal import Progress
 
         self.index = open_run_index(self.base, self.shards, Progress(sys.stdout), self.keep)
         self.settle_length(len(self.index), self.index.image_size, self.facts.store_bytes)
+
+    def _open_labels(self, task: "Task") -> None:
+        """Decode the labeled images, once for all trials, and determine the length of the trials."""
+        from dcgan_dist.training.supervised import describe_supervised
+
+        largest, networks = self._most("optimization.batch_size"), self.base.networks
+        self.labeled = read_labeled(task, largest.optimization.batch_size, networks.channels)
+        _, self.total = fit_length(self.base, "", len(self.labeled.images))
+        print(f"each trial: {describe_supervised(self.labeled, self.total)}", flush=True)
 
     def rehearse(self) -> None:
         """Print how long trials are; nothing is written.
@@ -295,6 +320,9 @@ class Sweep:
             DataError: the shards cannot be read.
             SettingsError: trials are too short for the objective.
         """
+        if self.labels is not None:
+            self._open_labels(self.labels)
+            return
         from dcgan_dist.data.dataset import count_images
 
         counted = count_images(self.base, self.shards, self.keep, partial(print, flush=True))
@@ -352,13 +380,15 @@ class Sweep:
         evaluated_at = rungs(total) if self.options.scheduler == "asha" else at
         if self.objective.from_probe:
             base = replace(base, checkpoints=replace(base.checkpoints, images=at[0]))
+        from_labels = self.labels is not None
         shared = SharedBySweep(
             SharedEvaluation.start(base) if self.objective.from_probe else None,
             self.tasks,
-            self._pictures(self.index, total, Progress(sys.stdout)),
+            None if from_labels else self._pictures(self.index, total, Progress(sys.stdout)),
             self.code,
-            evaluated_at if self.objective.from_probe else (),
+            evaluated_at if self.objective.at_marks else (),
             self.keep,
+            self.labeled if from_labels else None,
         )
         carry_code()
         # Also when it is resumed: it may have more trials now.

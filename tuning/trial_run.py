@@ -10,6 +10,7 @@ from typing import Any
 from dcgan_dist.errors import DcganDistError, TrainingError
 from dcgan_dist.training.launch import Launch, SharedBySweep
 from dcgan_dist.training.options import TrainOptions
+from dcgan_dist.training.supervised import SupervisedLaunch
 from tuning.folder import State
 from tuning.objective import AT, IMAGES, KEY, Objective, Reports, Value
 
@@ -41,7 +42,7 @@ class Driving:
         self._final: dict[str, Any] = {}
         self._queue: Queue[dict[str, Any]] = Queue()
         self._images, self._speed = 0, 0.0
-        self._launch: Launch | None = None
+        self._launch: Launch | SupervisedLaunch | None = None
         self._stopped = False
         self._error: BaseException | None = None
         self._began = time.monotonic()
@@ -78,7 +79,8 @@ class Driving:
     def _drive(self) -> None:
         state, reason = "finished", ""
         try:
-            launch = self._launch = Launch(self._options, self._shared, self._on_scalars)
+            kind = SupervisedLaunch if self._options.settings.supervised.task else Launch
+            launch = self._launch = kind(self._options, self._shared, self._on_scalars)
             launch.preflight()
             launch.open_data()
             if self._stopped:

@@ -60,7 +60,7 @@ def table(task: str, results: Sequence[Mapping[str, Any]]) -> list[str]:
                 percent(every) if every else "",
                 percent(less) if less else "",
                 ", ".join(setting(part) for part in (every, less) if part),
-                f"{result['features']:,}",
+                f"{result['features']:,}" if result["features"] else "",
                 f"{sum(result['seconds'].values()):.0f}",
             )
         )
@@ -113,6 +113,8 @@ def _name(result: Mapping[str, Any]) -> str:
 
 def setting(score: Mapping[str, Any]) -> str:
     """What was chosen for a classifier, by the images held out."""
+    if "trained_images" in score:
+        return f"{score['trained_images']:,} images"
     return f"C {score['c']:g}" if "c" in score else f"K {score['k']:g}"
 
 

@@ -24,7 +24,7 @@ Updates = Literal["both", "generator", "discriminator"]
 
 
 class AdversarialStep:
-    """Updates a generator and a discriminator, each bare or in DDP, and keeps their optimizers and the averaged G."""
+    """Updates a generator and a discriminator, each bare or in DDP, and keeps their optimizers and averages."""
 
     def __init__(
         self,
@@ -45,10 +45,10 @@ class AdversarialStep:
         self.bare_generator, self.bare_discriminator = _bare(generator), _bare(discriminator)
         weight = next(generator.parameters())
         self.device, self.precision = weight.device, resolve_precision(settings.precision, weight.device)
-        self.generator_optimizer = _adam(generator, settings)
-        self.discriminator_optimizer = _adam(discriminator, settings)
+        self.generator_optimizer = adam(generator, settings)
+        self.discriminator_optimizer = adam(discriminator, settings)
         self.averaged = _copy(self.bare_generator) if settings.average_images else None
-        self._parameter_names = {name for name, _ in self.bare_generator.named_parameters(remove_duplicate=False)}
+        self.averaged_discriminator = _copy(self.bare_discriminator) if settings.average_discriminator_images else None
         # Each loss is a sum over a worker's images, and DDP takes the mean over workers: unequal shares count right.
         self.loss_scale = _workers(generator) / settings.batch_size
 
@@ -133,20 +133,19 @@ class AdversarialStep:
                     group["lr"] = rate
 
     def _average(self) -> None:
-        if self.averaged is None:
-            return
-        share = 1 - 0.5 ** (self.settings.batch_size / self.settings.average_images)
-        with torch.no_grad():
-            for name, value in self.bare_generator.state_dict().items():
-                if name in self._parameter_names:
-                    self.averaged[name].lerp_(value, share)
-                else:  # statistics of a user's own networks, which are averages already
-                    self.averaged[name].copy_(value)
+        batch, settings = self.settings.batch_size, self.settings
+        if self.averaged is not None:
+            _move_average(self.averaged, self.bare_generator, batch, settings.average_images)
+        if self.averaged_discriminator is not None:
+            _move_average(
+                self.averaged_discriminator, self.bare_discriminator, batch, settings.average_discriminator_images
+            )
 
     def state_dict(self) -> dict[str, Any]:
         """All that the next step depends on, as live tensors: copy them before the next step changes them.
 
-        `generator`, `discriminator` and, where one is kept, `averaged` are for the `load_state_dict` of a network.
+        `generator`, `discriminator` and, where they are kept, the averages `averaged` of G and
+        `averaged_discriminator` are for the `load_state_dict` of a network.
         """
         state = {
             "generator": self.bare_generator.state_dict(),
@@ -154,25 +153,31 @@ class AdversarialStep:
             "generator_optimizer": self.generator_optimizer.state_dict()["state"],
             "discriminator_optimizer": self.discriminator_optimizer.state_dict()["state"],
         }
-        return state if self.averaged is None else state | {"averaged": self.averaged}
+        averages = {"averaged": self.averaged, "averaged_discriminator": self.averaged_discriminator}
+        return state | {name: average for name, average in averages.items() if average is not None}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a state, from any device and memory layout. Rates and the like stay those of the settings.
 
-        Raises `CheckpointError` where the state is of other networks, or has no averaged G though one is to be kept.
+        Raises `CheckpointError` where the state is of other networks, or lacks an average that is to be kept.
         """
         load_weights(self.bare_generator, state["generator"], "generator")
         load_weights(self.bare_discriminator, state["discriminator"], "discriminator")
-        _load_moments(self.generator_optimizer, state["generator_optimizer"])
-        _load_moments(self.discriminator_optimizer, state["discriminator_optimizer"])
-        if self.averaged is not None:
-            if "averaged" not in state:
+        load_moments(self.generator_optimizer, state["generator_optimizer"])
+        load_moments(self.discriminator_optimizer, state["discriminator_optimizer"])
+        for average, name, of, setting in (
+            (self.averaged, "averaged", "generator", "average_images"),
+            (self.averaged_discriminator, "averaged_discriminator", "discriminator", "average_discriminator_images"),
+        ):
+            if average is None:
+                continue
+            if name not in state:
                 raise CheckpointError(
-                    f"the checkpoint holds no averaged generator but optimization.average_images is "
-                    f"{self.settings.average_images}: set it to 0, or start a new run"
+                    f"the checkpoint holds no averaged {of} but optimization.{setting} is "
+                    f"{getattr(self.settings, setting)}: set it to 0, or start a new run"
                 )
-            for name, weight in state["averaged"].items():
-                self.averaged[name].copy_(weight)
+            for key, weight in state[name].items():
+                average[key].copy_(weight)
 
 
 def scale(images: Tensor, like: Tensor) -> Tensor:
@@ -208,7 +213,7 @@ def _gradient_norm(network: nn.Module) -> Tensor:
     return nn.utils.get_total_norm([p.grad for p in network.parameters() if p.grad is not None])
 
 
-def _adam(network: nn.Module, settings: OptimizationSettings) -> torch.optim.Adam:
+def adam(network: nn.Module, settings: OptimizationSettings) -> torch.optim.Adam:
     """Adam with coupled weight decay on all parameters, gains and shifts among them (published code)."""
     return torch.optim.Adam(
         network.parameters(),
@@ -220,7 +225,7 @@ def _adam(network: nn.Module, settings: OptimizationSettings) -> torch.optim.Ada
     )
 
 
-def _load_moments(optimizer: torch.optim.Adam, moments: dict[int, dict[str, Tensor]]) -> None:
+def load_moments(optimizer: torch.optim.Adam, moments: dict[int, dict[str, Tensor]]) -> None:
     optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
     # The fused kernel walks weights and moments side by side in memory: they need the same layout.
     for weight, state in optimizer.state.items():
@@ -235,6 +240,18 @@ def _bare(network: nn.Module) -> nn.Module:
 
 def _copy(network: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in network.state_dict().items()}
+
+
+def _move_average(average: Mapping[str, Tensor], network: nn.Module, batch_size: int, half_life: int) -> None:
+    """Move an average of a network's weights by one step; `half_life`: in images."""
+    share = 1 - 0.5 ** (batch_size / half_life)
+    parameters = {name for name, _ in network.named_parameters(remove_duplicate=False)}
+    with torch.no_grad():
+        for name, value in network.state_dict().items():
+            if name in parameters:
+                average[name].lerp_(value, share)
+            else:  # statistics of a user's own networks, which are averages already
+                average[name].copy_(value)
 
 
 def _workers(network: nn.Module) -> int:

@@ -29,6 +29,9 @@ METRICS = {
     "fidelity/FEATURES/density": "in how many neighborhoods of held-out images a sample lies, over the 5 that they "
     "are made of: about 1 for images",
     "fidelity/FEATURES/coverage": "share of the held-out images in whose neighborhood there is a sample",
+    "supervised/loss": "mean cross-entropy of the labels over the images of the steps since the point before; only of "
+    "runs that are trained on labels",
+    "supervised/held_out_accuracy": "accuracy of such a run's network on the labeled images that are held out",
     "worker/RANK/data_share": "share of the last minute that the rank spent waiting for data",
     "worker/RANK/step_share": "share of the last minute that the rank spent in steps",
     "worker/RANK/checkpoint_share": "share of the last minute that the rank spent drawing samples and copying weights "
@@ -44,8 +47,10 @@ BETTER: dict[str, Literal["max", "min"]] = {
     "speed/images_per_second": "max",
     "speed/wait_share": "min",
     "samples/spread": "max",
+    "supervised/loss": "min",
+    "supervised/held_out_accuracy": "max",
 }
-"""Which end of a metric is the better one, where that can be said of a GAN."""
+"""Which end of a metric is the better one, where that can be said."""
 PICTURES = {
     "samples/raw": "samples of G, always of the same z",
     "samples/averaged": "samples of the averaged G, always of the same z",

@@ -125,7 +125,7 @@ def _row(file: str, result: Mapping[str, Any], owner: str) -> ProbeRow:
         if isinstance(result.get(kind), Mapping)
     }
     every, less = found.get("all_labels"), found.get("few_labels")
-    chosen = ", ".join(setting(result[kind]) for kind in found if {"c", "k"} & set(result[kind]))
+    chosen = ", ".join(setting(result[kind]) for kind in found if {"c", "k", "trained_images"} & set(result[kind]))
     return ProbeRow(
         name, every, less, every.shown if every else "", less.shown if less else "", file, ours=True, setting=chosen
     )

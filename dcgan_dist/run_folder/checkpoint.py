@@ -257,13 +257,17 @@ def _there(names: Sequence[str]) -> str:
     return f"it has {before}{', '.join(names[-MOST_NAMES:])}"
 
 
-def named_checkpoint(run: Place, name: str, *, trust_code: bool = False) -> Checkpoint:
+def named_checkpoint(run: Place, name: str, *, trust_code: bool = False, of_labels: bool = False) -> Checkpoint:
     """The checkpoint of that name; `latest` is the newest that can be read, `best` the one that the run's probe chose.
 
     Networks of a user's own are imported if their code is trusted.
 
+    Args:
+        of_labels: whether it may be of a run that was trained on labels, which has neither a generator nor a
+            discriminator.
+
     Raises:
-        CheckpointError: there is none, or it is torn.
+        CheckpointError: there is none, or it is torn, or of another kind of run.
         SettingsError: its networks are a user's own, and are not trusted or cannot be imported.
     """
     if name == "best":
@@ -272,4 +276,9 @@ def named_checkpoint(run: Place, name: str, *, trust_code: bool = False) -> Chec
             raise CheckpointError(f"{run} has no best checkpoint: train it with --probe, or give --checkpoint NAME")
         name = best[-1]
     checkpoint = load_checkpoint(run, None if name == "latest" else name)
+    if checkpoint.settings.supervised.task and not of_labels:
+        raise CheckpointError(
+            f"{run} was trained on the labels of {checkpoint.settings.supervised.task}, so it has no generator and no "
+            "discriminator: give another run, or evaluate it with --features supervised (or finetuned)"
+        )
     return replace(checkpoint, code=import_networks(checkpoint.settings, trust_code, str(run / "settings.yaml")))

@@ -12,7 +12,7 @@ SMALL_BATCH = 8
 FEW_PICTURES = 200
 """Of a data set that D soon knows by heart."""
 AVERAGE_SHARE = 0.25
-"""Part of the run that the half-life of the averaged G may take: half of it, or more, is then of its beginning."""
+"""Part of the run that the half-life of an average may take: half of it, or more, is then of its beginning."""
 MANY_SAMPLES = 1_024
 """Of a grid."""
 WINDOW_SHARE = 0.25
@@ -72,11 +72,13 @@ def warnings(
             f"optimization.beta1 is {optimization.beta1:g}, at which training oscillates (paper: it does at "
             "0.9): give --beta1 0.5"
         )
-    if updates >= TOO_FEW_UPDATES and optimization.average_images > AVERAGE_SHARE * images:
-        found.append(
-            f"optimization.average_images is {optimization.average_images:,} in a run of {images:,}: the averaged G "
-            f"stays near its beginning; give --optimization.average-images {max(batch, images // 20)}, or 0"
-        )
+    for network, setting in (("G", "average_images"), ("D", "average_discriminator_images")):
+        half_life = getattr(optimization, setting)
+        if updates >= TOO_FEW_UPDATES and half_life > AVERAGE_SHARE * images:
+            found.append(
+                f"optimization.{setting} is {half_life:,} in a run of {images:,}: the averaged {network} stays "
+                f"near its beginning; give --optimization.{setting.replace('_', '-')} {max(batch, images // 20)}, or 0"
+            )
     if image_size is not None and image_size < size:
         found.append(
             f"the shards hold pictures of {image_size} pixels, which are enlarged to networks.image_size {size}: give "

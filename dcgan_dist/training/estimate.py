@@ -61,16 +61,16 @@ class Expected:
         return told
 
 
-def checkpoint_bytes(generator: int, discriminator: int, *, averaged: bool, weight_bytes: int = 4) -> int:
-    """Size of `state.pt`: weights and the two moments of Adam of both networks, and the averaged G where there is one.
+def checkpoint_bytes(generator: int, discriminator: int, *, averaged: int = 0, weight_bytes: int = 4) -> int:
+    """Size of `state.pt`: weights and the two moments of Adam of both networks, and the averages that are kept.
 
     Args:
         generator: its parameters.
         discriminator: its parameters.
-        averaged: whether an averaged G is kept.
+        averaged: parameters of which an average is kept.
         weight_bytes: of one number.
     """
-    return weight_bytes * (3 * (generator + discriminator) + (generator if averaged else 0))
+    return weight_bytes * (3 * (generator + discriminator) + averaged)
 
 
 def checkpoints_kept(settings: CheckpointSettings) -> int:

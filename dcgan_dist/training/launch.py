@@ -28,6 +28,7 @@ from dcgan_dist.data.splits import trains_on_held_out
 from dcgan_dist.data.streaming.plan import SEQUENCE
 from dcgan_dist.errors import CheckpointError, DataError, DcganDistError, SettingsError, TrainingError
 from dcgan_dist.evaluation.fidelity.features import open_features
+from dcgan_dist.evaluation.labels import LabeledImages
 from dcgan_dist.evaluation.service.checkpoint_evaluator import CheckpointEvaluator, PoolEvaluator
 from dcgan_dist.evaluation.service.online import LiveProbe, first_after
 from dcgan_dist.evaluation.task import Task
@@ -89,6 +90,7 @@ class SharedBySweep:
         code: networks and loss of the user's own, imported and tried already.
         evaluated_at: images after which checkpoints are evaluated, each of them; none: all, as far as there is time.
         keep: the keep-list of the data: a file that only the machine of the sweep needs.
+        labeled: what runs that are trained on labels learn from, decoded already.
     """
 
     evaluator: CheckpointEvaluator | None = None
@@ -97,6 +99,7 @@ class SharedBySweep:
     code: Code | None = None
     evaluated_at: Sequence[int] = ()
     keep: KeepList | None = None
+    labeled: LabeledImages | None = None
 
 
 class Launch:
@@ -306,6 +309,8 @@ class Launch:
         settings = self.settings
         generator, discriminator = (count_parameters(net) for net in new_networks(settings.networks, self.code))
         optimization = settings.optimization
+        averaged = generator * bool(optimization.average_images)
+        averaged += discriminator * bool(optimization.average_discriminator_images)
         weight_bytes = 8 if optimization.precision == "fp64" else 4
         return Expected(
             images,
@@ -313,9 +318,7 @@ class Launch:
             source,
             gpus=self.placement.workers * self.placement.gpus,
             maps=max(settings.networks.generator_maps, settings.networks.discriminator_maps),
-            checkpoint_bytes=checkpoint_bytes(
-                generator, discriminator, averaged=bool(optimization.average_images), weight_bytes=weight_bytes
-            ),
+            checkpoint_bytes=checkpoint_bytes(generator, discriminator, averaged=averaged, weight_bytes=weight_bytes),
             checkpoints=checkpoints_kept(settings.checkpoints),
         )
 
@@ -606,6 +609,10 @@ def doubts(shards: Sequence[Place], tasks: Sequence[Task | FidelityTask]) -> lis
 def _networks_of(named: NamedRun, settings: Settings) -> tuple[Place, str]:
     """Run and checkpoint whose networks a new run begins with: the newest, where none was named."""
     run, checkpoint = named.place, load_checkpoint(named.place, named.checkpoint)
+    if checkpoint.settings.supervised.task:
+        raise CheckpointError(
+            f"{run} was trained on labels, so it has no networks of a DCGAN: give another --init-from"
+        )
     theirs, ours = (asdict(replace(s.networks, batchnorm_over="global")) for s in (checkpoint.settings, settings))
     differ = [name for name in ours if ours[name] != theirs[name]]
     if differ:

@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 
 from dcgan_dist.data.scenes.builtin import EMBEDDED
+from dcgan_dist.errors import SettingsError
 from dcgan_dist.settings import PRESET_IMAGES, PRESETS, OptimizationSettings, Settings
 
 LEAST_UPDATES = 6_250
@@ -54,6 +55,14 @@ def fit_length(settings: Settings, preset: str, data_images: int) -> tuple[Setti
         fitting = run_length(preset, settings.optimization, data_images)
         settings = replace(settings, images=fitting, epochs=None)
     return settings, settings.images or math.ceil((settings.epochs or 0) * data_images)
+
+
+def require_own_length(length_of: str) -> None:
+    """Refuse to train on labels for the length of a preset, which is that of a DCGAN; raises `SettingsError`."""
+    if length_of:
+        raise SettingsError(
+            f"the length of preset {length_of} is that of a DCGAN: give --epochs, passes over the labels, or --images"
+        )
 
 
 def describe_length(optimization: OptimizationSettings, images: int, data_images: int) -> str:

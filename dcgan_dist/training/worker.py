@@ -152,6 +152,8 @@ class Worker:
             load_weights(adversarial.bare_discriminator, state["discriminator"], "discriminator")
             for name, weight in (adversarial.averaged or {}).items():
                 weight.copy_(state.get("averaged", state["generator"])[name])
+            for name, weight in (adversarial.averaged_discriminator or {}).items():
+                weight.copy_(state.get("averaged_discriminator", state["discriminator"])[name])
         return adversarial
 
     def announce(self, device: str) -> None:

@@ -42,3 +42,29 @@ def test_rows_are_those_of_the_task_and_the_paper_stands_below(tmp_path: Path) -
     assert "DCGAN trained on ImageNet-1k" in names[-1]
     assert found.tables["probes"].rows[0][1] == "40.00 (±1.00)"
     assert [(bar.met, round(bar.value, 2)) for bar in found.bars] == [(True, 0.2), (False, 5.0), (True, 25.0)]
+
+
+def test_networks_that_are_trained_on_labels_have_a_row_for_all_of_them_and_one_for_few(tmp_path: Path) -> None:
+    def few(features: str, accuracy: float) -> dict[str, Any]:
+        made = result(features, accuracy, run="best") | {"features": 0, "feature_bytes": 0}
+        score = made.pop("all_labels")
+        del score["c"]
+        return made | {"few_labels": score | {"trained_images": 8_192}}
+
+    results = [
+        few("supervised", 0.5),
+        result("supervised", 0.7, run="best") | {"features": 0},
+        few("finetuned", 0.55),
+        result("discriminator", 0.65, run="mine", few_labels={"accuracy": 0.57, "low": 0.56, "high": 0.58, "c": 1e-3}),
+    ]
+    for number, content in enumerate(results):
+        (tmp_path / f"{number}.json").write_text(json.dumps(content))
+    found = report(read(tmp_path))
+    rows = [list(map(str, row)) for row in found.tables["probes"].rows[:4]]
+    assert [row[1:5] for row in rows] == [
+        ["", "50.00 (±1.00)", "", "8,192 images"],
+        ["", "55.00 (±1.00)", "", "8,192 images"],
+        ["65.00 (±1.00)", "57.00 (±1.00)", "768", "C 0.0001"],
+        ["70.00 (±1.00)", "", "", "C 0.0001"],
+    ]
+    assert [(bar.met, round(bar.value, 2)) for bar in found.bars] == [(False, -2.0), (True, 5.0)]

@@ -1,5 +1,6 @@
 """Files of results, and the paper's tables with our row in them."""
 
+import re
 from typing import Any
 
 from dcgan_dist.evaluation.tables import table
@@ -27,6 +28,13 @@ def test_the_paper_stands_below_our_rows() -> None:
     assert "C 0.0001, C 0.001" in lines[2]
     assert lines[2].endswith("15")
     assert any(line.startswith("DCGAN trained on ImageNet-1k, 512 maps") and "82.8" in line for line in lines)
+
+
+def test_a_network_that_takes_the_images_has_no_numbers_but_a_length_of_training() -> None:
+    few = {"accuracy": 0.5, "low": 0.49, "high": 0.51, "trained_images": 12_288, "per_class": 400}
+    trained = {key: value for key, value in RESULT.items() if key != "all_labels"} | {"few_labels": few, "features": 0}
+    line = table("cifar10", [trained | {"features_of": "supervised"}])[2]
+    assert re.fullmatch(r"supervised of run at 1,000 images +50.00 \(±1.00\) +12,288 images +15", line)
 
 
 def test_a_task_that_the_paper_does_not_know_has_our_rows_only() -> None:

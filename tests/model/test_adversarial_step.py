@@ -297,7 +297,7 @@ def test_channels_last_changes_the_layout_alone() -> None:
             assert one[name].item() == pytest.approx(two[name].item(), rel=1e-9)
 
 
-# Averaged generator
+# Averages
 
 
 def test_averaged_generator_has_the_half_life_of_the_setting() -> None:
@@ -311,6 +311,23 @@ def test_averaged_generator_has_the_half_life_of_the_setting() -> None:
     for name, expected in average.items():
         torch.testing.assert_close(step.averaged[name], expected, rtol=0, atol=1e-14)
     Generator(NETWORKS).load_state_dict(step.averaged)
+    assert step.averaged_discriminator is None
+
+
+def test_averaged_discriminator_has_a_half_life_of_its_own() -> None:
+    settings = OptimizationSettings(
+        batch_size=12, precision="fp64", average_images=48, average_discriminator_images=24
+    )  # of D: 2 steps
+    step = make(settings)
+    assert step.averaged_discriminator is not None
+    average = {name: weight.clone() for name, weight in step.averaged_discriminator.items()}
+    for number in range(4):
+        run(step, range(number, number + 1))
+        for name, weight in step.bare_discriminator.named_parameters():
+            average[name] = 0.5**0.5 * average[name] + (1 - 0.5**0.5) * weight.detach()
+    for name, expected in average.items():
+        torch.testing.assert_close(step.averaged_discriminator[name], expected, rtol=0, atol=1e-14)
+    Discriminator(NETWORKS).load_state_dict(step.averaged_discriminator)
 
 
 # State
@@ -324,6 +341,7 @@ def test_resumed_step_goes_on_bit_for_bit(schedule: str, precision: str) -> None
         precision=precision,
         schedule=schedule,
         average_images=100,
+        average_discriminator_images=60,
         decay=0.99,
         weight_decay=1e-5,  # type: ignore[arg-type]
     )
@@ -376,6 +394,12 @@ def test_state_of_other_networks_is_refused() -> None:
     deep = NetworkSettings(structure="3x3", image_size=16, generator_maps=3, discriminator_maps=4, latent_size=6)
     with pytest.raises(CheckpointError, match="does not fit the settings"):
         make(EXACT).load_state_dict(make(EXACT, networks=deep).state_dict())
+
+
+def test_state_without_the_averaged_discriminator_is_refused_where_one_is_kept() -> None:
+    kept = OptimizationSettings(batch_size=12, precision="fp64", average_discriminator_images=36)
+    with pytest.raises(CheckpointError, match=r"no averaged discriminator .*average_discriminator_images is 36"):
+        make(kept).load_state_dict(make(EXACT).state_dict())
 
 
 def test_state_without_the_averaged_generator_is_refused_where_one_is_kept() -> None:

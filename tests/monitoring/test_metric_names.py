@@ -15,7 +15,7 @@ from tests.monitoring.test_stragglers import heard
 
 PACKAGE = Path(dcgan_dist.__file__).parent
 DOCS = PACKAGE.parent / "docs" / "training.md"
-LOGGED = re.compile(r"(loss|score|gradient|speed|data|samples|probe|worker)/\w+")
+LOGGED = re.compile(r"(loss|score|gradient|speed|data|samples|probe|supervised|worker)/\w+")
 
 
 def test_what_the_code_logs_is_described() -> None:

@@ -39,6 +39,11 @@ def test_presets_are_warned_of_nothing(preset: str) -> None:
         ({"optimization.lr": 1e-30}, {}, "optimization.lr is 1e-30, at which the weights hardly change"),
         ({"optimization.beta1": 0.99}, {}, "optimization.beta1 is 0.99"),
         ({"optimization.average_images": 100_001}, {}, "average_images is 100,001 in a run of 400,000"),
+        (
+            {"optimization.average_discriminator_images": 100_002},
+            {},
+            "average_discriminator_images is 100,002 in a run of 400,000: the averaged D",
+        ),
         ({}, {"image_size": 32}, "pictures of 32 pixels, which are enlarged to networks.image_size 64"),
         ({"data.window": 63}, {}, "data.window is 63, less than a batch of 64"),
         ({"data.window": 10**9}, {"data_images": 10**6}, "a chunk of it takes 11.4 GiB of an object store of 3.7 GiB"),

@@ -78,10 +78,14 @@ def test_what_a_run_takes_is_told(changes: dict[str, int], lines: list[str]) -> 
     assert replace(LAPTOP, **changes).lines() == lines
 
 
-@pytest.mark.parametrize("average", [0, 500])
-def test_the_size_of_a_checkpoint_is_known_before_it_is_written(average: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("of_generator", "of_discriminator"), [(0, 0), (500, 0), (0, 600), (500, 600)])
+def test_the_size_of_a_checkpoint_is_known_before_it_is_written(
+    of_generator: int, of_discriminator: int, tmp_path: Path
+) -> None:
     networks = NetworkSettings(image_size=16, generator_maps=48, discriminator_maps=24)
-    optimization = OptimizationSettings(batch_size=4, average_images=average)
+    optimization = OptimizationSettings(
+        batch_size=4, average_images=of_generator, average_discriminator_images=of_discriminator
+    )
     generator, discriminator = Generator(networks), Discriminator(networks)
     initialize(generator, 1)
     initialize(discriminator, 1)
@@ -94,7 +98,9 @@ def test_the_size_of_a_checkpoint_is_known_before_it_is_written(average: int, tm
     settings = Settings(images=40, networks=networks, optimization=optimization)
     name = write_checkpoint(place(str(tmp_path)), step.state_dict(), settings, step=1, attempt=1, kept=False)
     found = (tmp_path / "checkpoints" / name / "state.pt").stat().st_size
-    expected = checkpoint_bytes(count_parameters(generator), count_parameters(discriminator), averaged=bool(average))
+    sizes = count_parameters(generator), count_parameters(discriminator)
+    averaged = sum(size for size, kept in zip(sizes, (of_generator, of_discriminator), strict=True) if kept)
+    expected = checkpoint_bytes(*sizes, averaged=averaged)
     assert found == pytest.approx(expected, rel=0.03)
 
 

@@ -16,6 +16,7 @@ from tuning.objective import (
     first_at,
     marks,
     metrics_of,
+    of_labels,
     parse_objective,
     require_values,
     rungs,
@@ -200,6 +201,23 @@ def test_the_better_end_decides() -> None:
     assert all(mode in {"max", "min", None} for mode in LOGGED.values())
 
 
+def test_trials_that_are_trained_on_labels_are_compared_by_the_images_held_out() -> None:
+    found = of_labels("probe", "")
+    assert found == of_labels("supervised/held_out_accuracy", "") == Objective("supervised/held_out_accuracy", "max")
+    assert of_labels("probe", "min").mode == "min"
+    assert (found.show(0.2887), found.from_probe) == ("28.87 %", False)
+    with pytest.raises(SettingsError, match="objective is samples/spread but trials that are trained on labels are"):
+        of_labels("samples/spread", "")
+    with pytest.raises(SettingsError, match="objective is supervised/held_out_accuracy but runs do not log that"):
+        parse_objective("supervised/held_out_accuracy", "", [], "both")
+
+
 def test_what_can_be_compared_is_what_runs_log() -> None:
-    kinds = ("probe/", "fidelity/", "worker/", "data/")  # of tasks and ranks, or of no trial's making
+    kinds = (
+        "probe/",
+        "fidelity/",
+        "worker/",
+        "data/",
+        "supervised/",
+    )  # of tasks, ranks, labels, or of no trial's making
     assert LOGGED.keys() == {name for name in METRICS if not name.startswith(kinds)}

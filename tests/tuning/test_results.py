@@ -10,12 +10,13 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
+from dcgan_dist.intervals import wilson
 from dcgan_dist.run_folder.checkpoint import write_checkpoint
-from dcgan_dist.settings import Settings, from_yaml, scenes32, to_yaml
+from dcgan_dist.settings import Settings, SupervisedSettings, from_yaml, scenes32, to_yaml
 from dcgan_dist.storage import Place
 from tuning.figures import categories, draw
 from tuning.folder import SweepFolder
-from tuning.objective import Objective, marks
+from tuning.objective import OF_LABELS, Objective, marks
 from tuning.results import HPARAMS, as_csv, best_of, read_results, write_results
 from tuning.space import Choice, Numbers
 
@@ -109,6 +110,24 @@ def test_a_trial_went_as_far_as_its_last_checkpoint(folder: SweepFolder) -> None
     _, cut, _ = csv.DictReader(io.StringIO(as_csv(read_results(folder, JUDGED, AT))))
     assert (cut["images"], cut["generator_updates"]) == ("3520", "110")
     assert (cut["objective_images"], cut["age_images"]) == ("1024", "2496")
+
+
+def test_accuracies_on_held_out_images_have_bounds_and_no_generator_was_updated(folder: SweepFolder) -> None:
+    run = folder.trials / "001"
+    supervised = SupervisedSettings(task="cifar10", dropout=0.2)
+    (run / "settings.yaml").write_bytes(to_yaml(replace(BASE, supervised=supervised)).encode())
+    lines = [
+        {"time": 1.0, "attempt": 1, "step": step, "images": 64 * step, "values": {OF_LABELS: right}}
+        for step, right in ((16, 0.4), (47, 0.6))
+    ]
+    (run / "metrics.jsonl").write_bytes("".join(json.dumps(line) + "\n" for line in lines).encode())
+    objective = Objective(OF_LABELS, "max")
+    assert read_results(folder, objective, AT)[1].bounds == {}
+    (run / "run.json").write_bytes(json.dumps({"held_out_images": 250}).encode())
+    _, found, _ = read_results(folder, objective, AT)
+    assert found.entry.objective_values == {1_000: 0.4, 3_000: 0.6}
+    assert found.bounds == {1_000: wilson(0.4, 250), 3_000: wilson(0.6, 250)}
+    assert found.updates == (0, 47)
 
 
 def test_the_better_end_of_the_objective_says_which_is_best(folder: SweepFolder) -> None:

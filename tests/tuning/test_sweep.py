@@ -22,7 +22,10 @@ import tuning.sweep
 from dcgan_dist.data import keep_list
 from dcgan_dist.data.shards.index import concatenate
 from dcgan_dist.data.shards.writer import ShardWriter
+from dcgan_dist.evaluation.labels import learning_of_checkpoint, open_task, read_labeled
+from dcgan_dist.evaluation.probe import accuracy
 from dcgan_dist.evaluation.service.online import first_after
+from dcgan_dist.model.classification import LabelLearner
 from dcgan_dist.monitoring.sinks.curves import read_probed
 from dcgan_dist.run_folder.attempts import attempts
 from dcgan_dist.run_folder.checkpoint import load_checkpoint, manifests
@@ -49,6 +52,10 @@ SEARCH = ["--search", "lr=loguniform(1e-5,1e-2)", "beta1=uniform(0,0.9)"]
 
 def settings_of(run: Path) -> dict[str, object]:
     return flatten(from_yaml((run / "settings.yaml").read_text(), str(run)))
+
+
+def settings_of_file(file: Path) -> dict[str, object]:
+    return flatten(from_yaml(file.read_text(), str(file)))
 
 
 def wait_for(what: Callable[[], Any], seconds: float = 180) -> Any:
@@ -290,6 +297,48 @@ def test_two_cpus_of_a_standing_cluster_are_enough_also_when_a_trial_loses_its_d
     assert "at_once is 2 but only 1 fits" in errors
 
 
+@pytest.mark.system
+@pytest.mark.ray
+@pytest.mark.timeout(600)
+def test_a_sweep_of_networks_that_are_trained_on_labels(command_in: Any, tmp_path: Path) -> None:
+    status, output = command_in(tmp_path, "tuning.sweep").run(
+        *("--storage=runs", "--name=sweep", "--supervised=rooms", "--images=720"),
+        *("--networks.image-size=16", "--networks.discriminator-maps=8", "--trials=3", "--at-once=1"),
+        *("--search", "lr=loguniform(1e-4,1e-2)", "batch_size=choice(16,48)", "supervised.dropout=uniform(0.1,0.6)"),
+    )
+    assert status == 0, output
+    assert "3 passes over the 240 labeled ones of rooms, in 8 classes; judged on 60 that are held out" in output
+    sweep = tmp_path / "runs" / "sweep"
+    rows = list(csv.DictReader((sweep / "results.csv").open()))
+    best = max(
+        (row for row in rows if row["compared_images"] == "720"),
+        key=lambda row: (float(row["objective"]), row["trial"]),
+    )
+    assert best["state"] == "finished"
+    for row in rows:
+        run = Place(str(sweep / "trials" / row["run"]))
+        assert row["generator_updates"] == "0"
+        values = settings_of(run.local_path)
+        assert {name: str(values[name]) for name in row if name in values and "." in name}.items() <= row.items()
+        # A checkpoint tells the same of the images held out as the trial did.
+        checkpoint = load_checkpoint(run)
+        labeled = read_labeled(open_task(checkpoint.settings), 1)
+        learner = LabelLearner(
+            learning_of_checkpoint(checkpoint),
+            labeled.images,
+            labeled.labels,
+            labeled.classes,
+            torch.device("cpu"),
+            checkpoint.state,
+        )
+        counts = learner.frozen(128).confusion(
+            labeled.held_out, labeled.held_out_labels, labeled.classes, torch.device("cpu")
+        )
+        if row["images"] == row["objective_images"]:
+            assert float(row["objective"]) == pytest.approx(accuracy(counts), abs=0.02)  # one image
+    assert settings_of_file(sweep / "best.yaml")["supervised.dropout"] == float(best["supervised.dropout"])
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
@@ -317,6 +366,27 @@ def test_two_cpus_of_a_standing_cluster_are_enough_also_when_a_trial_loses_its_d
             "compared from 142 on",
         ),
         ([*LR, "--checkpoints.images", "700"], "give --checkpoints.images 0"),
+        ([*LR, "--supervised", "rooms"], "the length of preset scenes32 is that of a DCGAN: give --epochs"),
+        (
+            [*LR, "--supervised", "mnist", "--images", "900"],
+            "task mnist needs its data: give --supervised mnist=FOLDER",
+        ),
+        (
+            [*LR, "--supervised", "rooms", "--images", "900", "--scheduler", "pbt"],
+            "runs that are trained on labels write no checkpoints on the way",
+        ),
+        (
+            [*LR, "--supervised", "rooms", "--images", "900", "--objective", "loss/generator"],
+            "objective is loss/generator but trials that are trained on labels are compared by supervised/held_out",
+        ),
+        (
+            ["--search", "supervised.per_class=choice(3,4)", "--supervised", "rooms", "--images", "900"],
+            "--search cannot vary supervised.per_class",
+        ),
+        (
+            ["--search", "networks.channels=choice(1,3)", "--supervised", "rooms", "--images", "900"],
+            "--search cannot vary networks.image_size or networks.channels where trials are trained on labels",
+        ),
         (["--resume", "none"], "runs/none, and no other one in"),
         (["--report", "none"], "runs/none, and no other one in"),
         (

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dcgan_dist.arrays import Pixels
-from dcgan_dist.errors import SettingsError
+from dcgan_dist.errors import CheckpointError, SettingsError
 from dcgan_dist.evaluation.encoders.maps import GRID, batch_statistics, features, to_float, widths
 from dcgan_dist.evaluation.task import STATISTICS_BATCH
 from dcgan_dist.extensions import NO_CODE, Code
@@ -150,9 +150,25 @@ def _own_features(
 
 def of_discriminator(checkpoint: Checkpoint) -> DiscriminatorFeatures | OwnFeatures:
     """Features of a checkpoint's discriminator; raises `SettingsError` where it is a user's own and has no maps."""
+    return _of_weights(checkpoint, checkpoint.state["discriminator"])
+
+
+def of_averaged(checkpoint: Checkpoint) -> DiscriminatorFeatures | OwnFeatures:
+    """Features of the moving average of a checkpoint's discriminator; raises as `of_discriminator`, and
+    `CheckpointError` where the run kept none."""
+    weights = checkpoint.state.get("averaged_discriminator")
+    if weights is None:
+        raise CheckpointError(
+            f"checkpoint {checkpoint.name} holds no averaged discriminator: give --features discriminator, or train "
+            "with --optimization.average-discriminator-images"
+        )
+    return _of_weights(checkpoint, weights)
+
+
+def _of_weights(checkpoint: Checkpoint, weights: Mapping[str, Tensor]) -> DiscriminatorFeatures | OwnFeatures:
     networks = checkpoint.settings.networks
     _, discriminator = new_networks(networks, checkpoint.code)
-    load_weights(discriminator, checkpoint.state["discriminator"], "discriminator")
+    load_weights(discriminator, weights, "discriminator")
     return features_of(discriminator, networks, checkpoint.code)
 
 

@@ -68,8 +68,12 @@ def widths(discriminator: Discriminator) -> list[int]:
 
 def to_float(images: Pixels, device: torch.device, channels: int = 3) -> Tensor:
     """uint8 [n, S, S, 3] -> float32 [n, channels, S, S] in [-1, 1], channels last in memory; 1: shades of gray."""
-    pixels = images if channels == 3 else gray(images)
-    return torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+    return torch.from_numpy(in_channels(images, channels)).to(device).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+
+
+def in_channels(images: Pixels, channels: int) -> Pixels:
+    """uint8 [n, S, S, 3] -> uint8 [n, S, S, channels]; 1: shades of gray."""
+    return images if channels == 3 else gray(images)
 
 
 def _layers(discriminator: Discriminator) -> list[Layer]:

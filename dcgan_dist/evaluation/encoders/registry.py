@@ -10,10 +10,12 @@ from dataclasses import dataclass
 import torch
 
 from dcgan_dist.errors import SettingsError
-from dcgan_dist.evaluation.encoders.discriminator import DiscriminatorFeatures, of_discriminator, of_random
+from dcgan_dist.evaluation.encoders.discriminator import DiscriminatorFeatures, of_averaged, of_discriminator, of_random
 from dcgan_dist.evaluation.encoders.encoder import Encoder
 from dcgan_dist.evaluation.encoders.kmeans import PATCH, PATCHES, KMeansFeatures, require_faiss
+from dcgan_dist.evaluation.encoders.nothing import NoFeatures
 from dcgan_dist.evaluation.encoders.pixels import PixelFeatures
+from dcgan_dist.evaluation.labels import describe, learning_of_checkpoint
 from dcgan_dist.evaluation.task import Task
 from dcgan_dist.model.dcgan import Discriminator
 from dcgan_dist.model.published_weights import SVHN, load_published
@@ -40,7 +42,39 @@ class Sources:
     def of_run(self) -> Encoder:
         """The features of the run's discriminator."""
         assert self.checkpoint is not None, "options were checked"
+        _require_discriminator(self.checkpoint)
         return of_discriminator(self.checkpoint)
+
+    def of_average(self) -> Encoder:
+        """The features of the moving average of the run's discriminator; raises `CheckpointError` without one."""
+        assert self.checkpoint is not None, "options were checked"
+        _require_discriminator(self.checkpoint)
+        return of_averaged(self.checkpoint)
+
+    def of_labels(self, *, tuned: bool) -> Encoder:
+        """None: networks learn from the images themselves, as the run did, which was trained on labels.
+
+        Args:
+            tuned: whether that has to have begun with a trained discriminator.
+
+        Raises:
+            SettingsError: it was trained otherwise.
+        """
+        assert self.checkpoint is not None, "options were checked"
+        supervised = self.checkpoint.settings.supervised
+        name, other = ("finetuned", "supervised") if tuned else ("supervised", "finetuned")
+        if not supervised.task:
+            given = "--supervised.begin-with RUN " if tuned else ""
+            raise SettingsError(
+                f"features {name} need a run that was trained on labels, whose settings they take, but this one was "
+                f"trained without: train one with --supervised {self.task.name} {given}first"
+            )
+        if bool(supervised.begin_with) != tuned:
+            began = "a trained discriminator" if supervised.begin_with else "initial weights"
+            raise SettingsError(
+                f"features {name} are of another kind of run, this one began with {began}: give {other}"
+            )
+        return NoFeatures(describe(learning_of_checkpoint(self.checkpoint)))
 
     def of_random(self) -> Encoder:
         """The features of the run's discriminator with initial weights."""
@@ -77,6 +111,9 @@ class Sources:
 
 FEATURES: dict[str, Callable[[Sources, int], Encoder]] = {
     "discriminator": lambda sources, _: sources.of_run(),
+    "averaged": lambda sources, _: sources.of_average(),
+    "supervised": lambda sources, _: sources.of_labels(tuned=False),
+    "finetuned": lambda sources, _: sources.of_labels(tuned=True),
     "random": lambda sources, _: sources.of_random(),
     "pixels": lambda sources, _: PixelFeatures(),
     "knn": lambda sources, _: PixelFeatures(),
@@ -86,7 +123,9 @@ FEATURES: dict[str, Callable[[Sources, int], Encoder]] = {
 }
 """What makes the features of each name; `NUMBER` in it stands for a number from 1, which is handed over, else 0 is."""
 
-OF_A_RUN = ("discriminator", "random")
+OF_LABELS = ("supervised", "finetuned")
+"""Of networks that learn from the images themselves, as a run did that was trained on labels."""
+OF_A_RUN = ("discriminator", "averaged", "random", *OF_LABELS)
 
 
 def require_known(name: str) -> None:
@@ -100,6 +139,14 @@ def make_encoder(name: str, sources: Sources) -> Encoder:
     found = _find(name)
     assert found is not None, "options were checked"
     return FEATURES[found[0]](sources, found[1])
+
+
+def _require_discriminator(checkpoint: Checkpoint) -> None:
+    if checkpoint.settings.supervised.task:
+        raise SettingsError(
+            "features discriminator and averaged are of a DCGAN, but this run was trained on labels: leave them "
+            "out, or give another run"
+        )
 
 
 def _find(name: str) -> tuple[str, int] | None:

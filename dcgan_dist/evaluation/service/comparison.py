@@ -10,12 +10,14 @@ import tyro
 
 from dcgan_dist.bounds import AtLeast, shows_bounds
 from dcgan_dist.errors import SettingsError
-from dcgan_dist.evaluation.classifiers.registry import Linear, Nearest
+from dcgan_dist.evaluation.classifiers.networks import Networks
+from dcgan_dist.evaluation.classifiers.registry import Classifiers, Linear, Nearest
 from dcgan_dist.evaluation.coverage import sampler_of
 from dcgan_dist.evaluation.encoders.efficientnet import NAME as EFFICIENTNET
-from dcgan_dist.evaluation.encoders.registry import OF_A_RUN, Sources, make_encoder, require_known
+from dcgan_dist.evaluation.encoders.registry import OF_A_RUN, OF_LABELS, Sources, make_encoder, require_known
 from dcgan_dist.evaluation.fidelity.features import CHOICES, open_features
 from dcgan_dist.evaluation.fidelity.features import named as named_features
+from dcgan_dist.evaluation.labels import learning_of_checkpoint, of_labels
 from dcgan_dist.evaluation.probe import load
 from dcgan_dist.evaluation.service.actor_options import ActorOptions
 from dcgan_dist.evaluation.service.job import FOLDER, FidelityJob, Job, NeighboursJob, ProbeJob
@@ -55,7 +57,9 @@ class EvaluateOptions(ActorOptions):
     `fidelity`: distances between samples and the `test-*.tar` of a folder, as sets of features; without FOLDER, for
     runs on scenes, other scenes."""
     features: Annotated[str, arg(metavar="NAME,...")] = "discriminator"
-    """Features to compare: `discriminator` of the run; `random`, the same network with initial weights; `pixels`;
+    """Features to compare: `discriminator` of the run; `averaged`, the moving average of its weights; `random`, the
+    same network with initial weights; `supervised` and `finetuned`, the network of a run that was trained on labels,
+    trained anew by this protocol; `pixels`;
     `published-svhn` and `published-imagenet`, the authors' (of the latter the first four layers); `kmeans1600` and
     other numbers (paper, table 1); `knn`, nearest neighbors of the pixels instead of a linear classifier."""
     published: Annotated[str, arg(metavar="FOLDER")] = "$DCGAN_DIST_DATA/published"
@@ -110,7 +114,11 @@ def evaluate(
     """
     run = of.place if of else None
     checkpoint = (
-        named_checkpoint(of.place, of.choose(options.checkpoint), trust_code=options.trust_code) if of else None
+        named_checkpoint(
+            of.place, of.choose(options.checkpoint), trust_code=options.trust_code, of_labels=_learns_labels(options)
+        )
+        if of
+        else None
     )
     trained_on = find_trained_on(run, checkpoint.settings) if run and checkpoint else TrainedOn()
     jobs: list[Job] = []
@@ -124,6 +132,8 @@ def evaluate(
             continue
         size = checkpoint.settings.networks.image_size if checkpoint else options.size
         task = named.open(size, resize=options.resize, seed=options.seed).seen_by(trained_on)
+        if checkpoint and checkpoint.settings.supervised.task:
+            task = of_labels(task, checkpoint.settings.supervised.per_class)
         tasks.append(task)
         jobs += _probes(task, options, run, checkpoint)
     results = {job.file: None if options.again else job.read() for job in jobs}
@@ -161,7 +171,7 @@ def _probes(task: Task, options: EvaluateOptions, run: Place | None, checkpoint:
         if name in OF_A_RUN and run is not None and checkpoint is not None:
             about = (run.name, checkpoint.name, checkpoint.step, checkpoint.images)
         encoder = make_encoder(name, sources)
-        classifiers = Nearest() if name == "knn" else Linear(task.costs)
+        classifiers = _classifiers(name, task, checkpoint)
         jobs.append(ProbeJob(results_folder(options, run), *about, task, name, encoder, dtype, classifiers))
     return jobs
 
@@ -183,6 +193,18 @@ def _fidelity(
     sampler = sampler_of(checkpoint, options.generator, options.seed)
     about = (of.place.name, checkpoint.name, checkpoint.step, checkpoint.images)
     return FidelityJob(results_folder(options, of.place), *about, task, by.of(checkpoint), sampler)
+
+
+def _classifiers(name: str, task: Task, checkpoint: Checkpoint | None) -> Classifiers:
+    """What learns on the features of that name."""
+    if name in OF_LABELS and checkpoint is not None:
+        return Networks(learning_of_checkpoint(checkpoint))
+    return Nearest() if name == "knn" else Linear(task.costs)
+
+
+def _learns_labels(options: EvaluateOptions) -> bool:
+    """Whether features are asked for that are of a run that was trained on labels; then all are of such a run."""
+    return any(name in OF_LABELS for name in options.features.split(","))
 
 
 def _neighbours(

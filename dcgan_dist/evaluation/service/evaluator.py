@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -19,11 +19,12 @@ from dcgan_dist.evaluation.classifiers.nearest import nearest
 from dcgan_dist.evaluation.classifiers.svm import Part
 from dcgan_dist.evaluation.coverage import Sampler, nearest_sample
 from dcgan_dist.evaluation.encoders.encoder import Encoder
-from dcgan_dist.evaluation.encoders.maps import to_float
+from dcgan_dist.evaluation.encoders.maps import in_channels, to_float
 from dcgan_dist.evaluation.fidelity.embedding import Embedded, drawn, embed, held_out
 from dcgan_dist.evaluation.fidelity.frechet import Frechet, Moments, frechet
 from dcgan_dist.evaluation.fidelity.pairs import Between, Within, between, within
 from dcgan_dist.evaluation.task import STATISTICS_BATCH, Labeled, Task
+from dcgan_dist.model.classification import Classifier, LabelLearner, Learning
 
 CHECKSUMS = 1 << 128
 """Sums of checksums are meant modulo this."""
@@ -188,6 +189,39 @@ class Evaluator:
         predicted = part.predict(weights)
         counts.index_put_((split.labels[rows], predicted), torch.ones_like(predicted), accumulate=True)
         return counts.numpy()
+
+    @reads
+    def learn_labels(
+        self,
+        learning: Learning,
+        images: Pixels,
+        labels: Integers,
+        classes: int,
+        state: Mapping[str, Any] | None,
+        step: int,
+    ) -> tuple[dict[str, Any], Classifier] | None:
+        """Train a network on labeled images until so many steps are done: its state, and what it tells classes by then.
+
+        One evaluator does so, since a step is one after the other; the others return None. See `LabelLearner`.
+        """
+        if self._number:
+            return None
+        learner = LabelLearner(learning, images, labels, classes, self._device, state)
+        learner.train_to(step)
+        return learner.state_dict(), learner.frozen(STATISTICS_BATCH).to(torch.device("cpu"))
+
+    @reads
+    def confusion_of_network(
+        self, task: str, classifier: Classifier, places: Integers | None = None
+    ) -> NDArray[np.int64]:
+        """As `confusion`, of a network that takes images, on a task that is loaded."""
+        channels = classifier.networks.channels
+        train, test, classes = self._splits[task]
+        split = test if places is None else train
+        rows = slice(None) if places is None else np.flatnonzero(np.isin(split.places, places, assume_unique=True))
+        return classifier.confusion(
+            in_channels(split.images[rows], channels), split.labels.numpy()[rows], classes, self._device
+        )
 
     def _read(self, labeled: Labeled) -> _Split:
         places = labeled.part(self._number, self._parts)

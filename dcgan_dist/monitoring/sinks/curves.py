@@ -107,7 +107,7 @@ def probe_metric(task: str) -> str:
     return f"probe/{task}/accuracy"
 
 
-_LEARNED = ("seed", "images", "epochs", "data.", "networks.", "optimization.")
+_LEARNED = ("seed", "images", "epochs", "data.", "networks.", "optimization.", "supervised.")
 _ONLY_RUN = ("data.cache", "data.cpus", "data.max_", "optimization.channels_last")
 """Of these groups, what changes how a run is run, and not what it learns."""
 

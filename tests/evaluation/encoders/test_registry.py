@@ -1,21 +1,26 @@
 """Which encoder a name of features stands for."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from dcgan_dist.errors import SettingsError
+from dcgan_dist.errors import CheckpointError, SettingsError
 from dcgan_dist.evaluation.encoders.discriminator import DiscriminatorFeatures, of_random
+from dcgan_dist.evaluation.encoders.encoder import Encoder
 from dcgan_dist.evaluation.encoders.kmeans import KMeansFeatures
+from dcgan_dist.evaluation.encoders.nothing import NoFeatures
 from dcgan_dist.evaluation.encoders.pixels import PixelFeatures
 from dcgan_dist.evaluation.encoders.registry import Sources, make_encoder, require_known
 from dcgan_dist.evaluation.task import ArrayPictures, Task
 from dcgan_dist.model.dcgan import Discriminator, initialize
-from dcgan_dist.run_folder.checkpoint import Checkpoint
-from dcgan_dist.settings import NetworkSettings, Settings
+from dcgan_dist.run_folder.checkpoint import Checkpoint, write_checkpoint
+from dcgan_dist.settings import NetworkSettings, OptimizationSettings, Settings, SupervisedSettings, to_yaml
+from dcgan_dist.storage import place
 
 
 def test_a_number_in_a_name_is_handed_to_the_encoder(bands: Task) -> None:
@@ -68,5 +73,50 @@ def test_features_of_a_run_are_of_its_weights_and_random_ones_of_the_seed(bands:
         return next(encoder.discriminator.parameters())
 
     assert torch.equal(weights("discriminator", 3), next(network.parameters()))
+    with pytest.raises(CheckpointError, match=r"holds no averaged discriminator: .*average-discriminator-images"):
+        weights("averaged", 3)
+    state["averaged_discriminator"] = {name: value + 0.5 for name, value in network.state_dict().items()}
+    assert torch.equal(weights("averaged", 3), next(network.parameters()) + 0.5)
     assert torch.equal(weights("random", 3), next(of_random(networks, 3).discriminator.parameters()))
     assert torch.equal(weights("random", 4), next(of_random(networks, 4).discriminator.parameters()))
+
+
+def test_networks_that_learn_from_labels_take_the_settings_of_a_run_that_did(bands: Task, tmp_path: Path) -> None:
+    networks = NetworkSettings(image_size=16, discriminator_maps=3)
+    plain = Settings(networks=networks, images=1)
+    weights = Discriminator(networks)
+    initialize(weights, 4)
+    state = {"discriminator": weights.state_dict()}
+    gan = place(str(tmp_path / "gan"))
+    (gan / "settings.yaml").write_bytes(to_yaml(plain).encode())
+    write_checkpoint(gan, state, plain, step=2, attempt=1, kept=True)
+
+    def encoder(name: str, **supervised: object) -> Encoder:
+        settings = replace(
+            plain,
+            optimization=OptimizationSettings(batch_size=12, lr=3e-3),
+            supervised=SupervisedSettings(**supervised),  # type: ignore[arg-type]
+        )
+        checkpoint = Checkpoint("000000000024", 2, 24, settings, {"total_steps": 40})
+        return make_encoder(name, Sources(bands, checkpoint, "", 0))
+
+    made = encoder("supervised", task="bands", dropout=0.25)
+    assert isinstance(made, NoFeatures)
+    assert (made.recipe["dropout"], made.recipe["optimization"]["lr"], made.recipe["total_images"]) == (0.25, 3e-3, 480)
+    assert made.recipe["begins_with_sha256"] == ""
+    tuned = encoder("finetuned", task="bands", begin_with=str(gan))
+    assert re.fullmatch("[0-9a-f]{64}", tuned.recipe["begins_with_sha256"])
+    for name, supervised, told in (
+        ("supervised", {}, "this one was trained without: train one with --supervised bands first"),
+        ("finetuned", {}, "train one with --supervised bands --supervised.begin-with RUN first"),
+        ("finetuned", {"task": "bands"}, "this one began with initial weights: give supervised"),
+        (
+            "supervised",
+            {"task": "bands", "begin_with": str(gan)},
+            "this one began with a trained discriminator: give fine",
+        ),
+        ("discriminator", {"task": "bands"}, "this run was trained on labels: leave them out"),
+        ("averaged", {"task": "bands"}, "this run was trained on labels: leave them out"),
+    ):
+        with pytest.raises(SettingsError, match=told):
+            encoder(name, **supervised)

@@ -1,0 +1,160 @@
+"""Runs that are trained on labels: what they leave, how they go on, and how wrong ones are refused."""
+
+import json
+import os
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from dcgan_dist.errors import CheckpointError, DcganDistError, TrainingError
+from dcgan_dist.evaluation.labels import TOTAL_STEPS, learning_of, open_task, read_labeled
+from dcgan_dist.evaluation.probe import accuracy
+from dcgan_dist.model.classification import LabelLearner
+from dcgan_dist.monitoring.sinks.curves import read_points
+from dcgan_dist.run_folder.checkpoint import load_checkpoint, named_checkpoint
+from dcgan_dist.run_folder.record import read_record
+from dcgan_dist.settings import (
+    MonitoringSettings,
+    NetworkSettings,
+    OptimizationSettings,
+    Settings,
+    SupervisedSettings,
+    to_yaml,
+)
+from dcgan_dist.training.launch import RunDone, SharedBySweep
+from dcgan_dist.training.options import TrainOptions
+from dcgan_dist.training.supervised import SupervisedLaunch
+
+SETTINGS = Settings(
+    images=252,
+    seed=6,
+    networks=NetworkSettings(image_size=16, discriminator_maps=4),
+    optimization=OptimizationSettings(batch_size=12, lr=2e-3, precision="fp32"),
+    monitoring=MonitoringSettings(steps=4),
+    supervised=SupervisedSettings(task="rooms", per_class=3, dropout=0.2),
+)
+"""21 steps, judged after the 2nd, 4th, 7th, 9th, 11th, 14th, 16th, 18th and last."""
+
+
+def launch(
+    folder: Path,
+    name: str,
+    resume: bool = False,
+    settings: Settings = SETTINGS,
+    on_scalars: Callable[[int, Mapping[str, float]], None] = lambda images, values: None,
+) -> SupervisedLaunch:
+    settings = replace(settings, name=name, storage=str(folder))
+    return SupervisedLaunch(TrainOptions(resume=name if resume else "", settings=settings), on_scalars=on_scalars)
+
+
+def train(made: SupervisedLaunch) -> int:
+    made.preflight()
+    made.open_data()
+    return made.train()
+
+
+@pytest.fixture(scope="module")
+def cluster(start_ray: Callable[[int], None]) -> None:
+    start_ray(2)
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("cluster")
+def test_a_run_that_is_stopped_goes_on_bit_for_bit(tmp_path: Path) -> None:
+    whole = launch(tmp_path, "whole")
+    assert train(whole) == 0
+
+    def stop(images: int, values: Mapping[str, float]) -> None:
+        if images >= 96:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    assert train(launch(tmp_path, "broken", on_scalars=stop)) == 128 + signal.SIGTERM
+    broken = whole.run.parent / "broken"
+    assert read_record(broken)["status"] == "stopped"
+    assert load_checkpoint(broken).step == 8
+    assert train(launch(tmp_path, "broken", resume=True)) == 0
+    for run in (whole.run, broken):
+        record = read_record(run)
+        assert (record["status"], record["step"], record["updates"]) == (
+            "finished",
+            21,
+            {"generator": 0, "discriminator": 21},
+        )
+    one, two = (load_checkpoint(run).state for run in (whole.run, broken))
+    assert one[TOTAL_STEPS] == 21
+    for name, value in one["network"].items():
+        assert torch.equal(value, two["network"][name]), name
+    judged = [
+        {
+            point["step"]: point["values"]["supervised/held_out_accuracy"]
+            for point in read_points(run)
+            if "supervised/held_out_accuracy" in point["values"]
+        }
+        for run in (whole.run, broken)
+    ]
+    assert list(judged[0]) == [2, 4, 7, 9, 11, 14, 16, 18, 21]
+    assert judged[0] == judged[1]
+    # All of it is what the learner in this process finds.
+    labeled = read_labeled(open_task(SETTINGS), 12)
+    learner = LabelLearner(
+        learning_of(SETTINGS, 21), labeled.images, labeled.labels, labeled.classes, torch.device("cpu")
+    )
+    learner.train_to(9)
+    counts = learner.frozen(128).confusion(
+        labeled.held_out, labeled.held_out_labels, labeled.classes, torch.device("cpu")
+    )
+    assert judged[0][9] == pytest.approx(accuracy(counts), abs=0.02)  # threads may add up in another order
+    with pytest.raises(RunDone, match="is finished: it has seen 252 images"):
+        train(launch(tmp_path, "broken", resume=True))
+    with pytest.raises(CheckpointError, match="was trained on the labels of rooms, so it has no generator and no"):
+        named_checkpoint(whole.run, "latest")
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("cluster")
+def test_a_network_that_diverges_ends_the_run(tmp_path: Path) -> None:
+    wild = replace(SETTINGS, optimization=replace(SETTINGS.optimization, lr=1e30))
+    made = launch(tmp_path, "wild", settings=wild)
+    with pytest.raises(TrainingError, match=r"the loss is not finite after .* images: .* give a smaller --lr"):
+        train(made)
+    assert read_record(made.run)["status"] == "failed"
+    assert (
+        json.loads((tmp_path / "wild" / "metrics.jsonl").read_text().splitlines()[-1])["values"]["supervised/loss"]
+        is None
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"init_from": "gan"}, "--init-from is gan but .* give --supervised.begin-with gan"),
+        ({"length_of": "cifar32"}, "the length of preset cifar32 is that of a DCGAN: give --epochs"),
+        ({"resume": "other"}, "was trained with optimization.lr 0.002 and cannot be resumed with 0.003"),
+        ({}, "name is taken but .*taken exists: resume it with --resume taken"),
+    ],
+)
+def test_wrong_runs_get_one_sentence(tmp_path: Path, options: dict[str, Any], told: str) -> None:
+    name = options.get("resume", "taken")
+    settings = replace(SETTINGS, name=name, storage=str(tmp_path))
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "settings.yaml").write_text(to_yaml(settings))
+    if "resume" in options:
+        settings = replace(settings, optimization=replace(settings.optimization, lr=3e-3))
+    with pytest.raises(DcganDistError, match=told) as raised:
+        SupervisedLaunch(TrainOptions(settings=settings, **options))
+    assert "\n" not in str(raised.value)
+
+
+def test_a_trial_is_judged_where_the_sweep_compares(tmp_path: Path) -> None:
+    labeled = read_labeled(open_task(SETTINGS), 12)
+    settings = replace(SETTINGS, name="000", storage=str(tmp_path))
+    made = SupervisedLaunch(TrainOptions(settings=settings), SharedBySweep(labeled=labeled, evaluated_at=(28, 84, 252)))
+    made.open_data()
+    assert made._judged() == {3, 7, 21}
+    assert np.bincount(made.labeled.labels).tolist() == [3] * 8
