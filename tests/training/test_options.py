@@ -171,7 +171,7 @@ def test_help_explains_every_setting_and_no_group_is_longer_than_a_screen() -> N
     for name in flatten(PRESETS["scenes32"]()):
         assert f"--{name.replace('_', '-')}" in text
     groups = text.split("╭─")[1:]
-    assert len(groups) == 8
+    assert len(groups) == 9
     for group in groups:
         assert group.count("\n") <= 54
     # Every setting has a help text: its line of names is followed by one that does not begin the next setting.
