@@ -30,7 +30,7 @@ def class_labels(index: Index, data: DataSettings, classes: int) -> Labels | Non
     """
     if classes == 0:
         return None
-    labels = _by_attributes(index, data) if data.label else index.label.astype(np.int64)
+    labels = labels_of(index, data)
     if (missing := labels < 0).any():
         example = index.names(int(np.flatnonzero(missing)[0]))
         attributes = ", ".join(_attributes(index, data)) or "none"
@@ -45,6 +45,18 @@ def class_labels(index: Index, data: DataSettings, classes: int) -> Labels | Non
             f"{index.names(int(labels.argmax()))}: give --networks.classes {largest + 1}"
         )
     return labels
+
+
+def labels_of(index: Index, data: DataSettings) -> Labels:
+    """The class of each image, int64 [n]; -1 where it has none.
+
+    Args:
+        data: `label` and `path` count, see `class_labels`.
+
+    Raises:
+        DataError: an attribute is not there or no class.
+    """
+    return _by_attributes(index, data) if data.label else index.label.astype(np.int64)
 
 
 def lacking(labels: Labels, classes: int) -> str:

@@ -78,13 +78,32 @@ class Sampler:
 
         Networks that know classes draw each sample of a random one, as the published code (mnist) does.
         """
-        device = next(self.generator.parameters()).device
-        z, known = latents(self.settings, self.batch_size, self.seed, "sample", number), {}
-        if self.settings.classes:
-            labels = class_numbers(self.settings, self.batch_size, self.seed, "sample", number)
-            known["labels"] = labels.to(device)
-        drawn: Tensor = self.generator(z.to(device), **known)
+        drawn = self._draw(number, self._labels(number))
         return (drawn.expand(-1, 3, -1, -1) if self.settings.channels == 1 else drawn).flatten(1).cpu()
+
+    @torch.no_grad()
+    def labeled(self, number: int) -> tuple[Tensor, Tensor]:
+        """The same samples with their classes: float32 [n, channels * S * S] in [-1, 1] and int64 [n], on the CPU.
+
+        Raises:
+            ValueError: the networks know no classes.
+        """
+        labels = self._labels(number)
+        if labels is None:
+            raise ValueError("the networks know no classes")
+        return self._draw(number, labels).flatten(1).cpu(), labels
+
+    def _labels(self, number: int) -> Tensor | None:
+        if not self.settings.classes:
+            return None
+        return class_numbers(self.settings, self.batch_size, self.seed, "sample", number)
+
+    def _draw(self, number: int, labels: Tensor | None) -> Tensor:
+        device = next(self.generator.parameters()).device
+        z = latents(self.settings, self.batch_size, self.seed, "sample", number)
+        known = {} if labels is None else {"labels": labels.to(device)}
+        drawn: Tensor = self.generator(z.to(device), **known)
+        return drawn
 
 
 def _sampler(

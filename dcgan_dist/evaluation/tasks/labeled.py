@@ -69,7 +69,7 @@ def open_labeled(name: str, folder: Place, size: int, *, resize: bool, seed: int
     classes = int(train.label.max()) + 1
     if classes < 2:
         raise DataError(f"all images of {at_train} are of one class: a probe needs at least two")
-    notes = compare_classes(_classes(at_train, train), _classes(at_test, test))
+    notes = compare_classes(known_classes(at_train, train), known_classes(at_test, test))
     if int(test.label.max()) >= classes:
         raise DataError(f"{at_test} has class {test.label.max()} but {at_train} only classes 0 to {classes - 1}")
     samples = order(len(train), seed)
@@ -111,7 +111,7 @@ def find_split(folder: Place, split: str) -> str:
     return f"{folder}/{split}/*.tar" if inside and not beside else f"{folder}/{split}-*.tar"
 
 
-def _classes(where: str, index: Index) -> Classes:
+def known_classes(where: str, index: Index) -> Classes:
     """What is known of the classes of a split."""
     numbers = np.unique(index.label).tolist()
     if index.classes is not None:

@@ -74,10 +74,18 @@ def open_neighbours(
     return NeighboursTask(images, about, digest([index]), (*notes, *index.notes))
 
 
-def training_index(run: Place, settings: Settings, trained_on: TrainedOn) -> tuple[Index, list[str]]:
+def training_index(
+    run: Place,
+    settings: Settings,
+    trained_on: TrainedOn,
+    otherwise: str = f", or give {NAME}=FOLDER with test-*.tar in it",
+) -> tuple[Index, list[str]]:
     """The index of the data that a run was trained on, and lines about what is doubtful in it.
 
     The data is looked for where it was during training, else where the run's settings point to now.
+
+    Args:
+        otherwise: what else can be done where the data has changed than to put it back.
 
     Raises:
         DataError: the data is not there anymore, or has changed.
@@ -92,8 +100,8 @@ def training_index(run: Place, settings: Settings, trained_on: TrainedOn) -> tup
     is_own = trained_on.is_own(index)
     if is_own is False:
         raise DataError(
-            f"{index.shards[0]} and the shards beside it are not the training images of {run}: put those back, or give "
-            f"{NAME}=FOLDER with test-*.tar in it"
+            f"{index.shards[0]} and the shards beside it are not the training images of {run}: put those back"
+            f"{otherwise}"
         )
     told = [] if is_own else [f"it is not known whether {run} was trained on {index.shards[0]}"]
     return trained_on.kept(index, told.append), told
