@@ -12,14 +12,16 @@ from typing import Any
 import numpy as np
 import pytest
 import simplejpeg
+import torch
 
+from benchmarks.digits import write_digits
 from dcgan_dist.data.shards.writer import ShardWriter
 from dcgan_dist.evaluate import main
 from dcgan_dist.evaluation.service import options
-from dcgan_dist.model.dcgan import Discriminator, Generator, initialize
+from dcgan_dist.model.dcgan import Discriminator, Generator, build_networks, initialize
 from dcgan_dist.run_folder.checkpoint import write_checkpoint
 from dcgan_dist.run_folder.trained_on import FIELD, contents
-from dcgan_dist.settings import scenes32
+from dcgan_dist.settings import mnist28, scenes32
 from dcgan_dist.storage import Place
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("standing_cluster")]
@@ -122,6 +124,40 @@ def test_how_near_samples_come_to_images_is_told_for_each_number_of_samples(fold
     assert f"100,000 samples  {means[-1]:.3f}" in output
 
 
+def test_the_nearest_labeled_sample_tells_classes_and_more_actors_find_the_same(tmp_path: Path) -> None:
+    write_digits(str(tmp_path / "digits"), 120, 60)
+    base = mnist28()
+    settings = replace(
+        base,
+        networks=replace(base.networks, generator_maps=4, discriminator_maps=4, dense_units=16),
+        data=replace(base.data, path=str(tmp_path / "digits" / "train-*.tar")),
+    )
+    generator, discriminator = build_networks(settings.networks, 3, torch.device("cpu"), torch.float32, False, {})
+    state = {"generator": generator.state_dict(), "discriminator": discriminator.state_dict()}
+    write_checkpoint(Place(str(tmp_path / "run")), state, settings, step=10, attempt=1, kept=True)
+    seen = {"shards": contents([f"{tmp_path}/digits/train-000000.tar"])}
+    (tmp_path / "run" / "run.json").write_text(json.dumps({FIELD: seen}))
+
+    command = ["run", "--tasks", "mnist-nn=digits", "--mnist-nn-samples", "10000", "--cpus", "0.5"]
+    found = {}
+    for actors in ("1", "2"):
+        status, output, errors = evaluate(tmp_path, *command, "--actors", actors, "--threads", "1", "--out", actors)
+        assert status == 0, errors
+        (file,) = (tmp_path / actors).glob("*.json")
+        assert file.name.startswith("run-000000001280-mnist-nn-generator-")
+        found[actors] = json.loads(file.read_text())
+        assert len(list((tmp_path / actors).glob("run-000000001280-mnist-nn-compared-*.npz"))) == 1
+    (error,) = found["1"]["errors"]
+    assert error["samples"] == 10_000
+    assert error["low"] <= error["error"] <= error["high"]
+    assert found["1"]["real"]["images"] == 120
+    assert found["1"]["real"]["error"] < error["error"], "digits tell more than what no generator has learned"
+    assert [found["2"][name] for name in ("errors", "real")] == [found["1"][name] for name in ("errors", "real")]
+    assert found["1"]["recipe"]["statistics"].startswith("of each batch of 128 samples")
+    assert f"10,000  {100 * error['error']:.2f} (±" in output
+    assert "DCGAN (paper, MNIST; " in output
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -133,6 +169,8 @@ def test_how_near_samples_come_to_images_is_told_for_each_number_of_samples(fold
             "needs names of discriminator, random, pixels, knn, published-svhn",
         ),
         (["--tasks", "neighbours=mine", "--features", "pixels"], "neighbours draws samples of a run: give its folder"),
+        (["--tasks", "mnist-nn=mine", "--features", "pixels"], "mnist-nn draws samples of a run: give its folder"),
+        (["run", "--tasks", "mnist-nn=mine"], "but the networks of run know no classes: give a run that was trained"),
         (["run", "--tasks", "neighbours=absent"], "task neighbours needs its data but there is no folder"),
         (["--tasks", "mine=mine"], "features discriminator are made by a run's network: give the run's folder"),
         (["--tasks", "mine=mine", "--features", "published-svhn", "--resize"], "svhn/G.npz is missing"),

@@ -40,6 +40,29 @@ TABLES: Mapping[str, tuple[str, Sequence[Published]]] = {"cifar10": ("400", CIFA
 """For each task that has a table in the paper: images of a class where labels are few, and the rows."""
 
 
+@dataclass(frozen=True)
+class PublishedError:
+    """Error in percent of the nearest neighbor among so many images, from the paper's table."""
+
+    method: str
+    images: int
+    error: str
+    source: str
+
+
+_REVIEW, _UNVERIFIED = "as a review of the paper quotes it", "quoted from memory, not verified"
+MNIST = (
+    PublishedError("DCGAN", 50_000, "2.98", _REVIEW),
+    PublishedError("DCGAN", 10_000_000, "1.48", _REVIEW),
+    PublishedError("GAN", 50_000, "6.28", _UNVERIFIED),
+    PublishedError("GAN", 10_000_000, "5.65", _UNVERIFIED),
+    PublishedError("real images", 50_000, "3.1", _UNVERIFIED),
+    PublishedError("InfiMNIST", 10_000_000, "2.6", _UNVERIFIED),
+    PublishedError("AlignMNIST", 10_000_000, "1.4", _UNVERIFIED),
+)
+"""Test errors on MNIST (paper, supplementary)."""
+
+
 def table(task: str, results: Sequence[Mapping[str, Any]]) -> list[str]:
     """Lines for people: results on one task, and what the paper says."""
     notes = [f"note: {note}" for note in dict.fromkeys(note for result in results for note in result.get("notes", ()))]
@@ -47,6 +70,8 @@ def table(task: str, results: Sequence[Mapping[str, Any]]) -> list[str]:
         return [*(line for result in results for line in _distances(result)), *notes]
     if "measures" in results[0]:
         return [*(line for result in results for line in _measures(result)), *notes]
+    if "errors" in results[0]:
+        return [*_errors(results), *notes]
     title = f"{task}: classifiers on frozen features"
     few, published = TABLES.get(task, ("", ()))
     of_few = next((result["few_labels"]["per_class"] for result in results if "few_labels" in result), few)
@@ -98,6 +123,32 @@ def measured(one: Mapping[str, Any]) -> str:
     if "low" not in one:
         return f"{one['value']:.4f}"
     return f"{one['value']:.4g} (±{(one['high'] - one['low']) / 2:.2g}); lower is better"
+
+
+def _errors(results: Sequence[Mapping[str, Any]]) -> list[str]:
+    """How often the nearest neighbor has another class."""
+    rows = [("nearest neighbor among", "images", "error, %")]
+    for result in results:
+        rows += [(name, f"{images:,}", error) for name, images, error in error_rows(result)]
+    rows += [(f"{row.method} (paper, MNIST; {row.source})", f"{row.images:,}", row.error) for row in MNIST]
+    name, images, error = (max(len(row[column]) for row in rows) for column in range(3))
+    return [
+        f"{results[0]['task']}: error on {results[0]['test_images']:,} test images; lower is better",
+        *(f"{row[0]:{name}}  {row[1]:>{images}}  {row[2]:{error}}".rstrip() for row in rows),
+    ]
+
+
+def error_rows(result: Mapping[str, Any]) -> list[tuple[str, int, str]]:
+    """What was compared, how many of it, and the error in percent with half the width of its interval."""
+    samples = f"samples of {result['run']} at {result['images']:,} images, {_generator(result)}"
+    return [
+        *((samples, one["samples"], _error(one)) for one in result["errors"]),
+        ("its real training images", result["real"]["images"], _error(result["real"])),
+    ]
+
+
+def _error(one: Mapping[str, Any]) -> str:
+    return f"{100 * one['error']:.2f} (±{50 * (one['high'] - one['low']):.2f})"
 
 
 def _generator(result: Mapping[str, Any]) -> str:

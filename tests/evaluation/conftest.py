@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from dcgan_dist.evaluation.actor_state import CLASSIFIER, effect_of
 from dcgan_dist.evaluation.service.evaluator import Evaluator
 from dcgan_dist.evaluation.task import ArrayPictures, FewLabels, Labeled, Task, order
+from dcgan_dist.settings import NetworkSettings
 
 CLASSES, SIZE = 3, 16
 
@@ -22,6 +24,27 @@ def stripes(number: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     for image, label in zip(images, labels, strict=True):
         image[5 * label : 5 * label + 5] += random.integers(0, 60)
     return images.astype(np.uint8), labels
+
+
+class Blots(nn.Module):
+    """A generator of gray images [n, 1, S, S] that show their class a little, and z more."""
+
+    def __init__(self, settings: NetworkSettings, seed: int) -> None:
+        super().__init__()
+        random = torch.Generator().manual_seed(seed)
+        self.size = settings.image_size
+        self.of_z = nn.Parameter(torch.randn(settings.latent_size, self.size**2, generator=random))
+        self.of_class = nn.Parameter(torch.randn(settings.classes, self.size**2, generator=random))
+
+    def forward(self, z: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        shown = z @ self.of_z / 2 + self.of_class[labels] / 4
+        return shown.tanh().unflatten(1, (1, self.size, self.size))
+
+
+@pytest.fixture(scope="session")
+def blots() -> Callable[[NetworkSettings, int], nn.Module]:
+    """`Blots`, by settings and seed of its weights."""
+    return Blots
 
 
 class Here:

@@ -89,3 +89,34 @@ def test_distances_to_samples_have_a_line_for_each_number_of_samples() -> None:
     assert "at 640 images, raw generator; " in lines[0]
     assert lines[0].startswith("neighbours: mean distance of 50 images (held out) to the nearest sample of run at 640 ")
     assert lines[1:] == ["    1,000 samples  9.500 (±0.250)"]
+
+
+def test_errors_of_labeled_samples_stand_above_those_of_real_images_and_of_the_paper() -> None:
+    result = {
+        "task": "mnist-nn",
+        "run": "run",
+        "images": 640,
+        "test_images": 2_500,
+        "errors": [
+            {"samples": 10_000, "error": 0.0512, "low": 0.05, "high": 0.06},
+            {"samples": 1_000_000, "error": 0.025, "low": 0.02, "high": 0.036},
+        ],
+        "real": {"images": 3_400, "error": 0.04, "low": 0.03, "high": 0.052},
+        "recipe": {"generator": "averaged"},
+        "notes": ["torn"],
+    }
+    lines = table("mnist-nn", [result])
+    assert lines[0] == "mnist-nn: error on 2,500 test images; lower is better"
+    assert lines[1].split() == ["nearest", "neighbor", "among", "images", "error,", "%"]
+    ours = "samples of run at 640 images, averaged generator"
+    cells = [(line.split("  ")[0], *line.split()[-3:]) for line in lines[2:5]]
+    assert cells == [
+        (ours, "10,000", "5.12", "(±0.50)"),
+        (ours, "1,000,000", "2.50", "(±0.80)"),
+        ("its real training images", "3,400", "4.00", "(±1.10)"),
+    ]
+    published = {(line.split(" (")[0], *line.split()[-2:]) for line in lines[5:-1]}
+    assert {("DCGAN", "50,000", "2.98"), ("DCGAN", "10,000,000", "1.48"), ("real images", "50,000", "3.1")} < published
+    assert {("GAN", "50,000", "6.28"), ("GAN", "10,000,000", "5.65")} < published
+    assert all("(paper, MNIST; " in line for line in lines[5:-1])
+    assert lines[-1] == "note: torn"

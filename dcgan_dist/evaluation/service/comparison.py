@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import torch
 import tyro
@@ -18,16 +18,19 @@ from dcgan_dist.evaluation.encoders.registry import OF_A_RUN, OF_LABELS, Sources
 from dcgan_dist.evaluation.fidelity.features import CHOICES, open_features
 from dcgan_dist.evaluation.fidelity.features import named as named_features
 from dcgan_dist.evaluation.labels import learning_of_checkpoint, of_labels
+from dcgan_dist.evaluation.nearest_label import LabeledSamples
 from dcgan_dist.evaluation.probe import load
 from dcgan_dist.evaluation.service.actor_options import ActorOptions
 from dcgan_dist.evaluation.service.job import FOLDER, FidelityJob, Job, NeighboursJob, ProbeJob
+from dcgan_dist.evaluation.service.nearest_label_job import NearestLabelJob
 from dcgan_dist.evaluation.service.options import open_pool
 from dcgan_dist.evaluation.task import Task
 from dcgan_dist.evaluation.tasks.fidelity import FEWEST, open_fidelity
 from dcgan_dist.evaluation.tasks.fidelity import NAME as FIDELITY
-from dcgan_dist.evaluation.tasks.neighbours import NAME as NEIGHBOURS
+from dcgan_dist.evaluation.tasks.mnist_nn import NAME as MNIST_NN
+from dcgan_dist.evaluation.tasks.mnist_nn import open_mnist_nn, require_classes
 from dcgan_dist.evaluation.tasks.neighbours import open_neighbours
-from dcgan_dist.evaluation.tasks.registry import NamedTask, parse_tasks
+from dcgan_dist.evaluation.tasks.registry import OF_SAMPLES, NamedTask, parse_tasks
 from dcgan_dist.model.generate import Which
 from dcgan_dist.numerals import count
 from dcgan_dist.printing import tell
@@ -54,6 +57,8 @@ class EvaluateOptions(ActorOptions):
     """What to evaluate on: folders with labeled `train-*.tar` and `test-*.tar`, for `svhn` also one with its .mat
     files; without FOLDER, $DCGAN_DIST_DATA/NAME. `neighbours`: distances from the images that the run was trained
     on, or from the `test-*.tar` of a folder, to the nearest of 1,000, 10,000 and 100,000 samples.
+    `mnist-nn`: how often the nearest of labeled samples tells the class of the `test-*.tar` wrong, for networks that
+    know classes.
     `fidelity`: distances between samples and the `test-*.tar` of a folder, as sets of features; without FOLDER, for
     runs on scenes, other scenes."""
     features: Annotated[str, arg(metavar="NAME,...")] = "discriminator"
@@ -72,12 +77,15 @@ class EvaluateOptions(ActorOptions):
     """Name of a folder in RUN/checkpoints, `latest`, or `best`, the one with the best probe accuracy. Empty: the one
     that RUN names, otherwise the latest."""
     generator: Which = "auto"
-    """Which generator draws the samples for `neighbours` and `fidelity`: see `dcgan_dist.sample`."""
+    """Which generator draws the samples for `neighbours`, `mnist-nn` and `fidelity`: see `dcgan_dist.sample`."""
     fidelity_features: Annotated[str, arg(metavar=CHOICES)] = EFFICIENTNET
     """What `fidelity` compares by: a network trained on ImageNet; the discriminator of the same checkpoint, or of
     another run, which is then the same for all; the Inception of torch-fidelity, with the file of its weights."""
     fidelity_samples: Annotated[int, AtLeast(FEWEST), arg(metavar="N")] = 10_000
     """How many samples `fidelity` draws, and compares with at most as many images."""
+    mnist_nn_samples: Literal[10_000, 50_000, 1_000_000, 10_000_000] = 50_000
+    """Labeled samples for `mnist-nn`, which goes on from those that were compared before, also by a call that was
+    ended."""
     half: bool = False
     """Store features as float16, in half the memory."""
     resize: bool = False
@@ -124,8 +132,8 @@ def evaluate(
     jobs: list[Job] = []
     tasks: list[Task] = []
     for named in parse_tasks(options.tasks):
-        if named.name == NEIGHBOURS:
-            jobs.append(_neighbours(named, options, run, checkpoint, trained_on))
+        if named.name in OF_SAMPLES:
+            jobs.append(_of_samples(named, options, run, checkpoint, trained_on))
             continue
         if named.name == FIDELITY:
             jobs.append(_fidelity(named, options, of, checkpoint, trained_on))
@@ -207,14 +215,19 @@ def _learns_labels(options: EvaluateOptions) -> bool:
     return any(name in OF_LABELS for name in options.features.split(","))
 
 
-def _neighbours(
+def _of_samples(
     named: NamedTask, options: EvaluateOptions, run: Place | None, checkpoint: Checkpoint | None, trained_on: TrainedOn
-) -> NeighboursJob:
-    """Distances to samples of the run's generator; raises `SettingsError` without a run."""
+) -> Job:
+    """A task that judges samples of the run's generator; raises `SettingsError` without a run."""
     if run is None or checkpoint is None:
-        raise SettingsError(f"task {NEIGHBOURS} draws samples of a run: give its folder")
-    settings = checkpoint.settings
-    compared = open_neighbours(named.folder, run, settings, trained_on, resize=options.resize)
-    sampler = sampler_of(checkpoint, options.generator, options.seed)
-    about = (run.name, checkpoint.name, checkpoint.step, checkpoint.images)
-    return NeighboursJob(results_folder(options, run), *about, compared, sampler)
+        raise SettingsError(f"task {named.name} draws samples of a run: give its folder")
+    settings, resize = checkpoint.settings, options.resize
+    about = (results_folder(options, run), run.name, checkpoint.name, checkpoint.step, checkpoint.images)
+    if named.name == MNIST_NN:
+        require_classes(settings.networks, run.name)
+        assert named.folder is not None
+        task = open_mnist_nn(named.folder, run, settings, trained_on, resize=resize, seed=options.seed)
+        samples = LabeledSamples(sampler_of(checkpoint, options.generator, options.seed), run.name)
+        return NearestLabelJob(*about, task, samples, options.mnist_nn_samples, options.again)
+    compared = open_neighbours(named.folder, run, settings, trained_on, resize=resize)
+    return NeighboursJob(*about, compared, sampler_of(checkpoint, options.generator, options.seed))

@@ -23,6 +23,7 @@ from dcgan_dist.evaluation.encoders.maps import in_channels, to_float
 from dcgan_dist.evaluation.fidelity.embedding import Embedded, drawn, embed, held_out
 from dcgan_dist.evaluation.fidelity.frechet import Frechet, Moments, frechet
 from dcgan_dist.evaluation.fidelity.pairs import Between, Within, between, within
+from dcgan_dist.evaluation.nearest_label import Found, References, nearest_labels, pixels
 from dcgan_dist.evaluation.task import STATISTICS_BATCH, Labeled, Task
 from dcgan_dist.model.classification import Classifier, LabelLearner, Learning
 
@@ -151,6 +152,21 @@ class Evaluator:
     def frechet(self, samples: Moments, images: Moments, some: Tensor) -> Frechet | None:
         """The Fréchet distance, see `frechet`: by the first of the parts alone."""
         return None if self._number else frechet(samples, images, some)
+
+    @reads
+    def nearest_labels(
+        self, references: References, images: Pixels, numbers: Sequence[int], first: int, each: int, end: int
+    ) -> Found:
+        """What is nearest to images uint8 [n, S, S, 3] in this part's blocks, see `nearest_label.nearest_labels`.
+
+        Args:
+            first: the first block of all parts together.
+            each: blocks of each part, in turn.
+            end: the block before which they all end.
+        """
+        blocks = range(first + self._number, min(end, first + each * self._parts), self._parts)
+        compared = references.to(self._device)
+        return nearest_labels(compared, pixels(images, compared.channels), numbers, blocks)
 
     @reads
     def moments(self) -> tuple[int, Tensor, Tensor]:

@@ -87,9 +87,13 @@ class Job(ABC):
 
         Outside of the folder of its run the run is named as well: others have checkpoints of the same name.
         """
+        return self.named(*self.names, self.recipe_sha256[:8], suffix="json")
+
+    def named(self, *parts: str, suffix: str) -> Place:
+        """A file in the folder of results, which names run and checkpoint as far as that is needed."""
         is_own = (self.folder.parent.name, self.folder.name) == (self.run, FOLDER)
-        parts = ("" if is_own else self.run, self.checkpoint, *self.names, self.recipe_sha256[:8])
-        return self.folder / f"{'-'.join(part for part in parts if part)}.json"
+        known = ("" if is_own else self.run, self.checkpoint, *parts)
+        return self.folder / f"{'-'.join(part for part in known if part)}.{suffix}"
 
     def read(self) -> dict[str, Any] | None:
         """The result, where it is there and whole; with the notes of today, since more may be known of its data now."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from dcgan_dist.cli.invocation import prog
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.evaluation.task import FewLabels, Task
-from dcgan_dist.evaluation.tasks import fidelity, neighbours, rooms
+from dcgan_dist.evaluation.tasks import fidelity, mnist_nn, neighbours, rooms
 from dcgan_dist.evaluation.tasks.labeled import open_labeled
 from dcgan_dist.evaluation.tasks.svhn import FILES, open_svhn
 from dcgan_dist.storage import Place, place
@@ -21,6 +21,10 @@ WITHOUT_FOLDER = (fidelity.NAME, neighbours.NAME, rooms.NAME)
 """Tasks that may be without a folder: what they need is drawn, or known from the run."""
 FEW_LABELS = {"cifar10": FewLabels(per_class=400, choosing=10, draws=10)}
 """How few labels are tested, for tasks with such a column in the paper (table 1)."""
+OF_SAMPLES = (neighbours.NAME, mnist_nn.NAME)
+"""Tasks that judge samples of a generator, not features."""
+FOLDERS = {mnist_nn.NAME: mnist_nn.FOLDER}
+"""Folder of a task's data in $DCGAN_DIST_DATA, where that is not called as the task."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +43,8 @@ class NamedTask:
             return rooms.open_rooms(size, seed=seed)
         if self.name == fidelity.NAME:
             raise SettingsError(f"task {fidelity.NAME} has no labels, so that no features can be probed on it")
-        if self.name == neighbours.NAME or self.folder is None:
-            raise SettingsError(
-                f"task {neighbours.NAME} evaluates samples, not features: give it to {prog('evaluate')}"
-            )
+        if self.name in OF_SAMPLES or self.folder is None:
+            raise SettingsError(f"task {self.name} evaluates samples, not features: give it to {prog('evaluate')}")
         return OPENERS.get(self.name, _open_shards)(self.name, self.folder, size, resize, seed)
 
 
@@ -93,12 +95,13 @@ def _find(name: str, folder: str, option: str) -> Place:
     """The folder of a task; if none is given, the one in $DCGAN_DIST_DATA."""
     if not folder:
         root = os.environ.get(DATA_VARIABLE)
+        usual = FOLDERS.get(name, name)
         if not root:
             raise SettingsError(
                 f"task {name} needs its data: give {option} {name}=FOLDER, or set {DATA_VARIABLE} to the folder that "
-                f"holds {name}/"
+                f"holds {usual}/"
             )
-        folder = f"{root}/{name}"
+        folder = f"{root}/{usual}"
     where = place(folder)
     if not where.is_folder():
         raise SettingsError(

@@ -28,10 +28,23 @@ def test_a_folder_that_is_given_is_taken_also_for_what_needs_none(name: str, tmp
     assert found.folder.address == str(tmp_path)
 
 
-def test_neighbours_are_no_labeled_task() -> None:
-    (named,) = parse_tasks("neighbours", "--probe")
-    with pytest.raises(SettingsError, match=r"task neighbours evaluates samples, not features: give it to python -m"):
+@pytest.mark.parametrize("name", ["neighbours", "mnist-nn"])
+def test_what_judges_samples_is_no_labeled_task(name: str, tmp_path: Path) -> None:
+    (named,) = parse_tasks(f"{name}={tmp_path}", "--probe")
+    with pytest.raises(SettingsError, match=rf"task {name} evaluates samples, not features: give it to python -m"):
         named.open(32, resize=False, seed=0)
+
+
+def test_images_of_mnist_nn_are_those_of_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DCGAN_DIST_DATA", str(tmp_path))
+    with pytest.raises(SettingsError, match=rf"task mnist-nn needs its data but there is no folder {tmp_path}/mnist: "):
+        parse_tasks("mnist-nn")
+    (tmp_path / "mnist").mkdir()
+    (named,) = parse_tasks("mnist-nn")
+    assert (named.name, named.folder and named.folder.address) == ("mnist-nn", f"{tmp_path}/mnist")
+    monkeypatch.delenv("DCGAN_DIST_DATA")
+    with pytest.raises(SettingsError, match="mnist-nn=FOLDER, or set DCGAN_DIST_DATA to the folder that holds mnist/"):
+        parse_tasks("mnist-nn")
 
 
 @pytest.mark.parametrize(
