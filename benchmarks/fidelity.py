@@ -42,9 +42,9 @@ from dcgan_dist.run_folder.naming import find_run
 
 SHOWN = 1_000
 """Images of each set whose order is judged."""
-COUNTS = (250, 500, 1_000, 2_000)
+COUNTS = (250, 500, 1_000, 2_000, 5_000, 10_000)
 """Samples, and as many images, by which the same two distributions are compared."""
-DRAWS, OF_DRAW = 10, 200
+DRAWS, OF_DRAW = 10, 2_000
 """Draws of samples, and how many each has."""
 OTHERS = FIRST + (1 << 30)
 """First of the scenes that are compared as if they were samples."""
