@@ -19,6 +19,7 @@ class Demo:
     """The whole protocol."""
 
     def __init__(self, centroids: int, random: np.random.Generator, patches: int) -> None:
+        """`patches`: that K-means is given, 400,000 in the demo."""
         self._number, self._random, self._patches = centroids, random, patches
 
     def fit(self, images: Images) -> None:

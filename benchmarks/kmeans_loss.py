@@ -2,16 +2,15 @@
 
 python -m benchmarks.kmeans_loss --cifar10 FOLDER --tinyimagenet64 FOLDER [--json benchmarks/results/kmeans_loss.json]
 
-`demo`: our features and classifier beside another implementation of the published demo code, in NumPy and scikit-learn,
-which shares no line with ours, on the same images. `jpeg`: images that were compressed as JPEG and then averaged to half
-their side, which takes away most of what JPEG did to them, as they are and compressed once more at the smaller size.
-Each difference is that of the same test images, with 1.96 standard errors of the mean over them.
+Our features and classifier stand beside another implementation of the published demo code, in NumPy and scikit-learn,
+on the same images. And images that had been compressed as JPEG are averaged to half their side, which takes away most
+of what JPEG did to them, and used as they are, and compressed once more at the smaller size. Differences are those of
+the same test images, with 1.96 standard errors of their mean.
 """
 
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import simplejpeg
