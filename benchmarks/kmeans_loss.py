@@ -17,13 +17,14 @@ import simplejpeg
 import torch
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
+from torch import Tensor
 
 from benchmarks.demo_kmeans import Demo
 from benchmarks.report import Bar, Cell, Report, Table, finish, parser
 from dcgan_dist.arrays import Pixels
 from dcgan_dist.evaluation.classifiers import svm
 from dcgan_dist.evaluation.encoders import kmeans
-from dcgan_dist.evaluation.encoders.encoder import fit
+from dcgan_dist.evaluation.encoders.encoder import E, fit
 from dcgan_dist.evaluation.encoders.kmeans import KMeansFeatures
 from dcgan_dist.evaluation.probe import LEAST_VARIANCE
 from dcgan_dist.evaluation.task import STATISTICS_BATCH, Task
@@ -105,33 +106,50 @@ def compressed(images: Pixels, colors: str | None) -> Pixels:
     )
 
 
-def ours(train: Sample, test: Sample, centroids: int, costs: Sequence[float] = MEAN_COSTS) -> tuple[Labels, float]:
-    """What our features and classifier take test images for, int64 [n], and the C of the mean loss that was chosen.
+def encoded(encoder: E, train: Sample, test: Sample) -> tuple[Tensor, Tensor]:
+    """Features of training and test images, of an encoder fitted to the first; standardized."""
+    batches = [train.images[first : first + STATISTICS_BATCH] for first in range(0, len(train), STATISTICS_BATCH)]
+    encoder = fit(encoder, lambda encoder: [encoder.gather(batches)])
+    made = encoder.features(train.images), encoder.features(test.images)
+    mean, deviation = made[0].double().mean(0), (made[0].double().var(0) + LEAST_VARIANCE).sqrt()
+    for part in made:
+        part.sub_(mean.float()).div_(deviation.float())
+    return made
+
+
+def classified(
+    features: Tensor, train: Labels, asked: Tensor, costs: Sequence[float] = MEAN_COSTS
+) -> tuple[Labels, float]:
+    """What images are taken for by a classifier that learned from others, int64 [n], and the C of its mean loss.
 
     Args:
-        train: of which the last tenth chooses C where there are several; it is not learned from then.
+        features: float32 [m, F], of those others; the last tenth chooses C where there are several, and is not learned
+            from then.
+        train: int64 [m], their classes.
+        asked: float32 [n, F].
     """
-    batches = [train.images[first : first + STATISTICS_BATCH] for first in range(0, len(train), STATISTICS_BATCH)]
-    encoder = fit(KMeansFeatures(centroids, len(train)), lambda encoder: [encoder.gather(batches)])
-    features, tested = encoder.features(train.images), encoder.features(test.images)
-    mean, deviation = features.double().mean(0), (features.double().var(0) + LEAST_VARIANCE).sqrt()
-    for part in (features, tested):
-        part.sub_(mean.float()).div_(deviation.float())
-    labels, classes = torch.from_numpy(train.labels), int(train.labels.max()) + 1
+    labels, classes = torch.from_numpy(train), int(train.max()) + 1
     learned = len(train) - (len(train) // HELD_OUT if len(costs) > 1 else 0)
-    part = svm.Part(features[:learned], labels[:learned], classes)
-    held_out = svm.Part(features[learned:], labels[learned:], classes)
-    asked = svm.Part(tested, torch.from_numpy(test.labels), classes)
-    reduce = svm.together([part])
+    reduce = svm.together([svm.Part(features[:learned], labels[:learned], classes)])
     moments = svm.measure(reduce, features.shape[1])
-    found: list[tuple[float, float, Labels]] = []
+    found: list[tuple[float, float, Tensor]] = []
     weights = None
     for cost in sorted(costs):
         weights = svm.train(reduce, moments, classes, cost / learned, weights).weights
-        right = float((held_out.predict(weights) == labels[learned:]).float().mean()) if len(costs) > 1 else 1.0
-        found.append((right, cost, asked.predict(weights).numpy()))
-    _, cost, predicted = max(found, key=lambda one: one[0])
-    return predicted, cost
+        right = _predicted(features[learned:], weights) == labels[learned:]
+        found.append((float(right.float().mean()) if len(right) else 0.0, cost, weights))
+    _, cost, weights = max(found, key=lambda one: one[0])
+    return _predicted(asked, weights).numpy(), cost
+
+
+def ours(train: Sample, test: Sample, centroids: int, costs: Sequence[float] = MEAN_COSTS) -> tuple[Labels, float]:
+    """`classified` on our features of one layer."""
+    features, asked = encoded(KMeansFeatures(centroids, len(train)), train, test)
+    return classified(features, train.labels, asked, costs)
+
+
+def _predicted(features: Tensor, weights: Tensor) -> Tensor:
+    return svm.Part(features, torch.zeros(len(features), dtype=torch.int64), len(weights)).predict(weights)
 
 
 def percent(right: NDArray[np.bool_]) -> float:

@@ -59,12 +59,12 @@ class Layer:
     offsets: Tensor
 
     def maps(self, below: Tensor) -> Tensor:
-        """Responses above the threshold, of maps [n, side, side, K]: [n, side - 1, side - 1, G E]."""
+        """Responses of either sign, as far as they are above the threshold, of maps [n, side, side, K]: [n, side - 1, side - 1, G E]."""
         out = []
         for field, filters, offset in zip(self.fields, self.filters, self.offsets, strict=True):
             x = below[..., field]
             windows = torch.cat([x[:, :-1, :-1], x[:, :-1, 1:], x[:, 1:, :-1], x[:, 1:, 1:]], -1)
-            out.append((windows @ filters - offset - THRESHOLD).clamp_(min=0))
+            out.append((windows @ filters - offset).abs_().sub_(THRESHOLD).clamp_(min=0))
         return torch.cat(out, -1)
 
 

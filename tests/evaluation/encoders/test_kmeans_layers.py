@@ -133,7 +133,7 @@ def test_a_learned_layer_is_whitened_windows_along_directions_above_the_threshol
         deviations = windows.std((0, 1, 2))[field].repeat(4).double()
         along = torch.linalg.solve(whitening, deviations[:, None] * layer.filters[number].double())
         assert along.norm(dim=0).numpy() == pytest.approx([1] * 4, abs=1e-3)
-        wanted = (white @ along - THRESHOLD).clamp(min=0)
+        wanted = ((white @ along).abs() - THRESHOLD).clamp(min=0)
         torch.testing.assert_close(found[:, 0, 0, 4 * number : 4 * number + 4].double(), wanted, rtol=1e-3, atol=1e-3)
 
 
@@ -144,12 +144,14 @@ def test_a_map_that_is_always_0_does_not_harm() -> None:
 
 
 def test_windows_of_maps_are_their_four_places_in_order() -> None:
-    below = torch.arange(2 * 3 * 3 * 2.0).reshape(2, 3, 3, 2)
+    below = torch.arange(2 * 3 * 3 * 2.0).reshape(2, 3, 3, 2) - 17
     layer = Layer(torch.tensor([[1]]), torch.tensor([[[1.0], [100.0], [0.1], [0.01]]]), torch.tensor([[2.0]]))
     found = layer.maps(below)
     assert found.shape == (2, 2, 2, 1)
     x = below[..., 1]
-    wanted = x[:, :2, :2] + 100 * x[:, :2, 1:] + 0.1 * x[:, 1:, :2] + 0.01 * x[:, 1:, 1:] - 2 - THRESHOLD
+    wanted = x[:, :2, :2] + 100 * x[:, :2, 1:] + 0.1 * x[:, 1:, :2] + 0.01 * x[:, 1:, 1:] - 2
+    assert (wanted < 0).any(), "both signs count"
+    wanted = (wanted.abs() - THRESHOLD).clamp(min=0)
     torch.testing.assert_close(found[..., 0], wanted)
 
 
