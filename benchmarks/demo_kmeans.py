@@ -83,4 +83,5 @@ def _windows(images: Images) -> Images:
 
 def _normalized(patches: NDArray[np.generic]) -> Array:
     values = patches.astype(np.float64)
-    return (values - values.mean(1)[:, None]) / np.sqrt(values.var(1, ddof=1)[:, None] + 10)
+    found: Array = (values - values.mean(1)[:, None]) / np.sqrt(values.var(1, ddof=1)[:, None] + 10)
+    return found

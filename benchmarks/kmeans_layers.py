@@ -89,7 +89,7 @@ def _row(
     """Add a row for the first so many layers of features, all of them for None; which test images are right."""
     numbers = features.shape[1] if layers is None else 4 * CENTROIDS * (2 * layers - 1)
     predicted, cost = classified(features[:, :numbers], train.labels, asked[:, :numbers], MEAN_COSTS)
-    right = predicted == test.labels
+    right: Right = predicted == test.labels
     gain = ""
     if before is not None:
         loss, interval = lost(before, right)
@@ -103,7 +103,7 @@ def main() -> int:
     """The command."""
     options = parser(__doc__.partition("\n")[0])
     options.add_argument("--cifar10", required=True, metavar="FOLDER", help="with train-*.tar and test-*.tar")
-    options.add_argument("--threads", type=int, default=1, help="of arithmetic")
+    options.add_argument("--threads", type=int, default=1, help="of tensor operations")
     given = options.parse_args()
     return finish(lambda: measure(given), given.json)
 

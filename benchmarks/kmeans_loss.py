@@ -16,7 +16,6 @@ import numpy as np
 import simplejpeg
 import torch
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from benchmarks.demo_kmeans import Demo
@@ -91,7 +90,8 @@ def halved(images: Pixels) -> Pixels:
     """Means of 2 x 2 pixels, rounded."""
     number, side = images.shape[:2]
     sums = images.reshape(number, side // 2, 2, side // 2, 2, 3).sum((2, 4), dtype=np.uint16)
-    return ((sums + 2) // 4).astype(np.uint8)
+    means: Pixels = ((sums + 2) // 4).astype(np.uint8)
+    return means
 
 
 def compressed(images: Pixels, colors: str | None) -> Pixels:
@@ -237,8 +237,7 @@ def measure(given: argparse.Namespace) -> Report:
         np.concatenate([first.labels, second.labels]) // COARSE,
     )
     more, more_losses = compress("Tiny ImageNet at 32 px", folds(every, FOLDS), TINY_CENTROIDS)
-    with threadpool_limits(given.threads):
-        demo, apart = compare_with_demo(train, test)
+    demo, apart = compare_with_demo(train, test)
     return Report(
         command="python -m benchmarks.kmeans_loss --cifar10 FOLDER --tinyimagenet64 FOLDER "
         "--json benchmarks/results/kmeans_loss.json",
@@ -262,7 +261,7 @@ def main() -> int:
     options = parser(__doc__.partition("\n")[0])
     options.add_argument("--cifar10", required=True, metavar="FOLDER", help="with train-*.tar and test-*.tar")
     options.add_argument("--tinyimagenet64", required=True, metavar="FOLDER", help="with train-*.tar and val-*.tar")
-    options.add_argument("--threads", type=int, default=1, help="of arithmetic")
+    options.add_argument("--threads", type=int, default=1, help="of tensor operations")
     given = options.parse_args()
     return finish(lambda: measure(given), given.json)
 

@@ -59,7 +59,14 @@ class Layer:
     offsets: Tensor
 
     def maps(self, below: Tensor) -> Tensor:
-        """Responses of either sign, as far as they are above the threshold, of maps [n, side, side, K]: [n, side - 1, side - 1, G E]."""
+        """How far responses of either sign are above the threshold.
+
+        Args:
+            below: float32 [n, side, side, K].
+
+        Returns:
+            [n, side - 1, side - 1, G E].
+        """
         out = []
         for field, filters, offset in zip(self.fields, self.filters, self.offsets, strict=True):
             x = below[..., field]
