@@ -2,9 +2,9 @@
 
 python -m benchmarks.kmeans_layers --cifar10 FOLDER [--json benchmarks/results/kmeans_layers.json]
 
-At sizes that two busy cores allow: 160 centroids in the place of 1,600, and 10,000 training images. One layer with as
-many features as three have stands beside them. Differences are those of the same test images, with 1.96 standard errors
-of their mean; seconds are of processor time.
+At sizes that a share of a busy core allows: 160 centroids in the place of 1,600, 5,000 images to learn from, and 5,000
+to test on. One layer with as many features as three have stands beside them. Differences are those of the same test
+images, with 1.96 standard errors of their mean; seconds are of processor time.
 """
 
 import argparse
@@ -13,18 +13,16 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmarks.kmeans_loss import Sample, classified, encoded, lost, percent, read
+from benchmarks.kmeans_samples import Right, Sample, classified, encoded, lost, percent, read
 from benchmarks.report import Bar, Cell, Report, Table, finish, parser
 from dcgan_dist.evaluation.encoders import kmeans, kmeans_layers
 from dcgan_dist.evaluation.encoders.kmeans import KMeansFeatures
 from dcgan_dist.evaluation.encoders.kmeans_layers import LayeredKMeans
 
-Right = NDArray[np.bool_]
-
-IMAGES, CENTROIDS, LAYERS = 10_000, 160, 3
+IMAGES, TESTED = 5_000, 5_000
+CENTROIDS, LAYERS = 160, 3
 MEAN_COSTS = 1.0, 3.0, 10.0, 30.0
 """C of the mean loss."""
 PATCHES = 50_000
@@ -43,7 +41,7 @@ def measure(given: argparse.Namespace) -> Report:
     kmeans.PATCHES = PATCHES
     torch.set_num_threads(given.threads)
     train, test = read("cifar10", given.cifar10, 32)
-    train = train.at(np.arange(IMAGES))
+    train, test = train.at(np.arange(IMAGES)), test.at(np.arange(TESTED))
     first = KMeansFeatures(CENTROIDS, IMAGES)
     rows: list[list[Cell]] = []
     began = time.process_time()
@@ -70,7 +68,7 @@ def measure(given: argparse.Namespace) -> Report:
         command="python -m benchmarks.kmeans_layers --cifar10 FOLDER --json benchmarks/results/kmeans_layers.json",
         tables={"kmeans-layers": Table(COLUMNS, rows)},
         rates=gains,
-        samples={"images": IMAGES, "patches": PATCHES, "threads": given.threads},
+        samples={"images": IMAGES, "tested": TESTED, "patches": PATCHES, "threads": given.threads},
         bars=[Bar("three layers: points over one", gains[f"{LAYERS}_layers_points_over_one"], at_least=0.0)],
     )
 

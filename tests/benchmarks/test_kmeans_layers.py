@@ -2,24 +2,13 @@
 
 import argparse
 
-import numpy as np
 import pytest
 import torch
 
 from benchmarks import kmeans_layers as benchmark
 from benchmarks.kmeans_layers import at_random, measure
-from benchmarks.kmeans_loss import Sample
 from dcgan_dist.evaluation.encoders import kmeans, kmeans_layers
-
-
-def bands(number: int, seed: int) -> Sample:
-    """Noise of 26 x 26 pixels in which a band at a height of its class, of three, is brighter."""
-    random = np.random.default_rng(seed)
-    labels = random.integers(0, 3, number)
-    images = random.integers(0, 160, (number, 26, 26, 3))
-    for image, label in zip(images, labels, strict=True):
-        image[8 * label : 8 * label + 8] += random.integers(0, 60)
-    return Sample(images.astype(np.uint8), labels)
+from tests.benchmarks.bands import bands
 
 
 @pytest.fixture(autouse=True)
@@ -28,8 +17,9 @@ def fewer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(benchmark, "PATCHES", 2_000)
     monkeypatch.setattr(kmeans_layers, "WINDOWS", 500)
     monkeypatch.setattr(benchmark, "IMAGES", 300)
+    monkeypatch.setattr(benchmark, "TESTED", 200)
     monkeypatch.setattr(benchmark, "CENTROIDS", 16)
-    monkeypatch.setattr(benchmark, "read", lambda *_: (bands(400, 1), bands(200, 2)))
+    monkeypatch.setattr(benchmark, "read", lambda *_: (bands(400, 26, seed=1), bands(300, 26, seed=2)))
 
 
 def test_rows_are_of_layers_of_one_encoder_and_of_one_layer_as_wide(monkeypatch: pytest.MonkeyPatch) -> None:
