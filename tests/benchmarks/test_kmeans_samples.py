@@ -27,7 +27,7 @@ def test_c_is_chosen_by_images_held_out() -> None:
 def test_features_are_standardized_by_the_training_images() -> None:
     features, asked = encoded(KMeansFeatures(9, 200), bands(200, 16, seed=1), bands(50, 16, seed=2))
     assert features.mean(0).abs().max() < 1e-4
-    assert features.std(0).numpy() == pytest.approx(np.ones(36), abs=0.02)
+    assert features.std(0).numpy() == pytest.approx(np.ones(36), abs=0.05)
     assert asked.shape == (50, 36)
     assert asked.mean(0).abs().max() > 1e-3
 
