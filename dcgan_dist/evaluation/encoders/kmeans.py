@@ -82,12 +82,8 @@ class KMeansFeatures:
         """Whitening and centroids, from the patches of all parts."""
         import faiss  # a second to import
 
-        # Parts take batches in turn: in their own order again, patches do not depend on the number of parts.
-        rows = zip_longest(*parts)
-        patches = torch.cat([batch for row in rows for batch in row if batch is not None]).double()
-        mean = patches.mean(0)
-        values, vectors = torch.linalg.eigh(torch.cov((patches - mean).T))
-        whitening = (vectors / (values + LEAST_EIGENVALUE).sqrt()) @ vectors.T
+        patches = in_order(parts).double()
+        mean, whitening = whiten(patches, LEAST_EIGENVALUE)
         white = ((patches - mean) @ whitening).float().numpy()
         start = stream(0, "centroids").standard_normal((self.centroids_number, white.shape[1]), np.float32)
         means = faiss.Kmeans(
@@ -103,9 +99,10 @@ class KMeansFeatures:
 
     def features(self, images: Pixels) -> Tensor:
         """uint8 [n, S, S, 3] -> float32 [n, 4 K], before they are standardized."""
-        return torch.cat([self._of_few(images[i : i + TOGETHER]) for i in range(0, len(images), TOGETHER)])
+        return torch.cat([quadrants(self.maps(images[i : i + TOGETHER])) for i in range(0, len(images), TOGETHER)])
 
-    def _of_few(self, images: Pixels) -> Tensor:
+    def maps(self, images: Pixels) -> Tensor:
+        """How much nearer than the mean each centroid is to each patch: uint8 [n, S, S, 3] -> [n, S - 5, S - 5, K]."""
         if self.mean is None or self.whitening is None or self.centroids is None:
             raise RuntimeError("features need centroids: fit the encoder first")
         patches = F.unfold(torch.from_numpy(images).permute(0, 3, 1, 2).float(), PATCH)
@@ -114,10 +111,7 @@ class KMeansFeatures:
         distances = torch.cdist(white, self.centroids, compute_mode="use_mm_for_euclid_dist")
         nearer = (distances.mean(1, keepdim=True) - distances).clamp_(min=0)
         side = images.shape[1] - PATCH + 1
-        half = (side + 1) // 2
-        maps = nearer.reshape(number, side, side, -1)
-        quadrants = [maps[:, :half, :half], maps[:, half:, :half], maps[:, :half, half:], maps[:, half:, half:]]
-        return torch.cat([quadrant.sum((1, 2)) for quadrant in quadrants], 1)
+        return nearer.reshape(number, side, side, -1)
 
 
 def require_faiss() -> None:
@@ -130,6 +124,30 @@ def normalized(patches: Tensor) -> Tensor:
     """Patches [n, 108] of values from 0 to 255, each with its own mean and (unbiased) variance taken away."""
     variance, mean = torch.var_mean(patches, 1, keepdim=True)
     return (patches - mean) / (variance + LEAST_VARIANCE).sqrt()
+
+
+def quadrants(maps: Tensor) -> Tensor:
+    """Sums over the quadrants of maps [n, side, side, K], of which the first are not the smaller ones: [n, 4 K]."""
+    half = (maps.shape[1] + 1) // 2
+    parts = [maps[:, :half, :half], maps[:, half:, :half], maps[:, :half, half:], maps[:, half:, half:]]
+    return torch.cat([part.sum((1, 2)) for part in parts], 1)
+
+
+def in_order(parts: Sequence[list[Tensor]]) -> Tensor:
+    """What was drawn of all batches, in the order of the batches: it does not depend on the number of parts.
+
+    Args:
+        parts: of each part, a tensor for each of its batches. Parts take batches in turn.
+    """
+    rows = zip_longest(*parts)
+    return torch.cat([batch for row in rows for batch in row if batch is not None])
+
+
+def whiten(patches: Tensor, least_eigenvalue: float) -> tuple[Tensor, Tensor]:
+    """Mean [F] of patches float64 [n, F], and the symmetric matrix [F, F] that takes their correlations away."""
+    mean = patches.mean(0)
+    values, vectors = torch.linalg.eigh(torch.cov((patches - mean).T))
+    return mean, (vectors / (values + least_eigenvalue).sqrt()) @ vectors.T
 
 
 def _draw_patches(images: Pixels, each: int) -> Tensor:

@@ -13,6 +13,7 @@ from dcgan_dist.errors import SettingsError
 from dcgan_dist.evaluation.encoders.discriminator import DiscriminatorFeatures, of_averaged, of_discriminator, of_random
 from dcgan_dist.evaluation.encoders.encoder import Encoder
 from dcgan_dist.evaluation.encoders.kmeans import PATCH, PATCHES, KMeansFeatures, require_faiss
+from dcgan_dist.evaluation.encoders.kmeans_layers import FIELDS, POOLS, SHARE, LayeredKMeans, least_side
 from dcgan_dist.evaluation.encoders.nothing import NoFeatures
 from dcgan_dist.evaluation.encoders.pixels import PixelFeatures
 from dcgan_dist.evaluation.labels import describe, learning_of_checkpoint
@@ -92,7 +93,7 @@ class Sources:
         network: Discriminator = getattr(load_published(place(self.published).local_path), f"{which}_discriminator")
         return DiscriminatorFeatures(network.to(memory_format=torch.channels_last))
 
-    def kmeans(self, number: int) -> Encoder:
+    def kmeans(self, number: int) -> KMeansFeatures:
         """K-means features of so many centroids.
 
         Raises `SettingsError` without faiss, for more centroids than patches, and for images smaller than a patch.
@@ -108,20 +109,41 @@ class Sources:
             )
         return KMeansFeatures(number, len(self.task.train))
 
+    def kmeans_layers(self, number: int, layers: int) -> Encoder:
+        """K-means features of 2 or 3 layers, the first of so many centroids; raises `SettingsError` as `kmeans`."""
+        name, most = f"kmeans{number}-layers{layers}", 1 + len(POOLS)
+        if not 2 <= layers <= most:
+            raise SettingsError(f"features {name} have {layers} layers but K-means has 2 to {most} with fields")
+        first = self.kmeans(number)
+        if number % SHARE or number < FIELDS:
+            raise SettingsError(
+                f"features {name} have {number} centroids but need a multiple of {SHARE}, at least {FIELDS}, since a "
+                f"field has one in {SHARE} of them, and a layer has {FIELDS} fields"
+            )
+        size, least = self.task.train.pictures.image_size, least_side(layers)
+        if size < least:
+            raise SettingsError(
+                f"features {name} need images of {least} x {least} pixels but those of task {self.task.name} have "
+                f"{size}: take fewer layers, or larger images"
+            )
+        return LayeredKMeans(first, layers)
 
-FEATURES: dict[str, Callable[[Sources, int], Encoder]] = {
-    "discriminator": lambda sources, _: sources.of_run(),
-    "averaged": lambda sources, _: sources.of_average(),
-    "supervised": lambda sources, _: sources.of_labels(tuned=False),
-    "finetuned": lambda sources, _: sources.of_labels(tuned=True),
-    "random": lambda sources, _: sources.of_random(),
-    "pixels": lambda sources, _: PixelFeatures(),
-    "knn": lambda sources, _: PixelFeatures(),
-    "published-svhn": lambda sources, _: sources.of_authors("svhn"),
-    "published-imagenet": lambda sources, _: sources.of_authors("imagenet"),
+
+FEATURES: dict[str, Callable[..., Encoder]] = {
+    "discriminator": Sources.of_run,
+    "averaged": Sources.of_average,
+    "supervised": lambda sources: sources.of_labels(tuned=False),
+    "finetuned": lambda sources: sources.of_labels(tuned=True),
+    "random": Sources.of_random,
+    "pixels": lambda sources: PixelFeatures(),
+    "knn": lambda sources: PixelFeatures(),
+    "published-svhn": lambda sources: sources.of_authors("svhn"),
+    "published-imagenet": lambda sources: sources.of_authors("imagenet"),
     "kmeansNUMBER": Sources.kmeans,
+    "kmeansNUMBER-layersNUMBER": Sources.kmeans_layers,
 }
-"""What makes the features of each name; `NUMBER` in it stands for a number from 1, which is handed over, else 0 is."""
+"""What makes the features of each name. It is given the sources, and each number, from 1, that stands for a `NUMBER` in
+the name."""
 
 OF_LABELS = ("supervised", "finetuned")
 """Of networks that learn from the images themselves, as a run did that was trained on labels."""
@@ -138,7 +160,8 @@ def make_encoder(name: str, sources: Sources) -> Encoder:
     """The encoder of a name that is known; raises `SettingsError` where it does not fit the sources."""
     found = _find(name)
     assert found is not None, "options were checked"
-    return FEATURES[found[0]](sources, found[1])
+    key, numbers = found
+    return FEATURES[key](sources, *numbers)
 
 
 def _require_discriminator(checkpoint: Checkpoint) -> None:
@@ -149,10 +172,10 @@ def _require_discriminator(checkpoint: Checkpoint) -> None:
         )
 
 
-def _find(name: str) -> tuple[str, int] | None:
-    """The key in `FEATURES` of that name, and its number."""
+def _find(name: str) -> tuple[str, list[int]] | None:
+    """The key in `FEATURES` of that name, and its numbers."""
     for key in FEATURES:
         match = re.fullmatch(key.replace("NUMBER", r"([1-9]\d*)"), name)
         if match:
-            return key, int("".join(match.groups()) or 0)
+            return key, [int(number) for number in match.groups()]
     return None

@@ -13,6 +13,7 @@ from dcgan_dist.errors import CheckpointError, SettingsError
 from dcgan_dist.evaluation.encoders.discriminator import DiscriminatorFeatures, of_random
 from dcgan_dist.evaluation.encoders.encoder import Encoder
 from dcgan_dist.evaluation.encoders.kmeans import KMeansFeatures
+from dcgan_dist.evaluation.encoders.kmeans_layers import LayeredKMeans
 from dcgan_dist.evaluation.encoders.nothing import NoFeatures
 from dcgan_dist.evaluation.encoders.pixels import PixelFeatures
 from dcgan_dist.evaluation.encoders.registry import Sources, make_encoder, require_known
@@ -30,13 +31,41 @@ def test_a_number_in_a_name_is_handed_to_the_encoder(bands: Task) -> None:
     assert (encoder.centroids_number, encoder.images) == (205, 900)
 
 
+def test_layers_have_two_numbers_in_their_name(bands: Task) -> None:
+    pytest.importorskip("faiss")
+    encoder = make_encoder("kmeans208-layers2", Sources(bands, None, "", 0))
+    assert isinstance(encoder, LayeredKMeans)
+    assert (encoder.first.centroids_number, encoder.first.images, encoder.layers) == (208, 900, 2)
+    recipe = encoder.recipe
+    assert (recipe["layers"], recipe["maps_of_a_field"], recipe["pools"]) == (2, 26, [3])
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("kmeans208-layers1", "have 1 layers but K-means has 2 to 3 with fields"),
+        ("kmeans208-layers4", "have 4 layers but K-means has 2 to 3"),
+        ("kmeans209-layers2", "have 209 centroids but need a multiple of 8, at least 16"),
+        ("kmeans8-layers2", "have 8 centroids but need a multiple of 8, at least 16"),
+        ("kmeans208-layers3", "need images of 26 x 26 pixels but those of task bands have 16: take fewer layers"),
+    ],
+)
+def test_layers_that_cannot_be_made_are_refused(bands: Task, name: str, message: str) -> None:
+    pytest.importorskip("faiss")
+    with pytest.raises(SettingsError, match=f"features {name} {message}"):
+        make_encoder(name, Sources(bands, None, "", 0))
+
+
 @pytest.mark.parametrize("name", ["pixels", "knn"])
 def test_names_without_a_number(bands: Task, name: str) -> None:
     require_known(name)
     assert make_encoder(name, Sources(bands, None, "", 0)) == PixelFeatures()
 
 
-@pytest.mark.parametrize("name", ["", "kmeans", "kmeans0", "kmeansNUMBER", "kmeans12x", "pixels3", "Pixels"])
+@pytest.mark.parametrize(
+    "name",
+    ["", "kmeans", "kmeans0", "kmeansNUMBER", "kmeans12x", "kmeans-layers2", "kmeans8-layers", "pixels3", "Pixels"],
+)
 def test_names_that_stand_for_nothing_are_refused(name: str) -> None:
     with pytest.raises(SettingsError, match=f"features is '{name}' but needs names of discriminator, .*, kmeansNUMBER"):
         require_known(name)
