@@ -169,7 +169,7 @@ def job_of(settings: Settings) -> Job:
     norms = [sum(isinstance(module, BatchNorm) for module in network.modules()) for network in networks]
     # Forward and backward through G once; through D for a real and a generated image, and once more to the image alone,
     # which takes two thirds of it. Where they take turns G's forward pass is made for either.
-    both = settings.optimization.schedule == "both"
+    both = settings.optimization.schedule != "alternate"
     of_g, of_d = (3.0, 8.0) if both else (2.0, 4.0)
     passes_g, passes_d = (2.0, 4.0) if both else (1.5, 2.0)
     return Job(

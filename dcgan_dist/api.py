@@ -16,6 +16,7 @@ from dcgan_dist.model.adversarial_step import load_weights
 from dcgan_dist.model.dcgan import Discriminator, new_networks
 from dcgan_dist.model.exported import load_safetensors
 from dcgan_dist.model.generate import FrozenGenerator, Which
+from dcgan_dist.model.original_gan import OriginalDiscriminator
 from dcgan_dist.run_folder.checkpoint import Checkpoint, named_checkpoint
 from dcgan_dist.run_folder.load_generator import load_frozen
 from dcgan_dist.run_folder.naming import find_run
@@ -145,7 +146,7 @@ def _batches(images: Pixels) -> list[Pixels]:
 
 def _side(discriminator: nn.Module) -> int | None:
     """Height and width of the images of ours; others may take any."""
-    if not isinstance(discriminator, Discriminator):
+    if not isinstance(discriminator, Discriminator | OriginalDiscriminator):
         return None
     return discriminator.settings.image_size
 

@@ -2,7 +2,8 @@
 
 This is the only place where a default is written down. The command line is made from these dataclasses: the text
 under a field is its help. Sources: "paper" is Radford, Metz, Chintala 2016 (arXiv 1511.06434v2); "published code" is
-the authors' Theano code (Newmu/dcgan_code).
+the authors' Theano code (Newmu/dcgan_code). "original GAN" is the code of Goodfellow et al. 2014 (arXiv 1406.2661v1):
+goodfeli/adversarial.
 """
 
 import contextlib
@@ -28,6 +29,10 @@ LOSSES = ("bce",)
 """Losses that are built in (model/losses.py)."""
 IMPORT_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 """`module:function`, as in `folder.file:function`."""
+ACTIVATIONS = ("relu", "sigmoid")
+"""Of G's hidden layers where networks.structure is maxout."""
+OPTIMIZERS = {"adam": ("beta1", "beta2", "eps"), "momentum": ("momentum", "final_momentum", "momentum_images")}
+"""Optimizers, each with the settings that are its alone."""
 TRACKERS = ("wandb", "mlflow")
 IMAGE_SIZES = tuple(sorted([*(4 << i for i in range(1, 7)), *(7 << i for i in range(1, 6))]))
 """Heights and widths of images: 4 or 7, the size of the smallest maps, doubled by each layer of stride 2."""
@@ -40,6 +45,11 @@ RAYS_OWN = ("CPU", "GPU", "memory", "object_store_memory")
 def _require(condition: bool, sentence: str) -> None:
     if not condition:
         raise SettingsError(sentence)
+
+
+def _defaults(settings: Any) -> dict[str, object]:
+    """Default of each setting of a group."""
+    return {item.name: item.default for item in dataclasses.fields(settings)}
 
 
 def require_countable(cpus: float, gpus: float, prefix: str = "") -> None:
@@ -106,9 +116,9 @@ class DataSettings:
 class NetworkSettings:
     """Structure of generator and discriminator."""
 
-    structure: Literal["5x5", "3x3"] = "5x5"
+    structure: Literal["5x5", "3x3", "maxout"] = "5x5"
     """`5x5`: every convolution is 5x5 with stride 2 (paper, figure 1); `3x3`: two 3x3 convolutions per resolution, one
-    of them with stride 2 (published code, imagenet)."""
+    of them with stride 2 (published code, imagenet); `maxout`: fully connected, in D of maxout units (original GAN)."""
     image_size: Annotated[int, arg(metavar="PIXELS")] = 64
     """Height and width of an image: a power of two from 8 to 256, or 14, 28, 56, 112, 224."""
     channels: Literal[1, 3] = 3
@@ -117,9 +127,13 @@ class NetworkSettings:
     """Condition both networks on an image's class, one of so many: every layer also gets its one-hot code (published
     code, mnist). 0: they know no classes."""
     generator_maps: Annotated[int, AtLeast(1), arg(metavar="MAPS")] = 128
-    """Width of G: feature maps of its last hidden layer (`ngf` in the published code)."""
+    """Width of G: feature maps of its last hidden layer (`ngf` in the published code), or units of each layer."""
     discriminator_maps: Annotated[int, AtLeast(1), arg(metavar="MAPS")] = 128
-    """Width of D: feature maps of its first layer (`ndf` in the published code)."""
+    """Width of D: feature maps of its first layer (`ndf` in the published code), or units of each layer."""
+    maxout_pieces: Annotated[int, AtLeast(2), arg(metavar="N")] = 5
+    """Linear maps of a maxout unit, the largest of which it is."""
+    generator_activations: Annotated[str, arg(metavar="relu|sigmoid,...")] = "relu,relu"
+    """With `maxout`: activations of G's hidden layers."""
     latent_size: Annotated[int, AtLeast(1), arg(metavar="NUMBERS")] = 100
     """Length of the latent vector z (paper, figure 1)."""
     latent: Literal["uniform", "normal"] = "uniform"
@@ -127,9 +141,9 @@ class NetworkSettings:
     dense_units: Annotated[int, AtLeast(0), arg(metavar="UNITS")] = 0
     """Units of a fully connected layer behind z, and of one before D's logit (published code, mnist: 1,024); 0: none
     (paper, section 3)."""
-    output: Literal["tanh", "sigmoid"] = "tanh"
-    """Last activation of G: `tanh`, pixels from -1 to 1 (paper, section 3), or `sigmoid`, from 0 to 1 for both networks
-    (published code, mnist)."""
+    output: Literal["tanh", "sigmoid", "linear"] = "tanh"
+    """Last activation of G: `tanh`, pixels from -1 to 1 (paper, section 3); `sigmoid`, from 0 to 1 for both networks
+    (published code, mnist); with `maxout` also `linear`."""
     head: Literal["flattened", "average"] = "flattened"
     """How D's last feature maps become one logit: a linear layer on the flattened maps (paper, section 3), or on their
     global average."""
@@ -154,6 +168,30 @@ class NetworkSettings:
             f"networks.factory is {self.factory!r} but needs to be module:function, as in mine:build for the function "
             "build in mine.py",
         )
+        if not self.factory:
+            self._check_structure()
+
+    def _check_structure(self) -> None:
+        """See that nothing is asked for that networks of this structure have no place for."""
+        if self.structure == "maxout":
+            chosen = self.generator_activations.split(",")
+            _require(
+                set(chosen) <= set(ACTIVATIONS),
+                f"networks.generator_activations is {self.generator_activations!r} but needs to be of "
+                f"{', '.join(ACTIVATIONS)}, joined by commas",
+            )
+            lacks: dict[str, object] = {"classes": 0, "dense_units": 0, "batchnorm": "nowhere", "head": "flattened"}
+        else:
+            defaults = _defaults(self)
+            lacks = {name: defaults[name] for name in ("maxout_pieces", "generator_activations")}
+            _require(self.output != "linear", "networks.output is linear but only networks.structure maxout has that")
+        for name, needed in lacks.items():
+            value = getattr(self, name)
+            _require(
+                value == needed,
+                f"networks.{name} is {value} but networks.structure {self.structure} has no such thing: give "
+                f"--networks.{name.replace('_', '-')} {needed}",
+            )
 
 
 @shows_bounds
@@ -163,23 +201,37 @@ class OptimizationSettings:
 
     batch_size: Annotated[int, AtLeast(2, "images"), arg(aliases=("--batch-size",), metavar="IMAGES")] = 128
     """Global batch size: images per step, over all workers (paper, section 4)."""
+    optimizer: Literal["adam", "momentum"] = "adam"
+    """`adam` (paper, section 4), or `momentum` (original GAN)."""
     lr: Annotated[float, Above(0), arg(aliases=("--lr",), metavar="RATE")] = 2e-4
-    """Learning rate of Adam (paper, section 4)."""
+    """Learning rate (paper, section 4)."""
     beta1: Annotated[float, Below(1), arg(aliases=("--beta1",), metavar="FRACTION")] = 0.5
     """Decay rate of Adam's first moment (paper, section 4)."""
     beta2: Annotated[float, Below(1), arg(metavar="FRACTION")] = 0.999
     """Decay rate of Adam's second moment (published code)."""
     eps: Annotated[float, Above(0), arg(metavar="NUMBER")] = 1e-8
     """Added to the square root of Adam's second moment (published code)."""
+    momentum: Annotated[float, Below(1), arg(metavar="FRACTION")] = 0.5
+    """Part of the step before that is taken again, at first (original GAN)."""
+    final_momentum: Annotated[float, Below(1), arg(metavar="FRACTION")] = 0.7
+    """The same after momentum_images, changed linearly (original GAN)."""
+    momentum_images: Annotated[int, AtLeast(0), arg(metavar="IMAGES")] = 12_500_000
+    """Images over which momentum changes (original GAN: 250 passes); 0: at once."""
     weight_decay: Annotated[float, AtLeast(0), arg(metavar="RATE")] = 0.0
     """L2 penalty, added to the gradient before Adam's moments (published code, faces: 1e-5)."""
-    schedule: Literal["both", "alternate"] = "both"
+    schedule: Literal["both", "alternate", "simultaneous"] = "both"
     """`both`: each step updates D, then G, on the same batch. `alternate`: steps update G and D in turn, G first
-    (published code)."""
+    (published code). `simultaneous`: both, by the D of before (original GAN)."""
     loss: Annotated[str, arg(metavar="|".join((*LOSSES, "MODULE:FUNCTION")))] = "bce"
     """`bce`: binary cross-entropy (paper, section 2); or your own loss (docs/extending.md)."""
+    discriminator_weight: Annotated[float, Above(0), arg(metavar="FACTOR")] = 1.0
+    """D learns from its loss times this (original GAN: 0.5)."""
     decay: Annotated[float, From(0, 1), arg(metavar="FRACTION")] = 0.0
     """Fraction of the run, at its end, over which the learning rate falls linearly to 0 (0.5: the second half)."""
+    lr_divisor: Annotated[float, AtLeast(1), arg(metavar="FACTOR")] = 1.0
+    """Divides the rate after each step (original GAN: 1.000004)."""
+    lr_floor: Annotated[float, AtLeast(0), arg(metavar="RATE")] = 0.0
+    """Lowest rate (original GAN: 1e-6)."""
     average_images: Annotated[int, AtLeast(0), arg(metavar="IMAGES")] = 0
     """Half-life of the exponential moving average of G's weights; 0: no average is kept."""
     average_discriminator_images: Annotated[int, AtLeast(0), arg(metavar="IMAGES")] = 0
@@ -197,6 +249,20 @@ class OptimizationSettings:
             f"optimization.loss is {self.loss!r} but needs to be {', '.join(LOSSES)}, or module:function, as in "
             "mine:hinge for the function hinge in mine.py",
         )
+        _require(
+            self.lr_floor <= self.lr,
+            f"optimization.lr_floor is {self.lr_floor:g} but needs to be at most optimization.lr, {self.lr:g}",
+        )
+        defaults = _defaults(self)
+        for optimizer, names in OPTIMIZERS.items():
+            for name in names if optimizer != self.optimizer else ():
+                value = getattr(self, name)
+                _require(
+                    value == defaults[name],
+                    f"optimization.{name} is {value} but optimization.optimizer is {self.optimizer}, which has no such "
+                    f"thing: give --optimization.{name.replace('_', '-')} {defaults[name]}, or "
+                    f"--optimization.optimizer {optimizer}",
+                )
 
 
 @shows_bounds
@@ -439,6 +505,19 @@ class Settings:
             "discriminator: leave it out",
         )
         _require(
+            self.networks.structure != "maxout",
+            "networks.structure is maxout but supervised.task trains the layers of the paper's discriminator: give "
+            "5x5 or 3x3",
+        )
+        plain = OptimizationSettings()
+        for name in ("optimizer", "lr_divisor", "lr_floor"):
+            value, only = getattr(self.optimization, name), getattr(plain, name)
+            _require(
+                value == only,
+                f"optimization.{name} is {value} but supervised.task learns by Adam, whose rate may only fall at the "
+                f"end (optimization.decay): give --optimization.{name.replace('_', '-')} {only}",
+            )
+        _require(
             not self.networks.classes,
             f"networks.classes is {self.networks.classes}, which tells the networks the class that supervised.task "
             "trains them to find: leave it out",
@@ -548,6 +627,65 @@ def mnist28() -> Settings:
     )
 
 
+def original28() -> Settings:
+    """The original GAN for MNIST, to compare with (original GAN, mnist.yaml). No rule is published for when it ends:
+    here after 250 passes over 50,000 images, when momentum has risen."""
+    return Settings(
+        images=12_500_000,
+        data=DataSettings(path="$DCGAN_DIST_DATA/mnist/train-*.tar"),
+        networks=NetworkSettings(
+            structure="maxout",
+            image_size=28,
+            channels=1,
+            generator_maps=1_200,
+            discriminator_maps=240,
+            latent="normal",
+            output="sigmoid",
+            batchnorm="nowhere",
+        ),
+        optimization=OptimizationSettings(
+            batch_size=100,
+            optimizer="momentum",
+            lr=0.1,
+            schedule="simultaneous",
+            discriminator_weight=0.5,
+            lr_divisor=1.000004,
+            lr_floor=1e-6,
+        ),
+        monitoring=MonitoringSettings(samples=100),
+    )
+
+
+def original32() -> Settings:
+    """The original GAN for CIFAR-10, the fully connected one, to compare with (original GAN,
+    cifar10_fully_connected.yaml), without its contrast normalization, which no sample could be brought back from. No
+    rule is published for when it ends: here after 250 passes over 40,000 images, when momentum has risen."""
+    return Settings(
+        images=10_000_000,
+        data=DataSettings(path="$DCGAN_DIST_DATA/cifar10/train-*.tar"),
+        networks=NetworkSettings(
+            structure="maxout",
+            image_size=32,
+            generator_maps=8_000,
+            discriminator_maps=1_600,
+            generator_activations="relu,sigmoid",
+            latent="normal",
+            output="linear",
+            batchnorm="nowhere",
+        ),
+        optimization=OptimizationSettings(
+            batch_size=100,
+            optimizer="momentum",
+            lr=0.025,
+            momentum_images=10_000_000,
+            schedule="simultaneous",
+            discriminator_weight=0.5,
+            lr_divisor=1.000004,
+            lr_floor=1e-6,
+        ),
+    )
+
+
 def cifar32() -> Settings:
     """CIFAR-10 at 32 pixels: the structure of the SVHN model; the widths and the length, 50 passes over the 50,000
     training images, are ours."""
@@ -560,7 +698,19 @@ def cifar32() -> Settings:
 
 PRESETS: dict[str, Callable[[], Settings]] = {
     preset.__name__: preset
-    for preset in (scenes32, own64, lsun64, faces64, celeba64, imagenet32, svhn32, mnist28, cifar32)
+    for preset in (
+        scenes32,
+        own64,
+        lsun64,
+        faces64,
+        celeba64,
+        imagenet32,
+        svhn32,
+        mnist28,
+        cifar32,
+        original28,
+        original32,
+    )
 }
 PRESET_IMAGES: dict[str, int] = {
     "scenes32": 20_000,
@@ -572,6 +722,8 @@ PRESET_IMAGES: dict[str, int] = {
     "svhn32": 73_257,
     "mnist28": 50_000,
     "cifar32": 50_000,
+    "original28": 50_000,
+    "original32": 40_000,
 }
 """Images of the data set that a preset's length is meant for; the presets name the sources. `own64` is meant for a data
 set of any size: this is the largest one of which it shows each image once."""

@@ -96,7 +96,7 @@ def _read(folder: SweepFolder, record: Record, objective: Objective, at: Sequenc
     values_now, both, of_labels = record.values, True, False
     with suppress(MissingFile):  # it was recorded, and lost before it began
         settings = from_yaml((run / "settings.yaml").read_bytes().decode(), str(run / "settings.yaml"))
-        both, of_labels = settings.optimization.schedule == "both", bool(settings.supervised.task)
+        both, of_labels = settings.optimization.schedule != "alternate", bool(settings.supervised.task)
         values_now = {name: flatten(settings)[name] for name in record.values}
     hours = 0.0
     for attempt in folder.attempts(record.number):

@@ -103,7 +103,7 @@ class Sampler:
         z = latents(self.settings, self.batch_size, self.seed, "sample", number)
         known = {} if labels is None else {"labels": labels.to(device)}
         drawn: Tensor = self.generator(z.to(device), **known)
-        return drawn
+        return drawn.clamp(-1, 1)  # a linear output goes beyond what pixels can be
 
 
 def _sampler(

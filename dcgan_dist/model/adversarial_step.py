@@ -16,11 +16,13 @@ from torch.nn.parallel import DistributedDataParallel
 from dcgan_dist.errors import CheckpointError
 from dcgan_dist.extensions import NO_CODE, Code
 from dcgan_dist.model.losses import make_losses
+from dcgan_dist.model.momentum import Momentum
+from dcgan_dist.model.original_gan import OriginalDiscriminator
 from dcgan_dist.model.precision import resolve_precision
 from dcgan_dist.settings import OptimizationSettings
 
-Updates = Literal["both", "generator", "discriminator"]
-"""Which networks a step updates."""
+Updates = Literal["both", "simultaneous", "generator", "discriminator"]
+"""Which networks a step updates; `simultaneous`: both, from the gradients of both."""
 
 
 class AdversarialStep:
@@ -45,58 +47,79 @@ class AdversarialStep:
         self.bare_generator, self.bare_discriminator = _bare(generator), _bare(discriminator)
         weight = next(generator.parameters())
         self.device, self.precision = weight.device, resolve_precision(settings.precision, weight.device)
-        self.generator_optimizer = adam(generator, settings)
-        self.discriminator_optimizer = adam(discriminator, settings)
+        self.generator_optimizer = _optimizer(generator, settings)
+        self.discriminator_optimizer = _optimizer(discriminator, settings)
+        self.has_dropout = isinstance(self.bare_discriminator, OriginalDiscriminator)
         self.averaged = _copy(self.bare_generator) if settings.average_images else None
         self.averaged_discriminator = _copy(self.bare_discriminator) if settings.average_discriminator_images else None
         # Each loss is a sum over a worker's images, and DDP takes the mean over workers: unequal shares count right.
         self.loss_scale = _workers(generator) / settings.batch_size
 
-    def __call__(self, real: Tensor, z: Tensor, step: int, labels: Tensor | None = None) -> dict[str, Tensor]:
+    def __call__(
+        self, real: Tensor, z: Tensor, step: int, labels: Tensor | None = None, kept: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """Update the networks on this worker's part of the batch of step `step` of the run, counted from 0.
 
         `real`: uint8 `[n, channels, S, S]`; `z`: floating point `[n, latent_size]`; `labels`: int64 `[n]`, the classes
-        of the real images, where the networks know classes; all on any device. Images are generated of the same
-        classes (published code, mnist). Returns scalars that stay on the device of the networks. The mean over all
-        workers of a loss or score is that of the whole batch; the norm of a gradient is that of the whole batch on
-        every worker.
+        of the real images, where the networks know classes; `kept`: bool `[2 * n, inputs]`, what D's dropout keeps of
+        the real and then of the generated images (`original_gan.dropout_masks`), where D has dropout; all on any
+        device. Images are generated of the same classes (published code, mnist). Returns scalars that stay on the
+        device of the networks. The mean over all workers of a loss or score is that of the whole batch; the norm of a
+        gradient is that of the whole batch on every worker.
         """
         self.set_learning_rate(step)
-        return self.update(real, z, self.updates(step), labels)
+        return self.update(real, z, self.updates(step), labels, kept)
 
     def updates(self, step: int) -> Updates:
         """What step `step` of the run updates."""
-        if self.settings.schedule == "both":
-            return "both"
+        if self.settings.schedule != "alternate":
+            return self.settings.schedule
         return "discriminator" if step % 2 else "generator"  # published code: G first
 
-    def update(self, real: Tensor, z: Tensor, updates: Updates, labels: Tensor | None = None) -> dict[str, Tensor]:
+    def update(
+        self, real: Tensor, z: Tensor, updates: Updates, labels: Tensor | None = None, kept: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """The update alone, at the learning rate that is set; see `__call__`."""
+        if self.has_dropout != (kept is not None):
+            raise ValueError("masks of dropout are needed where D has dropout, and nowhere else")
         z = z.to(self.device, self.precision.compute)
         # Networks that know no classes take no class numbers: a user's own need no such argument.
         known = {} if labels is None else {"labels": labels.to(self.device)}
-        if updates == "both":
-            images = self.generator(z, **known)
-            metrics = self._update_discriminator(real, images.detach(), known)
-            metrics |= self._update_generator(images, known)
-        elif updates == "generator":
-            metrics = self._update_generator(self.generator(z, **known), known)
+        # Of both halves, and of the generated images alone, for which G meets the same masks as D.
+        masks = {} if kept is None else {"kept": kept.to(self.device)}
+        of_generated = {name: one[len(real) :] for name, one in masks.items()}
+        if updates == "generator":
+            metrics = self._learn_generator(self.generator(z, **known), known, of_generated)
             del metrics["score/generated_after"]
-        else:
+            self.generator_optimizer.step()
+        elif updates == "discriminator":
             with torch.no_grad():
                 images = self.bare_generator(z, **known)
-            metrics = self._update_discriminator(real, images, known)
+            metrics = self._learn_discriminator(real, images, known, masks)
+            self.discriminator_optimizer.step()
+        else:
+            images = self.generator(z, **known)
+            metrics = self._learn_discriminator(real, images.detach(), known, masks)
+            if updates == "both":
+                self.discriminator_optimizer.step()
+            metrics |= self._learn_generator(images, known, of_generated)
+            if updates == "simultaneous":
+                del metrics["score/generated_after"]
+                self.discriminator_optimizer.step()
+            self.generator_optimizer.step()
         self._average()
         return metrics
 
-    def _update_discriminator(self, real: Tensor, images: Tensor, known: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def _learn_discriminator(
+        self, real: Tensor, images: Tensor, known: Mapping[str, Tensor], masks: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """Compute D's gradient."""
         # Statistics of the real and of the generated half are kept apart (published code), hence the two groups.
         batch, twice = torch.cat([scale(real, images), images]), {name: one.repeat(2) for name, one in known.items()}
-        of_real, of_generated = self.discriminator(batch, groups=2, **twice).chunk(2)
+        of_real, of_generated = self.discriminator(batch, groups=2, **twice, **masks).chunk(2)
         loss = self.loss_scale * self._discriminator_loss(of_real, of_generated)
         self.discriminator_optimizer.zero_grad()
-        torch.autograd.backward(loss)
-        self.discriminator_optimizer.step()
+        torch.autograd.backward(self.settings.discriminator_weight * loss)
         return {
             "loss/discriminator": loss.detach(),
             "score/real": self._score(of_real),
@@ -104,14 +127,16 @@ class AdversarialStep:
             "gradient/discriminator": _gradient_norm(self.discriminator),
         }
 
-    def _update_generator(self, images: Tensor, known: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def _learn_generator(
+        self, images: Tensor, known: Mapping[str, Tensor], masks: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """Compute G's gradient."""
         seen = images.detach().requires_grad_()
-        logits = self.bare_discriminator(seen, **known)
+        logits = self.bare_discriminator(seen, **known, **masks)
         loss = self.loss_scale * self._generator_loss(logits)
         (gradient,) = torch.autograd.grad(loss, seen)
         self.generator_optimizer.zero_grad()
         torch.autograd.backward(images, gradient)
-        self.generator_optimizer.step()
         return {
             "loss/generator": loss.detach(),
             "score/generated_after": self._score(logits),
@@ -123,7 +148,8 @@ class AdversarialStep:
         return self.loss_scale * logits.detach().sigmoid().sum()
 
     def set_learning_rate(self, step: int) -> None:
-        """Give both optimizers the learning rate of step `step`; a rate that is a tensor is changed in place."""
+        """Give both optimizers the learning rate, and the momentum, of step `step`; a rate that is a tensor is changed
+        in place."""
         rate = learning_rate(self.settings, step, self.total_steps)
         for optimizer in (self.generator_optimizer, self.discriminator_optimizer):
             for group in optimizer.param_groups:
@@ -131,6 +157,8 @@ class AdversarialStep:
                     group["lr"].fill_(rate)
                 else:
                     group["lr"] = rate
+                if isinstance(optimizer, Momentum):
+                    group["momentum"] = momentum(self.settings, step)
 
     def _average(self) -> None:
         batch, settings = self.settings.batch_size, self.settings
@@ -186,10 +214,21 @@ def scale(images: Tensor, like: Tensor) -> Tensor:
 
 
 def learning_rate(settings: OptimizationSettings, step: int, total_steps: int) -> float:
-    """Of a step counted from 0: constant, then falling in a line that would reach 0 at `total_steps`."""
-    if settings.decay == 0:
-        return settings.lr
-    return settings.lr * min(1.0, max(0.0, (total_steps - step) / (settings.decay * total_steps)))
+    """Of a step counted from 0: constant, or divided by `lr_divisor` at each step; then falling in a line that would
+    reach 0 at `total_steps`; nowhere below `lr_floor`."""
+    rate = settings.lr * settings.lr_divisor**-step
+    if settings.decay:
+        rate *= min(1.0, max(0.0, (total_steps - step) / (settings.decay * total_steps)))
+    return max(settings.lr_floor, rate)
+
+
+def momentum(settings: OptimizationSettings, step: int) -> float:
+    """Of a step counted from 0. The original GAN's changes once in an epoch, from 0.5 in the first two to 0.7 in the
+    251st; here it changes at each step."""
+    if settings.momentum_images == 0:
+        return settings.final_momentum
+    part = min(1.0, step * settings.batch_size / settings.momentum_images)
+    return settings.momentum + part * (settings.final_momentum - settings.momentum)
 
 
 def load_weights(network: nn.Module, weights: Mapping[str, Tensor], name: str) -> None:
@@ -213,6 +252,13 @@ def _gradient_norm(network: nn.Module) -> Tensor:
     return nn.utils.get_total_norm([p.grad for p in network.parameters() if p.grad is not None])
 
 
+def _optimizer(network: nn.Module, settings: OptimizationSettings) -> torch.optim.Optimizer:
+    """Adam, or momentum with the same weight decay."""
+    if settings.optimizer == "momentum":
+        return Momentum(network.parameters(), settings.lr, settings.momentum, settings.weight_decay)
+    return adam(network, settings)
+
+
 def adam(network: nn.Module, settings: OptimizationSettings) -> torch.optim.Adam:
     """Adam with coupled weight decay on all parameters, gains and shifts among them (published code)."""
     return torch.optim.Adam(
@@ -225,7 +271,7 @@ def adam(network: nn.Module, settings: OptimizationSettings) -> torch.optim.Adam
     )
 
 
-def load_moments(optimizer: torch.optim.Adam, moments: dict[int, dict[str, Tensor]]) -> None:
+def load_moments(optimizer: torch.optim.Optimizer, moments: dict[int, dict[str, Tensor]]) -> None:
     optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
     # The fused kernel walks weights and moments side by side in memory: they need the same layout.
     for weight, state in optimizer.state.items():

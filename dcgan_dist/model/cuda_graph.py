@@ -25,10 +25,11 @@ def replayed(step: AdversarialStep, wanted: bool) -> Step:
 
     It can be where one worker trains on a GPU. Reductions over several workers are not recorded: that was tried on no
     machine with several GPUs. fp64 is for exact comparisons, and Adam's kernel reads a learning rate from memory as
-    float32 only.
+    float32 only. Masks of dropout, and a momentum that changes, are not recorded either.
     """
     alone = step.generator is step.bare_generator
-    if wanted and alone and step.device.type == "cuda" and step.precision.weights == torch.float32:
+    constant = step.settings.optimizer == "adam" and not step.has_dropout
+    if wanted and alone and constant and step.device.type == "cuda" and step.precision.weights == torch.float32:
         return ReplayedStep(step)
     return step
 

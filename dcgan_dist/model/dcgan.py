@@ -18,7 +18,9 @@ from torch import Tensor, nn
 
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.extensions import NO_CODE, Code
+from dcgan_dist.model import original_gan
 from dcgan_dist.model.batchnorm import BatchNorm
+from dcgan_dist.model.original_gan import OriginalDiscriminator, OriginalGenerator
 from dcgan_dist.model.randomness import stream
 from dcgan_dist.settings import NetworkSettings
 
@@ -258,6 +260,8 @@ def new_networks(settings: NetworkSettings, code: Code = NO_CODE) -> tuple[nn.Mo
         SettingsError: a user's own factory returns something else.
     """
     if not settings.factory:
+        if settings.structure == "maxout":
+            return OriginalGenerator(settings), OriginalDiscriminator(settings)
         return Generator(settings), Discriminator(settings)
     made = code[settings.factory](settings)
     if not isinstance(made, tuple) or len(made) != 2 or not all(isinstance(network, nn.Module) for network in made):
@@ -286,9 +290,10 @@ def build_networks(
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(int(stream(seed, "weights of own networks").integers(1 << 63)))
         networks = new_networks(settings, code)
+    draw = original_gan.initialize if settings.structure == "maxout" else initialize
     for network in networks:
         if not settings.factory:
-            initialize(network, seed)
+            draw(network, seed)
         # Convolutions take the layout of their weights.
         network.to(device=device, dtype=weights, memory_format=layout)  # type: ignore[call-overload]
     return networks

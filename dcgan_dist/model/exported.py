@@ -30,7 +30,9 @@ _ARGUMENTS: dict[type[nn.Module], tuple[str, ...]] = {
     nn.BatchNorm2d: ("num_features", "eps", "affine"),
     nn.Unflatten: ("dim", "unflattened_size"),
     nn.ReLU: (),
+    nn.Sigmoid: (),
     nn.Tanh: (),
+    nn.Hardtanh: (),
 }
 """Layers of an exported file, and what each is made from."""
 _LAYERS = {kind.__name__: kind for kind in _ARGUMENTS}
@@ -114,7 +116,8 @@ def _metadata(about: About) -> dict[str, str]:
 
 def _arguments(layer: nn.Module) -> dict[str, Any]:
     arguments = {name: getattr(layer, name) for name in _ARGUMENTS[type(layer)]}
-    return arguments | ({"bias": False} if isinstance(layer, nn.Linear | nn.ConvTranspose2d) else {})
+    has_bias = isinstance(layer, nn.Linear | nn.ConvTranspose2d)
+    return arguments | ({"bias": layer.bias is not None} if has_bias else {})
 
 
 def _layer(kind: str, arguments: dict[str, Any]) -> nn.Module:

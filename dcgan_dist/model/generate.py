@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from dcgan_dist.arrays import Pixels
 from dcgan_dist.errors import SettingsError
+from dcgan_dist.model import original_gan
 from dcgan_dist.model.batchnorm import (
     EPS,
     NO_LAYERS,
@@ -29,6 +30,7 @@ from dcgan_dist.model.batchnorm import (
 )
 from dcgan_dist.model.dcgan import Deconvolution, Generator, Layer, Projection, smallest
 from dcgan_dist.model.drawing import grid_inputs, to_uint8
+from dcgan_dist.model.original_gan import OriginalGenerator
 from dcgan_dist.model.randomness import class_numbers, latents
 from dcgan_dist.settings import NetworkSettings
 
@@ -235,6 +237,8 @@ def freeze(generator: nn.Module, settings: NetworkSettings, batch_size: int) -> 
     statistics = average_of_batches(batches())
     assert statistics is not None
     fixed = with_statistics(generator, statistics).eval()
+    if isinstance(fixed, OriginalGenerator):
+        return original_gan.stock_layers(fixed)
     return stock_layers(fixed) if isinstance(fixed, Generator) and not settings.classes else fixed
 
 

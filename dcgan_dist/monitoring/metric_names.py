@@ -9,7 +9,7 @@ METRICS = {
     "loss/generator": "G's loss: mean over the images of the steps since the point before",
     "score/real": "mean sigmoid of D's logits of real images: by `bce`, what D takes for the probability that they are",
     "score/generated_before": "mean sigmoid of D's logits of generated images, before D's update",
-    "score/generated_after": "mean sigmoid of D's logits of generated images, after D's update",
+    "score/generated_after": "mean sigmoid of D's logits of generated images, after D's update (schedule `both`)",
     "gradient/discriminator": "Euclidean norm of the gradient over all weights of D",
     "gradient/generator": "Euclidean norm of the gradient over all weights of G",
     "speed/images_per_second": "real images trained on per second, over all workers",

@@ -29,6 +29,7 @@ from dcgan_dist.evaluation.service.actor_options import ActorOptions
 from dcgan_dist.evaluation.service.evaluator import Evaluator, Evaluators, ThisProcess
 from dcgan_dist.evaluation.task import Labeled
 from dcgan_dist.extensions import NO_CODE
+from dcgan_dist.model.original_gan import OriginalDiscriminator
 from dcgan_dist.model.pixels import enlarged, png, tiled
 from dcgan_dist.settings import DataSettings, Settings
 from dcgan_dist.studies.guided_backprop import Maps, Method, Rule, back_to_pixels
@@ -141,6 +142,11 @@ def features(
     networks = subject.about.networks
     code = subject.checkpoint.code if subject.checkpoint else NO_CODE
     require_maps(discriminator, networks.factory)
+    if isinstance(discriminator, OriginalDiscriminator):
+        raise SettingsError(
+            f"study features shows what convolutions respond to, but the discriminator of {subject.about.run} "
+            "(networks.structure maxout) has none"
+        )
     material = _material(subject, options)
     images, notes = material.images, material.notes
     encoders: dict[str, Fitted] = {TRAINED: features_of(discriminator, networks, code)}

@@ -111,13 +111,18 @@ def hidden_maps(subject: Subject, layer: int) -> HiddenMaps:
         layer: 1 is the last hidden one, whose maps are the largest.
 
     Raises:
-        SettingsError: there is no such layer, or the generator is not made of PyTorch's stock layers.
+        SettingsError: there is no such layer, or it has no maps; the generator is not made of PyTorch's stock layers.
     """
     network, about = subject.generator.network, subject.about
     layers = list(network) if isinstance(network, nn.Sequential) else []
     # A dense layer, in front of the one whose units become maps, has none.
     unfolded = next((place for place, one in enumerate(layers) if isinstance(one, nn.Unflatten)), 1)
     ends = [place + 1 for place, one in enumerate(layers) if isinstance(one, nn.ReLU) and place + 1 >= unfolded]
+    if not ends and any(isinstance(one, nn.ReLU) for one in layers):
+        raise SettingsError(
+            f"study forget drops hidden maps, but the generator of {about.run} is fully connected and has none: give a "
+            "run of another networks.structure"
+        )
     if not ends:
         raise SettingsError(
             f"study forget needs a generator of layers in a nn.Sequential, nn.ReLU among them, but that of {about.run} "

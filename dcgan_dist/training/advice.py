@@ -4,7 +4,8 @@ from dcgan_dist.settings import Settings
 from dcgan_dist.training.length import TOO_FEW_UPDATES, generator_updates, images_for
 
 HIGH_RATE, LOW_RATE = 2e-3, 1e-6
-"""Learning rates beyond which G and D of this kind learn nothing; 0.001 is too high for the paper's (section 4)."""
+"""Learning rates of Adam beyond which G and D of this kind learn nothing; 0.001 is too high for the paper's (section
+4)."""
 HIGH_BETA1 = 0.9
 """Of Adam; 0.9 already made training oscillate (paper, section 4)."""
 SMALL_BATCH = 8
@@ -55,17 +56,18 @@ def warnings(
             f"the data set has only {data_images:,} images: D soon memorizes them, and samples repeat them; "
             "give a few thousand"
         )
-    if batch < SMALL_BATCH:
+    if batch < SMALL_BATCH and networks.batchnorm != "nowhere":
         found.append(
             f"optimization.batch_size is {batch}: batch normalization takes its statistics over the images of a step, "
             "which are too few; give --batch-size 32 or more"
         )
-    if optimization.lr > HIGH_RATE:
+    is_adam = optimization.optimizer == "adam"
+    if is_adam and optimization.lr > HIGH_RATE:
         found.append(
             f"optimization.lr is {optimization.lr:g}, and above {HIGH_RATE:g} nothing is learned (paper: 0.001 is too "
             "high already): give --lr 2e-4"
         )
-    if optimization.lr < LOW_RATE:
+    if is_adam and optimization.lr < LOW_RATE:
         found.append(f"optimization.lr is {optimization.lr:g}, at which the weights hardly change: give --lr 2e-4")
     if optimization.beta1 > HIGH_BETA1:
         found.append(

@@ -18,6 +18,7 @@ from dcgan_dist.evaluation.tasks.fidelity import NAME as FIDELITY
 from dcgan_dist.extensions import Code, place_of
 from dcgan_dist.model.adversarial_step import AdversarialStep
 from dcgan_dist.model.dcgan import build_networks
+from dcgan_dist.model.original_gan import dropout_masks
 from dcgan_dist.model.precision import of_networks, resolve_precision
 from dcgan_dist.model.randomness import latents, stream
 from dcgan_dist.settings import LOSSES, NetworkSettings, Settings
@@ -58,7 +59,11 @@ def require_contract(settings: Settings, code: Code) -> None:
     step = _call(loss, lambda: AdversarialStep(generator, discriminator, optimization, 1, code))
     size, channels = networks.image_size, networks.channels
     real = torch.from_numpy(stream(settings.seed, "contract images").integers(0, 256, (IMAGES, channels, size, size)))
-    metrics = _call(factory if optimization.loss in LOSSES else loss, lambda: step(real.to(torch.uint8), z, 0, **known))
+    kept = dropout_masks(networks, IMAGES, settings.seed, 0)
+    metrics = _call(
+        factory if optimization.loss in LOSSES else loss,
+        lambda: step(real.to(torch.uint8), z, 0, known.get("labels"), kept),
+    )
     for name, value in metrics.items():
         _require(
             bool(value.isfinite()), loss if "loss" in name else factory, f"{name} is {value.item()} in a first step"
@@ -113,7 +118,7 @@ def _require_shapes(
         _require_tensor(source, f"its generator makes of z {list(z.shape)}", images, shape, z.dtype)
         largest = images.abs().max().item()
         _require(
-            largest <= 1 + 1e-3,
+            largest <= 1 + 1e-3 or (networks.output == "linear" and not networks.factory),
             source,
             f"its generator draws values up to {largest:.3g}, needed are -1 to 1, as of tanh",
         )

@@ -26,7 +26,7 @@ class Expected:
         images_per_second: of all workers.
         source: where the speed is from, for people: `measured over 30 s`.
         gpus: that the run takes.
-        maps: base maps of the wider network.
+        maps: base maps of the wider network; 0: it has none.
         checkpoint_bytes: of one checkpoint.
         checkpoints: how many are kept at most.
     """
@@ -61,16 +61,19 @@ class Expected:
         return told
 
 
-def checkpoint_bytes(generator: int, discriminator: int, *, averaged: int = 0, weight_bytes: int = 4) -> int:
-    """Size of `state.pt`: weights and the two moments of Adam of both networks, and the averages that are kept.
+def checkpoint_bytes(
+    generator: int, discriminator: int, *, moments: int, averaged: int = 0, weight_bytes: int = 4
+) -> int:
+    """Size of `state.pt`: weights and moments of both networks, and the averages that are kept.
 
     Args:
         generator: its parameters.
         discriminator: its parameters.
+        moments: that the optimizer keeps of each weight: two of Adam, one of momentum.
         averaged: parameters of which an average is kept.
         weight_bytes: of one number.
     """
-    return weight_bytes * (3 * (generator + discriminator) + averaged)
+    return weight_bytes * ((1 + moments) * (generator + discriminator) + averaged)
 
 
 def checkpoints_kept(settings: CheckpointSettings) -> int:

@@ -37,6 +37,7 @@ from dcgan_dist.evaluation.tasks.fidelity import FidelityTask, open_fidelity
 from dcgan_dist.evaluation.tasks.registry import parse_tasks
 from dcgan_dist.extensions import Code, checksums, import_code
 from dcgan_dist.model.dcgan import count_parameters, new_networks
+from dcgan_dist.model.original_gan import begins_with_mean
 from dcgan_dist.monitoring.attempt_costs import attempt_costs, totals
 from dcgan_dist.monitoring.sinks.curves import read_lines
 from dcgan_dist.monitoring.sinks.sink import Status
@@ -232,6 +233,7 @@ class Launch:
     def open_data(self) -> None:
         """Index the data, or draw it; decode a few images; lay out the sequence."""
         from dcgan_dist.data.dataset import open_run_index
+        from dcgan_dist.data.mean_image import mean_image
         from dcgan_dist.data.streaming.cache import cache_pictures, is_cached
         from dcgan_dist.data.streaming.plan import Plan, cut_slices
         from dcgan_dist.monitoring.sinks.terminal import Progress
@@ -264,6 +266,10 @@ class Launch:
         self._trained = newest is not None and newest.step >= self.total_steps
         if newest is not None and self._trained and not self._is_trial:
             raise RunDone(f"{self.run} is finished: it has seen {newest.images:,} images")
+        self.mean_image = None
+        if begins_with_mean(settings.networks) and newest is None and self.init_from is None:
+            progress("taking the mean of the images, with which G begins", 0, 0)
+            self.mean_image = mean_image(shards)
         if self._shared.pictures is not None:
             self.pictures: ShardPictures | CachedPictures = self._shared.pictures
             return
@@ -312,13 +318,20 @@ class Launch:
         averaged = generator * bool(optimization.average_images)
         averaged += discriminator * bool(optimization.average_discriminator_images)
         weight_bytes = 8 if optimization.precision == "fp64" else 4
+        is_dense = settings.networks.structure == "maxout"
         return Expected(
             images,
             images_per_second,
             source,
             gpus=self.placement.workers * self.placement.gpus,
-            maps=max(settings.networks.generator_maps, settings.networks.discriminator_maps),
-            checkpoint_bytes=checkpoint_bytes(generator, discriminator, averaged=averaged, weight_bytes=weight_bytes),
+            maps=0 if is_dense else max(settings.networks.generator_maps, settings.networks.discriminator_maps),
+            checkpoint_bytes=checkpoint_bytes(
+                generator,
+                discriminator,
+                moments=2 if optimization.optimizer == "adam" else 1,
+                averaged=averaged,
+                weight_bytes=weight_bytes,
+            ),
             checkpoints=checkpoints_kept(settings.checkpoints),
         )
 
@@ -423,6 +436,7 @@ class Launch:
             deadline,
             self.init_from,
             self.code,
+            self.mean_image,
         )
         batch_size = settings.optimization.batch_size
         length = Totals(self.total_steps * batch_size, len(self.index), batch_size)
@@ -532,7 +546,7 @@ class Launch:
     def _record(self, status: str, step: int = 0) -> None:
         """Write `run.json`: what the run is, how it stands, what its attempts did, with which versions."""
         settings = self.settings
-        both = settings.optimization.schedule == "both"
+        both = settings.optimization.schedule != "alternate"
         record = {
             "name": settings.name,
             "status": status,

@@ -17,12 +17,12 @@ blurs with eyes and mouths after 600, and faces after 1,250."""
 def generator_updates(optimization: OptimizationSettings, images: int) -> int:
     """Updates of G in a run of so many images: one a step, or, with the published schedule, one in two steps."""
     steps = -(-images // optimization.batch_size)
-    return steps if optimization.schedule == "both" else -(-steps // 2)
+    return -(-steps // 2) if optimization.schedule == "alternate" else steps
 
 
 def images_for(optimization: OptimizationSettings, updates: int) -> int:
     """Images of a run with so many updates of G."""
-    return updates * optimization.batch_size * (1 if optimization.schedule == "both" else 2)
+    return updates * optimization.batch_size * (2 if optimization.schedule == "alternate" else 1)
 
 
 def run_length(preset: str, optimization: OptimizationSettings, data_images: int) -> int:

@@ -32,7 +32,7 @@ COMMON = {
     "--images IMAGES": "length of the run; without it, one that suits the data; --epochs counts passes",
     "--minutes MINUTES": "stop after this time, with a checkpoint",
     "--batch-size IMAGES": "images per step, over all workers",
-    "--lr RATE": "learning rate of Adam",
+    "--lr RATE": "learning rate",
     "--workers N": "training workers; 2:8 for up to 8, at least 2",
     "--storage ADDRESS": "where runs are stored: a folder, or an object store",
     "--name NAME": "name of the run",

@@ -9,6 +9,7 @@ from dcgan_dist.cluster.environment import local_cores
 from dcgan_dist.extensions import NO_CODE, Code
 from dcgan_dist.model.adversarial_step import AdversarialStep
 from dcgan_dist.model.dcgan import build_networks
+from dcgan_dist.model.original_gan import dropout_masks
 from dcgan_dist.model.precision import of_networks, resolve_precision
 from dcgan_dist.model.randomness import latents, stream
 from dcgan_dist.settings import Settings
@@ -60,6 +61,7 @@ def measure_speed(settings: Settings, workers: int, beside: int, code: Code = NO
     pixels = stream(0, "speed").integers(0, 256, (images, channels, size, size), "uint8")
     real, z = torch.from_numpy(pixels).to(device), latents(settings.networks, images, 0, "speed").to(device)
     labels = torch.arange(images, device=device) % classes if classes else None
+    kept = dropout_masks(settings.networks, images, 0, 0)
     done, began = 0, 0.0
     # In pairs: the published schedule updates G and D in turn.
     while done < WARM_UP + 2 or time.perf_counter() - began < MEASURE_S:
@@ -67,7 +69,7 @@ def measure_speed(settings: Settings, workers: int, beside: int, code: Code = NO
             _wait(device)
             began = time.perf_counter()
         for number in (done, done + 1):
-            step(real, z, number, labels)
+            step(real, z, number, labels, kept)
         done += 2
         _wait(device)
     elapsed = time.perf_counter() - began

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+import numpy as np
 import ray
 import ray.train
 import ray.train.torch
 import torch
 import torch.distributed as dist
+from numpy.typing import NDArray
 from ray.actor import ActorHandle
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
@@ -26,6 +28,7 @@ from dcgan_dist.model.adversarial_step import AdversarialStep, load_weights
 from dcgan_dist.model.batchnorm import set_process_group
 from dcgan_dist.model.cuda_graph import replayed
 from dcgan_dist.model.dcgan import build_networks
+from dcgan_dist.model.original_gan import begin_with_mean, dropout_masks
 from dcgan_dist.model.precision import of_networks, resolve_precision
 from dcgan_dist.model.randomness import latents
 from dcgan_dist.monitoring.heartbeat import HeartbeatSender
@@ -56,6 +59,7 @@ class WorkerJob:
         deadline: seconds since 1970 at which it stops even if it is not done.
         init_from: run and checkpoint whose networks it begins with.
         code: networks and loss of the user's own, by value.
+        mean_image: of the data, [channels, S, S] from 0 to 1, where new networks begin with it.
     """
 
     run: Place
@@ -66,6 +70,7 @@ class WorkerJob:
     deadline: float | None = None
     init_from: tuple[Place, str] | None = None
     code: Code = field(default_factory=dict)
+    mean_image: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -137,9 +142,12 @@ class Worker:
         shared = self._workers > 1 and settings.networks.batchnorm_over == "global"
         statistics = _new_group() if shared else None
         networks: list[nn.Module] = []
-        for network in build_networks(
+        new = build_networks(
             settings.networks, settings.seed, self._device, weights, optimization.channels_last, self._job.code
-        ):
+        )
+        if self._job.mean_image is not None:
+            begin_with_mean(new[0], self._job.mean_image)
+        for network in new:
             set_process_group(network, statistics)
             networks.append(DistributedDataParallel(network) if self._workers > 1 else network)
         generator, discriminator = networks
@@ -170,14 +178,16 @@ class Worker:
         """Run the loop until the run is done or is to stop. All ranks leave it at the same step."""
         settings, total, leads = self._settings, self._job.total_steps, self._rank == 0
         metrics, diversity = StepMetrics(self._batch_size, self._control), dict[str, float]()
-        step, reason = self._attempt.step, ""
+        step, reason, seed = self._attempt.step, "", settings.seed
         while step < total and not reason:
             self._heartbeat.at("data", step)
             batch = self._next_batch(batches, step, metrics)
             self._heartbeat.at("step", step)
-            z = latents(settings.networks, self._batch_size, settings.seed, "latents", step, self._rows)
+            z = latents(settings.networks, self._batch_size, seed, "latents", step, self._rows)
+            kept = dropout_masks(settings.networks, self._batch_size, seed, step, self._rows)
             known = {} if batch.labels is None else {"labels": batch.labels}
-            metrics.add(self._update(batch.images, to_device(z, self._device), step, **known))
+            masks = {} if kept is None else {"kept": to_device(kept, self._device)}
+            metrics.add(self._update(batch.images, to_device(z, self._device), step, **known, **masks))
             step += 1
             if leads:
                 diversity |= self._samples.diversity(step, batch.images)

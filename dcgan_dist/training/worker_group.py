@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
+import numpy as np
 import ray
+from numpy.typing import NDArray
 from ray.actor import ActorHandle
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
@@ -32,6 +34,7 @@ class Group:
         deadline: seconds since 1970 at which the run stops even if it is not done.
         init_from: run and checkpoint whose networks the run begins with.
         code: networks and loss of the user's own.
+        mean_image: of the data, where new networks begin with it.
     """
 
     run: Place
@@ -43,6 +46,7 @@ class Group:
     deadline: float | None = None
     init_from: tuple[Place, str] | None = None
     code: Code = field(default_factory=dict)
+    mean_image: NDArray[np.float32] | None = None
 
     def train(self, placement: Placement) -> Outcome:
         """Start workers, which go on from the newest checkpoint, and wait for their end.
@@ -61,6 +65,7 @@ class Group:
             self.deadline,
             self.init_from,
             self.code,
+            self.mean_image,
         )
         carry_code()
         sequence = SequenceConfig(

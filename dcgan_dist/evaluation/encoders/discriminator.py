@@ -24,6 +24,7 @@ from dcgan_dist.model.batchnorm import (
     with_statistics,
 )
 from dcgan_dist.model.dcgan import Discriminator, build_networks, new_networks
+from dcgan_dist.model.original_gan import OriginalDiscriminator
 from dcgan_dist.run_folder.checkpoint import Checkpoint
 from dcgan_dist.settings import NetworkSettings
 
@@ -73,7 +74,7 @@ class DiscriminatorFeatures:
 
 @dataclass(frozen=True, eq=False)
 class OwnFeatures:
-    """Features of a discriminator of a user's own, by its method `maps` (docs/extending.md), in eval mode.
+    """Features of another discriminator, such as a user's own, by its method `maps` (docs/extending.md), in eval mode.
 
     Where it has batch normalization of ours, that is given fixed statistics as in ours. `statistics` is None until
     it is fitted.
@@ -102,8 +103,9 @@ class OwnFeatures:
         images = next(self.discriminator.parameters()).new_zeros(2, channels, side, side)
         with torch.no_grad():
             shapes = [list(one.shape[1:]) for one in self._maps(self.discriminator, images)]
+        factory = self.networks.factory
         return {
-            "factory": self.networks.factory,
+            **({"factory": factory} if factory else {"structure": self.networks.structure}),
             "maps": shapes,
             "statistics": _statistics(self.discriminator),
             "pooling": "largest of each cell of a grid of 4 x 4",
@@ -178,12 +180,14 @@ def features_of(
     """Features of a discriminator that is in this process; raises as `of_discriminator`.
 
     Args:
-        networks: its settings; None: it stays in this process.
+        networks: the settings of a user's own; None: it stays in this process.
         code: the functions that these name.
     """
-    networks = networks or NetworkSettings()
     if isinstance(discriminator, Discriminator):
         return DiscriminatorFeatures(_laid_out(discriminator))
+    if isinstance(discriminator, OriginalDiscriminator):
+        networks = discriminator.settings
+    networks = networks or NetworkSettings()
     require_maps(discriminator, networks.factory)
     return OwnFeatures(_laid_out(discriminator).eval(), networks, code)
 
