@@ -17,6 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 from dcgan_dist.model.adversarial_step import AdversarialStep
 from dcgan_dist.model.batchnorm import BatchNorm, set_process_group
 from dcgan_dist.model.dcgan import build_networks
+from dcgan_dist.model.original_gan import dropout_masks
 from dcgan_dist.settings import PRESETS, NetworkSettings, OptimizationSettings
 
 BATCH, STEPS = 128, 50
@@ -27,6 +28,11 @@ KNOWING = replace(
     PRESETS["mnist28"]().networks, classes=5, generator_maps=2, discriminator_maps=3, dense_units=12, latent_size=8
 )
 """Networks that know classes, with all that the published ones for MNIST have."""
+ORIGINAL = PRESETS["original28"]()
+"""The original GAN: dropout, momentum that rises, both networks at once."""
+SMALL_ORIGINAL = replace(
+    ORIGINAL.networks, image_size=8, generator_maps=9, discriminator_maps=6, maxout_pieces=3, latent_size=8
+)
 
 
 def rows(rank: int, workers: int, n: int = BATCH) -> slice:
@@ -46,10 +52,18 @@ def train(
     groups: tuple[dist.ProcessGroup, dist.ProcessGroup] | None,
     steps: int,
     of: NetworkSettings = NETWORKS,
+    enlarged: float = 1.0,
 ) -> dict[str, list[Tensor]]:
-    """The mean metrics of each step, and last gradients and weights of G and D."""
+    """The mean metrics of each step, and last gradients and weights of G and D.
+
+    `enlarged` is a factor of all initial weights.
+    """
     weights = torch.float64 if settings.precision == "fp64" else torch.float32
     networks = build_networks(of, 1, torch.device("cpu"), weights, settings.channels_last)
+    with torch.no_grad():
+        for network in networks:
+            for parameter in network.parameters():
+                parameter.mul_(enlarged)
     workers = 1
     if groups is None:
         step = AdversarialStep(*networks, settings, steps)
@@ -63,7 +77,8 @@ def train(
     for number in range(steps):
         real, z, labels = step_batch(of, number)
         part = rows(rank, workers)
-        metrics = step(real[part], z[part], number, None if labels is None else labels[part])
+        kept = dropout_masks(of, BATCH, 3, number, part)
+        metrics = step(real[part], z[part], number, None if labels is None else labels[part], kept)
         values = torch.stack(list(metrics.values())).double()
         if groups is not None:
             dist.all_reduce(values, group=groups[0])
@@ -119,6 +134,13 @@ def main() -> None:
             torch.save(result, folder / f"{schedule}-{workers}-{rank}.pt")
         exact = OptimizationSettings(batch_size=BATCH, precision="fp64", lr=1e-3, weight_decay=1e-4)
         torch.save(train(exact, rank, groups, STEPS, KNOWING), folder / f"knowing-{workers}-{rank}.pt")
+        exact = replace(
+            ORIGINAL.optimization, batch_size=BATCH, precision="fp64", momentum_images=BATCH * STEPS, lr=0.3
+        )
+        # Small networks with weights of the published range have learned nothing after so few steps.
+        torch.save(
+            train(exact, rank, groups, STEPS, SMALL_ORIGINAL, enlarged=20), folder / f"original-{workers}-{rank}.pt"
+        )
         single = OptimizationSettings(batch_size=BATCH, precision="fp32")
         torch.save(train(single, rank, groups, 1), folder / f"fp32-{workers}-{rank}.pt")
         for name, dtype in (("norm64", torch.float64), ("norm32", torch.float32)):

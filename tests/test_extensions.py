@@ -4,6 +4,7 @@ import contextlib
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 import simplejpeg
 import torch
+import torch.nn.functional as F
 from ray import cloudpickle
 
 from dcgan_dist import evaluate, extensions, memorised, sample, train
@@ -23,7 +25,7 @@ from dcgan_dist.model.adversarial_step import AdversarialStep
 from dcgan_dist.model.dcgan import build_networks
 from dcgan_dist.run_folder.checkpoint import load_checkpoint, named_checkpoint, write_checkpoint
 from dcgan_dist.run_folder.load_generator import load_frozen
-from dcgan_dist.settings import NetworkSettings, OptimizationSettings, Settings, replaced, to_yaml
+from dcgan_dist.settings import PRESETS, NetworkSettings, OptimizationSettings, Settings, replaced, to_yaml
 from dcgan_dist.storage import Place
 from dcgan_dist.training.custom_code_checks import require_contract
 from dcgan_dist.training.options import parse
@@ -103,6 +105,7 @@ def test_initial_weights_depend_on_the_seed_alone(folder: Path) -> None:
 
 BUILD = """
 import torch
+import torch.nn.functional as F
 from torch import nn
 class G(nn.Module):
     def __init__(self, n, size):
@@ -216,6 +219,21 @@ def test_what_cannot_be_imported_is_told_in_a_sentence(folder: Path, path: str, 
 def test_what_is_no_import_path_is_refused(path: str) -> None:
     assert "needs to be" in refusal(lambda: own(path))
     assert "needs to be bce, or module:function" in refusal(lambda: own(loss=path))
+
+
+@pytest.mark.parametrize("preset", ["original28", "original32"])
+def test_a_loss_of_ones_own_is_tried_on_the_original_gan(preset: str) -> None:
+    """Which has dropout, and, for CIFAR-10, values beyond what pixels can be."""
+
+    def logistic(settings: OptimizationSettings) -> Any:
+        return (
+            lambda real, generated: F.softplus(-real) + F.softplus(generated),
+            lambda generated: F.softplus(-generated),
+        )
+
+    settings = PRESETS[preset]()
+    settings = replace(settings, optimization=replace(settings.optimization, loss="mine:logistic"))
+    require_contract(settings, {"mine:logistic": logistic})
 
 
 def test_own_networks_are_not_given_bf16(folder: Path) -> None:

@@ -34,6 +34,7 @@ import dcgan_dist.train
 import dcgan_dist.training.launch
 from dcgan_dist import api
 from dcgan_dist.data import keep_list
+from dcgan_dist.data.image_decoding import gray
 from dcgan_dist.data.shards.addresses import expand
 from dcgan_dist.data.shards.build_index import index_shard
 from dcgan_dist.data.shards.index import Index, concatenate
@@ -46,6 +47,7 @@ from dcgan_dist.monitoring.sinks.curves import read_points
 from dcgan_dist.monitoring.sinks.terminal import Progress
 from dcgan_dist.report import main as report
 from dcgan_dist.run_folder.attempts import attempts
+from dcgan_dist.run_folder.checkpoint import load_checkpoint
 from dcgan_dist.run_folder.driver_lock import LOCK_FILE, require_no_driver, sole_driver
 from dcgan_dist.run_folder.trained_on import contents
 from dcgan_dist.settings import Settings, from_yaml, scenes32
@@ -501,6 +503,30 @@ def test_a_run_that_is_resumed_goes_on_from_its_checkpoint(train_here: Any, tmp_
 
 
 @pytest.mark.usefixtures("after_first_run")
+def test_the_original_gan_begins_with_the_mean_image_and_is_resumed_bit_for_bit(
+    train_here: Any, tmp_path: Path
+) -> None:
+    """Its masks of dropout, momentum and rates come from the step; the mean only where a run begins."""
+    shards(tmp_path / "data")
+    given = ["--preset=original28", *TINY, "--data=data", "--optimization.precision=fp32"]
+    for arguments in (["--images=96", "--name=whole"], ["--images=48", "--name=parts"]):
+        status, output = train_here(*given, *arguments)
+        assert status == 0, output
+        assert "taking the mean of the images, with which G begins" in output
+    status, output = train_here("--resume=parts", "--images=96")
+    assert (status, "taking the mean" in output) == (0, False), output
+    whole, parts = (load_checkpoint(Place(str(tmp_path / "runs" / name))).state for name in ("whole", "parts"))
+    for network in ("generator", "discriminator"):
+        for name, weight in whole[network].items():
+            assert torch.equal(parts[network][name], weight), name
+        for number, moments in whole[f"{network}_optimizer"].items():
+            assert torch.equal(parts[f"{network}_optimizer"][number]["velocity"], moments["velocity"])
+    pixels = np.stack([simplejpeg.decode_jpeg(jpeg(number)) for number in range(128)])
+    mean = torch.from_numpy(gray(pixels).astype(np.float32).mean((0, 3)).flatten() / 255)
+    # Six steps with the published weights of D hardly move it.
+    torch.testing.assert_close(whole["generator"]["output.bias"].sigmoid(), mean, rtol=0, atol=1e-4)
+
+
 def test_a_run_is_not_resumed_on_other_images(train_here: Any, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "data")
     shards(tmp_path / "data", images=127)

@@ -59,6 +59,60 @@ CASES: list[tuple[str, str, str]] = [
     ("train", "--networks.image-size 48", "networks.image_size is 48 but needs to be one of 8, 14, 16, 28"),
     ("train", "--networks.channels 2", "--networks.channels is 2 but needs to be one of 1, 3"),
     ("train", "--networks.classes -1", "networks.classes is -1 but needs at least 0"),
+    (
+        "train",
+        "--networks.structure maxout",
+        "networks.batchnorm is prescribed but networks.structure maxout has no such thing: give --networks.batchnorm "
+        "nowhere",
+    ),
+    (
+        "train",
+        "--preset original28 --networks.classes 10",
+        "networks.classes is 10 but networks.structure maxout has no such thing: give --networks.classes 0",
+    ),
+    (
+        "train",
+        "--preset original28 --networks.dense-units 9",
+        "networks.dense_units is 9 but networks.structure maxout",
+    ),
+    ("train", "--preset original28 --networks.head average", "networks.head is average but networks.structure maxout"),
+    (
+        "train",
+        "--preset original32 --networks.generator-activations relu,tanh",
+        "networks.generator_activations is 'relu,tanh' but needs to be of relu, sigmoid, joined by commas",
+    ),
+    ("train", "--networks.output linear", "networks.output is linear but only networks.structure maxout has that"),
+    (
+        "train",
+        "--networks.maxout-pieces 3",
+        "networks.maxout_pieces is 3 but networks.structure 5x5 has no such thing: give --networks.maxout-pieces 5",
+    ),
+    ("train", "--networks.maxout-pieces 1", "networks.maxout_pieces is 1 but needs at least 2"),
+    (
+        "train",
+        "--preset original28 --beta1 0.6",
+        "optimization.beta1 is 0.6 but optimization.optimizer is momentum, which has no such thing: give "
+        "--optimization.beta1 0.5, or --optimization.optimizer adam",
+    ),
+    (
+        "train",
+        "--preset original32 --optimization.optimizer adam",
+        "optimization.momentum_images is 10000000 but optimization.optimizer is adam, which has no such thing: give "
+        "--optimization.momentum-images 12500000, or --optimization.optimizer momentum",
+    ),
+    (
+        "train",
+        "--preset original28 --supervised cifar10",
+        "networks.structure is maxout but supervised.task trains the layers of the paper's discriminator",
+    ),
+    (
+        "train",
+        "--supervised cifar10 --optimization.lr-divisor 1.5",
+        "optimization.lr_divisor is 1.5 but supervised.task learns by Adam, whose rate may only fall at the end",
+    ),
+    ("train", "--supervised cifar10 --optimization.optimizer momentum", "optimization.optimizer is momentum but"),
+    ("train", "--optimization.lr-divisor 0.9", "optimization.lr_divisor is 0.9 but needs at least 1"),
+    ("train", "--optimization.lr-floor 0.1", "optimization.lr_floor is 0.1 but needs to be at most optimization.lr, "),
     ("train", "--data.label night", "data.label is night but networks.classes is 0, so no class is looked at"),
     ("sample", "done --class 3", "class is 3 but the networks of done know no classes: leave --class out"),
     ("train", "--seed -1", "seed is -1 but needs to be from 0"),

@@ -16,7 +16,7 @@ from dcgan_dist.model.adversarial_step import AdversarialStep
 from dcgan_dist.model.cuda_graph import WARM_UP, ReplayedStep, Step, replayed
 from dcgan_dist.model.dcgan import build_networks
 from dcgan_dist.model.precision import resolve_precision
-from dcgan_dist.settings import NetworkSettings, OptimizationSettings
+from dcgan_dist.settings import PRESETS, NetworkSettings, OptimizationSettings
 from tests.conftest import Command
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
@@ -112,6 +112,11 @@ def test_fp64_and_what_is_not_wanted_is_launched() -> None:
     assert replayed(exact, wanted=True) is exact
     plain = make(OptimizationSettings(batch_size=BATCH), GPU)
     assert replayed(plain, wanted=False) is plain
+    rising = make(OptimizationSettings(batch_size=BATCH, optimizer="momentum"), GPU)
+    assert replayed(rising, wanted=True) is rising
+    networks = build_networks(PRESETS["original28"]().networks, 1, GPU, torch.float32, True)
+    dropping = AdversarialStep(*networks, OptimizationSettings(batch_size=BATCH), STEPS)
+    assert replayed(dropping, wanted=True) is dropping
 
 
 @pytest.mark.gpu

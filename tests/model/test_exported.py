@@ -10,11 +10,34 @@ import safetensors.torch
 import torch
 
 from dcgan_dist.errors import CheckpointError
-from dcgan_dist.model.dcgan import Generator, initialize
+from dcgan_dist.model.dcgan import Generator, build_networks, initialize
 from dcgan_dist.model.exported import load_safetensors, to_pt2, to_safetensors
 from dcgan_dist.model.generate import About, FrozenGenerator, freeze
 from dcgan_dist.settings import PRESETS, NetworkSettings
 from dcgan_dist.storage import place
+
+
+def original() -> FrozenGenerator:
+    networks = replace(PRESETS["original32"]().networks, generator_maps=60, latent_size=7)
+    generator, _ = build_networks(networks, 3, torch.device("cpu"), torch.float32, channels_last=True)
+    about = About("mine", "000000000480", 480, "raw", networks, 12, "as told")
+    return FrozenGenerator(freeze(generator, networks, 12), about)
+
+
+def test_the_original_gan_is_read_as_what_was_written(tmp_path: Path) -> None:
+    """Its layers have biases, a sigmoid among them, and are linear at the end, but for what pixels can be."""
+    frozen = original()
+    (tmp_path / "g.safetensors").write_bytes(to_safetensors(frozen))
+    (tmp_path / "g.pt2").write_bytes(to_pt2(frozen))
+    read = load_safetensors(place(str(tmp_path / "g.safetensors")))
+    assert [type(layer).__name__ for layer in read.network.children()] == [
+        *["Linear", "ReLU", "Linear", "Sigmoid", "Linear", "Hardtanh", "Unflatten"]
+    ]
+    z = 40 * frozen.latents(4, seed=8)
+    assert torch.equal(read(z), frozen(z))
+    assert read.about == frozen.about
+    assert read(z).abs().max() == 1
+    torch.testing.assert_close(torch.export.load(tmp_path / "g.pt2").module()(z), frozen(z))
 
 
 @pytest.fixture(scope="module", params=["5x5", "3x3"])

@@ -22,6 +22,11 @@ def test_presets_are_warned_of_nothing(preset: str) -> None:
     assert told({}, {"images": settings.images, "data_images": 50_000}, preset) == []
 
 
+def test_what_is_of_adam_and_of_batch_normalization_is_told_of_nothing_else() -> None:
+    changes: dict[str, object] = {"optimization.lr": 0.3, "optimization.batch_size": 4}
+    assert told(changes, {"image_size": None}, "original28") == []
+
+
 @pytest.mark.parametrize(
     ("changes", "facts", "sentence"),
     [

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -79,12 +80,16 @@ def test_what_a_run_takes_is_told(changes: dict[str, int], lines: list[str]) -> 
 
 
 @pytest.mark.parametrize(("of_generator", "of_discriminator"), [(0, 0), (500, 0), (0, 600), (500, 600)])
+@pytest.mark.parametrize(("optimizer", "moments"), [("adam", 2), ("momentum", 1)])
 def test_the_size_of_a_checkpoint_is_known_before_it_is_written(
-    of_generator: int, of_discriminator: int, tmp_path: Path
+    optimizer: Literal["adam", "momentum"], moments: int, of_generator: int, of_discriminator: int, tmp_path: Path
 ) -> None:
     networks = NetworkSettings(image_size=16, generator_maps=48, discriminator_maps=24)
     optimization = OptimizationSettings(
-        batch_size=4, average_images=of_generator, average_discriminator_images=of_discriminator
+        batch_size=4,
+        average_images=of_generator,
+        average_discriminator_images=of_discriminator,
+        optimizer=optimizer,
     )
     generator, discriminator = Generator(networks), Discriminator(networks)
     initialize(generator, 1)
@@ -100,7 +105,7 @@ def test_the_size_of_a_checkpoint_is_known_before_it_is_written(
     found = (tmp_path / "checkpoints" / name / "state.pt").stat().st_size
     sizes = count_parameters(generator), count_parameters(discriminator)
     averaged = sum(size for size, kept in zip(sizes, (of_generator, of_discriminator), strict=True) if kept)
-    expected = checkpoint_bytes(*sizes, averaged=averaged)
+    expected = checkpoint_bytes(*sizes, moments=moments, averaged=averaged)
     assert found == pytest.approx(expected, rel=0.03)
 
 

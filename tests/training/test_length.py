@@ -30,13 +30,14 @@ ALTERNATE = OptimizationSettings(schedule="alternate", batch_size=50)
         (ALTERNATE, 500, 5),
         (ALTERNATE, 501, 6),
         (ALTERNATE, 1, 1),
+        (replace(OWN, schedule="simultaneous"), 501, -(-501 // OWN.batch_size)),
     ],
 )
 def test_updates_are_counted(optimization: OptimizationSettings, images: int, updates: int) -> None:
     assert generator_updates(optimization, images) == updates
 
 
-@pytest.mark.parametrize("optimization", [OWN, ALTERNATE])
+@pytest.mark.parametrize("optimization", [OWN, ALTERNATE, replace(OWN, schedule="simultaneous")])
 def test_so_many_images_make_so_many_updates(optimization: OptimizationSettings) -> None:
     for updates in (1, 2, 7, 6_250):
         assert generator_updates(optimization, images_for(optimization, updates)) == updates

@@ -1,11 +1,12 @@
 """The steps that are measured before a run."""
 
 import os
+from dataclasses import replace
 
 import pytest
 import torch
 
-from dcgan_dist.settings import NetworkSettings, OptimizationSettings, Settings, WorkerSettings
+from dcgan_dist.settings import PRESETS, NetworkSettings, OptimizationSettings, Settings, WorkerSettings
 from dcgan_dist.training.speed import CPU_IMAGES, measure_speed
 
 
@@ -33,3 +34,16 @@ def test_steps_of_one_worker_are_measured(
         torch.set_num_threads(before)
     assert speed.images_per_second > 0
     assert (speed.step_images, speed.device, speed.cores) == (images, "CPU", len(os.sched_getaffinity(0)))
+
+
+def test_steps_of_the_original_gan_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its dropout needs masks."""
+    monkeypatch.setattr("dcgan_dist.training.speed.MEASURE_S", 0.05)
+    settings = PRESETS["original28"]()
+    networks = replace(settings.networks, image_size=8, generator_maps=4, discriminator_maps=4)
+    before = torch.get_num_threads()
+    try:
+        speed = measure_speed(replace(settings, networks=networks), 10, beside=1_000)
+    finally:
+        torch.set_num_threads(before)
+    assert (speed.images_per_second > 0, speed.step_images) == (True, 10)

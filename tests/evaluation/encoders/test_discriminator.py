@@ -1,6 +1,7 @@
 """Features of a discriminator of a user's own: those of an image do not depend on the images beside it."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from dcgan_dist.model.batchnorm import BatchNorm, average
 from dcgan_dist.model.dcgan import Discriminator as OurDiscriminator
 from dcgan_dist.model.dcgan import initialize
 from dcgan_dist.run_folder.checkpoint import Checkpoint
-from dcgan_dist.settings import NetworkSettings, Settings
+from dcgan_dist.settings import PRESETS, NetworkSettings, Settings
 
 SETTINGS = NetworkSettings(image_size=16, factory="tests:build")
 
@@ -74,6 +75,23 @@ def test_features_of_an_image_depend_on_it_alone_and_survive_a_journey() -> None
 def test_a_discriminator_without_batch_normalization_is_not_said_to_have_statistics() -> None:
     networks = NetworkSettings(image_size=16, discriminator_maps=3, batchnorm="nowhere")
     assert of_random(networks, 0).recipe["statistics"] == "no layers of batch normalization"
+
+
+def test_features_of_the_original_gan_are_its_hidden_units() -> None:
+    settings = replace(PRESETS["original32"]().networks, image_size=16, generator_maps=3, discriminator_maps=5)
+    encoder = of_random(settings, 3)
+    assert isinstance(encoder, OwnFeatures)
+    assert (encoder.recipe["structure"], encoder.recipe["maps"]) == ("maxout", [[5, 1, 1], [5, 1, 1]])
+    assert "factory" not in encoder.recipe
+    images = pictures(40)
+    fitted = pickle.loads(pickle.dumps(encoder.combine([encoder.gather([images])])))
+    found = fitted.features(images)
+    units = encoder.discriminator.maps(torch.from_numpy(images).permute(0, 3, 1, 2) / 127.5 - 1)
+    torch.testing.assert_close(found, torch.cat(units, 1).flatten(1))
+    assert found.shape == (40, 10)
+    # Without its settings, as from Python.
+    again = features_of(encoder.discriminator)
+    assert again.recipe == encoder.recipe
 
 
 def test_statistics_of_whatever_batch_are_told() -> None:
