@@ -43,11 +43,19 @@ GIVEN: dict[type, dict[str, Any]] = {
     SweepOptions: {},
 }
 """What has bounds, with what it needs besides."""
+MOMENTUM = {"optimizer": "momentum"}
+BESIDE: dict[str, dict[str, Any]] = {
+    "maxout_pieces": {"structure": "maxout", "batchnorm": "nowhere"},
+    "momentum": MOMENTUM,
+    "final_momentum": MOMENTUM,
+    "momentum_images": MOMENTUM,
+}
+"""What a setting needs beside it to be of any meaning."""
 DECLARED = [(kind, name, bound) for kind in GIVEN for name, bound in bounds(kind).items()]
 
 
 def made(kind: type, name: str, value: float | None) -> object:
-    given = GIVEN[kind] | {name: value}
+    given = GIVEN[kind] | BESIDE.get(name, {}) | {name: value}
     if name == "epochs":
         given["images"] = None
     return kind(**given)

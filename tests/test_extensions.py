@@ -105,7 +105,6 @@ def test_initial_weights_depend_on_the_seed_alone(folder: Path) -> None:
 
 BUILD = """
 import torch
-import torch.nn.functional as F
 from torch import nn
 class G(nn.Module):
     def __init__(self, n, size):
