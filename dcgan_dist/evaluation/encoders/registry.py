@@ -12,6 +12,7 @@ import torch
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.evaluation.encoders.discriminator import DiscriminatorFeatures, of_averaged, of_discriminator, of_random
 from dcgan_dist.evaluation.encoders.encoder import Encoder
+from dcgan_dist.evaluation.encoders.exemplar import CLASSES, PASSES, ExemplarFeatures
 from dcgan_dist.evaluation.encoders.kmeans import PATCH, PATCHES, KMeansFeatures, require_faiss
 from dcgan_dist.evaluation.encoders.kmeans_layers import FIELDS, POOLS, SHARE, LayeredKMeans, least_side
 from dcgan_dist.evaluation.encoders.nothing import NoFeatures
@@ -128,6 +129,21 @@ class Sources:
             )
         return LayeredKMeans(first, layers)
 
+    def exemplar(self, classes: int = CLASSES, passes: int = PASSES) -> Encoder:
+        """Features of a network that tells patches of so many images from each other, after so many passes.
+
+        Raises:
+            SettingsError: there is one class, or fewer images than classes.
+        """
+        images = len(self.task.train)
+        name = f"exemplar{classes}-passes{passes}"
+        if not 2 <= classes <= images:
+            raise SettingsError(
+                f"features {name} have {classes} classes, each of a patch of another image, but need 2 to {images}, as "
+                f"many as task {self.task.name} has training images: give exemplarNUMBER-passesNUMBER with fewer"
+            )
+        return ExemplarFeatures(classes, passes)
+
 
 FEATURES: dict[str, Callable[..., Encoder]] = {
     "discriminator": Sources.of_run,
@@ -141,6 +157,8 @@ FEATURES: dict[str, Callable[..., Encoder]] = {
     "published-imagenet": lambda sources: sources.of_authors("imagenet"),
     "kmeansNUMBER": Sources.kmeans,
     "kmeansNUMBER-layersNUMBER": Sources.kmeans_layers,
+    "exemplar": Sources.exemplar,
+    "exemplarNUMBER-passesNUMBER": Sources.exemplar,
 }
 """What makes the features of each name. It is given the sources, and each number, from 1, that stands for a `NUMBER` in
 the name."""

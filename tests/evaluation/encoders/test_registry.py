@@ -12,6 +12,7 @@ from torch import Tensor
 from dcgan_dist.errors import CheckpointError, SettingsError
 from dcgan_dist.evaluation.encoders.discriminator import DiscriminatorFeatures, of_random
 from dcgan_dist.evaluation.encoders.encoder import Encoder
+from dcgan_dist.evaluation.encoders.exemplar import ExemplarFeatures
 from dcgan_dist.evaluation.encoders.kmeans import KMeansFeatures
 from dcgan_dist.evaluation.encoders.kmeans_layers import LayeredKMeans
 from dcgan_dist.evaluation.encoders.nothing import NoFeatures
@@ -31,6 +32,14 @@ def test_a_number_in_a_name_is_handed_to_the_encoder(bands: Task) -> None:
     assert (encoder.centroids_number, encoder.images) == (205, 900)
 
 
+def test_classes_and_passes_of_exemplars_are_in_their_name(bands: Task) -> None:
+    encoder = make_encoder("exemplar12-passes3", Sources(bands, None, "", 0))
+    assert isinstance(encoder, ExemplarFeatures)
+    assert (encoder.classes, encoder.passes, encoder.fitted) == (12, 3, False)
+    with pytest.raises(SettingsError, match="features exemplar8000-passes10 have 8000 classes"):
+        make_encoder("exemplar", Sources(bands, None, "", 0))
+
+
 def test_layers_have_two_numbers_in_their_name(bands: Task) -> None:
     pytest.importorskip("faiss")
     encoder = make_encoder("kmeans208-layers2", Sources(bands, None, "", 0))
@@ -43,6 +52,11 @@ def test_layers_have_two_numbers_in_their_name(bands: Task) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
+        ("exemplar1-passes3", "have 1 classes, each of a patch of another image, but need 2 to "),
+        (
+            "exemplar901-passes3",
+            "have 901 classes, each of a patch of another image, but need 2 to 900, as many as task",
+        ),
         ("kmeans208-layers1", "have 1 layers but K-means has 2 to 3 with fields"),
         ("kmeans208-layers4", "have 4 layers but K-means has 2 to 3"),
         ("kmeans209-layers2", "have 209 centroids but need a multiple of 8, at least 16"),
