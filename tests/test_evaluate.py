@@ -166,7 +166,7 @@ def test_the_nearest_labeled_sample_tells_classes_and_more_actors_find_the_same(
         (["run", "--tasks", "mine=absent"], "task mine needs its data but there is no folder"),
         (
             ["run", "--tasks", "mine=mine", "--features", "best"],
-            "needs names of discriminator, random, pixels, knn, published-svhn",
+            "needs names of discriminator, averaged, supervised, finetuned, random",
         ),
         (["--tasks", "neighbours=mine", "--features", "pixels"], "neighbours draws samples of a run: give its folder"),
         (["--tasks", "mnist-nn=mine", "--features", "pixels"], "mnist-nn draws samples of a run: give its folder"),

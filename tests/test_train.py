@@ -502,7 +502,6 @@ def test_a_run_that_is_resumed_goes_on_from_its_checkpoint(train_here: Any, tmp_
     assert torch.load(run / "checkpoints" / "000000000208" / "state.pt", weights_only=True)["step"] == 13
 
 
-@pytest.mark.usefixtures("after_first_run")
 def test_the_original_gan_begins_with_the_mean_image_and_is_resumed_bit_for_bit(
     train_here: Any, tmp_path: Path
 ) -> None:
@@ -527,6 +526,7 @@ def test_the_original_gan_begins_with_the_mean_image_and_is_resumed_bit_for_bit(
     torch.testing.assert_close(whole["generator"]["output.bias"].sigmoid(), mean, rtol=0, atol=1e-4)
 
 
+@pytest.mark.usefixtures("after_first_run")
 def test_a_run_is_not_resumed_on_other_images(train_here: Any, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "data")
     shards(tmp_path / "data", images=127)
