@@ -28,9 +28,15 @@ class Momentum(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
-        """Change all weights that have a gradient. A closure is PyTorch's way to compute it anew, which nobody uses."""
+        """Change all weights that have a gradient; a closure, which PyTorch's interface has, computes it first.
+
+        Returns:
+            what the closure gives, the loss; None without one.
+        """
+        loss = None
         if closure is not None:
-            raise NotImplementedError("gradients are computed before the step")
+            with torch.enable_grad():
+                loss = closure()
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.grad is None:
@@ -41,4 +47,4 @@ class Momentum(Optimizer):
                 gradient = weight.grad.add(weight, alpha=group["weight_decay"])
                 velocity.mul_(group["momentum"]).sub_(gradient, alpha=group["lr"])
                 weight.add_(velocity)
-        return None
+        return loss

@@ -1,4 +1,3 @@
-import pytest
 import torch
 
 from dcgan_dist.model.momentum import Momentum
@@ -23,5 +22,16 @@ def test_weights_without_a_gradient_stay() -> None:
     optimizer = Momentum([weight], lr=0.5, momentum=0.25, weight_decay=0.125)
     optimizer.step()
     assert weight.tolist() == [1, 1, 1]
-    with pytest.raises(NotImplementedError, match="gradients are computed before the step"):
-        optimizer.step(lambda: 0.0)
+
+
+def test_a_closure_computes_the_gradient_first() -> None:
+    weight = torch.tensor([3.0], requires_grad=True)
+    optimizer = Momentum([weight], lr=0.5, momentum=0.25)
+
+    def closure() -> float:
+        loss = (2 * weight).sum()
+        loss.backward()
+        return float(loss)
+
+    assert optimizer.step(closure) == 6
+    assert weight.tolist() == [2]
