@@ -53,6 +53,14 @@ class LabeledImages:
     classes: int
     notes: tuple[str, ...]
 
+    @property
+    def sha256(self) -> str:
+        """Changes with any image, its class, and which are held out."""
+        digest = hashlib.sha256()
+        for column in (self.images, self.labels, self.held_out, self.held_out_labels):
+            digest.update(f"{column.dtype} {column.shape} ".encode() + np.ascontiguousarray(column).tobytes())
+        return digest.hexdigest()
+
 
 def open_task(settings: Settings) -> Task:
     """The task whose labels a run learns from, with as many of a class as it is given.

@@ -27,7 +27,7 @@ from dcgan_dist.cluster.connect import carry_code, has_address, worker_environme
 from dcgan_dist.cluster.environment import local_cores
 from dcgan_dist.cluster.placement import ClusterFacts, Placement, describe, place_workers
 from dcgan_dist.data.streaming.plan import SEQUENCE
-from dcgan_dist.errors import CheckpointError, ClusterError, DcganDistError, SettingsError, TrainingError
+from dcgan_dist.errors import CheckpointError, ClusterError, DataError, DcganDistError, SettingsError, TrainingError
 from dcgan_dist.evaluation.classifiers.networks import judged_steps
 from dcgan_dist.evaluation.labels import TOTAL_STEPS, LabeledImages, learning_of, open_task, pinned, read_labeled
 from dcgan_dist.evaluation.probe import accuracy
@@ -41,7 +41,7 @@ from dcgan_dist.monitoring.sinks.terminal import Line
 from dcgan_dist.run_folder.attempts import attempts, begin_attempt
 from dcgan_dist.run_folder.checkpoint import load_checkpoint, newest_manifest, write_checkpoint
 from dcgan_dist.run_folder.driver_lock import LOCK_FILE, require_no_driver, sole_driver
-from dcgan_dist.run_folder.record import RECORD_FILE
+from dcgan_dist.run_folder.record import RECORD_FILE, find_record
 from dcgan_dist.run_folder.resuming import require_same
 from dcgan_dist.run_folder.trained_on import FIELD, TrainedOn, inherited
 from dcgan_dist.settings import from_yaml, to_yaml
@@ -149,10 +149,16 @@ class SupervisedLaunch:
 
         Raises:
             SettingsError: a batch is larger than all of them.
-            DataError: one cannot be decoded.
+            DataError: one cannot be decoded, or a run that is resumed was trained on others.
             RunDone: the run has been trained to its end.
         """
         self._settle()
+        recorded = find_record(self.run) if self.options.resume else None
+        if recorded is not None and recorded.get("labeled_sha256") != self.labeled.sha256:
+            raise DataError(
+                f"the labeled images of {self.settings.supervised.task} are not those that {self.run} was trained on: "
+                "restore those, or start a new run"
+            )
         newest = newest_manifest(self.run) if self.options.resume else None
         if newest is not None and newest["step"] >= self.total_steps and not self._is_trial:
             raise RunDone(f"{self.run} is finished: it has seen {newest['images']:,} images")
@@ -304,6 +310,7 @@ class SupervisedLaunch:
             "total_images": self.total_steps * size,
             "epoch_images": len(self.labeled.images),
             "held_out_images": len(self.labeled.held_out),
+            "labeled_sha256": self.labeled.sha256,
             FIELD: trained_on.record(),
             "preset": self.options.began_with,
             "sequence": SEQUENCE,

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from dcgan_dist.errors import CheckpointError, DcganDistError, TrainingError
+from dcgan_dist.errors import CheckpointError, DataError, DcganDistError, TrainingError
 from dcgan_dist.evaluation.labels import TOTAL_STEPS, learning_of, open_task, read_labeled
 from dcgan_dist.evaluation.probe import accuracy
 from dcgan_dist.model.classification import LabelLearner
@@ -149,6 +149,21 @@ def test_wrong_runs_get_one_sentence(tmp_path: Path, options: dict[str, Any], to
     with pytest.raises(DcganDistError, match=told) as raised:
         SupervisedLaunch(TrainOptions(settings=settings, **options))
     assert "\n" not in str(raised.value)
+
+
+def test_a_run_is_not_resumed_on_other_labeled_images(tmp_path: Path) -> None:
+    labeled = read_labeled(open_task(SETTINGS), 12)
+    settings = replace(SETTINGS, name="mine", storage=str(tmp_path))
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "settings.yaml").write_text(to_yaml(settings))
+    for sha256 in (labeled.sha256, replace(labeled, labels=labeled.labels[::-1].copy()).sha256):
+        (tmp_path / "mine" / "run.json").write_text(json.dumps({"labeled_sha256": sha256}))
+        made = SupervisedLaunch(TrainOptions(settings=settings, resume="mine"))
+        if sha256 == labeled.sha256:
+            made.open_data()
+        else:
+            with pytest.raises(DataError, match=r"labeled images of rooms are not those that .*mine was trained on"):
+                made.open_data()
 
 
 def test_a_trial_is_judged_where_the_sweep_compares(tmp_path: Path) -> None:
