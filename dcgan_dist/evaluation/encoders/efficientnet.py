@@ -1,20 +1,16 @@
 """EfficientNet-Lite0, trained on ImageNet (Tan and Le, 2019): features that are the same for all runs."""
 
-import hashlib
-import io
-import pickle
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from dcgan_dist.arrays import Pixels
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.evaluation.encoders.maps import to_float
+from dcgan_dist.evaluation.encoders.ready_made import ReadyMade, read_weights
 
 NAME = "efficientnet_lite0"
 WIDTH = 1_280
@@ -26,14 +22,8 @@ WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77
 MOST_BYTES = 64 << 20
 
 
-@dataclass(frozen=True, eq=False)
-class EfficientNetFeatures:
+class EfficientNetFeatures(ReadyMade):
     """The last maps, each averaged over its places."""
-
-    network: nn.Module
-
-    standardized = False
-    fitted = True
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -43,15 +33,6 @@ class EfficientNetFeatures:
             "input": f"scaled to [-1, 1], enlarged to {LEAST_SIDE} pixels where smaller, bilinear",
             "maps": "the last ones, averaged over their places",
         }
-
-    def to(self, device: torch.device) -> Self:
-        return replace(self, network=self.network.to(device))
-
-    def gather(self, batches: Iterable[Pixels]) -> None:
-        return None
-
-    def combine(self, parts: Sequence[None]) -> Self:
-        return self
 
     @torch.no_grad()
     def features(self, images: Pixels) -> Tensor:
@@ -80,39 +61,3 @@ def load_efficientnet() -> EfficientNetFeatures:
     network = EfficientNet.from_name("efficientnet-lite0")
     network.load_state_dict(weights)
     return EfficientNetFeatures(network.eval().requires_grad_(False).to(memory_format=torch.channels_last))
-
-
-def read_weights(file: Path, sha256: str, most_bytes: int, features: str, instead: str) -> dict[str, Tensor]:
-    """The weights in a file of PyTorch's; reading it runs no code.
-
-    Args:
-        sha256: hexadecimal digits that the SHA-256 of the file begins with.
-        most_bytes: a larger file is refused unread.
-        features: what the weights are for, for the message.
-        instead: what to do, for the message.
-
-    Raises:
-        SettingsError: it is not there, or not that file.
-    """
-    try:
-        size = file.stat().st_size
-        if size > most_bytes:
-            raise SettingsError(
-                f"{file} has {size:,} bytes, too many for the weights of features {features}: {instead}"
-            )
-        content = file.read_bytes()
-    except OSError as error:
-        raise SettingsError(
-            f"features {features} need their weights but {file} cannot be read ({error.strerror}): {instead}"
-        ) from error
-    found = hashlib.sha256(content).hexdigest()
-    if not found.startswith(sha256):
-        raise SettingsError(
-            f"{file} does not hold the weights of features {features} (its SHA-256 begins with {found[:16]}, not with "
-            f"{sha256[:16]}): {instead}"
-        )
-    try:
-        weights: dict[str, Tensor] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise SettingsError(f"{file} holds more than weights, which is not read: {instead}") from error
-    return weights

