@@ -67,6 +67,23 @@ def require_same_keep(run: Place, record: Mapping[str, Any] | None, keep: Kept |
     )
 
 
+def require_same_labels(run: Place, record: Mapping[str, Any] | None, sha256: str) -> None:
+    """Refuse to resume a run whose networks know classes if an image has another class now.
+
+    Args:
+        record: what its `run.json` says; None where it was stopped before that was written.
+        sha256: of the classes that it would be resumed with.
+
+    Raises:
+        CheckpointError: the run was trained with other ones.
+    """
+    if record is not None and record.get("labels_sha256") != sha256:
+        raise CheckpointError(
+            f"the images have other classes now than those that {run} was trained with: restore their KEY.cls or "
+            "attributes, or start a new run with --init-from"
+        )
+
+
 FREE_ON_RESUME = (
     "name",
     "storage",

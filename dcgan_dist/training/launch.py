@@ -48,7 +48,7 @@ from dcgan_dist.run_folder.checkpoint import folder, load_checkpoint, newest_che
 from dcgan_dist.run_folder.driver_lock import LOCK_FILE, require_no_driver, sole_driver
 from dcgan_dist.run_folder.naming import NamedRun, find_run, is_run
 from dcgan_dist.run_folder.record import RECORD_FILE, find_record
-from dcgan_dist.run_folder.resuming import require_same, require_same_keep, require_same_sequence
+from dcgan_dist.run_folder.resuming import require_same, require_same_keep, require_same_labels, require_same_sequence
 from dcgan_dist.run_folder.trained_on import FIELD, Kept, TrainedOn, contents, from_record, inherited
 from dcgan_dist.settings import Settings, from_yaml, to_yaml
 from dcgan_dist.storage import Place, place, require_lasting
@@ -367,13 +367,8 @@ class Launch:
                 f"the shards of {self.settings.data.path} are not those that {self.run} was trained on: restore "
                 "those, or start a new run with --init-from"
             )
-        if self._recorded is not None and self.labels is not None:
-            before = self._recorded.get("labels_sha256")
-            if before != labels_sha256(self.labels):
-                raise DataError(
-                    f"the images of {self.settings.data.path} have other classes than those that {self.run} was "
-                    "trained with: restore those, or start a new run with --init-from"
-                )
+        if self.labels is not None:
+            require_same_labels(self.run, self._recorded, labels_sha256(self.labels))
 
     def _all_trained_on(self, shards: Sequence[Place]) -> TrainedOn:
         """What the networks are trained on: these shards, and what they were trained on before."""

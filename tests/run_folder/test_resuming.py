@@ -1,11 +1,11 @@
-"""Which keep-lists a run can be resumed with: by what they hold, wherever they lie."""
+"""Which keep-lists and classes a run can be resumed with: by what they hold, wherever they lie."""
 
 from typing import Any
 
 import pytest
 
 from dcgan_dist.errors import CheckpointError
-from dcgan_dist.run_folder.resuming import require_same_keep
+from dcgan_dist.run_folder.resuming import require_same_keep, require_same_labels
 from dcgan_dist.run_folder.trained_on import FIELD, Kept, TrainedOn
 from dcgan_dist.storage import Place
 
@@ -53,3 +53,11 @@ def test_any_other_is_refused(record: dict[str, Any], keep: Kept | None, sentenc
     with pytest.raises(CheckpointError) as raised:
         require_same_keep(RUN, record, keep)
     assert sentence in str(raised.value)
+
+
+def test_classes_have_to_be_the_same() -> None:
+    require_same_labels(RUN, {"labels_sha256": "ab"}, "ab")
+    require_same_labels(RUN, None, "ab")  # stopped before anything was trained
+    for record in ({"labels_sha256": "cd"}, {"step": 3}):
+        with pytest.raises(CheckpointError, match="have other classes now than those that /runs/mine was trained with"):
+            require_same_labels(RUN, record, "ab")
