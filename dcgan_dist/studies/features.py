@@ -144,8 +144,8 @@ def features(
     require_maps(discriminator, networks.factory)
     if isinstance(discriminator, OriginalDiscriminator):
         raise SettingsError(
-            f"study features shows what convolutions respond to, but the discriminator of {subject.about.run} "
-            "(networks.structure maxout) has none"
+            "study features leads the responses of convolutions back to the pixels through rectifiers, but the "
+            f"discriminator of {subject.about.run} (networks.structure {networks.structure}) has none"
         )
     material = _material(subject, options)
     images, notes = material.images, material.notes

@@ -120,8 +120,8 @@ def hidden_maps(subject: Subject, layer: int) -> HiddenMaps:
     ends = [place + 1 for place, one in enumerate(layers) if isinstance(one, nn.ReLU) and place + 1 >= unfolded]
     if not ends and any(isinstance(one, nn.ReLU) for one in layers):
         raise SettingsError(
-            f"study forget drops hidden maps, but the generator of {about.run} is fully connected and has none: give a "
-            "run of another networks.structure"
+            f"study forget drops maps that rectifiers made, but the generator of {about.run} has none: give a run of "
+            "another networks.structure"
         )
     if not ends:
         raise SettingsError(
