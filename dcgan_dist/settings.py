@@ -29,8 +29,10 @@ LOSSES = ("bce",)
 """Losses that are built in (model/losses.py)."""
 IMPORT_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 """`module:function`, as in `folder.file:function`."""
+MAXOUT = ("maxout", "maxout-conv")
+"""Values of networks.structure that are the original GAN."""
 ACTIVATIONS = ("relu", "sigmoid")
-"""Of G's hidden layers where networks.structure is maxout."""
+"""Of its G's hidden layers."""
 OPTIMIZERS = {"adam": ("beta1", "beta2", "eps"), "momentum": ("momentum", "final_momentum", "momentum_images")}
 """Optimizers, each with the settings that are its alone."""
 TRACKERS = ("wandb", "mlflow")
@@ -38,6 +40,8 @@ IMAGE_SIZES = tuple(sorted([*(4 << i for i in range(1, 7)), *(7 << i for i in ra
 """Heights and widths of images: 4 or 7, the size of the smallest maps, doubled by each layer of stride 2."""
 MOST_IMAGES, MOST_EPOCHS = 2**53, 1_000_000
 """The longest runs that are accepted: larger numbers of images are not counted exactly, and are typing errors."""
+CONVOLUTION_SIZES = tuple(size for size in IMAGE_SIZES if size % 3 == 2 and size >= 14)
+"""Images that G of networks.structure maxout-conv can draw, from n x n maps 3 n + 2 pixels, and its D can look at."""
 RAYS_OWN = ("CPU", "GPU", "memory", "object_store_memory")
 """Resources of Ray that have settings of their own."""
 
@@ -116,9 +120,10 @@ class DataSettings:
 class NetworkSettings:
     """Structure of generator and discriminator."""
 
-    structure: Literal["5x5", "3x3", "maxout"] = "5x5"
+    structure: Literal["5x5", "3x3", "maxout", "maxout-conv"] = "5x5"
     """`5x5`: every convolution is 5x5 with stride 2 (paper, figure 1); `3x3`: two 3x3 convolutions per resolution, one
-    of them with stride 2 (published code, imagenet); `maxout`: fully connected, in D of maxout units (original GAN)."""
+    of them with stride 2 (published code, imagenet); `maxout`: fully connected, in D of maxout units (original GAN);
+    `maxout-conv`: the same with convolutions in D and as the last layer of G (original GAN, CIFAR-10)."""
     image_size: Annotated[int, arg(metavar="PIXELS")] = 64
     """Height and width of an image: a power of two from 8 to 256, or 14, 28, 56, 112, 224."""
     channels: Literal[1, 3] = 3
@@ -127,23 +132,25 @@ class NetworkSettings:
     """Condition both networks on an image's class, one of so many: every layer also gets its one-hot code (published
     code, mnist). 0: they know no classes."""
     generator_maps: Annotated[int, AtLeast(1), arg(metavar="MAPS")] = 128
-    """Width of G: feature maps of its last hidden layer (`ngf` in the published code), or units of each layer."""
+    """Width of G: feature maps of its last hidden layer (`ngf` in the published code), or with `maxout` units of each
+    layer."""
     discriminator_maps: Annotated[int, AtLeast(1), arg(metavar="MAPS")] = 128
-    """Width of D: feature maps of its first layer (`ndf` in the published code), or units of each layer."""
+    """Width of D: feature maps of its first layer (`ndf` in the published code), or with `maxout` units of each
+    layer."""
     maxout_pieces: Annotated[int, AtLeast(2), arg(metavar="N")] = 5
-    """Linear maps of a maxout unit, the largest of which it is."""
+    """Linear maps of a fully connected maxout unit, the largest of which it is; those of convolutions have 2."""
     generator_activations: Annotated[str, arg(metavar="relu|sigmoid,...")] = "relu,relu"
-    """With `maxout`: activations of G's hidden layers."""
+    """With `maxout` and `maxout-conv`: activations of G's hidden layers."""
     latent_size: Annotated[int, AtLeast(1), arg(metavar="NUMBERS")] = 100
     """Length of the latent vector z (paper, figure 1)."""
     latent: Literal["uniform", "normal"] = "uniform"
     """Distribution of z: uniform on [-1, 1] (paper, figure 1), or standard normal (published SVHN model)."""
     dense_units: Annotated[int, AtLeast(0), arg(metavar="UNITS")] = 0
     """Units of a fully connected layer behind z, and of one before D's logit (published code, mnist: 1,024); 0: none
-    (paper, section 3)."""
+    (paper, section 3). With `maxout-conv`: maxout units of D's (original GAN, CIFAR-10: 500)."""
     output: Literal["tanh", "sigmoid", "linear"] = "tanh"
     """Last activation of G: `tanh`, pixels from -1 to 1 (paper, section 3); `sigmoid`, from 0 to 1 for both networks
-    (published code, mnist); with `maxout` also `linear`."""
+    (published code, mnist); with `maxout` and `maxout-conv` also `linear`."""
     head: Literal["flattened", "average"] = "flattened"
     """How D's last feature maps become one logit: a linear layer on the flattened maps (paper, section 3), or on their
     global average."""
@@ -171,20 +178,32 @@ class NetworkSettings:
         if not self.factory:
             self._check_structure()
 
+    @property
+    def is_original(self) -> bool:
+        """Whether the networks are those of the original GAN (model/original_gan.py)."""
+        return not self.factory and self.structure in MAXOUT
+
     def _check_structure(self) -> None:
         """See that nothing is asked for that networks of this structure have no place for."""
-        if self.structure == "maxout":
+        if self.is_original:
             chosen = self.generator_activations.split(",")
             _require(
                 set(chosen) <= set(ACTIVATIONS),
                 f"networks.generator_activations is {self.generator_activations!r} but needs to be of "
                 f"{', '.join(ACTIVATIONS)}, joined by commas",
             )
-            lacks: dict[str, object] = {"classes": 0, "dense_units": 0, "batchnorm": "nowhere", "head": "flattened"}
+            lacks: dict[str, object] = {"classes": 0, "batchnorm": "nowhere", "head": "flattened"}
+            if self.structure == "maxout":
+                lacks["dense_units"] = 0
+            else:
+                self._check_convolutions()
         else:
             defaults = _defaults(self)
             lacks = {name: defaults[name] for name in ("maxout_pieces", "generator_activations")}
-            _require(self.output != "linear", "networks.output is linear but only networks.structure maxout has that")
+            _require(
+                self.output != "linear",
+                f"networks.output is linear but only networks.structure {' and '.join(MAXOUT)} have that",
+            )
         for name, needed in lacks.items():
             value = getattr(self, name)
             _require(
@@ -192,6 +211,19 @@ class NetworkSettings:
                 f"networks.{name} is {value} but networks.structure {self.structure} has no such thing: give "
                 f"--networks.{name.replace('_', '-')} {needed}",
             )
+
+    def _check_convolutions(self) -> None:
+        """See that the layers of structure maxout-conv fit."""
+        _require(
+            self.image_size in CONVOLUTION_SIZES,
+            f"networks.image_size is {self.image_size} but needs to be one of "
+            f"{', '.join(map(str, CONVOLUTION_SIZES))} with networks.structure maxout-conv",
+        )
+        _require(
+            self.dense_units > 0,
+            "networks.dense_units is 0 but networks.structure maxout-conv needs such a layer: give "
+            "--networks.dense-units, as 500",
+        )
 
 
 @shows_bounds
@@ -505,9 +537,9 @@ class Settings:
             "discriminator: leave it out",
         )
         _require(
-            self.networks.structure != "maxout",
-            "networks.structure is maxout but supervised.task trains the layers of the paper's discriminator: give "
-            "5x5 or 3x3",
+            self.networks.structure not in MAXOUT,
+            f"networks.structure is {self.networks.structure} but supervised.task trains the layers of the paper's "
+            "discriminator: give 5x5 or 3x3",
         )
         plain = OptimizationSettings()
         for name in ("optimizer", "lr_divisor", "lr_floor"):
@@ -686,6 +718,19 @@ def original32() -> Settings:
     )
 
 
+def original32conv() -> Settings:
+    """The original GAN for CIFAR-10, the convolutional one, to compare with (original GAN, cifar10_convolutional.yaml):
+    80 maps make the published 8,000 units. What it says of contrast normalization and length is as in `original32`."""
+    dense = original32()
+    return dataclasses.replace(
+        dense,
+        networks=dataclasses.replace(
+            dense.networks, structure="maxout-conv", generator_maps=80, discriminator_maps=32, dense_units=500
+        ),
+        optimization=dataclasses.replace(dense.optimization, batch_size=128, lr=0.004),
+    )
+
+
 def cifar32() -> Settings:
     """CIFAR-10 at 32 pixels: the structure of the SVHN model; the widths and the length, 50 passes over the 50,000
     training images, are ours."""
@@ -710,6 +755,7 @@ PRESETS: dict[str, Callable[[], Settings]] = {
         cifar32,
         original28,
         original32,
+        original32conv,
     )
 }
 PRESET_IMAGES: dict[str, int] = {
@@ -724,6 +770,7 @@ PRESET_IMAGES: dict[str, int] = {
     "cifar32": 50_000,
     "original28": 50_000,
     "original32": 40_000,
+    "original32conv": 40_000,
 }
 """Images of the data set that a preset's length is meant for; the presets name the sources. `own64` is meant for a data
 set of any size: this is the largest one of which it shows each image once."""

@@ -20,7 +20,7 @@ from dcgan_dist.model.dcgan import build_networks
 from dcgan_dist.model.original_gan import dropout_masks
 from dcgan_dist.settings import PRESETS, NetworkSettings, OptimizationSettings
 
-BATCH, STEPS = 128, 50
+BATCH, STEPS, CONVOLUTIONAL_STEPS = 128, 50, 10
 NETWORKS = NetworkSettings(image_size=16, generator_maps=2, discriminator_maps=3, latent_size=8)
 
 
@@ -33,6 +33,17 @@ ORIGINAL = PRESETS["original28"]()
 SMALL_ORIGINAL = replace(
     ORIGINAL.networks, image_size=8, generator_maps=9, discriminator_maps=6, maxout_pieces=3, latent_size=8
 )
+CONVOLUTIONAL = replace(
+    PRESETS["original32conv"]().networks,
+    image_size=14,
+    channels=1,
+    generator_maps=1,
+    discriminator_maps=1,
+    maxout_pieces=3,
+    dense_units=4,
+    latent_size=8,
+)
+"""The same with convolutions."""
 
 
 def rows(rank: int, workers: int, n: int = BATCH) -> slice:
@@ -141,6 +152,8 @@ def main() -> None:
         torch.save(
             train(exact, rank, groups, STEPS, SMALL_ORIGINAL, enlarged=20), folder / f"original-{workers}-{rank}.pt"
         )
+        result = train(replace(exact, lr=0.02), rank, groups, CONVOLUTIONAL_STEPS, CONVOLUTIONAL, enlarged=20)
+        torch.save(result, folder / f"convolutional-{workers}-{rank}.pt")
         single = OptimizationSettings(batch_size=BATCH, precision="fp32")
         torch.save(train(single, rank, groups, 1), folder / f"fp32-{workers}-{rank}.pt")
         for name, dtype in (("norm64", torch.float64), ("norm32", torch.float32)):

@@ -220,7 +220,7 @@ def test_what_is_no_import_path_is_refused(path: str) -> None:
     assert "needs to be bce, or module:function" in refusal(lambda: own(loss=path))
 
 
-@pytest.mark.parametrize("preset", ["original28", "original32"])
+@pytest.mark.parametrize("preset", ["original28", "original32", "original32conv"])
 def test_a_loss_of_ones_own_is_tried_on_the_original_gan(preset: str) -> None:
     """Which has dropout, and, for CIFAR-10, values beyond what pixels can be."""
 

@@ -81,7 +81,32 @@ CASES: list[tuple[str, str, str]] = [
         "--preset original32 --networks.generator-activations relu,tanh",
         "networks.generator_activations is 'relu,tanh' but needs to be of relu, sigmoid, joined by commas",
     ),
-    ("train", "--networks.output linear", "networks.output is linear but only networks.structure maxout has that"),
+    (
+        "train",
+        "--networks.output linear",
+        "networks.output is linear but only networks.structure maxout and maxout-conv have that",
+    ),
+    (
+        "train",
+        "--preset original32conv --networks.image-size 64",
+        "networks.image_size is 64 but needs to be one of 14, 32, 56, 128, 224 with networks.structure maxout-conv",
+    ),
+    (
+        "train",
+        "--preset original32conv --networks.dense-units 0",
+        "networks.dense_units is 0 but networks.structure maxout-conv needs such a layer: give "
+        "--networks.dense-units, as 500",
+    ),
+    (
+        "train",
+        "--preset original32conv --networks.classes 7",
+        "networks.classes is 7 but networks.structure maxout-conv has no such thing: give --networks.classes 0",
+    ),
+    (
+        "train",
+        "--preset original32conv --supervised cifar10",
+        "networks.structure is maxout-conv but supervised.task trains the layers of the paper's discriminator",
+    ),
     (
         "train",
         "--networks.maxout-pieces 3",

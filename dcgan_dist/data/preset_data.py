@@ -17,6 +17,7 @@ PREPARE: Mapping[str, Sequence[str]] = {
     "cifar32": ("cifar10", "original/cifar10", "$DCGAN_DIST_DATA/cifar10", "--size", "32", "--download"),
     "original28": ("mnist", "original/mnist", "$DCGAN_DIST_DATA/mnist", "--size", "28", "--download"),
     "original32": ("cifar10", "original/cifar10", "$DCGAN_DIST_DATA/cifar10", "--size", "32", "--download"),
+    "original32conv": ("cifar10", "original/cifar10", "$DCGAN_DIST_DATA/cifar10", "--size", "32", "--download"),
 }
 """Arguments of `prepare` by preset. The first word is the format, or `faces` where they are cut out of pictures. Of
 presets with the same data, the first is the one that is named to users."""

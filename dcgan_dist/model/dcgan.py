@@ -260,7 +260,7 @@ def new_networks(settings: NetworkSettings, code: Code = NO_CODE) -> tuple[nn.Mo
         SettingsError: a user's own factory returns something else.
     """
     if not settings.factory:
-        if settings.structure == "maxout":
+        if settings.is_original:
             return OriginalGenerator(settings), OriginalDiscriminator(settings)
         return Generator(settings), Discriminator(settings)
     made = code[settings.factory](settings)
@@ -290,7 +290,7 @@ def build_networks(
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(int(stream(seed, "weights of own networks").integers(1 << 63)))
         networks = new_networks(settings, code)
-    draw = original_gan.initialize if settings.structure == "maxout" else initialize
+    draw = original_gan.initialize if settings.is_original else initialize
     for network in networks:
         if not settings.factory:
             draw(network, seed)

@@ -28,6 +28,7 @@ _ARGUMENTS: dict[type[nn.Module], tuple[str, ...]] = {
     nn.ConvTranspose2d: ("in_channels", "out_channels", "kernel_size", "stride", "padding", "output_padding"),
     nn.BatchNorm1d: ("num_features", "eps", "affine"),
     nn.BatchNorm2d: ("num_features", "eps", "affine"),
+    nn.Flatten: (),
     nn.Unflatten: ("dim", "unflattened_size"),
     nn.ReLU: (),
     nn.Sigmoid: (),

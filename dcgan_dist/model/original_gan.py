@@ -1,15 +1,20 @@
 """The networks of the original GAN (Goodfellow et al. 2014, arXiv 1406.2661v1).
 
-"Published" here is goodfeli/adversarial, and Pylearn2, which it uses. Layers are fully connected: in G of rectifiers or
-sigmoids, in D two of maxout units, which learn under dropout. Initial weights are uniform around 0, and biases are 0,
-but for a sigmoid output: that begins with the mean image of the data.
+"Published" here is goodfeli/adversarial, and Pylearn2, which it uses. With structure `maxout` layers are fully
+connected: in G of rectifiers or sigmoids, in D two of maxout units, which learn under dropout. With `maxout-conv`, of
+cifar10_convolutional.yaml, G's last hidden layer is made into maps, from which a transposed convolution draws, and D
+begins with three convolutions of maxout units, each with max pooling; dropout is of each unit, not of whole maps.
+Limits of norms, and rates of single layers, stand in that file as comments only, so there are none here. Initial
+weights are uniform around 0, and biases are 0, but for a sigmoid output: that begins with the mean image of the data.
 
 Which inputs of D's layers are kept is no state of the network: masks are made by `dropout_masks` and given to it, so
 that D and G can learn from the same ones, and any number of workers and a resumed run get the same.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -23,7 +28,7 @@ from dcgan_dist.settings import NetworkSettings
 GENERATOR_RANGE, DISCRIMINATOR_RANGE = 0.05, 0.005
 """Largest initial weight of either network (published)."""
 LINEAR_RANGE = 0.5
-"""The same of G's output where that is linear (published, CIFAR-10)."""
+"""The same of G's output where that is linear and fully connected (published, CIFAR-10)."""
 LINEAR_UNIT = 0.5
 """One unit of a linear output, and of D's input beside it, in pixels from -1 to 1: the standard deviation of those of
 CIFAR-10. The published contrast normalization brings the pixels of each image to one of 55 / sqrt(3072) = 0.99 units.
@@ -31,8 +36,28 @@ It is left out: it takes the brightness and contrast of an image away, so no sam
 KEPT_INPUT, KEPT_HIDDEN = 0.8, 0.5
 """Part of the inputs of D's first layer, and of the others, that dropout keeps, scaled by 1.25 and 2 (published)."""
 DISCRIMINATOR_LAYERS = 2
+"""Of fully connected maxout units, where there are no convolutions."""
 LEAST_PROBABILITY = 1e-7
 """Of a pixel in the mean image, for a finite bias (Pylearn2)."""
+
+DRAWING_KERNEL, DRAWING_STRIDE = 5, 3
+"""Of G's transposed convolution (published)."""
+POOL_STRIDE = 2
+CONVOLUTION_PIECES = 2
+"""Linear maps of each maxout unit of a convolution (published)."""
+
+
+class Pooled(NamedTuple):
+    """A convolution of D: its width in D's maps, and the sides of its kernel, its border of zeros and its pools."""
+
+    width: int
+    kernel: int
+    padding: int
+    pool: int
+
+
+CONVOLUTIONS = (Pooled(1, 8, 4, 4), Pooled(1, 8, 3, 4), Pooled(6, 5, 3, 2))
+"""First one first (published)."""
 
 _ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {"relu": torch.relu, "sigmoid": torch.sigmoid}
 _STOCK: Mapping[str, type[nn.Module]] = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid}
@@ -50,6 +75,45 @@ class Dense(nn.Module):
         return F.linear(x, self.weight.to(x.dtype), self.bias.to(x.dtype))
 
 
+class MaxoutConvolution(nn.Module):
+    """A convolution of maxout units with max pooling, `[n, inputs, s, s]` -> `[n, outputs, t, t]`.
+
+    Each unit has a bias, the same at all places. Pools reach over the last row and column where they do not fit, so
+    that all places belong to one (cuda-convnet). Weights are NaN until they are drawn or loaded.
+    """
+
+    def __init__(self, inputs: int, outputs: int, form: Pooled) -> None:
+        super().__init__()
+        self.form = form
+        self.weight = nn.Parameter(
+            torch.full((CONVOLUTION_PIECES * outputs, inputs, form.kernel, form.kernel), torch.nan)
+        )
+        self.bias = nn.Parameter(torch.full((CONVOLUTION_PIECES * outputs,), torch.nan))
+
+    def forward(self, x: Tensor) -> Tensor:
+        pieces = F.conv2d(x, self.weight.to(x.dtype), self.bias.to(x.dtype), padding=self.form.padding)
+        units = _largest(pieces, CONVOLUTION_PIECES)
+        pooled: Tensor = F.max_pool2d(units, self.form.pool, POOL_STRIDE, ceil_mode=True)
+        return pooled
+
+
+class Deconvolution(nn.Module):
+    """What G draws with: a transposed convolution of maps in rows, `[n, maps * s * s]` -> `[n, channels, S, S]`.
+
+    Each number of an image has a bias of its own (published). Weights are NaN until they are drawn or loaded.
+    """
+
+    def __init__(self, maps: int, shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.side = _drawn_from(shape[1])
+        self.weight = nn.Parameter(torch.full((maps, shape[0], DRAWING_KERNEL, DRAWING_KERNEL), torch.nan))
+        self.bias = nn.Parameter(torch.full(shape, torch.nan))
+
+    def forward(self, x: Tensor) -> Tensor:
+        maps: Tensor = x.unflatten(1, (-1, self.side, self.side))
+        return F.conv_transpose2d(maps, self.weight.to(x.dtype), stride=DRAWING_STRIDE) + self.bias.to(x.dtype)
+
+
 class OriginalGenerator(nn.Module):
     """Draws images from latent vectors. Its weights are NaN until `initialize` or `load_state_dict`."""
 
@@ -57,9 +121,14 @@ class OriginalGenerator(nn.Module):
         super().__init__()
         self.settings = settings
         self.activations = settings.generator_activations.split(",")
-        widths = [settings.latent_size, *[settings.generator_maps] * len(self.activations)]
+        maps, convolutional = settings.generator_maps, settings.structure == "maxout-conv"
+        units = maps * _drawn_from(settings.image_size) ** 2 if convolutional else maps
+        widths = [settings.latent_size, *[units] * len(self.activations)]
         self.layers = nn.ModuleList(Dense(*pair) for pair in pairwise(widths))
-        self.output = Dense(widths[-1], _pixels(settings))
+        shape = _shape(settings)
+        self.output: Dense | Deconvolution = (
+            Deconvolution(maps, shape) if convolutional else Dense(units, math.prod(shape))
+        )
 
     def forward(self, z: Tensor) -> Tensor:
         """Latent vectors `[n, latent_size]` -> images `[n, channels, S, S]` in [-1, 1], in the dtype of z; some values
@@ -79,10 +148,14 @@ class OriginalDiscriminator(nn.Module):
     def __init__(self, settings: NetworkSettings) -> None:
         super().__init__()
         self.settings = settings
-        inputs = dropout_inputs(settings)
-        units = settings.maxout_pieces * settings.discriminator_maps
-        self.layers = nn.ModuleList(Dense(one, units) for one in inputs[:-1])
-        self.head = Dense(inputs[-1], 1)
+        shapes = _input_shapes(settings)
+        self.layers = nn.ModuleList(
+            MaxoutConvolution(given[0], made[0], CONVOLUTIONS[number])
+            if len(made) == 3
+            else Dense(math.prod(given), settings.maxout_pieces * made[0])
+            for number, (given, made) in enumerate(pairwise(shapes))
+        )
+        self.head = Dense(shapes[-1][0], 1)
 
     def forward(self, images: Tensor, groups: int = 1, kept: Tensor | None = None) -> Tensor:
         """Images `[n, channels, S, S]` on the scale from -1 to 1 -> logits `[n]` (above 0: taken for real), in the
@@ -100,35 +173,35 @@ class OriginalDiscriminator(nn.Module):
         return logits.squeeze(1)
 
     def maps(self, images: Tensor) -> list[Tensor]:
-        """The units of each hidden layer, without dropout, as maps of one pixel `[n, units, 1, 1]`, first one first."""
+        """The units of each hidden layer, without dropout, first one first: the pooled maps of a convolution
+        `[n, maps, s, s]`, and of a fully connected layer maps of one pixel `[n, units, 1, 1]`."""
         x, maps = self._inputs(images), []
         for layer in self.layers:
             x = self._maxout(layer, x, None)
-            maps.append(x[:, :, None, None])
+            maps.append(x if x.ndim == 4 else x[:, :, None, None])
         return maps
 
     def _inputs(self, images: Tensor) -> Tensor:
-        """Images `[n, channels, S, S]` in rows, on the scale of the last activation of G."""
-        x = images.flatten(1)
+        """Images on the scale of the last activation of G."""
         if self.settings.output == "sigmoid":
-            return (x + 1) / 2
-        return x if self.settings.output == "tanh" else x / LINEAR_UNIT
+            return (images + 1) / 2
+        return images if self.settings.output == "tanh" else images / LINEAR_UNIT
 
     def _masks(self, kept: Tensor | None) -> list[Tensor] | list[None]:
         inputs = dropout_inputs(self.settings)
         return [None] * len(inputs) if kept is None else list(torch.split(kept, inputs, 1))
 
     def _maxout(self, layer: nn.Module, x: Tensor, mask: Tensor | None) -> Tensor:
-        pieces = layer(_drop(x, mask, KEPT_INPUT if layer is self.layers[0] else KEPT_HIDDEN))
-        # Pieces of a unit lie side by side (Pylearn2).
-        return pieces.unflatten(1, (-1, self.settings.maxout_pieces)).amax(2)  # type: ignore[no-any-return]
+        x = _drop(x, mask, KEPT_INPUT if layer is self.layers[0] else KEPT_HIDDEN)
+        if isinstance(layer, MaxoutConvolution):
+            units: Tensor = layer(x)
+            return units
+        return _largest(layer(x.flatten(1)), self.settings.maxout_pieces)
 
 
 def dropout_inputs(settings: NetworkSettings) -> list[int]:
     """Inputs of each of D's layers, all of which are under dropout; none where the structure has no dropout."""
-    if settings.factory or settings.structure != "maxout":
-        return []
-    return [_pixels(settings), *[settings.discriminator_maps] * DISCRIMINATOR_LAYERS]
+    return [math.prod(shape) for shape in _input_shapes(settings)] if settings.is_original else []
 
 
 def dropout_masks(
@@ -165,7 +238,7 @@ def initialize(network: nn.Module, seed: int) -> None:
 
 def begins_with_mean(settings: NetworkSettings) -> bool:
     """Whether G begins with the mean image of the data (published, MNIST: where its output is a sigmoid)."""
-    return not settings.factory and settings.structure == "maxout" and settings.output == "sigmoid"
+    return settings.is_original and settings.output == "sigmoid"
 
 
 def begin_with_mean(generator: nn.Module, mean: NDArray[np.float32]) -> None:
@@ -175,9 +248,9 @@ def begin_with_mean(generator: nn.Module, mean: NDArray[np.float32]) -> None:
         mean: [channels, S, S] from 0 to 1.
     """
     assert isinstance(generator, OriginalGenerator)
-    probability = torch.from_numpy(mean).double().flatten().clamp(LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
+    probability = torch.from_numpy(mean).double().clamp(LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
     with torch.no_grad():
-        generator.output.bias.copy_(probability.logit())
+        generator.output.bias.copy_(probability.logit().reshape(generator.output.bias.shape))
 
 
 def stock_layers(generator: OriginalGenerator) -> nn.Sequential:
@@ -185,7 +258,10 @@ def stock_layers(generator: OriginalGenerator) -> nn.Sequential:
     settings, layers = generator.settings, list[nn.Module]()
     for dense, activation in zip(generator.layers, generator.activations, strict=True):
         layers += [_stock(dense, 1), _STOCK[activation]()]
-    layers += [_stock(generator.output, _output_scale(settings))]
+    if isinstance(generator.output, Deconvolution):
+        layers += _stock_drawing(generator.output, _output_scale(settings))
+    else:
+        layers += [_stock(generator.output, _output_scale(settings))]
     layers += [nn.Hardtanh() if settings.output == "linear" else nn.Tanh(), nn.Unflatten(1, _shape(settings))]
     return nn.Sequential(*layers).eval()
 
@@ -198,6 +274,23 @@ def _stock(dense: nn.Module, factor: float) -> nn.Linear:
     return linear
 
 
+def _stock_drawing(drawing: Deconvolution, factor: float) -> list[nn.Module]:
+    """Stock transposed convolutions have one bias a channel. What adds a number of its own to each of their outputs is
+    batch normalization by fixed statistics: a mean of minus that number, and a variance of 1."""
+    weight, bias = (value.detach() * factor for value in (drawing.weight, drawing.bias))
+    inputs, outputs = weight.shape[:2]
+    with torch.device("meta"):
+        drawn = nn.ConvTranspose2d(inputs, outputs, DRAWING_KERNEL, DRAWING_STRIDE, bias=False)
+        shift = nn.BatchNorm1d(bias.numel(), eps=0.0, affine=False)
+    drawn.load_state_dict({"weight": weight}, assign=True)
+    mean = -bias.flatten()
+    counted = torch.zeros((), dtype=torch.long, device=mean.device)
+    shift.load_state_dict(
+        {"running_mean": mean, "running_var": torch.ones_like(mean), "num_batches_tracked": counted}, assign=True
+    )
+    return [nn.Unflatten(1, (inputs, drawing.side, drawing.side)), drawn, nn.Flatten(), shift]
+
+
 def _output_scale(settings: NetworkSettings) -> float:
     """By which G's last products become what is drawn, on the scale from -1 to 1: sigmoid(x) is tanh(x / 2) there."""
     return {"tanh": 1, "sigmoid": 0.5, "linear": LINEAR_UNIT}[settings.output]
@@ -207,16 +300,36 @@ def _range(network: nn.Module, name: str) -> float:
     if isinstance(network, OriginalDiscriminator):
         return DISCRIMINATOR_RANGE
     assert isinstance(network, OriginalGenerator)
-    return LINEAR_RANGE if network.settings.output == "linear" and name.startswith("output.") else GENERATOR_RANGE
+    wide = network.settings.output == "linear" and isinstance(network.output, Dense) and name.startswith("output.")
+    return LINEAR_RANGE if wide else GENERATOR_RANGE
 
 
 def _drop(x: Tensor, mask: Tensor | None, kept: float) -> Tensor:
-    return x if mask is None else x * mask.to(x.dtype) / kept
+    return x if mask is None else x * mask.reshape(x.shape).to(x.dtype) / kept
+
+
+def _largest(pieces: Tensor, number: int) -> Tensor:
+    """Maxout units `[n, units, ...]` of their linear maps, which lie side by side (Pylearn2)."""
+    units: Tensor = pieces.unflatten(1, (-1, number)).amax(2)
+    return units
+
+
+def _drawn_from(image_size: int) -> int:
+    """Side of the maps that images are drawn from."""
+    return (image_size - DRAWING_KERNEL) // DRAWING_STRIDE + 1
+
+
+def _input_shapes(settings: NetworkSettings) -> list[tuple[int, ...]]:
+    """Shape of what each of D's layers is given, in the order of the layers; the last one makes the logit."""
+    shapes: list[tuple[int, ...]] = [_shape(settings)]
+    if settings.structure == "maxout":
+        return shapes + [(settings.discriminator_maps,)] * DISCRIMINATOR_LAYERS
+    for form in CONVOLUTIONS:
+        side = shapes[-1][1] + 2 * form.padding - form.kernel + 1
+        pooled = math.ceil((side - form.pool) / POOL_STRIDE) + 1
+        shapes.append((form.width * settings.discriminator_maps, pooled, pooled))
+    return [*shapes, (settings.dense_units,)]
 
 
 def _shape(settings: NetworkSettings) -> tuple[int, int, int]:
     return settings.channels, settings.image_size, settings.image_size
-
-
-def _pixels(settings: NetworkSettings) -> int:
-    return settings.channels * settings.image_size**2

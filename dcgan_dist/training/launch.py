@@ -312,19 +312,18 @@ class Launch:
 
     def _expect(self, images: int, images_per_second: float, source: str) -> Expected:
         """What this number of images is going to take at that speed."""
-        settings = self.settings
-        generator, discriminator = (count_parameters(net) for net in new_networks(settings.networks, self.code))
+        settings, networks = self.settings, self.settings.networks
+        generator, discriminator = (count_parameters(net) for net in new_networks(networks, self.code))
         optimization = settings.optimization
         averaged = generator * bool(optimization.average_images)
         averaged += discriminator * bool(optimization.average_discriminator_images)
         weight_bytes = 8 if optimization.precision == "fp64" else 4
-        is_dense = settings.networks.structure == "maxout"
         return Expected(
             images,
             images_per_second,
             source,
             gpus=self.placement.workers * self.placement.gpus,
-            maps=0 if is_dense else max(settings.networks.generator_maps, settings.networks.discriminator_maps),
+            maps=0 if networks.is_original else max(networks.generator_maps, networks.discriminator_maps),
             checkpoint_bytes=checkpoint_bytes(
                 generator,
                 discriminator,

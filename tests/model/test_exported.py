@@ -17,21 +17,34 @@ from dcgan_dist.settings import PRESETS, NetworkSettings
 from dcgan_dist.storage import place
 
 
-def original() -> FrozenGenerator:
-    networks = replace(PRESETS["original32"]().networks, generator_maps=60, latent_size=7)
+def original(preset: str, maps: int) -> FrozenGenerator:
+    networks = replace(PRESETS[preset]().networks, generator_maps=maps, latent_size=7)
     generator, _ = build_networks(networks, 3, torch.device("cpu"), torch.float32, channels_last=True)
+    bias = generator.output.get_parameter("bias")  # type: ignore[union-attr]
+    with torch.no_grad():
+        generator.output.get_parameter("weight").mul_(9)  # type: ignore[union-attr]
+        bias.copy_(torch.linspace(-1, 3, bias.numel()).reshape(bias.shape))
     about = About("mine", "000000000480", 480, "raw", networks, 12, "as told")
     return FrozenGenerator(freeze(generator, networks, 12), about)
 
 
-def test_the_original_gan_is_read_as_what_was_written(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("preset", "maps", "drawing"),
+    [
+        ("original32", 60, ["Linear"]),
+        ("original32conv", 3, ["Unflatten", "ConvTranspose2d", "Flatten", "BatchNorm1d"]),
+    ],
+)
+def test_the_original_gan_is_read_as_what_was_written(
+    preset: str, maps: int, drawing: list[str], tmp_path: Path
+) -> None:
     """Its layers have biases, a sigmoid among them, and are linear at the end, but for what pixels can be."""
-    frozen = original()
+    frozen = original(preset, maps)
     (tmp_path / "g.safetensors").write_bytes(to_safetensors(frozen))
     (tmp_path / "g.pt2").write_bytes(to_pt2(frozen))
     read = load_safetensors(place(str(tmp_path / "g.safetensors")))
     assert [type(layer).__name__ for layer in read.network.children()] == [
-        *["Linear", "ReLU", "Linear", "Sigmoid", "Linear", "Hardtanh", "Unflatten"]
+        *["Linear", "ReLU", "Linear", "Sigmoid", *drawing, "Hardtanh", "Unflatten"]
     ]
     z = 40 * frozen.latents(4, seed=8)
     assert torch.equal(read(z), frozen(z))

@@ -50,8 +50,8 @@ def build(settings: NetworkSettings) -> tuple[nn.Module, nn.Module]:
 CODE = {"tests:build": build}
 
 
-def pictures(number: int) -> np.ndarray:
-    return np.random.default_rng(5).integers(0, 256, (number, 16, 16, 3), np.uint8)
+def pictures(number: int, size: int = 16) -> np.ndarray:
+    return np.random.default_rng(5).integers(0, 256, (number, size, size, 3), np.uint8)
 
 
 def test_features_of_an_image_depend_on_it_alone_and_survive_a_journey() -> None:
@@ -75,6 +75,22 @@ def test_features_of_an_image_depend_on_it_alone_and_survive_a_journey() -> None
 def test_a_discriminator_without_batch_normalization_is_not_said_to_have_statistics() -> None:
     networks = NetworkSettings(image_size=16, discriminator_maps=3, batchnorm="nowhere")
     assert of_random(networks, 0).recipe["statistics"] == "no layers of batch normalization"
+
+
+def test_features_of_the_convolutional_original_gan_are_pooled_maps_and_units() -> None:
+    settings = replace(
+        PRESETS["original32conv"]().networks, generator_maps=1, discriminator_maps=2, maxout_pieces=3, dense_units=7
+    )
+    encoder = of_random(settings, 3)
+    assert isinstance(encoder, OwnFeatures)
+    assert encoder.recipe["structure"] == "maxout-conv"
+    assert encoder.recipe["maps"] == [[2, 16, 16], [2, 7, 7], [12, 5, 5], [7, 1, 1]]
+    images = pictures(9, 32)
+    found = encoder.combine([encoder.gather([images])]).features(images)
+    first, *_, units = encoder.discriminator.maps(torch.from_numpy(images).permute(0, 3, 1, 2) / 127.5 - 1)
+    assert found.shape == (9, 16 * (2 + 2 + 12) + 7)
+    torch.testing.assert_close(found[:, :32], first.unflatten(3, (4, 4)).unflatten(2, (4, 4)).amax((3, 5)).flatten(1))
+    torch.testing.assert_close(found[:, -7:], units.flatten(1))
 
 
 def test_features_of_the_original_gan_are_its_hidden_units() -> None:
