@@ -110,7 +110,7 @@ class Deconvolution(nn.Module):
         self.bias = nn.Parameter(torch.full(shape, torch.nan))
 
     def forward(self, x: Tensor) -> Tensor:
-        maps: Tensor = x.unflatten(1, (-1, self.side, self.side))
+        maps: Tensor = x.unflatten(1, (-1, self.side, self.side))  # type: ignore[no-untyped-call]
         return F.conv_transpose2d(maps, self.weight.to(x.dtype), stride=DRAWING_STRIDE) + self.bias.to(x.dtype)
 
 
@@ -310,7 +310,7 @@ def _drop(x: Tensor, mask: Tensor | None, kept: float) -> Tensor:
 
 def _largest(pieces: Tensor, number: int) -> Tensor:
     """Maxout units `[n, units, ...]` of their linear maps, which lie side by side (Pylearn2)."""
-    units: Tensor = pieces.unflatten(1, (-1, number)).amax(2)
+    units: Tensor = pieces.unflatten(1, (-1, number)).amax(2)  # type: ignore[no-untyped-call]
     return units
 
 
