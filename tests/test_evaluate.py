@@ -17,8 +17,11 @@ import torch
 from benchmarks.digits import write_digits
 from dcgan_dist.data.shards.writer import ShardWriter
 from dcgan_dist.evaluate import main
+from dcgan_dist.evaluation.coverage import Sampler
+from dcgan_dist.evaluation.fidelity.measure import MEASURES
 from dcgan_dist.evaluation.service import options
 from dcgan_dist.model.dcgan import Discriminator, Generator, build_networks, initialize
+from dcgan_dist.model.pixels import png
 from dcgan_dist.run_folder.checkpoint import write_checkpoint
 from dcgan_dist.run_folder.trained_on import FIELD, contents
 from dcgan_dist.settings import mnist28, scenes32
@@ -156,6 +159,39 @@ def test_the_nearest_labeled_sample_tells_classes_and_more_actors_find_the_same(
     assert found["1"]["recipe"]["statistics"].startswith("of each batch of 128 samples")
     assert f"10,000  {100 * error['error']:.2f} (±" in output
     assert "DCGAN (paper, MNIST; " in output
+
+
+def test_fidelity_is_found_the_same_by_one_actor_and_by_two(folder: Path) -> None:
+    """The images are samples of the same weights, of another seed, so that no share is 0 or 1 for all."""
+    generator = Generator(SETTINGS.networks)
+    initialize(generator, 3)
+    sampler = Sampler(generator, "raw", SETTINGS.networks, 40, seed=9)
+    images = torch.cat([sampler.batch(number) for number in range(3)]).unflatten(1, (3, 16, 16))
+    pixels = ((images + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
+    with ShardWriter(Place(str(folder / "alike")), "test", 60) as writer:
+        for image in pixels:
+            writer.add(png(image), suffix="png")
+    command = ["run", "--tasks", "fidelity=alike", "--fidelity-samples", "150", "--cpus", "0.5", "--threads", "1"]
+    found = {}
+    for actors in ("1", "2"):
+        arguments = ["--fidelity-features", "own_discriminator", "--actors", actors, "--out", actors]
+        status, output, errors = evaluate(folder, *command, *arguments)
+        assert status == 0, errors
+        (file,) = (folder / actors).iterdir()
+        assert file.name.startswith("run-000000000640-fidelity-")
+        found[actors] = json.loads(file.read_text())
+        assert found[actors]["actors"] == int(actors)
+    one, two = found["1"], found["2"]
+    assert (one["samples"], one["held_out_images"]) == (150, 120)
+    assert one["data_checksum"] == two["data_checksum"]
+    assert one["recipe_sha256"] == two["recipe_sha256"]
+    for name in MEASURES:
+        for part, value in one["measures"][f"own_discriminator/{name}"].items():
+            # Sums over parts round in another order.
+            assert two["measures"][f"own_discriminator/{name}"][part] == pytest.approx(value, rel=1e-6), (name, part)
+    assert one["measures"]["own_discriminator/frechet"]["value"] > 0
+    assert all(one["measures"][f"own_discriminator/{name}"]["value"] > 0 for name in MEASURES[2:])
+    assert "own_discriminator" in output
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,11 @@ from dcgan_dist.evaluation.labels import learning_of_checkpoint, open_task, read
 from dcgan_dist.evaluation.probe import accuracy
 from dcgan_dist.evaluation.service.online import first_after
 from dcgan_dist.model.classification import LabelLearner
+from dcgan_dist.model.dcgan import Discriminator, initialize
 from dcgan_dist.monitoring.sinks.curves import read_probed
 from dcgan_dist.run_folder.attempts import attempts
-from dcgan_dist.run_folder.checkpoint import load_checkpoint, manifests
-from dcgan_dist.settings import flatten, from_yaml, to_yaml
+from dcgan_dist.run_folder.checkpoint import load_checkpoint, manifests, write_checkpoint
+from dcgan_dist.settings import NetworkSettings, flatten, from_yaml, scenes32, to_yaml
 from dcgan_dist.storage import Place
 from tuning.objective import rungs
 from tuning.options import parse
@@ -295,6 +296,39 @@ def test_two_cpus_of_a_standing_cluster_are_enough_also_when_a_trial_loses_its_d
     status, _, errors = call(main, *options, "--name=more", "--at-once=2", "--workers.wait-s=0.1")
     assert status == 2
     assert "at_once is 2 but only 1 fits" in errors
+
+
+@pytest.mark.system
+@pytest.mark.ray
+@pytest.mark.timeout(600)
+def test_a_sweep_finds_the_samples_that_are_nearest_to_held_out_images(command_in: Any, tmp_path: Path) -> None:
+    """By the kernel distance, of which less is better."""
+    settings = replace(scenes32(), networks=NetworkSettings(image_size=16, discriminator_maps=12))
+    judge = Discriminator(settings.networks)
+    initialize(judge, 7)
+    run = Place(str(tmp_path / "judge"))
+    write_checkpoint(run, {"discriminator": judge.state_dict()}, settings, step=3, attempt=1, kept=True)
+    status, output = command_in(tmp_path, "tuning.sweep").run(
+        *(*TINY, "--name=sweep", "--images=1920", "--trials=2", "--at-once=1", "--scheduler=none"),
+        *("--probe=fidelity", "--probe.fidelity-samples=220", f"--probe.fidelity-features=discriminator={run}"),
+        *("--search", "lr=loguniform(1e-6,2e-3)"),
+    )
+    assert status == 0, output
+    sweep = tmp_path / "runs" / "sweep"
+    kernel = f"discriminator-judge-{3 * settings.optimization.batch_size:012d}/kernel"
+    assert f"objective: fidelity/{kernel}, the minimum" in output
+    rows = {float(row["optimization.lr"]): row for row in csv.DictReader((sweep / "results.csv").open())}
+    assert len(rows) == 2
+    for row in rows.values():
+        run = Place(str(sweep / "trials" / row["run"]))
+        results = {file.name[:12]: json.loads(file.read_bytes()) for file, _ in (run / "evaluation").files()}
+        last = results[max(results)]
+        assert (last["images"], last["samples"], last["held_out_images"]) == (1_920, 220, 220)
+        assert float(row["objective"]) == pytest.approx(last["measures"][kernel]["value"])
+        marks = {name for name, found in manifests(run).items() if found.get("probe") == "best"}
+        assert marks == {min(results, key=lambda name: results[name]["measures"][kernel]["value"])}
+    best = min(rows, key=lambda lr: float(rows[lr]["objective"]))
+    assert settings_of_file(sweep / "best.yaml")["optimization.lr"] == best
 
 
 @pytest.mark.system
