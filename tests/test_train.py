@@ -507,14 +507,19 @@ def test_the_original_gan_begins_with_the_mean_image_and_is_resumed_bit_for_bit(
 ) -> None:
     """Its masks of dropout, momentum and rates come from the step; the mean only where a run begins."""
     shards(tmp_path / "data")
-    given = ["--preset=original28", *TINY, "--data=data", "--optimization.precision=fp32"]
-    for arguments in (["--images=96", "--name=whole"], ["--images=48", "--name=parts"]):
-        status, output = train_here(*given, *arguments)
-        assert status == 0, output
-        assert "taking the mean of the images, with which G begins" in output
-    status, output = train_here("--resume=parts", "--images=96")
+    given = ["--preset=original28", *TINY, "--data=data", "--optimization.precision=fp32", "--checkpoints.images=48"]
+    status, output = train_here(*given, "--images=96", "--name=run")
+    assert status == 0, output
+    assert "taking the mean of the images, with which G begins" in output
+    run = Place(str(tmp_path / "runs" / "run"))
+    whole = load_checkpoint(run).state
+    # As a run that was killed after half of its steps.
+    shutil.rmtree(tmp_path / "runs" / "run" / "checkpoints" / "000000000096")
+    status, output = train_here("--resume=run")
     assert (status, "taking the mean" in output) == (0, False), output
-    whole, parts = (load_checkpoint(Place(str(tmp_path / "runs" / name))).state for name in ("whole", "parts"))
+    assert [(attempt.checkpoint, attempt.step) for attempt in attempts(run)] == [(None, 0), ("000000000048", 3)]
+    parts = load_checkpoint(run).state
+    assert parts["step"] == whole["step"] == 6
     for network in ("generator", "discriminator"):
         for name, weight in whole[network].items():
             assert torch.equal(parts[network][name], weight), name
