@@ -43,8 +43,8 @@ SETTINGS = [
     "--data.window=1280",
     "--data.label=bed,window,door",
     "--networks.classes=8",
-    "--networks.generator-maps=16",
-    "--networks.discriminator-maps=16",
+    "--networks.generator-maps=8",
+    "--networks.discriminator-maps=8",
     "--optimization.average-images=1000",
     f"--checkpoints.images={BATCH * BETWEEN}",
     "--monitoring.steps=1",
@@ -128,9 +128,9 @@ def assert_each_sample_once(run: Path) -> None:
 
 @pytest.fixture(scope="module")
 def labeled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three classes that differ in a band, enough of them that an evaluation takes some seconds."""
+    """Three classes that differ in a band, enough of them that an evaluation takes a second."""
     folder, random = tmp_path_factory.mktemp("labeled") / "bands", np.random.default_rng(0)
-    for split, number in (("train", 4_000), ("test", 1_000)):
+    for split, number in (("train", 1_600), ("test", 400)):
         with ShardWriter(Place(str(folder)), split, 4_000) as writer:
             for label in random.integers(0, 3, number).tolist():
                 image = random.integers(0, 160, (32, 32, 3))
