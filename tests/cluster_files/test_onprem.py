@@ -3,6 +3,7 @@
 import json
 import re
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -60,20 +61,23 @@ def walk_and_lose_a_host(folder: Path) -> None:
         assert json.loads((lab.runs / "first" / "run.json").read_text())["status"] == "finished"
 
         train = "ray job submit --submission-id second --working-dir . -- python -m dcgan_dist.train"
-        status, output = lab.run(f"{train} --images 4000 --workers 2 --storage /root/runs".replace("second", "lost"))
+        lost = f"{train} --images 4000 --workers 2 --storage /root/runs".replace("second", "lost")
+        doctor = "ray job submit --working-dir . -- python -m dcgan_dist.preflight --doctor --storage /mnt/runs"
+        # Neither takes a machine for itself.
+        with ThreadPoolExecutor() as at_once:
+            refused, healthy = at_once.map(lab.run, (lost, doctor))
+        status, output = refused
         assert status != 0
         assert "storage is /root/runs but" in output
         assert "give a folder that all machines share" in output
-
-        for name in (LAPTOP, HEAD, *WORKERS):
-            assert lab.hosts.do(name, "stat", "-c", "%a", "/root/.ray/auth_token") == "600\n"
-
-        doctor = "ray job submit --working-dir . -- python -m dcgan_dist.preflight --doctor --storage"
-        status, output = lab.run(f"{doctor} /mnt/runs")
+        status, output = healthy
         assert status == 0, output
         assert re.findall(r"^(\w+) +\S+ +ok ", output, re.MULTILINE) == [HEAD, *WORKERS]
         assert "all-reduce of 4 MiB over 3 machines by gloo: " in output
         assert "token: required" in output
+
+        for name in (LAPTOP, HEAD, *WORKERS):
+            assert lab.hosts.do(name, "stat", "-c", "%a", "/root/.ray/auth_token") == "600\n"
 
         log, run = folder / "second.txt", lab.runs / "second"
         settings = (
