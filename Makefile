@@ -31,11 +31,14 @@ endif
 train: env  ## train with the default preset (ARGS="--data.scenes faces" for more)
 	$(BIN)/python -m dcgan_dist.train $(ARGS)
 
-# Tests that start Ray run one after the other: those that kill machines need their cores.
+# Tests that start Ray run two files at a time, each on a Ray of its own: a run starts one process after another, which
+# leaves a core free for most of the time. Those that kill machines run one after the other: they need their cores.
+IN_PAIRS := --numprocesses auto --maxprocesses 2 --dist loadfile
+
 test: env  ## run the tests (ARGS="tests/data" for some of them)
 ifeq ($(ARGS),)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not ray and not system and not cluster" --numprocesses auto
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "ray and not system and not cluster"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "ray and not system and not cluster" $(IN_PAIRS)
 else
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(ARGS)
 endif
