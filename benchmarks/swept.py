@@ -1,6 +1,6 @@
 """What a sweep has found, as a table of docs/sweeps.md; with --json its figures go to docs/images, too.
 
-python -m benchmarks.swept SWEEP [--json benchmarks/results/swept_NAME.json]
+python -m benchmarks.swept SWEEP [--best N] [--figures NAME...] [--json benchmarks/results/swept_NAME.json]
 """
 
 import csv
@@ -16,7 +16,9 @@ from tuning.space import short_name, show
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
 
 
-def report(name: str, metric: str, settings: Sequence[str], rows: Sequence[Mapping[str, str]]) -> Report:
+def report(
+    name: str, metric: str, settings: Sequence[str], rows: Sequence[Mapping[str, str]], best: int | None = None
+) -> Report:
     """The table.
 
     Args:
@@ -24,14 +26,16 @@ def report(name: str, metric: str, settings: Sequence[str], rows: Sequence[Mappi
         metric: that was compared, an accuracy.
         settings: that were searched, by dotted name.
         rows: of `results.csv`.
+        best: how many trials the table has; None: all. The samples have all of them.
     """
     ranked = sorted(rows, key=lambda row: (not row["rank"], int(row["rank"] or 0), int(row["trial"])))
     return Report(
-        command=f"python -m benchmarks.swept {name} --json benchmarks/results/swept_{name}.json",
+        command=f"python -m benchmarks.swept {name}{'' if best is None else f' --best {best}'} "
+        f"--json benchmarks/results/swept_{name}.json",
         tables={
             f"swept-{name}": Table(
                 [*(short_name(setting) for setting in settings), f"{metric}, %", "at images", "trial", "ended"],
-                [_row(row, settings) for row in ranked],
+                [_row(row, settings) for row in ranked[:best]],
             )
         },
         rates={f"accuracy_of_trial_{row['trial']}": float(row["objective"]) for row in ranked if row["objective"]},
@@ -62,6 +66,8 @@ def main() -> None:
     """The command."""
     options = parser("what a sweep has found; its figures are copied to docs/images")
     options.add_argument("sweep", type=Path, metavar="SWEEP", help="folder of a sweep that was judged by a probe")
+    options.add_argument("--best", type=int, metavar="N", help="only so many trials in the table")
+    options.add_argument("--figures", nargs="*", metavar="NAME", help="only these figures, for example lr")
     given = options.parse_args()
     plan, _ = SweepFolder(Place(str(given.sweep.absolute()))).read_plan()
     name = given.sweep.absolute().name
@@ -69,10 +75,11 @@ def main() -> None:
         rows = list(csv.DictReader(file))
     columns = list(rows[0])
     settings = columns[columns.index("state") + 1 : columns.index("objective")]
-    publish(report(name, plan["compared"]["metric"], settings, rows), given.json)
+    publish(report(name, plan["compared"]["metric"], settings, rows, given.best), given.json)
     if given.json is not None:
         for figure in sorted((given.sweep / "figures").glob("*.png")):
-            shutil.copy(figure, IMAGES / f"swept-{name}-{figure.name}")
+            if given.figures is None or figure.stem in given.figures:
+                shutil.copy(figure, IMAGES / f"swept-{name}-{figure.name}")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from benchmarks.probes import read, report
 
 
@@ -68,3 +70,22 @@ def test_networks_that_are_trained_on_labels_have_a_row_for_all_of_them_and_one_
         ["70.00 (±1.00)", "", "", "C 0.0001"],
     ]
     assert [(bar.met, round(bar.value, 2)) for bar in found.bars] == [(False, -2.0), (True, 5.0)]
+
+
+def test_what_is_compared_with_a_discriminator_is_compared_with_its_own(tmp_path: Path) -> None:
+    def few(accuracy: float) -> dict[str, float]:
+        return {"accuracy": accuracy, "low": accuracy - 0.01, "high": accuracy + 0.01, "c": 1e-3}
+
+    results = [
+        result("random", 0.55, run="one", few_labels=few(0.4)),
+        result("discriminator", 0.61, run="one", few_labels=few(0.48)),
+        result("discriminator", 0.68, run="two", few_labels=few(0.53)),
+        result("finetuned", 0.7, run="tuned", few_labels=few(0.51)),
+    ]
+    found = {bar.name: (bar.met, round(bar.value, 2)) for bar in report(results, "one").bars}
+    assert found == {
+        "trained discriminator: points over random": (False, 6.0),
+        "fine-tuned at 400 labels a class: points over its frozen discriminator": (True, 3.0),
+    }
+    with pytest.raises(SystemExit, match="there are rows of one, two"):
+        report(results)

@@ -33,3 +33,6 @@ def test_trials_stand_by_their_rank_with_how_they_ended() -> None:
         ["0.004", "both", "", "", "1", "failed: no disk"],
     ]
     assert found.rates == {"accuracy_of_trial_2": 0.8925, "accuracy_of_trial_0": 0.8895}
+    short = report("rooms", "probe/rooms/accuracy", ["optimization.lr"], rows, 2)
+    assert [line[0] for line in short.tables["swept-rooms"].rows] == ["0.0004", "0.001"]
+    assert len(short.samples["trials"]) == 3
