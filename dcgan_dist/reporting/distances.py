@@ -1,4 +1,4 @@
-"""How near samples come to images, from the results of the tasks `neighbours` and `fidelity`. Pure."""
+"""How near samples come to images, from the results of the tasks `neighbours`, `fidelity` and `mnist-nn`. Pure."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,9 +9,9 @@ _NUMBERS = ("samples", "mean", "low", "high")
 
 
 def distances(evaluations: Mapping[str, Mapping[str, Any]]) -> list[Fact]:
-    """Of each checkpoint, the newest first: how alike samples and held-out images are, and the mean distance to the
-    nearest of so many samples."""
-    every = [*_measures(evaluations), *_nearest(evaluations)]
+    """Of each checkpoint, the newest first: how alike samples and held-out images are, the mean distance to the nearest
+    of so many samples, and how often that one is of another class."""
+    every = [*_measures(evaluations), *_nearest(evaluations), *_errors(evaluations)]
     return [fact for _, fact in sorted(every, key=lambda one: -one[0])]
 
 
@@ -43,6 +43,24 @@ def _nearest(evaluations: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[int
             yield result["images"], Fact(name, one["mean"], shown, file, key, one["low"], one["high"], about)
 
 
+def _errors(evaluations: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[int, Fact]]:
+    """Images of the checkpoint, and how often the nearest of so many samples, or of real images, has another class."""
+    for file, result in evaluations.items():
+        if not _has_errors(result):
+            continue
+        about = f"error on {result['test_images']:,} test images; lower is better"
+        at, real = f"at {result['images']:,} images", result["real"]
+        found = [
+            (f"Class by the nearest of {one['samples']:,} samples {at}", f"errors[{place}].error", one)
+            for place, one in enumerate(result["errors"])
+        ]
+        found.append((f"Class by the nearest of {real['images']:,} real images", "real.error", real))
+        for name, key, one in found:
+            error, low, high = one["error"], one["low"], one["high"]
+            shown = f"{100 * error:.2f} % wrong ({100 * low:.2f} to {100 * high:.2f})"
+            yield result["images"], Fact(name, error, shown, file, key, low, high, about)
+
+
 def _has_measures(result: Mapping[str, Any]) -> bool:
     """Whether a result has measures, and all that is read beside them."""
     every, recipe = result.get("measures"), result.get("recipe")
@@ -53,6 +71,21 @@ def _has_measures(result: Mapping[str, Any]) -> bool:
         and all(type(result.get(name)) is int for name in ("images", "samples", "held_out_images"))
         and all(isinstance(one, Mapping) and type(one.get("value")) in (int, float) for one in every.values())
         and all(type(bound) in (int, float) for one in every.values() for bound in one.values())
+    )
+
+
+def _has_errors(result: Mapping[str, Any]) -> bool:
+    """Whether a result has errors, and all that is read beside them."""
+    every, real = result.get("errors"), result.get("real")
+    return (
+        isinstance(every, list)
+        and all(type(result.get(name)) is int for name in ("images", "test_images"))
+        and all(
+            isinstance(one, Mapping)
+            and type(one.get(number)) is int
+            and all(type(one.get(name)) in (int, float) for name in ("error", "low", "high"))
+            for one, number in [*((one, "samples") for one in every), (real, "images")]
+        )
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dcgan_dist.cli.invocation import command_line
+from dcgan_dist.data.scenes.builtin import EMBEDDED
 from dcgan_dist.evaluation.service.online import FEATURES
 from dcgan_dist.evaluation.tasks.fidelity import NAME as FIDELITY
 from dcgan_dist.reporting.charts import Chart, Marks, charts, marks
@@ -130,10 +131,17 @@ def _advice(files: RunFiles, tasks: Sequence[str]) -> str:
     if tasks and files.standing.record["status"] == "running":
         return f"no checkpoint has been evaluated on {tasks[0]} yet"
     settings = files.settings
-    rooms = settings is not None and settings.data.path == "scenes" and settings.data.scenes == "rooms"
-    task = tasks[0] if tasks else "rooms" if rooms else "cifar10"
+    own = ""
+    if tasks:
+        task = tasks[0]
+    elif settings is not None and settings.data.path == EMBEDDED and settings.data.scenes == "rooms":
+        task = "rooms"
+    elif settings is None or (settings.networks.image_size, settings.networks.channels) == (32, 3):
+        task = "cifar10"
+    else:
+        task, own = "NAME=FOLDER", f", FOLDER with labeled images of {settings.networks.image_size} pixels"
     again = command_line("evaluate", str(files.place), "--tasks", task, "--features", FEATURES)
-    return f"no probe has been evaluated; one can be with: {again}"
+    return f"no probe has been evaluated; one can be with: {again}{own}"
 
 
 def _frame(files: RunFiles, grid: Grid, notes: list[str], *, newest: bool) -> Frame | None:

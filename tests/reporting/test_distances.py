@@ -55,6 +55,37 @@ def test_measures_of_fidelity_stand_beside_them_with_the_name_of_their_features(
     assert (found[1].shown, found[1].low) == ("0.125", None)
 
 
+ERRORS: dict[str, Any] = {
+    "images": 700,
+    "test_images": 60,
+    "errors": [{"samples": 10_000, "error": 0.0325, "low": 0.02, "high": 0.05}],
+    "real": {"images": 120, "error": 0, "low": 0, "high": 0.0625},
+}
+
+
+def test_errors_by_the_nearest_sample_stand_beside_those_by_real_images() -> None:
+    found = distances({"a": RESULT, "b": ERRORS})
+    assert [(fact.name, fact.value, fact.shown, fact.source) for fact in found[:2]] == [
+        (
+            "Class by the nearest of 10,000 samples at 700 images",
+            0.0325,
+            "3.25 % wrong (2.00 to 5.00)",
+            "b: errors[0].error",
+        ),
+        ("Class by the nearest of 120 real images", 0, "0.00 % wrong (0.00 to 6.25)", "b: real.error"),
+    ]
+    assert "60 test images; lower is better" in found[0].note
+    assert len(found) == 4
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [{"errors": {"samples": 3}}, {"errors": [{"samples": 3}]}, {"real": None}, {"real": {"images": 3}}, {"images": ""}],
+)
+def test_errors_that_are_not_whole_are_none(broken: dict[str, Any]) -> None:
+    assert distances({"a": ERRORS | broken}) == []
+
+
 @pytest.mark.parametrize(
     "broken",
     [

@@ -1,9 +1,11 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from dcgan_dist.reporting.run_files import read_run
 from dcgan_dist.reporting.run_report import run_report
+from dcgan_dist.settings import from_yaml, to_yaml
 from dcgan_dist.storage import Place
 
 
@@ -45,6 +47,27 @@ def test_a_run_without_a_number_says_how_to_get_one(status: str, tasks: str, adv
     found = run_report(read_run(run), 0.0)
     assert found.headline is None
     assert advice in found.no_headline
+
+
+@pytest.mark.parametrize(
+    ("scenes", "size", "advice"),
+    [
+        ("faces", 32, "--tasks cifar10 --features discriminator"),
+        ("faces", 64, "--tasks NAME=FOLDER --features discriminator, FOLDER with labeled images of 64 pixels"),
+    ],
+)
+def test_a_task_that_does_not_fit_is_not_named(scenes: str, size: int, advice: str, copied: Any) -> None:
+    run = copied("rooms")
+    (run / "evaluation").delete()
+    settings = from_yaml((run / "settings.yaml").read_bytes().decode(), "settings.yaml")
+    settings = replace(
+        settings,
+        data=replace(settings.data, scenes=scenes),
+        networks=replace(settings.networks, image_size=size),
+        probe=replace(settings.probe, tasks=""),
+    )
+    (run / "settings.yaml").write_bytes(to_yaml(settings).encode())
+    assert run_report(read_run(run), 0.0).no_headline.endswith(advice)
 
 
 def test_a_torn_picture_is_a_note_and_the_others_stay(copied: Any) -> None:
