@@ -263,8 +263,22 @@ def stock_layers(generator: Generator) -> nn.Sequential:
                 layers.append(nn.Unflatten(1, (-1, side, side)))
     if generator.settings.output == "sigmoid":
         # On the scale from -1 to 1 that is the tanh of half of what comes in.
-        layers[-2].get_parameter("weight").data.mul_(0.5)
+        layers[-2] = _halved(layers[-2])
     return nn.Sequential(*layers).eval()
+
+
+def _halved(layer: nn.Module) -> nn.Module:
+    """A layer that makes half of what this one makes, which is not used any more."""
+    if isinstance(layer, nn.BatchNorm2d) and not layer.affine:
+        mean = layer.get_buffer("running_mean")
+        with torch.device("meta"):
+            halving = nn.BatchNorm2d(len(mean), eps=EPS)
+        gain = {"weight": torch.full_like(mean, 0.5), "bias": torch.zeros_like(mean)}
+        halving.load_state_dict(layer.state_dict() | gain, assign=True)
+        return halving
+    for parameter in layer.parameters():
+        parameter.data.mul_(0.5)
+    return layer
 
 
 def _stock_linear(linear: nn.Module) -> nn.Module:

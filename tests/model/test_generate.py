@@ -27,6 +27,8 @@ STRUCTURES: list[dict[str, Any]] = [
     {"structure": "3x3", "latent": "normal"},
     {"batchnorm": "everywhere"},
     {"batchnorm": "nowhere"},
+    {"output": "sigmoid", "batchnorm": "everywhere"},
+    {"output": "sigmoid", "batchnorm": "everywhere", "batchnorm_gain": False},
     {"image_size": 28, "channels": 1, "dense_units": 5, "output": "sigmoid", "batchnorm_gain": False},
 ]
 KNOWING: dict[str, Any] = STRUCTURES[-1] | {"classes": 4}
