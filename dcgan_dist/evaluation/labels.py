@@ -18,7 +18,7 @@ from dcgan_dist.evaluation.tasks.registry import parse_tasks
 from dcgan_dist.model.classification import Learning
 from dcgan_dist.run_folder.checkpoint import Checkpoint, folder, load_checkpoint
 from dcgan_dist.run_folder.naming import find_run
-from dcgan_dist.settings import Settings
+from dcgan_dist.settings import NetworkSettings, Settings
 
 OPTION = "--supervised"
 ORDER_SEED = 0
@@ -143,7 +143,8 @@ def learning_of(settings: Settings, total_steps: int) -> Learning:
     """How the network of a run learns.
 
     Raises:
-        SettingsError: the weights to begin with are those of a user's own network, or of a run without a D.
+        SettingsError: the weights to begin with are those of a user's own network, of a run without a D, or of other
+            layers.
         CheckpointError: they are not there any more.
     """
     begin_with = settings.supervised.begin_with
@@ -160,10 +161,27 @@ def learning_of(settings: Settings, total_steps: int) -> Learning:
             raise SettingsError(
                 f"supervised.begin_with is {begin_with}, which holds {why}: give a run with the paper's discriminator"
             )
+        _require_same_layers(begin_with, found.settings.networks, settings.networks)
         beginning = found.state["discriminator"]
     return Learning(
         settings.networks, settings.optimization, settings.supervised.dropout, settings.seed, total_steps, beginning
     )
+
+
+def _require_same_layers(begin_with: str, theirs: NetworkSettings, ours: NetworkSettings) -> None:
+    """See that weights are put into the layers that they were trained in, but for the head, which is new.
+
+    Weights fit into layers that compute something else: with `output`, the scale of the images changes.
+    """
+    differ = [name for name in LAYERS if name != "head" and getattr(theirs, name) != getattr(ours, name)]
+    if differ:
+        listed = ", ".join(
+            f"networks.{name} is {getattr(theirs, name)} there and {getattr(ours, name)} here" for name in differ
+        )
+        raise SettingsError(
+            f"supervised.begin_with is {begin_with}, whose discriminator has other layers: {listed}; give the "
+            "networks.* settings of that run"
+        )
 
 
 def learning_of_checkpoint(checkpoint: Checkpoint) -> Learning:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -111,3 +112,26 @@ def test_fine_tuning_of_what_is_no_discriminator_of_ours_is_refused(tmp_path: Pa
     with_run(tmp_path, own, weights)
     with pytest.raises(SettingsError, match="which holds networks of your own: give a run with the paper's"):
         learning_of(begun, 45)
+
+
+@pytest.mark.parametrize(
+    ("networks", "told"),
+    [
+        ({"output": "sigmoid"}, "networks.output is sigmoid there and tanh here; give the networks"),
+        (
+            {"batchnorm": "everywhere", "batchnorm_gain": False},
+            "batchnorm is everywhere there and prescribed here, net",
+        ),
+    ],
+)
+def test_fine_tuning_in_layers_that_compute_something_else_is_refused(
+    tmp_path: Path, weights: Discriminator, networks: dict[str, Any], told: str
+) -> None:
+    with_run(
+        tmp_path, replace(SETTINGS, networks=replace(NETWORKS, **networks), supervised=SupervisedSettings()), weights
+    )
+    begun = replace(SETTINGS, supervised=SupervisedSettings(task="rooms", begin_with=str(tmp_path / "gan")))
+    with pytest.raises(SettingsError, match=told):
+        learning_of(begun, 45)
+    other_head = replace(NETWORKS, head="average", **networks)
+    assert learning_of(replace(begun, networks=other_head), 45).beginning is not None
