@@ -13,7 +13,7 @@ from dcgan_dist.data.scenes.builtin import EMBEDDED, SEED, VERSION
 from dcgan_dist.data.streaming.plan import Integers
 from dcgan_dist.errors import DataError, SettingsError
 from dcgan_dist.evaluation.fidelity.features import ComparedBy
-from dcgan_dist.evaluation.task import ImageSource, Labeled
+from dcgan_dist.evaluation.task import ImageSource, Labeled, order
 from dcgan_dist.evaluation.tasks.labeled import digest, find_split, has_shards, open_index, pictures, require_size
 from dcgan_dist.evaluation.tasks.neighbours import require_unseen
 from dcgan_dist.evaluation.tasks.rooms import FIRST
@@ -25,6 +25,8 @@ NAME: Final = "fidelity"
 """Name of the task."""
 FEWEST = 100
 """Fewest images, and samples, that are compared."""
+ORDER_SEED = 0
+"""Of held-out images: always the same, so that results can be compared."""
 STABLE = 5_000
 """Where there are fewer images, and more samples are asked for, a note says what that does to the Fréchet distance."""
 
@@ -86,7 +88,7 @@ def open_fidelity(
     *,
     resize: bool,
 ) -> FidelityTask:
-    """Find the images: as many as there are samples, or fewer where there are fewer.
+    """Find the images: as many as there are samples, drawn at random, or fewer where there are fewer.
 
     Args:
         folder: folder with held-out images, `test-*.tar`; None: scenes that no run is trained on.
@@ -124,8 +126,9 @@ def open_fidelity(
                 "hold out more"
             )
         source = replace(pictures(index, size), fit=settings.data.fit, channels=channels)
-        places = np.arange(min(samples, len(index)))
-        about, data = "images held out", digest([index])
+        # Shards of others may be sorted by class: the first images would be of some classes only.
+        places = order(len(index), ORDER_SEED)[:samples]
+        about, data = "images held out, in a random order", digest([index])
         notes = (*unseen, *index.notes)
         if len(places) < STABLE <= samples:
             notes = (
