@@ -2,7 +2,7 @@
 
 import difflib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,6 +30,10 @@ AT = "at"
 """Key of the images at which the value is compared: the same number whatever a trial's batch size is."""
 OF_LABELS = "supervised/held_out_accuracy"
 """What trials that are trained on labels are compared by."""
+OF_PROBED = ("networks.image_size",)
+"""Settings that the images of a probe's tasks depend on, which are opened once for all trials."""
+OF_FIDELITY = (*OF_PROBED, "networks.channels", "data.path", "data.scenes", "data.fit")
+"""The same of the held-out images that samples are compared with."""
 PARTS = 9
 """Number of parts of a run; trials are compared after each. ASHA cuts at the end of some of them."""
 REDUCTION = 3
@@ -141,6 +145,24 @@ def metrics_of(tasks: Sequence[str], by: str) -> list[str]:
         else:
             found.append(probe_metric(task))
     return found
+
+
+def require_shared(searched: Iterable[str], tasks: Sequence[str]) -> None:
+    """See that the images of a probe, which are the same for all trials, are right for each of them.
+
+    Args:
+        searched: settings that differ between trials, by dotted name.
+        tasks: of the probe by which trials are compared, by name.
+
+    Raises:
+        SettingsError: some trials need others.
+    """
+    for name in searched:
+        if name in (OF_FIDELITY if FIDELITY in tasks else OF_PROBED):
+            raise SettingsError(
+                f"--search cannot vary {name} where trials are compared by the probe: they share the images of "
+                f"{' and '.join(tasks)}; run a sweep for each value, or give another --objective"
+            )
 
 
 def _close(given: str) -> str:

@@ -48,7 +48,16 @@ from dcgan_dist.training.advice import warnings
 from dcgan_dist.training.custom_code_checks import require_contract
 from dcgan_dist.training.length import describe_length, fit_length
 from tuning.capacity import Capacity, fit_trials, local_cpus, on_this_machine
-from tuning.objective import Objective, marks, metrics_of, of_labels, parse_objective, require_values, rungs
+from tuning.objective import (
+    Objective,
+    marks,
+    metrics_of,
+    of_labels,
+    parse_objective,
+    require_shared,
+    require_values,
+    rungs,
+)
 from tuning.options import SweepOptions, parse
 from tuning.space import Choice, Numbers, as_text, check_values, defaults, parse_space
 
@@ -161,6 +170,8 @@ class Sweep:
             if settings.supervised.task
             else parse_objective(options.objective, options.mode, metrics, settings.optimization.schedule)
         )
+        if self.objective.from_probe:
+            require_shared(self.space, names)
         if self.objective.from_probe and settings.checkpoints.images:
             raise SettingsError(
                 f"checkpoints.images is {settings.checkpoints.images} but a sweep whose objective is the probe writes "

@@ -18,6 +18,7 @@ from tuning.objective import (
     metrics_of,
     of_labels,
     parse_objective,
+    require_shared,
     require_values,
     rungs,
 )
@@ -221,3 +222,25 @@ def test_what_can_be_compared_is_what_runs_log() -> None:
         "supervised/",
     )  # of tasks, ranks, labels, or of no trial's making
     assert LOGGED.keys() == {name for name in METRICS if not name.startswith(kinds)}
+
+
+@pytest.mark.parametrize(
+    ("name", "of_accuracy", "of_fidelity"),
+    [
+        ("networks.image_size", True, True),
+        ("networks.channels", False, True),
+        ("data.path", False, True),
+        ("data.scenes", False, True),
+        ("data.fit", False, True),
+        ("optimization.lr", False, False),
+    ],
+)
+def test_images_that_trials_share_are_right_for_all_of_them(name: str, of_accuracy: bool, of_fidelity: bool) -> None:
+    for tasks, refused in ((["rooms"], of_accuracy), (["rooms", "fidelity"], of_fidelity)):
+        searched = ["optimization.beta1", name]
+        if not refused:
+            require_shared(searched, tasks)
+            continue
+        told = f"--search cannot vary {name} where trials are compared by the probe: .* {' and '.join(tasks)};"
+        with pytest.raises(SettingsError, match=told):
+            require_shared(searched, tasks)

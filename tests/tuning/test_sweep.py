@@ -421,6 +421,10 @@ def test_a_sweep_of_networks_that_are_trained_on_labels(command_in: Any, tmp_pat
             ["--search", "networks.channels=choice(1,3)", "--supervised", "rooms", "--images", "900"],
             "--search cannot vary networks.image_size or networks.channels where trials are trained on labels",
         ),
+        (
+            ["--search", "channels=choice(1,3)", "--probe", "fidelity"],
+            "--search cannot vary networks.channels where trials are compared by the probe",
+        ),
         (["--resume", "none"], "runs/none, and no other one in"),
         (["--report", "none"], "runs/none, and no other one in"),
         (
