@@ -37,7 +37,7 @@ def learner(learning: Learning = LEARNING, state: dict[str, object] | None = Non
     return LabelLearner(learning, *labeled(), CLASSES, CPU, state)
 
 
-def defined_logits(weights: dict[str, Tensor], images: Tensor) -> Tensor:
+def defined_logits(weights: dict[str, Tensor], images: Tensor, kept: Tensor | float = 1.0) -> Tensor:
     """Logits of a batch by definition: D's two layers, and a matrix in place of its last one."""
     maps = F.leaky_relu(F.conv2d(images, weights["layers.0.linear.weight"], stride=2, padding=2), 0.2)
     maps = F.conv2d(maps, weights["layers.1.linear.weight"], stride=2, padding=2)
@@ -45,7 +45,7 @@ def defined_logits(weights: dict[str, Tensor], images: Tensor) -> Tensor:
     variance = (maps - mean).square().mean((0, 2, 3), keepdim=True)
     gain, shift = (weights[f"layers.1.norm.{name}"].view(1, -1, 1, 1) for name in ("weight", "bias"))
     maps = F.leaky_relu((maps - mean) / (variance + 1e-8).sqrt() * gain + shift, 0.2)
-    return maps.flatten(1) @ weights["head.weight"].T
+    return (maps.flatten(1) * kept) @ weights["head.weight"].T
 
 
 def test_steps_are_those_of_the_definition() -> None:
@@ -183,3 +183,14 @@ def test_frozen_statistics_are_means_over_batches_of_the_images_learned_from() -
     variances = torch.stack([part.var((0, 2, 3), correction=0) for part in before.split(10)])
     torch.testing.assert_close(norm.get_buffer("running_var"), variances.mean(0), rtol=1e-9, atol=0)
     torch.testing.assert_close(norm.get_buffer("running_mean"), before.mean((0, 2, 3)), rtol=0, atol=1e-12)
+
+
+def test_what_is_dropped_is_not_seen() -> None:
+    images, labels = labeled()
+    made = learner(replace(LEARNING, dropout=0.25))
+    weights = {name.removeprefix("discriminator."): value for name, value in made.state_dict()["network"].items()}
+    rows, kept = batch_rows(len(images), 14, LEARNING.seed, 0), made._kept()
+    assert kept is not None
+    x = torch.from_numpy(images[rows]).permute(0, 3, 1, 2).double() / 127.5 - 1
+    logits = defined_logits(weights, x, kept)
+    assert made.train_to(1) == pytest.approx(F.cross_entropy(logits, torch.from_numpy(labels[rows])).item(), rel=1e-9)

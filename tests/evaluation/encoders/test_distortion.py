@@ -88,3 +88,43 @@ def test_energy_is_the_mean_squared_gradient_of_each_patch() -> None:
     across[:, :-1] = ((levels[:, 1:] - levels[:, :-1]) ** 2).sum(2)
     down[:-1] = ((levels[1:] - levels[:-1]) ** 2).sum(2)
     assert found[1, 2, 3] == pytest.approx((across + down)[2:6, 3:7].mean())
+
+
+@pytest.mark.usefixtures("_unchanged")
+def test_distortions_are_as_large_as_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    ramp, number = (torch.arange(48) + 0.5) / 48, 400
+    across, down = torch.broadcast_tensors(ramp, ramp[:, None])
+    ramps = torch.stack([across, down, torch.full((48, 48), 0.5)]).expand(number, 3, 48, 48)
+
+    def shown(images: torch.Tensor = ramps) -> torch.Tensor:
+        return views(images, torch.zeros(number, 2), 0.5, 12, principal_colors(images), np.random.default_rng(4))
+
+    def bounds(values: torch.Tensor) -> tuple[float, float]:
+        return values.min().item(), values.max().item()
+
+    def slopes(found: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Of red, per side of a view, to the right and down."""
+        red = found[:, 0] * 12 / 11
+        return (red[:, :, -1] - red[:, :, 0]).mean(1), (red[:, -1] - red[:, 0]).mean(1)
+
+    with monkeypatch.context() as changed:
+        changed.setattr(distortion, "SHIFT", 0.15)
+        moved = (shown()[:, :2].mean((2, 3)) - 0.5) / 0.5  # sides of a patch
+        for direction in moved.T:
+            assert bounds(direction) == pytest.approx((-0.15, 0.15), abs=0.005)
+    with monkeypatch.context() as changed:
+        changed.setattr(distortion, "TURN_DEGREES", 25.0)
+        right, below = slopes(shown())
+        assert bounds(torch.atan2(below, right).rad2deg()) == pytest.approx((-25, 25), abs=1)
+        assert (right.square() + below.square()).sqrt().tolist() == pytest.approx([0.5] * number, abs=1e-3)
+    with monkeypatch.context() as changed:
+        changed.setattr(distortion, "SCALE", (0.8, 1.6))
+        sizes = slopes(shown())[0] / 0.5
+        assert bounds(sizes) == pytest.approx((0.8, 1.6), abs=0.02)
+        assert sizes.median().item() == pytest.approx(1.28**0.5, abs=0.06)  # factors are as probable as their inverse
+    plain = from_hsv(torch.tensor([0.5, 0.4, 0.6]).view(1, 3, 1, 1)).expand(number, 3, 24, 24)
+    for name, value, channel in (("HUE", 0.07, 0), ("OFFSET", 0.08, 1), ("OFFSET", 0.08, 2)):
+        with monkeypatch.context() as changed:
+            changed.setattr(distortion, name, value)
+            off = to_hsv(shown(plain))[:, channel, 6, 6] - (0.5, 0.4, 0.6)[channel]
+            assert bounds(off) == pytest.approx((-value, value), abs=0.003)

@@ -100,3 +100,11 @@ def test_it_is_fitted_in_one_round(monkeypatch: pytest.MonkeyPatch) -> None:
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.equal(ready.features(rooms(2)), again.features(rooms(2)))
     assert ready.recipe == {"classes": 6, "views": 2, "passes": 1, "network": "64c5-64c5-128f"}
+
+
+def test_a_patch_lies_where_there_is_much_to_see() -> None:
+    images = np.full((200, 32, 32, 3), 90, np.uint8)
+    images[:, :14, 18:] = np.random.default_rng(1).integers(0, 256, (200, 14, 14, 3), np.uint8)
+    x, y = draw_seeds(images).best(40).centers.mean(0)
+    assert x > 0.1, "the right half"
+    assert y < -0.1, "the upper half"

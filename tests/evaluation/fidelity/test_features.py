@@ -46,6 +46,8 @@ def test_a_discriminator_of_another_run_is_named_after_it_and_its_checkpoint(tmp
     found = open_features("discriminator=judge", 16, str(tmp_path))
     assert found.name == name_of("discriminator=judge", str(tmp_path)) == f"discriminator-judge-{name}"
     assert found.notes == ()
+    assert found.encoder is not None
+    assert found.recipe(found.encoder)["weights_sha256"] == found.weights_sha256 != "", "another run may have its name"
     fixed = absolute("discriminator=judge", str(tmp_path))
     assert fixed == f"discriminator={tmp_path}/judge/checkpoints/{name}"
     write(Place(f"{tmp_path}/judge"), 3, step=40)

@@ -117,3 +117,15 @@ def test_images_that_the_run_was_trained_on_are_not_held_out(tmp_path: Path) -> 
     seen = TrainedOn(contents([f"{tmp_path}/test-000000.tar"]))
     with pytest.raises(DataError, match="which is to be held out"):
         opened(tmp_path, seen)
+
+
+def test_larger_images_are_fitted_as_those_were_that_the_run_was_trained_on(tmp_path: Path) -> None:
+    image = np.zeros((32, 32, 3), np.uint8)
+    image[8:24, 8:24] = 240
+    with ShardWriter(Place(str(tmp_path)), "test", 1_000) as writer:
+        for _ in range(100):
+            writer.add(simplejpeg.encode_jpeg(image, quality=95))
+    concatenate(writer.written, image_size=32).save(Place(str(tmp_path)))
+    for fit, shade in (("crop", 240), ("resize", 60)):
+        task = open_fidelity(Place(str(tmp_path)), settings("gone", fit=fit), TrainedOn(), BY, 110, resize=True)
+        assert task.images.read(np.array([1])).mean() == pytest.approx(shade, abs=4)

@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 import simplejpeg
 
+from dcgan_dist.data.scenes import draw
+from dcgan_dist.data.scenes.builtin import SEED
 from dcgan_dist.data.shards.attributes import columns
-from dcgan_dist.data.shards.index import concatenate
+from dcgan_dist.data.shards.index import concatenate, find_index
 from dcgan_dist.data.shards.writer import ShardWriter
 from dcgan_dist.errors import DataError, SettingsError
 from dcgan_dist.evaluation.tasks import mnist_nn
 from dcgan_dist.evaluation.tasks.mnist_nn import MnistNNTask, open_mnist_nn, require_classes
-from dcgan_dist.run_folder.trained_on import FIELD, contents, find_trained_on
+from dcgan_dist.run_folder.trained_on import FIELD, TrainedOn, contents, find_trained_on
 from dcgan_dist.settings import Settings, scenes32
 from dcgan_dist.storage import Place
 
@@ -47,13 +49,13 @@ def write(
     replace(index, attributes=columns(parities)).save(Place(str(folder)))
 
 
-def opened(folder: Path, data: Path, seed: int = 5, **of: Any) -> MnistNNTask:
+def opened(folder: Path, data: Path, seed: int = 5, resize: bool = False, **of: Any) -> MnistNNTask:
     """The task of a run that was trained on `train-*.tar` in `folder / "train"`."""
     run, its = Place(str(folder / "run")), settings(folder / "train", **of)
     (folder / "run").mkdir(exist_ok=True)
     shards = [str(shard) for shard in sorted((folder / "train").glob("train-*.tar"))]
     (folder / "run" / "run.json").write_text(json.dumps({FIELD: {"shards": contents(shards)}}))
-    return open_mnist_nn(Place(str(data)), run, its, find_trained_on(run, its), resize=False, seed=seed)
+    return open_mnist_nn(Place(str(data)), run, its, find_trained_on(run, its), resize=resize, seed=seed)
 
 
 @pytest.fixture
@@ -158,3 +160,33 @@ def test_the_same_images_have_the_same_digest_and_others_another(tmp_path: Path,
     write(tmp_path / "more", "test", (*LABELS["test"], 1))
     other = opened(tmp_path, tmp_path / "more")
     assert (other.data == task.data, other.real_data == task.real_data) == (False, True)
+
+
+def test_larger_images_are_fitted_as_those_were_that_the_run_was_trained_on(tmp_path: Path) -> None:
+    image = np.zeros((32, 32, 3), np.uint8)
+    image[8:24, 8:24] = 240
+    for split in ("train", "test"):
+        with ShardWriter(Place(str(tmp_path / split)), split, 100) as writer:
+            for label in range(3):
+                writer.add(simplejpeg.encode_jpeg(image, quality=95), label=label)
+        concatenate(writer.written, image_size=32).save(Place(str(tmp_path / split)))
+    for fit, shade in (("crop", 240), ("resize", 60)):
+        task = opened(tmp_path, tmp_path / "test", resize=True, fit=fit)
+        for images in (task.test, task.real):
+            assert images.read(np.array([1])).mean() == pytest.approx(shade, abs=4)
+
+
+def test_attributes_of_test_images_are_their_own_also_where_the_run_was_trained_on_scenes(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = find_index([Place(str(tmp_path / "train" / "train-000000.tar"))])
+    assert trained is not None
+    monkeypatch.setattr(mnist_nn, "training_index", lambda *given, otherwise: (trained, []))
+    test = find_index([Place(str(data / "test-000000.tar"))])
+    assert test is not None
+    scenes = [draw("rooms", 16, SEED, number).truth["attributes"]["window"] for number in range(4)]
+    replace(test, attributes=columns([{"window": 1 - int(window)} for window in scenes])).save(Place(str(data)))
+    run, its = Place(str(tmp_path / "run")), settings(tmp_path, label="window")
+    its = replace(its, data=replace(its.data, path="scenes"))
+    task = open_mnist_nn(Place(str(data)), run, its, TrainedOn(), resize=False, seed=5)
+    assert task.test.labels.tolist() == [1 - int(window) for window in scenes]
