@@ -74,7 +74,7 @@ def table(task: str, results: Sequence[Mapping[str, Any]]) -> list[str]:
         return [*_errors(results), *notes]
     title = f"{task}: classifiers on frozen features"
     few, published = TABLES.get(task, ("", ()))
-    of_few = next((result["few_labels"]["per_class"] for result in results if "few_labels" in result), few)
+    of_few = next((str(result["few_labels"]["per_class"]) for result in results if "few_labels" in result), few)
     header = ("features", "accuracy, %", f"{of_few} a class, %" if of_few else "", "setting", "numbers", "s")
     rows = [header]
     for result in results:
@@ -89,11 +89,19 @@ def table(task: str, results: Sequence[Mapping[str, Any]]) -> list[str]:
                 f"{sum(result['seconds'].values()):.0f}",
             )
         )
-    rows += [(f"{row.method} ({row.source})", row.all_labels, row.few_labels, "", "", "") for row in published]
+    rows += [
+        (f"{row.method} ({row.source})", row.all_labels, of_others(row.few_labels, few, of_few), "", "", "")
+        for row in published
+    ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
     kept = [column for column, width in enumerate(widths) if width]
     lines = ["  ".join(_aligned(row[column], widths[column], column) for column in kept).rstrip() for row in rows]
     return [title, *lines, *notes]
+
+
+def of_others(few_labels: str, few: str, of_few: str) -> str:
+    """A published accuracy with `few` labels of a class, in a column of `of_few`: how many, where these are others."""
+    return f"{few_labels}, {few} a class" if few_labels and few != of_few else few_labels
 
 
 def _distances(result: Mapping[str, Any]) -> list[str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dcgan_dist.evaluation.service.online import FEATURES
-from dcgan_dist.evaluation.tables import TABLES, setting
+from dcgan_dist.evaluation.tables import TABLES, of_others, setting
 from dcgan_dist.reporting.facts import Fact, accuracy
 from dcgan_dist.reporting.headline import is_probe
 
@@ -70,14 +70,17 @@ def probe_tables(
 
 
 def joined(tables: Sequence[ProbeTable]) -> list[ProbeTable]:
-    """Tables of several runs, one for each task: their rows below each other, the paper's once."""
+    """Tables of several runs, one for each task, and for each number of labels where they are few: their rows below
+    each other, the paper's once."""
+    usual = {table.task: table.few for table in reversed(tables) if table.few}
+    groups: dict[tuple[str, str], list[ProbeTable]] = {}
+    for table in tables:
+        groups.setdefault((table.task, table.few or usual.get(table.task, "")), []).append(table)
     found = []
-    for task in dict.fromkeys(table.task for table in tables):
-        same = [table for table in tables if table.task == task]
+    for (task, few), same in groups.items():
         ours = [row for table in same for row in table.rows if row.ours]
         published = [row for row in same[0].rows if not row.ours]
         notes = list(dict.fromkeys(note for table in same for note in table.notes))
-        few = next((table.few for table in same if table.few), "")
         found.append(ProbeTable(task, few, [*ours, *published], sum(table.left_out for table in same), notes))
     return found
 
@@ -94,12 +97,23 @@ def _of_task(probes: Mapping[str, Mapping[str, Any]], task: str) -> dict[str, Ma
 
 
 def _table(task: str, results: Mapping[str, Mapping[str, Any]], owner: str, most_own: int) -> ProbeTable:
-    few, published = TABLES.get(task, ("", ()))
-    few = next((str(one["few_labels"].get("per_class", few)) for one in results.values() if "few_labels" in one), few)
+    published_few, published = TABLES.get(task, ("", ()))
+    few = next(
+        (str(one["few_labels"].get("per_class", published_few)) for one in results.values() if "few_labels" in one),
+        published_few,
+    )
     kept = _kept(results, most_own)
     rows = [_row(file, result, owner) for file, result in kept.items()]
     rows += [
-        ProbeRow(row.method, None, None, _percent(row.all_labels), _percent(row.few_labels), row.source, ours=False)
+        ProbeRow(
+            row.method,
+            None,
+            None,
+            _percent(row.all_labels),
+            of_others(_percent(row.few_labels), published_few, few),
+            row.source,
+            ours=False,
+        )
         for row in published
     ]
     notes = list(dict.fromkeys(str(note) for result in results.values() for note in result.get("notes", ())))

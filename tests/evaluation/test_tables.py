@@ -120,3 +120,11 @@ def test_errors_of_labeled_samples_stand_above_those_of_real_images_and_of_the_p
     assert {("GAN", "50,000", "6.28"), ("GAN", "10,000,000", "5.65")} < published
     assert all("(paper, MNIST; " in line for line in lines[5:-1])
     assert lines[-1] == "note: torn"
+
+
+def test_other_numbers_of_labels_than_the_papers_are_told() -> None:
+    few = RESULT["few_labels"] | {"per_class": 25}
+    _, header, *_, line = table("cifar10", [RESULT | {"few_labels": few}])
+    assert "25 a class, %" in header
+    assert "73.8 (±0.4), 400 a class" in line
+    assert ", 400 a class" not in "".join(table("cifar10", [RESULT]))

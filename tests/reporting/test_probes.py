@@ -51,3 +51,22 @@ def test_tables_of_several_runs_have_the_papers_rows_once() -> None:
     ]
     assert len(table.rows) == 2 + len(CIFAR10)
     assert table.notes == ["seen before"]
+
+
+def test_other_numbers_of_labels_are_in_tables_of_their_own() -> None:
+    fewer = FEW | {"per_class": 25}
+    tables = [
+        *probe_tables({"a": probe(640, 0.7, "mine", run="x")}, "none"),
+        *probe_tables({"b": probe(640, 0.6, "mine", run="x", few_labels=FEW)}, "first"),
+        *probe_tables({"c": probe(640, 0.5, "mine", run="x", few_labels=fewer)}, "second"),
+        *probe_tables({"d": probe(640, 0.5, "cifar10", run="x", few_labels=fewer)}, "second"),
+        *probe_tables({"e": probe(640, 0.5, "cifar10", run="x")}, "third"),
+    ]
+    found = joined(tables)
+    assert [(one.task, one.few, [row.source for row in one.rows if row.ours]) for one in found] == [
+        ("mine", "400", ["a", "b"]),
+        ("mine", "25", ["c"]),
+        ("cifar10", "25", ["d"]),
+        ("cifar10", "400", ["e"]),
+    ]
+    assert [one.rows[-1].few_shown for one in found[2:]] == ["73.8 % (±0.4), 400 a class", "73.8 % (±0.4)"]
