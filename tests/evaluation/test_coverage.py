@@ -9,7 +9,9 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from dcgan_dist.evaluation import coverage
 from dcgan_dist.evaluation.coverage import Sampler, nearest_sample
+from dcgan_dist.model import original_gan
 from dcgan_dist.model.dcgan import Generator, build_networks, initialize
+from dcgan_dist.model.original_gan import OriginalGenerator
 from dcgan_dist.model.randomness import class_numbers, latents
 from dcgan_dist.settings import NetworkSettings
 
@@ -92,3 +94,16 @@ def test_a_sampler_of_networks_that_cannot_be_pickled_survives_a_journey() -> No
     arrived: Sampler = cloudpickle.loads(cloudpickle.dumps(sampler))
     assert torch.equal(arrived.batch(2), sampler.batch(2))
     assert sampler.batch(2).std() > 0
+
+
+def test_samples_of_a_linear_output_are_what_pixels_can_be() -> None:
+    settings = NetworkSettings(
+        structure="maxout", image_size=14, generator_maps=9, output="linear", batchnorm="nowhere", latent="normal"
+    )
+    generator = OriginalGenerator(settings)
+    original_gan.initialize(generator, 1)
+    with torch.no_grad():
+        generator.output.bias.copy_(torch.linspace(-3, 3, 3 * 14**2))
+        drawn = generator(latents(settings, BATCH, 3, "sample", 2)).flatten(1)
+    assert drawn.abs().max() > 1.2
+    assert torch.equal(Sampler(generator, "raw", settings, BATCH, seed=3).batch(2), drawn.clamp(-1, 1))

@@ -117,6 +117,8 @@ def test_distortions_are_as_large_as_it_is_said(monkeypatch: pytest.MonkeyPatch)
         right, below = slopes(shown())
         assert bounds(torch.atan2(below, right).rad2deg()) == pytest.approx((-25, 25), abs=1)
         assert (right.square() + below.square()).sqrt().tolist() == pytest.approx([0.5] * number, abs=1e-3)
+        of_green = slopes(shown()[:, 1:])  # no picture is mirrored
+        torch.testing.assert_close(torch.stack(of_green), torch.stack([-below, right]), rtol=0, atol=1e-3)
     with monkeypatch.context() as changed:
         changed.setattr(distortion, "SCALE", (0.8, 1.6))
         sizes = slopes(shown())[0] / 0.5

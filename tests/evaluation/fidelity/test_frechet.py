@@ -68,3 +68,11 @@ def test_its_error_is_the_spread_of_many_draws() -> None:
         found = [frechet(moments(one), images, one) for one in draws]
         spread = np.std([one.value for one in found], ddof=1)
         assert np.mean([one.error for one in found]) == pytest.approx(spread, rel=0.3)
+
+
+def test_its_error_is_that_of_all_samples_also_from_the_influence_of_some() -> None:
+    samples, images = normal(6_000, 7).relu(), moments(normal(2_000, 8).relu())
+    whole = frechet(moments(samples), images, samples)
+    found = frechet(moments(samples), images, samples[:1_500])
+    assert found.value == whole.value
+    assert found.error == pytest.approx(whole.error, rel=0.15)
