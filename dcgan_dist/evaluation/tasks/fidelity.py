@@ -129,7 +129,8 @@ def open_fidelity(
         # Shards of others may be sorted by class: the first images would be of some classes only.
         places = order(len(index), ORDER_SEED)[:samples]
         about, data = "images held out, in a random order", digest([index])
-        notes = (*unseen, *index.notes)
+        instead = ["there is no test-*.tar: compared with val-*.tar"] if where != test else []
+        notes = (*unseen, *instead, *index.notes)
         if len(places) < STABLE <= samples:
             notes = (
                 *notes,

@@ -90,6 +90,12 @@ def test_as_many_images_are_taken_as_samples_are_drawn(tmp_path: Path) -> None:
 def test_where_there_is_no_test_the_images_of_val_are_taken(tmp_path: Path) -> None:
     write(tmp_path, "val", 120)
     assert len(opened(tmp_path).images) == 120
+    assert "there is no test-*.tar: compared with val-*.tar" in opened(tmp_path).notes
+    write(tmp_path / "both", "val", 120)
+    write(tmp_path / "both", "test", 130)
+    task = opened(tmp_path / "both")
+    assert len(task.images) == 130
+    assert not [note for note in task.notes if "val" in note]
 
 
 def test_few_images_are_told_and_fewer_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
