@@ -172,6 +172,8 @@ class LabelLearner:
             most: only this many of the images, the first ones, are used.
         """
         images = self._images[:most]
+        if len(images) > batch_size and len(images) % batch_size == 1:
+            images = images[:-1]  # one image alone has no variance in a fully connected layer
         starts = range(0, len(images), batch_size)
         batches = (self._input(np.array(images[at : at + batch_size])) for at in starts)
         statistics = average_of_batches(input_statistics(self._network, self._network, batch) for batch in batches)

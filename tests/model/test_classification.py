@@ -194,3 +194,13 @@ def test_what_is_dropped_is_not_seen() -> None:
     x = torch.from_numpy(images[rows]).permute(0, 3, 1, 2).double() / 127.5 - 1
     logits = defined_logits(weights, x, kept)
     assert made.train_to(1) == pytest.approx(F.cross_entropy(logits, torch.from_numpy(labels[rows])).item(), rel=1e-9)
+
+
+def test_an_image_that_is_left_over_is_left_out_of_the_statistics() -> None:
+    random = np.random.default_rng(5)
+    images, labels = random.integers(0, 256, (21, 14, 14, 1), np.uint8), random.integers(0, CLASSES, 21)
+    made = LabelLearner(replace(LEARNING, networks=DENSE), images, labels, CLASSES, CPU)
+    made.train_to(1)
+    whole, of_two = made.frozen(10), made.frozen(10, most=20)
+    for name, value in of_two.network.state_dict().items():
+        assert torch.equal(whole.network.state_dict()[name], value), name
