@@ -362,6 +362,7 @@ def test_a_sigmoid_output_begins_with_the_mean_image(kind: str) -> None:
     mean = np.random.default_rng(1).random((3, settings.image_size, settings.image_size), np.float32)
     mean[0, 0, :2] = 0, 1
     begin_with_mean(generator, mean)
+    assert all(parameter.isfinite().all() for parameter in generator.parameters())
     with torch.no_grad():
         for name, parameter in generator.named_parameters():
             if name.endswith("weight"):
