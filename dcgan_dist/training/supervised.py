@@ -356,6 +356,9 @@ def _on_signals(stop: Callable[[], None]) -> Iterator[list[int]]:
             raise KeyboardInterrupt
         received.append(number)
         stop()
+        # A signal comes in the middle of anything, also of a line: another thread prints this one.
+        line = "stopping: a checkpoint is written first; interrupt again to stop at once"
+        threading.Thread(target=print, args=(line,), kwargs={"flush": True}, name="stop").start()
 
     before = {number: signal.signal(number, answer) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -66,7 +66,7 @@ def cluster(start_ray: Callable[[int], None]) -> None:
 
 @pytest.mark.ray
 @pytest.mark.usefixtures("cluster")
-def test_a_run_that_is_stopped_goes_on_bit_for_bit(tmp_path: Path) -> None:
+def test_a_run_that_is_stopped_goes_on_bit_for_bit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     whole = launch(tmp_path, "whole")
     assert train(whole) == 0
 
@@ -75,6 +75,7 @@ def test_a_run_that_is_stopped_goes_on_bit_for_bit(tmp_path: Path) -> None:
             os.kill(os.getpid(), signal.SIGTERM)
 
     assert train(launch(tmp_path, "broken", on_scalars=stop)) == 128 + signal.SIGTERM
+    assert "stopping: a checkpoint is written first; interrupt again to stop at once\n" in capsys.readouterr().out
     broken = whole.run.parent / "broken"
     assert read_record(broken)["status"] == "stopped"
     assert load_checkpoint(broken).step == 8
