@@ -221,8 +221,8 @@ class NetworkSettings:
         )
         _require(
             self.dense_units > 0,
-            "networks.dense_units is 0 but networks.structure maxout-conv needs such a layer: give "
-            "--networks.dense-units, as 500",
+            "networks.dense_units is 0 but networks.structure maxout-conv needs such a layer: give, for example, "
+            "--networks.dense-units 500",
         )
 
 

@@ -94,8 +94,8 @@ CASES: list[tuple[str, str, str]] = [
     (
         "train",
         "--preset original32conv --networks.dense-units 0",
-        "networks.dense_units is 0 but networks.structure maxout-conv needs such a layer: give "
-        "--networks.dense-units, as 500",
+        "networks.dense_units is 0 but networks.structure maxout-conv needs such a layer: give, for "
+        "example, --networks.dense-units 500",
     ),
     (
         "train",
