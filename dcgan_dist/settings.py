@@ -25,14 +25,18 @@ from dcgan_dist.numerals import real, whole
 arg = tyro.conf.arg
 
 
-LOSSES = ("bce",)
+LOSSES = ("bce", "saturating", "hinge", "least_squares")
 """Losses that are built in (model/losses.py)."""
+CROSS_ENTROPIES = ("bce", "saturating")
+"""Those by which D gives probabilities."""
 IMPORT_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 """`module:function`, as in `folder.file:function`."""
 MAXOUT = ("maxout", "maxout-conv")
 """Values of networks.structure that are the original GAN."""
-ACTIVATIONS = ("relu", "sigmoid")
+MAXOUT_ACTIVATIONS = ("relu", "sigmoid")
 """Of its G's hidden layers."""
+HIDDEN_ACTIVATIONS = ("relu", "leaky_relu", "tanh", "maxout")
+"""Of hidden layers of the other structures (model/activations.py)."""
 OPTIMIZERS = {"adam": ("beta1", "beta2", "eps"), "momentum": ("momentum", "final_momentum", "momentum_images")}
 """Optimizers, each with the settings that are its alone."""
 TRACKERS = ("wandb", "mlflow")
@@ -42,6 +46,8 @@ MOST_IMAGES, MOST_EPOCHS = 2**53, 1_000_000
 """The longest runs that are accepted: larger numbers of images are not counted exactly, and are typing errors."""
 CONVOLUTION_SIZES = tuple(size for size in IMAGE_SIZES if size % 3 == 2 and size >= 14)
 """Images that G of networks.structure maxout-conv can draw, from n x n maps 3 n + 2 pixels, and its D can look at."""
+SLOPES_ALONE = ("nowhere", "generator")
+"""Values of networks.batchnorm by which D has none."""
 RAYS_OWN = ("CPU", "GPU", "memory", "object_store_memory")
 """Resources of Ray that have settings of their own."""
 
@@ -138,9 +144,17 @@ class NetworkSettings:
     """Width of D: feature maps of its first layer (`ndf` in the published code), or with `maxout` units of each
     layer."""
     maxout_pieces: Annotated[int, AtLeast(2), arg(metavar="N")] = 5
-    """Linear maps of a fully connected maxout unit, the largest of which it is; those of convolutions have 2."""
-    generator_activations: Annotated[str, arg(metavar="relu|sigmoid,...")] = "relu,relu"
-    """With `maxout` and `maxout-conv`: activations of G's hidden layers."""
+    """With `maxout` and `maxout-conv`: linear maps of a fully connected maxout unit, the largest of which it is.
+    Everywhere else such a unit has 2."""
+    generator_activations: Annotated[str, arg(metavar="|".join(HIDDEN_ACTIVATIONS))] = "relu"
+    """Activation of G's hidden layers: `relu` (paper, section 3), or what it is compared with. With `maxout` and
+    `maxout-conv` one for each layer, `relu` or `sigmoid`, joined by commas."""
+    discriminator_activations: Literal["leaky_relu", "relu", "tanh", "maxout"] = "leaky_relu"
+    """Activation of D's hidden layers: `leaky_relu` (paper, section 3), or what it is compared with."""
+    resampling: Literal["strided", "pooling"] = "strided"
+    """How maps change their size: by the stride of convolutions (paper, section 3), or beside convolutions of stride 1,
+    by max pooling behind them in D and nearest-neighbor upsampling before them in G. Pooling takes D four times the
+    operations."""
     latent_size: Annotated[int, AtLeast(1), arg(metavar="NUMBERS")] = 100
     """Length of the latent vector z (paper, figure 1)."""
     latent: Literal["uniform", "normal"] = "uniform"
@@ -150,12 +164,13 @@ class NetworkSettings:
     (paper, section 3). With `maxout-conv`: maxout units of D's (original GAN, CIFAR-10: 500)."""
     output: Literal["tanh", "sigmoid", "linear"] = "tanh"
     """Last activation of G: `tanh`, pixels from -1 to 1 (paper, section 3); `sigmoid`, from 0 to 1 for both networks
-    (published code, mnist); with `maxout` and `maxout-conv` also `linear`."""
+    (published code, mnist); `linear`, none (original GAN, CIFAR-10)."""
     head: Literal["flattened", "average"] = "flattened"
     """How D's last feature maps become one logit: a linear layer on the flattened maps (paper, section 3), or on their
     global average."""
-    batchnorm: Literal["prescribed", "everywhere", "nowhere"] = "prescribed"
-    """Which layers have batch normalization. `prescribed`: all but G's output and D's input (paper, section 3)."""
+    batchnorm: Literal["prescribed", "everywhere", "nowhere", "ends", "generator"] = "prescribed"
+    """Which layers have batch normalization. `prescribed`: all but G's output and D's input (paper, section 3);
+    `ends`: those two alone; `generator`: as prescribed in G, none in D."""
     batchnorm_gain: bool = True
     """Batch normalization learns a gain and a shift (published code, mnist: none)."""
     batchnorm_over: Literal["global", "worker"] = "global"
@@ -165,6 +180,9 @@ class NetworkSettings:
 
     def __post_init__(self) -> None:
         check_bounds(self, "networks.")
+        if self.structure not in MAXOUT and self.generator_activations == "relu,relu":
+            # The default of every structure before others than the original GAN's had a choice: runs have it on record.
+            object.__setattr__(self, "generator_activations", "relu")
         size = self.image_size
         _require(
             size in IMAGE_SIZES,
@@ -188,22 +206,23 @@ class NetworkSettings:
         if self.is_original:
             chosen = self.generator_activations.split(",")
             _require(
-                set(chosen) <= set(ACTIVATIONS),
+                set(chosen) <= set(MAXOUT_ACTIVATIONS),
                 f"networks.generator_activations is {self.generator_activations!r} but needs to be of "
-                f"{', '.join(ACTIVATIONS)}, joined by commas",
+                f"{', '.join(MAXOUT_ACTIVATIONS)}, joined by commas, with networks.structure {self.structure}",
             )
             lacks: dict[str, object] = {"classes": 0, "batchnorm": "nowhere", "head": "flattened"}
+            lacks |= {"discriminator_activations": "leaky_relu", "resampling": "strided"}
             if self.structure == "maxout":
                 lacks["dense_units"] = 0
             else:
                 self._check_convolutions()
         else:
-            defaults = _defaults(self)
-            lacks = {name: defaults[name] for name in ("maxout_pieces", "generator_activations")}
             _require(
-                self.output != "linear",
-                f"networks.output is linear but only networks.structure {' and '.join(MAXOUT)} have that",
+                self.generator_activations in HIDDEN_ACTIVATIONS,
+                f"networks.generator_activations is {self.generator_activations!r} but needs to be one of "
+                f"{', '.join(HIDDEN_ACTIVATIONS)} with networks.structure {self.structure}",
             )
+            lacks = {"maxout_pieces": _defaults(self)["maxout_pieces"]}
         for name, needed in lacks.items():
             value = getattr(self, name)
             _require(
@@ -255,7 +274,15 @@ class OptimizationSettings:
     """`both`: each step updates D, then G, on the same batch. `alternate`: steps update G and D in turn, G first
     (published code). `simultaneous`: both, by the D of before (original GAN)."""
     loss: Annotated[str, arg(metavar="|".join((*LOSSES, "MODULE:FUNCTION")))] = "bce"
-    """`bce`: binary cross-entropy (paper, section 2); or your own loss (docs/extending.md)."""
+    """`bce`: binary cross-entropy (paper, section 2); `saturating`: the same, where G learns to lower D's certainty
+    that its images are generated (Goodfellow et al., 2014, equation 1); `hinge` (Lim and Ye, 2017); `least_squares`
+    (Mao et al., 2017); or your own loss (docs/extending.md)."""
+    real_label: Annotated[float, From(0.5, 1), arg(metavar="PROBABILITY")] = 1.0
+    """What D is to give real images, with the losses `bce` and `saturating`: below 1, one-sided label smoothing
+    (Salimans et al., 2016: 0.9)."""
+    r1: Annotated[float, AtLeast(0), arg(metavar="FACTOR")] = 0.0
+    """Penalty on D's slope at real images: half of this times the squared gradient of its logit by the pixels
+    (Mescheder et al., 2018: 10). D then needs to be without batch normalization."""
     discriminator_weight: Annotated[float, Above(0), arg(metavar="FACTOR")] = 1.0
     """D learns from its loss times this (original GAN: 0.5)."""
     decay: Annotated[float, From(0, 1), arg(metavar="FRACTION")] = 0.0
@@ -284,6 +311,11 @@ class OptimizationSettings:
         _require(
             self.lr_floor <= self.lr,
             f"optimization.lr_floor is {self.lr_floor:g} but needs to be at most optimization.lr, {self.lr:g}",
+        )
+        _require(
+            self.real_label == 1 or IMPORT_PATH.fullmatch(self.loss) is not None or self.loss in CROSS_ENTROPIES,
+            f"optimization.real_label is {self.real_label:g} but the loss {self.loss} has no probabilities to smooth: "
+            f"leave it out, or give --optimization.loss {CROSS_ENTROPIES[0]}",
         )
         defaults = _defaults(self)
         for optimizer, names in OPTIMIZERS.items():
@@ -505,6 +537,12 @@ class Settings:
             f"optimization.precision is bf16 but networks from networks.factory ({self.networks.factory}) take and "
             "return float32: leave it out, and use torch.autocast in their forward",
         )
+        _require(
+            not self.optimization.r1 or self.networks.factory != "" or self.networks.batchnorm in SLOPES_ALONE,
+            f"optimization.r1 is {self.optimization.r1:g} but networks.batchnorm is {self.networks.batchnorm}, by "
+            "which D's logit of an image depends on the images beside it and has no slope of its own: give "
+            "--networks.batchnorm generator",
+        )
         _require((self.images or 0) <= MOST_IMAGES, f"images is {self.images} but needs at most {MOST_IMAGES}")
         _require((self.epochs or 0) <= MOST_EPOCHS, f"epochs is {self.epochs} but needs at most {MOST_EPOCHS:,}")
         _require(
@@ -670,6 +708,7 @@ def original28() -> Settings:
             image_size=28,
             channels=1,
             generator_maps=1_200,
+            generator_activations="relu,relu",
             discriminator_maps=240,
             latent="normal",
             output="sigmoid",

@@ -20,7 +20,7 @@ from dcgan_dist.model.dcgan import build_networks
 from dcgan_dist.model.original_gan import dropout_masks
 from dcgan_dist.settings import PRESETS, NetworkSettings, OptimizationSettings
 
-BATCH, STEPS, CONVOLUTIONAL_STEPS = 128, 50, 10
+BATCH, STEPS, CONVOLUTIONAL_STEPS, COMPARED_STEPS = 128, 50, 10, 15
 NETWORKS = NetworkSettings(image_size=16, generator_maps=2, discriminator_maps=3, latent_size=8)
 
 
@@ -44,6 +44,18 @@ CONVOLUTIONAL = replace(
     latent_size=8,
 )
 """The same with convolutions."""
+
+
+COMPARED = replace(
+    NETWORKS,
+    structure="3x3",
+    generator_activations="tanh",
+    discriminator_activations="maxout",
+    resampling="pooling",
+    batchnorm="generator",
+    output="linear",
+)
+"""What the paper's networks are compared with; D without batch normalization, for a penalty on its slope."""
 
 
 def rows(rank: int, workers: int, n: int = BATCH) -> slice:
@@ -145,6 +157,8 @@ def main() -> None:
             torch.save(result, folder / f"{schedule}-{workers}-{rank}.pt")
         exact = OptimizationSettings(batch_size=BATCH, precision="fp64", lr=1e-3, weight_decay=1e-4)
         torch.save(train(exact, rank, groups, STEPS, KNOWING), folder / f"knowing-{workers}-{rank}.pt")
+        exact = OptimizationSettings(batch_size=BATCH, precision="fp64", lr=1e-3, loss="hinge", r1=0.7)
+        torch.save(train(exact, rank, groups, COMPARED_STEPS, COMPARED), folder / f"compared-{workers}-{rank}.pt")
         exact = replace(
             ORIGINAL.optimization, batch_size=BATCH, precision="fp64", momentum_images=BATCH * STEPS, lr=0.3
         )

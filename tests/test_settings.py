@@ -72,6 +72,15 @@ def test_the_original_gan_has_its_published_numbers() -> None:
         assert tuple(run[setting] for run in runs) == values, setting
 
 
+def test_runs_from_before_other_activations_could_be_chosen_are_those_of_now() -> None:
+    """Every settings.yaml had the value that belongs to the original GAN alone."""
+    assert from_yaml("images: 9\nnetworks: {generator_activations: 'relu,relu'}", "settings.yaml").networks == (
+        NetworkSettings()
+    )
+    original = from_yaml(to_yaml(PRESETS["original28"]()), "settings.yaml")
+    assert original.networks.generator_activations == "relu,relu"
+
+
 def test_networks_of_ones_own_may_ignore_the_structure() -> None:
     settings = NetworkSettings(structure="maxout", factory="mine:build", classes=3)
     assert settings.batchnorm == "prescribed"

@@ -44,12 +44,13 @@ def joined(tensors: list[Tensor]) -> Tensor:
 
 
 @pytest.mark.parametrize("workers", [2, 3])
-@pytest.mark.parametrize("schedule", ["both", "alternate", "knowing", "original", "convolutional"])
+@pytest.mark.parametrize("schedule", ["both", "alternate", "knowing", "original", "convolutional", "compared"])
 def test_steps_do_not_depend_on_the_number_of_workers(results: Path, schedule: str, workers: int) -> None:
     """`knowing`: networks that know classes, of shades of gray, with dense layers and no gains; `original`: the
-    original GAN, whose masks of dropout belong to rows; `convolutional`: the one with convolutions."""
+    original GAN, whose masks of dropout belong to rows; `convolutional`: the one with convolutions; `compared`:
+    other activations, pooling, a linear output, and a penalty on D's slope."""
     [alone] = load(results, schedule, 1)
-    assert len(alone["metrics"]) == (10 if schedule == "convolutional" else 50)
+    assert len(alone["metrics"]) == {"convolutional": 10, "compared": 15}.get(schedule, 50)
     for together in load(results, schedule, workers):
         for name in ("weights 0", "weights 1"):
             torch.testing.assert_close(joined(together[name]), joined(alone[name]), rtol=0, atol=1e-9)
@@ -58,7 +59,7 @@ def test_steps_do_not_depend_on_the_number_of_workers(results: Path, schedule: s
 
 
 @pytest.mark.parametrize("workers", [2, 3])
-@pytest.mark.parametrize("schedule", ["both", "alternate", "knowing", "original", "convolutional"])
+@pytest.mark.parametrize("schedule", ["both", "alternate", "knowing", "original", "convolutional", "compared"])
 def test_workers_keep_equal_bits(results: Path, schedule: str, workers: int) -> None:
     first, *others = load(results, schedule, workers)
     for other in others:

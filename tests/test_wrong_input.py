@@ -83,8 +83,39 @@ CASES: list[tuple[str, str, str]] = [
     ),
     (
         "train",
-        "--networks.output linear",
-        "networks.output is linear but only networks.structure maxout and maxout-conv have that",
+        "--networks.generator-activations relu,tanh",
+        "networks.generator_activations is 'relu,tanh' but needs to be one of relu, leaky_relu, tanh, maxout with "
+        "networks.structure 5x5",
+    ),
+    (
+        "train",
+        "--networks.discriminator-activations sigmoid",
+        "--networks.discriminator-activations is sigmoid but needs to be one of leaky_relu, relu, tanh, maxout",
+    ),
+    (
+        "train",
+        "--preset original28 --networks.resampling pooling",
+        "networks.resampling is pooling but networks.structure maxout has no such thing: give --networks.resampling "
+        "strided",
+    ),
+    (
+        "train",
+        "--preset original28 --networks.discriminator-activations relu",
+        "networks.discriminator_activations is relu but networks.structure maxout has no such thing",
+    ),
+    (
+        "train",
+        "--optimization.loss hinge --optimization.real-label 0.9",
+        "optimization.real_label is 0.9 but the loss hinge has no probabilities to smooth: leave it out, or give "
+        "--optimization.loss bce",
+    ),
+    ("train", "--optimization.real-label 0.4", "optimization.real_label is 0.4 but needs to be from 0.5 to 1"),
+    ("train", "--optimization.r1 -1", "optimization.r1 is -1.0 but needs at least 0"),
+    (
+        "train",
+        "--optimization.r1 10",
+        "optimization.r1 is 10 but networks.batchnorm is prescribed, by which D's logit of an image depends on the "
+        "images beside it and has no slope of its own: give --networks.batchnorm generator",
     ),
     (
         "train",

@@ -116,11 +116,18 @@ class AdversarialStep:
         """Compute D's gradient."""
         # Statistics of the real and of the generated half are kept apart (published code), hence the two groups.
         batch, twice = torch.cat([scale(real, images), images]), {name: one.repeat(2) for name, one in known.items()}
+        batch.requires_grad_(self.settings.r1 > 0)
         of_real, of_generated = self.discriminator(batch, groups=2, **twice, **masks).chunk(2)
         loss = self.loss_scale * self._discriminator_loss(of_real, of_generated)
+        objective, penalty = self.settings.discriminator_weight * loss, {}
+        if self.settings.r1:
+            (slopes,) = torch.autograd.grad(of_real.sum(), batch, create_graph=True)
+            squares = slopes.to(torch.promote_types(slopes.dtype, torch.float32)).square().sum()
+            r1 = self.loss_scale * 0.5 * self.settings.r1 * squares
+            objective, penalty = objective + r1, {"loss/r1": r1.detach()}
         self.discriminator_optimizer.zero_grad()
-        torch.autograd.backward(self.settings.discriminator_weight * loss)
-        return {
+        torch.autograd.backward(objective)
+        return penalty | {
             "loss/discriminator": loss.detach(),
             "score/real": self._score(of_real),
             "score/generated_before": self._score(of_generated),

@@ -3,13 +3,15 @@
 `5x5`: every convolution is 5x5 with stride 2 and doubles (D) or halves (G) the maps. `3x3`: two 3x3 convolutions a
 size, one of them with stride 2, as in the authors' ImageNet networks. No layer has a bias but the shift of batch
 normalization, and G's first layer is normalized by unit, not by channel, as in the published code. Networks that know
-classes get the one-hot code of an image's class beside the input of every layer (published code, mnist).
+classes get the one-hot code of an image's class beside the input of every layer (published code, mnist). What the paper
+argues against, other activations and pooling among it, is there to be compared with.
 
 Layers compute in the dtype of what they are given and convert their weights to it on the way, so mixed precision is to
 give the network bfloat16. The published code flips its kernels; that matters only to its arrays (see published.py).
 """
 
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import torch
@@ -19,6 +21,7 @@ from torch import Tensor, nn
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.extensions import NO_CODE, Code
 from dcgan_dist.model import original_gan
+from dcgan_dist.model.activations import HIDDEN, OUTPUT
 from dcgan_dist.model.batchnorm import BatchNorm
 from dcgan_dist.model.original_gan import OriginalDiscriminator, OriginalGenerator
 from dcgan_dist.model.randomness import stream
@@ -26,8 +29,6 @@ from dcgan_dist.settings import NetworkSettings
 
 INITIAL_SD = 0.02
 """Standard deviation of initial weights around 0 (paper, section 4) and of gains around 1 (published code)."""
-SLOPE = 0.2
-"""Of the LeakyReLU (paper, section 4)."""
 KERNELS = {"5x5": 5, "3x3": 3}
 
 
@@ -77,6 +78,18 @@ class Deconvolution(nn.Module):
         return F.conv_transpose2d(x, weight, stride=self.stride, padding=self.padding, output_padding=fill)
 
 
+class UpsampledConvolution(Convolution):
+    """`[n, inputs, H, W]` -> `[n, outputs, H * factor, W * factor]`: each value as a square, then a convolution of
+    stride 1."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, factor: int) -> None:
+        super().__init__(inputs, outputs, kernel, stride=1)
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(F.interpolate(x, scale_factor=float(self.factor), mode="nearest"))
+
+
 class Layer(nn.Module):
     """A linear map of `[x, code of the class]`, batch normalization where there is a `norm`, an activation."""
 
@@ -120,47 +133,37 @@ def class_code(labels: Tensor | None, like: Tensor, settings: NetworkSettings) -
     return F.one_hot(labels.to(like.device), settings.classes).to(like.dtype)
 
 
-# In place: what comes before (a convolution or batch normalization) does not need its result for the backward pass.
-def _leaky_relu(x: Tensor) -> Tensor:
-    return F.leaky_relu(x, SLOPE, inplace=True)
-
-
-def _relu(x: Tensor) -> Tensor:
-    return F.relu(x, inplace=True)
-
-
-def _half_tanh(x: Tensor) -> Tensor:
-    # sigmoid(x) on the scale from -1 to 1, as images have it everywhere outside of the networks.
-    return torch.tanh(0.5 * x)
-
-
 class Generator(nn.Module):
     """Draws images from latent vectors. Its weights are NaN until `initialize` or `load_state_dict`."""
 
     def __init__(self, settings: NetworkSettings) -> None:
         super().__init__()
         self.settings = settings
-        norm, known, dense = settings.batchnorm, settings.classes, settings.dense_units
+        known, dense = settings.classes, settings.dense_units
+        hidden = HIDDEN[settings.generator_activations]
+        draws = Deconvolution if settings.resampling == "strided" else UpsampledConvolution
         kernel = KERNELS[settings.structure]
         widths = _widths(settings.image_size, settings.generator_maps)
         inputs, units = settings.latent_size, widths[-1] * smallest(settings.image_size) ** 2
         self.dense = None
         if dense:
-            self.dense = Layer(Projection(inputs + known, dense), _norm(dense, norm != "nowhere", settings), _relu)
+            pieces = hidden.pieces * dense
+            self.dense = Layer(Projection(inputs + known, pieces), _norm(pieces, settings, "G"), hidden.function)
             inputs = dense
-        self.first = Layer(Projection(inputs + known, units), _norm(units, norm != "nowhere", settings), _relu)
+        pieces = hidden.pieces * units
+        self.first = Layer(Projection(inputs + known, pieces), _norm(pieces, settings, "G"), hidden.function)
         self.layers = nn.ModuleList()
         convolutions = _generator_convolutions(settings, widths)
-        output = torch.tanh if settings.output == "tanh" else _half_tanh
         for number, (inputs, outputs, stride) in enumerate(convolutions, start=1):
             last = number == len(convolutions)
-            has_norm = norm == "everywhere" or (norm == "prescribed" and not last)
-            linear = Deconvolution(inputs + known, outputs, kernel, stride)
-            self.layers.append(Layer(linear, _norm(outputs, has_norm, settings), output if last else _relu))
+            pieces = outputs if last else hidden.pieces * outputs
+            norm = _norm(pieces, settings, "G", at_pixels=last)
+            activation = OUTPUT[settings.output] if last else hidden.function
+            self.layers.append(Layer(draws(inputs + known, pieces, kernel, stride), norm, activation))
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """Latent vectors `[n, latent_size]`, and int64 class numbers `[n]` where the networks know classes -> images
-        `[n, channels, S, S]` in [-1, 1], in the dtype of z."""
+        `[n, channels, S, S]` in [-1, 1], in the dtype of z; some values of a linear output are beyond."""
         code, side = class_code(labels, z, self.settings), smallest(self.settings.image_size)
         x = z if self.dense is None else self.dense(z, code=code)
         x = self.first(x, code=code).unflatten(1, (-1, side, side))
@@ -176,20 +179,23 @@ class Discriminator(nn.Module):
     def __init__(self, settings: NetworkSettings) -> None:
         super().__init__()
         self.settings = settings
-        norm, known, dense = settings.batchnorm, settings.classes, settings.dense_units
+        known, dense = settings.classes, settings.dense_units
+        hidden, pools = HIDDEN[settings.discriminator_activations], settings.resampling == "pooling"
         kernel = KERNELS[settings.structure]
         widths = _widths(settings.image_size, settings.discriminator_maps)
         self.layers = nn.ModuleList()
         for number, (inputs, outputs, stride) in enumerate(_discriminator_convolutions(settings, widths)):
-            has_norm = norm == "everywhere" or (norm == "prescribed" and number > 0)
-            linear = Convolution(inputs + known, outputs, kernel, stride)
-            self.layers.append(Layer(linear, _norm(outputs, has_norm, settings), _leaky_relu))
+            pieces = hidden.pieces * outputs
+            linear = Convolution(inputs + known, pieces, kernel, 1 if pools else stride)
+            norm = _norm(pieces, settings, "D", at_pixels=number == 0)
+            activation = _pooled(hidden.function, stride) if pools and stride > 1 else hidden.function
+            self.layers.append(Layer(linear, norm, activation))
         self.averages = settings.head == "average"
         features = widths[-1] * (1 if self.averages else smallest(settings.image_size) ** 2)
         self.dense = None
         if dense:
-            norm_of_dense = _norm(dense, norm != "nowhere", settings)
-            self.dense = Layer(Projection(features + known, dense), norm_of_dense, _leaky_relu)
+            pieces = hidden.pieces * dense
+            self.dense = Layer(Projection(features + known, pieces), _norm(pieces, settings, "D"), hidden.function)
             features = dense
         self.head = Projection(features + known, 1)
 
@@ -212,10 +218,10 @@ class Discriminator(nn.Module):
 
     def inputs(self, images: Tensor) -> Tensor:
         """Images in [-1, 1] on the scale that the first layer gets."""
-        return images if self.settings.output == "tanh" else (images + 1) / 2
+        return (images + 1) / 2 if self.settings.output == "sigmoid" else images
 
     def maps(self, x: Tensor, groups: int = 1) -> list[Tensor]:
-        """The maps `[n, C, H, W]` after each convolution and its LeakyReLU, first layer first.
+        """The maps `[n, C, H, W]` after each convolution, its activation and pooling, first layer first.
 
         Where the networks know classes, the code is 0 in all places: what an image shows is not told.
         """
@@ -230,8 +236,23 @@ class Discriminator(nn.Module):
         return x.new_zeros(len(x), self.settings.classes) if self.settings.classes else None
 
 
-def _norm(channels: int, wanted: bool, settings: NetworkSettings) -> BatchNorm | None:
-    return BatchNorm(channels, settings.batchnorm_gain) if wanted else None
+def _pooled(activation: Callable[[Tensor], Tensor], factor: int) -> Callable[[Tensor], Tensor]:
+    """The activation, with the largest value of each square behind it."""
+    return lambda x: F.max_pool2d(activation(x), factor)
+
+
+def _norm(
+    channels: int, settings: NetworkSettings, network: Literal["G", "D"], at_pixels: bool = False
+) -> BatchNorm | None:
+    """Batch normalization of a layer, where the settings want it; `at_pixels`: of G's output, or D's input."""
+    wanted = {
+        "prescribed": not at_pixels,
+        "everywhere": True,
+        "nowhere": False,
+        "ends": at_pixels,
+        "generator": network == "G" and not at_pixels,
+    }
+    return BatchNorm(channels, settings.batchnorm_gain) if wanted[settings.batchnorm] else None
 
 
 def _widths(image_size: int, base_maps: int) -> list[int]:

@@ -25,12 +25,17 @@ FORMAT = "dcgan-dist generator 1"
 SUFFIXES = (".safetensors", ".pt2")
 _ARGUMENTS: dict[type[nn.Module], tuple[str, ...]] = {
     nn.Linear: ("in_features", "out_features"),
+    nn.Conv2d: ("in_channels", "out_channels", "kernel_size", "padding"),
+    nn.Upsample: ("scale_factor", "mode"),
     nn.ConvTranspose2d: ("in_channels", "out_channels", "kernel_size", "stride", "padding", "output_padding"),
     nn.BatchNorm1d: ("num_features", "eps", "affine"),
     nn.BatchNorm2d: ("num_features", "eps", "affine"),
-    nn.Flatten: (),
+    nn.Flatten: ("start_dim", "end_dim"),
     nn.Unflatten: ("dim", "unflattened_size"),
+    nn.MaxPool1d: ("kernel_size",),
+    nn.MaxPool3d: ("kernel_size",),
     nn.ReLU: (),
+    nn.LeakyReLU: ("negative_slope",),
     nn.Sigmoid: (),
     nn.Tanh: (),
     nn.Hardtanh: (),
@@ -117,7 +122,7 @@ def _metadata(about: About) -> dict[str, str]:
 
 def _arguments(layer: nn.Module) -> dict[str, Any]:
     arguments = {name: getattr(layer, name) for name in _ARGUMENTS[type(layer)]}
-    has_bias = isinstance(layer, nn.Linear | nn.ConvTranspose2d)
+    has_bias = isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d)
     return arguments | ({"bias": layer.bias is not None} if has_bias else {})
 
 

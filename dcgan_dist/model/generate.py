@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from dcgan_dist.arrays import Pixels
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.model import original_gan
+from dcgan_dist.model.activations import HIDDEN
 from dcgan_dist.model.batchnorm import (
     EPS,
     NO_LAYERS,
@@ -28,7 +29,7 @@ from dcgan_dist.model.batchnorm import (
     input_statistics,
     with_statistics,
 )
-from dcgan_dist.model.dcgan import Deconvolution, Generator, Layer, Projection, smallest
+from dcgan_dist.model.dcgan import Deconvolution, Generator, Layer, Projection, UpsampledConvolution, smallest
 from dcgan_dist.model.drawing import grid_inputs, to_uint8
 from dcgan_dist.model.original_gan import OriginalGenerator
 from dcgan_dist.model.randomness import class_numbers, latents
@@ -44,6 +45,7 @@ SEED = 0
 Which = Literal["auto", "averaged", "raw"]
 Kind = Literal["averaged", "raw"]
 """G as it is trained, or the average of its weights over the run's last images (`optimization.average_images`)."""
+_STOCK_OUTPUT: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "sigmoid": nn.Tanh, "linear": nn.Hardtanh}
 SETTLED = 4
 """Half-lives after which the averaged G holds only a sixteenth of what it began with."""
 
@@ -243,25 +245,30 @@ def freeze(generator: nn.Module, settings: NetworkSettings, batch_size: int) -> 
 
 
 def stock_layers(generator: Generator) -> nn.Sequential:
-    """The same network, whose statistics are fixed, of layers that PyTorch brings along; they share no memory."""
-    layers: list[nn.Module] = []
+    """The same network, whose statistics are fixed, of layers that PyTorch brings along, whose images are within
+    [-1, 1]; they share no memory."""
+    layers, settings = list[nn.Module](), generator.settings
+    hidden = HIDDEN[settings.generator_activations]
     # On no device: initial weights would cost time, and numbers of PyTorch's random state.
     with torch.device("meta"):
-        hidden = [] if generator.dense is None else [generator.dense]
-        ours = [*hidden, generator.first, *generator.layers]
+        dense = [] if generator.dense is None else [generator.dense]
+        ours = [*dense, generator.first, *generator.layers]
         for layer in ours:
             assert isinstance(layer, Layer)
+            if isinstance(layer.linear, UpsampledConvolution) and layer.linear.factor > 1:
+                layers.append(nn.Upsample(scale_factor=float(layer.linear.factor)))
             layers.append(_filled(_stock_linear(layer.linear), layer.linear))
             if layer.norm is not None:
                 norm = nn.BatchNorm1d if isinstance(layer.linear, Projection) else nn.BatchNorm2d
                 mean = layer.norm.get_buffer("running_mean")
                 gain = layer.norm.weight is not None
                 layers.append(_filled(norm(len(mean), eps=EPS, affine=gain), layer.norm))
-            layers.append(nn.Tanh() if layer is ours[-1] else nn.ReLU())
+            of_vectors = isinstance(layer.linear, Projection)
+            layers += [_STOCK_OUTPUT[settings.output]()] if layer is ours[-1] else hidden.stock(of_vectors)
             if layer is generator.first:
-                side = smallest(generator.settings.image_size)
+                side = smallest(settings.image_size)
                 layers.append(nn.Unflatten(1, (-1, side, side)))
-    if generator.settings.output == "sigmoid":
+    if settings.output == "sigmoid":
         # On the scale from -1 to 1 that is the tanh of half of what comes in.
         layers[-2] = _halved(layers[-2])
     return nn.Sequential(*layers).eval()
@@ -285,6 +292,8 @@ def _stock_linear(linear: nn.Module) -> nn.Module:
     inputs, outputs = linear.get_parameter("weight").shape[:2]
     if isinstance(linear, Projection):
         return nn.Linear(outputs, inputs, bias=False)
+    if isinstance(linear, UpsampledConvolution):
+        return nn.Conv2d(outputs, inputs, linear.weight.shape[2], padding=linear.padding, bias=False)
     assert isinstance(linear, Deconvolution)
     fill, kernel = linear.stride - 1, linear.weight.shape[2]
     return nn.ConvTranspose2d(inputs, outputs, kernel, linear.stride, linear.padding, fill, bias=False)

@@ -21,11 +21,14 @@ Losses = tuple[DiscriminatorLoss, GeneratorLoss]
 
 
 def bce(settings: OptimizationSettings) -> Losses:
-    """Binary cross-entropy of real images against `real` and generated ones against `generated` (paper, section 2);
-    for G, of generated images against `real` (published code)."""
+    """Binary cross-entropy of real images against `real_label` and generated ones against 0 (paper, section 2); for G,
+    of generated images against 1 (published code)."""
+    smooth = 1 - settings.real_label
 
     def discriminator(real: Tensor, generated: Tensor) -> Tensor:
-        return -F.logsigmoid(real).sum() - F.logsigmoid(-generated).sum()
+        loss = -F.logsigmoid(real).sum() - F.logsigmoid(-generated).sum()
+        # -log(1 - p) is -log(p) + logit.
+        return loss + smooth * real.sum() if smooth else loss
 
     def generator(generated: Tensor) -> Tensor:
         return -F.logsigmoid(generated).sum()
@@ -33,7 +36,39 @@ def bce(settings: OptimizationSettings) -> Losses:
     return discriminator, generator
 
 
-BUILT_IN: Mapping[str, Callable[[OptimizationSettings], Losses]] = {"bce": bce}
+def saturating(settings: OptimizationSettings) -> Losses:
+    """D's is that of `bce`. G's is the mean of log(1 - D), whose slope goes to 0 where D is sure (Goodfellow et al.
+    2014, equation 1 and the remark below it)."""
+    discriminator, _ = bce(settings)
+    return discriminator, lambda generated: F.logsigmoid(-generated).sum()
+
+
+def hinge(settings: OptimizationSettings) -> Losses:
+    """D's logits are to be above 1 for real images and below -1 for generated ones; G's images are to have high ones
+    (Lim and Ye 2017, arXiv 1705.02894)."""
+
+    def discriminator(real: Tensor, generated: Tensor) -> Tensor:
+        return F.relu(1 - real).sum() + F.relu(1 + generated).sum()
+
+    return discriminator, lambda generated: -generated.sum()
+
+
+def least_squares(settings: OptimizationSettings) -> Losses:
+    """Half the squared distance of D's logits to 1 for real images and to 0 for generated ones; for G, to 1 (Mao et al.
+    2017, arXiv 1611.04076, equation 9)."""
+
+    def discriminator(real: Tensor, generated: Tensor) -> Tensor:
+        return 0.5 * ((real - 1).square().sum() + generated.square().sum())
+
+    return discriminator, lambda generated: 0.5 * (generated - 1).square().sum()
+
+
+BUILT_IN: Mapping[str, Callable[[OptimizationSettings], Losses]] = {
+    "bce": bce,
+    "saturating": saturating,
+    "hinge": hinge,
+    "least_squares": least_squares,
+}
 """By name. Each sums over the images by itself; a user's own gives one value per image, which is summed here."""
 
 

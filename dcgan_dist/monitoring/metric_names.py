@@ -7,6 +7,8 @@ from typing import Literal
 METRICS = {
     "loss/discriminator": "D's loss, the sum of both halves: mean over the images of the steps since the point before",
     "loss/generator": "G's loss: mean over the images of the steps since the point before",
+    "loss/r1": "penalty on D's slope at real images, beside D's loss (`optimization.r1`): mean over the images of the "
+    "steps since the point before",
     "score/real": "mean sigmoid of D's logits of real images: by `bce`, what D takes for the probability that they are",
     "score/generated_before": "mean sigmoid of D's logits of generated images, before D's update",
     "score/generated_after": "mean sigmoid of D's logits of generated images, after D's update (schedule `both`)",

@@ -125,8 +125,9 @@ class Worker:
         self._audit = _open_audit(job, attempt, rank) if settings.monitoring.audit else None
         self._adversarial = self._build()
         # What code of a user's own does from step to step nobody knows, so it is not recorded; and no step with classes
-        # was ever recorded on a GPU.
-        recorded = settings.workers.cuda_graph and not named_by(settings) and not settings.networks.classes
+        # or with a penalty on slopes was ever recorded on a GPU.
+        never = named_by(settings) or settings.networks.classes or settings.optimization.r1
+        recorded = settings.workers.cuda_graph and not never
         self._update = replayed(self._adversarial, recorded)
         self._checkpoints = Checkpointing(
             job.run, settings, attempt, job.total_steps, self._adversarial.state_dict, self._reporter

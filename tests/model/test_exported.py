@@ -53,9 +53,17 @@ def test_the_original_gan_is_read_as_what_was_written(
     torch.testing.assert_close(torch.export.load(tmp_path / "g.pt2").module()(z), frozen(z))
 
 
-@pytest.fixture(scope="module", params=["5x5", "3x3"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        {"structure": "5x5"},
+        {"structure": "3x3", "generator_activations": "leaky_relu", "resampling": "pooling"},
+        {"generator_activations": "maxout", "dense_units": 5, "output": "linear"},
+    ],
+    ids=["5x5", "3x3", "maxout"],
+)
 def frozen(request: pytest.FixtureRequest) -> FrozenGenerator:
-    networks = NetworkSettings(image_size=16, generator_maps=3, latent_size=7, latent="normal", structure=request.param)
+    networks = NetworkSettings(image_size=16, generator_maps=3, latent_size=7, latent="normal", **request.param)
     generator = Generator(networks)
     initialize(generator, seed=3)
     about = About("mine", "000000000480", 480, "averaged", networks, 12, "as told")

@@ -1,5 +1,6 @@
 """Samples by fixed statistics, against batch normalization written out here."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -29,9 +30,24 @@ STRUCTURES: list[dict[str, Any]] = [
     {"batchnorm": "nowhere"},
     {"output": "sigmoid", "batchnorm": "everywhere"},
     {"output": "sigmoid", "batchnorm": "everywhere", "batchnorm_gain": False},
+    {"generator_activations": "leaky_relu", "resampling": "pooling"},
+    {"generator_activations": "maxout", "dense_units": 6, "resampling": "pooling", "structure": "3x3"},
+    {"generator_activations": "tanh", "batchnorm": "ends", "output": "sigmoid"},
+    {"output": "linear", "batchnorm": "generator"},
     {"image_size": 28, "channels": 1, "dense_units": 5, "output": "sigmoid", "batchnorm_gain": False},
 ]
 KNOWING: dict[str, Any] = STRUCTURES[-1] | {"classes": 4}
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": F.relu,
+    "leaky_relu": lambda x: torch.maximum(x, 0.2 * x),
+    "tanh": torch.tanh,
+    "maxout": lambda x: torch.maximum(x[:, 0::2], x[:, 1::2]),
+}
+OUTPUTS: dict[str, Callable[[Tensor], Tensor]] = {
+    "tanh": torch.tanh,
+    "sigmoid": lambda x: 2 * x.sigmoid() - 1,
+    "linear": lambda x: x.clamp(-1, 1),
+}
 LABELS = torch.tensor([3, 0, 0, 2, 1])
 
 
@@ -71,10 +87,8 @@ def defined(generator: Generator, networks: NetworkSettings, z: Tensor, labels: 
                 x = (x - mean.view(shape)) / (variance.view(shape) + EPS).sqrt()
                 if layer.norm.weight is not None and layer.norm.bias is not None:
                     x = x * layer.norm.weight.view(shape) + layer.norm.bias.view(shape)
-            if number + 1 < len(layers):
-                x = F.relu(x)
-            else:
-                x = x.tanh() if networks.output == "tanh" else 2 * x.sigmoid() - 1
+            hidden = number + 1 < len(layers)
+            x = ACTIVATIONS[networks.generator_activations](x) if hidden else OUTPUTS[networks.output](x)
             if layer is generator.first:
                 side = 7 if networks.image_size == 28 else 4
                 x = x.view(len(x), -1, side, side)

@@ -1,6 +1,6 @@
 """Features of images from a discriminator, for a linear classifier on them (paper, section 5; published code, svhn).
 
-The maps of every layer, after its LeakyReLU, are max-pooled to 4 x 4, flattened and joined. Batch normalization uses
+The maps of every layer, after its activation, are max-pooled to 4 x 4, flattened and joined. Batch normalization uses
 statistics that are fixed beforehand: mean and biased variance of each batch of the probe's training images, averaged
 over the batches without weights, while the layers before are normalized by the statistics of the batch. No Ray here.
 """
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from dcgan_dist.arrays import Pixels
 from dcgan_dist.data.image_decoding import gray
+from dcgan_dist.model.activations import HIDDEN
 from dcgan_dist.model.batchnorm import EPS, Statistics
 from dcgan_dist.model.dcgan import Discriminator, Layer
 
@@ -63,7 +64,8 @@ def features(discriminator: Discriminator, statistics: Statistics, images: Tenso
 
 def widths(discriminator: Discriminator) -> list[int]:
     """Maps of each layer."""
-    return [layer.get_parameter("linear.weight").shape[0] for layer in discriminator.layers]
+    pieces = HIDDEN[discriminator.settings.discriminator_activations].pieces
+    return [layer.get_parameter("linear.weight").shape[0] // pieces for layer in discriminator.layers]
 
 
 def to_float(images: Pixels, device: torch.device, channels: int = 3) -> Tensor:
