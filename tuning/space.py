@@ -219,6 +219,16 @@ def grid(space: Space, first: Mapping[str, object]) -> list[dict[str, object]]:
     return [dict(first), *(values for values in every if values != first)]
 
 
+def space_of(listed: Sequence[Mapping[str, object]]) -> dict[str, Values]:
+    """The space of trials whose values are listed: all values that a setting has in any of them."""
+    found: dict[str, list[object]] = {}
+    for values in listed:
+        for name, value in values.items():
+            if value not in found.setdefault(name, []):
+                found[name].append(value)
+    return {name: Choice(tuple(values)) for name, values in found.items()}
+
+
 def describe(values: Mapping[str, object]) -> str:
     """The values as shown to users: `lr 0.0002, beta1 0.5`."""
     return ", ".join(f"{short_name(name)} {show(value)}" for name, value in values.items())

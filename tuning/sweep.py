@@ -9,7 +9,7 @@ python -m tuning.sweep --report NAME
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
 from functools import partial
@@ -59,7 +59,7 @@ from tuning.objective import (
     rungs,
 )
 from tuning.options import SweepOptions, parse
-from tuning.space import Choice, Numbers, as_text, check_values, defaults, parse_space
+from tuning.space import Choice, Numbers, as_text, check_values, defaults, parse_space, space_of
 
 if TYPE_CHECKING:
     from dcgan_dist.data.streaming.cache import CachedPictures
@@ -119,8 +119,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 class Sweep:
     """One call of the command."""
 
-    def __init__(self, options: SweepOptions) -> None:
+    def __init__(self, options: SweepOptions, listed: Sequence[Mapping[str, object]] = ()) -> None:
         """Check that the sweep is possible; nothing is written and nothing is started.
+
+        Args:
+            listed: values of every trial, in place of a search: those that earlier calls had, then new ones.
 
         Raises:
             DcganDistError: it is not; the message says what to do.
@@ -135,7 +138,8 @@ class Sweep:
         require_lasting(place(settings.storage), "--storage")
         self.folder = options.folder
         self.resumed = bool(options.resume or options.report)
-        self.space = parse_space(options.search, settings)
+        self.listed = listed
+        self.space = space_of(listed) if listed else parse_space(options.search, settings)
         first = defaults(self.space, settings)
         check_values(first, settings)
         if options.scheduler == "pbt":
@@ -223,7 +227,8 @@ class Sweep:
         return replace(
             settings,
             storage=str(self.folder.trials),
-            on_collapse="stop",
+            # What was asked for one by one is to be seen to its end, whatever becomes of it.
+            on_collapse="warn" if self.listed else "stop",
             data=replace(
                 with_absolute_keep(settings).data,
                 path=_absolute(settings.data.path),
@@ -291,12 +296,13 @@ class Sweep:
         cores = None if has_address(self.base.workers.address) else local_cores()
         print(describe(placement, facts, cores, "each trial"), flush=True)
         print(f"trials: {options.trials}, {capacity.sentence}", flush=True)
-        print(f"search: {', '.join(f'{name}={form}' for name, form in as_text(self.space).items())}", flush=True)
-        print(
-            f"objective: {self.objective.metric}, the {self.objective.mode}imum; values: {options.searcher}; "
-            f"scheduler: {options.scheduler}",
-            flush=True,
-        )
+        if not self.listed:
+            print(f"search: {', '.join(f'{name}={form}' for name, form in as_text(self.space).items())}", flush=True)
+            print(
+                f"objective: {self.objective.metric}, the {self.objective.mode}imum; values: {options.searcher}; "
+                f"scheduler: {options.scheduler}",
+                flush=True,
+            )
         for sentence in doubts(self.shards, self.tasks):
             print(f"warning: {sentence}", flush=True)
 
@@ -407,7 +413,9 @@ class Sweep:
         if self.keep is not None:
             found["keep_sha256"] = self.keep.sha256
         self.folder.write_plan(self.options.plan() | found, to_yaml(settings))
-        running = Running(self.options, self.folder, self.space, self.objective, base, at, shared, self.at_once)
+        running = Running(
+            self.options, self.folder, self.space, self.objective, base, at, shared, self.at_once, self.listed
+        )
         with _on_signals(running.stop):
             running.run()
         valued = self.report()

@@ -47,7 +47,10 @@ class Running:
         at: Sequence[int],
         shared: SharedBySweep,
         at_once: int,
+        listed: Sequence[Mapping[str, object]] = (),
     ) -> None:
+        """`listed`: values of every trial, where nothing is searched."""
+        self._listed = listed
         self._options, self._folder, self._space = options, folder, space
         self._objective, self._base, self._at, self._total = objective, base, at, at[-1]
         self._shared, self._at_once = shared, at_once
@@ -96,9 +99,8 @@ class Running:
             all_at_once=self._at_once >= options.trials,
         )
         recall(scheduler, [self._values(record) for record in records if record.state != "unfinished"])
-        suggestions = Suggestions(
-            folder, chooser, defaults(self._space, self._base), unfinished, new, self._objective.mode
-        )
+        first = self._listed[0] if self._listed else defaults(self._space, self._base)
+        suggestions = Suggestions(folder, chooser, first, unfinished, new, self._objective.mode)
         shared = Shared(folder, self._base, self._objective, self._at, self._shared)
         scratch = folder.place / TUNE
         scratch.delete()  # what an earlier call left
@@ -145,6 +147,8 @@ class Running:
 
     def _chooser(self, records: list[Record]) -> Chooser:
         """The searcher that the options name; it has been told how earlier trials ended."""
+        if self._listed:
+            return GridChooser(self._listed)
         if self._options.searcher == "random":
             return RandomChooser(self._space, self._base.seed)
         if self._options.searcher == "grid":

@@ -1,0 +1,103 @@
+"""The claims as they are declared, and the table made of made-up measures."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from dcgan_dist.settings import flatten, replaced
+from tuning import claims
+from tuning.claim_measures import MEASURES
+from tuning.claims import CLAIMS, Arm, Claim, Setup, chosen, main
+from tuning.claims_table import judged, markdown
+from tuning.space import full_name
+
+SETUP = Setup("small", "scenes32", {"images": 700, "workers.threads": 1})
+CLAIM = Claim("good", "good is better", "a paper", SETUP, {"optimization.lr": 3e-4}, {}, "spread", seeds=(4, 5, 6))
+
+
+def test_all_claims_can_be_tried() -> None:
+    assert len({claim.name for claim in CLAIMS}) == len(CLAIMS)
+    for claim in CLAIMS:
+        settings = claim.setup.settings
+        for run in (*claim.runs()[0], *claim.runs()[1]):
+            changed = flatten(replaced(settings, run, claim.name))
+            assert changed != flatten(settings) or "seed" in run
+            for name in run:
+                full_name(name, settings)  # else the sweep refuses it
+        assert claim.measure in MEASURES
+        assert settings.images is not None
+        # Measures that are taken of curves need several points in the last third of a run.
+        assert settings.images >= 12 * settings.monitoring.measure_images
+
+
+def test_arms_have_the_same_seeds_unless_they_are_equal() -> None:
+    ours, others = CLAIM.runs()
+    assert ours == [{"optimization.lr": 3e-4, "seed": seed} for seed in (4, 5, 6)]
+    assert others == [{"seed": seed} for seed in (4, 5, 6)]
+    ours, others = replace(CLAIM, ours={}).runs()
+    assert not [run for run in ours if run in others]
+
+
+def test_claims_are_chosen_by_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert [claim.name for claim in chosen(["lr", "nothing"])] == ["nothing", "lr"]
+    assert chosen([]) == list(CLAIMS)
+    assert main(["--only", "beta2"]) == 2
+    assert capsys.readouterr().err == (
+        f"error: --only names beta2, which is no claim: there are {', '.join(claim.name for claim in CLAIMS)}\n"
+    )
+
+
+def measured(runs: Sequence[Arm], values: Sequence[float | None], condemned: float | None = 0.0) -> list[Any]:
+    return [
+        (run, {"values": {"spread": value, "condemned": None if value is None else condemned}})
+        for run, value in zip(runs, values, strict=True)
+    ]
+
+
+def test_a_claim_is_judged_by_its_own_runs() -> None:
+    ours, others = CLAIM.runs()
+    found = [
+        *measured([{"seed": 9}], [100.0]),  # of another claim
+        *measured(others, [0.31, 0.30, None]),
+        *measured(ours[::-1], [0.92, 0.91, 0.90], condemned=1.0),
+    ]
+    result = judged(CLAIM, found, claims=3)
+    assert (result.ours, result.others) == ([0.90, 0.91, 0.92], [0.31, 0.30, None])
+    assert result.condemned == (3, 1)
+    assert result.lacking == 0
+    assert result.effect is not None
+    assert result.effect.mean == pytest.approx((0.59 + 0.61 + 0.92) / 3)
+    content = result.as_json()
+    assert content["measured"] == {"ours": [0.90, 0.91, 0.92], "other": [0.31, 0.30, None]}
+    assert content["verdict"] == result.verdict == "cannot tell"
+
+
+def test_runs_that_are_not_there_are_counted_and_no_verdict_is_made_of_two_pairs() -> None:
+    ours, others = CLAIM.runs()
+    result = judged(CLAIM, [*measured(ours, [0.5, 0.6, 0.7]), *measured(others[:2], [0.1, 0.1])], claims=3)
+    assert (result.lacking, result.verdict, result.ours) == (1, None, [0.5, 0.6])
+    assert "| 2 pairs of runs are too few |" in markdown([result])
+
+
+def test_the_table_says_what_was_done_and_found() -> None:
+    ours, others = CLAIM.runs()
+    result = judged(CLAIM, [*measured(ours, [0.9, 0.92, 0.91]), *measured(others, [0.3, 0.31, None])], claims=1)
+    *_, row, _, words = markdown([result]).splitlines()
+    assert row.startswith("| good is better | a paper | lr 0.0003 | as the setup | spread | 0.91 | 0.305, 1 failed | +")
+    assert row.endswith("| 0 and 1 of 3 | holds |")
+    assert words.startswith("- `spread`: how far samples")
+    assert words.endswith("more is better")
+
+
+def test_equal_arms_are_told_apart_from_a_setting_that_is_the_same() -> None:
+    equal = replace(CLAIM, ours={})
+    result = judged(equal, [], claims=1)
+    assert "| as the setup | other seeds |" in markdown([result])
+
+
+def test_the_setup_is_one_of_its_preset() -> None:
+    flat: Mapping[str, object] = flatten(SETUP.settings)
+    assert (flat["images"], flat["workers.threads"], flat["optimization.batch_size"]) == (700, 1, 64)
+    assert claims.ROOMS.settings.optimization.average_images == 0

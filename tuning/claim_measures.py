@@ -1,0 +1,162 @@
+"""What is measured of a run of a claim, once it has ended: from its curves, and of samples of its last checkpoint."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dcgan_dist.arrays import Pixels
+from dcgan_dist.data.scenes import draw
+from dcgan_dist.monitoring.sinks.curves import Point, read_points
+from dcgan_dist.run_folder.checkpoint import load_checkpoint
+from dcgan_dist.run_folder.load_generator import load_frozen
+from dcgan_dist.storage import Place
+from dcgan_dist.studies.judges.learning import SIZE
+from dcgan_dist.studies.judges.rooms import OBJECTS, RoomJudge
+from dcgan_dist.studies.judges.store import load_or_learn
+from tuning.verdicts import Better
+
+VERSION = 1
+"""Raised when something is measured in another way, so that no number of before is taken for one of now."""
+SAMPLES = 2_000
+"""Drawn of each run: the rates of attributes are then known to about one point."""
+ROOMS = 2_000
+"""Rooms that no run is trained on, with which samples are compared."""
+HELD_OUT_SEED = 1_001
+"""Of these rooms: another endless set than the embedded one."""
+COMBINED = ("bed", "window", "door")
+"""Objects whose eight combinations are counted."""
+
+
+@dataclass(frozen=True, eq=False)
+class Judging:
+    """Compares samples with rooms that no run is trained on, both as a judge sees them.
+
+    Attributes:
+        judge: sees objects on pictures.
+        real: what it sees on the rooms, as `rates` gives it.
+    """
+
+    judge: RoomJudge
+    real: NDArray[np.float64]
+
+    @classmethod
+    def beside(cls, folder: Place, say: Callable[[str], None]) -> Self:
+        """With the judge that lies in a folder, where it learns if it is not there."""
+        judged = load_or_learn("rooms", folder, say).judge
+        assert isinstance(judged, RoomJudge)
+        rooms = np.stack([draw("rooms", SIZE, HELD_OUT_SEED, number).image for number in range(ROOMS)])
+        return cls(judged, rates(rooms, judged))
+
+    def distance(self, run: Place) -> float:
+        """Of samples of the newest checkpoint of a run."""
+        generator = load_frozen(load_checkpoint(run), run.name, "raw", torch.device("cpu"))
+        return distance(rates(np.concatenate(list(generator.draw(SAMPLES))), self.judge), self.real)
+
+
+@dataclass(frozen=True, eq=False)
+class Ended:
+    """A run that has come to its end with numbers in its curves.
+
+    Attributes:
+        place: its folder.
+        points: of its curves.
+        judging: of what its samples show; called where that is wanted, since a judge may have to learn first.
+    """
+
+    place: Place
+    points: Sequence[Point]
+    judging: Callable[[], Judging]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number of a run, by which arms are compared.
+
+    Attributes:
+        what: in words, with its unit.
+        better: which end is the better one.
+        worst: that stands for a run that has failed.
+        of: measures a run.
+    """
+
+    what: str
+    better: Better
+    worst: float
+    of: Callable[[Ended], float | None]
+
+
+MEASURES: Mapping[str, Measure] = {
+    "attributes": Measure(
+        "distance between the combinations of bed, window and door on 2,000 samples and on 2,000 rooms (half of the "
+        "sum of the absolute differences of their rates), from 0 to 1",
+        "min",
+        1.0,
+        lambda run: run.judging().distance(run.place),
+    ),
+    "spread": Measure(
+        "how far samples of a fixed set of z lie from their mean image, over the same for real images, in the last "
+        "third of the run",
+        "max",
+        0.0,
+        lambda run: last_third(run.points, "samples/spread"),
+    ),
+    "drift": Measure(
+        "how far samples of the same z move from one measurement to the next, relative to the distance between "
+        "unrelated ones, in the last third of the run",
+        "min",
+        1.0,
+        lambda run: last_third(run.points, "samples/drift"),
+    ),
+    "condemned": Measure(
+        "share of the runs that the health rule finds going wrong",
+        "min",
+        1.0,
+        lambda run: float(bool(reasons(run.points))),
+    ),
+}
+"""By name."""
+
+
+def measured(run: Place, names: Iterable[str], judging: Callable[[], Judging]) -> dict[str, float | None]:
+    """Measures of a run that has ended; None: it has failed, its curves being empty or not of numbers.
+
+    Args:
+        run: its folder.
+        names: of the measures that are wanted.
+        judging: see `Ended`.
+    """
+    points = read_points(run)
+    if not points or any(value is None for point in points for value in point["values"].values()):
+        return dict.fromkeys(names)
+    ended = Ended(run, points, judging)
+    return {name: MEASURES[name].of(ended) for name in names}
+
+
+def reasons(points: Sequence[Point]) -> list[str]:
+    """What the health rule found in the curves of a run, in words."""
+    return [point["health"] for point in points if "health" in point]
+
+
+def last_third(points: Sequence[Point], metric: str) -> float | None:
+    """Mean of a metric over the last third of a run; None where it was not logged there."""
+    end = points[-1]["images"]
+    late = [point["values"].get(metric) for point in points if 3 * point["images"] > 2 * end]
+    values = [value for value in late if value is not None]
+    return float(np.mean(values)) if values else None
+
+
+def rates(images: Pixels, judge: RoomJudge) -> NDArray[np.float64]:
+    """Of the images, uint8 [n, S, S, 3], the share that shows each combination of `COMBINED`: [8]."""
+    present = judge.see(images).present
+    numbers = sum(present[:, OBJECTS.index(name)].astype(np.int64) << bit for bit, name in enumerate(COMBINED))
+    found: NDArray[np.float64] = np.bincount(numbers, minlength=1 << len(COMBINED)) / len(images)
+    return found
+
+
+def distance(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> float:
+    """Total variation distance of two distributions over the same cases."""
+    return float(np.abs(ours - theirs).sum() / 2)

@@ -1,0 +1,203 @@
+"""The runs of claims: a sweep for each setup, whose trials are the runs of all arms; and what was measured of them.
+
+A run is found again by its setup and its values, so that no claim repeats what another one has.
+"""
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence, Set
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from dcgan_dist.cluster.connect import connected, describe_connecting, set_environment
+from dcgan_dist.errors import complain
+from dcgan_dist.monitoring.sinks.curves import read_points
+from dcgan_dist.numerals import count
+from dcgan_dist.settings import Settings, to_yaml
+from dcgan_dist.storage import MissingFile, Place, place, require_writable
+from tuning.claim_measures import VERSION, Judging, measured, reasons
+from tuning.claims import Arm, Claim, Setup
+from tuning.claims_table import CONDEMNED, Judged, judged, markdown
+from tuning.folder import Record, SweepFolder
+from tuning.options import SweepOptions
+from tuning.sweep import TUNE_ENVIRONMENT, Sweep
+from tuning.verdicts import require_scipy
+
+OBJECTIVE = "samples/spread"
+"""A sweep compares its trials by something; claims have measures of their own."""
+
+
+class ClaimSweep(Sweep):
+    """The runs of a setup."""
+
+    stopped_by: int | None = None
+    over: str = ""
+
+    def report(self) -> bool:
+        """Nothing: which run is the best one is no question here."""
+        return True
+
+    def _ending(self, running: Any, valued: bool) -> int:
+        self.stopped_by, self.over = running.stopped_by, running.over
+        return 0
+
+
+@dataclass(frozen=True)
+class Runs:
+    """All runs of a setup that were made, or are to be.
+
+    Attributes:
+        setup: that they share.
+        folder: of the sweep.
+    """
+
+    setup: Setup
+    folder: SweepFolder
+
+    @classmethod
+    def below(cls, claims: Place, setup: Setup) -> "Runs":
+        """In a folder whose name changes with every setting of the setup."""
+        recipe = hashlib.sha256(to_yaml(setup.settings).encode()).hexdigest()[:8]
+        return cls(setup, SweepFolder(claims / "runs" / f"{setup.preset}-{recipe}"))
+
+    def missing(self, wanted: Sequence[Arm]) -> list[Arm]:
+        """Of the wanted ones, each once, those that no call has begun."""
+        there = [record.values for record in self.folder.records()]
+        new: list[Arm] = []
+        for arm in wanted:
+            if arm not in there and arm not in new:
+                new.append(arm)
+        return new
+
+    def take_up(self) -> int:
+        """See that runs which an earlier call has left in the middle go on, and those that failed, for a full disk say,
+        are tried again; returns how many there are. Training that fails comes to its end, and is a result."""
+        left = [record for record in self.folder.records() if record.state != "finished"]
+        for record in left:
+            self.folder.write(replace(record, state="unfinished", reason=""))
+        return len(left)
+
+    def failed(self) -> list[Record]:
+        """Runs that ended for reasons that are not their arm's."""
+        return [record for record in self.folder.records() if record.state not in ("finished", "unfinished")]
+
+    def measures(self, names: Set[str], judging: Callable[[], Judging]) -> list[tuple[Arm, dict[str, Any]]]:
+        """Of each run that has finished, its values and what was measured; measured now what was not before."""
+        ended = [record for record in self.folder.records() if record.state == "finished"]
+        return [(record.values, self._measure(record, names | {CONDEMNED}, judging)) for record in ended]
+
+    def _measure(self, record: Record, names: Set[str], judging: Callable[[], Judging]) -> dict[str, Any]:
+        file = self.folder.place / "measures" / f"{record.number:03d}.json"
+        known: dict[str, Any] = {"version": VERSION, "values": {}}
+        with suppress(MissingFile):
+            read = json.loads(file.read_bytes())
+            known = read if read["version"] == VERSION else known
+        new = names - known["values"].keys()
+        if not new:
+            return known
+        run = self.folder.trials / self.folder.run_of(record.number)
+        found = {
+            "version": VERSION,
+            "seconds": record.seconds,
+            "health": reasons(read_points(run)),
+            "values": known["values"] | measured(run, sorted(new), judging),
+        }
+        file.write_bytes(json.dumps(found, indent=1).encode())
+        return found
+
+    def options(self, number: int, minutes: float | None, at_once: int, address: str) -> SweepOptions:
+        """Of the sweep; `number` of its runs."""
+        settings = replace(self.setup.settings, name=self.folder.place.name, storage=str(self.folder.place.parent))
+        return SweepOptions(
+            preset=self.setup.preset,
+            trials=number,
+            searcher="grid",
+            scheduler="none",
+            objective=OBJECTIVE,
+            at_once=at_once,
+            budget_minutes=minutes,
+            resume=settings.name if self.folder.is_begun() else "",
+            settings=_at(settings, address),
+        )
+
+
+class Experiments:
+    """One call of the command."""
+
+    def __init__(self, claims: Sequence[Claim], storage: str, address: str) -> None:
+        """See that it is possible; nothing is started."""
+        require_scipy()
+        self._claims, self._address = claims, address
+        self._place = place(storage) / "claims"
+        self._judging: Judging | None = None
+
+    def run(self, *, minutes: float | None, at_once: int, only_report: bool) -> int:
+        """Train what is missing, measure, write the table; returns the status of the command."""
+        status = 0
+        if not only_report:
+            require_writable(self._place, "--storage")
+            status = self._train(minutes, at_once)
+        results = self._results()
+        content = json.dumps([result.as_json() for result in results], indent=1, allow_nan=False)
+        (self._place / "claims.json").write_bytes(content.encode())
+        text = markdown(results)
+        (self._place / "claims.md").write_bytes(text.encode())
+        print(f"\n{text}\ntable        {self._place / 'claims.md'}", flush=True)
+        lacking = sum(result.lacking for result in results)
+        if lacking:
+            print(f"{count(lacking, 'run')} of these claims not there yet: the same command goes on", flush=True)
+        return status or (1 if lacking else 0)
+
+    def _train(self, minutes: float | None, at_once: int) -> int:
+        began = time.monotonic()
+        os.environ.update({name: os.environ.get(name, value) for name, value in TUNE_ENVIRONMENT.items()})
+        for setup in dict.fromkeys(claim.setup for claim in self._claims):
+            runs = Runs.below(self._place, setup)
+            new = runs.missing(_by_seed(claim for claim in self._claims if claim.setup is setup))
+            if not (runs.take_up() or new):
+                continue
+            left = None if minutes is None else minutes - (time.monotonic() - began) / 60
+            if left is not None and left <= 0:
+                return 1
+            listed = [*(record.values for record in runs.folder.records()), *new]
+            print(f"{setup.name}: {count(len(listed), 'run')}, {len(new)} of them new", flush=True)
+            options = runs.options(len(listed), left, at_once, self._address)
+            set_environment(options.settings.workers.address, options.settings.workers.wait_s)
+            sweep = ClaimSweep(options, listed)
+            print(describe_connecting(self._address), flush=True)
+            with connected(self._address, sweep.local_cpus):
+                sweep.preflight()
+                sweep.open_data()
+                sweep.run()
+            if sweep.stopped_by is not None:
+                return 128 + sweep.stopped_by
+            if sweep.over:
+                return 1
+            for record in runs.failed():
+                complain(f"run {record.number} of {setup.name} failed, the next call tries it again: {record.reason}")
+        return 0
+
+    def _results(self) -> list[Judged]:
+        measures = {}
+        for setup in dict.fromkeys(claim.setup for claim in self._claims):
+            names = {claim.measure for claim in self._claims if claim.setup is setup}
+            measures[setup.name] = Runs.below(self._place, setup).measures(names, self._judge)
+        return [judged(claim, measures[claim.setup.name], len(self._claims)) for claim in self._claims]
+
+    def _judge(self) -> Judging:
+        if self._judging is None:
+            self._judging = Judging.beside(self._place, lambda text: print(text, flush=True))
+        return self._judging
+
+
+def _by_seed(claims: Iterable[Claim]) -> list[Arm]:
+    """The runs of claims, those of the first seed first: a budget that ends early leaves pairs of all claims."""
+    runs = [run for claim in claims for arm in claim.runs() for run in enumerate(arm)]
+    return [run for _, run in sorted(runs, key=lambda run: run[0])]
+
+
+def _at(settings: Settings, address: str) -> Settings:
+    return replace(settings, workers=replace(settings.workers, address=address)) if address else settings

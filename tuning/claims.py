@@ -1,0 +1,214 @@
+"""What is said to make GANs train, as experiments on the training job: a row a claim, and one command for all of them.
+
+python -m tuning.claims                       (8 hours of 2 cores; go on with the same command)
+python -m tuning.claims --only beta1 batchnorm --minutes 60
+python -m tuning.claims --report
+
+The results are in STORAGE/claims: `claims.md` and `claims.json`, and below `runs` a sweep for each setup, with the runs
+of all claims that share it.
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from dcgan_dist.errors import DcganDistError, SettingsError, complain
+from dcgan_dist.settings import PRESETS, Settings, replaced
+
+DESCRIPTION = "What is said to make GANs train, as experiments: all runs that are missing, and a table of the claims."
+SEEDS = (1, 2, 3, 4, 5)
+"""Of the runs of each arm."""
+MORE = 100
+"""Added to the seeds of the other arm of a claim whose arms are equal."""
+
+Arm = Mapping[str, object]
+"""What the runs of an arm have other than their setup, by dotted name of a setting."""
+
+
+@dataclass(frozen=True, eq=False)
+class Setup:
+    """What all runs of some claims have in common.
+
+    Attributes:
+        name: for people.
+        preset: that it begins with.
+        changes: what it has other than that, by dotted name of a setting; the length among it.
+    """
+
+    name: str
+    preset: str
+    changes: Mapping[str, object]
+
+    @property
+    def settings(self) -> Settings:
+        """Settings of a run of it, with neither name nor storage."""
+        return replaced(PRESETS[self.preset](), self.changes, f"setup {self.name}")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Something that was said, and how it is put to the test.
+
+    Attributes:
+        name: for `--only`.
+        said: in words.
+        source: who said it, and where.
+        setup: of all its runs.
+        ours: the arm that it is for.
+        other: the arm that ours is said to be better than.
+        measure: by which it is (see claim_measures.py).
+    """
+
+    name: str
+    said: str
+    source: str
+    setup: Setup
+    ours: Arm
+    other: Arm
+    measure: str
+    seeds: Sequence[int] = field(default=SEEDS)
+
+    def runs(self) -> tuple[list[Arm], list[Arm]]:
+        """All runs of both arms, each with its seed; those of one place in the lists belong together."""
+        shift = MORE if self.ours == self.other else 0
+        return (
+            [{**self.ours, "seed": seed} for seed in self.seeds],
+            [{**self.other, "seed": seed + shift} for seed in self.seeds],
+        )
+
+
+ROOMS = Setup(
+    "rooms at 32 pixels",
+    "scenes32",
+    {
+        "images": 96_000,
+        "optimization.average_images": 0,
+        "monitoring.measure_images": 5_000,
+        "monitoring.samples_images": 48_000,
+        "checkpoints.keep": 1,
+        "workers.threads": 1,
+    },
+)
+"""Rooms drawn on the spot. G as it is at the end, since the paper averages none."""
+
+CLAIMS = (
+    Claim(
+        "nothing",
+        "two arms that differ in nothing but their seeds are equal",
+        "no one: it shows what chance does",
+        ROOMS,
+        ours={},
+        other={},
+        measure="attributes",
+    ),
+    Claim(
+        "obvious",
+        "a learning rate of 0.0004 is better than one of 0.05",
+        "no one: it shows what a large effect looks like",
+        ROOMS,
+        ours={},
+        other={"optimization.lr": 0.05},
+        measure="attributes",
+    ),
+    Claim(
+        "beta1",
+        "beta1 0.5 in place of 0.9 makes training more stable",
+        "paper, section 4",
+        ROOMS,
+        ours={},
+        other={"optimization.beta1": 0.9},
+        measure="drift",
+    ),
+    Claim(
+        "lr",
+        "a learning rate of 0.0002 is better than 0.001, which is too high",
+        "paper, section 4",
+        ROOMS,
+        ours={"optimization.lr": 2e-4},
+        other={"optimization.lr": 1e-3},
+        measure="attributes",
+    ),
+    Claim(
+        "batchnorm",
+        "batch normalization gets G to begin learning, and keeps it from collapsing all samples to a single point",
+        "paper, section 3",
+        ROOMS,
+        ours={},
+        other={"networks.batchnorm": "nowhere"},
+        measure="spread",
+    ),
+    Claim(
+        "batchnorm-everywhere",
+        "batch normalization of G's output and D's input makes samples oscillate",
+        "paper, section 3",
+        ROOMS,
+        ours={},
+        other={"networks.batchnorm": "everywhere"},
+        measure="drift",
+    ),
+    Claim(
+        "strided",
+        "strided convolutions are better than pooling",
+        "paper, section 3",
+        ROOMS,
+        ours={},
+        other={"networks.resampling": "pooling"},
+        measure="attributes",
+    ),
+    Claim(
+        "leaky",
+        "LeakyReLU in D is better than ReLU",
+        "paper, section 3",
+        ROOMS,
+        ours={},
+        other={"networks.discriminator_activations": "relu"},
+        measure="attributes",
+    ),
+    Claim(
+        "tanh-output",
+        "a bounded output lets G learn the colors of the data sooner",
+        "paper, section 3",
+        ROOMS,
+        ours={},
+        other={"networks.output": "linear"},
+        measure="attributes",
+    ),
+)
+"""All of them."""
+
+
+def chosen(names: Sequence[str]) -> list[Claim]:
+    """The claims of these names, or all of them; raises `SettingsError` for a name that is none."""
+    known = {claim.name: claim for claim in CLAIMS}
+    for name in names:
+        if name not in known:
+            raise SettingsError(f"--only names {name}, which is no claim: there are {', '.join(known)}")
+    return [claim for claim in CLAIMS if not names or claim.name in names]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command. Returns 0 when all runs of the claims are there, 1 when a budget or failures left some out, 2 for
+    wrong input, 130 or 143 by signals."""
+    options = argparse.ArgumentParser(prog="python -m tuning.claims", description=DESCRIPTION)
+    options.add_argument("--only", nargs="+", default=[], metavar="NAME", help="only these claims")
+    options.add_argument("--storage", default="runs", metavar="ADDRESS", help="where the folder claims is (runs)")
+    options.add_argument("--minutes", type=float, metavar="MINUTES", help="stop after this time; the next call goes on")
+    options.add_argument("--at-once", type=int, default=0, metavar="N", help="runs at once; 0: as there is room")
+    options.add_argument("--address", default="", metavar="ADDRESS", help="Ray cluster to join")
+    options.add_argument("--report", action="store_true", help="write the table of what is there, and train nothing")
+    given = options.parse_args(arguments)
+    try:
+        # What imports Ray is imported once its environment is set.
+        from tuning.claim_runs import Experiments
+
+        return Experiments(chosen(given.only), given.storage, given.address).run(
+            minutes=given.minutes, at_once=given.at_once, only_report=given.report
+        )
+    except DcganDistError as error:
+        complain(error)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

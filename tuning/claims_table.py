@@ -1,0 +1,137 @@
+"""The table of claims: each with its effect and verdict, from what was measured of its runs; pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dcgan_dist.numerals import count
+from tuning.claim_measures import MEASURES
+from tuning.claims import Arm, Claim
+from tuning.space import describe
+from tuning.verdicts import LEAST_PAIRS, Effect, Verdict, effect, verdict
+
+CONDEMNED = "condemned"
+"""A measure that the table shows of every run."""
+Measured = Sequence[tuple[Arm, Mapping[str, Any]]]
+"""Of each run, its values and what was measured."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A claim and what was found.
+
+    Attributes:
+        claim: itself.
+        ours: what was measured of each run of our arm that has a partner; None: the run has failed.
+        others: the same of the other arm.
+        condemned: how many runs of each arm the health rule found going wrong, or failed.
+        effect: None: there are too few pairs.
+        lacking: runs that are not there.
+    """
+
+    claim: Claim
+    ours: Sequence[float | None]
+    others: Sequence[float | None]
+    condemned: tuple[int, int]
+    effect: Effect | None
+    lacking: int
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """None: there are too few pairs."""
+        return None if self.effect is None else verdict(self.effect)
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it."""
+        claim, found = self.claim, self.effect
+        return {
+            "name": claim.name,
+            "said": claim.said,
+            "source": claim.source,
+            "setup": claim.setup.name,
+            "preset": claim.setup.preset,
+            "changes": dict(claim.setup.changes),
+            "ours": dict(claim.ours),
+            "other": dict(claim.other),
+            "measure": claim.measure,
+            "better": MEASURES[claim.measure].better,
+            "measured": {"ours": list(self.ours), "other": list(self.others)},
+            "condemned": {"ours": self.condemned[0], "other": self.condemned[1]},
+            "effect": None if found is None else {"mean": found.mean, "low": found.low, "high": found.high},
+            "pairs": len(self.ours),
+            "verdict": self.verdict,
+        }
+
+
+def judged(claim: Claim, measured: Measured, claims: int) -> Judged:
+    """Judge a claim.
+
+    Args:
+        measured: of all runs of its setup.
+        claims: that are judged together.
+    """
+    ours, others = claim.runs()
+    lacking = sum(_find(run, measured) is None for run in [*ours, *others])
+    pairs = [(_find(one, measured), _find(other, measured)) for one, other in zip(ours, others, strict=True)]
+    whole = [(one, other) for one, other in pairs if one is not None and other is not None]
+    values = [tuple(run["values"][claim.measure] for run in pair) for pair in whole]
+    condemned = tuple(sum(pair[arm]["values"][CONDEMNED] in (1.0, None) for pair in whole) for arm in (0, 1))
+    measure = MEASURES[claim.measure]
+    of_ours, of_others = [one for one, _ in values], [other for _, other in values]
+    found = None
+    if len(values) >= LEAST_PAIRS:
+        found = effect(of_ours, of_others, measure.better, measure.worst, claims)
+    return Judged(claim, of_ours, of_others, (condemned[0], condemned[1]), found, lacking)
+
+
+def _find(run: Arm, measured: Measured) -> Mapping[str, Any] | None:
+    return next((found for values, found in measured if values == run), None)
+
+
+COLUMNS = ("claim", "source", "arm", "compared with", "measure", "ours", "other", "effect", "going wrong", "verdict")
+
+
+def rows(results: Sequence[Judged]) -> list[list[str]]:
+    """Of the table, as `COLUMNS` say."""
+    return [
+        [
+            one.claim.said,
+            one.claim.source,
+            _arm(one.claim.ours),
+            _arm(one.claim.other) if one.claim.other != one.claim.ours else "other seeds",
+            one.claim.measure,
+            _mean(one.ours),
+            _mean(one.others),
+            "" if one.effect is None else _interval(one.effect),
+            f"{one.condemned[0]} and {one.condemned[1]} of {len(one.ours)}",
+            one.verdict or f"{count(len(one.ours), 'pair')} of runs {'is' if len(one.ours) == 1 else 'are'} too few",
+        ]
+        for one in results
+    ]
+
+
+def markdown(results: Sequence[Judged]) -> str:
+    """The table with a line for each measure in it."""
+    lines = [COLUMNS, ["---"] * len(COLUMNS), *rows(results)]
+    measures = dict.fromkeys(one.claim.measure for one in results)
+    table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    words = "\n".join(
+        f"- `{name}`: {MEASURES[name].what}; {'less' if MEASURES[name].better == 'min' else 'more'} is better"
+        for name in measures
+    )
+    return f"{table}\n\n{words}\n"
+
+
+def _arm(arm: Arm) -> str:
+    return describe(arm) or "as the setup"
+
+
+def _mean(values: Sequence[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    failed = len(values) - len(known)
+    shown = f"{sum(known) / len(known):.3g}" if known else ""
+    return ", ".join(part for part in (shown, f"{failed} failed" if failed else "") if part)
+
+
+def _interval(found: Effect) -> str:
+    return f"{found.mean:+.3g} ({found.low:+.3g} to {found.high:+.3g})"
