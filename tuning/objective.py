@@ -18,10 +18,11 @@ Mode = Literal["max", "min"]
 LOGGED: Mapping[str, Mode | None] = {
     name: BETTER.get(name)
     for name in METRICS
-    if name.islower() and name != "data/bad_images" and not name.startswith("supervised/")
+    if name.islower() and name not in ("data/bad_images", "loss/r1") and not name.startswith("supervised/")
 }
 """Metrics that every run of a DCGAN logs of its training, and which end is the better one, where that is known. Names
-with capitals stand for many metrics; bad images say something about the data only."""
+with capitals stand for many metrics; bad images say something about the data only, and `loss/r1` is a part of what D
+minimizes, of some runs."""
 KEY = "objective"
 """Key of the objective's value in what a trial reports to Tune."""
 IMAGES = "images"

@@ -220,7 +220,8 @@ def test_what_can_be_compared_is_what_runs_log() -> None:
         "worker/",
         "data/",
         "supervised/",
-    )  # of tasks, ranks, labels, or of no trial's making
+        "loss/r1",
+    )  # of tasks, ranks, labels, no trial's making, or some runs alone
     assert LOGGED.keys() == {name for name in METRICS if not name.startswith(kinds)}
 
 
