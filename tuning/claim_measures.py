@@ -10,13 +10,16 @@ from numpy.typing import NDArray
 
 from dcgan_dist.arrays import Pixels
 from dcgan_dist.data.scenes import draw
+from dcgan_dist.errors import CheckpointError
 from dcgan_dist.monitoring.sinks.curves import Point, read_points
-from dcgan_dist.run_folder.checkpoint import load_checkpoint
+from dcgan_dist.numerals import count
+from dcgan_dist.run_folder.checkpoint import load_checkpoint, manifests
 from dcgan_dist.run_folder.load_generator import load_frozen
 from dcgan_dist.storage import Place
 from dcgan_dist.studies.judges.learning import SIZE
 from dcgan_dist.studies.judges.rooms import OBJECTS, RoomJudge
 from dcgan_dist.studies.judges.store import load_or_learn
+from dcgan_dist.training.schedule import ends_a_quarter
 from tuning.verdicts import Better
 
 VERSION = 1
@@ -27,6 +30,8 @@ ROOMS = 2_000
 """Rooms that no run is trained on, with which samples are compared."""
 HELD_OUT_SEED = 1_001
 """Of these rooms: another endless set than the embedded one."""
+QUARTERS = 4
+"""Of a run, whose checkpoints are kept."""
 COMBINED = ("bed", "window", "door")
 """Objects whose eight combinations are counted."""
 
@@ -51,9 +56,9 @@ class Judging:
         rooms = np.stack([draw("rooms", SIZE, HELD_OUT_SEED, number).image for number in range(ROOMS)])
         return cls(judged, rates(rooms, judged))
 
-    def distance(self, run: Place) -> float:
-        """Of samples of the newest checkpoint of a run."""
-        generator = load_frozen(load_checkpoint(run), run.name, "raw", torch.device("cpu"))
+    def distance(self, run: Place, checkpoint: str | None = None) -> float:
+        """Of samples of a checkpoint of a run; None: the newest."""
+        generator = load_frozen(load_checkpoint(run, checkpoint), run.name, "raw", torch.device("cpu"))
         return distance(rates(np.concatenate(list(generator.draw(SAMPLES))), self.judge), self.real)
 
 
@@ -97,6 +102,12 @@ MEASURES: Mapping[str, Measure] = {
         1.0,
         lambda run: run.judging().distance(run.place),
     ),
+    "sooner": Measure(
+        "the same distance, its mean over the checkpoints of each quarter of the run",
+        "min",
+        1.0,
+        lambda run: float(np.mean([run.judging().distance(run.place, name) for name in of_quarters(run.place)])),
+    ),
     "spread": Measure(
         "how far samples of a fixed set of z lie from their mean image, over the same for real images, in the last "
         "third of the run",
@@ -139,6 +150,20 @@ def measured(run: Place, names: Iterable[str], judging: Callable[[], Judging]) -
 def reasons(points: Sequence[Point]) -> list[str]:
     """What the health rule found in the curves of a run, in words."""
     return [point["health"] for point in points if "health" in point]
+
+
+def of_quarters(run: Place) -> list[str]:
+    """The checkpoints at the end of each quarter of a run that has ended.
+
+    Raises:
+        CheckpointError: not all of them are there.
+    """
+    found = manifests(run)
+    total = max((manifest["step"] for manifest in found.values()), default=0)
+    names = [name for name, manifest in found.items() if ends_a_quarter(manifest["step"], total)]
+    if len(names) != QUARTERS:
+        raise CheckpointError(f"{run} has {count(len(names), 'checkpoint')} of its quarters but needs {QUARTERS}")
+    return names
 
 
 def last_third(points: Sequence[Point], metric: str) -> float | None:

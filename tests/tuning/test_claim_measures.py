@@ -1,16 +1,25 @@
 """What is measured of a run."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from dcgan_dist.arrays import Pixels
+from dcgan_dist.errors import CheckpointError
+from dcgan_dist.model.dcgan import build_networks
+from dcgan_dist.run_folder.checkpoint import load_checkpoint, write_checkpoint
+from dcgan_dist.run_folder.load_generator import load_frozen
+from dcgan_dist.settings import NetworkSettings, OptimizationSettings, scenes32
 from dcgan_dist.storage import Place
 from dcgan_dist.studies.judges.rooms import OBJECTS, STATES, RoomsSeen
-from tuning.claim_measures import MEASURES, distance, measured, rates
+from tuning.claim_measures import MEASURES, Judging, distance, measured, of_quarters, rates
+
+NETWORKS = NetworkSettings(image_size=32, generator_maps=2, discriminator_maps=2, latent_size=5)
 
 
 class Seeing:
@@ -65,6 +74,47 @@ def test_curves_count_in_the_last_third(tmp_path: Path) -> None:
 @pytest.mark.parametrize("points", [[], [{"images": 100, "values": {"loss/generator": None, "samples/spread": 0.7}}]])
 def test_a_run_without_numbers_has_failed(points: list[dict[str, Any]], tmp_path: Path) -> None:
     assert measured(run_with(tmp_path, points), MEASURES, unneeded) == dict.fromkeys(MEASURES)
+
+
+def checkpoints(run: Place, *steps: int) -> None:
+    generator, discriminator = build_networks(NETWORKS, 1, torch.device("cpu"), torch.float32, channels_last=True)
+    state = {"generator": generator.state_dict(), "discriminator": discriminator.state_dict()}
+    settings = replace(scenes32(), networks=NETWORKS, optimization=OptimizationSettings(batch_size=10))
+    for step in steps:
+        write_checkpoint(run, state, settings, step=step, attempt=1, kept=True)
+
+
+def test_a_run_is_looked_at_after_each_quarter(tmp_path: Path) -> None:
+    """Of 11 steps the quarters end with the 3rd, the 6th, the 9th and the last."""
+    run = run_with(tmp_path, [{"images": 110, "values": {"loss/generator": 1.0}}])
+    checkpoints(run, 2, 3, 6, 9, 10, 11)
+    looked: list[str] = []
+
+    class Looking:
+        def distance(self, run: Place, checkpoint: str) -> float:
+            looked.append(checkpoint)
+            return 0.1 * len(looked)
+
+    assert measured(run, ("sooner",), Looking) == {"sooner": pytest.approx(0.25)}  # type: ignore[arg-type]
+    assert looked == [f"{images:012d}" for images in (30, 60, 90, 110)]
+
+
+def test_a_checkpoint_that_is_gone_is_missed(tmp_path: Path) -> None:
+    run = run_with(tmp_path, [{"images": 110, "values": {"loss/generator": 1.0}}])
+    checkpoints(run, 3, 9, 11)
+    with pytest.raises(CheckpointError, match="has 3 checkpoints of its quarters but needs 4"):
+        of_quarters(run)
+
+
+def test_samples_of_the_newest_checkpoint_are_judged(tmp_path: Path) -> None:
+    run = run_with(tmp_path, [{"images": 110, "values": {"loss/generator": 1.0}}])
+    checkpoints(run, 11)
+    frozen = load_frozen(load_checkpoint(run), "mine", "raw", torch.device("cpu"))
+    samples = np.concatenate(list(frozen.draw(2_000)))
+    assert len({image.tobytes() for image in samples}) > 1_900
+    judging = Judging(Seeing(), np.eye(8)[0])  # type: ignore[arg-type]
+    expected = 1 - float((samples[:, 0, :3, 0] == 0).all(1).mean())
+    assert judging.distance(run) == pytest.approx(expected)
 
 
 def test_a_measure_that_was_not_logged_is_none(tmp_path: Path) -> None:
