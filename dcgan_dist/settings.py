@@ -171,6 +171,8 @@ class NetworkSettings:
     batchnorm: Literal["prescribed", "everywhere", "nowhere", "ends", "generator"] = "prescribed"
     """Which layers have batch normalization. `prescribed`: all but G's output and D's input (paper, section 3);
     `ends`: those two alone; `generator`: as prescribed in G, none in D."""
+    initial_sd: Annotated[float, Above(0), arg(metavar="NUMBER")] = 0.02
+    """Standard deviation of initial weights, around 0 (paper, section 4)."""
     batchnorm_gain: bool = True
     """Batch normalization learns a gain and a shift (published code, mnist: none)."""
     batchnorm_over: Literal["global", "worker"] = "global"
@@ -211,7 +213,7 @@ class NetworkSettings:
                 f"{', '.join(MAXOUT_ACTIVATIONS)}, joined by commas, with networks.structure {self.structure}",
             )
             lacks: dict[str, object] = {"classes": 0, "batchnorm": "nowhere", "head": "flattened"}
-            lacks |= {"discriminator_activations": "leaky_relu", "resampling": "strided"}
+            lacks |= {"discriminator_activations": "leaky_relu", "resampling": "strided", "initial_sd": 0.02}
             if self.structure == "maxout":
                 lacks["dense_units"] = 0
             else:

@@ -27,6 +27,11 @@ DRAWS = 10
 """Draws of labels that choose the length of training, and that are tested, of tasks for which the paper has none."""
 LAYERS = ("structure", "channels", "discriminator_maps", "dense_units", "output", "head", "batchnorm", "batchnorm_gain")
 """Settings of networks that D's layers depend on, beside the size of the images."""
+LATER = ("discriminator_activations", "resampling")
+"""The same of settings that came later: results say them where they are not the paper's, so that those of before keep
+their names."""
+BEGINNING = "initial_sd"
+"""Setting of networks that counts where no trained discriminator begins."""
 TOTAL_STEPS = "total_steps"
 """Key of a run's length in its checkpoints."""
 
@@ -173,7 +178,8 @@ def _require_same_layers(begin_with: str, theirs: NetworkSettings, ours: Network
 
     Weights fit into layers that compute something else: with `output`, the scale of the images changes.
     """
-    differ = [name for name in LAYERS if name != "head" and getattr(theirs, name) != getattr(ours, name)]
+    layers = [name for name in (*LAYERS, *LATER) if name != "head"]
+    differ = [name for name in layers if getattr(theirs, name) != getattr(ours, name)]
     if differ:
         listed = ", ".join(
             f"networks.{name} is {getattr(theirs, name)} there and {getattr(ours, name)} here" for name in differ
@@ -193,8 +199,10 @@ def describe(learning: Learning) -> dict[str, Any]:
     """A learning, for the record of a result: all that it depends on, weights by their SHA-256."""
     networks, optimization = learning.networks, learning.optimization
     named = ("batch_size", "lr", "beta1", "beta2", "eps", "weight_decay", "decay", "precision")
+    paper = NetworkSettings()
+    later = [name for name in (*LATER, BEGINNING) if getattr(networks, name) != getattr(paper, name)]
     return {
-        "networks": {name: getattr(networks, name) for name in LAYERS},
+        "networks": {name: getattr(networks, name) for name in (*LAYERS, *later)},
         "optimization": {name: getattr(optimization, name) for name in named},
         "dropout": learning.dropout,
         "seed": learning.seed,

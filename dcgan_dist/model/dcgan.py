@@ -27,8 +27,8 @@ from dcgan_dist.model.original_gan import OriginalDiscriminator, OriginalGenerat
 from dcgan_dist.model.randomness import stream
 from dcgan_dist.settings import NetworkSettings
 
-INITIAL_SD = 0.02
-"""Standard deviation of initial weights around 0 (paper, section 4) and of gains around 1 (published code)."""
+GAIN_SD = 0.02
+"""Standard deviation of the initial gains of batch normalization around 1 (published code)."""
 KERNELS = {"5x5": 5, "3x3": 3}
 
 
@@ -321,21 +321,24 @@ def build_networks(
 
 
 def initialize(network: nn.Module, seed: int) -> None:
-    """Draw all weights: N(0, 0.02), gains of batch normalization N(1, 0.02), shifts 0 (paper, section 4, and code).
+    """Draw all weights: N(0, `networks.initial_sd`), gains of batch normalization N(1, 0.02), shifts 0 (paper, section
+    4, and code).
 
     The numbers depend on the seed, the kind of network and the parameter's name only: not on dtype, memory layout,
     device, or a global random state.
     """
+    assert isinstance(network, Generator | Discriminator)
     norms = [module for module in network.modules() if isinstance(module, BatchNorm) and module.weight is not None]
     gains, shifts = {id(norm.weight) for norm in norms}, {id(norm.bias) for norm in norms}
     for name, parameter in network.named_parameters():
         numbers = stream(seed, f"weights of {type(network).__name__}: {name}")
-        values = torch.from_numpy(numbers.standard_normal(tuple(parameter.shape), dtype=np.float32)).mul_(INITIAL_SD)
+        values = torch.from_numpy(numbers.standard_normal(tuple(parameter.shape), dtype=np.float32))
         with torch.no_grad():
             if id(parameter) in shifts:
                 parameter.zero_()
             else:
-                parameter.copy_(values.add_(1) if id(parameter) in gains else values)
+                is_gain = id(parameter) in gains
+                parameter.copy_(values.mul_(GAIN_SD).add_(1) if is_gain else values.mul_(network.settings.initial_sd))
 
 
 def count_parameters(network: nn.Module) -> int:

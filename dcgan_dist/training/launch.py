@@ -621,7 +621,9 @@ def _networks_of(named: NamedRun, settings: Settings) -> tuple[Place, str]:
         raise CheckpointError(
             f"{run} was trained on labels, so it has no networks of a DCGAN: give another --init-from"
         )
-    theirs, ours = (asdict(replace(s.networks, batchnorm_over="global")) for s in (checkpoint.settings, settings))
+    # What has no part in what a network computes from its weights.
+    free = {"batchnorm_over": "global", "initial_sd": 1.0}
+    theirs, ours = (asdict(replace(s.networks, **free)) for s in (checkpoint.settings, settings))  # type: ignore[arg-type]
     differ = [name for name in ours if ours[name] != theirs[name]]
     if differ:
         listed = ", ".join(f"networks.{name} is {theirs[name]} there and {ours[name]} here" for name in differ)

@@ -1,6 +1,6 @@
 """What a run that is trained on labels learns from, and how."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,17 @@ import pytest
 import torch
 
 from dcgan_dist.errors import CheckpointError, SettingsError
-from dcgan_dist.evaluation.labels import describe, learning_of, of_labels, open_task, pinned, read_labeled
+from dcgan_dist.evaluation.labels import (
+    BEGINNING,
+    LATER,
+    LAYERS,
+    describe,
+    learning_of,
+    of_labels,
+    open_task,
+    pinned,
+    read_labeled,
+)
 from dcgan_dist.evaluation.probe import draw_labels
 from dcgan_dist.evaluation.task import FewLabels, Task
 from dcgan_dist.model.dcgan import Discriminator, initialize
@@ -122,6 +132,8 @@ def test_fine_tuning_of_what_is_no_discriminator_of_ours_is_refused(tmp_path: Pa
             {"batchnorm": "everywhere", "batchnorm_gain": False},
             "batchnorm is everywhere there and prescribed here, net",
         ),
+        ({"discriminator_activations": "tanh"}, "discriminator_activations is tanh there and leaky_relu here"),
+        ({"resampling": "pooling"}, "networks.resampling is pooling there and strided here"),
     ],
 )
 def test_fine_tuning_in_layers_that_compute_something_else_is_refused(
@@ -133,5 +145,27 @@ def test_fine_tuning_in_layers_that_compute_something_else_is_refused(
     begun = replace(SETTINGS, supervised=SupervisedSettings(task="rooms", begin_with=str(tmp_path / "gan")))
     with pytest.raises(SettingsError, match=told):
         learning_of(begun, 45)
-    other_head = replace(NETWORKS, head="average", **networks)
+    other_head = replace(NETWORKS, head="average", initial_sd=0.07, **networks)
     assert learning_of(replace(begun, networks=other_head), 45).beginning is not None
+
+
+def test_every_setting_of_networks_counts_or_has_no_part_in_what_is_learned() -> None:
+    """A new one that nobody put on either side would make different networks one, without a word."""
+    none = {
+        *("image_size", "classes", "factory", "maxout_pieces", "batchnorm_over"),
+        *("generator_maps", "generator_activations", "latent_size", "latent"),
+    }
+    every = {item.name for item in fields(NetworkSettings)}
+    assert {*LAYERS, *LATER, BEGINNING} | none == every
+    assert not {*LAYERS, *LATER, BEGINNING} & none
+
+
+@pytest.mark.parametrize(
+    "networks",
+    [{"discriminator_activations": "relu"}, {"resampling": "pooling"}, {"initial_sd": 0.3}, {"head": "average"}],
+)
+def test_networks_that_learn_otherwise_have_another_record(networks: dict[str, Any]) -> None:
+    plain = describe(learning_of(SETTINGS, 45))
+    other = describe(learning_of(replace(SETTINGS, networks=replace(NETWORKS, **networks)), 45))
+    assert plain["networks"].keys() == set(LAYERS), "results of before keep their names"
+    assert other["networks"] == plain["networks"] | networks

@@ -51,6 +51,7 @@ class DiscriminatorFeatures:
             "statistics": _statistics(self.discriminator),
             "pooling": "largest of each cell of a grid of 4 x 4",
             **_of_no_class(self.discriminator.settings),
+            **_unlike_the_papers(self.discriminator.settings),
         }
 
     def to(self, device: torch.device) -> Self:
@@ -210,6 +211,14 @@ def require_maps(discriminator: nn.Module, factory: str) -> None:
 def _of_no_class(networks: NetworkSettings) -> dict[str, str]:
     """For the record: a class would tell what the probe is to find out."""
     return {"classes": "the code of no class, all zeros"} if networks.classes else {}
+
+
+def _unlike_the_papers(networks: NetworkSettings) -> dict[str, str]:
+    """For the record: what maps are made by, where that is none of the paper's rules. The same initial weights give
+    other features then."""
+    paper = NetworkSettings()
+    names = ("discriminator_activations", "resampling")
+    return {name: getattr(networks, name) for name in names if getattr(networks, name) != getattr(paper, name)}
 
 
 def _statistics(discriminator: nn.Module) -> str:

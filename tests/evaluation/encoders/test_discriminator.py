@@ -184,3 +184,14 @@ def test_features_need_the_statistics_of_training_images(networks: NetworkSettin
 def test_an_encoder_goes_to_a_device(networks: NetworkSettings) -> None:
     moved = of_random(networks, 3, CODE).to(torch.device("meta"))
     assert {weight.device.type for weight in moved.discriminator.parameters()} == {"meta"}
+
+
+def test_the_same_weights_in_other_layers_have_another_recipe() -> None:
+    networks = NetworkSettings(image_size=16, discriminator_maps=3)
+    recipes = [
+        of_random(replace(networks, **chosen), 0).recipe
+        for chosen in ({}, {"discriminator_activations": "tanh"}, {"resampling": "pooling"})
+    ]
+    assert recipes[1] == recipes[0] | {"discriminator_activations": "tanh"}
+    assert recipes[2] == recipes[0] | {"resampling": "pooling"}
+    assert recipes[0].keys() == {"maps", "statistics", "pooling"}, "results of before keep their names"
