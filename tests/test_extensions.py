@@ -213,11 +213,11 @@ def test_what_cannot_be_imported_is_told_in_a_sentence(folder: Path, path: str, 
 
 
 @pytest.mark.parametrize(
-    "path", ["mine", "mine:", ":build", "mine.py:build()", "my file:build", "../mine:build", "hinge"]
+    "path", ["mine", "mine:", ":build", "mine.py:build()", "my file:build", "../mine:build", "hinges"]
 )
 def test_what_is_no_import_path_is_refused(path: str) -> None:
     assert "needs to be" in refusal(lambda: own(path))
-    assert "needs to be bce, or module:function" in refusal(lambda: own(loss=path))
+    assert "needs to be bce, saturating, hinge, least_squares, or module:function" in refusal(lambda: own(loss=path))
 
 
 @pytest.mark.parametrize("preset", ["original28", "original32", "original32conv"])

@@ -63,7 +63,7 @@ WAIT = """
 import sys, ray
 ray.init(sys.argv[1], logging_level="ERROR", log_to_driver=False)
 from dcgan_dist.cluster.autoscaling import wait_for_free
-wait_for_free("actor", [{"CPU": 1.0, "evaluator": 1.0}], 60.0, print)
+wait_for_free("actor", [{"CPU": 1.0, "evaluator": 1.0}], 170.0, print)
 print("came:", ray.get([ray.remote(lambda: 1).options(resources={"evaluator": 1}).remote()], timeout=30))
 """
 
@@ -107,10 +107,12 @@ def scaling_cluster(train_command: Any, tmp_path: Path) -> str:
 @pytest.mark.system
 @pytest.mark.ray
 def test_a_run_asks_for_the_machines_that_it_lacks_and_waits_for_them(scaling_cluster: str, train_command: Any) -> None:
-    status, output = train_command.run("--dry-run", "--workers=4", f"--workers.address={scaling_cluster}")
+    status, output = train_command.run(
+        "--dry-run", "--workers=4", "--workers.wait-s=170", f"--workers.address={scaling_cluster}"
+    )
     assert status == 0, output
     told = (
-        "waiting for machines, at most 60 s (--workers.wait-s) unless some are being started: the run needs 5 logical"
+        "waiting for machines, at most 170 s (--workers.wait-s) unless some are being started: the run needs 5 logical"
     )
     assert told in output
     assert "cluster: 3 nodes with 5 CPUs and 0 GPUs; the run takes 4 workers with 1 CPU each" in output
@@ -123,7 +125,7 @@ def test_a_machine_for_evaluation_comes_when_actors_ask_for_its_resource(
 ) -> None:
     command = [sys.executable, "-c", EVALUATE, scaling_cluster]
     environment = train_command.environment | {"RAY_AUTH_MODE": "disabled", "RAY_enable_autoscaler_v2": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
     assert done.stdout == "some under way, then 1.0 evaluator, and none under way\n", done.stderr
 
 
@@ -132,9 +134,9 @@ def test_a_machine_for_evaluation_comes_when_actors_ask_for_its_resource(
 def test_a_machine_that_came_is_free_for_who_has_waited_for_it(scaling_cluster: str, train_command: Any) -> None:
     command = [sys.executable, "-c", WAIT, scaling_cluster]
     environment = train_command.environment | {"RAY_AUTH_MODE": "disabled", "RAY_enable_autoscaler_v2": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
     waiting, came = done.stdout.splitlines()
-    assert waiting.startswith("waiting for machines, at most 60 s (--wait-s) unless some are being started: ")
+    assert waiting.startswith("waiting for machines, at most 170 s (--wait-s) unless some are being started: ")
     assert "1 actor with 1 CPU and 1 evaluator each need more than the cluster has free" in waiting
     assert came == "came: [1]"
 
