@@ -78,12 +78,16 @@ def report(results: Sequence[Mapping[str, Any]], began_with: str = "") -> Report
         controls = {"its frozen discriminator": 100 * float(frozen["few_labels"]["accuracy"])}
         if "supervised" in of_few:
             controls["supervised"] = of_few["supervised"]
+            gain = controls["its frozen discriminator"] - of_few["supervised"]
+            name = "frozen discriminator at 400 labels a class: points over supervised, its networks from scratch"
+            bars.append(Bar(name, gain, at_least=0.0))
         for control, accuracy in controls.items():
             gain = of_few["finetuned"] - accuracy
             bars.append(Bar(f"fine-tuned at 400 labels a class: points over {control}", gain, at_least=0.0))
     columns = ["features", "accuracy, %", "400 labels a class, %", "numbers", "setting", "s", "GB of features"]
     return Report(
-        command="python -m benchmarks.probes FOLDER --json benchmarks/results/probes.json",
+        command=f"python -m benchmarks.probes FOLDER{f' --began-with {began_with}' if began_with else ''} "
+        "--json benchmarks/results/probes.json",
         tables={"probes": Table(columns, rows)},
         rates={f"{name}_accuracy_percent": value for name, value in accuracies.items()},
         samples={"results": [dict(result) for result in results]},

@@ -69,7 +69,7 @@ def test_networks_that_are_trained_on_labels_have_a_row_for_all_of_them_and_one_
         ["65.00 (±1.00)", "57.00 (±1.00)", "768", "C 0.0001"],
         ["70.00 (±1.00)", "", "", "C 0.0001"],
     ]
-    assert [(bar.met, round(bar.value, 2)) for bar in found.bars] == [(False, -2.0), (True, 5.0)]
+    assert [(bar.met, round(bar.value, 2)) for bar in found.bars] == [(True, 7.0), (False, -2.0), (True, 5.0)]
 
 
 def test_what_is_compared_with_a_discriminator_is_compared_with_its_own(tmp_path: Path) -> None:
@@ -82,6 +82,7 @@ def test_what_is_compared_with_a_discriminator_is_compared_with_its_own(tmp_path
         result("discriminator", 0.68, run="two", few_labels=few(0.53)),
         result("finetuned", 0.7, run="tuned", few_labels=few(0.51)),
     ]
+    assert "FOLDER --began-with one --json" in report(results, "one").command
     found = {bar.name: (bar.met, round(bar.value, 2)) for bar in report(results, "one").bars}
     assert found == {
         "trained discriminator: points over random": (False, 6.0),
