@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dcgan_dist.cluster.connect import connected, describe_connecting, set_environment
-from dcgan_dist.errors import complain
+from dcgan_dist.errors import SettingsError, complain
 from dcgan_dist.monitoring.sinks.curves import read_points
 from dcgan_dist.numerals import count
 from dcgan_dist.settings import Settings, to_yaml
@@ -137,6 +137,8 @@ class Experiments:
     def run(self, *, minutes: float | None, at_once: int, only_report: bool) -> int:
         """Train what is missing, measure, write the table; returns the status of the command."""
         status = 0
+        if only_report and not (self._place / "runs").names():
+            raise SettingsError(f"there are no runs of claims in {self._place}: train some, without --report")
         if not only_report:
             require_writable(self._place, "--storage")
             status = self._train(minutes, at_once)

@@ -8,15 +8,21 @@ The results are in STORAGE/claims: `claims.md` and `claims.json`, and below `run
 of all claims that share it.
 """
 
-import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Annotated
 
+import tyro
+
+from dcgan_dist.bounds import Above, AtLeast, check_bounds, shows_bounds
+from dcgan_dist.cli.arguments import read
+from dcgan_dist.cli.invocation import prog
 from dcgan_dist.errors import DcganDistError, SettingsError, complain
 from dcgan_dist.settings import PRESETS, Settings, replaced
 
-DESCRIPTION = "What is said to make GANs train, as experiments: all runs that are missing, and a table of the claims."
+arg = tyro.conf.arg
+
 SEEDS = (1, 2, 3, 4, 5)
 """Of the runs of each arm."""
 MORE = 100
@@ -301,27 +307,46 @@ def chosen(names: Sequence[str]) -> list[Claim]:
     return [claim for claim in CLAIMS if not names or claim.name in names]
 
 
+@shows_bounds
+@dataclass(frozen=True)
+class ClaimOptions:
+    """Put what is said about training GANs to the test: train the runs of the claims that are missing, and write a
+    table of effects and verdicts. The same command goes on where it was ended."""
+
+    only: Annotated[tuple[str, ...], arg(metavar="NAME")] = ()
+    """Only the claims of these names, separated by spaces."""
+    storage: Annotated[str, arg(metavar="ADDRESS")] = "runs"
+    """Where runs are stored: a folder, or an object store. Those of claims are in `claims` there."""
+    minutes: Annotated[float | None, Above(0), arg(metavar="MINUTES")] = None
+    """Stop after this time, with checkpoints."""
+    at_once: Annotated[int, AtLeast(0), arg(metavar="N")] = 0
+    """Runs that are trained at once; 0: as many as the cluster has room for."""
+    address: Annotated[str, arg(metavar="HOST:PORT")] = ""
+    """Ray cluster to join; empty: that of RAY_ADDRESS, or one that is started on this machine."""
+    report: bool = False
+    """Write the table of the runs that are there, and train none."""
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command. Returns 0 when all runs of the claims are there, 1 when a budget or failures left some out, 2 for
     wrong input, 130 or 143 by signals."""
-    options = argparse.ArgumentParser(prog="python -m tuning.claims", description=DESCRIPTION)
-    options.add_argument("--only", nargs="+", default=[], metavar="NAME", help="only these claims")
-    options.add_argument("--storage", default="runs", metavar="ADDRESS", help="where the folder claims is (runs)")
-    options.add_argument("--minutes", type=float, metavar="MINUTES", help="stop after this time; the next call goes on")
-    options.add_argument("--at-once", type=int, default=0, metavar="N", help="runs at once; 0: as there is room")
-    options.add_argument("--address", default="", metavar="ADDRESS", help="Ray cluster to join")
-    options.add_argument("--report", action="store_true", help="write the table of what is there, and train nothing")
-    given = options.parse_args(arguments)
     try:
+        options = read(ClaimOptions, arguments, prog=prog("claims"))
+        claims = chosen(options.only)
         # What imports Ray is imported once its environment is set.
         from tuning.claim_runs import Experiments
 
-        return Experiments(chosen(given.only), given.storage, given.address).run(
-            minutes=given.minutes, at_once=given.at_once, only_report=given.report
-        )
+        experiments = Experiments(claims, options.storage, options.address)
+        return experiments.run(minutes=options.minutes, at_once=options.at_once, only_report=options.report)
     except DcganDistError as error:
         complain(error)
         return 2
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

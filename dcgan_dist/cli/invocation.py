@@ -26,13 +26,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("dcgan_dist.data.check", "check shards before training on them"),
     "dedup": ("dcgan_dist.data.dedup", "find near duplicates in shards, and keep one of each"),
     "sweep": ("tuning.sweep", "search for good settings, with many runs"),
+    "claims": ("tuning.claims", "put what is said about training GANs to the test"),
     "status": ("dcgan_dist.status", "show the state of a run"),
     "report": ("dcgan_dist.report", "make one page of a run, of several, or of a sweep"),
     "doctor": ("dcgan_dist.preflight --doctor", "check the machines of a cluster"),
 }
 """Each command: the module that `python -m` takes, and what it does."""
 
-ON_RAY = frozenset({"train", "evaluate", "study memorised", "sweep", "doctor"})
+ON_RAY = frozenset({"train", "evaluate", "study memorised", "sweep", "claims", "doctor"})
 """Commands that join or start Ray."""
 IN_A_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 """What Ray sets for the processes of a job that was submitted to a cluster."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,13 +41,31 @@ def test_arms_have_the_same_seeds_unless_they_are_equal() -> None:
     assert not [run for run in ours if run in others]
 
 
-def test_claims_are_chosen_by_name(capsys: pytest.CaptureFixture[str]) -> None:
+def test_claims_are_chosen_by_name() -> None:
     assert [claim.name for claim in chosen(["lr", "nothing"])] == ["nothing", "lr"]
     assert chosen([]) == list(CLAIMS)
-    assert main(["--only", "beta2"]) == 2
-    assert capsys.readouterr().err == (
-        f"error: --only names beta2, which is no claim: there are {', '.join(claim.name for claim in CLAIMS)}\n"
-    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ("--only lr beta2", "--only names beta2, which is no claim: there are nothing, obvious, beta1, "),
+        ("--minutes 0", "minutes is 0.0 but needs to be above 0"),
+        ("--at-once -1", "at_once is -1 but needs at least 0"),
+        ("--report --storage nowhere", "there are no runs of claims in "),
+        ("--claims lr", "--claims is not an option"),
+    ],
+)
+def test_wrong_input_is_one_sentence_and_leaves_nothing(
+    arguments: str, told: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments.split()) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert told in error
+    assert error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
 
 
 def measured(runs: Sequence[Arm], values: Sequence[float | None], condemned: float | None = 0.0) -> list[Any]:
