@@ -16,11 +16,13 @@ from dcgan_dist.cluster.connect import connected, describe_connecting, set_envir
 from dcgan_dist.errors import SettingsError, complain
 from dcgan_dist.monitoring.sinks.curves import read_points
 from dcgan_dist.numerals import count
+from dcgan_dist.run_folder.driver_lock import require_no_driver
 from dcgan_dist.settings import Settings, to_yaml
 from dcgan_dist.storage import MissingFile, Place, place, require_writable
+from tuning import claims as declared
 from tuning.claim_measures import VERSION, Judging, measured, reasons
 from tuning.claims import Arm, Claim, Setup
-from tuning.claims_table import CONDEMNED, Judged, judged, markdown
+from tuning.claims_table import CONDEMNED, Judged, judged, lines, markdown
 from tuning.folder import Record, SweepFolder
 from tuning.options import SweepOptions
 from tuning.sweep import TUNE_ENVIRONMENT, Sweep
@@ -145,12 +147,11 @@ class Experiments:
         results = self._results()
         content = json.dumps([result.as_json() for result in results], indent=1, allow_nan=False)
         (self._place / "claims.json").write_bytes(content.encode())
-        text = markdown(results)
-        (self._place / "claims.md").write_bytes(text.encode())
-        print(f"\n{text}\ntable        {self._place / 'claims.md'}", flush=True)
-        lacking = sum(result.lacking for result in results)
+        (self._place / "claims.md").write_bytes(markdown(results).encode())
+        print("\n".join(["", *lines(results), "", f"in full: {self._place / 'claims.md'}"]), flush=True)
+        lacking = {(one.claim.setup.name, json.dumps(run, sort_keys=True)) for one in results for run in one.lacking}
         if lacking:
-            print(f"{count(lacking, 'run')} of these claims not there yet: the same command goes on", flush=True)
+            print(f"{count(len(lacking), 'run')} of these claims not there yet: the same command goes on", flush=True)
         return status or (1 if lacking else 0)
 
     def _train(self, minutes: float | None, at_once: int) -> int:
@@ -158,6 +159,8 @@ class Experiments:
         os.environ.update({name: os.environ.get(name, value) for name, value in TUNE_ENVIRONMENT.items()})
         for setup in dict.fromkeys(claim.setup for claim in self._claims):
             runs = Runs.below(self._place, setup)
+            if runs.folder.is_begun():
+                require_no_driver(runs.folder.place)
             new = runs.missing(_by_seed(claim for claim in self._claims if claim.setup is setup))
             if not (runs.take_up() or new):
                 continue
@@ -187,7 +190,8 @@ class Experiments:
         for setup in dict.fromkeys(claim.setup for claim in self._claims):
             names = {claim.measure for claim in self._claims if claim.setup is setup}
             measures[setup.name] = Runs.below(self._place, setup).measures(names, self._judge)
-        return [judged(claim, measures[claim.setup.name], len(self._claims)) for claim in self._claims]
+        # Also where some are asked for alone: else each could be asked for until chance gives it a verdict.
+        return [judged(claim, measures[claim.setup.name], len(declared.CLAIMS)) for claim in self._claims]
 
     def _judge(self) -> Judging:
         if self._judging is None:

@@ -34,7 +34,7 @@ class Judged:
     others: Sequence[float | None]
     condemned: tuple[int, int]
     effect: Effect | None
-    lacking: int
+    lacking: Sequence[Arm]
 
     @property
     def verdict(self) -> Verdict | None:
@@ -71,7 +71,7 @@ def judged(claim: Claim, measured: Measured, claims: int) -> Judged:
         claims: that are judged together.
     """
     ours, others = claim.runs()
-    lacking = sum(_find(run, measured) is None for run in [*ours, *others])
+    lacking = [run for run in (*ours, *others) if _find(run, measured) is None]
     pairs = [(_find(one, measured), _find(other, measured)) for one, other in zip(ours, others, strict=True)]
     whole = [(one, other) for one, other in pairs if one is not None and other is not None]
     values = [tuple(run["values"][claim.measure] for run in pair) for pair in whole]
@@ -108,6 +108,16 @@ def rows(results: Sequence[Judged]) -> list[list[str]]:
         ]
         for one in results
     ]
+
+
+def lines(results: Sequence[Judged]) -> list[str]:
+    """The table in short, for a terminal."""
+    cells = [
+        ("claim", "measure", "ours", "other", "effect", "verdict"),
+        *((one.claim.name, *cells[4:8], cells[9]) for one, cells in zip(results, rows(results), strict=True)),
+    ]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return ["  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
 
 
 def markdown(results: Sequence[Judged]) -> str:

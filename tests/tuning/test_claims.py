@@ -11,7 +11,7 @@ from dcgan_dist.settings import flatten, replaced
 from tuning import claims
 from tuning.claim_measures import MEASURES
 from tuning.claims import CLAIMS, Arm, Claim, Setup, chosen, main
-from tuning.claims_table import judged, markdown
+from tuning.claims_table import judged, lines, markdown
 from tuning.space import full_name
 
 SETUP = Setup("small", "scenes32", {"images": 700, "workers.threads": 1})
@@ -85,7 +85,7 @@ def test_a_claim_is_judged_by_its_own_runs() -> None:
     result = judged(CLAIM, found, claims=3)
     assert (result.ours, result.others) == ([0.90, 0.91, 0.92], [0.31, 0.30, None])
     assert result.condemned == (3, 1)
-    assert result.lacking == 0
+    assert not result.lacking
     assert result.effect is not None
     assert result.effect.mean == pytest.approx((0.59 + 0.61 + 0.92) / 3)
     content = result.as_json()
@@ -96,7 +96,7 @@ def test_a_claim_is_judged_by_its_own_runs() -> None:
 def test_runs_that_are_not_there_are_counted_and_no_verdict_is_made_of_two_pairs() -> None:
     ours, others = CLAIM.runs()
     result = judged(CLAIM, [*measured(ours, [0.5, 0.6, 0.7]), *measured(others[:2], [0.1, 0.1])], claims=3)
-    assert (result.lacking, result.verdict, result.ours) == (1, None, [0.5, 0.6])
+    assert (result.lacking, result.verdict, result.ours) == ([others[2]], None, [0.5, 0.6])
     assert "| 2 pairs of runs are too few |" in markdown([result])
 
 
@@ -108,6 +108,16 @@ def test_the_table_says_what_was_done_and_found() -> None:
     assert row.endswith("| 0 and 1 of 3 | holds |")
     assert words.startswith("- `spread`: how far samples")
     assert words.endswith("more is better")
+
+
+def test_a_terminal_shows_it_in_short() -> None:
+    ours, others = CLAIM.runs()
+    found = [*measured(ours, [0.9, 0.92, 0.91]), *measured(others, [0.3, 0.31, None])]
+    head, row = lines([judged(CLAIM, found, claims=1)])
+    assert head.split() == ["claim", "measure", "ours", "other", "effect", "verdict"]
+    assert row.startswith("good   spread   0.91  0.305, 1 failed  +0.")
+    assert row.endswith("  holds")
+    assert row.index("holds") == head.index("verdict")
 
 
 def test_equal_arms_are_told_apart_from_a_setting_that_is_the_same() -> None:
