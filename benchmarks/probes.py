@@ -62,7 +62,7 @@ def report(results: Sequence[Mapping[str, Any]], began_with: str = "") -> Report
             ]
         )
     rows += [[f"{row.method} ({row.source})", row.all_labels, row.few_labels, "", "", "", ""] for row in CIFAR10]
-    bars = []
+    bars, gains = [], {}
     if "kmeans1600" in accuracies:
         off = abs(accuracies["kmeans1600"] - KMEANS_1600)
         bars.append(Bar("1,600 centroids: points off the published 77.9 %", off, at_most=KMEANS_WITHIN))
@@ -75,10 +75,13 @@ def report(results: Sequence[Mapping[str, Any]], began_with: str = "") -> Report
                 bars.append(Bar(f"trained discriminator: points over {other}", gain, at_least=points))
     if "finetuned" in of_few:
         frozen = discriminators[began_with] if began_with else _only(discriminators)
-        controls = {"its frozen discriminator": 100 * float(frozen["few_labels"]["accuracy"])}
+        frozen_few = 100 * float(frozen["few_labels"]["accuracy"])
+        controls = {"its frozen discriminator": frozen_few}
+        gains["finetuned_points_below_frozen"] = frozen_few - of_few["finetuned"]
         if "supervised" in of_few:
             controls["supervised"] = of_few["supervised"]
-            gain = controls["its frozen discriminator"] - of_few["supervised"]
+            gain = gains["frozen_points_over_supervised"] = frozen_few - of_few["supervised"]
+            gains["finetuned_points_over_supervised"] = of_few["finetuned"] - of_few["supervised"]
             name = "frozen discriminator at 400 labels a class: points over supervised, its networks from scratch"
             bars.append(Bar(name, gain, at_least=0.0))
         for control, accuracy in controls.items():
@@ -89,7 +92,7 @@ def report(results: Sequence[Mapping[str, Any]], began_with: str = "") -> Report
         command=f"python -m benchmarks.probes FOLDER{f' --began-with {began_with}' if began_with else ''} "
         "--json benchmarks/results/probes.json",
         tables={"probes": Table(columns, rows)},
-        rates={f"{name}_accuracy_percent": value for name, value in accuracies.items()},
+        rates={f"{name}_accuracy_percent": value for name, value in accuracies.items()} | gains,
         samples={"results": [dict(result) for result in results]},
         bars=bars,
     )
