@@ -22,7 +22,7 @@ from dcgan_dist.storage import MissingFile, Place, place, require_writable
 from tuning import claims as declared
 from tuning.claim_measures import VERSION, Judging, measured, reasons
 from tuning.claims import Arm, Claim, Setup
-from tuning.claims_table import CONDEMNED, Judged, judged, lines, markdown
+from tuning.claims_table import COLUMNS, CONDEMNED, Judged, judged, lines, markdown, rows
 from tuning.folder import Record, SweepFolder
 from tuning.options import SweepOptions
 from tuning.sweep import TUNE_ENVIRONMENT, Sweep
@@ -145,8 +145,8 @@ class Experiments:
             require_writable(self._place, "--storage")
             status = self._train(minutes, at_once)
         results = self._results()
-        content = json.dumps([result.as_json() for result in results], indent=1, allow_nan=False)
-        (self._place / "claims.json").write_bytes(content.encode())
+        content = {"columns": COLUMNS, "rows": rows(results), "claims": [result.as_json() for result in results]}
+        (self._place / "claims.json").write_bytes(json.dumps(content, indent=1, allow_nan=False).encode())
         (self._place / "claims.md").write_bytes(markdown(results).encode())
         print("\n".join(["", *lines(results), "", f"in full: {self._place / 'claims.md'}"]), flush=True)
         lacking = {(one.claim.setup.name, json.dumps(run, sort_keys=True)) for one in results for run in one.lacking}

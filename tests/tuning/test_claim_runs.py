@@ -68,7 +68,7 @@ def test_a_killed_call_repeats_nothing_and_claims_share_their_runs(command_in: A
     assert len(after) == 6
     assert {number: after[number] for number in done} == {number: before[number] for number in done}
     assert [one["values"]["seed"] for _, one in sorted(after.items())] == [1, 1, 2, 2, 3, 3], "pairs come first"
-    (found,) = json.loads((tmp_path / "runs" / "claims" / "claims.json").read_text())
+    (found,) = json.loads((tmp_path / "runs" / "claims" / "claims.json").read_text())["claims"]
     assert (found["name"], found["pairs"]) == ("lr", 3)
     assert all(value > 0 for arm in found["measured"].values() for value in arm)
     assert found["verdict"] in ("holds", "does not hold", "cannot tell")
