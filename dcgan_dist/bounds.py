@@ -3,8 +3,12 @@
 threads: Annotated[int, AtLeast(0)] = 1
 """
 
+import ast
 import dataclasses
+import inspect
+import itertools
 import math
+import textwrap
 import typing
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -86,12 +90,27 @@ def check_bounds(options: Any, prefix: str = "") -> None:
 
 
 def shows_bounds(kind: Kind) -> Kind:
-    """Decorate a dataclass so that `--help` shows each bound beside the default."""
+    """Decorate a dataclass so that `--help` shows each bound beside the default, and its texts in full lines."""
     assert dataclasses.is_dataclass(kind)
     own = kind.__annotations__  # those of a parent are shown already
+    for name, text in _texts(kind).items():
+        # Tyro itself would keep the line breaks of the source.
+        own[name] = typing.Annotated[own[name], tyro.conf.arg(help=text)]
     for name in bounds(kind).keys() & own.keys():
         own[name] = typing.Annotated[own[name], tyro.conf.arg(help_behavior_hint=_Hint(bounds(kind)[name].phrase))]
     return kind
+
+
+def _texts(kind: type[Any]) -> dict[str, str]:
+    """The text under each field of a dataclass, in one line."""
+    (definition,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
+    assert isinstance(definition, ast.ClassDef)
+    found = {}
+    for field, text in itertools.pairwise(definition.body):
+        match field, text:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(words))):
+                found[name] = " ".join(words.split())
+    return found
 
 
 @dataclass(frozen=True)

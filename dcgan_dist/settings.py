@@ -127,58 +127,53 @@ class NetworkSettings:
     """Structure of generator and discriminator."""
 
     structure: Literal["5x5", "3x3", "maxout", "maxout-conv"] = "5x5"
-    """`5x5`: every convolution is 5x5 with stride 2 (paper, figure 1); `3x3`: two 3x3 convolutions per resolution, one
-    of them with stride 2 (published code, imagenet); `maxout`: fully connected, in D of maxout units (original GAN);
-    `maxout-conv`: the same with convolutions in D and as the last layer of G (original GAN, CIFAR-10)."""
+    """`5x5`: every convolution is 5x5 with stride 2 (paper, figure 1); `3x3`: two 3x3 per resolution, one of them with
+    stride 2 (published code, imagenet); `maxout`: fully connected, `maxout-conv`: with convolutions (original GAN)."""
     image_size: Annotated[int, arg(metavar="PIXELS")] = 64
     """Height and width of an image: a power of two from 8 to 256, or 14, 28, 56, 112, 224."""
     channels: Literal[1, 3] = 3
     """Colors of an image: 3, or 1 for shades of gray."""
     classes: Annotated[int, AtLeast(0), arg(metavar="N")] = 0
-    """Condition both networks on an image's class, one of so many: every layer also gets its one-hot code (published
-    code, mnist). 0: they know no classes."""
+    """Both networks know an image's class, one of so many: every layer gets its one-hot code (published code, mnist).
+    0: no classes."""
     generator_maps: Annotated[int, AtLeast(1), arg(metavar="MAPS")] = 128
-    """Width of G: feature maps of its last hidden layer (`ngf` in the published code), or with `maxout` units of each
-    layer."""
+    """Width of G: maps of its last hidden layer (`ngf` in the published code), or with `maxout` units of each layer."""
     discriminator_maps: Annotated[int, AtLeast(1), arg(metavar="MAPS")] = 128
-    """Width of D: feature maps of its first layer (`ndf` in the published code), or with `maxout` units of each
-    layer."""
+    """Width of D: maps of its first layer (`ndf` in the published code), or with `maxout` units of each layer."""
     maxout_pieces: Annotated[int, AtLeast(2), arg(metavar="N")] = 5
-    """With `maxout` and `maxout-conv`: linear maps of a fully connected maxout unit, the largest of which it is.
-    Everywhere else such a unit has 2."""
+    """Linear maps of a fully connected unit of `maxout` and `maxout-conv`, the largest of which it is; others have
+    2."""
     generator_activations: Annotated[str, arg(metavar="|".join(HIDDEN_ACTIVATIONS))] = "relu"
-    """Activation of G's hidden layers: `relu` (paper, section 3), or what it is compared with. With `maxout` and
-    `maxout-conv` one for each layer, `relu` or `sigmoid`, joined by commas."""
+    """Activation of G's hidden layers (paper, section 3: `relu`). With `maxout` and `maxout-conv` one for each,
+    `relu` or `sigmoid`, joined by commas."""
     discriminator_activations: Literal["leaky_relu", "relu", "tanh", "maxout"] = "leaky_relu"
-    """Activation of D's hidden layers: `leaky_relu` (paper, section 3), or what it is compared with."""
+    """Of D's hidden layers (paper: `leaky_relu`)."""
     resampling: Literal["strided", "pooling"] = "strided"
-    """How maps change their size: by the stride of convolutions (paper, section 3), or beside convolutions of stride 1,
-    by max pooling behind them in D and nearest-neighbor upsampling before them in G. Pooling takes D four times the
-    operations."""
+    """How maps change their size: by strided convolutions (paper, section 3), or by max pooling in D and
+    nearest-neighbor upsampling in G, which takes D four times the operations."""
     latent_size: Annotated[int, AtLeast(1), arg(metavar="NUMBERS")] = 100
-    """Length of the latent vector z (paper, figure 1)."""
+    """Numbers in z (paper, figure 1)."""
     latent: Literal["uniform", "normal"] = "uniform"
     """Distribution of z: uniform on [-1, 1] (paper, figure 1), or standard normal (published SVHN model)."""
     dense_units: Annotated[int, AtLeast(0), arg(metavar="UNITS")] = 0
-    """Units of a fully connected layer behind z, and of one before D's logit (published code, mnist: 1,024); 0: none
-    (paper, section 3). With `maxout-conv`: maxout units of D's (original GAN, CIFAR-10: 500)."""
+    """Units of a fully connected layer behind z, and of one before D's logit (published code, mnist: 1,024); with
+    `maxout-conv` of D's alone. 0: none (paper, section 3)."""
     output: Literal["tanh", "sigmoid", "linear"] = "tanh"
-    """Last activation of G: `tanh`, pixels from -1 to 1 (paper, section 3); `sigmoid`, from 0 to 1 for both networks
-    (published code, mnist); `linear`, none (original GAN, CIFAR-10)."""
+    """Last activation of G: `tanh` (paper, section 3); `sigmoid`, pixels from 0 to 1 for both networks (published code,
+    mnist); `linear`, none (original GAN)."""
     head: Literal["flattened", "average"] = "flattened"
-    """How D's last feature maps become one logit: a linear layer on the flattened maps (paper, section 3), or on their
-    global average."""
+    """What D's logit is a linear function of: its last maps, flattened (paper, section 3), or their global average."""
     batchnorm: Literal["prescribed", "everywhere", "nowhere", "ends", "generator"] = "prescribed"
-    """Which layers have batch normalization. `prescribed`: all but G's output and D's input (paper, section 3);
-    `ends`: those two alone; `generator`: as prescribed in G, none in D."""
+    """Layers with batch normalization. `prescribed`: all but G's output and D's input (paper, section 3); `ends`: those
+    two; `generator`: as prescribed, none in D."""
     initial_sd: Annotated[float, Above(0), arg(metavar="NUMBER")] = 0.02
     """Standard deviation of initial weights, around 0 (paper, section 4)."""
     batchnorm_gain: bool = True
-    """Batch normalization learns a gain and a shift (published code, mnist: none)."""
+    """Learned gain and shift (published code, mnist: none)."""
     batchnorm_over: Literal["global", "worker"] = "global"
-    """Batch statistics over the global batch, as on one device, or over each worker's share of it."""
+    """Over the global batch, or each worker's share."""
     factory: Annotated[str, arg(metavar="MODULE:FUNCTION")] = ""
-    """Your own networks: a function that builds both from these settings (docs/extending.md). Empty: the paper's."""
+    """Your own networks (docs/extending.md)."""
 
     def __post_init__(self) -> None:
         check_bounds(self, "networks.")
@@ -255,7 +250,7 @@ class OptimizationSettings:
     batch_size: Annotated[int, AtLeast(2, "images"), arg(aliases=("--batch-size",), metavar="IMAGES")] = 128
     """Global batch size: images per step, over all workers (paper, section 4)."""
     optimizer: Literal["adam", "momentum"] = "adam"
-    """`adam` (paper, section 4), or `momentum` (original GAN)."""
+    """`adam` (paper) or `momentum` (original GAN)."""
     lr: Annotated[float, Above(0), arg(aliases=("--lr",), metavar="RATE")] = 2e-4
     """Learning rate (paper, section 4)."""
     beta1: Annotated[float, Below(1), arg(aliases=("--beta1",), metavar="FRACTION")] = 0.5
@@ -265,7 +260,7 @@ class OptimizationSettings:
     eps: Annotated[float, Above(0), arg(metavar="NUMBER")] = 1e-8
     """Added to the square root of Adam's second moment (published code)."""
     momentum: Annotated[float, Below(1), arg(metavar="FRACTION")] = 0.5
-    """Part of the step before that is taken again, at first (original GAN)."""
+    """Part of the last step that is taken again, at first (original GAN)."""
     final_momentum: Annotated[float, Below(1), arg(metavar="FRACTION")] = 0.7
     """The same after momentum_images, changed linearly (original GAN)."""
     momentum_images: Annotated[int, AtLeast(0), arg(metavar="IMAGES")] = 12_500_000
@@ -273,35 +268,33 @@ class OptimizationSettings:
     weight_decay: Annotated[float, AtLeast(0), arg(metavar="RATE")] = 0.0
     """L2 penalty, added to the gradient before Adam's moments (published code, faces: 1e-5)."""
     schedule: Literal["both", "alternate", "simultaneous"] = "both"
-    """`both`: each step updates D, then G, on the same batch. `alternate`: steps update G and D in turn, G first
-    (published code). `simultaneous`: both, by the D of before (original GAN)."""
+    """`both`: each step updates D, then G. `alternate`: steps update G and D in turn, G first (published code).
+    `simultaneous`: both, by the D of before (original GAN)."""
     loss: Annotated[str, arg(metavar="|".join((*LOSSES, "MODULE:FUNCTION")))] = "bce"
-    """`bce`: binary cross-entropy (paper, section 2); `saturating`: the same, where G learns to lower D's certainty
-    that its images are generated (Goodfellow et al., 2014, equation 1); `hinge` (Lim and Ye, 2017); `least_squares`
-    (Mao et al., 2017); or your own loss (docs/extending.md)."""
+    """`bce`: binary cross-entropy (paper, section 2); `saturating`: with G's loss of the original formula; `hinge`;
+    `least_squares`; or your own (docs/extending.md)."""
     real_label: Annotated[float, From(0.5, 1), arg(metavar="PROBABILITY")] = 1.0
-    """What D is to give real images, with the losses `bce` and `saturating`: below 1, one-sided label smoothing
-    (Salimans et al., 2016: 0.9)."""
+    """Label of real images for `bce` and `saturating`: 0.9 is one-sided smoothing (Salimans et al., 2016)."""
     r1: Annotated[float, AtLeast(0), arg(metavar="FACTOR")] = 0.0
-    """Penalty on D's slope at real images: half of this times the squared gradient of its logit by the pixels
-    (Mescheder et al., 2018: 10). D then needs to be without batch normalization."""
+    """Penalty on D's slope at real images: half of this times the squared gradient of its logit (Mescheder et al.,
+    2018: 10), for D without batch normalization."""
     discriminator_weight: Annotated[float, Above(0), arg(metavar="FACTOR")] = 1.0
-    """D learns from its loss times this (original GAN: 0.5)."""
+    """Factor of D's loss (original GAN: 0.5)."""
     decay: Annotated[float, From(0, 1), arg(metavar="FRACTION")] = 0.0
-    """Fraction of the run, at its end, over which the learning rate falls linearly to 0 (0.5: the second half)."""
+    """Last part of the run, over which the rate falls linearly to 0 (0.5: half)."""
     lr_divisor: Annotated[float, AtLeast(1), arg(metavar="FACTOR")] = 1.0
     """Divides the rate after each step (original GAN: 1.000004)."""
     lr_floor: Annotated[float, AtLeast(0), arg(metavar="RATE")] = 0.0
     """Lowest rate (original GAN: 1e-6)."""
     average_images: Annotated[int, AtLeast(0), arg(metavar="IMAGES")] = 0
-    """Half-life of the exponential moving average of G's weights; 0: no average is kept."""
+    """Half-life of G's moving average; 0: none."""
     average_discriminator_images: Annotated[int, AtLeast(0), arg(metavar="IMAGES")] = 0
-    """The same of D's weights, whose features `evaluate --features averaged` uses; 0: no average is kept."""
+    """Of D's, for `--features averaged`; 0: none."""
     precision: Literal["auto", "fp32", "bf16", "fp64"] = "auto"
-    """Precision of the convolutions; weights and optimizers stay in fp32. `auto`: bf16 on GPUs and on CPUs with AMX,
-    else fp32."""
+    """Of the convolutions; weights and optimizers stay in fp32. `auto`: bf16 on GPUs and on CPUs with AMX, else
+    fp32."""
     channels_last: bool = True
-    """Store images and feature maps in the channels-last memory layout."""
+    """Images and maps are channels-last in memory."""
 
     def __post_init__(self) -> None:
         check_bounds(self, "optimization.")

@@ -2,11 +2,12 @@
 
 import dataclasses
 import math
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import pytest
 
-from dcgan_dist.bounds import Above, AtLeast, Below, Bound, From, bounds
+from dcgan_dist.bounds import Above, AtLeast, Below, Bound, From, bounds, shows_bounds
 from dcgan_dist.cli.arguments import read
 from dcgan_dist.data.preparation.options import PrepareOptions
 from dcgan_dist.errors import SettingsError
@@ -123,3 +124,24 @@ def test_help_shows_bounds_also_those_of_a_parent(capsys: pytest.CaptureFixture[
     text = " ".join(capsys.readouterr().out.replace("│", " ").split())
     assert "--wait-s SECONDS How long to wait if that cluster has too few machines; longer while some are being" in text
     assert "(above 0; default: 60.0)" in text
+
+
+@shows_bounds
+@dataclass(frozen=True)
+class Worded:
+    """Options."""
+
+    first: Annotated[int, AtLeast(3)] = 4
+    """How many, which
+    is said in two lines of the source."""
+    second: str = ""
+    """Without a bound, but
+    also in two lines."""
+
+
+def test_help_shows_the_texts_of_the_source_without_its_line_breaks(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        read(Worded, ["--help"], prog="worded")
+    lines = [line.strip("│ ") for line in capsys.readouterr().out.splitlines()]
+    for text in ("How many, which is said in two lines", "Without a bound, but also in two lines"):
+        assert any(text in line for line in lines)
