@@ -25,7 +25,7 @@ class Judged:
         ours: what was measured of each run of our arm that has a partner; None: the run has failed.
         others: the same of the other arm.
         condemned: how many runs of each arm the health rule found going wrong, or failed.
-        effect: None: there are too few pairs.
+        effect: of the pairs that are there; None: they are too few.
         lacking: runs that are not there.
     """
 
@@ -38,8 +38,9 @@ class Judged:
 
     @property
     def verdict(self) -> Verdict | None:
-        """None: there are too few pairs."""
-        return None if self.effect is None else verdict(self.effect)
+        """None: runs are lacking, or there are too few pairs. A look at some of them that one may stop at would be a
+        second chance."""
+        return None if self.effect is None or self.lacking else verdict(self.effect)
 
     def as_json(self) -> dict[str, Any]:
         """All of it."""
@@ -104,10 +105,17 @@ def rows(results: Sequence[Judged]) -> list[list[str]]:
             _mean(one.others),
             "" if one.effect is None else _interval(one.effect),
             f"{one.condemned[0]} and {one.condemned[1]} of {len(one.ours)}",
-            one.verdict or f"{count(len(one.ours), 'pair')} of runs {'is' if len(one.ours) == 1 else 'are'} too few",
+            one.verdict or _until_now(one),
         ]
         for one in results
     ]
+
+
+def _until_now(one: Judged) -> str:
+    wanted = len(one.claim.seeds)
+    if len(one.ours) < wanted:
+        return f"{len(one.ours)} of {count(wanted, 'pair')} of runs so far"
+    return f"{count(wanted, 'pair')} of runs, too few"
 
 
 def lines(results: Sequence[Judged]) -> list[str]:

@@ -97,7 +97,18 @@ def test_runs_that_are_not_there_are_counted_and_no_verdict_is_made_of_two_pairs
     ours, others = CLAIM.runs()
     result = judged(CLAIM, [*measured(ours, [0.5, 0.6, 0.7]), *measured(others[:2], [0.1, 0.1])], claims=3)
     assert (result.lacking, result.verdict, result.ours) == ([others[2]], None, [0.5, 0.6])
-    assert "| 2 pairs of runs are too few |" in markdown([result])
+    assert "| 2 of 3 pairs of runs so far |" in markdown([result])
+
+
+def test_no_verdict_is_given_before_all_runs_are_there() -> None:
+    claim = replace(CLAIM, seeds=(4, 5, 6, 7))
+    ours, others = claim.runs()
+    found = [*measured(ours, [0.9, 0.91, 0.9, 0.92]), *measured(others[:3], [0.1, 0.1, 0.1])]
+    result = judged(claim, found, claims=1)
+    assert result.effect is not None
+    assert result.effect.low > 0
+    assert result.verdict is None
+    assert judged(claim, [*found, *measured(others[3:], [0.1])], claims=1).verdict == "holds"
 
 
 def test_the_table_says_what_was_done_and_found() -> None:
