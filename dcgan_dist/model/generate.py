@@ -205,10 +205,12 @@ def require_class(label: int | None, settings: NetworkSettings, run: str) -> Non
     if label is None:
         return
     if settings.classes == 0:
-        raise SettingsError(
-            f"class is {label} but the networks of {run} know no classes: leave --class out, or train with "
-            "--networks.classes"
+        way = (
+            ", as no network of the original GAN knows any"
+            if settings.is_original
+            else ", or train with --networks.classes"
         )
+        raise SettingsError(f"class is {label} but the networks of {run} know no classes: leave --class out{way}")
     if not 0 <= label < settings.classes:
         raise SettingsError(f"class is {label} but the networks of {run} know classes 0 to {settings.classes - 1}")
 

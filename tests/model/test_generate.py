@@ -15,11 +15,19 @@ from dcgan_dist.evaluation.coverage import Sampler
 from dcgan_dist.model.batchnorm import EPS, BatchNorm
 from dcgan_dist.model.dcgan import Generator, Layer, initialize
 from dcgan_dist.model.drawing import to_uint8
-from dcgan_dist.model.generate import BATCHES, About, FrozenGenerator, choose_kind, describe_frozen, freeze
+from dcgan_dist.model.generate import (
+    BATCHES,
+    About,
+    FrozenGenerator,
+    choose_kind,
+    describe_frozen,
+    freeze,
+    require_class,
+)
 from dcgan_dist.model.randomness import class_numbers, latents
 from dcgan_dist.run_folder.checkpoint import Checkpoint
 from dcgan_dist.run_folder.load_generator import load_frozen, load_training_generator
-from dcgan_dist.settings import NetworkSettings, OptimizationSettings, Settings
+from dcgan_dist.settings import NetworkSettings, OptimizationSettings, Settings, original32conv
 
 CPU = torch.device("cpu")
 BATCH = 12
@@ -192,6 +200,11 @@ def test_a_class_that_is_not_known_is_told(settings: dict[str, Any], label: int,
     frozen = FrozenGenerator(freeze(generator, networks, BATCH), About("run", "00", 0, "raw", networks, BATCH, ""))
     with pytest.raises(SettingsError, match=sentence):
         frozen.of_class(label)
+
+
+def test_the_original_gan_is_not_to_be_trained_with_classes() -> None:
+    with pytest.raises(SettingsError, match=r"leave --class out, as no network of the original GAN knows any$"):
+        require_class(3, original32conv().networks, "run")
 
 
 def test_training_mode_changes_nothing() -> None:

@@ -57,9 +57,12 @@ class MnistNNTask:
 def require_classes(networks: NetworkSettings, run: str) -> None:
     """Raises `SettingsError` where the networks of a run know no classes."""
     if networks.classes == 0:
+        never = (
+            f"those of the original GAN (networks.structure {networks.structure}) never do, so " * networks.is_original
+        )
         raise SettingsError(
-            f"task {NAME} draws samples of known classes but the networks of {run} know no classes: give a run that "
-            "was trained with --networks.classes"
+            f"task {NAME} draws samples of known classes but the networks of {run} know no classes: {never}give a run "
+            f"{'of a DCGAN ' * networks.is_original}that was trained with --networks.classes"
         )
 
 

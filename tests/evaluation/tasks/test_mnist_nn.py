@@ -19,7 +19,7 @@ from dcgan_dist.errors import DataError, SettingsError
 from dcgan_dist.evaluation.tasks import mnist_nn
 from dcgan_dist.evaluation.tasks.mnist_nn import MnistNNTask, open_mnist_nn, require_classes
 from dcgan_dist.run_folder.trained_on import FIELD, TrainedOn, contents, find_trained_on
-from dcgan_dist.settings import Settings, scenes32
+from dcgan_dist.settings import Settings, original28, scenes32
 from dcgan_dist.storage import Place
 
 LABELS = {"train": (2, 0, 1, 1, 0, 2, 2), "test": (0, 2, 1, 2)}
@@ -94,9 +94,19 @@ def test_classes_are_those_that_the_run_was_trained_on(tmp_path: Path, data: Pat
 
 
 def test_networks_without_classes_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="task mnist-nn draws samples of known classes but the networks of one "):
-        require_classes(replace(settings(tmp_path).networks, classes=0), "one")
     require_classes(settings(tmp_path).networks, "one")
+    plain = (
+        r"^task mnist-nn draws samples of known classes but the networks of one know no classes: give a run that was "
+        r"trained with --networks\.classes$"
+    )
+    with pytest.raises(SettingsError, match=plain):
+        require_classes(replace(settings(tmp_path).networks, classes=0), "one")
+    # Presets of the original GAN refuse to be given classes.
+    never = (
+        r"those of the original GAN \(networks\.structure maxout\) never do, so give a run of a DCGAN that was trained"
+    )
+    with pytest.raises(SettingsError, match=never):
+        require_classes(original28().networks, "one")
 
 
 @pytest.mark.parametrize(
