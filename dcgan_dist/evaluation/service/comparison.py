@@ -66,8 +66,10 @@ class EvaluateOptions(ActorOptions):
     same network with initial weights; `supervised` and `finetuned`, the network of a run that was trained on labels,
     trained anew by this protocol; `pixels`;
     `published-svhn` and `published-imagenet`, the authors' (of the latter the first four layers); `kmeans1600` and
-    other numbers (paper, table 1); `kmeans1600-layers2` and `-layers3`, with learned receptive fields above it; `knn`,
-    nearest neighbors of the pixels instead of a linear classifier."""
+    other numbers (paper, table 1); `kmeans1600-layers2` and `-layers3`, with learned receptive fields above it, of
+    a multiple of 8 centroids, at least 16; `exemplar`, an Exemplar CNN of 8,000 classes after 10 passes (paper, table
+    1), and `exemplar2000-passes5` or other numbers; `knn`, nearest neighbors of the pixels instead of a linear
+    classifier."""
     published: Annotated[str, arg(metavar="FOLDER")] = "$DCGAN_DIST_DATA/published"
     """Folder of the authors' published weights."""
     out: Annotated[str, arg(metavar="FOLDER")] = ""

@@ -9,15 +9,17 @@ import pytest
 import torch
 from torch import Tensor
 
+from dcgan_dist.cli.arguments import read
 from dcgan_dist.errors import CheckpointError, SettingsError
 from dcgan_dist.evaluation.encoders.discriminator import DiscriminatorFeatures, of_random
 from dcgan_dist.evaluation.encoders.encoder import Encoder
-from dcgan_dist.evaluation.encoders.exemplar import ExemplarFeatures
+from dcgan_dist.evaluation.encoders.exemplar import CLASSES, PASSES, ExemplarFeatures
 from dcgan_dist.evaluation.encoders.kmeans import KMeansFeatures
-from dcgan_dist.evaluation.encoders.kmeans_layers import LayeredKMeans
+from dcgan_dist.evaluation.encoders.kmeans_layers import FIELDS, SHARE, LayeredKMeans
 from dcgan_dist.evaluation.encoders.nothing import NoFeatures
 from dcgan_dist.evaluation.encoders.pixels import PixelFeatures
-from dcgan_dist.evaluation.encoders.registry import Sources, make_encoder, require_known
+from dcgan_dist.evaluation.encoders.registry import FEATURES, Sources, make_encoder, require_known
+from dcgan_dist.evaluation.service.comparison import EvaluateOptions
 from dcgan_dist.evaluation.task import ArrayPictures, Task
 from dcgan_dist.model.dcgan import Discriminator, initialize
 from dcgan_dist.run_folder.checkpoint import Checkpoint, write_checkpoint
@@ -163,3 +165,14 @@ def test_networks_that_learn_from_labels_take_the_settings_of_a_run_that_did(ban
     ):
         with pytest.raises(SettingsError, match=told):
             encoder(name, **supervised)
+
+
+def test_help_names_all_features_and_what_their_numbers_need(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        read(EvaluateOptions, ["--help"], prog="evaluate")
+    told = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    (told,) = re.findall(r"--features NAME,\.\.\. .*?--published FOLDER", told)
+    for name in FEATURES:
+        assert re.search(f"`{name.replace('NUMBER', '[0-9]+')}`", told), name
+    assert f"a multiple of {SHARE} centroids, at least {FIELDS}" in told
+    assert f"of {CLASSES:,} classes after {PASSES} passes" in told
