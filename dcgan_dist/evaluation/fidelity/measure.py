@@ -20,6 +20,16 @@ MEASURES = ("frechet", "kernel", "precision", "recall", "density", "coverage")
 LOWER_IS_BETTER = ("frechet", "kernel")
 
 
+def doubts(samples: int, features: int) -> tuple[str, ...]:
+    """Sentences about what makes the intervals doubtful of so many samples, by so many numbers for each."""
+    if samples >= features:
+        return ()
+    return (
+        f"{samples:,} samples are fewer than the {features:,} features: the intervals of the distances are too narrow, "
+        f"and less than 95 % of second draws lie in them; draw at least {features:,}",
+    )
+
+
 def measure(
     evaluators: Evaluators,
     images: Labeled,

@@ -15,7 +15,7 @@ import torch
 from dcgan_dist.evaluation.classifiers.registry import Classifiers
 from dcgan_dist.evaluation.coverage import Sampler
 from dcgan_dist.evaluation.encoders.encoder import Encoder
-from dcgan_dist.evaluation.fidelity.measure import MOST_IN_PAIRS, measure
+from dcgan_dist.evaluation.fidelity.measure import MOST_IN_PAIRS, doubts, measure
 from dcgan_dist.evaluation.fidelity.pairs import NEAREST
 from dcgan_dist.evaluation.probe import probe, recipe
 from dcgan_dist.evaluation.results import encode, recipe_sha256
@@ -100,10 +100,15 @@ class Job(ABC):
         found = read_result(self.file)
         if found is None:
             return None
-        return {name: value for name, value in found.items() if name != "notes"} | self._noted()
+        return {name: value for name, value in found.items() if name != "notes"} | self._noted(found)
 
-    def _noted(self) -> dict[str, Any]:
-        return {"notes": list(self.notes)} if self.notes else {}
+    def notes_on(self, found: Mapping[str, Any]) -> tuple[str, ...]:
+        """The notes, with those that follow from what was found."""
+        return self.notes
+
+    def _noted(self, found: Mapping[str, Any]) -> dict[str, Any]:
+        notes = self.notes_on(found)
+        return {"notes": list(notes)} if notes else {}
 
     def compute(
         self, evaluators: Evaluators, checksums: Mapping[str, str], actors: int, say: Callable[[str], None]
@@ -114,6 +119,7 @@ class Job(ABC):
             actors: how many evaluators there are, for the record.
         """
         task, of = self.names
+        found = self.find(evaluators, checksums, partial(_about, say, f"{task}, {of}"))
         result = {
             "task": task,
             "run": self.run,
@@ -121,8 +127,8 @@ class Job(ABC):
             "step": self.step,
             "images": self.images,
             "features_of": of,
-            **self._noted(),
-            **self.find(evaluators, checksums, partial(_about, say, f"{task}, {of}")),
+            **self._noted(found),
+            **found,
             "recipe": self.recipe,
             "recipe_sha256": self.recipe_sha256,
             "actors": actors,
@@ -275,6 +281,10 @@ class FidelityJob(Job):
     def notes(self) -> tuple[str, ...]:
         """See `Job`."""
         return self.task.notes
+
+    def notes_on(self, found: Mapping[str, Any]) -> tuple[str, ...]:
+        """See `Job`."""
+        return (*self.notes, *doubts(found["samples"], found["features"]))
 
     def find(self, evaluators: Evaluators, checksums: Mapping[str, str], say: Callable[[str], None]) -> dict[str, Any]:
         """See `Job`. The features' name becomes a part of that of each measure."""

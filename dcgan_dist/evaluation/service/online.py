@@ -20,6 +20,7 @@ from dcgan_dist.errors import CheckpointError, DcganDistError
 from dcgan_dist.evaluation.classifiers.registry import Linear
 from dcgan_dist.evaluation.coverage import sampler_of
 from dcgan_dist.evaluation.encoders.discriminator import of_discriminator
+from dcgan_dist.evaluation.fidelity.measure import doubts
 from dcgan_dist.evaluation.service.checkpoint_evaluator import CheckpointEvaluator
 from dcgan_dist.evaluation.service.job import FOLDER, FidelityJob, Job, ProbeJob, read_result, score, worth
 from dcgan_dist.evaluation.tables import measured
@@ -90,6 +91,7 @@ class LiveProbe:
         self._unreadable: set[str] = set()
         self._recipes: set[str] = set()
         self._held: set[str] = set()
+        self._doubts: set[str] = set()
         self._looked_s = 0.0
         self._best: tuple[float, dict[str, Any]] | None = None
         self._closing, self._abandoned = threading.Event(), threading.Event()
@@ -225,6 +227,10 @@ class LiveProbe:
             found = f"{100 * estimate['accuracy']:.1f} % (±{half:.1f})"
         seconds = sum(result["seconds"].values())
         self._say(f"probe {result['task']} of checkpoint {result['checkpoint']}: {found}, in {seconds:.0f} s")
+        for doubt in doubts(result["samples"], result["features"]) if "measures" in result else ():
+            if doubt not in self._doubts:
+                self._doubts.add(doubt)
+                self._say(f"probe {result['task']}: {doubt}")
         self._add(result)
 
     def _add(self, result: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ from dcgan_dist.evaluation.coverage import Sampler
 from dcgan_dist.evaluation.encoders.discriminator import features_of
 from dcgan_dist.evaluation.encoders.efficientnet import load_efficientnet
 from dcgan_dist.evaluation.encoders.pooled import pooled
-from dcgan_dist.evaluation.fidelity.measure import MEASURES, measure
+from dcgan_dist.evaluation.fidelity.measure import MEASURES, doubts, measure
 from dcgan_dist.evaluation.task import Labeled
 from dcgan_dist.evaluation.tasks.fidelity import DrawnScenes
 from dcgan_dist.model.dcgan import Discriminator, Generator, initialize
@@ -83,3 +83,12 @@ def test_sets_are_told_apart_in_the_right_order() -> None:
     assert found[3].shares.precision > 0.6
     assert abs(found[3].kernel.value) < 3 * found[3].kernel.error
     assert found[2].kernel.value > 3 * found[2].kernel.error
+
+
+def test_fewer_samples_than_features_are_told() -> None:
+    assert doubts(1_280, 1_280) == doubts(2_000, 640) == ()
+    (told,) = doubts(1_279, 1_280)
+    assert told.startswith(
+        "1,279 samples are fewer than the 1,280 features: the intervals of the distances are too narrow"
+    )
+    assert told.endswith("; draw at least 1,280")

@@ -1,14 +1,21 @@
 """Where results lie, and which of them are read again."""
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
 
 from dcgan_dist.evaluation.classifiers.registry import Linear
+from dcgan_dist.evaluation.coverage import Sampler
 from dcgan_dist.evaluation.encoders.pixels import PixelFeatures
-from dcgan_dist.evaluation.service.job import ProbeJob
+from dcgan_dist.evaluation.fidelity.features import ComparedBy
+from dcgan_dist.evaluation.fidelity.measure import doubts
+from dcgan_dist.evaluation.service.job import FidelityJob, ProbeJob
 from dcgan_dist.evaluation.task import Task
+from dcgan_dist.evaluation.tasks.fidelity import open_fidelity
+from dcgan_dist.model.dcgan import Generator
+from dcgan_dist.settings import scenes32
 from dcgan_dist.storage import Place
 
 NAME = "000000000640"
@@ -43,3 +50,19 @@ def test_a_result_of_one_run_is_not_read_as_that_of_another(bands: Task, tmp_pat
     one.file.write_bytes(b'{"recipe_sha256": "x", "run": "one"}')
     assert one.read() == {"recipe_sha256": "x", "run": "one"}
     assert two.read() is None
+
+
+@pytest.mark.parametrize(("samples", "noted"), [(119, True), (120, False)])
+def test_a_fidelity_that_was_found_before_has_the_notes_of_its_numbers(
+    samples: int, noted: bool, tmp_path: Path
+) -> None:
+    settings = scenes32()
+    task = open_fidelity(None, settings, None, ComparedBy("own_discriminator", None), samples, resize=False)
+    sampler = Sampler(Generator(settings.networks), "raw", settings.networks, 24, seed=5)
+    made = FidelityJob(Place(str(tmp_path)), "one", NAME, 10, 640, task, PixelFeatures(), sampler)
+    found = {"recipe_sha256": "x", "samples": samples, "features": 120, "notes": ["of an earlier version"]}
+    made.file.write_bytes(json.dumps(found).encode())
+    read = made.read()
+    assert read is not None
+    assert read["notes"] == [*task.notes, *doubts(samples, 120)]
+    assert len(read["notes"]) == 1 + noted

@@ -21,7 +21,7 @@ from dcgan_dist.evaluation.tasks.fidelity import open_fidelity
 from dcgan_dist.model.dcgan import Discriminator, Generator, initialize
 from dcgan_dist.monitoring.sinks.curves import Measured, Probed
 from dcgan_dist.run_folder.checkpoint import manifests, write_checkpoint
-from dcgan_dist.settings import scenes32
+from dcgan_dist.settings import Settings, scenes32
 from dcgan_dist.storage import Place
 
 SETTINGS = replace(
@@ -273,14 +273,14 @@ def test_a_probe_that_fails_is_told_and_nothing_more(run: Place, probe: Callable
     assert live.failure
 
 
-def write_both(run: Place, step: int) -> str:
+def write_both(run: Place, step: int, settings: Settings = SETTINGS) -> str:
     """A checkpoint with a generator, that draws other samples at each step."""
     state: dict[str, Any] = {}
     for name, network in (("discriminator", Discriminator), ("generator", Generator), ("averaged", Generator)):
-        made = network(SETTINGS.networks)
+        made = network(settings.networks)
         initialize(made, step)
         state[name] = made.state_dict()
-    return write_checkpoint(run, state, SETTINGS, step=step, attempt=1, kept=False)
+    return write_checkpoint(run, state, settings, step=step, attempt=1, kept=False)
 
 
 def test_fidelity_is_measured_beside_training_and_says_which_checkpoint_is_the_best(
@@ -289,7 +289,8 @@ def test_fidelity_is_measured_beside_training_and_says_which_checkpoint_is_the_b
     for step in (10, 20, 30):
         write_both(run, step)
     judge = Place(f"{run.parent}/judge")
-    write_both(judge, 77)
+    wide = replace(SETTINGS, networks=replace(SETTINGS.networks, discriminator_maps=60))
+    write_both(judge, 77, wide)
     by = open_features("discriminator=judge", 16, str(run.parent))
     fidelity = open_fidelity(None, SETTINGS, None, by, 150, resize=False)
     tasks = [fidelity, replace(bands, few=None)]
@@ -311,6 +312,12 @@ def test_fidelity_is_measured_beside_training_and_says_which_checkpoint_is_the_b
     assert metrics == [f"fidelity/{by.name}/{name}" for name in MEASURES]
     assert sum("accuracy" in one for one in taken) == 3, "the other task is evaluated too"
     assert lines[0].startswith(f"probe fidelity of checkpoint {name_of(10)}: {by.name}/frechet ")
+    doubt = "150 samples are fewer than the 180 features: the intervals of the distances are too narrow, "
+    assert sum(line.startswith(f"probe fidelity: {doubt}") for line in lines) == 1
+    results = [json.loads(file.read_bytes()) for file, _ in (run / "evaluation").files()]
+    notes = [result["notes"] for result in results if result["task"] == "fidelity"]
+    assert len(notes) == 3
+    assert all(len(one) == 1 and one[0].startswith(doubt) for one in notes)
     # A driver that is lost before it has written some lines leaves them to the next one.
     (run / "metrics.jsonl").write_bytes(
         b"".join(json.dumps(one).encode() + b"\n" for one in taken if one["checkpoint"] != name_of(20))
