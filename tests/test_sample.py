@@ -16,6 +16,7 @@ from dcgan_dist.run_folder.load_generator import load_frozen
 from dcgan_dist.sample import main
 from dcgan_dist.settings import NetworkSettings, OptimizationSettings, Settings
 from dcgan_dist.storage import Place, place
+from dcgan_dist.studies.samples import classes_in_words
 
 SETTINGS = Settings(
     images=640,
@@ -136,7 +137,9 @@ def test_exported_files_are_written_whole(sample: Callable[..., int], run: Place
 @pytest.fixture
 def knowing(run: Place) -> Place:
     """A run whose networks know three classes."""
-    settings = replace(SETTINGS, networks=replace(SETTINGS.networks, classes=3))
+    settings = replace(
+        SETTINGS, networks=replace(SETTINGS.networks, classes=3), data=replace(SETTINGS.data, label="wide,tall")
+    )
     generator = Generator(settings.networks)
     initialize(generator, 6)
     other = run.parent / "knowing"
@@ -144,10 +147,42 @@ def knowing(run: Place) -> Place:
     return other
 
 
-def test_a_grid_shows_a_class_a_row_unless_one_is_asked_for(knowing: Place) -> None:
+@pytest.mark.parametrize(
+    ("classes", "label", "number", "told"),
+    [
+        (0, "", 64, ""),
+        (10, "", 16, ", a class a row, from the top: 0, 3, 6, 9 of 0 to 9 (-n 40 has room for all)"),
+        (10, "", 7, ", a class a row, from the top: 0 of 0 to 9 (-n 40 has room for all)"),
+        (3, "", 12, ", a class a row, from the top: 0, 1, 2"),
+        (3, "parity", 0, ", the class is the value of parity"),
+        (8, "bed,window,door", 0, ", the class is the sum of 1 for bed, 2 for window and 4 for door"),
+        (
+            4,
+            "bed,lamp",
+            15,
+            ", a class a row, from the top: 0, 2, 3 of 0 to 3 (-n 16 has room for all), the class is the "
+            "sum of 1 for bed and 2 for lamp",
+        ),
+    ],
+)
+def test_classes_are_told_in_words(classes: int, label: str, number: int, told: str) -> None:
+    assert classes_in_words(classes, label, number) == told
+    if "room for all" in told:
+        assert "room for all" not in classes_in_words(classes, label, 4 * classes)
+        assert "room for all" in classes_in_words(classes, label, 4 * classes - 1)
+
+
+def test_a_grid_shows_a_class_a_row_unless_one_is_asked_for(knowing: Place, capsys: pytest.CaptureFixture[str]) -> None:
     command = [str(knowing), "--device", "cpu", "-n", "13", "--seed", "2"]
     assert main(command) == 0
+    caption = capsys.readouterr().err.strip()
+    assert caption.endswith(
+        " z, a class a row, from the top: 0, 1, 2, the class is the sum of 1 for wide and 2 for tall"
+    )
+    with Image.open(written()[0]) as image:
+        assert image.text["Description"] == f"{caption}, seed 2"  # type: ignore[attr-defined]
     assert main([*command, "--class", "1"]) == 0
+    assert capsys.readouterr().err.endswith(" z, the class is the sum of 1 for wide and 2 for tall\n")
     assert written() == ["knowing-000000144-raw-class1-seed2.png", "knowing-000000144-raw-seed2.png"]
     frozen = load_frozen(load_checkpoint(knowing, "000000000144"), "knowing", "auto", torch.device("cpu"))
     images, columns = frozen.draw_grid(13, 2)

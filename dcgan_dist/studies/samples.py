@@ -12,6 +12,7 @@ from torch import Tensor
 from dcgan_dist.arrays import Pixels
 from dcgan_dist.bounds import AtLeast, check_bounds, shows_bounds
 from dcgan_dist.errors import DataError, SettingsError, at_work
+from dcgan_dist.model.drawing import CLASS_COLUMNS, class_rows
 from dcgan_dist.model.exported import SUFFIXES, to_pt2, to_safetensors
 from dcgan_dist.model.generate import Which, choose_kind, require_class, sample_labels
 from dcgan_dist.model.pixels import grid, png
@@ -38,7 +39,8 @@ class SampleOptions:
     """Random seed of z."""
     label: Annotated[int | None, arg(name="class", metavar="NUMBER")] = None
     """Draw samples of this class alone, of a run that knows classes (networks.classes). None: a grid shows a class a
-    row, at most N samples in all; with --single classes are drawn at random, and named in the files."""
+    row, at most N samples in all, and a line says which; with --single classes are drawn at random, and named in the
+    files."""
     single: bool = False
     """Write one file per image, instead of one grid of all."""
     out: Annotated[str, arg(metavar="FILE.png|FOLDER")] = ""
@@ -101,7 +103,9 @@ def sample(options: SampleOptions, say: Callable[[str], None] = lambda text: Non
             require_lasting(target, f"--{option}" if given else f"without --{option}, the file of the samples")
             _require_folder(option, target.parent)
     generator = load_frozen(checkpoint, run, options.generator, device).of_class(options.label)
-    say(generator.about.caption)
+    shown = 0 if options.single or options.label is not None else options.number
+    caption = generator.about.caption + classes_in_words(networks.classes, settings.data.label, shown)
+    say(caption)
     # First, since a format may not hold the user's own networks, which is wrong input.
     exported = [(to_safetensors if target.name.endswith(".safetensors") else to_pt2)(generator) for target in export]
     with at_work():
@@ -111,10 +115,36 @@ def sample(options: SampleOptions, say: Callable[[str], None] = lambda text: Non
             else:
                 pictures = [grid(*generator.draw_grid(options.number, options.seed))]
             for target, picture in zip(targets, pictures, strict=True):
-                target.write_bytes(png(picture, f"{generator.about.caption}, seed {options.seed}"))
+                target.write_bytes(png(picture, f"{caption}, seed {options.seed}"))
         for target, content in zip(export, exported, strict=True):
             target.write_bytes(content)
     return [*targets, *export]
+
+
+def classes_in_words(classes: int, label: str, number: int) -> str:
+    """What the rows of a grid show, and what the numbers of classes mean, as the end of a caption.
+
+    Args:
+        classes: that the networks know; 0: there is nothing to say.
+        label: the attributes that make the class (`data.label`).
+        number: of samples of the grid at most; 0: there is no grid of several classes.
+    """
+    if classes == 0:
+        return ""
+    told = ""
+    if number:
+        labels, columns = class_rows(classes, number)
+        rows = labels[::columns].tolist()
+        told += f", a class a row, from the top: {', '.join(map(str, rows))}"
+        if len(rows) < classes:
+            told += f" of 0 to {classes - 1} (-n {CLASS_COLUMNS * classes} has room for all)"
+    names = [name for name in label.split(",") if name]
+    if len(names) == 1:
+        told += f", the class is the value of {names[0]}"
+    elif names:
+        terms = [f"{1 << place} for {name}" for place, name in enumerate(names)]
+        told += f", the class is the sum of {', '.join(terms[:-1])} and {terms[-1]}"
+    return told
 
 
 def _require_folder(option: str, folder: Place) -> None:
