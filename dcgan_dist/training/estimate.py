@@ -18,6 +18,21 @@ OWN_MAPS = 32
 
 
 @dataclass(frozen=True)
+class Budget:
+    """The time after which a run stops (`minutes`).
+
+    Attributes:
+        seconds: from when its workers are started.
+        left_s: seconds of these that are left.
+        images: that the run has seen so far.
+    """
+
+    seconds: float
+    left_s: float
+    images: int
+
+
+@dataclass(frozen=True)
 class Expected:
     """What the rest of a run is going to take.
 
@@ -29,6 +44,7 @@ class Expected:
         maps: base maps of the wider network; 0: it has none.
         checkpoint_bytes: of one checkpoint.
         checkpoints: how many are kept at most.
+        budget: of time; None: the run is trained to its end.
     """
 
     images: int
@@ -38,27 +54,39 @@ class Expected:
     maps: int
     checkpoint_bytes: int
     checkpoints: int
+    budget: Budget | None = None
 
     @property
     def seconds(self) -> float:
-        """Seconds until the run is done."""
-        return self.images / self.images_per_second
+        """Seconds until the run is done, or stops."""
+        seconds = self.images / self.images_per_second
+        return seconds if self.budget is None else min(seconds, self.budget.left_s)
 
     def lines(self, least_s: float = 0.0) -> list[str]:
-        """For people: what it takes, and a warning where that is too much for processors; nothing for less than
-        `least_s` seconds."""
+        """For people: what it takes, and a warning where that is too much for processors and nobody gave a budget;
+        nothing for less than `least_s` seconds."""
         if self.seconds < least_s:
             return []
         hours = f", {self.gpus * self.seconds / 3600:,.3g} GPU hours" if self.gpus else ""
         told = [
-            f"expected: {_three(self.images_per_second)} images/s ({self.source}), {duration(self.seconds)} for "
-            f"{self.images:,} images{hours}; up to {self.checkpoints} checkpoints of {_size(self.checkpoint_bytes)}, "
+            f"expected: {_three(self.images_per_second)} images/s ({self.source}), {self._length()}{hours}; "
+            f"up to {self.checkpoints} checkpoints of {_size(self.checkpoint_bytes)}, "
             f"{_size(self.checkpoints * self.checkpoint_bytes)} in all"
         ]
-        if not self.gpus and self.seconds > LONG_S:
+        if not self.gpus and self.budget is None and self.seconds > LONG_S:
             way = "--preset own64 has networks for processors" if self.maps > OWN_MAPS else "give fewer --images"
             told.append(f"warning: {duration(self.seconds)} are too long for these processors: {way}, or train on GPUs")
         return told
+
+    def _length(self) -> str:
+        """How long it takes, or how far it comes until it stops."""
+        budget = self.budget
+        if budget is None or self.images <= budget.left_s * self.images_per_second:
+            return f"{duration(self.seconds)} for {self.images:,} images"
+        reached = budget.images + float(f"{budget.left_s * self.images_per_second:.2g}")
+        return (
+            f"stops after {duration(budget.seconds)}, at about {reached:,.0f} of {budget.images + self.images:,} images"
+        )
 
 
 def checkpoint_bytes(

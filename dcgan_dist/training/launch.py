@@ -1,6 +1,7 @@
 """One run from its options to its end: what is checked and prepared before workers start, and what is written after."""
 
 import json
+import math
 import os
 import shlex
 import sys
@@ -54,7 +55,7 @@ from dcgan_dist.settings import Settings, from_yaml, to_yaml
 from dcgan_dist.storage import Place, place, require_lasting
 from dcgan_dist.training.advice import warnings
 from dcgan_dist.training.custom_code_checks import require_contract
-from dcgan_dist.training.estimate import Expected, FirstMinute, checkpoint_bytes, checkpoints_kept, shared_cores
+from dcgan_dist.training.estimate import Budget, Expected, FirstMinute, checkpoint_bytes, checkpoints_kept, shared_cores
 from dcgan_dist.training.length import describe_length, fit_length
 from dcgan_dist.training.options import TrainOptions
 from dcgan_dist.training.speed import measure_speed
@@ -310,14 +311,22 @@ class Launch:
         for line in self._expect(images, placement.workers * speed.images_per_second, source).lines():
             print(line, flush=True)
 
-    def _expect(self, images: int, images_per_second: float, source: str) -> Expected:
-        """What this number of images is going to take at that speed."""
+    def _expect(
+        self, images: int, images_per_second: float, source: str, before: int = 0, left_s: float | None = None
+    ) -> Expected:
+        """What this number of images is going to take at that speed.
+
+        Args:
+            before: images that the run has seen.
+            left_s: seconds that are left where the run has so many minutes; None: all of them.
+        """
         settings, networks = self.settings, self.settings.networks
         generator, discriminator = (count_parameters(net) for net in new_networks(networks, self.code))
         optimization = settings.optimization
         averaged = generator * bool(optimization.average_images)
         averaged += discriminator * bool(optimization.average_discriminator_images)
         weight_bytes = 8 if optimization.precision == "fp64" else 4
+        budget_s = None if settings.minutes is None else 60 * settings.minutes
         return Expected(
             images,
             images_per_second,
@@ -332,6 +341,7 @@ class Launch:
                 weight_bytes=weight_bytes,
             ),
             checkpoints=checkpoints_kept(settings.checkpoints),
+            budget=None if budget_s is None else Budget(budget_s, budget_s if left_s is None else left_s, before),
         )
 
     def _warn(self, sentence: str | None) -> None:
@@ -420,6 +430,10 @@ class Launch:
         receiver = Receiver(mailbox)
         reading = Reading(self.plan, self.pictures, self.labels)
         deadline = None if settings.minutes is None else time.time() + 60 * settings.minutes
+
+        def time_left() -> float:
+            return math.inf if deadline is None else max(0.0, deadline - time.time())
+
         group = Group(
             self.run,
             settings,
@@ -434,11 +448,12 @@ class Launch:
         )
         batch_size = settings.optimization.batch_size
         length = Totals(self.total_steps * batch_size, len(self.index), batch_size)
-        terminal = open_terminal(sys.stdout, length, settings.monitoring.line_s)
+        terminal = open_terminal(sys.stdout, length, settings.monitoring.line_s, time_left)
 
         def say_expected(images: int, images_per_second: float, seconds: float) -> None:
             source = f"measured over {seconds:.0f} s"
-            for line in self._expect(length.images - images, images_per_second, source).lines(least_s=seconds):
+            expected = self._expect(length.images - images, images_per_second, source, images, time_left())
+            for line in expected.lines(least_s=seconds):
                 monitor.say(line)
 
         first_minute = FirstMinute(say_expected)

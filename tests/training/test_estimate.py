@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
@@ -13,6 +13,7 @@ from dcgan_dist.settings import CheckpointSettings, NetworkSettings, Optimizatio
 from dcgan_dist.storage import place
 from dcgan_dist.training.estimate import (
     SPEED,
+    Budget,
     Expected,
     FirstMinute,
     checkpoint_bytes,
@@ -73,10 +74,39 @@ LAPTOP = Expected(
                 "up to 6 checkpoints of 37 MB, 0.22 GB in all"
             ],
         ),
+        # A budget stops it first: what it is enough for, and no warning.
+        (
+            {"images": 9_985_000, "images_per_second": 363, "budget": Budget(180, 140, 15_000)},
+            [
+                "expected: 363 images/s (measured over 30 s), stops after 3 min 00 s, at about 66,000 of 10,000,000 "
+                "images; up to 6 checkpoints of 37 MB, 0.22 GB in all"
+            ],
+        ),
+        (
+            {"images": 60_000_000, "gpus": 4, "budget": Budget(7_200, 1_800, 0)},
+            [
+                "expected: 300 images/s (measured over 30 s), stops after 2 h 00 min, at about 540,000 of 60,000,000 "
+                "images, 2 GPU hours; up to 6 checkpoints of 37 MB, 0.22 GB in all"
+            ],
+        ),
+        # It is enough.
+        (
+            {"images": 9_000_000, "budget": Budget(90_000, 80_000, 15_000)},
+            [
+                "expected: 300 images/s (measured over 30 s), 8 h 20 min for 9,000,000 images; "
+                "up to 6 checkpoints of 37 MB, 0.22 GB in all"
+            ],
+        ),
     ],
 )
-def test_what_a_run_takes_is_told(changes: dict[str, int], lines: list[str]) -> None:
+def test_what_a_run_takes_is_told(changes: dict[str, Any], lines: list[str]) -> None:
     assert replace(LAPTOP, **changes).lines() == lines
+
+
+def test_nothing_is_told_of_a_run_that_is_about_to_stop() -> None:
+    stops = replace(LAPTOP, budget=Budget(180, 25, 40_000))
+    assert stops.lines(least_s=30) == []
+    assert len(stops.lines(least_s=20)) == 1
 
 
 @pytest.mark.parametrize(("of_generator", "of_discriminator"), [(0, 0), (500, 0), (0, 600), (500, 600)])

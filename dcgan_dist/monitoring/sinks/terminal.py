@@ -61,22 +61,37 @@ class Terminal(Protocol):
         ...
 
 
-def open_terminal(stream: TextIO, totals: Totals, line_s: float) -> Terminal:
-    """A bar where `stream` is a terminal; a line every `line_s` seconds where it is a file or a pipe."""
+def no_limit() -> float:
+    """The seconds that are left to a run that is trained to its end, however long that takes."""
+    return math.inf
+
+
+def open_terminal(stream: TextIO, totals: Totals, line_s: float, time_left: Callable[[], float] = no_limit) -> Terminal:
+    """A bar where `stream` is a terminal; a line every `line_s` seconds where it is a file or a pipe.
+
+    Args:
+        time_left: seconds after which the run is stopped, however far it is.
+    """
     # A terminal that does not know its width (some containers and CI systems) cannot redraw a line.
     if stream.isatty() and os.get_terminal_size(stream.fileno()).columns > 0:
-        return LiveTerminal(stream, totals)
-    return LogTerminal(stream, totals, line_s)
+        return LiveTerminal(stream, totals, time_left)
+    return LogTerminal(stream, totals, line_s, time_left=time_left)
 
 
 class LogTerminal:
     """Plain lines."""
 
     def __init__(
-        self, stream: TextIO, totals: Totals, line_s: float, clock: Callable[[], float] = time.monotonic
+        self,
+        stream: TextIO,
+        totals: Totals,
+        line_s: float,
+        clock: Callable[[], float] = time.monotonic,
+        time_left: Callable[[], float] = no_limit,
     ) -> None:
         self._stream = stream
         self._totals = totals
+        self._time_left = time_left
         self._line_s = line_s
         self._clock = clock
         self._last_line_s = -math.inf
@@ -99,7 +114,7 @@ class LogTerminal:
             self._line(ended=True)
 
     def _line(self, *, ended: bool = False) -> None:
-        summary = summarize(self._points, self._totals)
+        summary = summarize(self._points, self._totals, self._time_left())
         self._points = []
         left = [] if ended else [summary.left]
         self.say("  ".join([f"images {summary.images} ({summary.percent} %)", *summary.details.values(), *left]))
@@ -108,8 +123,9 @@ class LogTerminal:
 class LiveTerminal:
     """A bar at the bottom, lines above it."""
 
-    def __init__(self, stream: TextIO, totals: Totals) -> None:
+    def __init__(self, stream: TextIO, totals: Totals, time_left: Callable[[], float] = no_limit) -> None:
         self._totals = totals
+        self._time_left = time_left
         self._stream = stream
         self._points: deque[Scalars] = deque(maxlen=SMOOTHED_POINTS)
         # `delay` keeps tqdm from drawing a bar at 0 before we have set it.
@@ -138,7 +154,7 @@ class LiveTerminal:
             self._bar = None
 
     def _describe(self, bar: "tqdm[NoReturn]", *, ended: bool = False) -> None:
-        summary = summarize(self._points, self._totals)
+        summary = summarize(self._points, self._totals, self._time_left())
         room = os.get_terminal_size(self._stream.fileno()).columns - BAR_COLUMNS
         # In the order in which a narrow terminal can do without them, from the end.
         details = [summary.details[name] for name in ("loss", "speed", "epoch", "waiting") if name in summary.details]
@@ -159,8 +175,12 @@ class Summary:
     """`1 min 08 s left`"""
 
 
-def summarize(points: Sequence[Scalars], totals: Totals) -> Summary:
-    """Means over points that stand for equally many images each; the speed is therefore a harmonic mean."""
+def summarize(points: Sequence[Scalars], totals: Totals, most_s: float = math.inf) -> Summary:
+    """Means over points that stand for equally many images each; the speed is therefore a harmonic mean.
+
+    Args:
+        most_s: seconds after which the run is stopped.
+    """
 
     def values(name: str) -> list[float]:
         return [point["values"][name] for point in points if name in point["values"]]
@@ -174,7 +194,7 @@ def summarize(points: Sequence[Scalars], totals: Totals) -> Summary:
     if speeds := [speed for speed in values("speed/images_per_second") if speed > 0]:
         speed = statistics.harmonic_mean(speeds)
         details["speed"] = f"{speed:,.0f} images/s"
-        left = f"{duration(max(0, totals.images - images) / speed)} left"
+        left = f"{duration(min(most_s, max(0, totals.images - images) / speed))} left"
     if waits := values("speed/wait_share"):
         details["waiting"] = f"waiting {100 * statistics.fmean(waits):.1f} %"
     return Summary(f"{images:,} of {totals.images:,}", 100 * images // totals.images, details, left)

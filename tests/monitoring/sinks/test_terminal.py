@@ -62,6 +62,14 @@ def test_a_log_gets_a_line_at_once_and_then_one_every_line_s() -> None:
     ]
 
 
+def test_no_more_time_is_left_than_until_the_run_is_stopped() -> None:
+    stream, left = io.StringIO(), [100.0, 38.0]
+    terminal = LogTerminal(stream, TOTALS, 0.0, Clock(), time_left=lambda: left.pop(0))
+    terminal.progress([point(260_000, speed=1000.0)])
+    terminal.progress([point(280_000, speed=1000.0)])
+    assert [line.split("  ")[-1] for line in stream.getvalue().splitlines()] == ["1 min 00 s left", "38 s left"]
+
+
 def test_the_last_step_of_a_run_is_in_no_epoch_that_never_was() -> None:
     stream = io.StringIO()
     terminal = LogTerminal(stream, Totals(images=10_112, images_per_epoch=1_000, batch_size=128), 10.0, Clock())
@@ -108,7 +116,7 @@ def test_a_terminal_gets_a_live_bar_with_lines_above_it() -> None:
     controller, terminal_end = pty.openpty()
     termios.tcsetwinsize(terminal_end, (24, 80))
     with open(terminal_end, "w", encoding="utf-8") as stream:
-        terminal = open_terminal(stream, TOTALS, 10.0)
+        terminal = open_terminal(stream, TOTALS, 10.0, lambda: 75.0)
         assert isinstance(terminal, LiveTerminal)
         terminal.say("header")
         terminal.progress([point(80_000)])
@@ -120,8 +128,9 @@ def test_a_terminal_gets_a_live_bar_with_lines_above_it() -> None:
     os.close(controller)
     assert output.index("header") < output.index("25 %|") < output.index("checkpoint written") < output.index("50 %|")
     assert output.index("50 %|") < output.index("the end")
-    # 80 columns have room for this much, and no part of a line is cut. The last state has no time that is left.
-    assert re.search(r"\| 1 min 21 s left  80,000 of 320,000  loss D 0\.92 G 1\.31 *\r", output)
+    # 80 columns have room for this much, and no part of a line is cut. It is stopped after 1 min 15 s, before its end;
+    # the last state has no time that is left.
+    assert re.search(r"\| 1 min 15 s left  80,000 of 320,000  loss D 0\.92 G 1\.31 *\r", output)
     assert re.search(r"\| 160,000 of 320,000  loss D 0\.92 G 1\.31  2,950 images/s *\r*\n", output)
     assert " 0 %|" not in output
     # A carriage return without a new line goes back to the start of the line: that is what makes the bar live.
