@@ -309,16 +309,28 @@ class Monitor:
                     logger.warning("The terminal is gone; the run continues without it: %s", error)
 
     def _ending(self) -> list[str]:
-        # TensorBoard reads object stores with a client of its own that it does not bring along.
-        client = "" if self._run.is_local else "  (needs: pip install boto3)"
-        lines = [f"run          {self._run}"]
-        if self._newest_samples is not None:
-            lines.append(f"samples      {self._newest_samples}")
-        if self._newest_checkpoint is not None:
-            lines.append(f"checkpoint   {self._run / 'checkpoints' / self._newest_checkpoint}")
-        lines.append(f"curves       {tool_line('tensorboard', '--logdir', str(self._run / 'tensorboard'))}{client}")
+        lines = ending(self._run, self._newest_checkpoint, self._newest_samples)
         if self._newest_checkpoint is not None:
             # A job's current folder is Ray's, and goes with its cache.
             out = ["--out", str(self._run / "more-samples.png")] if in_a_job() else []
             lines.append(f"more samples {command_line('sample', str(self._run), '-n', '64', *out)}")
         return lines
+
+
+def ending(run: Place, checkpoint: str | None, samples: Place | None = None) -> list[str]:
+    """Lines about where all lies that a run has left.
+
+    Args:
+        run: its folder.
+        checkpoint: name of the newest; None: it has written none.
+        samples: file of the newest; None: there are none.
+    """
+    # TensorBoard reads object stores with a client of its own that it does not bring along.
+    client = "" if run.is_local else "  (needs: pip install boto3)"
+    lines = [f"run          {run}"]
+    if samples is not None:
+        lines.append(f"samples      {samples}")
+    if checkpoint is not None:
+        lines.append(f"checkpoint   {run / 'checkpoints' / checkpoint}")
+    lines.append(f"curves       {tool_line('tensorboard', '--logdir', str(run / 'tensorboard'))}{client}")
+    return lines

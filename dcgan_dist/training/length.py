@@ -65,10 +65,15 @@ def require_own_length(length_of: str) -> None:
         )
 
 
+def passes(images: int, data_images: int) -> str:
+    """How many passes over the data so many images are: `1 pass`, `2.5 passes`."""
+    number = f"{images / data_images:,.3g}"
+    return f"{number} {'pass' if number == '1' else 'passes'}"
+
+
 def describe_length(optimization: OptimizationSettings, images: int, data_images: int) -> str:
     """One line about how long a run is."""
-    passes = f"{images / data_images:,.3g}"
     return (
-        f"length: {images:,} images, {passes} {'pass' if passes == '1' else 'passes'} over {data_images:,}, "
+        f"length: {images:,} images, {passes(images, data_images)} over {data_images:,}, "
         f"{generator_updates(optimization, images):,} updates of G"
     )

@@ -36,21 +36,24 @@ from dcgan_dist.evaluation.task import STATISTICS_BATCH
 from dcgan_dist.model.classification import LabelLearner, Learning
 from dcgan_dist.monitoring.attempt_costs import attempt_costs, totals
 from dcgan_dist.monitoring.messages import Scalars
+from dcgan_dist.monitoring.monitor import ending
 from dcgan_dist.monitoring.sinks.curves import Curves, read_lines
-from dcgan_dist.monitoring.sinks.terminal import Line
+from dcgan_dist.monitoring.sinks.terminal import Terminal, Totals, open_terminal
 from dcgan_dist.run_folder.attempts import attempts, begin_attempt
 from dcgan_dist.run_folder.checkpoint import load_checkpoint, newest_manifest, write_checkpoint
 from dcgan_dist.run_folder.driver_lock import LOCK_FILE, require_no_driver, sole_driver
 from dcgan_dist.run_folder.record import RECORD_FILE, find_record
 from dcgan_dist.run_folder.resuming import require_same
 from dcgan_dist.run_folder.trained_on import FIELD, TrainedOn, inherited
-from dcgan_dist.settings import from_yaml, to_yaml
-from dcgan_dist.storage import place, require_lasting
+from dcgan_dist.settings import Settings, from_yaml, to_yaml
+from dcgan_dist.storage import Place, place, require_lasting
 from dcgan_dist.training.launch import RunDone, SharedBySweep
-from dcgan_dist.training.length import fit_length, require_own_length
+from dcgan_dist.training.length import fit_length, passes, require_own_length
 from dcgan_dist.training.options import TrainOptions
 from dcgan_dist.versions import versions
 
+HELD_OUT = "supervised/held_out_accuracy"
+"""Name of the accuracy in the curves."""
 STATISTICS_IMAGES = 20 * STATISTICS_BATCH
 """Images over which statistics are taken to judge a network during training: a result of `evaluate` takes all."""
 
@@ -228,7 +231,8 @@ class SupervisedLaunch:
             )
         )
         step, status = attempt.step, "failed"
-        line = Line(sys.stdout) if not self._is_trial else None
+        terminal = None if self._is_trial else self._open_terminal()
+        saved = attempt.checkpoint
         with tempfile.TemporaryDirectory() as scratch:
             curves = Curves(self.run, Path(scratch), settings)
             curves.begin(attempt.number, attempt.step, attempt.images)
@@ -244,10 +248,10 @@ class SupervisedLaunch:
                     }
                     curves.add(point)
                     curves.flush()
-                    if line is not None:
-                        line.say(
-                            f"images {images:,}: {', '.join(f'{name} {value:.4g}' for name, value in values.items())}"
-                        )
+                    if terminal is not None:
+                        terminal.progress([point])
+                        for told in judged_line(images, values):
+                            terminal.say(told)
                     if not math.isfinite(values["supervised/loss"]):
                         raise TrainingError(
                             f"the loss is not finite after {images:,} images: the network has diverged; give a smaller "
@@ -256,14 +260,24 @@ class SupervisedLaunch:
                     self._on_scalars(images, values)
                 status = "stopped" if step < self.total_steps else "finished"
                 if step > attempt.step:
-                    self._save(_get(worker.state_dict.remote()), step, attempt.number)
+                    saved = self._save(_get(worker.state_dict.remote()), step, attempt.number)
             finally:
-                if line is not None:
-                    line.clear()
+                if terminal is not None:
+                    terminal.close()
                 curves.flush()
                 curves.copy_up()
                 ray.kill(worker)
                 self._record(status, step)
+        if terminal is not None:
+            for told in (*ending(self.run, saved), next_line(self.run, settings)):
+                terminal.say(told)
+
+    def _open_terminal(self) -> Terminal:
+        size = self.settings.optimization.batch_size
+        length = Totals(self.total_steps * size, len(self.labeled.images), size)
+        terminal = open_terminal(sys.stdout, length, self.settings.monitoring.line_s)
+        terminal.say(f"run {self.run}")
+        return terminal
 
     def _steps(self, worker: Any, step: int) -> Iterator[tuple[int, dict[str, float]]]:
         """Train piece by piece, and judge the network where it is to be: the steps done, and what is known then."""
@@ -275,7 +289,7 @@ class SupervisedLaunch:
             loss, seconds = _get(worker.train_to.remote(step))
             values = {"supervised/loss": loss, "speed/images_per_second": (step - before) * size / seconds}
             if step in judged and math.isfinite(loss):
-                values["supervised/held_out_accuracy"] = _get(worker.held_out_accuracy.remote())
+                values[HELD_OUT] = _get(worker.held_out_accuracy.remote())
             yield step, values
 
     def _judged(self) -> set[int]:
@@ -286,10 +300,11 @@ class SupervisedLaunch:
             return set(judged_steps(self.total_steps))
         return {step for step in range(1, self.total_steps + 1) if first_after(at, step * size, size) is not None}
 
-    def _save(self, state: Mapping[str, Any], step: int, attempt: int) -> None:
+    def _save(self, state: Mapping[str, Any], step: int, attempt: int) -> str:
+        """Write a checkpoint; returns its name."""
         if attempts(self.run)[-1].number != attempt:
             raise CheckpointError(f"{self.run} has been resumed elsewhere: this attempt writes no checkpoint")
-        write_checkpoint(
+        return write_checkpoint(
             self.run,
             {**state, TOTAL_STEPS: self.total_steps},
             self.settings,
@@ -326,10 +341,24 @@ class SupervisedLaunch:
 def describe_supervised(labeled: LabeledImages, images: int) -> str:
     """One line about how long a run is, and what it learns from."""
     return (
-        f"length: {images:,} images, {images / len(labeled.images):.3g} passes over the "
+        f"length: {images:,} images, {passes(images, len(labeled.images))} over the "
         f"{len(labeled.images):,} labeled ones of {labeled.task}, in {labeled.classes} classes; "
         f"judged on {len(labeled.held_out):,} that are held out"
     )
+
+
+def judged_line(images: int, values: Mapping[str, float]) -> list[str]:
+    """One line about how the network was judged after so many images; none, where it was not."""
+    if HELD_OUT not in values:
+        return []
+    return [f"after {images:,} images: {100 * values[HELD_OUT]:.1f} % of the held-out images right"]
+
+
+def next_line(run: Place, settings: Settings) -> str:
+    """A line with the command that tests such a network."""
+    features = "finetuned" if settings.supervised.begin_with else "supervised"
+    given = ["--tasks", settings.supervised.task, "--features", features]
+    return f"evaluate     {command_line('evaluate', str(run), *given)}"
 
 
 def _get(reference: Any) -> Any:

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import signal
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -27,9 +29,10 @@ from dcgan_dist.settings import (
     SupervisedSettings,
     to_yaml,
 )
+from dcgan_dist.storage import place
 from dcgan_dist.training.launch import RunDone, SharedBySweep
 from dcgan_dist.training.options import TrainOptions
-from dcgan_dist.training.supervised import SupervisedLaunch
+from dcgan_dist.training.supervised import SupervisedLaunch, describe_supervised, judged_line, next_line
 
 SETTINGS = Settings(
     images=252,
@@ -69,6 +72,21 @@ def cluster(start_ray: Callable[[int], None]) -> None:
 def test_a_run_that_is_stopped_goes_on_bit_for_bit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     whole = launch(tmp_path, "whole")
     assert train(whole) == 0
+    told = capsys.readouterr().out
+    assert "length: 252 images, 10.5 passes over the 24 labeled ones of rooms" in told
+    lines = told.splitlines()
+    points = [line for point in read_points(whole.run) for line in judged_line(point["images"], point["values"])]
+    assert [line for line in lines if line.startswith("after ")] == points
+    assert [line.split(":")[0] for line in points] == [
+        f"after {12 * step} images" for step in (2, 4, 7, 9, 11, 14, 16, 18, 21)
+    ]
+    assert any(
+        re.match(r"images \d+ of 252 \(\d+ %\)  epoch [\d.]+  loss \d\.\d\d  [\d,]+ images/s", line) for line in lines
+    )
+    assert "supervised/" not in told
+    assert lines[-4:-2] == [f"run          {whole.run}", f"checkpoint   {whole.run}/checkpoints/000000000252"]
+    assert "tensorboard --logdir" in lines[-2]
+    assert lines[-1] == next_line(whole.run, whole.settings)
 
     def stop(images: int, values: Mapping[str, float]) -> None:
         if images >= 96:
@@ -115,6 +133,30 @@ def test_a_run_that_is_stopped_goes_on_bit_for_bit(tmp_path: Path, capsys: pytes
         train(launch(tmp_path, "broken", resume=True))
     with pytest.raises(CheckpointError, match="was trained on the labels of rooms, so it has no generator and no"):
         named_checkpoint(whole.run, "latest")
+
+
+def test_a_judgement_is_told_in_percent() -> None:
+    assert judged_line(12_800, {"supervised/loss": 1.5, "supervised/held_out_accuracy": 0.4567}) == [
+        "after 12,800 images: 45.7 % of the held-out images right"
+    ]
+    assert judged_line(12_800, {"supervised/loss": 1.5}) == []
+
+
+@pytest.mark.parametrize(("begin_with", "features"), [("", "supervised"), ("/runs/gan", "finetuned")])
+def test_what_is_next_is_the_test_of_such_a_network(begin_with: str, features: str, tmp_path: Path) -> None:
+    supervised = replace(SETTINGS.supervised, task="cifar10=/data/c 10", begin_with=begin_with)
+    line = next_line(place(str(tmp_path / "one")), replace(SETTINGS, supervised=supervised))
+    assert line.startswith("evaluate     ")
+    given = [str(tmp_path / "one"), "--tasks", "cifar10=/data/c 10", "--features", features]
+    assert shlex.split(line)[-5:] == given
+
+
+@pytest.mark.parametrize(
+    ("images", "told"), [(24, "24 images, 1 pass over the 24"), (60, "60 images, 2.5 passes over the 24")]
+)
+def test_the_length_is_told_in_passes(images: int, told: str) -> None:
+    labeled = read_labeled(open_task(SETTINGS), 12)
+    assert f"length: {told} labeled ones of rooms, in 8 classes; judged on 60 " in describe_supervised(labeled, images)
 
 
 @pytest.mark.ray

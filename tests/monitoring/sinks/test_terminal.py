@@ -94,6 +94,16 @@ def test_a_line_holds_what_is_known() -> None:
     assert stream.getvalue() == "images 128 of 320,000 (0 %)  epoch 0.0  loss G 0.50  time left unknown\n"
 
 
+def test_a_run_on_labels_has_one_loss() -> None:
+    stream = io.StringIO()
+    terminal = LogTerminal(stream, TOTALS, 10.0, Clock())
+    values = {"supervised/loss": 1.236, "speed/images_per_second": 4000.0}
+    terminal.progress([{"kind": "scalars", "attempt": 1, "step": 1, "images": 80_000, "values": values}])
+    assert (
+        stream.getvalue() == "images 80,000 of 320,000 (25 %)  epoch 4.0  loss 1.24  4,000 images/s  1 min 00 s left\n"
+    )
+
+
 def test_what_takes_long_before_a_run_has_lines_in_a_log_too() -> None:
     stream, clock = io.StringIO(), Clock()
     progress = Progress(stream, clock)
