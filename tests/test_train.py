@@ -859,7 +859,7 @@ def test_the_time_limit_ends_a_run_with_a_checkpoint(train_here: Any, tmp_path: 
     status, output = train_here(*arguments)
     assert status == 0, output
     # Days by the images, but it has 9 s; a busy machine may have no line before they are over.
-    assert all(re.fullmatch(r"\d s", left) for left in re.findall(r"  (\d[^ ]* .*) left\n", output)), output
+    assert all(re.fullmatch(r"\d s", left) for left in re.findall(r"  (\d+ \w+(?: \d+ \w+)?) left\n", output)), output
     record = json.loads((tmp_path / "runs" / "long" / "run.json").read_text())
     assert record["status"] == "stopped"
     newest = max(path.name for path in (tmp_path / "runs" / "long" / "checkpoints").iterdir())
