@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from dcgan_dist.cli.invocation import command_line
-from dcgan_dist.monitoring.run_status import _epoch, describe, read_standing
+from dcgan_dist.monitoring.run_status import _epoch, describe, newest_judged, read_standing
 from dcgan_dist.monitoring.sinks.curves import Curves
 from dcgan_dist.run_folder.attempts import begin_attempt
 from dcgan_dist.run_folder.checkpoint import write_checkpoint
@@ -87,6 +87,26 @@ def test_a_run_that_goes_on(storage: str, request: pytest.FixtureRequest, tmp_pa
         "checkpoint": "000000001280 at 1,280 images; complete: 1; incomplete: 000000002560",
         "bad images": "2",
     }
+
+
+def test_a_run_that_is_trained_on_labels_says_what_there_is(tmp_path: Path) -> None:
+    run = place(str(tmp_path / "runs" / "labels"))
+    (run / "run.json").write_bytes(json.dumps(RECORD).encode())
+    curves = Curves(run, tmp_path)
+    number = begin_attempt(run, 1).number
+    for step, loss, accuracy in ((5, 2.5, 0.25), (10, 1.5, 0.0), (15, 1.25, 0.375), (20, 0.75, None)):
+        values = {"supervised/loss": loss, "speed/images_per_second": 160.0}
+        values |= {} if accuracy is None else {"supervised/held_out_accuracy": accuracy}
+        curves.add({"kind": "scalars", "attempt": number, "step": step, "images": 128 * step, "values": values})
+    curves.flush()
+    curves.copy_up()
+    lines = told(run)
+    assert lines["speed"] == "160 images/s, 24 s to go at this speed"
+    assert lines["loss"] == "labels 1.50"
+    assert lines["accuracy"] == "37.5 % on labeled images that are held out, at 1,920 images"
+    points = read_standing(run).points
+    assert newest_judged(points[:2]) == (1_280, 0.0)  # which is an accuracy too
+    assert newest_judged(points[3:]) is None
 
 
 def test_a_run_without_a_sign_is_said_to_be_dead_with_the_command_that_goes_on(tmp_path: Path) -> None:

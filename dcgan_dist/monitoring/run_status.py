@@ -25,6 +25,9 @@ NEEDED = ("status", "images", "step", "total_images", "total_steps", "epoch_imag
 State = Literal["finished", "stopped", "failed", "starting", "running", "killed", "silent"]
 RECENT_POINTS = 20
 """Points that speed and losses are means of."""
+LOSSES = (("D", "loss/discriminator"), ("G", "loss/generator"), ("labels", "supervised/loss"))
+HELD_OUT = "supervised/held_out_accuracy"
+"""Of runs that are trained on labels; not every point has it."""
 
 
 @dataclass(frozen=True)
@@ -117,13 +120,20 @@ def describe(run: Place, standing: Standing, now: float) -> list[str]:
     recent = points[-RECENT_POINTS:]
     if speeds := [speed for speed in _values(recent, "speed/images_per_second") if speed > 0]:
         speed = statistics.harmonic_mean(speeds)
-        waits = statistics.fmean(_values(recent, "speed/wait_share"))
         left_s = max(0, record["total_images"] - images) / speed
-        rest = f", {duration(left_s)} {'to go at this speed' if runs else 'more at that speed'}" if left_s else ""
-        lines.append(("speed", f"{speed:,.0f} images/s, waiting {100 * waits:.1f} %{rest}"))
-        names = [("D", "loss/discriminator"), ("G", "loss/generator")]
-        losses = [f"{short} {statistics.fmean(mean):.2f}" for short, name in names if (mean := _values(recent, name))]
-        lines.append(("loss", "  ".join(losses)))
+        parts = [f"{speed:,.0f} images/s"]
+        if waits := _values(recent, "speed/wait_share"):  # runs that are trained on labels do not log it
+            parts.append(f"waiting {100 * statistics.fmean(waits):.1f} %")
+        if left_s:
+            parts.append(f"{duration(left_s)} {'to go at this speed' if runs else 'more at that speed'}")
+        lines.append(("speed", ", ".join(parts)))
+        losses = [f"{short} {statistics.fmean(mean):.2f}" for short, name in LOSSES if (mean := _values(recent, name))]
+        if losses:
+            lines.append(("loss", "  ".join(losses)))
+    if judged := newest_judged(points):
+        at_images, share = judged
+        text = f"{100 * share:.1f} % on labeled images that are held out, at {at_images:,} images"
+        lines.append(("accuracy", text))
     if standing.attempts:
         costs = attempt_costs(standing.attempts, standing.lines)
         sums = totals(costs)
@@ -146,6 +156,15 @@ def describe(run: Place, standing: Standing, now: float) -> list[str]:
         lines.append(("bad images", f"{len(bad):,}"))
     lines += [("health", point["health"]) for point in points if "health" in point]
     return [f"{name:<12} {text}" for name, text in lines]
+
+
+def newest_judged(points: Sequence[Point]) -> tuple[int, float] | None:
+    """Images and accuracy of the newest point that has one on labeled images that are held out; None without any."""
+    for point in reversed(points):
+        for accuracy in _values([point], HELD_OUT):
+            if 0 <= accuracy <= 1:
+                return point["images"], accuracy
+    return None
 
 
 def _epoch(images: int, record: Mapping[str, Any]) -> str:
