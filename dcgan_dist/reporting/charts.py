@@ -65,6 +65,13 @@ class Marks:
 
 PARTS = (
     (
+        "Accuracy on held-out images",
+        "accuracy",
+        (("supervised/held_out_accuracy", "network trained on labels"),),
+        True,
+    ),
+    ("Loss on labels", "cross-entropy", (("supervised/loss", "network trained on labels"),), False),
+    (
         "Losses",
         "loss",
         (("loss/discriminator", "discriminator"), ("loss/generator", "generator")),
@@ -154,6 +161,8 @@ def probe_series(probed: Sequence[Probed], task: str, label: str, color: int) ->
 
 
 COMPARED = (
+    ("supervised/held_out_accuracy", "Accuracy on held-out images", "accuracy", True),
+    ("supervised/loss", "Loss on labels", "cross-entropy", False),
     ("loss/generator", "Loss of the generator", "loss", False),
     ("loss/discriminator", "Loss of the discriminator", "loss", False),
     ("samples/spread", "Variety of samples: spread, of that of real images", "share", True),

@@ -54,6 +54,22 @@ def test_figures_are_of_what_was_measured() -> None:
     assert charts([], [], marks([], [])) == []
 
 
+def test_a_run_that_is_trained_on_labels_has_figures_of_its_accuracy_and_loss() -> None:
+    points = [
+        point(64, supervised_loss=2.0, supervised_held_out_accuracy=0.25),
+        point(128, supervised_loss=1.5),
+        point(192, supervised_loss=1.25, supervised_held_out_accuracy=0.5),
+    ]
+    accuracy, loss = charts(points, [], marks([], []))
+    assert (accuracy.series[0].x, accuracy.series[0].mean, accuracy.percent) == ([64, 192], [0.25, 0.5], True)
+    assert (loss.series[0].mean, loss.percent) == ([2.0, 1.5, 1.25], False)
+    assert accuracy.source == "metrics.jsonl: values.supervised/held_out_accuracy"
+    side = compared({"a": (points, []), "b": (points[2:], [])})
+    assert [(chart.source.rpartition("/")[2], len(chart.series), chart.percent) for chart in side] == [
+        ("held_out_accuracy", 2, True), ("loss", 2, False)
+    ]  # fmt: skip
+
+
 def test_a_run_of_many_attempts_has_other_things_in_its_figures_too() -> None:
     many = [Attempt(number, None, number, number, 1, 0.0) for number in range(1, 3 * MOST_MARKS)]
     (chart,) = charts([point(64, loss_generator=1.0)], [], marks(many, []))
