@@ -46,6 +46,7 @@ def _run(run: RunReport) -> Mapping[str, Any]:
         "state": overview.state.record(),
         "overview": _facts(overview.facts),
         "headline": None if run.headline is None else {**run.headline.fact.record(), "says": run.headline.says},
+        "draws_samples": run.draws,
         "samples": [
             {"images": frame.grid.images, "generator": frame.grid.kind, "file": frame.shot.file} for frame in run.frames
         ],
@@ -64,7 +65,7 @@ def _run(run: RunReport) -> Mapping[str, Any]:
             ]
             for table in run.tables
         },
-        "distances": _facts(run.distances),
+        "distances": _facts([*(row.fact for table in run.fidelity for row in table.rows), *run.distances]),
         "data": _facts(run.data.facts),
         "deduplication": _facts(run.data.deduplication),
         "studies": [

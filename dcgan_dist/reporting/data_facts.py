@@ -53,15 +53,15 @@ def read_data(files: RunFiles) -> DataPart:
     """What is known of the data of a run; what lies beside its shards only where those can be reached from here."""
     record, settings = files.standing.record, files.settings
     part, trained_on = DataPart(), from_record(record)
+    if settings is not None and settings.supervised.task:
+        part.facts += _labeled(record, settings.supervised.task, trained_on)
+        return part
     if settings is not None:
         part.facts.append(Fact("Data", settings.data.path, settings.data.path, "settings.yaml", "data.path"))
     part.facts.append(count_of("Images of the data", int(record["epoch_images"]), "run.json", "epoch_images"))
     if trained_on is not None:
         part.facts.append(count_of("Shards", len(trained_on.shards), "run.json", "trained_on.shards"))
-        if trained_on.before:
-            note = "by networks that the run began with, or at other addresses"
-            number = len(trained_on.before)
-            part.facts.append(count_of("Shards trained on before", number, "run.json", "trained_on.before", note))
+        part.facts += _before(trained_on)
     bad = {sample for line in files.standing.lines for sample in line.get("bad_images", [])}
     part.facts.append(count_of("Images that could not be decoded", len(bad), "metrics.jsonl", "bad_images"))
     if trained_on is None or not trained_on.shards:
@@ -73,6 +73,24 @@ def read_data(files: RunFiles) -> DataPart:
         _deduplication(part, trained_on.keep.file)
     _sheet(part, shards, trained_on, files.place)
     return part
+
+
+def _labeled(record: Mapping[str, Any], task: str, trained_on: TrainedOn | None) -> list[Fact]:
+    """Of a run that is trained on labels, whose images are not those of `data.path`."""
+    facts = [
+        Fact("Labeled data", task, task, "settings.yaml", "supervised.task"),
+        count_of("Labeled images to learn from", int(record["epoch_images"]), "run.json", "epoch_images"),
+    ]
+    if type(held_out := record.get("held_out_images")) is int:
+        facts.append(count_of("Labeled images held out", held_out, "run.json", "held_out_images"))
+    return facts + ([] if trained_on is None else _before(trained_on))
+
+
+def _before(trained_on: TrainedOn) -> list[Fact]:
+    if not trained_on.before:
+        return []
+    note = "by networks that the run began with, or at other addresses"
+    return [count_of("Shards trained on before", len(trained_on.before), "run.json", "trained_on.before", note)]
 
 
 def _preparation(part: DataPart, shards: Sequence[Place]) -> None:

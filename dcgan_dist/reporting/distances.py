@@ -1,4 +1,4 @@
-"""How near samples come to images, from the results of the tasks `neighbours`, `fidelity` and `mnist-nn`. Pure."""
+"""How near samples come to images, from the results of the tasks `neighbours` and `mnist-nn`. Pure."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,25 +9,10 @@ _NUMBERS = ("samples", "mean", "low", "high")
 
 
 def distances(evaluations: Mapping[str, Mapping[str, Any]]) -> list[Fact]:
-    """Of each checkpoint, the newest first: how alike samples and held-out images are, the mean distance to the nearest
-    of so many samples, and how often that one is of another class."""
-    every = [*_measures(evaluations), *_nearest(evaluations), *_errors(evaluations)]
+    """Of each checkpoint, the newest first: the mean distance to the nearest of so many samples, and how often that one
+    is of another class."""
+    every = [*_nearest(evaluations), *_errors(evaluations)]
     return [fact for _, fact in sorted(every, key=lambda one: -one[0])]
-
-
-def _measures(evaluations: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[int, Fact]]:
-    """Images of the checkpoint, and what was found."""
-    for file, result in evaluations.items():
-        if not _has_measures(result):
-            continue
-        about = f"{result['samples']:,} samples and {result['held_out_images']:,} images ({result['recipe']['images']})"
-        for measure, one in result["measures"].items():
-            value, low, high = one["value"], one.get("low"), one.get("high")
-            lower = low is not None and high is not None
-            shown = f"{value:.4g} ({low:.4g} to {high:.4g})" if lower else f"{value:.3f}"
-            note = f"{about}; lower is better; a second draw of samples lies in the interval" if lower else about
-            name, key = f"{measure} at {result['images']:,} images", f"measures.{measure}.value"
-            yield result["images"], Fact(name, value, shown, file, key, low, high, note)
 
 
 def _nearest(evaluations: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[int, Fact]]:
@@ -36,7 +21,7 @@ def _nearest(evaluations: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[int
         if not _is_whole(result):
             continue
         for place, one in enumerate(result["distances"]):
-            name = f"Nearest of {one['samples']:,} samples at {result['images']:,} images"
+            name = f"Nearest of {one['samples']:,} samples{_kind(result)} at {result['images']:,} images"
             shown = f"{one['mean']:.3f} ({one['low']:.3f} to {one['high']:.3f})"
             about = f"mean over {result['validation_images']:,} images ({result['recipe']['images']}); lower is better"
             key = f"distances[{place}].mean"
@@ -48,30 +33,30 @@ def _errors(evaluations: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[int,
     for file, result in evaluations.items():
         if not _has_errors(result):
             continue
-        about = f"error on {result['test_images']:,} test images; lower is better"
-        at, real = f"at {result['images']:,} images", result["real"]
+        tested = f"of {result['test_images']:,} test images have a nearest"
+        at, real = f"{_kind(result)} at {result['images']:,} images", result["real"]
         found = [
-            (f"Class by the nearest of {one['samples']:,} samples {at}", f"errors[{place}].error", one)
+            (
+                f"Error of the nearest of {one['samples']:,} samples{at}",
+                f"errors[{place}].error",
+                one,
+                f"{tested} sample of another class; lower is better",
+            )
             for place, one in enumerate(result["errors"])
         ]
-        found.append((f"Class by the nearest of {real['images']:,} real images", "real.error", real))
-        for name, key, one in found:
+        name = f"Error of the nearest of {real['images']:,} real images"
+        found.append((name, "real.error", real, f"{tested} real image of another class; to compare with"))
+        for name, key, one, about in found:
             error, low, high = one["error"], one["low"], one["high"]
-            shown = f"{100 * error:.2f} % wrong ({100 * low:.2f} to {100 * high:.2f})"
+            shown = f"{100 * error:.2f} % ({100 * low:.2f} to {100 * high:.2f})"
             yield result["images"], Fact(name, error, shown, file, key, low, high, about)
 
 
-def _has_measures(result: Mapping[str, Any]) -> bool:
-    """Whether a result has measures, and all that is read beside them."""
-    every, recipe = result.get("measures"), result.get("recipe")
-    return (
-        isinstance(every, Mapping)
-        and isinstance(recipe, Mapping)
-        and "images" in recipe
-        and all(type(result.get(name)) is int for name in ("images", "samples", "held_out_images"))
-        and all(isinstance(one, Mapping) and type(one.get("value")) in (int, float) for one in every.values())
-        and all(type(bound) in (int, float) for one in every.values() for bound in one.values())
-    )
+def _kind(result: Mapping[str, Any]) -> str:
+    """Which generator drew the samples; "" where a result does not say."""
+    recipe = result.get("recipe")
+    kind = recipe.get("generator") if isinstance(recipe, Mapping) else None
+    return f" of the {kind} generator" if kind else ""
 
 
 def _has_errors(result: Mapping[str, Any]) -> bool:

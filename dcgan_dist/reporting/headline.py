@@ -1,5 +1,7 @@
 """The one number of a run: the accuracy of its probe at the newest checkpoint that was evaluated. Pure.
 
+Of a run that is trained on labels it is the newest accuracy of its network on the labeled images that are held out.
+
 Not the best one: that was chosen by the same test images, so that its accuracy says more than the features are worth.
 """
 
@@ -9,7 +11,9 @@ from typing import Any
 
 from dcgan_dist.evaluation.service.job import score
 from dcgan_dist.evaluation.service.online import FEATURES
-from dcgan_dist.reporting.facts import Fact, accuracy
+from dcgan_dist.intervals import wilson
+from dcgan_dist.monitoring.run_status import HELD_OUT, Standing, newest_judged
+from dcgan_dist.reporting.facts import Fact, accuracy, percent
 
 
 @dataclass(frozen=True)
@@ -17,7 +21,7 @@ class Headline:
     """The one number.
 
     Attributes:
-        fact: the accuracy with its interval.
+        fact: the accuracy, with its interval where that is known.
         says: what it is, and what its interval covers.
         task, images: on which task, and after how many images.
     """
@@ -53,6 +57,29 @@ def headline(evaluations: Mapping[str, Mapping[str, Any]], tasks: Sequence[str])
     fact = accuracy("Accuracy of the probe", score(result), file, kind)
     says = f"linear classifier on D's features at {result['images']:,} images, on {of}; {covers}"
     return Headline(fact, says, str(result["task"]), int(result["images"]))
+
+
+def judged_headline(standing: Standing, task: str) -> Headline | None:
+    """The one number of a run that is trained on labels; None where its network has not been judged yet.
+
+    Args:
+        task: that the labels are of.
+    """
+    judged = newest_judged(standing.points)
+    if judged is None:
+        return None
+    (images, value), number = judged, standing.record.get("held_out_images")
+    name, key, says = "Accuracy on held-out images", f"values.{HELD_OUT}", "the network that is trained on labels"
+    says += f" at {images:,} images, on labeled images of {task} that it does not learn from"
+    if type(number) is not int or number < 1:
+        fact = Fact(name, value, f"{100 * value:.1f} %", "metrics.jsonl", key)
+    else:
+        low, high = wilson(value, number)
+        fact = Fact(name, value, percent(value, low, high), "metrics.jsonl", key, low, high)
+        says += (
+            f", {number:,} of them; the interval, 95 % (Wilson), covers another draw of such images, not another run"
+        )
+    return Headline(fact, f"{says}; settings may have been chosen by them", f"{task}, held out", images)
 
 
 def is_probe(result: Mapping[str, Any]) -> bool:

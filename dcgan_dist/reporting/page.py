@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from dcgan_dist import __version__
 from dcgan_dist.errors import DataError
-from dcgan_dist.html import content_hash, environment
+from dcgan_dist.html import content_hash, environment, visible
 from dcgan_dist.reporting.charts import Chart
 from dcgan_dist.reporting.comparison import Comparison
 from dcgan_dist.reporting.figures import svg
@@ -26,6 +26,8 @@ LIMIT = 5_000_000
 MARK = "dcgan-dist report"
 """Name of the generator in the page's head: a file with it may be written again."""
 LONGEST_TEXT = 600
+LONGEST_COMMAND = 20_000
+"""Characters; a command is not cut as other texts are, since half of one is worse than none."""
 _TEMPLATES = {RunReport: "run.html.jinja", Comparison: "runs.html.jinja", SweepReport: "sweep.html.jinja"}
 
 
@@ -77,6 +79,9 @@ def _rendered(
     templates.globals["embedded"] = find
     templates.globals["figure"] = lambda chart: drawn[id(chart)]
     templates.filters["address"] = Markup
+    # `capitalize` would put the rest in small letters, with the paths in it.
+    templates.filters["sentence"] = lambda text: text[:1].upper() + text[1:]
+    templates.filters["command"] = lambda text: escape(visible(text, LONGEST_COMMAND))
     style = (here / "page.css").read_text("utf-8")
     html = templates.get_template(_TEMPLATES[type(shown)]).render(
         shown=shown,

@@ -3,15 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dcgan_dist.cli.invocation import command_line
-from dcgan_dist.data.scenes.builtin import EMBEDDED
-from dcgan_dist.evaluation.service.online import FEATURES
 from dcgan_dist.evaluation.tasks.fidelity import NAME as FIDELITY
+from dcgan_dist.reporting.advice import Advice, advice
 from dcgan_dist.reporting.charts import Chart, Marks, charts, marks
 from dcgan_dist.reporting.data_facts import DataPart, read_data
 from dcgan_dist.reporting.distances import distances
 from dcgan_dist.reporting.facts import Fact
-from dcgan_dist.reporting.headline import Headline, headline
+from dcgan_dist.reporting.fidelity import FidelityTable, fidelity_tables
+from dcgan_dist.reporting.headline import Headline, headline, judged_headline
 from dcgan_dist.reporting.overview import Overview, overview
 from dcgan_dist.reporting.pictures import Shot, read_shot
 from dcgan_dist.reporting.presets import PresetDifferences, differences
@@ -42,11 +41,13 @@ class RunReport:
         name, place: of the run.
         overview: how it stands.
         headline: the one number; None where there is none.
-        no_headline: what to do for one; "" where there is one.
+        advice: what to do for it, or for a table of probes; None where there are both.
+        draws: whether it has a generator, which draws samples; not where it is trained on labels.
         frames: samples over time, oldest first.
         grids: how many grids of samples there are.
         charts, marks: curves, and what is marked in them.
         tables: probes.
+        fidelity: how alike samples and images are.
         distances: of images to samples.
         data, studies: as they say.
         settings: that differ from the preset; None where they cannot be read.
@@ -58,12 +59,14 @@ class RunReport:
     place: Place
     overview: Overview
     headline: Headline | None
-    no_headline: str
+    advice: Advice | None
+    draws: bool
     frames: Sequence[Frame]
     grids: int
     charts: Sequence[Chart]
     marks: Marks
     tables: Sequence[ProbeTable]
+    fidelity: Sequence[FidelityTable]
     distances: Sequence[Fact]
     data: DataPart
     studies: StudiesPart
@@ -98,7 +101,9 @@ def run_report(files: RunFiles, now: float, price: float = 0.0, *, whole: bool =
         [] if settings is None else [part.partition("=")[0].strip() for part in settings.probe.tasks.split(",") if part]
     )
     tasks = [task for task in tasks if task != FIDELITY]  # which has no accuracy
-    first = headline(files.evaluations, tasks)
+    labels = "" if settings is None else settings.supervised.task.partition("=")[0].strip()
+    first = judged_headline(standing, labels) if labels else headline(files.evaluations, tasks)
+    tables = probe_tables(files.evaluations)
     every = grids(files.samples)
     wanted = frames(every) if whole else every[-1:]
     data = read_data(files) if whole else DataPart()
@@ -110,12 +115,14 @@ def run_report(files: RunFiles, now: float, price: float = 0.0, *, whole: bool =
         place=files.place,
         overview=overview(standing, now, price),
         headline=first,
-        no_headline="" if first else _advice(files, tasks),
+        advice=None if first and tables else advice(files, tasks),
+        draws=not labels,
         frames=shown,
         grids=len(every),
         charts=charts(standing.points, files.probed, marked) if whole else [],
         marks=marked,
-        tables=probe_tables(files.evaluations),
+        tables=tables,
+        fidelity=fidelity_tables(files.evaluations),
         distances=distances(files.evaluations),
         data=data,
         studies=studies,
@@ -124,24 +131,6 @@ def run_report(files: RunFiles, now: float, price: float = 0.0, *, whole: bool =
         machines=machines(files.workers),
         notes=[*notes, *data.notes, *studies.notes],
     )
-
-
-def _advice(files: RunFiles, tasks: Sequence[str]) -> str:
-    """What to do for a run without a number."""
-    if tasks and files.standing.record["status"] == "running":
-        return f"no checkpoint has been evaluated on {tasks[0]} yet"
-    settings = files.settings
-    own = ""
-    if tasks:
-        task = tasks[0]
-    elif settings is not None and settings.data.path == EMBEDDED and settings.data.scenes == "rooms":
-        task = "rooms"
-    elif settings is None or (settings.networks.image_size, settings.networks.channels) == (32, 3):
-        task = "cifar10"
-    else:
-        task, own = "NAME=FOLDER", f", FOLDER with labeled images of {settings.networks.image_size} pixels"
-    again = command_line("evaluate", str(files.place), "--tasks", task, "--features", FEATURES)
-    return f"no probe has been evaluated; one can be with: {again}{own}"
 
 
 def _frame(files: RunFiles, grid: Grid, notes: list[str], *, newest: bool) -> Frame | None:

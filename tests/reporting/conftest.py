@@ -11,7 +11,7 @@ import torch
 from dcgan_dist.evaluation.task import Task
 from dcgan_dist.storage import Place
 from tests.evaluation.conftest import Here, bands
-from tests.reporting.runs import write_probe, write_run, write_study
+from tests.reporting.runs import write_labeled_run, write_probe, write_run, write_study
 
 __all__ = ["bands"]
 
@@ -40,3 +40,15 @@ def copied(made_run: Place, tmp_path: Path) -> Callable[[str], Place]:
         return Place(str(tmp_path / "runs" / name))
 
     return copy
+
+
+@pytest.fixture
+def labeled(tmp_path: Path) -> Callable[..., Place]:
+    """`labeled(NAME, begin_with=RUN)` is a run that was trained on labels, in `Runs/NAME` of the test's folder."""
+
+    def made(name: str, begin_with: str = "") -> Place:
+        run = Place(str(tmp_path / "Runs" / name))
+        write_labeled_run(run, tmp_path, begin_with)
+        return run
+
+    return made

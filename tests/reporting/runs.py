@@ -25,7 +25,7 @@ from dcgan_dist.monitoring.sinks.curves import Curves
 from dcgan_dist.run_folder.attempts import begin_attempt, workers_file
 from dcgan_dist.run_folder.checkpoint import write_checkpoint
 from dcgan_dist.run_folder.trained_on import FIELD, TrainedOn, contents
-from dcgan_dist.settings import Settings, scenes32, to_yaml
+from dcgan_dist.settings import Settings, SupervisedSettings, scenes32, to_yaml
 from dcgan_dist.storage import Place
 from dcgan_dist.study import main as study
 
@@ -90,6 +90,38 @@ def write_run(run: Place, scratch: Path, settings: Settings = SETTINGS, **record
     curves.copy_up()
     for step, kind in ((20, "raw"), (40, "raw"), (80, "averaged")):
         write_grid(run, 64 * step, kind, step)
+
+
+def write_labeled_run(run: Place, scratch: Path, begin_with: str = "") -> None:
+    """A run that was trained on labels: 20 steps, whose network was judged at the 5th and the 15th."""
+    supervised = SupervisedSettings(task="svhn=Folder", begin_with=begin_with)
+    settings = replace(SETTINGS, probe=PRESET.probe, supervised=supervised)
+    record = {
+        "name": run.name,
+        "status": "finished",
+        "total_images": 1_280,
+        "total_steps": 20,
+        "epoch_images": 700,
+        "held_out_images": 80,
+        "step": 20,
+        "images": 1_280,
+        FIELD: TrainedOn().record(),
+        "preset": "scenes32",
+        "versions": VERSIONS,
+    }
+    (run / "run.json").write_bytes(json.dumps(record).encode())
+    (run / "settings.yaml").write_bytes(to_yaml(settings).encode())
+    curves = Curves(run, scratch)
+    attempt = begin_attempt(run, 1)
+    for step, judged in (
+        (5, {"supervised/held_out_accuracy": 0.25}),
+        (15, {"supervised/held_out_accuracy": 0.5}),
+        (20, {}),
+    ):
+        values = {"supervised/loss": 2.0 - 0.05 * step, "speed/images_per_second": 160.0, **judged}
+        curves.add({"kind": "scalars", "attempt": attempt.number, "step": step, "images": 64 * step, "values": values})
+    curves.flush()
+    curves.copy_up()
 
 
 def _attempt(run: Place, curves: Curves, steps: range, workers: int, rolled_back_to: int = 0) -> None:

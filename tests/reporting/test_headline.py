@@ -2,7 +2,9 @@ from typing import Any
 
 import pytest
 
-from dcgan_dist.reporting.headline import headline, is_probe
+from dcgan_dist.intervals import wilson
+from dcgan_dist.monitoring.run_status import Standing
+from dcgan_dist.reporting.headline import headline, is_probe, judged_headline
 
 
 def probe(images: int, accuracy: float, task: str = "rooms", features: str = "discriminator", **more: Any) -> Any:
@@ -36,6 +38,32 @@ def test_few_labels_stand_for_themselves_where_there_are_no_others() -> None:
     assert found.fact.key == "few_labels.accuracy"
     assert "draws of labels" in found.says
     assert "Wilson" not in found.says
+
+
+def judged(record: dict[str, Any], *accuracies: float | None) -> Standing:
+    points: list[Any] = [
+        {"images": 640 * (place + 1), "values": {"supervised/held_out_accuracy": accuracy}}
+        for place, accuracy in enumerate(accuracies)
+    ]
+    return Standing(record, points, points, [], {}, [])
+
+
+def test_the_number_of_a_run_on_labels_is_the_newest_accuracy_on_images_held_out() -> None:
+    found = judged_headline(judged({"held_out_images": 200}, 0.75, 0.5, None), "svhn")
+    assert found is not None
+    assert (found.fact.value, found.fact.source) == (0.5, "metrics.jsonl: values.supervised/held_out_accuracy")
+    assert (found.fact.low, found.fact.high) == wilson(0.5, 200)
+    assert "at 1,280 images, on labeled images of svhn" in found.says
+    assert "200 of them" in found.says
+    assert (found.task, found.images) == ("svhn, held out", 1_280)  # no accuracy on test images
+    assert judged_headline(judged({"held_out_images": 200}, None), "svhn") is None
+
+
+def test_without_the_number_of_images_held_out_it_has_no_interval() -> None:
+    found = judged_headline(judged({}, 0.125), "svhn")
+    assert found is not None
+    assert (found.fact.shown, found.fact.low, found.fact.high) == ("12.5 %", None, None)
+    assert "interval" not in found.says
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import html
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -11,8 +12,10 @@ import pytest
 
 import dcgan_dist.reporting.page as module
 from dcgan_dist.errors import DataError
+from dcgan_dist.reporting.advice import Advice
 from dcgan_dist.reporting.as_json import as_json
 from dcgan_dist.reporting.comparison import comparison
+from dcgan_dist.reporting.fidelity import fidelity_tables
 from dcgan_dist.reporting.page import LIMIT, MARK, page
 from dcgan_dist.reporting.pictures import Shot
 from dcgan_dist.reporting.run_files import read_run
@@ -21,6 +24,7 @@ from dcgan_dist.reporting.samples import Grid
 from dcgan_dist.storage import Place
 from tests.data.deduplication.reports import HOSTILE
 from tests.reporting.test_as_json import facts
+from tests.reporting.test_fidelity import FIDELITY
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +59,8 @@ def test_text_of_a_run_is_text(shown: RunReport) -> None:
         shown,
         name=HOSTILE,
         notes=[HOSTILE],
-        no_headline=HOSTILE,
+        headline=None,
+        advice=Advice(HOSTILE, HOSTILE, HOSTILE),
         machines=[replace(fact, name=HOSTILE, shown=HOSTILE, file=HOSTILE) for fact in shown.machines],
     )
     code = page(hostile, "then").html.decode()
@@ -64,6 +69,49 @@ def test_text_of_a_run_is_text(shown: RunReport) -> None:
     assert "<b>G</b>" not in code  # of the finding
     assert "&lt;b&gt;G&lt;/b&gt;" in code
     assert set(re.findall(r'(?:src|href)="([^"#:]+):?', code)) <= {"data"}
+
+
+def test_commands_stand_by_themselves_letter_for_letter(shown: RunReport) -> None:
+    command = f"dcgan-dist evaluate '/Some/Folder/{'Deep/' * 200}A & B' --tasks NAME=FOLDER"
+    told = replace(shown, headline=None, tables=[], advice=Advice("mind Capitals", command, "FOLDER has Images."))
+    code = page(told, "then").html.decode()
+    commands = [html.unescape(found) for found in re.findall("<pre>(.*?)</pre>", code, re.DOTALL)]
+    assert commands.count(command) == 2  # in the first screen, and where probes would be
+    assert "<p>Mind Capitals:</p>" in code
+    assert '<p class="aside">FOLDER has Images.</p>' in code
+    study = next(study for study in told.studies.shown if study.command)
+    of = replace(study, of="checkpoint 7 of /Some/Folder", command=command)
+    code = page(replace(told, studies=replace(told.studies, shown=[of])), "then").html.decode()
+    assert "Checkpoint 7 of /Some/Folder" in code
+    assert html.unescape(code).count(command) == 3
+
+
+def test_a_run_that_is_trained_on_labels_is_no_gan_without_samples(labeled: Callable[..., Place]) -> None:
+    run = labeled("Labels")
+    found = run_report(read_run(run), 0.0)
+    for code in (page(found, "then"), page(comparison([read_run(run), read_run(labeled("Other"))], 0.0), "then")):
+        text = code.html.decode()
+        assert "it has no generator and draws no samples" in text
+        assert "No samples have been drawn yet" not in text
+        assert "<strong>50.0 %</strong> <span>39.3 to 60.7</span>" in text
+    assert found.headline is not None
+    bare = replace(found.headline.fact, low=None, high=None)
+    text = page(replace(found, headline=replace(found.headline, fact=bare)), "then").html.decode()
+    assert "<strong>50.0 %</strong></p>" in text
+    (content,) = json.loads(as_json(found, "then", []))["runs"]
+    assert (content["draws_samples"], content["headline"]["value"]) == (False, 0.5)
+
+
+def test_fidelity_is_a_table_with_one_caption(shown: RunReport) -> None:
+    told = replace(shown, fidelity=fidelity_tables({"evaluation/some.json": FIDELITY}))
+    code = page(told, "then").html.decode()
+    seen = re.sub('title="[^"]*"', "", code)
+    assert (seen.count("evaluation/some.json"), seen.count("1,500 samples"), seen.count("<caption>")) == (1, 1, 1)
+    assert "lite/kernel" not in seen
+    for words in ("Kernel distance, squared", "0.5 (0.25 to 0.75)", "lower", "Recall", "0.125", "higher"):
+        assert f">{words}</t" in seen
+    (run,) = json.loads(as_json(told, "then", []))["runs"]
+    assert [fact["key"] for fact in run["distances"]] == ["measures.lite/kernel.value", "measures.lite/recall.value"]
 
 
 def test_a_page_of_many_large_pictures_stays_below_its_limit_and_says_what_it_lacks(shown: RunReport) -> None:

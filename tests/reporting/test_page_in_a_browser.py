@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from dcgan_dist.reporting.comparison import Comparison, comparison
+from dcgan_dist.reporting.fidelity import fidelity_tables
 from dcgan_dist.reporting.page import page
 from dcgan_dist.reporting.run_files import read_run
 from dcgan_dist.reporting.run_report import RunReport, run_report
@@ -17,6 +18,7 @@ from dcgan_dist.storage import Place
 from tests.data.deduplication.reports import HOSTILE
 from tests.data.deduplication.test_page_in_a_browser import CONTRAST
 from tests.harness.browser import browser as chromium
+from tests.reporting.test_fidelity import FIDELITY
 from tests.reporting.test_sweep import sweep as made_sweep
 from tuning.folder import SweepFolder
 
@@ -57,7 +59,8 @@ def open_page(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Page]]
 def shown(request: pytest.FixtureRequest, made_run: Place, copied: Any) -> Shown:
     """A page of each kind."""
     if request.param == "run":
-        return run_report(read_run(made_run), 0.0, 0.5)
+        measured = fidelity_tables({f"evaluation/000000900-fidelity-{LONG}.json": FIDELITY})
+        return replace(run_report(read_run(made_run), 0.0, 0.5), fidelity=measured)
     if request.param == "runs":
         return comparison([read_run(made_run), read_run(copied(LONG)), read_run(copied("third"))], 0.0)
     found: SweepFolder = request.getfixturevalue("sweep")

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -46,17 +47,18 @@ def test_a_run_without_a_number_says_how_to_get_one(status: str, tasks: str, adv
     (run / "run.json").write_bytes(record)
     found = run_report(read_run(run), 0.0)
     assert found.headline is None
-    assert advice in found.no_headline
+    assert found.advice is not None
+    assert f"{found.advice.says} {found.advice.command}".rstrip().endswith(advice)
 
 
 @pytest.mark.parametrize(
-    ("scenes", "size", "advice"),
+    ("scenes", "size", "advice", "note"),
     [
-        ("faces", 32, "--tasks cifar10 --features discriminator"),
-        ("faces", 64, "--tasks NAME=FOLDER --features discriminator, FOLDER with labeled images of 64 pixels"),
+        ("faces", 32, "--tasks cifar10 --features discriminator", ""),
+        ("faces", 64, "--tasks NAME=FOLDER --features discriminator", "labeled images of 64 pixels"),
     ],
 )
-def test_a_task_that_does_not_fit_is_not_named(scenes: str, size: int, advice: str, copied: Any) -> None:
+def test_a_task_that_does_not_fit_is_not_named(scenes: str, size: int, advice: str, note: str, copied: Any) -> None:
     run = copied("rooms")
     (run / "evaluation").delete()
     settings = from_yaml((run / "settings.yaml").read_bytes().decode(), "settings.yaml")
@@ -67,7 +69,29 @@ def test_a_task_that_does_not_fit_is_not_named(scenes: str, size: int, advice: s
         probe=replace(settings.probe, tasks=""),
     )
     (run / "settings.yaml").write_bytes(to_yaml(settings).encode())
-    assert run_report(read_run(run), 0.0).no_headline.endswith(advice)
+    found = run_report(read_run(run), 0.0).advice
+    assert found is not None
+    assert found.command.endswith(advice)
+    assert note in found.note
+    assert bool(note) == bool(found.note)
+
+
+@pytest.mark.parametrize(("begin_with", "features"), [("", "supervised"), ("runs/Gan", "finetuned")])
+def test_a_run_that_is_trained_on_labels_is_offered_what_fits_it(
+    begin_with: str, features: str, labeled: Callable[..., Place]
+) -> None:
+    run = labeled("Labels", begin_with=begin_with)
+    found = run_report(read_run(run), 0.0)
+    assert not found.draws
+    assert found.headline is not None
+    assert (found.headline.fact.value, found.headline.task) == (0.5, "svhn, held out")
+    assert found.advice is not None
+    assert found.advice.command.endswith(f"evaluate {run} --tasks svhn=Folder --features {features}")
+    assert [chart.title for chart in found.charts][:2] == ["Accuracy on held-out images", "Loss on labels"]
+    assert {fact.name: fact.value for fact in found.data.facts} == {
+        "Labeled data": "svhn=Folder", "Labeled images to learn from": 700, "Labeled images held out": 80
+    }  # fmt: skip
+    assert found.notes == []
 
 
 def test_a_torn_picture_is_a_note_and_the_others_stay(copied: Any) -> None:
