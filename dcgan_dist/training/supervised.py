@@ -231,6 +231,7 @@ class SupervisedLaunch:
             )
         )
         step, status = attempt.step, "failed"
+        self._deadline = math.inf if settings.minutes is None else time.monotonic() + 60 * settings.minutes
         terminal = None if self._is_trial else self._open_terminal()
         saved = attempt.checkpoint
         with tempfile.TemporaryDirectory() as scratch:
@@ -275,7 +276,7 @@ class SupervisedLaunch:
     def _open_terminal(self) -> Terminal:
         size = self.settings.optimization.batch_size
         length = Totals(self.total_steps * size, len(self.labeled.images), size)
-        terminal = open_terminal(sys.stdout, length, self.settings.monitoring.line_s)
+        terminal = open_terminal(sys.stdout, length, self.settings.monitoring.line_s, self._seconds_left)
         terminal.say(f"run {self.run}")
         return terminal
 
@@ -283,7 +284,7 @@ class SupervisedLaunch:
         """Train piece by piece, and judge the network where it is to be: the steps done, and what is known then."""
         size, every = self.settings.optimization.batch_size, self.settings.monitoring.steps
         judged = self._judged()
-        while step < self.total_steps and not self._stopped.is_set():
+        while step < self.total_steps and not self._stopped.is_set() and self._seconds_left() > 0:
             before, step = step, min([*(at for at in judged if at > step), (step // every + 1) * every])
             step = min(step, self.total_steps)
             loss, seconds = _get(worker.train_to.remote(step))
@@ -291,6 +292,9 @@ class SupervisedLaunch:
             if step in judged and math.isfinite(loss):
                 values[HELD_OUT] = _get(worker.held_out_accuracy.remote())
             yield step, values
+
+    def _seconds_left(self) -> float:
+        return self._deadline - time.monotonic()
 
     def _judged(self) -> set[int]:
         """Steps after which the network is judged: the first at or after each number of images that a sweep compares

@@ -161,6 +161,16 @@ def test_the_length_is_told_in_passes(images: int, told: str) -> None:
 
 @pytest.mark.ray
 @pytest.mark.usefixtures("cluster")
+def test_the_time_limit_stops_a_run_with_a_checkpoint(tmp_path: Path) -> None:
+    made = launch(tmp_path, "timed", settings=replace(SETTINGS, images=12_000_000, minutes=0.01))
+    assert train(made) == 0
+    record = read_record(made.run)
+    assert record["status"] == "stopped"
+    assert 0 < load_checkpoint(made.run).step == record["step"] < 1_000_000
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("cluster")
 def test_a_network_that_diverges_ends_the_run(tmp_path: Path) -> None:
     wild = replace(SETTINGS, optimization=replace(SETTINGS.optimization, lr=1e30))
     made = launch(tmp_path, "wild", settings=wild)
