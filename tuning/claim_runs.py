@@ -22,7 +22,9 @@ from dcgan_dist.storage import MissingFile, Place, place, require_writable
 from tuning import claims as declared
 from tuning.claim_measures import VERSION, Judging, measured, reasons
 from tuning.claims import Arm, Claim, Setup
+from tuning.claims_figure import draw
 from tuning.claims_table import COLUMNS, CONDEMNED, Judged, judged, lines, markdown, rows
+from tuning.figures import require_matplotlib
 from tuning.folder import Record, SweepFolder
 from tuning.options import SweepOptions
 from tuning.sweep import TUNE_ENVIRONMENT, Sweep
@@ -132,6 +134,7 @@ class Experiments:
     def __init__(self, claims: Sequence[Claim], storage: str, address: str) -> None:
         """See that it is possible; nothing is started."""
         require_scipy()
+        require_matplotlib()
         self._claims, self._address = claims, address
         self._place = place(storage) / "claims"
         self._judging: Judging | None = None
@@ -148,6 +151,9 @@ class Experiments:
         content = {"columns": COLUMNS, "rows": rows(results), "claims": [result.as_json() for result in results]}
         (self._place / "claims.json").write_bytes(json.dumps(content, indent=1, allow_nan=False).encode())
         (self._place / "claims.md").write_bytes(markdown(results).encode())
+        figure = draw(results)
+        if figure:
+            (self._place / "claims.png").write_bytes(figure)
         print("\n".join(["", *lines(results), "", f"in full: {self._place / 'claims.md'}"]), flush=True)
         lacking = {(one.claim.setup.name, json.dumps(run, sort_keys=True)) for one in results for run in one.lacking}
         if lacking:

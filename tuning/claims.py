@@ -4,8 +4,8 @@ python -m tuning.claims                       (8 hours of 2 cores; go on with th
 python -m tuning.claims --only beta1 batchnorm --minutes 60
 python -m tuning.claims --report
 
-The results are in STORAGE/claims: `claims.md` and `claims.json`, and below `runs` a sweep for each setup, with the runs
-of all claims that share it.
+The results are in STORAGE/claims: `claims.md`, `claims.json` and `claims.png`, and below `runs` a sweep for each setup,
+with the runs of all claims that share it.
 """
 
 import sys

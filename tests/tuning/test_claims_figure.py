@@ -1,0 +1,40 @@
+"""The figure of the claims."""
+
+import io
+from dataclasses import replace
+
+import numpy as np
+from PIL import Image
+
+from tests.tuning.test_claims import CLAIM, measured
+from tuning.claims_figure import COLORS, draw, figure_of
+from tuning.claims_table import Judged, judged
+
+
+def results() -> list[Judged]:
+    ours, others = CLAIM.runs()
+    found = [*measured(ours, [0.9, 0.92, 0.91]), *measured(others, [0.3, None, 0.31])]
+    unfinished = replace(CLAIM, name="later", measure="condemned", seeds=(4, 5, 6, 7))
+    return [judged(CLAIM, found, claims=1), judged(unfinished, found, claims=1)]
+
+
+def test_runs_of_a_seed_are_joined_and_those_that_failed_lie_at_the_worst_value() -> None:
+    shown = results()
+    first, second = figure_of(shown).axes
+    joined = [line.get_ydata() for line in first.lines if len(line.get_xdata()) == 2]
+    np.testing.assert_array_equal(joined, [[0.9, 0.3], [0.92, 0.0], [0.91, 0.31]])
+    (failed,) = [line for line in first.lines if line.get_marker() == "X"]
+    assert (list(failed.get_xdata()), list(failed.get_ydata())) == ([1], [0.0])
+    assert first.get_title() == "good\nholds"
+    assert first.get_ylabel() == "spread (more is better)"
+    assert first.lines[0].get_color() == COLORS["holds"]
+    assert second.get_title() == "later\nnot all runs yet"
+    assert second.get_ylabel() == "condemned (less is better)"
+
+
+def test_it_is_a_picture_of_the_claims_that_have_runs() -> None:
+    one, two = (Image.open(io.BytesIO(draw(shown))).size for shown in (results()[:1], results()))
+    assert two[0] == 2 * one[0]
+    nothing = judged(CLAIM, [], claims=1)
+    assert draw([nothing]) == b""
+    assert Image.open(io.BytesIO(draw([nothing, *results()]))).size == two

@@ -1,0 +1,54 @@
+"""The claims as small panels, one each: what was measured of both arms, runs of the same seed joined by a line."""
+
+import io
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from tuning.claim_measures import MEASURES
+from tuning.claims_table import Judged
+
+COLUMNS = 5
+COLORS = {"holds": "#2a7f4f", "does not hold": "#b5402b", "cannot tell": "#5b6470", None: "#9aa3ad"}
+"""By verdict; there is none before all runs are there."""
+
+
+def draw(results: Sequence[Judged]) -> bytes:
+    """A PNG of all claims that have at least one pair of runs; empty where none has."""
+    shown = [result for result in results if result.ours]
+    if not shown:
+        return b""
+    file = io.BytesIO()
+    figure_of(shown).savefig(file, format="png", dpi=110)
+    return file.getvalue()
+
+
+def figure_of(shown: Sequence[Judged]) -> Any:
+    """The same as a figure of Matplotlib, an extra."""
+    from matplotlib.figure import Figure
+
+    columns = min(COLUMNS, len(shown))
+    rows = math.ceil(len(shown) / columns)
+    figure = Figure(figsize=(2.5 * columns, 2.5 * rows), layout="constrained")
+    for number, result in enumerate(shown, start=1):
+        _panel(figure.add_subplot(rows, columns, number), result)
+    return figure
+
+
+def _panel(axes: Any, result: Judged) -> None:
+    measure = MEASURES[result.claim.measure]
+    color = COLORS[result.verdict]
+    for pair in zip(result.ours, result.others, strict=True):
+        heights = [measure.worst if value is None else value for value in pair]
+        axes.plot([0, 1], heights, color=color, linewidth=1, marker="o", markersize=4)
+        failed = [(place, height) for place, height in enumerate(heights) if pair[place] is None]
+        if failed:
+            axes.plot(*zip(*failed, strict=True), linestyle="", marker="X", markersize=8, color=color)
+    better = "less" if measure.better == "min" else "more"
+    axes.set_title(f"{result.claim.name}\n{result.verdict or 'not all runs yet'}", fontsize=9, color=color)
+    axes.set_ylabel(f"{result.claim.measure} ({better} is better)", fontsize=7)
+    axes.set_xticks([0, 1], ["ours", "other"], fontsize=8)
+    axes.set_xlim(-0.3, 1.3)
+    axes.tick_params(axis="y", labelsize=7)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
