@@ -11,6 +11,11 @@ from numpy.typing import NDArray
 from dcgan_dist.arrays import Pixels
 from dcgan_dist.data.scenes import draw
 from dcgan_dist.errors import CheckpointError
+from dcgan_dist.evaluation.coverage import sampler_of
+from dcgan_dist.evaluation.fidelity.features import open_features
+from dcgan_dist.evaluation.fidelity.measure import measure
+from dcgan_dist.evaluation.service.evaluator import Evaluator, ThisProcess
+from dcgan_dist.evaluation.tasks.fidelity import open_fidelity
 from dcgan_dist.monitoring.sinks.curves import Point, read_points
 from dcgan_dist.numerals import count
 from dcgan_dist.run_folder.checkpoint import load_checkpoint, manifests
@@ -32,6 +37,8 @@ HELD_OUT_SEED = 1_001
 """Of these rooms: another endless set than the embedded one."""
 QUARTERS = 4
 """Of a run, whose checkpoints are kept."""
+FEATURES = "efficientnet_lite0"
+"""By which the kernel distance is measured: an extra brings them."""
 COMBINED = ("bed", "window", "door")
 """Objects whose eight combinations are counted."""
 
@@ -122,6 +129,13 @@ MEASURES: Mapping[str, Measure] = {
         1.0,
         lambda run: last_third(run.points, "samples/drift"),
     ),
+    "kernel": Measure(
+        "squared kernel distance between 2,000 samples and as many rooms that no run is trained on, by features of "
+        "efficientnet_lite0",
+        "min",
+        40.0,
+        lambda run: kernel_distance(run.place),
+    ),
     "condemned": Measure(
         "share of the runs that the health rule finds going wrong",
         "min",
@@ -145,6 +159,21 @@ def measured(run: Place, names: Iterable[str], judging: Callable[[], Judging]) -
         return dict.fromkeys(names)
     ended = Ended(run, points, judging)
     return {name: MEASURES[name].of(ended) for name in names}
+
+
+def kernel_distance(run: Place) -> float:
+    """Of the newest checkpoint of a run (evaluation/fidelity/measure.py).
+
+    Its worst value is above those of noise (28.6) and of young generators (31.3, docs/evaluation.md).
+    """
+    checkpoint = load_checkpoint(run)
+    settings = checkpoint.settings
+    by = open_features(FEATURES, settings.networks.image_size, "")
+    task = open_fidelity(None, settings, None, by, SAMPLES, resize=False)
+    assert by.encoder is not None
+    sampler = sampler_of(checkpoint, "raw", seed=0)
+    found = measure(ThisProcess(Evaluator), task.images, sampler, SAMPLES, by.encoder, "rooms")
+    return float(found["measures"]["kernel"]["value"])
 
 
 def reasons(points: Sequence[Point]) -> list[str]:

@@ -14,13 +14,14 @@ from typing import Any
 
 from dcgan_dist.cluster.connect import connected, describe_connecting, set_environment
 from dcgan_dist.errors import SettingsError, complain
+from dcgan_dist.evaluation.fidelity.features import open_features
 from dcgan_dist.monitoring.sinks.curves import read_points
 from dcgan_dist.numerals import count
 from dcgan_dist.run_folder.driver_lock import require_no_driver
 from dcgan_dist.settings import Settings, to_yaml
 from dcgan_dist.storage import MissingFile, Place, place, require_writable
 from tuning import claims as declared
-from tuning.claim_measures import VERSION, Judging, measured, reasons
+from tuning.claim_measures import FEATURES, VERSION, Judging, measured, reasons
 from tuning.claims import Arm, Claim, Setup
 from tuning.claims_figure import draw
 from tuning.claims_table import COLUMNS, CONDEMNED, Judged, judged, lines, markdown, rows
@@ -135,6 +136,8 @@ class Experiments:
         """See that it is possible; nothing is started."""
         require_scipy()
         require_matplotlib()
+        if any(claim.measure == "kernel" for claim in claims):
+            open_features(FEATURES, 32, "")  # raises where what it needs is not installed
         self._claims, self._address = claims, address
         self._place = place(storage) / "claims"
         self._judging: Judging | None = None

@@ -11,13 +11,26 @@ import torch
 
 from dcgan_dist.arrays import Pixels
 from dcgan_dist.errors import CheckpointError
+from dcgan_dist.evaluation.coverage import sampler_of
+from dcgan_dist.evaluation.fidelity.features import open_features
+from dcgan_dist.evaluation.fidelity.measure import measure
+from dcgan_dist.evaluation.tasks.fidelity import open_fidelity
 from dcgan_dist.model.dcgan import build_networks
 from dcgan_dist.run_folder.checkpoint import load_checkpoint, write_checkpoint
 from dcgan_dist.run_folder.load_generator import load_frozen
 from dcgan_dist.settings import NetworkSettings, OptimizationSettings, scenes32
 from dcgan_dist.storage import Place
 from dcgan_dist.studies.judges.rooms import OBJECTS, STATES, RoomsSeen
-from tuning.claim_measures import MEASURES, Judging, distance, measured, of_quarters, rates
+from tuning import claim_measures
+from tuning.claim_measures import (
+    MEASURES,
+    Judging,
+    distance,
+    kernel_distance,
+    measured,
+    of_quarters,
+    rates,
+)
 
 NETWORKS = NetworkSettings(image_size=32, generator_maps=2, discriminator_maps=2, latent_size=5)
 
@@ -115,6 +128,21 @@ def test_samples_of_the_newest_checkpoint_are_judged(tmp_path: Path) -> None:
     judging = Judging(Seeing(), np.eye(8)[0])  # type: ignore[arg-type]
     expected = 1 - float((samples[:, 0, :3, 0] == 0).all(1).mean())
     assert judging.distance(run) == pytest.approx(expected)
+
+
+def test_samples_and_rooms_are_compared_as_evaluate_does_it(
+    tmp_path: Path, here: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = run_with(tmp_path, [{"images": 110, "values": {"loss/generator": 1.0}}])
+    checkpoints(run, 11)
+    monkeypatch.setattr(claim_measures, "SAMPLES", 120)
+    by = open_features("efficientnet_lite0", 32, "")
+    settings = load_checkpoint(run).settings
+    task = open_fidelity(None, settings, None, by, 120, resize=False)
+    sampler = sampler_of(load_checkpoint(run), "raw", seed=0)
+    expected = measure(here(2), task.images, sampler, 120, by.encoder, "key")["measures"]["kernel"]["value"]  # type: ignore[arg-type]
+    assert kernel_distance(run) == pytest.approx(expected, rel=1e-5)
+    assert 1 < expected < MEASURES["kernel"].worst
 
 
 def test_a_measure_that_was_not_logged_is_none(tmp_path: Path) -> None:
