@@ -8,6 +8,7 @@ end, or where it is stopped, and goes on from there bit for bit.
 import json
 import math
 import signal
+import socket
 import sys
 import tempfile
 import threading
@@ -35,11 +36,11 @@ from dcgan_dist.evaluation.service.online import first_after
 from dcgan_dist.evaluation.task import STATISTICS_BATCH
 from dcgan_dist.model.classification import LabelLearner, Learning
 from dcgan_dist.monitoring.attempt_costs import attempt_costs, totals
-from dcgan_dist.monitoring.messages import Scalars
+from dcgan_dist.monitoring.messages import Scalars, WorkerInfo
 from dcgan_dist.monitoring.monitor import ending
 from dcgan_dist.monitoring.sinks.curves import Curves, read_lines
 from dcgan_dist.monitoring.sinks.terminal import Terminal, Totals, open_terminal
-from dcgan_dist.run_folder.attempts import attempts, begin_attempt
+from dcgan_dist.run_folder.attempts import attempts, begin_attempt, workers_file
 from dcgan_dist.run_folder.checkpoint import load_checkpoint, newest_manifest, write_checkpoint
 from dcgan_dist.run_folder.driver_lock import LOCK_FILE, require_no_driver, sole_driver
 from dcgan_dist.run_folder.record import RECORD_FILE, find_record
@@ -50,6 +51,7 @@ from dcgan_dist.storage import Place, place, require_lasting
 from dcgan_dist.training.launch import RunDone, SharedBySweep
 from dcgan_dist.training.length import fit_length, passes, require_own_length
 from dcgan_dist.training.options import TrainOptions
+from dcgan_dist.training.worker import describe_device
 from dcgan_dist.versions import versions
 
 HELD_OUT = "supervised/held_out_accuracy"
@@ -68,6 +70,12 @@ class LabelWorker:
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._labeled = labeled
         self._learner = LabelLearner(learning, labeled.images, labeled.labels, labeled.classes, self._device, state)
+
+    def about(self) -> WorkerInfo:
+        """Where it runs."""
+        device = describe_device(self._device, torch.get_num_threads(), 1, local_cores())
+        node = ray.get_runtime_context().get_node_id()
+        return {"rank": 0, "node": node, "host": socket.gethostname(), "device": device}
 
     def train_to(self, step: int) -> tuple[float, float]:
         """Train until so many steps are done: the mean loss, and the seconds that it took."""
@@ -114,7 +122,7 @@ class SupervisedLaunch:
         require_lasting(place(self.settings.storage), "--storage")
         self.run = place(self.settings.storage) / self.settings.name
         self._shared, self._is_trial, self._on_scalars = shared or SharedBySweep(), shared is not None, on_scalars
-        self._stopped = threading.Event()
+        self._stopped, self._deadline = threading.Event(), math.inf
         if options.resume:
             where = self.run / "settings.yaml"
             require_same(from_yaml(where.read_bytes().decode(), str(where)), self.settings, self.run)
@@ -231,13 +239,16 @@ class SupervisedLaunch:
             )
         )
         step, status = attempt.step, "failed"
-        self._deadline = math.inf if settings.minutes is None else time.monotonic() + 60 * settings.minutes
         terminal = None if self._is_trial else self._open_terminal()
         saved = attempt.checkpoint
         with tempfile.TemporaryDirectory() as scratch:
             curves = Curves(self.run, Path(scratch), settings)
             curves.begin(attempt.number, attempt.step, attempt.images)
             try:
+                where = [_get(worker.about.remote())]
+                workers_file(self.run, attempt.number).write_bytes(json.dumps(where, indent=1).encode())
+                if settings.minutes is not None:
+                    self._deadline = time.monotonic() + 60 * settings.minutes
                 for step, values in self._steps(worker, attempt.step):
                     images = step * settings.optimization.batch_size
                     point: Scalars = {

@@ -97,7 +97,7 @@ def train_worker(job: WorkerJob) -> Outcome:
     shard = ray.train.get_dataset_shard(DATASET)
     attempt = attempts(job.run)[-1]
     worker = Worker(job, attempt, rank, workers, device, sender)
-    worker.announce(_describe(device, threads, beside, cores))
+    worker.announce(describe_device(device, threads, beside, cores))
 
     batch_size = job.settings.optimization.batch_size
     low, high = share(batch_size, rank, workers)
@@ -240,7 +240,7 @@ class Worker:
         return 1 if self._heartbeat.stop_requested() is not None else 0
 
 
-def _describe(device: torch.device, threads: int, beside: int, cores: int) -> str:
+def describe_device(device: torch.device, threads: int, beside: int, cores: int) -> str:
     """For people: `cpu, 2 threads`, `cuda, NVIDIA L4`, `cpu, 1 thread, one of 4 that share 2 cores`."""
     if device.type == "cuda":
         return f"{device.type}, {torch.cuda.get_device_name(device)}"

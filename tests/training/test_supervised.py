@@ -19,6 +19,7 @@ from dcgan_dist.evaluation.labels import TOTAL_STEPS, learning_of, open_task, re
 from dcgan_dist.evaluation.probe import accuracy
 from dcgan_dist.model.classification import LabelLearner
 from dcgan_dist.monitoring.sinks.curves import read_points
+from dcgan_dist.run_folder.attempts import workers_of
 from dcgan_dist.run_folder.checkpoint import load_checkpoint, named_checkpoint
 from dcgan_dist.run_folder.record import read_record
 from dcgan_dist.settings import (
@@ -27,6 +28,7 @@ from dcgan_dist.settings import (
     OptimizationSettings,
     Settings,
     SupervisedSettings,
+    WorkerSettings,
     to_yaml,
 )
 from dcgan_dist.storage import place
@@ -40,6 +42,7 @@ SETTINGS = Settings(
     networks=NetworkSettings(image_size=16, discriminator_maps=4),
     optimization=OptimizationSettings(batch_size=12, lr=2e-3, precision="fp32"),
     monitoring=MonitoringSettings(steps=4),
+    workers=WorkerSettings(threads=1),
     supervised=SupervisedSettings(task="rooms", per_class=3, dropout=0.2),
 )
 """21 steps, judged after the 2nd, 4th, 7th, 9th, 11th, 14th, 16th, 18th and last."""
@@ -105,6 +108,10 @@ def test_a_run_that_is_stopped_goes_on_bit_for_bit(tmp_path: Path, capsys: pytes
             21,
             {"generator": 0, "discriminator": 21},
         )
+    assert {number: [worker["device"] for worker in there] for number, there in workers_of(broken).items()} == {
+        1: ["cpu, 1 thread"],
+        2: ["cpu, 1 thread"],
+    }
     one, two = (load_checkpoint(run).state for run in (whole.run, broken))
     assert one[TOTAL_STEPS] == 21
     for name, value in one["network"].items():
