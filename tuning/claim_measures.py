@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from dcgan_dist.arrays import Pixels
 from dcgan_dist.data.scenes import draw
+from dcgan_dist.data.scenes.builtin import EMBEDDED
+from dcgan_dist.data.shards.addresses import split_addresses
 from dcgan_dist.errors import CheckpointError
 from dcgan_dist.evaluation.coverage import sampler_of
 from dcgan_dist.evaluation.fidelity.features import open_features
@@ -20,7 +22,7 @@ from dcgan_dist.monitoring.sinks.curves import Point, read_points
 from dcgan_dist.numerals import count
 from dcgan_dist.run_folder.checkpoint import load_checkpoint, manifests
 from dcgan_dist.run_folder.load_generator import load_frozen
-from dcgan_dist.storage import Place
+from dcgan_dist.storage import Place, place
 from dcgan_dist.studies.judges.learning import SIZE
 from dcgan_dist.studies.judges.rooms import OBJECTS, RoomJudge
 from dcgan_dist.studies.judges.store import load_or_learn
@@ -130,11 +132,17 @@ MEASURES: Mapping[str, Measure] = {
         lambda run: last_third(run.points, "samples/drift"),
     ),
     "kernel": Measure(
-        "squared kernel distance between 2,000 samples and as many rooms that no run is trained on, by features of "
+        "squared kernel distance between 2,000 samples and as many images that no run is trained on, by features of "
         "efficientnet_lite0",
         "min",
         40.0,
         lambda run: kernel_distance(run.place),
+    ),
+    "kernel-sooner": Measure(
+        "the same distance, its mean over the checkpoints of each quarter of the run",
+        "min",
+        40.0,
+        lambda run: float(np.mean([kernel_distance(run.place, name) for name in of_quarters(run.place)])),
     ),
     "condemned": Measure(
         "share of the runs that the health rule finds going wrong",
@@ -161,15 +169,18 @@ def measured(run: Place, names: Iterable[str], judging: Callable[[], Judging]) -
     return {name: MEASURES[name].of(ended) for name in names}
 
 
-def kernel_distance(run: Place) -> float:
-    """Of the newest checkpoint of a run (evaluation/fidelity/measure.py).
+def kernel_distance(run: Place, name: str | None = None) -> float:
+    """Of a checkpoint of a run, the newest if it is None (evaluation/fidelity/measure.py).
 
-    Its worst value is above those of noise (28.6) and of young generators (31.3, docs/evaluation.md).
+    Images held out are scenes, or `test-*.tar` or `val-*.tar` beside the shards that the run is trained on. The worst
+    value is above those of noise (28.6) and of young generators (31.3, docs/evaluation.md).
     """
-    checkpoint = load_checkpoint(run)
+    checkpoint = load_checkpoint(run, name)
     settings = checkpoint.settings
     by = open_features(FEATURES, settings.networks.image_size, "")
-    task = open_fidelity(None, settings, None, by, SAMPLES, resize=False)
+    path = settings.data.path
+    beside = None if path == EMBEDDED else place(split_addresses(path)[0]).parent
+    task = open_fidelity(beside, settings, None, by, SAMPLES, resize=False)
     assert by.encoder is not None
     sampler = sampler_of(checkpoint, "raw", seed=0)
     found = measure(ThisProcess(Evaluator), task.images, sampler, SAMPLES, by.encoder, "rooms")

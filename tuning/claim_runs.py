@@ -20,7 +20,6 @@ from dcgan_dist.numerals import count
 from dcgan_dist.run_folder.driver_lock import require_no_driver
 from dcgan_dist.settings import Settings, to_yaml
 from dcgan_dist.storage import MissingFile, Place, place, require_writable
-from tuning import claims as declared
 from tuning.claim_measures import FEATURES, VERSION, Judging, measured, reasons
 from tuning.claims import Arm, Claim, Setup
 from tuning.claims_figure import draw
@@ -132,13 +131,21 @@ class Runs:
 class Experiments:
     """One call of the command."""
 
-    def __init__(self, claims: Sequence[Claim], storage: str, address: str) -> None:
-        """See that it is possible; nothing is started."""
+    def __init__(self, claims: Sequence[Claim], together: int, storage: str, address: str) -> None:
+        """See that it is possible; nothing is started.
+
+        Args:
+            together: number of claims that are judged together, also where some are asked for alone: else each could be
+                asked for until chance gives it a verdict.
+
+        Raises:
+            SettingsError: a package is missing, or the data.
+        """
         require_scipy()
         require_matplotlib()
-        if any(claim.measure == "kernel" for claim in claims):
+        if any(claim.measure.startswith("kernel") for claim in claims):
             open_features(FEATURES, 32, "")  # raises where what it needs is not installed
-        self._claims, self._address = claims, address
+        self._claims, self._together, self._address = claims, together, address
         self._place = place(storage) / "claims"
         self._judging: Judging | None = None
 
@@ -199,8 +206,7 @@ class Experiments:
         for setup in dict.fromkeys(claim.setup for claim in self._claims):
             names = {claim.measure for claim in self._claims if claim.setup is setup}
             measures[setup.name] = Runs.below(self._place, setup).measures(names, self._judge)
-        # Also where some are asked for alone: else each could be asked for until chance gives it a verdict.
-        return [judged(claim, measures[claim.setup.name], len(declared.CLAIMS)) for claim in self._claims]
+        return [judged(claim, measures[claim.setup.name], self._together) for claim in self._claims]
 
     def _judge(self) -> Judging:
         if self._judging is None:

@@ -10,8 +10,8 @@ with the runs of all claims that share it.
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Annotated
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Literal
 
 import tyro
 
@@ -19,7 +19,7 @@ from dcgan_dist.bounds import Above, AtLeast, check_bounds, shows_bounds
 from dcgan_dist.cli.arguments import read
 from dcgan_dist.cli.invocation import prog
 from dcgan_dist.errors import DcganDistError, SettingsError, complain
-from dcgan_dist.settings import PRESETS, Settings, replaced
+from dcgan_dist.settings import PRESETS, Settings, flatten, replaced
 
 arg = tyro.conf.arg
 
@@ -76,12 +76,22 @@ class Claim:
     seeds: Sequence[int] = field(default=SEEDS)
 
     def runs(self) -> tuple[list[Arm], list[Arm]]:
-        """All runs of both arms, each with its seed; those of one place in the lists belong together."""
-        shift = MORE if self.ours == self.other else 0
+        """All runs of both arms, each with its seed; those of one place in the lists belong together.
+
+        What an arm says that its setup has anyway is left out: arms that are the same are the same runs.
+        """
+        setup = flatten(self.setup.settings)
+        ours, other = ({name: value for name, value in arm.items() if setup[name] != value} for arm in self.arms)
+        shift = MORE if ours == other else 0
         return (
-            [{**self.ours, "seed": seed} for seed in self.seeds],
-            [{**self.other, "seed": seed + shift} for seed in self.seeds],
+            [{**ours, "seed": seed} for seed in self.seeds],
+            [{**other, "seed": seed + shift} for seed in self.seeds],
         )
+
+    @property
+    def arms(self) -> tuple[Arm, Arm]:
+        """Ours and the other."""
+        return self.ours, self.other
 
 
 ROOMS = Setup(
@@ -100,6 +110,11 @@ ROOMS = Setup(
 
 ROOMS_64 = Setup("rooms at 64 pixels", "scenes32", {**ROOMS.changes, "images": 64_000, "networks.image_size": 64})
 """The same rooms, larger."""
+BEDROOMS = Setup("LSUN bedrooms at 64 pixels", "lsun64", {"monitoring.measure_images": 500_000, "checkpoints.keep": 1})
+"""What the paper trained on, as long as it did; for a cluster."""
+AT_PAPER = {"attributes": "kernel", "sooner": "kernel-sooner"}
+"""Measures of rooms alone, and what takes their place where images are others."""
+Scale = Literal["small", "paper"]
 
 CLAIMS = (
     Claim(
@@ -302,7 +317,7 @@ CLAIMS = (
         "of as many images networks learn more if each batch updates both of them, and not D and G in turn",
         "our presets for small machines; the published code does the latter",
         ROOMS,
-        ours={},
+        ours={"optimization.schedule": "both"},
         other={"optimization.schedule": "alternate"},
         measure="kernel",
     ),
@@ -310,13 +325,24 @@ CLAIMS = (
 """All of them."""
 
 
-def chosen(names: Sequence[str]) -> list[Claim]:
+def at_scale(scale: Scale) -> list[Claim]:
+    """All claims: as they are declared, or at the paper's size, those about rooms of 32 pixels on bedrooms of 64."""
+    if scale == "small":
+        return list(CLAIMS)
+    return [
+        replace(claim, setup=BEDROOMS, measure=AT_PAPER.get(claim.measure, claim.measure))
+        for claim in CLAIMS
+        if claim.setup is ROOMS
+    ]
+
+
+def chosen(names: Sequence[str], claims: Sequence[Claim]) -> list[Claim]:
     """The claims of these names, or all of them; raises `SettingsError` for a name that is none."""
-    known = {claim.name: claim for claim in CLAIMS}
+    known = [claim.name for claim in claims]
     for name in names:
         if name not in known:
             raise SettingsError(f"--only names {name}, which is no claim: there are {', '.join(known)}")
-    return [claim for claim in CLAIMS if not names or claim.name in names]
+    return [claim for claim in claims if not names or claim.name in names]
 
 
 @shows_bounds
@@ -327,6 +353,9 @@ class ClaimOptions:
 
     only: Annotated[tuple[str, ...], arg(metavar="NAME")] = ()
     """Only the claims of these names, separated by spaces."""
+    scale: Scale = "small"
+    """`small`: on drawn rooms, sized for a few cores; `paper`: on LSUN bedrooms, with the paper's networks and length,
+    for a cluster."""
     storage: Annotated[str, arg(metavar="ADDRESS")] = "runs"
     """Where runs are stored: a folder, or an object store. Those of claims are in `claims` there."""
     minutes: Annotated[float | None, Above(0), arg(metavar="MINUTES")] = None
@@ -347,11 +376,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wrong input, 130 or 143 by signals."""
     try:
         options = read(ClaimOptions, arguments, prog=prog("claims"))
-        claims = chosen(options.only)
+        every = at_scale(options.scale)
+        claims = chosen(options.only, every)
         # What imports Ray is imported once its environment is set.
         from tuning.claim_runs import Experiments
 
-        experiments = Experiments(claims, options.storage, options.address)
+        experiments = Experiments(claims, len(every), options.storage, options.address)
         return experiments.run(minutes=options.minutes, at_once=options.at_once, only_report=options.report)
     except DcganDistError as error:
         complain(error)

@@ -24,7 +24,7 @@ from dcgan_dist.status import StatusOptions
 from dcgan_dist.studies.registry import STUDIES
 from dcgan_dist.studies.samples import SampleOptions
 from dcgan_dist.training.options import parse as parse_train
-from tuning.claims import ClaimOptions, chosen
+from tuning.claims import CLAIMS, ClaimOptions, chosen
 from tuning.options import parse as parse_sweep
 
 ROOT = Path(__file__).parents[2]
@@ -43,7 +43,7 @@ PARSERS: dict[str, Callable[[list[str]], object]] = {
     "prepare": lambda given: read(PrepareOptions, given, prog="prepare"),
     "check": lambda given: read(CheckOptions, given, prog="check"),
     "dedup": lambda given: read(DedupOptions, given, prog="dedup"),
-    "claims": lambda given: chosen(read(ClaimOptions, given, prog="claims").only),
+    "claims": lambda given: chosen(read(ClaimOptions, given, prog="claims").only, CLAIMS),
     "status": lambda given: read(StatusOptions, given, prog="status"),
     "report": lambda given: read(ReportOptions, given, prog="report"),
     "doctor": lambda given: read(PreflightOptions, ["--doctor", *given], prog="doctor"),

@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import simplejpeg
 import torch
 
 from dcgan_dist.arrays import Pixels
-from dcgan_dist.errors import CheckpointError
+from dcgan_dist.data.shards.index import concatenate
+from dcgan_dist.data.shards.writer import ShardWriter
+from dcgan_dist.errors import CheckpointError, DataError
 from dcgan_dist.evaluation.coverage import sampler_of
 from dcgan_dist.evaluation.fidelity.features import open_features
 from dcgan_dist.evaluation.fidelity.measure import measure
@@ -18,7 +21,7 @@ from dcgan_dist.evaluation.tasks.fidelity import open_fidelity
 from dcgan_dist.model.dcgan import build_networks
 from dcgan_dist.run_folder.checkpoint import load_checkpoint, write_checkpoint
 from dcgan_dist.run_folder.load_generator import load_frozen
-from dcgan_dist.settings import NetworkSettings, OptimizationSettings, scenes32
+from dcgan_dist.settings import DataSettings, NetworkSettings, OptimizationSettings, scenes32
 from dcgan_dist.storage import Place
 from dcgan_dist.studies.judges.rooms import OBJECTS, STATES, RoomsSeen
 from tuning import claim_measures
@@ -64,6 +67,7 @@ def test_the_distance_is_the_share_that_would_have_to_move() -> None:
 
 def run_with(folder: Path, points: list[dict[str, Any]]) -> Place:
     lines = [{"time": 1.0, "attempt": 1, "step": point["images"] // 10, **point} for point in points]
+    folder.mkdir(exist_ok=True)
     (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     return Place(str(folder))
 
@@ -89,10 +93,12 @@ def test_a_run_without_numbers_has_failed(points: list[dict[str, Any]], tmp_path
     assert measured(run_with(tmp_path, points), MEASURES, unneeded) == dict.fromkeys(MEASURES)
 
 
-def checkpoints(run: Place, *steps: int) -> None:
+def checkpoints(run: Place, *steps: int, path: str = "scenes") -> None:
     generator, discriminator = build_networks(NETWORKS, 1, torch.device("cpu"), torch.float32, channels_last=True)
     state = {"generator": generator.state_dict(), "discriminator": discriminator.state_dict()}
-    settings = replace(scenes32(), networks=NETWORKS, optimization=OptimizationSettings(batch_size=10))
+    settings = replace(
+        scenes32(), data=DataSettings(path=path), networks=NETWORKS, optimization=OptimizationSettings(batch_size=10)
+    )
     for step in steps:
         write_checkpoint(run, state, settings, step=step, attempt=1, kept=True)
 
@@ -143,6 +149,30 @@ def test_samples_and_rooms_are_compared_as_evaluate_does_it(
     expected = measure(here(2), task.images, sampler, 120, by.encoder, "key")["measures"]["kernel"]["value"]  # type: ignore[arg-type]
     assert kernel_distance(run) == pytest.approx(expected, rel=1e-5)
     assert 1 < expected < MEASURES["kernel"].worst
+
+
+def test_samples_of_other_images_are_compared_with_those_held_out_beside_the_shards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = run_with(tmp_path / "run", [{"images": 110, "values": {"loss/generator": 1.0}}])
+    shards = tmp_path / "shards"
+    random = np.random.default_rng(3)
+    for split in ("train", "test"):
+        with ShardWriter(Place(str(shards)), split, 1_000) as writer:
+            for _ in range(110):
+                noise = random.integers(0, 256, (32, 32, 3), np.uint8)
+                writer.add(simplejpeg.encode_jpeg(noise, quality=95))
+        concatenate(writer.written, image_size=32).save(Place(str(shards)))
+    monkeypatch.setattr(claim_measures, "SAMPLES", 110)
+    checkpoints(run, 11)
+    of_rooms = kernel_distance(run)
+    checkpoints(run, 12, path=f"{shards}/train-*.tar")
+    of_noise = kernel_distance(run)
+    assert abs(of_noise - of_rooms) > 1
+    assert kernel_distance(run, "000000000110") == of_rooms
+    (shards / "test-000000.tar").unlink()
+    with pytest.raises(DataError):
+        kernel_distance(run)
 
 
 def test_a_measure_that_was_not_logged_is_none(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from dcgan_dist.settings import flatten, replaced
 from tuning import claims
 from tuning.claim_measures import MEASURES
-from tuning.claims import CLAIMS, Arm, Claim, Setup, chosen, main
+from tuning.claims import CLAIMS, Arm, Claim, Scale, Setup, at_scale, chosen, main
 from tuning.claims_table import judged, lines, markdown
 from tuning.space import full_name
 
@@ -18,9 +18,11 @@ SETUP = Setup("small", "scenes32", {"images": 700, "workers.threads": 1})
 CLAIM = Claim("good", "good is better", "a paper", SETUP, {"optimization.lr": 3e-4}, {}, "spread", seeds=(4, 5, 6))
 
 
-def test_all_claims_can_be_tried() -> None:
-    assert len({claim.name for claim in CLAIMS}) == len(CLAIMS)
-    for claim in CLAIMS:
+@pytest.mark.parametrize("scale", ["small", "paper"])
+def test_all_claims_can_be_tried(scale: Scale) -> None:
+    every = at_scale(scale)
+    assert len({claim.name for claim in every}) == len(every)
+    for claim in every:
         settings = claim.setup.settings
         for run in (*claim.runs()[0], *claim.runs()[1]):
             changed = flatten(replaced(settings, run, claim.name))
@@ -28,6 +30,9 @@ def test_all_claims_can_be_tried() -> None:
             for name in run:
                 full_name(name, settings)  # else the sweep refuses it
         assert claim.measure in MEASURES
+        ours, others = claim.runs()
+        assert not [run for run in ours if run in others]
+        assert (claim.name == "nothing") == (ours[0].keys() == others[0].keys() == {"seed"})
         assert settings.images is not None
         # Measures that are taken of curves need several points in the last third of a run.
         assert settings.images >= 12 * settings.monitoring.measure_images
@@ -41,9 +46,23 @@ def test_arms_have_the_same_seeds_unless_they_are_equal() -> None:
     assert not [run for run in ours if run in others]
 
 
+def test_what_a_setup_has_anyway_makes_no_other_run() -> None:
+    same = replace(CLAIM, ours={"optimization.batch_size": 64, "optimization.lr": 3e-4})
+    assert same.runs() == CLAIM.runs()
+
+
+def test_at_the_papers_size_no_measure_is_of_rooms() -> None:
+    every = at_scale("paper")
+    assert {claim.setup.preset for claim in every} == {"lsun64"}
+    assert not {claim.measure for claim in every} & {"attributes", "sooner"}
+    assert {"kernel-sooner", "kernel", "drift"} <= {claim.measure for claim in every}
+    both = next(claim for claim in every if claim.name == "both")
+    assert both.runs()[1][0] == {"seed": 1}, "the preset updates in turn"
+
+
 def test_claims_are_chosen_by_name() -> None:
-    assert [claim.name for claim in chosen(["lr", "nothing"])] == ["nothing", "lr"]
-    assert chosen([]) == list(CLAIMS)
+    assert [claim.name for claim in chosen(["lr", "nothing"], CLAIMS)] == ["nothing", "lr"]
+    assert chosen([], CLAIMS) == list(CLAIMS)
 
 
 @pytest.mark.parametrize(
