@@ -24,7 +24,7 @@ from tuning.claim_measures import FEATURES, VERSION, Judging, measured, reasons
 from tuning.claims import Arm, Claim, Setup
 from tuning.claims_figure import draw
 from tuning.claims_table import COLUMNS, CONDEMNED, Judged, judged, lines, markdown, rows
-from tuning.figures import require_matplotlib
+from tuning.extras import require_matplotlib
 from tuning.folder import Record, SweepFolder
 from tuning.options import SweepOptions
 from tuning.sweep import TUNE_ENVIRONMENT, Sweep

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dcgan_dist.errors import SettingsError
 from dcgan_dist.numerals import count
 from tuning.objective import Objective
 from tuning.ranking import shared_marks
@@ -15,16 +14,6 @@ from tuning.space import Numbers, Space, short_name, show
 
 MARKS = {"finished": "o", "cut": "v", "condemned": "X", "failed": "X", "unfinished": "s"}
 """Marker of a trial in a figure, by its state."""
-
-
-def require_matplotlib() -> None:
-    """Raise `SettingsError` if Matplotlib is not installed."""
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise SettingsError(
-            "the figures of a sweep need a package that is not installed: pip install 'dcgan-dist[sweep]'"
-        ) from error
 
 
 @dataclass(frozen=True)

@@ -130,7 +130,7 @@ class Sweep:
         """
         from dcgan_dist.data.dataset import find_keep, find_shards
         from dcgan_dist.training.launch import open_tasks
-        from tuning.figures import require_matplotlib
+        from tuning.extras import require_matplotlib
         from tuning.scheduling import require_changeable
         from tuning.searching import require_optuna
 

@@ -1,5 +1,7 @@
 """The claims as they are declared, and the table made of made-up measures."""
 
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -160,3 +162,10 @@ def test_the_setup_is_one_of_its_preset() -> None:
     flat: Mapping[str, object] = flatten(SETUP.settings)
     assert (flat["images"], flat["workers.threads"], flat["optimization.batch_size"]) == (700, 1, 64)
     assert claims.ROOMS.settings.optimization.average_images == 0
+
+
+def test_nothing_of_ray_is_imported_before_its_environment_is_set() -> None:
+    """Else Ray would have made up its mind about tokens."""
+    code = "import sys, tuning.claims, tuning.claim_runs; print('ray' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
