@@ -73,9 +73,13 @@ def _table(file: str, result: Mapping[str, Any], features: str) -> FidelityTable
         note = f"{better} is better" if better else ""
         rows.append(Measure(words, Fact(about, value, shown, file, f"measures.{name}.value", low, high, note), better))
     kind = f" of the {recipe['generator']} generator" if "generator" in recipe else ""
-    intervals = " A second draw of as many samples lies in the interval in 95 % of cases." if any(
-        row.fact.low is not None for row in rows
-    ) else ""  # fmt: skip
+    intervals = ""
+    if any(row.fact.low is not None for row in rows):
+        numbers = result.get("features")
+        if type(numbers) is int and result["samples"] < numbers:
+            intervals = f" Of fewer samples than the {numbers:,} features, the intervals are too narrow."
+        else:
+            intervals = " A second draw of as many samples lies in the interval in 95 % of cases."
     return FidelityTable(
         images,
         f"{result['samples']:,} samples{kind} after {images:,} images, beside {result['held_out_images']:,} held-out "

@@ -37,6 +37,15 @@ def test_a_result_is_a_table_that_says_once_what_was_compared() -> None:
     assert (recall.fact.shown, recall.fact.low) == ("0.125", None)
 
 
+def test_intervals_of_few_samples_are_not_said_to_hold() -> None:
+    (few,) = fidelity_tables({"a": FIDELITY | {"features": 1_501}})
+    assert few.about.endswith(
+        "by features of lite. Of fewer samples than the 1,501 features, the intervals are too narrow."
+    )
+    (enough,) = fidelity_tables({"a": FIDELITY | {"features": 1_500}})
+    assert enough.about.endswith("lies in the interval in 95 % of cases.")
+
+
 def test_each_kind_of_features_has_a_table_and_what_nobody_knows_its_own_name() -> None:
     measures = {"one/recall": {"value": 0.25}, "some/other/recall": {"value": 0.5}, "one/mine": {"value": 3}}
     first, second = fidelity_tables({"a": FIDELITY | {"measures": measures, "recipe": {"images": "held out"}}})
