@@ -14,6 +14,7 @@ from dcgan_dist.data.scenes.builtin import EMBEDDED
 from dcgan_dist.data.shards.addresses import split_addresses
 from dcgan_dist.errors import CheckpointError
 from dcgan_dist.evaluation.coverage import sampler_of
+from dcgan_dist.evaluation.encoders import efficientnet
 from dcgan_dist.evaluation.fidelity.features import open_features
 from dcgan_dist.evaluation.fidelity.measure import measure
 from dcgan_dist.evaluation.service.evaluator import Evaluator, ThisProcess
@@ -23,7 +24,7 @@ from dcgan_dist.numerals import count
 from dcgan_dist.run_folder.checkpoint import load_checkpoint, manifests
 from dcgan_dist.run_folder.load_generator import load_frozen
 from dcgan_dist.storage import Place, place
-from dcgan_dist.studies.judges.learning import SIZE
+from dcgan_dist.studies.judges.learning import HELD_OUT, SIZE
 from dcgan_dist.studies.judges.rooms import OBJECTS, RoomJudge
 from dcgan_dist.studies.judges.store import load_or_learn
 from dcgan_dist.training.schedule import ends_a_quarter
@@ -35,11 +36,9 @@ SAMPLES = 2_000
 """Drawn of each run: the rates of attributes are then known to about one point."""
 ROOMS = 2_000
 """Rooms that no run is trained on, with which samples are compared."""
-HELD_OUT_SEED = 1_001
-"""Of these rooms: another endless set than the embedded one."""
 QUARTERS = 4
 """Of a run, whose checkpoints are kept."""
-FEATURES = "efficientnet_lite0"
+FEATURES = efficientnet.NAME
 """By which the kernel distance is measured: an extra brings them."""
 COMBINED = ("bed", "window", "door")
 """Objects whose eight combinations are counted."""
@@ -62,7 +61,7 @@ class Judging:
         """With the judge that lies in a folder, where it learns if it is not there."""
         judged = load_or_learn("rooms", folder, say).judge
         assert isinstance(judged, RoomJudge)
-        rooms = np.stack([draw("rooms", SIZE, HELD_OUT_SEED, number).image for number in range(ROOMS)])
+        rooms = np.stack([draw("rooms", SIZE, HELD_OUT, number).image for number in range(ROOMS)])
         return cls(judged, rates(rooms, judged))
 
     def distance(self, run: Place, checkpoint: str | None = None) -> float:

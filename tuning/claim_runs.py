@@ -139,7 +139,7 @@ class Experiments:
                 asked for until chance gives it a verdict.
 
         Raises:
-            SettingsError: a package is missing, or the data.
+            SettingsError: a package is missing.
         """
         require_scipy()
         require_matplotlib()

@@ -1,6 +1,6 @@
 """What is said to make GANs train, as experiments on the training job: a row a claim, and one command for all of them.
 
-python -m tuning.claims                       (8 hours of 2 cores; go on with the same command)
+python -m tuning.claims                       (hours on a few cores; the same command goes on)
 python -m tuning.claims --only beta1 batchnorm --minutes 60
 python -m tuning.claims --report
 

@@ -38,6 +38,7 @@ from dcgan_dist.model.classification import LabelLearner, Learning
 from dcgan_dist.monitoring.attempt_costs import attempt_costs, totals
 from dcgan_dist.monitoring.messages import Scalars, WorkerInfo
 from dcgan_dist.monitoring.monitor import ending
+from dcgan_dist.monitoring.run_status import HELD_OUT
 from dcgan_dist.monitoring.sinks.curves import Curves, read_lines
 from dcgan_dist.monitoring.sinks.terminal import Terminal, Totals, open_terminal
 from dcgan_dist.run_folder.attempts import attempts, begin_attempt, workers_file
@@ -54,8 +55,6 @@ from dcgan_dist.training.options import TrainOptions
 from dcgan_dist.training.worker import describe_device
 from dcgan_dist.versions import versions
 
-HELD_OUT = "supervised/held_out_accuracy"
-"""Name of the accuracy in the curves."""
 STATISTICS_IMAGES = 20 * STATISTICS_BATCH
 """Images over which statistics are taken to judge a network during training: a result of `evaluate` takes all."""
 
