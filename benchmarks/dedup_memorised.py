@@ -19,22 +19,13 @@ from statistics import mean
 from typing import Any
 
 import numpy as np
-import simplejpeg
 
 from benchmarks.learning import draw_samples
 from benchmarks.report import Cell, Report, Table, finish, parser
-from dcgan_dist.arrays import Pixels
 from dcgan_dist.data import keep_list
-from dcgan_dist.data.scenes import draw
-from dcgan_dist.data.shards.index import concatenate
-from dcgan_dist.data.shards.writer import ShardWriter
 from dcgan_dist.storage import Place
+from tuning.claim_data import ROOMS, SIZE, of_repeated, write_shards
 
-SIZE = 32
-ROOMS, REPEATED, TIMES = 2_000, 200, 20
-"""Rooms, how many of them are repeated, and how often each of these is there."""
-HELD_OUT = 1_000
-ROOM_SEED = 41
 SEEDS = (1, 2, 3)
 SAMPLES = 1_000
 TRAINED_ON = ("all files", "kept files")
@@ -52,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def find(folder: Path, images: int) -> Report:
     """Give the commands in a new folder; raises `CalledProcessError` where one fails."""
-    rooms, origin = write_shards(folder / "shards")
+    rooms, origin = write_shards(Place(str(folder / "shards")))
     _give(folder, "-m dcgan_dist.data.dedup shards/train-*.tar duplicates")
     kept = keep_list.load(Place(str(folder / "duplicates" / "keep.parquet"))).kept
     rows: list[list[Cell]] = []
@@ -95,36 +86,6 @@ def find(folder: Path, images: int) -> Report:
         },
         rates=rates,
     )
-
-
-def write_shards(folder: Path) -> tuple[Pixels, np.ndarray[Any, np.dtype[np.int64]]]:
-    """Shards of the rooms in a drawn order, and of others to compare samples with.
-
-    Returns:
-        the rooms, uint8 [n, S, S, 3], of which the first are repeated; and of each file, in order, which room it shows.
-    """
-    rooms = np.stack([draw("rooms", SIZE, ROOM_SEED, number).image for number in range(ROOMS + HELD_OUT)])
-    times = np.where(np.arange(ROOMS) < REPEATED, TIMES, 1)
-    files = [(room, time) for room in range(ROOMS) for time in range(times[room])]
-    order = np.random.default_rng(ROOM_SEED).permutation(len(files))
-    written = []
-    for split, listed in (
-        ("train", [files[i] for i in order]),
-        ("test", [(room, 0) for room in range(ROOMS, ROOMS + HELD_OUT)]),
-    ):
-        with ShardWriter(Place(str(folder)), split, images_per_shard=1_000) as writer:
-            for room, time in listed:
-                writer.add(simplejpeg.encode_jpeg(rooms[room], quality=95 - time, colorsubsampling="444"))
-        written += writer.written
-    concatenate(written).save(Place(str(folder)))
-    return rooms[:ROOMS], np.array([files[i][0] for i in order])
-
-
-def of_repeated(samples: Pixels, rooms: Pixels) -> float:
-    """Share of the samples whose nearest room, by pixels, is one of the repeated."""
-    flat, known = (images.reshape(len(images), -1).astype(np.float32) for images in (samples, rooms))
-    nearest = ((known**2).sum(axis=1) - 2 * flat @ known.T).argmin(axis=1)
-    return float((nearest < REPEATED).mean())
 
 
 def _trained(folder: Path, name: str, seed: int, images: int, options: str) -> tuple[Path, dict[str, Any]]:

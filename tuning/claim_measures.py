@@ -1,7 +1,8 @@
 """What is measured of a run of a claim, once it has ended: from its curves, and of samples of its last checkpoint."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Self
 
 import numpy as np
@@ -13,21 +14,29 @@ from dcgan_dist.data.scenes import draw
 from dcgan_dist.data.scenes.builtin import EMBEDDED
 from dcgan_dist.data.shards.addresses import split_addresses
 from dcgan_dist.errors import CheckpointError
+from dcgan_dist.evaluation.classifiers.registry import Linear
 from dcgan_dist.evaluation.coverage import sampler_of
 from dcgan_dist.evaluation.encoders import efficientnet
+from dcgan_dist.evaluation.encoders.discriminator import of_discriminator
 from dcgan_dist.evaluation.fidelity.features import open_features
 from dcgan_dist.evaluation.fidelity.measure import measure
+from dcgan_dist.evaluation.probe import load, probe
 from dcgan_dist.evaluation.service.evaluator import Evaluator, ThisProcess
-from dcgan_dist.evaluation.tasks.fidelity import open_fidelity
+from dcgan_dist.evaluation.task import Task
+from dcgan_dist.evaluation.tasks.fidelity import FidelityTask, open_fidelity
+from dcgan_dist.evaluation.tasks.registry import parse_tasks
 from dcgan_dist.monitoring.sinks.curves import Point, read_points
 from dcgan_dist.numerals import count
 from dcgan_dist.run_folder.checkpoint import load_checkpoint, manifests
 from dcgan_dist.run_folder.load_generator import load_frozen
+from dcgan_dist.settings import Settings
 from dcgan_dist.storage import Place, place
 from dcgan_dist.studies.judges.learning import HELD_OUT, SIZE
 from dcgan_dist.studies.judges.rooms import OBJECTS, RoomJudge
 from dcgan_dist.studies.judges.store import load_or_learn
 from dcgan_dist.training.schedule import ends_a_quarter
+from tuning.claim_data import of_repeated, rooms
+from tuning.oscillation import oscillation
 from tuning.verdicts import Better
 
 VERSION = 1
@@ -40,6 +49,14 @@ QUARTERS = 4
 """Of a run, whose checkpoints are kept."""
 FEATURES = efficientnet.NAME
 """By which the kernel distance is measured: an extra brings them."""
+PROBE = "probe"
+"""Name of the measure that needs labeled images."""
+PROBED = "cifar10"
+"""Task on which features are probed."""
+PROBE_IMAGES = 5_000
+"""Of its training images; a fifth of them chooses C."""
+FEWEST_POINTS = 8
+"""Points of a curve that say how much it swings."""
 COMBINED = ("bed", "window", "door")
 """Objects whose eight combinations are counted."""
 
@@ -66,8 +83,7 @@ class Judging:
 
     def distance(self, run: Place, checkpoint: str | None = None) -> float:
         """Of samples of a checkpoint of a run; None: the newest."""
-        generator = load_frozen(load_checkpoint(run, checkpoint), run.name, "raw", torch.device("cpu"))
-        return distance(rates(np.concatenate(list(generator.draw(SAMPLES))), self.judge), self.real)
+        return distance(rates(samples_of(run, checkpoint), self.judge), self.real)
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,6 +159,33 @@ MEASURES: Mapping[str, Measure] = {
         40.0,
         lambda run: float(np.mean([kernel_distance(run.place, name) for name in of_quarters(run.place)])),
     ),
+    "swings": Measure(
+        "how much G's loss goes up and down in the last third of the run: its standard deviation around the straight "
+        "line through it, over the sum of that and its mean, from 0 to 1",
+        "min",
+        1.0,
+        lambda run: swings(run.points),
+    ),
+    "oscillation": Measure(
+        "of the tenth of G's hidden filters that oscillate most, the share of the power of their responses that lies "
+        "at one frequency, over 128 updates of G after the end of the run, from 0 to 1",
+        "min",
+        1.0,
+        lambda run: oscillation_of(run.place),
+    ),
+    PROBE: Measure(
+        "accuracy on the 10,000 test images of CIFAR-10 of a linear SVM on D's features, trained on 5,000 images",
+        "max",
+        0.1,
+        lambda run: probe_accuracy(run.place),
+    ),
+    "repeated": Measure(
+        "share of 2,000 samples that are nearest, by pixels, to one of the 200 rooms that are repeated; of the rooms "
+        "themselves that is 0.1",
+        "min",
+        1.0,
+        lambda run: of_repeated(samples_of(run.place), rooms()),
+    ),
     "condemned": Measure(
         "share of the runs that the health rule finds going wrong",
         "min",
@@ -169,21 +212,84 @@ def measured(run: Place, names: Iterable[str], judging: Callable[[], Judging]) -
 
 
 def kernel_distance(run: Place, name: str | None = None) -> float:
-    """Of a checkpoint of a run, the newest if it is None (evaluation/fidelity/measure.py).
+    """Of a checkpoint of a run, the newest if it is None (evaluation/fidelity/measure.py), from images held out.
 
-    Images held out are scenes, or `test-*.tar` or `val-*.tar` beside the shards that the run is trained on. The worst
-    value is above those of noise (28.6) and of young generators (31.3, docs/evaluation.md).
+    The worst value is above those of noise (28.6) and of young generators (31.3, docs/evaluation.md).
     """
     checkpoint = load_checkpoint(run, name)
-    settings = checkpoint.settings
-    by = open_features(FEATURES, settings.networks.image_size, "")
+    task = held_out(checkpoint.settings)
+    assert task.by.encoder is not None
+    sampler = sampler_of(checkpoint, "raw", seed=0)
+    key = f"{task.data}, {len(task.images)} of {task.images.pictures.image_size} pixels"
+    found = measure(_evaluators(), task.images, sampler, SAMPLES, task.by.encoder, key)
+    return float(found["measures"]["kernel"]["value"])
+
+
+@cache
+def _evaluators() -> ThisProcess:
+    """Keeps the features of the held-out images for the next run that is measured."""
+    return ThisProcess(Evaluator)
+
+
+def oscillation_of(run: Place) -> float:
+    """Of the newest checkpoint of a run, which goes on with images that it was not trained on (oscillation.py)."""
+    checkpoint = load_checkpoint(run)
+    return oscillation(checkpoint, held_out(checkpoint.settings).images)
+
+
+def probe_accuracy(run: Place) -> float:
+    """Of the newest checkpoint of a run (evaluation/probe.py), C being chosen on the last 1,000 of the 5,000 images.
+
+    Raises:
+        SettingsError: $DCGAN_DIST_DATA names no folder.
+        DataError: there are no such images in it.
+    """
+    checkpoint = load_checkpoint(run)
+    task = open_probed(checkpoint.settings.networks.image_size)
+    evaluators = ThisProcess(Evaluator)
+    load(evaluators, [task])
+    found = probe(evaluators, task, of_discriminator(checkpoint), torch.float32, Linear(task.costs))
+    return float(found["all_labels"]["accuracy"])
+
+
+def open_probed(size: int) -> Task:
+    """The task, with few of its training images: features of all of them would take longer than the run."""
+    (named,) = parse_tasks(PROBED)
+    task = named.open(size, resize=False, seed=0)
+    train = replace(task.train, samples=task.train.samples[:PROBE_IMAGES], labels=task.train.labels[:PROBE_IMAGES])
+    return replace(task, train=train, held_out=PROBE_IMAGES // 5, few=None)
+
+
+def held_out(settings: Settings) -> FidelityTask:
+    """Images that a run of these settings is not trained on: scenes, or `test-*.tar` or `val-*.tar` beside its
+    shards."""
     path = settings.data.path
     beside = None if path == EMBEDDED else place(split_addresses(path)[0]).parent
-    task = open_fidelity(beside, settings, None, by, SAMPLES, resize=False)
-    assert by.encoder is not None
-    sampler = sampler_of(checkpoint, "raw", seed=0)
-    found = measure(ThisProcess(Evaluator), task.images, sampler, SAMPLES, by.encoder, "rooms")
-    return float(found["measures"]["kernel"]["value"])
+    by = open_features(FEATURES, settings.networks.image_size, "")
+    return open_fidelity(beside, settings, None, by, SAMPLES, resize=False)
+
+
+def samples_of(run: Place, checkpoint: str | None = None) -> Pixels:
+    """Of a checkpoint of a run, the newest if it is None: uint8 [SAMPLES, S, S, 3]."""
+    generator = load_frozen(load_checkpoint(run, checkpoint), run.name, "raw", torch.device("cpu"))
+    return np.concatenate(list(generator.draw(SAMPLES)))
+
+
+def swings(points: Sequence[Point]) -> float | None:
+    """Of G's loss, over the last third of a run; None where it was logged there fewer than `FEWEST_POINTS` times."""
+    end = points[-1]["images"]
+    late = [
+        (point["images"], loss)
+        for point in points
+        if 3 * point["images"] > 2 * end and (loss := point["values"].get("loss/generator")) is not None
+    ]
+    if len(late) < FEWEST_POINTS:
+        return None
+    images, losses = np.array(late, np.float64).T
+    around = losses - np.polyval(np.polyfit(images - end, losses, 1), images - end)
+    deviation = float(around.std(ddof=2))
+    mean = float(np.abs(losses).mean())
+    return deviation / (deviation + mean) if deviation else 0.0
 
 
 def reasons(points: Sequence[Point]) -> list[str]:

@@ -7,20 +7,23 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from dcgan_dist.cluster.connect import connected, describe_connecting, set_environment
-from dcgan_dist.errors import SettingsError, complain
+from dcgan_dist.data.scenes.builtin import EMBEDDED
+from dcgan_dist.data.unprepared import find
+from dcgan_dist.errors import DcganDistError, SettingsError, complain
 from dcgan_dist.evaluation.fidelity.features import open_features
 from dcgan_dist.monitoring.sinks.curves import read_points
 from dcgan_dist.numerals import count
 from dcgan_dist.run_folder.driver_lock import require_no_driver
 from dcgan_dist.settings import Settings, to_yaml
 from dcgan_dist.storage import MissingFile, Place, place, require_writable
-from tuning.claim_measures import FEATURES, VERSION, Judging, measured, reasons
+from tuning.claim_data import make
+from tuning.claim_measures import FEATURES, PROBE, VERSION, Judging, measured, open_probed, reasons
 from tuning.claims import Arm, Claim, Setup
 from tuning.claims_figure import draw
 from tuning.claims_table import COLUMNS, CONDEMNED, Judged, judged, lines, markdown, rows
@@ -30,6 +33,10 @@ from tuning.options import SweepOptions
 from tuning.sweep import TUNE_ENVIRONMENT, Sweep
 from tuning.verdicts import require_scipy
 
+STOPPED = 128
+"""Added to the number of the signal that stopped the command."""
+MADE_DATA = "data"
+"""Folder of data that are made for claims."""
 OBJECTIVE = "samples/spread"
 """A sweep compares its trials by something; claims have measures of their own."""
 
@@ -88,12 +95,18 @@ class Runs:
         """Runs that ended for reasons that are not their arm's."""
         return [record for record in self.folder.records() if record.state not in ("finished", "unfinished")]
 
-    def measures(self, names: Set[str], judging: Callable[[], Judging]) -> list[tuple[Arm, dict[str, Any]]]:
-        """Of each run that has finished, its values and what was measured; measured now what was not before."""
-        ended = [record for record in self.folder.records() if record.state == "finished"]
-        return [(record.values, self._measure(record, names | {CONDEMNED}, judging)) for record in ended]
+    def measures(self, claims: Iterable[Claim], judging: Callable[[], Judging]) -> list[tuple[Arm, dict[str, Any]]]:
+        """Of each run of these claims that has finished, its values and what was measured; measured now what a claim
+        needs and was not measured before."""
+        found = []
+        for record in self.folder.records():
+            own = [claim for claim in claims if any(record.values in runs for runs in _arms(claim, self.setup))]
+            names = {claim.measure for claim in own}
+            if names and record.state == "finished":
+                found.append((record.values, self._measure(record, names | {CONDEMNED}, judging)))
+        return found
 
-    def _measure(self, record: Record, names: Set[str], judging: Callable[[], Judging]) -> dict[str, Any]:
+    def _measure(self, record: Record, names: set[str], judging: Callable[[], Judging]) -> dict[str, Any]:
         file = self.folder.place / "measures" / f"{record.number:03d}.json"
         known: dict[str, Any] = {"version": VERSION, "values": {}}
         with suppress(MissingFile):
@@ -112,9 +125,10 @@ class Runs:
         file.write_bytes(json.dumps(found, indent=1).encode())
         return found
 
-    def options(self, number: int, minutes: float | None, at_once: int, address: str) -> SweepOptions:
-        """Of the sweep; `number` of its runs."""
-        settings = replace(self.setup.settings, name=self.folder.place.name, storage=str(self.folder.place.parent))
+    def options(self, number: int, made: Place, minutes: float | None, at_once: int, address: str) -> SweepOptions:
+        """Of the sweep; `number` of its runs, `made` the folder of data that are made."""
+        settings = self.setup.settings_at(str(made))
+        settings = replace(settings, name=self.folder.place.name, storage=str(self.folder.place.parent))
         return SweepOptions(
             preset=self.setup.preset,
             trials=number,
@@ -131,10 +145,13 @@ class Runs:
 class Experiments:
     """One call of the command."""
 
-    def __init__(self, claims: Sequence[Claim], together: int, storage: str, address: str) -> None:
+    def __init__(
+        self, claims: Sequence[Claim], together: int, storage: str, address: str, *, named: bool = False
+    ) -> None:
         """See that it is possible; nothing is started.
 
         Args:
+            named: whether the claims were asked for by name; else those whose data are not there are left out.
             together: number of claims that are judged together, also where some are asked for alone: else each could be
                 asked for until chance gives it a verdict.
 
@@ -145,7 +162,7 @@ class Experiments:
         require_matplotlib()
         if any(claim.measure.startswith("kernel") for claim in claims):
             open_features(FEATURES, 32, "")  # raises where what it needs is not installed
-        self._claims, self._together, self._address = claims, together, address
+        self._claims, self._together, self._address, self._named = claims, together, address, named
         self._place = place(storage) / "claims"
         self._judging: Judging | None = None
 
@@ -157,6 +174,9 @@ class Experiments:
         if not only_report:
             require_writable(self._place, "--storage")
             status = self._train(minutes, at_once)
+        if status > STOPPED:  # whoever stops a command does not want to wait for what is measured
+            print("stopped; the same command goes on, and with --report it shows what is there", flush=True)
+            return status
         results = self._results()
         content = {"columns": COLUMNS, "rows": rows(results), "claims": [result.as_json() for result in results]}
         (self._place / "claims.json").write_bytes(json.dumps(content, indent=1, allow_nan=False).encode())
@@ -165,19 +185,20 @@ class Experiments:
         if figure:
             (self._place / "claims.png").write_bytes(figure)
         print("\n".join(["", *lines(results), "", f"in full: {self._place / 'claims.md'}"]), flush=True)
-        lacking = {(one.claim.setup.name, json.dumps(run, sort_keys=True)) for one in results for run in one.lacking}
+        lacking = {(setup, json.dumps(run, sort_keys=True)) for one in results for setup, run in one.lacking}
         if lacking:
             print(f"{count(len(lacking), 'run')} of these claims not there yet: the same command goes on", flush=True)
         return status or (1 if lacking else 0)
 
     def _train(self, minutes: float | None, at_once: int) -> int:
         began = time.monotonic()
+        claims = self._with_data()
         os.environ.update({name: os.environ.get(name, value) for name, value in TUNE_ENVIRONMENT.items()})
-        for setup in dict.fromkeys(claim.setup for claim in self._claims):
+        for setup in _setups(claims):
             runs = Runs.below(self._place, setup)
             if runs.folder.is_begun():
                 require_no_driver(runs.folder.place)
-            new = runs.missing(_by_seed(claim for claim in self._claims if claim.setup is setup))
+            new = runs.missing(_by_seed(claims, setup))
             if not (runs.take_up() or new):
                 continue
             left = None if minutes is None else minutes - (time.monotonic() - began) / 60
@@ -185,7 +206,9 @@ class Experiments:
                 return 1
             listed = [*(record.values for record in runs.folder.records()), *new]
             print(f"{setup.name}: {count(len(listed), 'run')}, {len(new)} of them new", flush=True)
-            options = runs.options(len(listed), left, at_once, self._address)
+            if setup.made:
+                make(self._place / MADE_DATA, lambda text: print(text, flush=True))
+            options = runs.options(len(listed), self._place / MADE_DATA, left, at_once, self._address)
             set_environment(options.settings.workers.address, options.settings.workers.wait_s)
             sweep = ClaimSweep(options, listed)
             print(describe_connecting(self._address), flush=True)
@@ -194,19 +217,36 @@ class Experiments:
                 sweep.open_data()
                 sweep.run()
             if sweep.stopped_by is not None:
-                return 128 + sweep.stopped_by
+                return STOPPED + sweep.stopped_by
             if sweep.over:
                 return 1
             for record in runs.failed():
                 complain(f"run {record.number} of {setup.name} failed, the next call tries it again: {record.reason}")
         return 0
 
+    def _with_data(self) -> list[Claim]:
+        """The claims whose data are there. What the others lack is said.
+
+        Raises:
+            SettingsError: no claim has its data, or one that is asked for by name has not.
+        """
+        lacking: dict[str, list[str]] = {}
+        for claim in self._claims:
+            if lack := _lacks(claim):
+                lacking.setdefault(lack, []).append(claim.name)
+        left_out = [name for names in lacking.values() for name in names]
+        for lack, names in lacking.items():
+            text = f"{', '.join(names)} cannot be tried: {lack}"
+            if self._named or len(left_out) == len(self._claims):
+                raise SettingsError(text)
+            print(f"left out: {text}", flush=True)
+        return [claim for claim in self._claims if claim.name not in left_out]
+
     def _results(self) -> list[Judged]:
         measures = {}
-        for setup in dict.fromkeys(claim.setup for claim in self._claims):
-            names = {claim.measure for claim in self._claims if claim.setup is setup}
-            measures[setup.name] = Runs.below(self._place, setup).measures(names, self._judge)
-        return [judged(claim, measures[claim.setup.name], self._together) for claim in self._claims]
+        for setup in _setups(self._claims):
+            measures[setup.name] = Runs.below(self._place, setup).measures(self._claims, self._judge)
+        return [judged(claim, measures, self._together) for claim in self._claims]
 
     def _judge(self) -> Judging:
         if self._judging is None:
@@ -214,10 +254,35 @@ class Experiments:
         return self._judging
 
 
-def _by_seed(claims: Iterable[Claim]) -> list[Arm]:
-    """The runs of claims, those of the first seed first: a budget that ends early leaves pairs of all claims."""
-    runs = [run for claim in claims for arm in claim.runs() for run in enumerate(arm)]
+def _lacks(claim: Claim) -> str:
+    """What is not there of the data that the runs of a claim, and what is measured of them, need; "" if all is."""
+    try:
+        for setup in claim.setups:
+            path = setup.settings.data.path
+            if not setup.made and path != EMBEDDED:
+                find(path)
+        if claim.measure == PROBE:
+            open_probed(claim.setup.settings.networks.image_size)
+    except DcganDistError as error:
+        return str(error)
+    return ""
+
+
+def _setups(claims: Iterable[Claim]) -> list[Setup]:
+    """Each once, in the order in which claims name them."""
+    return list(dict.fromkeys(setup for claim in claims for setup in claim.setups))
+
+
+def _by_seed(claims: Iterable[Claim], setup: Setup) -> list[Arm]:
+    """The runs of claims that a setup has, those of the first seed first: a budget that ends early leaves pairs of all
+    claims."""
+    runs = [run for claim in claims for arm in _arms(claim, setup) for run in enumerate(arm)]
     return [run for _, run in sorted(runs, key=lambda run: run[0])]
+
+
+def _arms(claim: Claim, setup: Setup) -> list[list[Arm]]:
+    """The arms of a claim whose runs a setup has, each with all its runs."""
+    return [runs for of, runs in zip(claim.setups, claim.runs(), strict=True) if of is setup]
 
 
 def _at(settings: Settings, address: str) -> Settings:

@@ -20,11 +20,14 @@ from dcgan_dist.cli.arguments import read
 from dcgan_dist.cli.invocation import prog
 from dcgan_dist.errors import DcganDistError, SettingsError, complain
 from dcgan_dist.settings import PRESETS, Settings, flatten, replaced
+from tuning.claim_data import DUPLICATES, SHARDS
 
 arg = tyro.conf.arg
 
 SEEDS = (1, 2, 3, 4, 5)
 """Of the runs of each arm."""
+MADE = "{made}"
+"""In paths of a setup: the folder of data that are made for claims."""
 MORE = 100
 """Added to the seeds of the other arm of a claim whose arms are equal."""
 
@@ -40,16 +43,28 @@ class Setup:
         name: for people.
         preset: that it begins with.
         changes: what it has other than that, by dotted name of a setting; the length among it.
+        made: whether its data are made for it; `MADE` in its settings stands for their folder (claim_data.py).
     """
 
     name: str
     preset: str
     changes: Mapping[str, object]
+    made: bool = False
 
     @property
     def settings(self) -> Settings:
-        """Settings of a run of it, with neither name nor storage."""
+        """Settings of a run of it, with neither name nor storage; equal wherever its data lie."""
         return replaced(PRESETS[self.preset](), self.changes, f"setup {self.name}")
+
+    def settings_at(self, made: str) -> Settings:
+        """The same, where `made` is the folder of data that are made for claims."""
+        settings = self.settings
+        data = replace(
+            settings.data,
+            path=settings.data.path.replace(MADE, made, 1),
+            keep=settings.data.keep.replace(MADE, made, 1),
+        )
+        return replace(settings, data=data)
 
 
 @dataclass(frozen=True)
@@ -64,6 +79,7 @@ class Claim:
         ours: the arm that it is for.
         other: the arm that ours is said to be better than.
         measure: by which it is (see claim_measures.py).
+        against: setup of the runs of the other arm, where it is not the same.
     """
 
     name: str
@@ -74,46 +90,84 @@ class Claim:
     other: Arm
     measure: str
     seeds: Sequence[int] = field(default=SEEDS)
+    against: Setup | None = None
 
     def runs(self) -> tuple[list[Arm], list[Arm]]:
         """All runs of both arms, each with its seed; those of one place in the lists belong together.
 
         What an arm says that its setup has anyway is left out: arms that are the same are the same runs.
         """
-        setup = flatten(self.setup.settings)
-        ours, other = ({name: value for name, value in arm.items() if setup[name] != value} for arm in self.arms)
-        shift = MORE if ours == other else 0
+        ours, other = (_needed(arm, setup) for arm, setup in zip((self.ours, self.other), self.setups, strict=True))
+        shift = MORE if ours == other and self.against is None else 0
         return (
             [{**ours, "seed": seed} for seed in self.seeds],
             [{**other, "seed": seed + shift} for seed in self.seeds],
         )
 
     @property
-    def arms(self) -> tuple[Arm, Arm]:
-        """Ours and the other."""
-        return self.ours, self.other
+    def setups(self) -> tuple[Setup, Setup]:
+        """Of our runs and of the others."""
+        return self.setup, self.against or self.setup
+
+
+def _needed(arm: Arm, setup: Setup) -> Arm:
+    """What an arm has that its setup has not anyway."""
+    flat = flatten(setup.settings)
+    return {name: value for name, value in arm.items() if flat[name] != value}
 
 
 ROOMS = Setup(
     "rooms at 32 pixels",
     "scenes32",
     {
-        "images": 96_000,
+        "images": 64_000,
         "optimization.average_images": 0,
         "monitoring.measure_images": 5_000,
-        "monitoring.samples_images": 48_000,
+        "monitoring.samples_images": 32_000,
         "checkpoints.keep": 1,
         "workers.threads": 1,
     },
 )
 """Rooms drawn on the spot. G as it is at the end, since the paper averages none."""
 
-ROOMS_64 = Setup("rooms at 64 pixels", "scenes32", {**ROOMS.changes, "images": 64_000, "networks.image_size": 64})
+ROOMS_64 = Setup("rooms at 64 pixels", "scenes32", {**ROOMS.changes, "networks.image_size": 64})
 """The same rooms, larger."""
+ROOMS_LONG = Setup("rooms at 32 pixels, five times as long", "scenes32", {**ROOMS.changes, "images": 320_000})
+"""Where what training too long does would show."""
+REPEATED = Setup(
+    "2,000 rooms, 200 of them 20 times",
+    "scenes32",
+    {**ROOMS.changes, "images": 160_000, "data.path": f"{MADE}/{SHARDS}/train-*.tar"},
+    made=True,
+)
+"""In files of different quality."""
+KEPT = Setup(
+    "the same without near duplicates",
+    "scenes32",
+    {**REPEATED.changes, "data.keep": f"{MADE}/{DUPLICATES}/keep.parquet"},
+    made=True,
+)
+"""As dcgan_dist.data.dedup finds them."""
+PHOTOS = Setup(
+    "CIFAR-10 at 32 pixels",
+    "cifar32",
+    {
+        **ROOMS.changes,
+        "networks.generator_maps": 32,
+        "networks.discriminator_maps": 32,
+        "optimization.batch_size": 64,
+        "optimization.lr": 4e-4,
+    },
+)
+"""Photographs of ten classes, with the networks and the settings of the rooms."""
 BEDROOMS = Setup("LSUN bedrooms at 64 pixels", "lsun64", {"monitoring.measure_images": 500_000, "checkpoints.keep": 1})
 """What the paper trained on, as long as it did; for a cluster."""
+IMAGENET = Setup("ImageNet at 32 pixels", "imagenet32", {"monitoring.measure_images": 2_500_000, "checkpoints.keep": 1})
+"""What the paper trained on to learn features of photographs, as long as its networks were trained."""
 AT_PAPER = {"attributes": "kernel", "sooner": "kernel-sooner"}
 """Measures of rooms alone, and what takes their place where images are others."""
+PAPERS = {ROOMS.name: BEDROOMS, PHOTOS.name: IMAGENET}
+"""Setups at the paper's size, by what takes their place on a few cores."""
 Scale = Literal["small", "paper"]
 
 CLAIMS = (
@@ -125,6 +179,24 @@ CLAIMS = (
         ours={},
         other={},
         measure="attributes",
+    ),
+    Claim(
+        "nothing-kernel",
+        "the same by another measure",
+        "no one",
+        ROOMS,
+        ours={},
+        other={},
+        measure="kernel",
+    ),
+    Claim(
+        "nothing-drift",
+        "the same by a third measure",
+        "no one",
+        ROOMS,
+        ours={},
+        other={},
+        measure="drift",
     ),
     Claim(
         "obvious",
@@ -321,18 +393,111 @@ CLAIMS = (
         other={"optimization.schedule": "alternate"},
         measure="kernel",
     ),
+    Claim(
+        "beta1-losses",
+        "beta1 0.5 in place of 0.9 keeps the losses of training from oscillating",
+        "paper, section 4",
+        ROOMS,
+        ours={},
+        other={"optimization.beta1": 0.9},
+        measure="swings",
+    ),
+    Claim(
+        "not-too-long",
+        "models that are trained too long collapse some filters to one oscillating mode",
+        "paper, section 7",
+        ROOMS,
+        ours={},
+        other={},
+        measure="oscillation",
+        against=ROOMS_LONG,
+    ),
+    Claim(
+        "deduplicated",
+        "leaving out near duplicates keeps G from drawing by heart what is there many times",
+        "paper, section 4.1",
+        KEPT,
+        ours={},
+        other={},
+        measure="repeated",
+        against=REPEATED,
+    ),
+    Claim(
+        "lr-photos",
+        "a learning rate of 0.0002 is better than 0.001, which is too high",
+        "paper, section 4",
+        PHOTOS,
+        ours={"optimization.lr": 2e-4},
+        other={"optimization.lr": 1e-3},
+        measure="kernel",
+    ),
+    Claim(
+        "beta1-photos",
+        "beta1 0.5 in place of 0.9 makes training more stable",
+        "paper, section 4",
+        PHOTOS,
+        ours={},
+        other={"optimization.beta1": 0.9},
+        measure="drift",
+    ),
+    Claim(
+        "batchnorm-photos",
+        "batch normalization lets D learn better features",
+        "paper, section 3: it helps deeper networks to learn",
+        PHOTOS,
+        ours={},
+        other={"networks.batchnorm": "nowhere"},
+        measure="probe",
+    ),
+    Claim(
+        "strided-photos",
+        "a D of strided convolutions learns better features than one of pooling",
+        "paper, section 3: it learns its own downsampling",
+        PHOTOS,
+        ours={},
+        other={"networks.resampling": "pooling"},
+        measure="probe",
+    ),
+    Claim(
+        "leaky-relu-photos",
+        "a D of LeakyReLU learns better features than one of ReLU",
+        "paper, section 3",
+        PHOTOS,
+        ours={},
+        other={"networks.discriminator_activations": "relu"},
+        measure="probe",
+    ),
+    Claim(
+        "average-photos",
+        "a D with global average pooling learns features as good as one without it, or better",
+        "paper, section 3: it was given up for its speed, not for what it learns",
+        PHOTOS,
+        ours={"networks.head": "average"},
+        other={},
+        measure="probe",
+    ),
+    Claim(
+        "features",
+        "training lets D learn features that its initial weights do not have",
+        "paper, section 5",
+        PHOTOS,
+        ours={},
+        other={"optimization.lr": 1e-9},
+        measure="probe",
+    ),
 )
 """All of them."""
 
 
 def at_scale(scale: Scale) -> list[Claim]:
-    """All claims: as they are declared, or at the paper's size, those about rooms of 32 pixels on bedrooms of 64."""
+    """All claims: as they are declared, or at the paper's size: those about rooms of 32 pixels on bedrooms of 64, those
+    about photographs on ImageNet."""
     if scale == "small":
         return list(CLAIMS)
     return [
-        replace(claim, setup=BEDROOMS, measure=AT_PAPER.get(claim.measure, claim.measure))
+        replace(claim, setup=PAPERS[claim.setup.name], measure=AT_PAPER.get(claim.measure, claim.measure))
         for claim in CLAIMS
-        if claim.setup is ROOMS
+        if claim.setup.name in PAPERS and claim.against is None
     ]
 
 
@@ -381,7 +546,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # What imports Ray is imported once its environment is set.
         from tuning.claim_runs import Experiments
 
-        experiments = Experiments(claims, len(every), options.storage, options.address)
+        experiments = Experiments(claims, len(every), options.storage, options.address, named=bool(options.only))
         return experiments.run(minutes=options.minutes, at_once=options.at_once, only_report=options.report)
     except DcganDistError as error:
         complain(error)

@@ -26,7 +26,7 @@ class Judged:
         others: the same of the other arm.
         condemned: how many runs of each arm the health rule found going wrong, or failed.
         effect: of the pairs that are there; None: they are too few.
-        lacking: runs that are not there.
+        lacking: runs that are not there, each with the name of its setup.
     """
 
     claim: Claim
@@ -34,7 +34,7 @@ class Judged:
     others: Sequence[float | None]
     condemned: tuple[int, int]
     effect: Effect | None
-    lacking: Sequence[Arm]
+    lacking: Sequence[tuple[str, Arm]]
 
     @property
     def verdict(self) -> Verdict | None:
@@ -52,6 +52,7 @@ class Judged:
             "setup": claim.setup.name,
             "preset": claim.setup.preset,
             "changes": dict(claim.setup.changes),
+            "against": None if claim.against is None else {"setup": claim.against.name, **claim.against.changes},
             "ours": dict(claim.ours),
             "other": dict(claim.other),
             "measure": claim.measure,
@@ -64,25 +65,26 @@ class Judged:
         }
 
 
-def judged(claim: Claim, measured: Measured, claims: int) -> Judged:
+def judged(claim: Claim, measured: Mapping[str, Measured], claims: int) -> Judged:
     """Judge a claim.
 
     Args:
-        measured: of all runs of its setup.
+        measured: of all runs of its setups, by the name of these.
         claims: that are judged together.
     """
-    ours, others = claim.runs()
-    lacking = [run for run in (*ours, *others) if _find(run, measured) is None]
-    pairs = [(_find(one, measured), _find(other, measured)) for one, other in zip(ours, others, strict=True)]
+    arms = list(zip(claim.setups, claim.runs(), strict=True))
+    lacking = [(setup.name, run) for setup, runs in arms for run in runs if _find(run, measured[setup.name]) is None]
+    found = [[_find(run, measured[setup.name]) for run in runs] for setup, runs in arms]
+    pairs = list(zip(*found, strict=True))
     whole = [(one, other) for one, other in pairs if one is not None and other is not None]
     values = [tuple(run["values"][claim.measure] for run in pair) for pair in whole]
     condemned = tuple(sum(pair[arm]["values"][CONDEMNED] in (1.0, None) for pair in whole) for arm in (0, 1))
     measure = MEASURES[claim.measure]
     of_ours, of_others = [one for one, _ in values], [other for _, other in values]
-    found = None
+    by = None
     if len(values) >= LEAST_PAIRS:
-        found = effect(of_ours, of_others, measure.better, measure.worst, claims)
-    return Judged(claim, of_ours, of_others, (condemned[0], condemned[1]), found, lacking)
+        by = effect(of_ours, of_others, measure.better, measure.worst, claims)
+    return Judged(claim, of_ours, of_others, (condemned[0], condemned[1]), by, lacking)
 
 
 def _find(run: Arm, measured: Measured) -> Mapping[str, Any] | None:
@@ -99,7 +101,7 @@ def rows(results: Sequence[Judged]) -> list[list[str]]:
             one.claim.said,
             one.claim.source,
             _arm(one.claim.ours),
-            _arm(one.claim.other) if one.claim.other != one.claim.ours else "other seeds",
+            _compared_with(one.claim),
             one.claim.measure,
             _mean(one.ours),
             _mean(one.others),
@@ -138,6 +140,12 @@ def markdown(results: Sequence[Judged]) -> str:
         for name in measures
     )
     return f"{table}\n\n{words}\n"
+
+
+def _compared_with(claim: Claim) -> str:
+    if claim.against is None:
+        return _arm(claim.other) if claim.other != claim.ours else "other seeds"
+    return ", ".join([claim.against.name, *([describe(claim.other)] if claim.other else [])])
 
 
 def _arm(arm: Arm) -> str:

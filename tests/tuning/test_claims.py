@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from dcgan_dist.settings import flatten, replaced
+from dcgan_dist.settings import flatten, replaced, to_yaml
 from tuning import claims
 from tuning.claim_measures import MEASURES
-from tuning.claims import CLAIMS, Arm, Claim, Scale, Setup, at_scale, chosen, main
+from tuning.claims import CLAIMS, MADE, Arm, Claim, Scale, Setup, at_scale, chosen, main
 from tuning.claims_table import judged, lines, markdown
 from tuning.space import full_name
 
@@ -25,19 +25,23 @@ def test_all_claims_can_be_tried(scale: Scale) -> None:
     every = at_scale(scale)
     assert len({claim.name for claim in every}) == len(every)
     for claim in every:
-        settings = claim.setup.settings
-        for run in (*claim.runs()[0], *claim.runs()[1]):
-            changed = flatten(replaced(settings, run, claim.name))
-            assert changed != flatten(settings) or "seed" in run
-            for name in run:
-                full_name(name, settings)  # else the sweep refuses it
+        for setup, runs in zip(claim.setups, claim.runs(), strict=True):
+            settings = setup.settings
+            for run in runs:
+                changed = flatten(replaced(settings, run, claim.name))
+                assert changed != flatten(settings) or "seed" in run
+                for name in run:
+                    full_name(name, settings)  # else the sweep refuses it
+            assert settings.images is not None
+            # Measures that are taken of curves need several points in the last third of a run.
+            assert settings.images >= 12 * settings.monitoring.measure_images
+            assert setup.made == (MADE in to_yaml(settings))
+            assert MADE not in to_yaml(setup.settings_at("/somewhere"))
         assert claim.measure in MEASURES
         ours, others = claim.runs()
-        assert not [run for run in ours if run in others]
-        assert (claim.name == "nothing") == (ours[0].keys() == others[0].keys() == {"seed"})
-        assert settings.images is not None
-        # Measures that are taken of curves need several points in the last third of a run.
-        assert settings.images >= 12 * settings.monitoring.measure_images
+        assert claim.against or not [run for run in ours if run in others]
+        same = ours[0].keys() == others[0].keys() == {"seed"} and claim.against is None
+        assert claim.name.startswith("nothing") == same
 
 
 def test_arms_have_the_same_seeds_unless_they_are_equal() -> None:
@@ -55,11 +59,29 @@ def test_what_a_setup_has_anyway_makes_no_other_run() -> None:
 
 def test_at_the_papers_size_no_measure_is_of_rooms() -> None:
     every = at_scale("paper")
-    assert {claim.setup.preset for claim in every} == {"lsun64"}
+    assert {claim.setup.preset for claim in every} == {"lsun64", "imagenet32"}
+    assert {"lr", "lr-photos", "nothing"} <= {claim.name for claim in every}
     assert not {claim.measure for claim in every} & {"attributes", "sooner"}
     assert {"kernel-sooner", "kernel", "drift"} <= {claim.measure for claim in every}
     both = next(claim for claim in every if claim.name == "both")
     assert both.runs()[1][0] == {"seed": 1}, "the preset updates in turn"
+
+
+def test_the_other_arm_may_have_another_setup() -> None:
+    """Each arm's runs are looked for among those of its own setup."""
+    long = Setup("long", "scenes32", {"images": 3_500, "optimization.lr": 3e-4})
+    claim = replace(CLAIM, against=long, other={"optimization.lr": 3e-4, "optimization.beta1": 0.7})
+    ours, others = claim.runs()
+    assert ours == [{"optimization.lr": 3e-4, "seed": seed} for seed in (4, 5, 6)]
+    assert others == [{"optimization.beta1": 0.7, "seed": seed} for seed in (4, 5, 6)]
+    found = {"small": measured(ours, [0.5, 0.6, 0.7]), "long": measured(others[:2], [0.1, 0.2])}
+    result = judged(claim, found, claims=1)
+    assert (result.ours, result.others) == ([0.5, 0.6], [0.1, 0.2])
+    assert result.lacking == [("long", others[2])]
+    assert "| long, beta1 0.7 |" in markdown([replace(result, claim=replace(claim, other={"optimization.beta1": 0.7}))])
+    same = replace(claim, other={}, ours={})
+    assert same.runs()[0] == same.runs()[1], "the same seeds, since it is their setups that differ"
+    assert result.as_json()["against"] == {"setup": "long", "images": 3_500, "optimization.lr": 3e-4}
 
 
 def test_claims_are_chosen_by_name() -> None:
@@ -70,17 +92,28 @@ def test_claims_are_chosen_by_name() -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ("--only lr beta2", "--only names beta2, which is no claim: there are nothing, obvious, beta1, "),
+        (
+            "--only lr beta2",
+            "--only names beta2, which is no claim: there are nothing, nothing-kernel, nothing-drift, obvious, ",
+        ),
         ("--minutes 0", "minutes is 0.0 but needs to be above 0"),
         ("--at-once -1", "at_once is -1 but needs at least 0"),
         ("--report --storage nowhere", "there are no runs of claims in "),
         ("--claims lr", "--claims is not an option"),
+        (
+            "--only lr-photos strided-photos",
+            "lr-photos, strided-photos cannot be tried: the environment variable DCGAN_DIST_DATA is not set but "
+            "$DCGAN_DIST_DATA/cifar10/train-*.tar needs it: export DCGAN_DIST_DATA=FOLDER; the preset's data "
+            "is prepared by ",
+        ),
+        ("--scale paper", "$DCGAN_DIST_DATA/lsun/train-*.tar needs it"),
     ],
 )
 def test_wrong_input_is_one_sentence_and_leaves_nothing(
     arguments: str, told: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DCGAN_DIST_DATA", raising=False)
     assert main(arguments.split()) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ")
@@ -103,7 +136,7 @@ def test_a_claim_is_judged_by_its_own_runs() -> None:
         *measured(others, [0.31, 0.30, None]),
         *measured(ours[::-1], [0.92, 0.91, 0.90], condemned=1.0),
     ]
-    result = judged(CLAIM, found, claims=3)
+    result = judged(CLAIM, {"small": found}, claims=3)
     assert (result.ours, result.others) == ([0.90, 0.91, 0.92], [0.31, 0.30, None])
     assert result.condemned == (3, 1)
     assert not result.lacking
@@ -116,8 +149,8 @@ def test_a_claim_is_judged_by_its_own_runs() -> None:
 
 def test_runs_that_are_not_there_are_counted_and_no_verdict_is_made_of_two_pairs() -> None:
     ours, others = CLAIM.runs()
-    result = judged(CLAIM, [*measured(ours, [0.5, 0.6, 0.7]), *measured(others[:2], [0.1, 0.1])], claims=3)
-    assert (result.lacking, result.verdict, result.ours) == ([others[2]], None, [0.5, 0.6])
+    result = judged(CLAIM, {"small": [*measured(ours, [0.5, 0.6, 0.7]), *measured(others[:2], [0.1, 0.1])]}, claims=3)
+    assert (result.lacking, result.verdict, result.ours) == ([("small", others[2])], None, [0.5, 0.6])
     assert "| 2 of 3 pairs of runs so far |" in markdown([result])
 
 
@@ -125,16 +158,17 @@ def test_no_verdict_is_given_before_all_runs_are_there() -> None:
     claim = replace(CLAIM, seeds=(4, 5, 6, 7))
     ours, others = claim.runs()
     found = [*measured(ours, [0.9, 0.91, 0.9, 0.92]), *measured(others[:3], [0.1, 0.1, 0.1])]
-    result = judged(claim, found, claims=1)
+    result = judged(claim, {"small": found}, claims=1)
     assert result.effect is not None
     assert result.effect.low > 0
     assert result.verdict is None
-    assert judged(claim, [*found, *measured(others[3:], [0.1])], claims=1).verdict == "holds"
+    assert judged(claim, {"small": [*found, *measured(others[3:], [0.1])]}, claims=1).verdict == "holds"
 
 
 def test_the_table_says_what_was_done_and_found() -> None:
     ours, others = CLAIM.runs()
-    result = judged(CLAIM, [*measured(ours, [0.9, 0.92, 0.91]), *measured(others, [0.3, 0.31, None])], claims=1)
+    found = {"small": [*measured(ours, [0.9, 0.92, 0.91]), *measured(others, [0.3, 0.31, None])]}
+    result = judged(CLAIM, found, claims=1)
     *_, row, _, words = markdown([result]).splitlines()
     assert row.startswith("| good is better | a paper | lr 0.0003 | as the setup | spread | 0.91 | 0.305, 1 failed | +")
     assert row.endswith("| 0 and 1 of 3 | holds |")
@@ -145,7 +179,7 @@ def test_the_table_says_what_was_done_and_found() -> None:
 def test_a_terminal_shows_it_in_short() -> None:
     ours, others = CLAIM.runs()
     found = [*measured(ours, [0.9, 0.92, 0.91]), *measured(others, [0.3, 0.31, None])]
-    head, row = lines([judged(CLAIM, found, claims=1)])
+    head, row = lines([judged(CLAIM, {"small": found}, claims=1)])
     assert head.split() == ["claim", "measure", "ours", "other", "effect", "verdict"]
     assert row.startswith("good   spread   0.91  0.305, 1 failed  +0.")
     assert row.endswith("  holds")
@@ -154,7 +188,7 @@ def test_a_terminal_shows_it_in_short() -> None:
 
 def test_equal_arms_are_told_apart_from_a_setting_that_is_the_same() -> None:
     equal = replace(CLAIM, ours={})
-    result = judged(equal, [], claims=1)
+    result = judged(equal, {"small": []}, claims=1)
     assert "| as the setup | other seeds |" in markdown([result])
 
 
