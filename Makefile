@@ -34,17 +34,19 @@ train: env  ## train with the default preset (ARGS="--data.scenes faces" for mor
 # Tests that start Ray run two files at a time, each on a Ray of its own: a run starts one process after another, which
 # leaves a core free for most of the time. Those that kill machines run one after the other: they need their cores.
 IN_PAIRS := --numprocesses auto --maxprocesses 2 --dist loadfile
+# Only files with such tests are read: to read all of them takes each process 20 s.
+files_with = $(sort $(shell grep -rl 'pytest.mark.$(1)' --include='test_*.py' tests))
 
 test: env  ## run the tests (ARGS="tests/data" for some of them)
 ifeq ($(ARGS),)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not ray and not system and not cluster" --numprocesses auto
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "ray and not system and not cluster" $(IN_PAIRS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "ray and not system and not cluster" $(IN_PAIRS) $(call files_with,ray)
 else
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(ARGS)
 endif
 
 test-system: env  ## run the tests that kill processes, need several machines, or run whole commands
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "system and not cluster" $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "system and not cluster" $(or $(ARGS),$(call files_with,system))
 
 lint: env  ## check style and types
 	$(BIN)/ruff check .

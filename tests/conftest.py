@@ -11,6 +11,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from unittest.mock import patch
 
@@ -41,7 +42,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     with_gpu = config.getoption("--gpu")
+    read = cache(Path.read_text)
     for item in items:
+        for name in ("ray", "system"):
+            if item.get_closest_marker(name) and f"pytest.mark.{name}" not in read(item.path):
+                raise pytest.UsageError(f"{item.nodeid}: make finds its file by pytest.mark.{name}, which is not in it")
         if (item.get_closest_marker("gpu") is not None) != with_gpu:
             item.add_marker(
                 pytest.mark.skip(
