@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import pairwise
 from typing import Self
 
 import numpy as np
@@ -47,6 +48,10 @@ ROOMS = 2_000
 """Rooms that no run is trained on, with which samples are compared."""
 QUARTERS = 4
 """Of a run, whose checkpoints are kept."""
+QUALITY = 0.2
+"""Distance that is to be reached."""
+NEVER = 2.0
+"""Share of a run that stands for a distance that it never reaches."""
 FEATURES = efficientnet.NAME
 """By which the kernel distance is measured: an extra brings them."""
 PROBE = "probe"
@@ -131,6 +136,13 @@ MEASURES: Mapping[str, Measure] = {
         "min",
         1.0,
         lambda run: float(np.mean([run.judging().distance(run.place, name) for name in of_quarters(run.place)])),
+    ),
+    "reached": Measure(
+        f"after which share of the run that distance has fallen to {QUALITY:g}, read off straight lines between the "
+        "checkpoints of each quarter; 2 where it never has",
+        "min",
+        NEVER,
+        lambda run: reached([run.judging().distance(run.place, name) for name in of_quarters(run.place)]),
     ),
     "spread": Measure(
         "how far samples of a fixed set of z lie from their mean image, over the same for real images, in the last "
@@ -309,6 +321,15 @@ def of_quarters(run: Place) -> list[str]:
     if len(names) != QUARTERS:
         raise CheckpointError(f"{run} has {count(len(names), 'checkpoint')} of its quarters but needs {QUARTERS}")
     return names
+
+
+def reached(distances: Sequence[float]) -> float:
+    """After which share of a run a distance has fallen to `QUALITY`, from what it was at the end of each quarter; it
+    began with 1."""
+    for quarter, (before, after) in enumerate(pairwise([1.0, *distances])):
+        if after <= QUALITY:
+            return (quarter + (before - QUALITY) / (before - after)) / QUARTERS
+    return NEVER
 
 
 def last_third(points: Sequence[Point], metric: str) -> float | None:

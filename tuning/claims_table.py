@@ -8,7 +8,7 @@ from dcgan_dist.numerals import count
 from tuning.claim_measures import MEASURES
 from tuning.claims import Arm, Claim
 from tuning.space import describe
-from tuning.verdicts import LEAST_PAIRS, Effect, Verdict, effect, verdict
+from tuning.verdicts import LEAST_PAIRS, Effect, Verdict, effect, redrawn, verdict
 
 CONDEMNED = "condemned"
 """A measure that the table shows of every run."""
@@ -27,6 +27,7 @@ class Judged:
         condemned: how many runs of each arm the health rule found going wrong, or failed.
         effect: of the pairs that are there; None: they are too few.
         lacking: runs that are not there, each with the name of its setup.
+        claims: that are judged together.
     """
 
     claim: Claim
@@ -35,12 +36,22 @@ class Judged:
     condemned: tuple[int, int]
     effect: Effect | None
     lacking: Sequence[tuple[str, Arm]]
+    claims: int
 
     @property
     def verdict(self) -> Verdict | None:
         """None: runs are lacking, or there are too few pairs. A look at some of them that one may stop at would be a
         second chance."""
         return None if self.effect is None or self.lacking else verdict(self.effect)
+
+    def redraws(self, claims: int) -> dict[str, int] | None:
+        """Where the arms are equal: in how many of all ways to part their runs into two there would be a verdict, if so
+        many claims were judged together; None for other claims, and before all runs are there."""
+        if self.claim.arms_differ or self.effect is None or self.lacking:
+            return None
+        measure = MEASURES[self.claim.measure]
+        told, ways = redrawn([*self.ours, *self.others], measure.better, measure.worst, claims)
+        return {"verdicts": told, "ways": ways}
 
     def as_json(self) -> dict[str, Any]:
         """All of it."""
@@ -62,6 +73,7 @@ class Judged:
             "effect": None if found is None else {"mean": found.mean, "low": found.low, "high": found.high},
             "pairs": len(self.ours),
             "verdict": self.verdict,
+            "redraws": {"alone": self.redraws(1), "together": self.redraws(self.claims)},
         }
 
 
@@ -84,7 +96,7 @@ def judged(claim: Claim, measured: Mapping[str, Measured], claims: int) -> Judge
     by = None
     if len(values) >= LEAST_PAIRS:
         by = effect(of_ours, of_others, measure.better, measure.worst, claims)
-    return Judged(claim, of_ours, of_others, (condemned[0], condemned[1]), by, lacking)
+    return Judged(claim, of_ours, of_others, (condemned[0], condemned[1]), by, lacking, claims)
 
 
 def _find(run: Arm, measured: Measured) -> Mapping[str, Any] | None:
@@ -143,8 +155,10 @@ def markdown(results: Sequence[Judged]) -> str:
 
 
 def _compared_with(claim: Claim) -> str:
+    if not claim.arms_differ:
+        return "other seeds"
     if claim.against is None:
-        return _arm(claim.other) if claim.other != claim.ours else "other seeds"
+        return _arm(claim.other)
     return ", ".join([claim.against.name, *([describe(claim.other)] if claim.other else [])])
 
 

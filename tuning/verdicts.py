@@ -6,6 +6,7 @@ differences all have the same sign in one of 16 cases where the arms are equal, 
 at whatever confidence.
 """
 
+import itertools
 import math
 import statistics
 from collections.abc import Sequence
@@ -69,6 +70,24 @@ def verdict(found: Effect) -> Verdict:
     if found.low > 0:
         return "holds"
     return "does not hold" if found.high < 0 else "cannot tell"
+
+
+def redrawn(values: Sequence[float | None], better: Better, worst: float, claims: int) -> tuple[int, int]:
+    """Runs of equal arms, parted into two arms anew in all ways: how often that gets a verdict, and how many ways there
+    are. What differs from 0 by chance alone should get one in at most `1 - CONFIDENCE` of the ways.
+
+    Args:
+        values: of each run, an even number of them.
+        better, worst, claims: see `effect`.
+    """
+    half = len(values) // 2
+    told = ways = 0
+    for places in itertools.combinations(range(2 * half), half):
+        ours = [values[place] for place in places]
+        others = [values[place] for place in range(2 * half) if place not in places]
+        told += verdict(effect(ours, others, better, worst, claims)) != "cannot tell"
+        ways += 1
+    return told, ways
 
 
 def _or_worst(value: float | None, worst: float) -> float:

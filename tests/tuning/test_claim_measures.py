@@ -17,14 +17,16 @@ from dcgan_dist.errors import CheckpointError, DataError
 from dcgan_dist.evaluation.coverage import sampler_of
 from dcgan_dist.evaluation.fidelity.features import open_features
 from dcgan_dist.evaluation.fidelity.measure import measure
+from dcgan_dist.evaluation.task import Labeled
 from dcgan_dist.evaluation.tasks.fidelity import open_fidelity
 from dcgan_dist.model.dcgan import build_networks
-from dcgan_dist.run_folder.checkpoint import load_checkpoint, write_checkpoint
+from dcgan_dist.run_folder.checkpoint import Checkpoint, load_checkpoint, write_checkpoint
 from dcgan_dist.run_folder.load_generator import load_frozen
 from dcgan_dist.settings import DataSettings, NetworkSettings, OptimizationSettings, scenes32
 from dcgan_dist.storage import Place
 from dcgan_dist.studies.judges.rooms import OBJECTS, STATES, RoomsSeen
 from tuning import claim_measures
+from tuning.claim_data import rooms
 from tuning.claim_measures import (
     MEASURES,
     Judging,
@@ -32,7 +34,11 @@ from tuning.claim_measures import (
     kernel_distance,
     measured,
     of_quarters,
+    open_probed,
+    probe_accuracy,
     rates,
+    reached,
+    swings,
 )
 
 NETWORKS = NetworkSettings(image_size=32, generator_maps=2, discriminator_maps=2, latent_size=5)
@@ -116,6 +122,91 @@ def test_a_run_is_looked_at_after_each_quarter(tmp_path: Path) -> None:
 
     assert measured(run, ("sooner",), Looking) == {"sooner": pytest.approx(0.25)}  # type: ignore[arg-type]
     assert looked == [f"{images:012d}" for images in (30, 60, 90, 110)]
+
+
+@pytest.mark.parametrize(
+    ("distances", "expected"),
+    [
+        ([0.6, 0.4, 0.1, 0.1], (2 + 2 / 3) / 4),
+        ([0.1, 0.9, 0.9, 0.9], (0.8 / 0.9) / 4),  # once is enough
+        ([0.6, 0.2, 0.2, 0.2], 0.5),
+        ([0.9, 0.9, 0.9, 0.21], 2.0),
+    ],
+)
+def test_a_quality_is_reached_between_two_checkpoints_or_never(distances: list[float], expected: float) -> None:
+    assert reached(distances) == pytest.approx(expected)
+
+
+def losses(*values: float) -> list[Any]:
+    return [
+        {"images": 100 * number, "values": {"loss/generator": value}} for number, value in enumerate(values, start=1)
+    ]
+
+
+def test_a_loss_swings_around_a_straight_line() -> None:
+    """In the last third of 24 points, by hand: a zigzag of +-0.5 around a line whose mean is 4.5."""
+    early = [9.0, 0.0] * 8
+    line = [1.0 * number for number in range(1, 9)]
+    zigzag = [0.5, -0.5, -0.5, 0.5, 0.5, -0.5, -0.5, 0.5]
+    assert swings(losses(*early, *line)) == pytest.approx(0, abs=1e-9)
+    deviation = (8 * 0.25 / 6) ** 0.5
+    found = swings(losses(*early, *(one + two for one, two in zip(line, zigzag, strict=True))))
+    assert found == pytest.approx(deviation / (deviation + 4.5))
+    assert swings(losses(*early[:15], *line[:6])) is None, "seven points of the last third"
+    unlogged = [{**point, "values": {}} for point in losses(*early)]
+    assert swings([*unlogged, *losses(1.0)]) is None
+
+
+def labeled_shards(folder: Path, sizes: dict[str, int], told: bool) -> None:
+    """Dark pictures and light ones, of classes that say so or are drawn at random."""
+    random = np.random.default_rng(4)
+    for split, number in sizes.items():
+        with ShardWriter(Place(str(folder)), split, 1_000) as writer:
+            for place in range(number):
+                image = np.clip(random.integers(0, 60, (32, 32, 3)) + 150 * (place % 2), 0, 255).astype(np.uint8)
+                label = place % 2 if told else int(random.integers(2))
+                writer.add(simplejpeg.encode_jpeg(image, quality=95), label=label)
+        concatenate(writer.written, image_size=32).save(Place(str(folder)))
+
+
+@pytest.mark.parametrize(("told", "low", "high"), [(True, 0.95, 1.0), (False, 0.2, 0.8)])
+def test_features_are_probed_on_few_images(
+    told: bool, low: float, high: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labeled_shards(tmp_path / "cifar10", {"train": 1_000, "test": 40}, told)
+    monkeypatch.setenv("DCGAN_DIST_DATA", str(tmp_path))
+    monkeypatch.setattr(claim_measures, "PROBE_IMAGES", 100)
+    task = open_probed(32)
+    assert (len(task.train), task.held_out, len(task.test), task.few) == (100, 20, 40, None)
+    run = run_with(tmp_path / "run", [{"images": 110, "values": {"loss/generator": 1.0}}])
+    checkpoints(run, 11)
+    assert low <= probe_accuracy(run) <= high
+
+
+def test_samples_that_are_nearest_to_repeated_rooms_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = run_with(tmp_path, [{"images": 110, "values": {"loss/generator": 1.0}}])
+    drawn = np.concatenate([rooms()[:6], rooms()[-2:]])
+    monkeypatch.setattr(claim_measures, "samples_of", lambda run: drawn)
+    assert measured(run, ("repeated",), unneeded) == {"repeated": 0.75}
+
+
+def test_filters_are_watched_on_images_that_were_held_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = run_with(tmp_path, [{"images": 110, "values": {"loss/generator": 1.0}}])
+    checkpoints(run, 11, path="scenes")
+    asked: list[Any] = []
+
+    def watched(checkpoint: Checkpoint, images: Labeled) -> float:
+        asked.append((checkpoint.name, images))
+        return 0.625
+
+    monkeypatch.setattr(claim_measures, "oscillation", watched)
+    assert measured(run, ("oscillation",), unneeded) == {"oscillation": 0.625}
+    ((name, images),) = asked
+    assert name == "000000000110"
+    expected = open_fidelity(None, scenes32(), None, open_features("efficientnet_lite0", 32, ""), 2_000, resize=False)
+    assert np.array_equal(images.samples, expected.images.samples)
 
 
 def test_a_checkpoint_that_is_gone_is_missed(tmp_path: Path) -> None:

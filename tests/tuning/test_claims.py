@@ -192,6 +192,20 @@ def test_equal_arms_are_told_apart_from_a_setting_that_is_the_same() -> None:
     assert "| as the setup | other seeds |" in markdown([result])
 
 
+def test_runs_of_equal_arms_are_parted_anew() -> None:
+    equal = replace(CLAIM, ours={}, seeds=(4, 5, 6, 7))
+    ours, others = equal.runs()
+    found = [*measured(ours, [0.5, 0.57, 0.51, 0.63]), *measured(others, [0.59, 0.54, 0.61, 0.52])]
+    result = judged(equal, {"small": found}, claims=3)
+    alone, together = result.as_json()["redraws"].values()
+    assert (alone["ways"], together["ways"]) == (70, 70)
+    assert together["verdicts"] <= alone["verdicts"] <= 0.1 * 70
+    assert judged(equal, {"small": found[:-1]}, claims=3).as_json()["redraws"] == {"alone": None, "together": None}
+    ours, others = CLAIM.runs()
+    different = [*measured(ours, [0.9, 0.92, 0.91]), *measured(others, [0.3, 0.31, 0.3])]
+    assert judged(CLAIM, {"small": different}, claims=3).redraws(1) is None
+
+
 def test_the_setup_is_one_of_its_preset() -> None:
     flat: Mapping[str, object] = flatten(SETUP.settings)
     assert (flat["images"], flat["workers.threads"], flat["optimization.batch_size"]) == (700, 1, 64)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tuning.verdicts import Effect, effect, verdict
+from tuning.verdicts import Effect, effect, redrawn, verdict
 
 GOOD, POOR = [0.90, 0.92, 0.91, 0.93, 0.90], [0.70, 0.73, 0.69, 0.74, 0.70]
 
@@ -64,3 +64,16 @@ def test_many_claims_together_are_as_unlikely_to_get_one_by_chance() -> None:
 def test_two_pairs_say_nothing() -> None:
     with pytest.raises(ValueError, match="2 pairs of runs say nothing"):
         effect([1.0, 2.0], [3.0, 4.0], "max", 0.0, claims=1)
+
+
+def test_equal_runs_are_parted_in_all_ways() -> None:
+    """Of ten runs there are 252. Only few of them part what is alike into the good and the poor."""
+    alike = np.random.default_rng(6).normal(size=10).tolist()
+    told, ways = redrawn(alike, "min", 9.0, claims=1)
+    assert ways == 252
+    assert told <= 0.05 * 252
+    assert redrawn(alike, "min", 9.0, claims=30)[0] <= told
+    # By order: the first five against the last five, and the other way round.
+    apart = redrawn([*GOOD, *POOR], "max", 0.0, claims=1)
+    assert apart[0] >= 2
+    assert redrawn([*[None] * 5, *[0.1] * 5], "max", 0.1, claims=1) == (0, 252), "a failed run has the worst value"

@@ -1,0 +1,215 @@
+"""What came of the claims, as the tables of docs/claims.md:
+
+python -m tuning.claims
+python -m benchmarks.claims runs/claims/claims.json --json benchmarks/results/claims.json
+
+Claims about features and vector arithmetic are judged by what other benchmarks have found, studies.json and probes.json
+beside the file that is written; by the same rule.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from benchmarks.report import Cell, Report, Table, finish, parser
+from dcgan_dist.errors import DataError
+from tuning.claim_measures import MEASURES
+from tuning.verdicts import effect, verdict
+
+RESULTS = Path(__file__).parent / "results"
+Found = Mapping[str, Any]
+"""Content of a report, as `benchmarks.report` writes it."""
+Values = Callable[[Mapping[str, Found]], Sequence[float]]
+"""Gives the numbers of an arm from all reports, by their names."""
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """A claim that other benchmarks have measured.
+
+    Attributes:
+        said, source: as of `tuning.claims.Claim`.
+        ours, other: what is compared, in words.
+        of: what the pairs are, in words.
+        values: of our arm.
+        other_values: of the other arm, those of one place belonging together. More is better.
+    """
+
+    said: str
+    source: str
+    ours: str
+    other: str
+    of: str
+    values: Values
+    other_values: Values
+
+
+def few_labels(features: str, run: str = "") -> Values:
+    """Accuracies with 400 labels a class of CIFAR-10, of the ten draws of labels that all features have in common."""
+
+    def values(reports: Mapping[str, Found]) -> Sequence[float]:
+        found = [
+            one["few_labels"]["draws"]
+            for one in reports["probes"]["samples"]["results"]
+            if (one["features_of"], one["run"]) == (features, run)
+        ]
+        if len(found) != 1:
+            raise DataError(f"probes.json has {len(found)} results of features {features} of run {run or '(none)'}")
+        draws: Sequence[float] = found[0]
+        return draws
+
+    return values
+
+
+def studied(*rows: tuple[str, str, str]) -> Values:
+    """Shares of rows of the table of studies, of all seeds, each row named by study, data set and what was measured."""
+
+    def values(reports: Mapping[str, Found]) -> Sequence[float]:
+        table = reports["studies"]["tables"]["studies"]["rows"]
+        found = [row for wanted in rows for row in table if tuple(row[:3]) == wanted]
+        if len(found) != len(rows):
+            raise DataError(f"studies.json lacks one of the rows {rows}")
+        return [float(cell.removesuffix(" %")) / 100 for row in found for cell in row[4:]]
+
+    return values
+
+
+KINDS = ("faces", "rooms")
+SIX = "3 generators of faces, 3 of rooms"
+DRAWS = "10 draws of labels, one network each"
+ELSEWHERE = (
+    Elsewhere(
+        "sums of z of three exemplars show what is wanted more often than those of single ones",
+        "paper, section 6.3.2",
+        "3 exemplars",
+        "1 exemplar",
+        SIX,
+        studied(*(("arithmetic", kind, "... 3 exemplars") for kind in KINDS)),
+        studied(*(("arithmetic", kind, "sums of z that show it, 1 exemplar") for kind in KINDS)),
+    ),
+    Elsewhere(
+        "sums of z show what is wanted, and look like samples, more often than the same sums of pixels",
+        "paper, section 6.3.2",
+        "sums of z",
+        "sums of pixels",
+        SIX,
+        studied(*(("arithmetic", kind, "... 3, and look like samples") for kind in KINDS)),
+        studied(*(("arithmetic", kind, "sums of pixels, the same") for kind in KINDS)),
+    ),
+    Elsewhere(
+        "features that D has learned of images of another domain serve on CIFAR-10",
+        "paper, section 5.1",
+        "D of Tiny ImageNet",
+        "D with random weights",
+        DRAWS,
+        few_labels("discriminator", "tiny32"),
+        few_labels("random", "cifar32-40"),
+    ),
+    Elsewhere(
+        "with few labels features of D are better than the same network trained on the labels alone",
+        "paper, section 5.2",
+        "D of CIFAR-10, 250,752 images",
+        "trained on 400 labels a class",
+        DRAWS,
+        few_labels("discriminator", "cifar32-avg"),
+        few_labels("supervised", "best36"),
+    ),
+    Elsewhere(
+        "fine-tuning D with labels could improve it further",
+        "paper, section 5.1, which leaves it to others",
+        "fine-tuned from that D",
+        "that D as it is",
+        DRAWS,
+        few_labels("finetuned", "tuned36"),
+        few_labels("discriminator", "cifar32-avg"),
+    ),
+    Elsewhere(
+        "features of D are better than those of K-means",
+        "paper, table 1",
+        "the authors' D of ImageNet",
+        "K-means, 4,000 centroids, 1 layer",
+        DRAWS,
+        few_labels("published-imagenet"),
+        few_labels("kmeans4000"),
+    ),
+    Elsewhere(
+        "the same of a D that has seen half a million images of CIFAR-10",
+        "no one",
+        "D of CIFAR-10, 526,080 images",
+        "K-means, 4,000 centroids, 1 layer",
+        DRAWS,
+        few_labels("discriminator", "cifar32-40"),
+        few_labels("kmeans4000"),
+    ),
+)
+"""All of them."""
+
+
+def report(found: Mapping[str, Any], reports: Mapping[str, Found]) -> Report:
+    """The tables.
+
+    Args:
+        found: what `claims.json` holds.
+        reports: other reports, by name.
+    """
+    used = dict.fromkeys(claim["measure"] for claim in found["claims"])
+    together = len(found["claims"]) + len(ELSEWHERE)
+    equal = [claim for claim in found["claims"] if claim["redraws"]["alone"]]
+    return Report(
+        command="python -m tuning.claims; python -m benchmarks.claims runs/claims/claims.json --json "
+        "benchmarks/results/claims.json",
+        tables={
+            "claims": Table(found["columns"], found["rows"]),
+            "claim-measures": Table(
+                ["measure", "what", "better"],
+                [[name, MEASURES[name].what, "less" if MEASURES[name].better == "min" else "more"] for name in used],
+            ),
+            "claims-elsewhere": Table(
+                ["claim", "source", "arm", "compared with", "pairs", "ours", "other", "effect", "verdict"],
+                [elsewhere(claim, reports, together) for claim in ELSEWHERE],
+            ),
+            "claims-redraws": Table(
+                ["measure", "ways", "verdicts at 95 %", "verdicts as one of all claims"],
+                [
+                    [
+                        claim["measure"],
+                        claim["redraws"]["alone"]["ways"],
+                        claim["redraws"]["alone"]["verdicts"],
+                        claim["redraws"]["together"]["verdicts"],
+                    ]
+                    for claim in equal
+                ],
+            ),
+        },
+        samples={"claims": found["claims"]},
+    )
+
+
+def elsewhere(claim: Elsewhere, reports: Mapping[str, Found], together: int) -> list[Cell]:
+    """Its row, where so many claims are judged together."""
+    ours, other = claim.values(reports), claim.other_values(reports)
+    by = effect(ours, other, "max", 0.0, together)
+    interval = f"{by.mean:+.3f} ({by.low:+.3f} to {by.high:+.3f})"
+    means = (f"{sum(arm) / len(arm):.3f}" for arm in (ours, other))
+    return [claim.said, claim.source, claim.ours, claim.other, claim.of, *means, interval, verdict(by)]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command: 0, 1 where a result is not there."""
+    options = parser("the claims and their verdicts")
+    options.add_argument("found", type=Path, metavar="FILE", help="claims.json, as tuning.claims wrote it")
+    given = options.parse_args(arguments)
+    return finish(partial(_read, given.found), given.json)
+
+
+def _read(found: Path) -> Report:
+    reports = {name: json.loads((RESULTS / f"{name}.json").read_text()) for name in ("studies", "probes")}
+    return report(json.loads(found.read_text()), reports)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

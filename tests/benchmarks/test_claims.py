@@ -1,0 +1,88 @@
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.claims import ELSEWHERE, RESULTS, elsewhere, few_labels, main, report, studied
+from dcgan_dist.errors import DataError
+from tuning.claims import CLAIMS, Arm
+from tuning.claims_table import COLUMNS, judged, rows
+
+NOTHING, BETA1 = (next(claim for claim in CLAIMS if claim.name == name) for name in ("nothing", "beta1"))
+
+
+def measured(runs: Sequence[Arm], measure: str, values: Sequence[float]) -> list[Any]:
+    return [(run, {"values": {measure: value, "condemned": 0.0}}) for run, value in zip(runs, values, strict=True)]
+
+
+def claims_json() -> dict[str, Any]:
+    """As the command writes it, of made-up measures."""
+    equal = [run for arm in NOTHING.runs() for run in arm]
+    found = measured(equal, "attributes", [0.11, 0.14, 0.12, 0.17, 0.1, 0.16, 0.13, 0.15, 0.19, 0.12])
+    ours, others = BETA1.runs()
+    drifts = [
+        *measured(ours, "drift", [0.2, 0.22, 0.21, 0.2, 0.23]),
+        *measured(others, "drift", [0.5, 0.6, 0.55, 0.5, 0.52]),
+    ]
+    results = [
+        judged(NOTHING, {NOTHING.setup.name: found}, claims=2),
+        judged(BETA1, {BETA1.setup.name: drifts}, claims=2),
+    ]
+    return {"columns": COLUMNS, "rows": rows(results), "claims": [result.as_json() for result in results]}
+
+
+def reports() -> dict[str, Any]:
+    return {name: json.loads((RESULTS / f"{name}.json").read_text()) for name in ("studies", "probes")}
+
+
+def test_the_tables_hold_what_was_found() -> None:
+    found = claims_json()
+    made = report(found, reports()).tables
+    assert [row[-1] for row in made["claims"].rows] == ["cannot tell", "holds"]
+    assert [row[0] for row in made["claim-measures"].rows] == ["attributes", "drift"]
+    (redraws,) = made["claims-redraws"].rows
+    assert redraws[:2] == ["attributes", 252]
+    assert redraws[3] <= redraws[2] <= 0.1 * 252
+    assert len(made["claims-elsewhere"].rows) == len(ELSEWHERE)
+
+
+def test_claims_that_others_measured_are_judged_by_the_same_rule() -> None:
+    claim = replace(ELSEWHERE[0], values=lambda found: [0.8, 0.82, 0.81], other_values=lambda found: [0.5, 0.49, 0.52])
+    row = elsewhere(claim, {}, together=1)
+    assert row[5:7] == ["0.810", "0.503"]
+    assert str(row[7]).startswith("+0.307 (+0.2")
+    assert row[8] == "holds"
+    turned = replace(claim, values=claim.other_values, other_values=claim.values)
+    assert elsewhere(turned, {}, together=1)[8] == "does not hold"
+    assert elsewhere(claim, {}, together=500)[8] == "cannot tell"
+
+
+def test_numbers_are_those_of_the_reports() -> None:
+    found = reports()
+    (knn,) = [one for one in found["probes"]["samples"]["results"] if one["features_of"] == "knn"]
+    assert few_labels("knn")(found) == knn["few_labels"]["draws"]
+    name = "sums of z that show it, 1 exemplar"
+    cells = [
+        row[4:] for row in found["studies"]["tables"]["studies"]["rows"] if row[:3] == ["arithmetic", "faces", name]
+    ]
+    assert [f"{100 * share:.0f} %" for share in studied(("arithmetic", "faces", name))(found)] == cells[0]
+
+
+def test_what_is_not_there_is_named() -> None:
+    with pytest.raises(DataError, match="0 results of features knn of run mine"):
+        few_labels("knn", "mine")(reports())
+    with pytest.raises(DataError, match="lacks one of the rows"):
+        studied(("walk", "faces", "how far it is to the moon"))(reports())
+
+
+def test_the_command_writes_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "claims.json").write_text(json.dumps(claims_json()))
+    written = tmp_path / "report.json"
+    assert main([str(tmp_path / "claims.json"), "--json", str(written)]) == 0
+    content = json.loads(written.read_text())
+    assert content["samples"]["claims"][1]["name"] == "beta1"
+    assert set(content["tables"]) == {"claims", "claim-measures", "claims-elsewhere", "claims-redraws"}
+    assert "holds" in capsys.readouterr().out
