@@ -1,7 +1,7 @@
 """What is measured of a run of a claim, once it has ended: from its curves, and of samples of its last checkpoint."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import pairwise
 from typing import Self
@@ -73,10 +73,12 @@ class Judging:
     Attributes:
         judge: sees objects on pictures.
         real: what it sees on the rooms, as `rates` gives it.
+        known: distances of before, which several measures need.
     """
 
     judge: RoomJudge
     real: NDArray[np.float64]
+    known: dict[tuple[Place, str | None], float] = field(default_factory=dict)
 
     @classmethod
     def beside(cls, folder: Place, say: Callable[[str], None]) -> Self:
@@ -88,7 +90,9 @@ class Judging:
 
     def distance(self, run: Place, checkpoint: str | None = None) -> float:
         """Of samples of a checkpoint of a run; None: the newest."""
-        return distance(rates(samples_of(run, checkpoint), self.judge), self.real)
+        if (run, checkpoint) not in self.known:
+            self.known[run, checkpoint] = distance(rates(samples_of(run, checkpoint), self.judge), self.real)
+        return self.known[run, checkpoint]
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +133,7 @@ MEASURES: Mapping[str, Measure] = {
         "sum of the absolute differences of their rates), from 0 to 1",
         "min",
         1.0,
-        lambda run: run.judging().distance(run.place),
+        lambda run: run.judging().distance(run.place, max(manifests(run.place))),
     ),
     "sooner": Measure(
         "the same distance, its mean over the checkpoints of each quarter of the run",

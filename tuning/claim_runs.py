@@ -30,6 +30,7 @@ from tuning.claims_table import COLUMNS, CONDEMNED, Judged, judged, lines, markd
 from tuning.extras import require_matplotlib
 from tuning.folder import Record, SweepFolder
 from tuning.options import SweepOptions
+from tuning.space import describe
 from tuning.sweep import TUNE_ENVIRONMENT, Sweep
 from tuning.verdicts import require_scipy
 
@@ -95,18 +96,22 @@ class Runs:
         """Runs that ended for reasons that are not their arm's."""
         return [record for record in self.folder.records() if record.state not in ("finished", "unfinished")]
 
-    def measures(self, claims: Iterable[Claim], judging: Callable[[], Judging]) -> list[tuple[Arm, dict[str, Any]]]:
+    def measures(
+        self, claims: Iterable[Claim], judging: Callable[[], Judging], say: Callable[[str], None]
+    ) -> list[tuple[Arm, dict[str, Any]]]:
         """Of each run of these claims that has finished, its values and what was measured; measured now what a claim
-        needs and was not measured before."""
+        needs and was not measured before, which is said."""
         found = []
         for record in self.folder.records():
             own = [claim for claim in claims if any(record.values in runs for runs in _arms(claim, self.setup))]
             names = {claim.measure for claim in own}
             if names and record.state == "finished":
-                found.append((record.values, self._measure(record, names | {CONDEMNED}, judging)))
+                found.append((record.values, self._measure(record, names | {CONDEMNED}, judging, say)))
         return found
 
-    def _measure(self, record: Record, names: set[str], judging: Callable[[], Judging]) -> dict[str, Any]:
+    def _measure(
+        self, record: Record, names: set[str], judging: Callable[[], Judging], say: Callable[[str], None]
+    ) -> dict[str, Any]:
         file = self.folder.place / "measures" / f"{record.number:03d}.json"
         known: dict[str, Any] = {"version": VERSION, "values": {}}
         with suppress(MissingFile):
@@ -116,11 +121,14 @@ class Runs:
         if not new:
             return known
         run = self.folder.trials / self.folder.run_of(record.number)
+        values = measured(run, sorted(new), judging)
+        shown = [f"{name} {'failed' if value is None else f'{value:.3g}'}" for name, value in values.items()]
+        say(f"run {record.number} ({describe(record.values)}): {', '.join(shown)}")
         found = {
             "version": VERSION,
             "seconds": record.seconds,
             "health": reasons(read_points(run)),
-            "values": known["values"] | measured(run, sorted(new), judging),
+            "values": known["values"] | values,
         }
         file.write_bytes(json.dumps(found, indent=1).encode())
         return found
@@ -207,7 +215,7 @@ class Experiments:
             listed = [*(record.values for record in runs.folder.records()), *new]
             print(f"{setup.name}: {count(len(listed), 'run')}, {len(new)} of them new", flush=True)
             if setup.made:
-                make(self._place / MADE_DATA, lambda text: print(text, flush=True))
+                make(self._place / MADE_DATA, self._say)
             options = runs.options(len(listed), self._place / MADE_DATA, left, at_once, self._address)
             set_environment(options.settings.workers.address, options.settings.workers.wait_s)
             sweep = ClaimSweep(options, listed)
@@ -245,13 +253,17 @@ class Experiments:
     def _results(self) -> list[Judged]:
         measures = {}
         for setup in _setups(self._claims):
-            measures[setup.name] = Runs.below(self._place, setup).measures(self._claims, self._judge)
+            measures[setup.name] = Runs.below(self._place, setup).measures(self._claims, self._judge, self._say)
         return [judged(claim, measures, self._together) for claim in self._claims]
 
     def _judge(self) -> Judging:
         if self._judging is None:
-            self._judging = Judging.beside(self._place, lambda text: print(text, flush=True))
+            self._judging = Judging.beside(self._place, self._say)
         return self._judging
+
+    @staticmethod
+    def _say(text: str) -> None:
+        print(text, flush=True)
 
 
 def _lacks(claim: Claim) -> str:

@@ -225,6 +225,10 @@ def test_samples_of_the_newest_checkpoint_are_judged(tmp_path: Path) -> None:
     judging = Judging(Seeing(), np.eye(8)[0])  # type: ignore[arg-type]
     expected = 1 - float((samples[:, 0, :3, 0] == 0).all(1).mean())
     assert judging.distance(run) == pytest.approx(expected)
+    checkpoints(run, 12)
+    assert judging.distance(run) == pytest.approx(expected), "it is drawn once"
+    assert judging.distance(run, "000000000110") == pytest.approx(expected)
+    assert len(judging.known) == 2
 
 
 def test_samples_and_rooms_are_compared_as_evaluate_does_it(
