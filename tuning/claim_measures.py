@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property
 from itertools import pairwise
+from math import log10
 from typing import Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from dcgan_dist.arrays import Pixels
 from dcgan_dist.data.scenes import draw
@@ -19,8 +21,10 @@ from dcgan_dist.evaluation.classifiers.registry import Linear
 from dcgan_dist.evaluation.coverage import sampler_of
 from dcgan_dist.evaluation.encoders import efficientnet
 from dcgan_dist.evaluation.encoders.discriminator import of_discriminator
+from dcgan_dist.evaluation.fidelity import pairs
 from dcgan_dist.evaluation.fidelity.features import open_features
 from dcgan_dist.evaluation.fidelity.measure import measure
+from dcgan_dist.evaluation.fidelity.pairs import between, within
 from dcgan_dist.evaluation.probe import load, probe
 from dcgan_dist.evaluation.service.evaluator import Evaluator, ThisProcess
 from dcgan_dist.evaluation.task import Task
@@ -40,16 +44,22 @@ from tuning.claim_data import of_repeated, rooms
 from tuning.oscillation import oscillation
 from tuning.verdicts import Better
 
-VERSION = 1
+VERSION = 2
 """Raised when something is measured in another way, so that no number of before is taken for one of now."""
 SAMPLES = 2_000
 """Drawn of each run: the rates of attributes are then known to about one point."""
 ROOMS = 2_000
 """Rooms that no run is trained on, with which samples are compared."""
+MOST_DRIFT = 2.0
+"""Of one look."""
 QUARTERS = 4
 """Of a run, whose checkpoints are kept."""
-QUALITY = 0.2
-"""Distance that is to be reached."""
+FARTHEST = 2.5
+"""Logarithm of a distance beyond that of pictures in a single gray, 2.1."""
+NEAREST = 1e-3
+"""Distance below which sets of 2,000 cannot be told apart: the logarithm ends there."""
+QUALITY = 0.0
+"""Logarithm of the distance that is to be reached."""
 NEVER = 2.0
 """Share of a run that stands for a distance that it never reaches."""
 FEATURES = efficientnet.NAME
@@ -72,27 +82,54 @@ class Judging:
 
     Attributes:
         judge: sees objects on pictures.
-        real: what it sees on the rooms, as `rates` gives it.
-        known: distances of before, which several measures need.
+        rooms: uint8 [n, S, S, 3].
+        known: both distances of checkpoints that were looked at before: several measures need them.
     """
 
     judge: RoomJudge
-    real: NDArray[np.float64]
-    known: dict[tuple[Place, str | None], float] = field(default_factory=dict)
+    rooms: Pixels
+    known: dict[tuple[Place, str], dict[str, float]] = field(default_factory=dict)
 
     @classmethod
     def beside(cls, folder: Place, say: Callable[[str], None]) -> Self:
         """With the judge that lies in a folder, where it learns if it is not there."""
         judged = load_or_learn("rooms", folder, say).judge
         assert isinstance(judged, RoomJudge)
-        rooms = np.stack([draw("rooms", SIZE, HELD_OUT, number).image for number in range(ROOMS)])
-        return cls(judged, rates(rooms, judged))
+        return cls(judged, np.stack([draw("rooms", SIZE, HELD_OUT, number).image for number in range(ROOMS)]))
 
-    def distance(self, run: Place, checkpoint: str | None = None) -> float:
-        """Of samples of a checkpoint of a run; None: the newest."""
+    def attributes(self, run: Place, checkpoint: str) -> float:
+        """How far the combinations of objects on samples of a checkpoint are from those on the rooms."""
+        return self._found(run, checkpoint, "attributes")
+
+    def rooms_distance(self, run: Place, checkpoint: str) -> float:
+        """How far the features of samples of a checkpoint are from those of the rooms, see `MEASURES`."""
+        return self._found(run, checkpoint, "rooms")
+
+    def _found(self, run: Place, checkpoint: str, name: str) -> float:
         if (run, checkpoint) not in self.known:
-            self.known[run, checkpoint] = distance(rates(samples_of(run, checkpoint), self.judge), self.real)
-        return self.known[run, checkpoint]
+            samples = samples_of(run, checkpoint)
+            self.known[run, checkpoint] = {
+                "attributes": distance(rates(samples, self.judge), self._rates),
+                "rooms": log_distance(self._standardized(samples), self._real),
+            }
+        return self.known[run, checkpoint][name]
+
+    def _standardized(self, images: Pixels) -> Tensor:
+        mean, deviation = self._moments
+        return (self.judge.features(images) - mean) / deviation
+
+    @cached_property
+    def _rates(self) -> NDArray[np.float64]:
+        return rates(self.rooms, self.judge)
+
+    @cached_property
+    def _moments(self) -> tuple[Tensor, Tensor]:
+        seen = self.judge.features(self.rooms)
+        return seen.mean(0), seen.std(0).clamp(min=1e-6)
+
+    @cached_property
+    def _real(self) -> Tensor:
+        return self._standardized(self.rooms)
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,46 +170,53 @@ MEASURES: Mapping[str, Measure] = {
         "sum of the absolute differences of their rates), from 0 to 1",
         "min",
         1.0,
-        lambda run: run.judging().distance(run.place, max(manifests(run.place))),
+        lambda run: run.judging().attributes(run.place, max(manifests(run.place))),
+    ),
+    "rooms": Measure(
+        "decimal logarithm of the squared kernel distance between 2,000 samples and 2,000 rooms that no run is trained "
+        "on, by features of a network that has learned to find what rooms show",
+        "min",
+        FARTHEST,
+        lambda run: run.judging().rooms_distance(run.place, max(manifests(run.place))),
     ),
     "sooner": Measure(
-        "the same distance, its mean over the checkpoints of each quarter of the run",
+        "the same, its mean over the checkpoints of each quarter of the run",
         "min",
-        1.0,
-        lambda run: float(np.mean([run.judging().distance(run.place, name) for name in of_quarters(run.place)])),
+        FARTHEST,
+        lambda run: float(np.mean([run.judging().rooms_distance(run.place, name) for name in of_quarters(run.place)])),
     ),
     "reached": Measure(
-        f"after which share of the run that distance has fallen to {QUALITY:g}, read off straight lines between the "
+        f"after which share of the run that logarithm has fallen to {QUALITY:g}, read off straight lines between the "
         "checkpoints of each quarter; 2 where it never has",
         "min",
         NEVER,
-        lambda run: reached([run.judging().distance(run.place, name) for name in of_quarters(run.place)]),
+        lambda run: reached([run.judging().rooms_distance(run.place, name) for name in of_quarters(run.place)]),
     ),
     "spread": Measure(
         "how far samples of a fixed set of z lie from their mean image, over the same for real images, in the last "
-        "third of the run",
+        "third of the run; more than 1, as of noise, counts as 1",
         "max",
         0.0,
-        lambda run: last_third(run.points, "samples/spread"),
+        lambda run: last_third(run.points, "samples/spread", 1.0),
     ),
     "drift": Measure(
         "how far samples of the same z move from one measurement to the next, relative to the distance between "
-        "unrelated ones, in the last third of the run",
+        "unrelated ones, in the last third of the run; more than 2 counts as 2, as where all z give one changing image",
         "min",
-        1.0,
-        lambda run: last_third(run.points, "samples/drift"),
+        MOST_DRIFT,
+        lambda run: last_third(run.points, "samples/drift", MOST_DRIFT),
     ),
     "kernel": Measure(
-        "squared kernel distance between 2,000 samples and as many images that no run is trained on, by features of "
-        "efficientnet_lite0",
+        "decimal logarithm of the squared kernel distance between 2,000 samples and as many images that no run is "
+        "trained on, by features of efficientnet_lite0",
         "min",
-        40.0,
+        FARTHEST,
         lambda run: kernel_distance(run.place),
     ),
     "kernel-sooner": Measure(
-        "the same distance, its mean over the checkpoints of each quarter of the run",
+        "the same, its mean over the checkpoints of each quarter of the run",
         "min",
-        40.0,
+        FARTHEST,
         lambda run: float(np.mean([kernel_distance(run.place, name) for name in of_quarters(run.place)])),
     ),
     "swings": Measure(
@@ -228,17 +272,15 @@ def measured(run: Place, names: Iterable[str], judging: Callable[[], Judging]) -
 
 
 def kernel_distance(run: Place, name: str | None = None) -> float:
-    """Of a checkpoint of a run, the newest if it is None (evaluation/fidelity/measure.py), from images held out.
-
-    The worst value is above those of noise (28.6) and of young generators (31.3, docs/evaluation.md).
-    """
+    """Logarithm of that of a checkpoint of a run, the newest if it is None, from images held out
+    (evaluation/fidelity/measure.py)."""
     checkpoint = load_checkpoint(run, name)
     task = held_out(checkpoint.settings)
     assert task.by.encoder is not None
     sampler = sampler_of(checkpoint, "raw", seed=0)
     key = f"{task.data}, {len(task.images)} of {task.images.pictures.image_size} pixels"
     found = measure(_evaluators(), task.images, sampler, SAMPLES, task.by.encoder, key)
-    return float(found["measures"]["kernel"]["value"])
+    return log10(max(float(found["measures"]["kernel"]["value"]), NEAREST))
 
 
 @cache
@@ -329,18 +371,19 @@ def of_quarters(run: Place) -> list[str]:
 
 def reached(distances: Sequence[float]) -> float:
     """After which share of a run a distance has fallen to `QUALITY`, from what it was at the end of each quarter; it
-    began with 1."""
-    for quarter, (before, after) in enumerate(pairwise([1.0, *distances])):
+    began with `FARTHEST`."""
+    for quarter, (before, after) in enumerate(pairwise([FARTHEST, *distances])):
         if after <= QUALITY:
             return (quarter + (before - QUALITY) / (before - after)) / QUARTERS
     return NEVER
 
 
-def last_third(points: Sequence[Point], metric: str) -> float | None:
-    """Mean of a metric over the last third of a run; None where it was not logged there."""
+def last_third(points: Sequence[Point], metric: str, most: float) -> float | None:
+    """Mean of a metric over the last third of a run, values above `most` being that; None where it was not logged
+    there."""
     end = points[-1]["images"]
     late = [point["values"].get(metric) for point in points if 3 * point["images"] > 2 * end]
-    values = [value for value in late if value is not None]
+    values = [min(value, most) for value in late if value is not None]
     return float(np.mean(values)) if values else None
 
 
@@ -350,6 +393,14 @@ def rates(images: Pixels, judge: RoomJudge) -> NDArray[np.float64]:
     numbers = sum(present[:, OBJECTS.index(name)].astype(np.int64) << bit for bit, name in enumerate(COMBINED))
     found: NDArray[np.float64] = np.bincount(numbers, minlength=1 << len(COMBINED)) / len(images)
     return found
+
+
+def log_distance(samples: Tensor, images: Tensor) -> float:
+    """Decimal logarithm of the squared kernel distance of two sets of features, float32 [n, d] and [m, d]
+    (evaluation/fidelity/pairs.py)."""
+    of_samples, of_images = within(samples, 0, 1), within(images, 0, 1)
+    both = between(samples, images, of_samples.radii, of_images.radii, 0, 1)
+    return log10(max(pairs.kernel_distance(of_samples, of_images, both).value, NEAREST))
 
 
 def distance(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> float:

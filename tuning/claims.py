@@ -170,7 +170,7 @@ BEDROOMS = Setup("LSUN bedrooms at 64 pixels", "lsun64", {"monitoring.measure_im
 """What the paper trained on, as long as it did; for a cluster."""
 IMAGENET = Setup("ImageNet at 32 pixels", "imagenet32", {"monitoring.measure_images": 2_500_000, "checkpoints.keep": 1})
 """What the paper trained on to learn features of photographs, as long as its networks were trained."""
-AT_PAPER = {"attributes": "kernel", "sooner": "kernel-sooner"}
+AT_PAPER = {"attributes": "kernel", "rooms": "kernel", "sooner": "kernel-sooner", "reached": "kernel-sooner"}
 """Measures of rooms alone, and what takes their place where images are others."""
 PAPERS = {ROOMS.name: BEDROOMS, PHOTOS.name: IMAGENET}
 """Setups at the paper's size, by what takes their place on a few cores."""
@@ -187,13 +187,13 @@ CLAIMS = (
         measure="attributes",
     ),
     Claim(
-        "nothing-kernel",
+        "nothing-rooms",
         "the same by another measure",
         "no one",
         ROOMS,
         ours={},
         other={},
-        measure="kernel",
+        measure="rooms",
     ),
     Claim(
         "nothing-drift",
@@ -211,7 +211,7 @@ CLAIMS = (
         ROOMS,
         ours={},
         other={"optimization.lr": 0.05},
-        measure="attributes",
+        measure="rooms",
     ),
     Claim(
         "beta1",
@@ -229,7 +229,7 @@ CLAIMS = (
         ROOMS,
         ours={"optimization.lr": 2e-4},
         other={"optimization.lr": 1e-3},
-        measure="kernel",
+        measure="rooms",
     ),
     Claim(
         "batchnorm",
@@ -256,7 +256,7 @@ CLAIMS = (
         ROOMS,
         ours={},
         other={"networks.batchnorm": "ends"},
-        measure="attributes",
+        measure="rooms",
     ),
     Claim(
         "strided",
@@ -265,7 +265,7 @@ CLAIMS = (
         ROOMS,
         ours={},
         other={"networks.resampling": "pooling"},
-        measure="kernel",
+        measure="rooms",
     ),
     Claim(
         "average-stable",
@@ -301,7 +301,7 @@ CLAIMS = (
         ROOMS,
         ours={},
         other={"networks.dense_units": 256},
-        measure="kernel",
+        measure="rooms",
     ),
     Claim(
         "relu-leaky",
@@ -310,7 +310,7 @@ CLAIMS = (
         ROOMS,
         ours={},
         other={"networks.generator_activations": "leaky_relu"},
-        measure="kernel",
+        measure="rooms",
     ),
     Claim(
         "relu-tanh",
@@ -319,7 +319,7 @@ CLAIMS = (
         ROOMS,
         ours={},
         other={"networks.generator_activations": "tanh"},
-        measure="kernel",
+        measure="rooms",
     ),
     Claim(
         "relu-maxout",
@@ -328,7 +328,7 @@ CLAIMS = (
         ROOMS,
         ours={},
         other={"networks.generator_activations": "maxout"},
-        measure="kernel",
+        measure="rooms",
     ),
     Claim(
         "leaky-relu",
@@ -337,7 +337,7 @@ CLAIMS = (
         ROOMS,
         ours={},
         other={"networks.discriminator_activations": "relu"},
-        measure="kernel",
+        measure="rooms",
     ),
     Claim(
         "leaky-tanh",
@@ -346,7 +346,7 @@ CLAIMS = (
         ROOMS,
         ours={},
         other={"networks.discriminator_activations": "tanh"},
-        measure="kernel",
+        measure="rooms",
     ),
     Claim(
         "leaky-maxout",
@@ -355,7 +355,7 @@ CLAIMS = (
         ROOMS,
         ours={},
         other={"networks.discriminator_activations": "maxout"},
-        measure="kernel",
+        measure="rooms",
     ),
     Claim(
         "leaky-relu-64",
@@ -364,7 +364,7 @@ CLAIMS = (
         ROOMS_64,
         ours={},
         other={"networks.discriminator_activations": "relu"},
-        measure="kernel",
+        measure="rooms",
     ),
     Claim(
         "tanh-output",
@@ -388,7 +388,7 @@ CLAIMS = (
             "optimization.final_momentum": 0.5,
             "optimization.momentum_images": 0,
         },
-        measure="kernel",
+        measure="rooms",
     ),
     Claim(
         "small-weights",
@@ -397,7 +397,7 @@ CLAIMS = (
         ROOMS,
         ours={},
         other={"networks.initial_sd": 0.1},
-        measure="kernel",
+        measure="rooms",
     ),
     Claim(
         "both",
@@ -406,7 +406,7 @@ CLAIMS = (
         ROOMS,
         ours={"optimization.schedule": "both"},
         other={"optimization.schedule": "alternate"},
-        measure="kernel",
+        measure="rooms",
     ),
     Claim(
         "beta1-losses",

@@ -32,6 +32,7 @@ from tuning.claim_measures import (
     Judging,
     distance,
     kernel_distance,
+    log_distance,
     measured,
     of_quarters,
     open_probed,
@@ -52,6 +53,11 @@ class Seeing:
         for column, name in enumerate(("bed", "window", "door")):
             masks[:, OBJECTS.index(name)] = images[:, 0, column, 0, None, None] > 0
         return RoomsSeen(masks, np.zeros((len(images), len(STATES)), bool))
+
+    def features(self, images: Pixels) -> torch.Tensor:
+        return torch.from_numpy(images[:, 0, :3, 0].astype(np.float32)) + torch.rand(
+            len(images), 3, generator=torch.Generator().manual_seed(1)
+        )
 
 
 def pictures(*combinations: tuple[int, int, int]) -> Pixels:
@@ -92,6 +98,13 @@ def test_curves_count_in_the_last_third(tmp_path: Path) -> None:
     run = run_with(tmp_path, points)
     found = measured(run, ("spread", "drift", "condemned"), unneeded)
     assert found == {"spread": pytest.approx(0.6), "drift": pytest.approx(0.3), "condemned": 1.0}
+    points += [
+        {"images": images, "values": {"loss/generator": 1.0, "samples/spread": spread, "samples/drift": drift}}
+        for images, spread, drift in ((311, 0.4, 0.0), (312, 9.4, 5.0))
+    ]
+    capped = measured(run_with(tmp_path, points), ("spread", "drift"), unneeded)
+    assert capped["spread"] == pytest.approx((0.4 + 0.8 + 0.4 + 1) / 4)
+    assert capped["drift"] == pytest.approx((0.2 + 0.4 + 0 + 2) / 4)
 
 
 @pytest.mark.parametrize("points", [[], [{"images": 100, "values": {"loss/generator": None, "samples/spread": 0.7}}]])
@@ -116,21 +129,23 @@ def test_a_run_is_looked_at_after_each_quarter(tmp_path: Path) -> None:
     looked: list[str] = []
 
     class Looking:
-        def distance(self, run: Place, checkpoint: str) -> float:
+        def rooms_distance(self, run: Place, checkpoint: str) -> float:
             looked.append(checkpoint)
-            return 0.1 * len(looked)
+            return 0.7 - 0.2 * len(looked)
 
-    assert measured(run, ("sooner",), Looking) == {"sooner": pytest.approx(0.25)}  # type: ignore[arg-type]
+    assert measured(run, ("sooner",), Looking) == {"sooner": pytest.approx(0.2)}  # type: ignore[arg-type]
     assert looked == [f"{images:012d}" for images in (30, 60, 90, 110)]
+    looked.clear()
+    assert measured(run, ("reached",), Looking) == {"reached": pytest.approx(0.875)}  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     ("distances", "expected"),
     [
-        ([0.6, 0.4, 0.1, 0.1], (2 + 2 / 3) / 4),
-        ([0.1, 0.9, 0.9, 0.9], (0.8 / 0.9) / 4),  # once is enough
-        ([0.6, 0.2, 0.2, 0.2], 0.5),
-        ([0.9, 0.9, 0.9, 0.21], 2.0),
+        ([1.2, 0.4, -0.2, 0.1], (2 + 2 / 3) / 4),
+        ([-0.5, 0.9, 0.9, 0.9], (2.5 / 3) / 4),  # once is enough
+        ([1.0, 0.0, 0.2, 0.2], 0.5),
+        ([0.9, 0.9, 0.9, 0.01], 2.0),
     ],
 )
 def test_a_quality_is_reached_between_two_checkpoints_or_never(distances: list[float], expected: float) -> None:
@@ -222,13 +237,32 @@ def test_samples_of_the_newest_checkpoint_are_judged(tmp_path: Path) -> None:
     frozen = load_frozen(load_checkpoint(run), "mine", "raw", torch.device("cpu"))
     samples = np.concatenate(list(frozen.draw(2_000)))
     assert len({image.tobytes() for image in samples}) > 1_900
-    judging = Judging(Seeing(), np.eye(8)[0])  # type: ignore[arg-type]
-    expected = 1 - float((samples[:, 0, :3, 0] == 0).all(1).mean())
-    assert judging.distance(run) == pytest.approx(expected)
+    judging = Judging(Seeing(), pictures(*[(0, 0, 0), (0, 1, 1), (0, 1, 1), (1, 0, 0)] * 3))  # type: ignore[arg-type]
+    found = measured(run, ("attributes", "rooms"), lambda: judging)
+    true = rates(judging.rooms, Seeing())  # type: ignore[arg-type]
+    assert found["attributes"] == pytest.approx(distance(rates(samples, Seeing()), true))  # type: ignore[arg-type]
+    real = Seeing().features(judging.rooms)
+    far = (Seeing().features(samples) - real.mean(0)) / real.std(0)
+    assert found["rooms"] == pytest.approx(log_distance(far, (real - real.mean(0)) / real.std(0)))
     checkpoints(run, 12)
-    assert judging.distance(run) == pytest.approx(expected), "it is drawn once"
-    assert judging.distance(run, "000000000110") == pytest.approx(expected)
+    assert measured(run, ("rooms",), lambda: judging) == {"rooms": found["rooms"]}
     assert len(judging.known) == 2
+
+
+def test_the_distance_of_features_is_that_of_the_definition() -> None:
+    """Unbiased, by the cubic kernel (Binkowski et al., 2018); its logarithm ends where sets are alike."""
+    random = np.random.default_rng(7)
+    ours, theirs = random.normal(0.5, 1.3, (300, 6)), random.normal(0, 1, (200, 6))
+
+    def kernel(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        return (one @ other.T / 6 + 1) ** 3
+
+    own, their = kernel(ours, ours), kernel(theirs, theirs)
+    expected = (own.sum() - np.trace(own)) / (300 * 299) + (their.sum() - np.trace(their)) / (200 * 199)
+    expected -= 2 * kernel(ours, theirs).mean()
+    tensors = [torch.from_numpy(features.astype(np.float32)) for features in (ours, theirs)]
+    assert log_distance(*tensors) == pytest.approx(np.log10(expected), abs=1e-4)
+    assert log_distance(tensors[0], tensors[0].flip(0)) == -3
 
 
 def test_samples_and_rooms_are_compared_as_evaluate_does_it(
@@ -242,8 +276,8 @@ def test_samples_and_rooms_are_compared_as_evaluate_does_it(
     task = open_fidelity(None, settings, None, by, 120, resize=False)
     sampler = sampler_of(load_checkpoint(run), "raw", seed=0)
     expected = measure(here(2), task.images, sampler, 120, by.encoder, "key")["measures"]["kernel"]["value"]  # type: ignore[arg-type]
-    assert kernel_distance(run) == pytest.approx(expected, rel=1e-5)
-    assert 1 < expected < MEASURES["kernel"].worst
+    assert kernel_distance(run) == pytest.approx(np.log10(expected), abs=1e-4)
+    assert 0 < kernel_distance(run) < MEASURES["kernel"].worst
 
 
 def test_samples_of_other_images_are_compared_with_those_held_out_beside_the_shards(
@@ -263,7 +297,7 @@ def test_samples_of_other_images_are_compared_with_those_held_out_beside_the_sha
     of_rooms = kernel_distance(run)
     checkpoints(run, 12, path=f"{shards}/train-*.tar")
     of_noise = kernel_distance(run)
-    assert abs(of_noise - of_rooms) > 1
+    assert abs(of_noise - of_rooms) > 0.01
     assert kernel_distance(run, "000000000110") == of_rooms
     (shards / "test-000000.tar").unlink()
     with pytest.raises(DataError):

@@ -61,7 +61,7 @@ def test_at_the_papers_size_no_measure_is_of_rooms() -> None:
     every = at_scale("paper")
     assert {claim.setup.preset for claim in every} == {"lsun64", "imagenet32"}
     assert {"lr", "lr-photos", "nothing"} <= {claim.name for claim in every}
-    assert not {claim.measure for claim in every} & {"attributes", "sooner"}
+    assert not {claim.measure for claim in every} & {"attributes", "rooms", "sooner", "reached"}
     assert {"kernel-sooner", "kernel", "drift"} <= {claim.measure for claim in every}
     both = next(claim for claim in every if claim.name == "both")
     assert both.runs()[1][0] == {"seed": 1}, "the preset updates in turn"
@@ -94,7 +94,7 @@ def test_claims_are_chosen_by_name() -> None:
     [
         (
             "--only lr beta2",
-            "--only names beta2, which is no claim: there are nothing, nothing-kernel, nothing-drift, obvious, ",
+            "--only names beta2, which is no claim: there are nothing, nothing-rooms, nothing-drift, obvious, ",
         ),
         ("--minutes 0", "minutes is 0.0 but needs to be above 0"),
         ("--at-once -1", "at_once is -1 but needs at least 0"),

@@ -5,6 +5,7 @@ each by another amount, before the network sees them; otherwise it would judge w
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -75,7 +76,7 @@ def new(network: Callable[[], nn.Module], seed: int) -> nn.Module:
 
 
 @torch.no_grad()
-def read(network: nn.Module, images: Pixels) -> list[Tensor]:
+def read(network: Callable[[Tensor], Any], images: Pixels) -> list[Tensor]:
     """What the network gives for all images, uint8 [n, S, S, 3]: its outputs, one or more, each [n, ...]."""
     parts = [network(to_tensor(images[i : i + _READ])) for i in range(0, len(images), _READ)]
     if isinstance(parts[0], Tensor):

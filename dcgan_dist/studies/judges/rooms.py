@@ -84,6 +84,12 @@ class RoomJudge:
         masks, states = read(self.network, images)
         return RoomsSeen((masks > 0).numpy(), (states > 0).numpy())
 
+    def features(self, images: Pixels) -> Tensor:
+        """uint8 [n, S, S, 3], S at least 32 -> float32 [n, 264]: maps of all sizes, each averaged over its places."""
+        assert isinstance(self.network, _Network)
+        (features,) = read(self.network.features, images)
+        return features
+
     def tested(self, scenes: int = 1_000, seed: int = HELD_OUT) -> dict[str, Any]:
         """How well it does on rooms that it did not learn from.
 
@@ -137,13 +143,21 @@ class _Network(nn.Module):
         self.masks = nn.Sequential(nn.Conv2d(width, 4 * len(OBJECTS), 1), nn.PixelShuffle(2))
         self.states = nn.Linear(4 * width * (SIZE // 8) ** 2, len(STATES))
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """float32 [n, 3, SIZE, SIZE] -> logits [n, OBJECTS, SIZE, SIZE] and [n, STATES]."""
+    def maps(self, x: Tensor) -> list[Tensor]:
+        """The maps on the way down, largest first."""
         seen = []
-        for layer in self.down:
+        for layer in [*self.down, self.deep]:
             x = layer(x)
             seen.append(x)
-        x = self.deep(x)
+        return seen
+
+    def features(self, x: Tensor) -> Tensor:
+        """Each map averaged over its places."""
+        return torch.cat([maps.mean((2, 3)) for maps in self.maps(x)], 1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """float32 [n, 3, SIZE, SIZE] -> logits [n, OBJECTS, SIZE, SIZE] and [n, STATES]."""
+        *seen, x = self.maps(x)
         states = self.states(x.flatten(1))
         for layer, beside in zip(self.up, reversed(seen[:-1]), strict=True):
             x = layer(torch.cat([F.interpolate(x, scale_factor=2.0), beside], 1))
