@@ -180,13 +180,13 @@ MEASURES: Mapping[str, Measure] = {
         lambda run: run.judging().rooms_distance(run.place, max(manifests(run.place))),
     ),
     "sooner": Measure(
-        "the same, its mean over the checkpoints of each quarter of the run",
+        "mean of `rooms` over the checkpoints of each quarter of the run",
         "min",
         FARTHEST,
         lambda run: float(np.mean([run.judging().rooms_distance(run.place, name) for name in of_quarters(run.place)])),
     ),
     "reached": Measure(
-        f"after which share of the run that logarithm has fallen to {QUALITY:g}, read off straight lines between the "
+        f"after which share of the run `rooms` has fallen to {QUALITY:g}, read off straight lines between the "
         "checkpoints of each quarter; 2 where it never has",
         "min",
         NEVER,
@@ -214,7 +214,7 @@ MEASURES: Mapping[str, Measure] = {
         lambda run: kernel_distance(run.place),
     ),
     "kernel-sooner": Measure(
-        "the same, its mean over the checkpoints of each quarter of the run",
+        "mean of `kernel` over the checkpoints of each quarter of the run",
         "min",
         FARTHEST,
         lambda run: float(np.mean([kernel_distance(run.place, name) for name in of_quarters(run.place)])),

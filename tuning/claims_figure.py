@@ -30,8 +30,12 @@ def figure_of(shown: Sequence[Judged]) -> Any:
     columns = min(COLUMNS, len(shown))
     rows = math.ceil(len(shown) / columns)
     figure = Figure(figsize=(2.5 * columns, 2.5 * rows), layout="constrained")
+    first: dict[str, Any] = {}
     for number, result in enumerate(shown, start=1):
-        _panel(figure.add_subplot(rows, columns, number), result)
+        # Panels of one measure have one scale: chance is not to look as large as an effect.
+        like = first.get(result.claim.measure)
+        first[result.claim.measure] = axes = figure.add_subplot(rows, columns, number, sharey=like)
+        _panel(axes, result)
     return figure
 
 

@@ -103,22 +103,37 @@ def _find(run: Arm, measured: Measured) -> Mapping[str, Any] | None:
     return next((found for values, found in measured if values == run), None)
 
 
-COLUMNS = ("claim", "source", "arm", "compared with", "measure", "ours", "other", "effect", "going wrong", "verdict")
+COLUMNS = (
+    "name",
+    "claim",
+    "source",
+    "on",
+    "arm",
+    "compared with",
+    "measure",
+    "ours",
+    "other",
+    "effect",
+    "going wrong",
+    "verdict",
+)
 
 
 def rows(results: Sequence[Judged]) -> list[list[str]]:
     """Of the table, as `COLUMNS` say."""
     return [
         [
+            one.claim.name,
             one.claim.said,
             one.claim.source,
+            one.claim.setup.name,
             _arm(one.claim.ours),
             _compared_with(one.claim),
             one.claim.measure,
             _mean(one.ours),
             _mean(one.others),
             "" if one.effect is None else _interval(one.effect),
-            f"{one.condemned[0]} and {one.condemned[1]} of {len(one.ours)}",
+            f"{one.condemned[0]} and {one.condemned[1]} of {len(one.ours)}" if one.ours else "",
             one.verdict or _until_now(one),
         ]
         for one in results
@@ -136,7 +151,7 @@ def lines(results: Sequence[Judged]) -> list[str]:
     """The table in short, for a terminal."""
     cells = [
         ("claim", "measure", "ours", "other", "effect", "verdict"),
-        *((one.claim.name, *cells[4:8], cells[9]) for one, cells in zip(results, rows(results), strict=True)),
+        *((cells[0], *cells[6:10], cells[11]) for cells in rows(results)),
     ]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return ["  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]

@@ -82,7 +82,7 @@ def test_a_killed_call_repeats_nothing_and_claims_share_their_runs(command_in: A
     assert last[6]["values"] == {"optimization.beta1": 0.9, "seed": 2}
     assert re.search(r"^beta +drift .* 1 pair of runs, too few$", output, re.MULTILINE)
     table = (tmp_path / "runs" / "claims" / "claims.md").read_text()
-    assert "| 0.5 is good | a blog | as the setup | beta1 0.9 | drift |" in table
+    assert "| beta | 0.5 is good | a blog | small rooms | as the setup | beta1 0.9 | drift |" in table
 
     # All there: nothing is trained, nor is Ray started.
     status, output = command.run()

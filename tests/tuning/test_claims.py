@@ -170,7 +170,9 @@ def test_the_table_says_what_was_done_and_found() -> None:
     found = {"small": [*measured(ours, [0.9, 0.92, 0.91]), *measured(others, [0.3, 0.31, None])]}
     result = judged(CLAIM, found, claims=1)
     *_, row, _, words = markdown([result]).splitlines()
-    assert row.startswith("| good is better | a paper | lr 0.0003 | as the setup | spread | 0.91 | 0.305, 1 failed | +")
+    assert row.startswith(
+        "| good | good is better | a paper | small | lr 0.0003 | as the setup | spread | 0.91 | 0.305, 1 failed | +"
+    )
     assert row.endswith("| 0 and 1 of 3 | holds |")
     assert words.startswith("- `spread`: how far samples")
     assert words.endswith("more is better")

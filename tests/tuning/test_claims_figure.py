@@ -39,3 +39,10 @@ def test_it_is_a_picture_of_the_claims_that_have_runs() -> None:
     nothing = judged(CLAIM, {CLAIM.setup.name: []}, claims=1)
     assert draw([nothing]) == b""
     assert Image.open(io.BytesIO(draw([nothing, *results()]))).size == two
+
+
+def test_panels_of_one_measure_have_one_scale() -> None:
+    ours, others = CLAIM.runs()
+    close = [*measured(ours, [0.9, 0.91, 0.9]), *measured(others, [0.91, 0.9, 0.91])]
+    wide, other, narrow = figure_of([*results(), judged(CLAIM, {CLAIM.setup.name: close}, claims=1)]).axes
+    assert wide.get_ylim() == narrow.get_ylim() != other.get_ylim()
