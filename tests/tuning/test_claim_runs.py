@@ -54,6 +54,7 @@ def test_a_killed_call_repeats_nothing_and_claims_share_their_runs(command_in: A
     command = command_in(tmp_path, "few")
     process = command.start("--only", "lr")
     wait_for(lambda: process.poll() is not None or "finished" in states(tmp_path))
+    assert process.poll() is None, process.communicate(timeout=60)[0]
     os.kill(process.pid, signal.SIGKILL)
     told = process.communicate(timeout=60)[0]
     command.end()
