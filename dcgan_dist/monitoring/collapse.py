@@ -7,7 +7,7 @@ What it looks for: numbers that are none; a D that G can no longer learn from; a
 
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -61,38 +61,40 @@ class Health:
         # The window's first point may lie before it, so that the points after it span the whole of it.
         while len(self._points) > 2 and self._points[1][0] <= images - WINDOW_IMAGES:
             self._points.popleft()
-        finding = self._judge(images)
-        if finding is None or finding.reason in self._reported:
-            return None
-        self._reported.add(finding.reason)
+        # One reason must not hide another that lasts as long: each is reported once.
+        finding = next((found for found in self._faults(images) if found.reason not in self._reported), None)
+        if finding is not None:
+            self._reported.add(finding.reason)
         return finding
 
-    def _judge(self, images: int) -> Finding | None:
+    def _faults(self, images: int) -> Iterator[Finding]:
+        """All that is wrong at the newest point, what is worse first: a G that repeats itself also seems to oscillate,
+        since its samples are hardly apart."""
         onset, newest = self._points[0][0], self._points[-1][1]
         for name, value in newest.items():
             if not math.isfinite(value):
                 before = self._points[-2][0] if len(self._points) > 1 else 0
-                return Finding("not a number", before, images, f"{name} is {value}")
+                yield Finding("not a number", before, images, f"{name} is {value}")
+                return
         if images - onset < WINDOW_IMAGES:
-            return None
+            return
+        losses, scores = self._series("loss/generator"), self._series("score/real")
+        if self._won and losses and scores and _mean(losses) > self._won[0] and _mean(scores) > self._won[1]:
+            words = (
+                f"G's loss is {_mean(losses):.1f} while D is {_mean(scores):.0%} sure of real images: G cannot learn"
+            )
+            yield Finding("D wins", onset, images, words)
+        spreads = self._series("samples/spread")
+        if spreads and max(spreads) < REPEATING_SPREAD:
+            words = f"samples differ by {max(spreads):.0%} of what real images differ by"
+            yield Finding("G repeats itself", onset, images, words)
         drifts = self._series("samples/drift")
         if len(drifts) >= DRIFTS and min(drifts) > OSCILLATING_DRIFT:
             words = (
                 f"samples of the same z move by {min(drifts):.0%} of the distance between unrelated ones from "
                 "one measurement to the next"
             )
-            return Finding("samples oscillate", onset, images, words)
-        losses, scores = self._series("loss/generator"), self._series("score/real")
-        if self._won and losses and scores and _mean(losses) > self._won[0] and _mean(scores) > self._won[1]:
-            words = (
-                f"G's loss is {_mean(losses):.1f} while D is {_mean(scores):.0%} sure of real images: G cannot learn"
-            )
-            return Finding("D wins", onset, images, words)
-        spreads = self._series("samples/spread")
-        if spreads and max(spreads) < REPEATING_SPREAD:
-            words = f"samples differ by {max(spreads):.0%} of what real images differ by"
-            return Finding("G repeats itself", onset, images, words)
-        return None
+            yield Finding("samples oscillate", onset, images, words)
 
     def _series(self, name: str) -> list[float]:
         """Values within the window, without those of its first point."""

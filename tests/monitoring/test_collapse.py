@@ -63,6 +63,15 @@ def test_what_is_wrong_for_a_window_is_told_once_with_its_onset(
     assert findings(lambda images: healthy(images) | ({name: value} if begins < images < end else {})) == []
 
 
+def test_no_problem_hides_another() -> None:
+    """Samples at a single point that jumps, and a D that wins: as without batch normalization, or with beta1 0.9."""
+    wrong = {"samples/spread": 0.04, "samples/drift": 2.1, "loss/generator": 6.5, "score/real": 0.99}
+    found = findings(lambda images: wrong)
+    assert [one.reason for one in found] == ["D wins", "G repeats itself", "samples oscillate"]
+    later = findings(lambda images: wrong if images > 50_000 else healthy(images) | {"samples/drift": 1.2})
+    assert [one.reason for one in later] == ["samples oscillate", "D wins", "G repeats itself"]
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_number_that_is_none_is_told_at_once(value: float) -> None:
     (found,) = findings(lambda images: healthy(images) | ({"loss/generator": value} if images > 5_000 else {}))
