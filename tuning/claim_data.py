@@ -3,10 +3,10 @@
 import subprocess
 import sys
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import simplejpeg
+from numpy.typing import NDArray
 
 from dcgan_dist.arrays import Pixels
 from dcgan_dist.data.scenes import draw
@@ -21,9 +21,13 @@ ROOMS, REPEATED, TIMES = 2_000, 200, 20
 """Rooms, how many of them are repeated, and how often each of these is there."""
 HELD_OUT = 1_000
 """Rooms in shards of their own, with which samples may be compared."""
+UNLIKE = 0.99
+"""Share of the rooms held out that are further from all repeated ones than a copy is."""
 SEED = 41
+FOLDER = f"rooms-{ROOMS}-of-which-{REPEATED}-{TIMES}-times-{SEED}"
+"""Of all that is made, so that what was made in another way is not taken for it."""
 SHARDS, DUPLICATES = "shards", "duplicates"
-"""Folders of what is made: the shards, and what the search for near duplicates leaves."""
+"""Folders in it: the shards, and what the search for near duplicates leaves."""
 
 
 def make(folder: Place, say: Callable[[str], None]) -> None:
@@ -49,7 +53,7 @@ def rooms(number: int = ROOMS) -> Pixels:
     return np.stack([draw("rooms", SIZE, SEED, room).image for room in range(number)])
 
 
-def write_shards(folder: Place) -> tuple[Pixels, np.ndarray[Any, np.dtype[np.int64]]]:
+def write_shards(folder: Place) -> tuple[Pixels, NDArray[np.int64]]:
     """Shards of the rooms in a drawn order, and of others to compare samples with.
 
     A room that is repeated is there in files of different quality.
@@ -76,6 +80,20 @@ def write_shards(folder: Place) -> tuple[Pixels, np.ndarray[Any, np.dtype[np.int
 
 def of_repeated(samples: Pixels, known: Pixels) -> float:
     """Share of the samples [n, S, S, 3] whose nearest room, by pixels, is one of the repeated."""
-    flat, rows = (images.reshape(len(images), -1).astype(np.float32) for images in (samples, known))
-    nearest = ((rows**2).sum(axis=1) - 2 * flat @ rows.T).argmin(axis=1)
-    return float((nearest < REPEATED).mean())
+    return float((_distances(samples, known).argmin(axis=1) < REPEATED).mean())
+
+
+def copies(samples: Pixels) -> float:
+    """Share of the samples [n, S, S, 3] that are nearer to one of the repeated rooms, by pixels, than `UNLIKE` of the
+    rooms are that were held out."""
+    drawn = rooms(ROOMS + HELD_OUT)
+    repeated = drawn[:REPEATED]
+    near = np.quantile(_distances(drawn[ROOMS:], repeated).min(axis=1), 1 - UNLIKE)
+    return float((_distances(samples, repeated).min(axis=1) < near).mean())
+
+
+def _distances(images: Pixels, others: Pixels) -> NDArray[np.float32]:
+    """Squared, [n, m], of pictures [n, S, S, 3] and [m, S, S, 3]."""
+    one, other = (pictures.reshape(len(pictures), -1).astype(np.float32) / 255 for pictures in (images, others))
+    found: NDArray[np.float32] = (one**2).sum(axis=1)[:, None] + (other**2).sum(axis=1) - 2 * one @ other.T
+    return found

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from itertools import pairwise
-from math import log10
+from math import log10, nan
 from typing import Self
 
 import numpy as np
@@ -30,6 +30,7 @@ from dcgan_dist.evaluation.service.evaluator import Evaluator, ThisProcess
 from dcgan_dist.evaluation.task import Task
 from dcgan_dist.evaluation.tasks.fidelity import FidelityTask, open_fidelity
 from dcgan_dist.evaluation.tasks.registry import parse_tasks
+from dcgan_dist.monitoring.collapse import Health
 from dcgan_dist.monitoring.sinks.curves import Point, read_points
 from dcgan_dist.numerals import count
 from dcgan_dist.run_folder.checkpoint import load_checkpoint, manifests
@@ -40,11 +41,11 @@ from dcgan_dist.studies.judges.learning import HELD_OUT, SIZE
 from dcgan_dist.studies.judges.rooms import OBJECTS, RoomJudge
 from dcgan_dist.studies.judges.store import load_or_learn
 from dcgan_dist.training.schedule import ends_a_quarter
-from tuning.claim_data import of_repeated, rooms
+from tuning.claim_data import copies
 from tuning.oscillation import oscillation
 from tuning.verdicts import Better
 
-VERSION = 2
+VERSION = 4
 """Raised when something is measured in another way, so that no number of before is taken for one of now."""
 SAMPLES = 2_000
 """Drawn of each run: the rates of attributes are then known to about one point."""
@@ -55,7 +56,7 @@ MOST_DRIFT = 2.0
 QUARTERS = 4
 """Of a run, whose checkpoints are kept."""
 FARTHEST = 2.5
-"""Logarithm of a distance beyond that of pictures in a single gray, 2.1."""
+"""Largest logarithm of a distance, of a failed run too: pictures of one gray have 2.1, black ones would have 3."""
 NEAREST = 1e-3
 """Distance below which sets of 2,000 cannot be told apart: the logarithm ends there."""
 QUALITY = 0.0
@@ -64,6 +65,8 @@ NEVER = 2.0
 """Share of a run that stands for a distance that it never reaches."""
 FEATURES = efficientnet.NAME
 """By which the kernel distance is measured: an extra brings them."""
+KERNEL = "kernel"
+"""Name of the measure that needs images held out, and first word of others that do."""
 PROBE = "probe"
 """Name of the measure that needs labeled images."""
 PROBED = "cifar10"
@@ -72,6 +75,10 @@ PROBE_IMAGES = 5_000
 """Of its training images; a fifth of them chooses C."""
 FEWEST_POINTS = 8
 """Points of a curve that say how much it swings."""
+OF_STABILITY = ("drift", "swings", "oscillation")
+"""Measures by which a G that no longer learns would be the most stable one."""
+STUCK = ("D wins", "G repeats itself")
+"""What the health rule says of such a G, in its first words: it then has the worst value of these measures."""
 COMBINED = ("bed", "window", "door")
 """Objects whose eight combinations are counted."""
 
@@ -83,7 +90,7 @@ class Judging:
     Attributes:
         judge: sees objects on pictures.
         rooms: uint8 [n, S, S, 3].
-        known: both distances of checkpoints that were looked at before: several measures need them.
+        known: all distances of checkpoints that were looked at before: several measures need them.
     """
 
     judge: RoomJudge
@@ -101,6 +108,10 @@ class Judging:
         """How far the combinations of objects on samples of a checkpoint are from those on the rooms."""
         return self._found(run, checkpoint, "attributes")
 
+    def colors(self, run: Place, checkpoint: str) -> float:
+        """How far the colors on samples of a checkpoint are from those on the rooms."""
+        return self._found(run, checkpoint, "colors")
+
     def rooms_distance(self, run: Place, checkpoint: str) -> float:
         """How far the features of samples of a checkpoint are from those of the rooms, see `MEASURES`."""
         return self._found(run, checkpoint, "rooms")
@@ -110,6 +121,7 @@ class Judging:
             samples = samples_of(run, checkpoint)
             self.known[run, checkpoint] = {
                 "attributes": distance(rates(samples, self.judge), self._rates),
+                "colors": distance(color_shares(samples), self._color_shares),
                 "rooms": log_distance(self._standardized(samples), self._real),
             }
         return self.known[run, checkpoint][name]
@@ -121,6 +133,10 @@ class Judging:
     @cached_property
     def _rates(self) -> NDArray[np.float64]:
         return rates(self.rooms, self.judge)
+
+    @cached_property
+    def _color_shares(self) -> NDArray[np.float64]:
+        return color_shares(self.rooms)
 
     @cached_property
     def _moments(self) -> tuple[Tensor, Tensor]:
@@ -139,11 +155,13 @@ class Ended:
     Attributes:
         place: its folder.
         points: of its curves.
+        health: what the health rule finds in them, in words.
         judging: of what its samples show; called where that is wanted, since a judge may have to learn first.
     """
 
     place: Place
     points: Sequence[Point]
+    health: Sequence[str]
     judging: Callable[[], Judging]
 
 
@@ -192,6 +210,14 @@ MEASURES: Mapping[str, Measure] = {
         NEVER,
         lambda run: reached([run.judging().rooms_distance(run.place, name) for name in of_quarters(run.place)]),
     ),
+    "colors": Measure(
+        "distance between the colors of all pixels of samples and of rooms (half of the sum of the absolute "
+        "differences of the shares of 512 colors), its mean over the checkpoints of each quarter of the run, from 0 "
+        "to 1",
+        "min",
+        1.0,
+        lambda run: float(np.mean([run.judging().colors(run.place, name) for name in of_quarters(run.place)])),
+    ),
     "spread": Measure(
         "how far samples of a fixed set of z lie from their mean image, over the same for real images, in the last "
         "third of the run; more than 1, as of noise, counts as 1",
@@ -206,7 +232,7 @@ MEASURES: Mapping[str, Measure] = {
         MOST_DRIFT,
         lambda run: last_third(run.points, "samples/drift", MOST_DRIFT),
     ),
-    "kernel": Measure(
+    KERNEL: Measure(
         "decimal logarithm of the squared kernel distance between 2,000 samples and as many images that no run is "
         "trained on, by features of efficientnet_lite0",
         "min",
@@ -239,36 +265,48 @@ MEASURES: Mapping[str, Measure] = {
         0.1,
         lambda run: probe_accuracy(run.place),
     ),
-    "repeated": Measure(
-        "share of 2,000 samples that are nearest, by pixels, to one of the 200 rooms that are repeated; of the rooms "
-        "themselves that is 0.1",
+    "copies": Measure(
+        "share of 2,000 samples that are nearer, by pixels, to one of the 200 rooms that are repeated than 99 of 100 "
+        "rooms are that were not trained on",
         "min",
         1.0,
-        lambda run: of_repeated(samples_of(run.place), rooms()),
+        lambda run: copies(samples_of(run.place)),
     ),
     "condemned": Measure(
         "share of the runs that the health rule finds going wrong",
         "min",
         1.0,
-        lambda run: float(bool(reasons(run.points))),
+        lambda run: float(bool(run.health)),
     ),
 }
 """By name."""
 
 
-def measured(run: Place, names: Iterable[str], judging: Callable[[], Judging]) -> dict[str, float | None]:
-    """Measures of a run that has ended; None: it has failed, its curves being empty or not of numbers.
+def measured(
+    run: Place, names: Iterable[str], judging: Callable[[], Judging], loss: str = "bce"
+) -> dict[str, float | None]:
+    """Measures of a run that has ended; None: it has failed, its curves being not of numbers.
 
     Args:
         run: its folder.
         names: of the measures that are wanted.
         judging: see `Ended`.
+        loss: of the run, see `reasons`.
+
+    Raises:
+        DcganDistError: curves or checkpoints are no longer there, or data for the measure are not.
     """
     points = read_points(run)
-    if not points or any(value is None for point in points for value in point["values"].values()):
+    if not points:
+        raise CheckpointError(f"{run} has no curves any more, so that it cannot be measured")
+    if any(value is None for point in points for value in point["values"].values()):
         return dict.fromkeys(names)
-    ended = Ended(run, points, judging)
-    return {name: MEASURES[name].of(ended) for name in names}
+    health = reasons(points, loss)
+    ended = Ended(run, points, health, judging)
+    stuck = any(reason.startswith(STUCK) for reason in health)
+    return {
+        name: MEASURES[name].worst if stuck and name in OF_STABILITY else MEASURES[name].of(ended) for name in names
+    }
 
 
 def kernel_distance(run: Place, name: str | None = None) -> float:
@@ -280,7 +318,7 @@ def kernel_distance(run: Place, name: str | None = None) -> float:
     sampler = sampler_of(checkpoint, "raw", seed=0)
     key = f"{task.data}, {len(task.images)} of {task.images.pictures.image_size} pixels"
     found = measure(_evaluators(), task.images, sampler, SAMPLES, task.by.encoder, key)
-    return log10(max(float(found["measures"]["kernel"]["value"]), NEAREST))
+    return _bounded(float(found["measures"]["kernel"]["value"]))
 
 
 @cache
@@ -350,9 +388,17 @@ def swings(points: Sequence[Point]) -> float | None:
     return deviation / (deviation + mean) if deviation else 0.0
 
 
-def reasons(points: Sequence[Point]) -> list[str]:
-    """What the health rule found in the curves of a run, in words."""
-    return [point["health"] for point in points if "health" in point]
+def reasons(points: Sequence[Point], loss: str) -> list[str]:
+    """What the health rule finds in the curves of a run, in words: the rule of today, so that runs of all days are
+    judged alike, also where the run itself was told something else.
+
+    Args:
+        loss: of the run, as `optimization.loss` names it.
+    """
+    health = Health(loss)
+    values = [{name: nan if value is None else value for name, value in point["values"].items()} for point in points]
+    found = [health.add(point["images"], each) for point, each in zip(points, values, strict=True)]
+    return [str(one) for one in found if one is not None]
 
 
 def of_quarters(run: Place) -> list[str]:
@@ -395,12 +441,24 @@ def rates(images: Pixels, judge: RoomJudge) -> NDArray[np.float64]:
     return found
 
 
+def color_shares(images: Pixels) -> NDArray[np.float64]:
+    """Of all pixels of images, uint8 [n, S, S, 3], the share that has each of 8 x 8 x 8 colors: [512]."""
+    red, green, blue = (images.reshape(-1, 3) >> 5).astype(np.int64).T
+    found: NDArray[np.float64] = np.bincount(red * 64 + green * 8 + blue, minlength=512) / len(red)
+    return found
+
+
 def log_distance(samples: Tensor, images: Tensor) -> float:
     """Decimal logarithm of the squared kernel distance of two sets of features, float32 [n, d] and [m, d]
     (evaluation/fidelity/pairs.py)."""
     of_samples, of_images = within(samples, 0, 1), within(images, 0, 1)
     both = between(samples, images, of_samples.radii, of_images.radii, 0, 1)
-    return log10(max(pairs.kernel_distance(of_samples, of_images, both).value, NEAREST))
+    return _bounded(pairs.kernel_distance(of_samples, of_images, both).value)
+
+
+def _bounded(squared: float) -> float:
+    """The logarithm of a distance: no run that has not failed is worse than one that has."""
+    return min(log10(max(squared, NEAREST)), FARTHEST)
 
 
 def distance(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> float:

@@ -20,11 +20,21 @@ from dcgan_dist.evaluation.fidelity.features import open_features
 from dcgan_dist.monitoring.sinks.curves import read_points
 from dcgan_dist.numerals import count
 from dcgan_dist.run_folder.driver_lock import require_no_driver
-from dcgan_dist.settings import Settings, to_yaml
+from dcgan_dist.settings import Settings, replaced, to_yaml
 from dcgan_dist.storage import MissingFile, Place, place, require_writable
-from tuning.claim_data import make
-from tuning.claim_measures import FEATURES, PROBE, VERSION, Judging, measured, open_probed, reasons
-from tuning.claims import Arm, Claim, Setup
+from tuning.claim_data import FOLDER, make
+from tuning.claim_measures import (
+    FEATURES,
+    KERNEL,
+    PROBE,
+    VERSION,
+    Judging,
+    held_out,
+    measured,
+    open_probed,
+    reasons,
+)
+from tuning.claims import Arm, Claim, Scale, Setup
 from tuning.claims_figure import draw
 from tuning.claims_table import COLUMNS, CONDEMNED, Judged, judged, lines, markdown, rows
 from tuning.extras import require_matplotlib
@@ -99,35 +109,42 @@ class Runs:
     def measures(
         self, claims: Iterable[Claim], judging: Callable[[], Judging], say: Callable[[str], None]
     ) -> list[tuple[Arm, dict[str, Any]]]:
-        """Of each run of these claims that has finished, its values and what was measured; measured now what a claim
-        needs and was not measured before, which is said."""
+        """Of each run that has finished, its values and what was measured; measured now what these claims need and was
+        not measured before, which is said. A run that cannot be measured is named, and left out."""
         found = []
         for record in self.folder.records():
             own = [claim for claim in claims if any(record.values in runs for runs in _arms(claim, self.setup))]
-            names = {claim.measure for claim in own}
-            if names and record.state == "finished":
-                found.append((record.values, self._measure(record, names | {CONDEMNED}, judging, say)))
+            names = {name for claim in own for name in (claim.measure, CONDEMNED)}
+            if record.state != "finished":
+                continue
+            try:
+                found.append((record.values, self._measure(record, names, judging, say)))
+            except DcganDistError as error:
+                complain(f"run {record.number} of {self.setup.name} counts as one that is not there: {error}")
         return found
 
     def _measure(
         self, record: Record, names: set[str], judging: Callable[[], Judging], say: Callable[[str], None]
     ) -> dict[str, Any]:
         file = self.folder.place / "measures" / f"{record.number:03d}.json"
-        known: dict[str, Any] = {"version": VERSION, "values": {}}
+        # The number alone does not tell: records may have been deleted to begin anew.
+        about = {"version": VERSION, "run": record.values}
+        known: dict[str, Any] = {**about, "values": {}}
         with suppress(MissingFile):
             read = json.loads(file.read_bytes())
-            known = read if read["version"] == VERSION else known
+            known = read if {name: read.get(name) for name in about} == about else known
         new = names - known["values"].keys()
         if not new:
             return known
         run = self.folder.trials / self.folder.run_of(record.number)
-        values = measured(run, sorted(new), judging)
+        loss = replaced(self.setup.settings, record.values, f"run {record.number}").optimization.loss
+        values = measured(run, sorted(new), judging, loss)
         shown = [f"{name} {'failed' if value is None else f'{value:.3g}'}" for name, value in values.items()]
         say(f"run {record.number} ({describe(record.values)}): {', '.join(shown)}")
         found = {
-            "version": VERSION,
+            **about,
             "seconds": record.seconds,
-            "health": reasons(read_points(run)),
+            "health": reasons(read_points(run), loss),
             "values": known["values"] | values,
         }
         file.write_bytes(json.dumps(found, indent=1).encode())
@@ -154,23 +171,25 @@ class Experiments:
     """One call of the command."""
 
     def __init__(
-        self, claims: Sequence[Claim], together: int, storage: str, address: str, *, named: bool = False
+        self, claims: Sequence[Claim], every: Sequence[Claim], scale: Scale, storage: str, address: str
     ) -> None:
         """See that it is possible; nothing is started.
 
         Args:
-            named: whether the claims were asked for by name; else those whose data are not there are left out.
-            together: number of claims that are judged together, also where some are asked for alone: else each could be
+            claims: that are asked for. Where these are all, those whose data are not there are left out.
+            every: claims of the scale. They are judged together also where some are asked for alone: else each could be
                 asked for until chance gives it a verdict.
+            scale: of them.
 
         Raises:
             SettingsError: a package is missing.
         """
         require_scipy()
         require_matplotlib()
-        if any(claim.measure.startswith("kernel") for claim in claims):
+        if any(claim.measure.startswith(KERNEL) for claim in claims):
             open_features(FEATURES, 32, "")  # raises where what it needs is not installed
-        self._claims, self._together, self._address, self._named = claims, together, address, named
+        self._claims, self._every, self._scale, self._address = claims, every, scale, address
+        self._left_out: list[str] = []
         self._place = place(storage) / "claims"
         self._judging: Judging | None = None
 
@@ -185,14 +204,18 @@ class Experiments:
         if status > STOPPED:  # whoever stops a command does not want to wait for what is measured
             print("stopped; the same command goes on, and with --report it shows what is there", flush=True)
             return status
-        results = self._results()
-        content = {"columns": COLUMNS, "rows": rows(results), "claims": [result.as_json() for result in results]}
-        (self._place / "claims.json").write_bytes(json.dumps(content, indent=1, allow_nan=False).encode())
-        (self._place / "claims.md").write_bytes(markdown(results).encode())
-        figure = draw(results)
+        every = self._results()
+        content = {"columns": COLUMNS, "rows": rows(every), "claims": [result.as_json() for result in every]}
+        self._file("json").write_bytes(json.dumps(content, indent=1, allow_nan=False).encode())
+        self._file("md").write_bytes(markdown(every).encode())
+        figure = draw(every)
         if figure:
-            (self._place / "claims.png").write_bytes(figure)
-        print("\n".join(["", *lines(results), "", f"in full: {self._place / 'claims.md'}"]), flush=True)
+            self._file("png").write_bytes(figure)
+        results = [result for result in every if result.claim in self._claims]
+        print("\n".join(["", *lines(results), "", f"in full: {self._file('md')}"]), flush=True)
+        results = [result for result in results if result.claim.name not in self._left_out]
+        if self._left_out:
+            print(f"left out, as said above: {', '.join(self._left_out)}", flush=True)
         lacking = {(setup, json.dumps(run, sort_keys=True)) for one in results for setup, run in one.lacking}
         if lacking:
             print(f"{count(len(lacking), 'run')} of these claims not there yet: the same command goes on", flush=True)
@@ -215,8 +238,8 @@ class Experiments:
             listed = [*(record.values for record in runs.folder.records()), *new]
             print(f"{setup.name}: {count(len(listed), 'run')}, {len(new)} of them new", flush=True)
             if setup.made:
-                make(self._place / MADE_DATA, self._say)
-            options = runs.options(len(listed), self._place / MADE_DATA, left, at_once, self._address)
+                make(self._place / MADE_DATA / FOLDER, self._say)
+            options = runs.options(len(listed), self._place / MADE_DATA / FOLDER, left, at_once, self._address)
             set_environment(options.settings.workers.address, options.settings.workers.wait_s)
             sweep = ClaimSweep(options, listed)
             print(describe_connecting(self._address), flush=True)
@@ -242,19 +265,24 @@ class Experiments:
         for claim in self._claims:
             if lack := _lacks(claim):
                 lacking.setdefault(lack, []).append(claim.name)
-        left_out = [name for names in lacking.values() for name in names]
+        self._left_out = [name for names in lacking.values() for name in names]
         for lack, names in lacking.items():
             text = f"{', '.join(names)} cannot be tried: {lack}"
-            if self._named or len(left_out) == len(self._claims):
+            if len(self._claims) < len(self._every) or len(self._left_out) == len(self._claims):
                 raise SettingsError(text)
             print(f"left out: {text}", flush=True)
-        return [claim for claim in self._claims if claim.name not in left_out]
+        return [claim for claim in self._claims if claim.name not in self._left_out]
 
     def _results(self) -> list[Judged]:
+        """Of all claims of the scale, though only what those that were asked for need is measured now."""
         measures = {}
-        for setup in _setups(self._claims):
-            measures[setup.name] = Runs.below(self._place, setup).measures(self._claims, self._judge, self._say)
-        return [judged(claim, measures, self._together) for claim in self._claims]
+        for setup in _setups(self._every):
+            measures[setup] = Runs.below(self._place, setup).measures(self._claims, self._judge, self._say)
+        return [judged(claim, measures, len(self._every)) for claim in self._every]
+
+    def _file(self, kind: str) -> Place:
+        """Of the table of all claims of the scale."""
+        return self._place / (f"claims.{kind}" if self._scale == "small" else f"claims-{self._scale}.{kind}")
 
     def _judge(self) -> Judging:
         if self._judging is None:
@@ -275,6 +303,8 @@ def _lacks(claim: Claim) -> str:
                 find(path)
         if claim.measure == PROBE:
             open_probed(claim.setup.settings.networks.image_size)
+        if claim.measure.startswith(KERNEL):
+            held_out(claim.setup.settings)
     except DcganDistError as error:
         return str(error)
     return ""

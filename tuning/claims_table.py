@@ -6,7 +6,7 @@ from typing import Any
 
 from dcgan_dist.numerals import count
 from tuning.claim_measures import MEASURES
-from tuning.claims import Arm, Claim
+from tuning.claims import Arm, Claim, Setup
 from tuning.space import describe
 from tuning.verdicts import LEAST_PAIRS, Effect, Verdict, effect, redrawn, verdict
 
@@ -77,16 +77,21 @@ class Judged:
         }
 
 
-def judged(claim: Claim, measured: Mapping[str, Measured], claims: int) -> Judged:
+def judged(claim: Claim, measured: Mapping[Setup, Measured], claims: int) -> Judged:
     """Judge a claim.
 
     Args:
-        measured: of all runs of its setups, by the name of these.
+        measured: of all runs of its setups. One that was measured by something else only is as one that is not there.
         claims: that are judged together.
     """
     arms = list(zip(claim.setups, claim.runs(), strict=True))
-    lacking = [(setup.name, run) for setup, runs in arms for run in runs if _find(run, measured[setup.name]) is None]
-    found = [[_find(run, measured[setup.name]) for run in runs] for setup, runs in arms]
+    found = [[_find(run, measured[setup], claim.measure) for run in runs] for setup, runs in arms]
+    lacking = [
+        (setup.name, run)
+        for (setup, runs), there in zip(arms, found, strict=True)
+        for run, one in zip(runs, there, strict=True)
+        if one is None
+    ]
     pairs = list(zip(*found, strict=True))
     whole = [(one, other) for one, other in pairs if one is not None and other is not None]
     values = [tuple(run["values"][claim.measure] for run in pair) for pair in whole]
@@ -99,8 +104,8 @@ def judged(claim: Claim, measured: Mapping[str, Measured], claims: int) -> Judge
     return Judged(claim, of_ours, of_others, (condemned[0], condemned[1]), by, lacking, claims)
 
 
-def _find(run: Arm, measured: Measured) -> Mapping[str, Any] | None:
-    return next((found for values, found in measured if values == run), None)
+def _find(run: Arm, measured: Measured, measure: str) -> Mapping[str, Any] | None:
+    return next((found for values, found in measured if values == run and measure in found["values"]), None)
 
 
 COLUMNS = (

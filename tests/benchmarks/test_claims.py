@@ -27,10 +27,8 @@ def claims_json() -> dict[str, Any]:
         *measured(ours, "drift", [0.2, 0.22, 0.21, 0.2, 0.23]),
         *measured(others, "drift", [0.5, 0.6, 0.55, 0.5, 0.52]),
     ]
-    results = [
-        judged(NOTHING, {NOTHING.setup.name: found}, claims=2),
-        judged(BETA1, {BETA1.setup.name: drifts}, claims=2),
-    ]
+    there = {setup: [] for claim in CLAIMS for setup in claim.setups} | {NOTHING.setup: [*found, *drifts]}
+    results = [judged(claim, there, claims=len(CLAIMS)) for claim in CLAIMS]
     return {"columns": COLUMNS, "rows": rows(results), "claims": [result.as_json() for result in results]}
 
 
@@ -41,12 +39,22 @@ def reports() -> dict[str, Any]:
 def test_the_tables_hold_what_was_found() -> None:
     found = claims_json()
     made = report(found, reports()).tables
-    assert [row[-1] for row in made["claims"].rows] == ["cannot tell", "holds"]
-    assert [row[0] for row in made["claim-measures"].rows] == ["attributes", "drift"]
+    verdicts = {row[0]: row[-1] for row in made["claims"].rows}
+    assert (verdicts["nothing"], verdicts["beta1"]) == ("cannot tell", "holds")
+    assert verdicts["lr"] == "0 of 5 pairs of runs so far"
+    assert {row[0] for row in made["claim-measures"].rows} == {claim.measure for claim in CLAIMS}
     (redraws,) = made["claims-redraws"].rows
     assert redraws[:2] == ["attributes", 252]
     assert redraws[3] <= redraws[2] <= 0.1 * 252
     assert len(made["claims-elsewhere"].rows) == len(ELSEWHERE)
+    with pytest.raises(DataError, match=f"holds 3 claims of {len(CLAIMS)}"):
+        report({**found, "claims": found["claims"][:3]}, reports())
+
+
+def test_all_claims_of_both_tables_are_judged_together() -> None:
+    (row, *_) = report(claims_json(), reports()).tables["claims-elsewhere"].rows
+    assert row == elsewhere(ELSEWHERE[0], reports(), len(CLAIMS) + len(ELSEWHERE))
+    assert row[7] != elsewhere(ELSEWHERE[0], reports(), len(CLAIMS))[7]
 
 
 def test_claims_that_others_measured_are_judged_by_the_same_rule() -> None:
@@ -83,6 +91,6 @@ def test_the_command_writes_them(tmp_path: Path, capsys: pytest.CaptureFixture[s
     written = tmp_path / "report.json"
     assert main([str(tmp_path / "claims.json"), "--json", str(written)]) == 0
     content = json.loads(written.read_text())
-    assert content["samples"]["claims"][1]["name"] == "beta1"
+    assert "beta1" in [claim["name"] for claim in content["samples"]["claims"]]
     assert set(content["tables"]) == {"claims", "claim-measures", "claims-elsewhere", "claims-redraws"}
     assert "holds" in capsys.readouterr().out

@@ -8,7 +8,7 @@ from dcgan_dist.data import keep_list
 from dcgan_dist.data.shards.addresses import expand
 from dcgan_dist.data.shards.index import find_index
 from dcgan_dist.storage import Place
-from tuning.claim_data import HELD_OUT, REPEATED, ROOMS, TIMES, make, of_repeated, rooms, write_shards
+from tuning.claim_data import HELD_OUT, REPEATED, ROOMS, TIMES, copies, make, of_repeated, rooms, write_shards
 
 
 def test_repeated_rooms_are_in_shards_as_often_as_is_said(tmp_path: Path) -> None:
@@ -31,3 +31,14 @@ def test_the_keep_list_leaves_each_room_once_and_is_made_once(tmp_path: Path) ->
     make(Place(str(tmp_path)), said.append)
     assert len(said) == 1
     assert keep.stat().st_mtime_ns == written
+
+
+def test_copies_are_nearer_to_repeated_rooms_than_other_rooms_are() -> None:
+    drawn = rooms(ROOMS + HELD_OUT)
+    noise = np.random.default_rng(5)
+    near = np.clip(drawn[:60] + noise.integers(-9, 10, drawn[:60].shape), 0, 255).astype(np.uint8)
+    assert copies(near) == 1
+    assert copies(drawn[ROOMS:]) == 0.01, "of those held out themselves, by definition"
+    once = drawn[REPEATED:ROOMS]
+    assert copies(once) < 0.05
+    assert copies(np.concatenate([near, once[:60]])) == (60 + (copies(once[:60]) * 60)) / 120

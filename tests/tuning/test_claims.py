@@ -24,6 +24,11 @@ CLAIM = Claim("good", "good is better", "a paper", SETUP, {"optimization.lr": 3e
 def test_all_claims_can_be_tried(scale: Scale) -> None:
     every = at_scale(scale)
     assert len({claim.name for claim in every}) == len(every)
+    setups = {setup for claim in every for setup in claim.setups}
+    assert len({setup.name for setup in setups}) == len(setups)
+    assert len({to_yaml(setup.settings) for setup in setups}) == len(setups)
+    same = [(claim.setups, str(claim.ours), str(claim.other), claim.measure) for claim in every]
+    assert len(set(same)) == len(every), "each is another experiment"
     for claim in every:
         for setup, runs in zip(claim.setups, claim.runs(), strict=True):
             settings = setup.settings
@@ -61,7 +66,7 @@ def test_at_the_papers_size_no_measure_is_of_rooms() -> None:
     every = at_scale("paper")
     assert {claim.setup.preset for claim in every} == {"lsun64", "imagenet32"}
     assert {"lr", "lr-photos", "nothing"} <= {claim.name for claim in every}
-    assert not {claim.measure for claim in every} & {"attributes", "rooms", "sooner", "reached"}
+    assert not {claim.measure for claim in every} & {"attributes", "rooms", "sooner", "reached", "colors", "copies"}
     assert {"kernel-sooner", "kernel", "drift"} <= {claim.measure for claim in every}
     both = next(claim for claim in every if claim.name == "both")
     assert both.runs()[1][0] == {"seed": 1}, "the preset updates in turn"
@@ -74,7 +79,7 @@ def test_the_other_arm_may_have_another_setup() -> None:
     ours, others = claim.runs()
     assert ours == [{"optimization.lr": 3e-4, "seed": seed} for seed in (4, 5, 6)]
     assert others == [{"optimization.beta1": 0.7, "seed": seed} for seed in (4, 5, 6)]
-    found = {"small": measured(ours, [0.5, 0.6, 0.7]), "long": measured(others[:2], [0.1, 0.2])}
+    found = {SETUP: measured(ours, [0.5, 0.6, 0.7]), long: measured(others[:2], [0.1, 0.2])}
     result = judged(claim, found, claims=1)
     assert (result.ours, result.others) == ([0.5, 0.6], [0.1, 0.2])
     assert result.lacking == [("long", others[2])]
@@ -136,7 +141,7 @@ def test_a_claim_is_judged_by_its_own_runs() -> None:
         *measured(others, [0.31, 0.30, None]),
         *measured(ours[::-1], [0.92, 0.91, 0.90], condemned=1.0),
     ]
-    result = judged(CLAIM, {"small": found}, claims=3)
+    result = judged(CLAIM, {SETUP: found}, claims=3)
     assert (result.ours, result.others) == ([0.90, 0.91, 0.92], [0.31, 0.30, None])
     assert result.condemned == (3, 1)
     assert not result.lacking
@@ -149,25 +154,33 @@ def test_a_claim_is_judged_by_its_own_runs() -> None:
 
 def test_runs_that_are_not_there_are_counted_and_no_verdict_is_made_of_two_pairs() -> None:
     ours, others = CLAIM.runs()
-    result = judged(CLAIM, {"small": [*measured(ours, [0.5, 0.6, 0.7]), *measured(others[:2], [0.1, 0.1])]}, claims=3)
+    result = judged(CLAIM, {SETUP: [*measured(ours, [0.5, 0.6, 0.7]), *measured(others[:2], [0.1, 0.1])]}, claims=3)
     assert (result.lacking, result.verdict, result.ours) == ([("small", others[2])], None, [0.5, 0.6])
     assert "| 2 of 3 pairs of runs so far |" in markdown([result])
+
+
+def test_a_run_that_was_measured_by_something_else_alone_is_not_there() -> None:
+    ours, others = CLAIM.runs()
+    found = [*measured(ours, [0.5, 0.6, 0.7]), *measured(others, [0.1, 0.1, 0.1])]
+    found[1] = (ours[1], {"values": {"drift": 0.2, "condemned": 0.0}})
+    result = judged(CLAIM, {SETUP: found}, claims=3)
+    assert (result.lacking, result.ours) == ([("small", ours[1])], [0.5, 0.7])
 
 
 def test_no_verdict_is_given_before_all_runs_are_there() -> None:
     claim = replace(CLAIM, seeds=(4, 5, 6, 7))
     ours, others = claim.runs()
     found = [*measured(ours, [0.9, 0.91, 0.9, 0.92]), *measured(others[:3], [0.1, 0.1, 0.1])]
-    result = judged(claim, {"small": found}, claims=1)
+    result = judged(claim, {SETUP: found}, claims=1)
     assert result.effect is not None
     assert result.effect.low > 0
     assert result.verdict is None
-    assert judged(claim, {"small": [*found, *measured(others[3:], [0.1])]}, claims=1).verdict == "holds"
+    assert judged(claim, {SETUP: [*found, *measured(others[3:], [0.1])]}, claims=1).verdict == "holds"
 
 
 def test_the_table_says_what_was_done_and_found() -> None:
     ours, others = CLAIM.runs()
-    found = {"small": [*measured(ours, [0.9, 0.92, 0.91]), *measured(others, [0.3, 0.31, None])]}
+    found = {SETUP: [*measured(ours, [0.9, 0.92, 0.91]), *measured(others, [0.3, 0.31, None])]}
     result = judged(CLAIM, found, claims=1)
     *_, row, _, words = markdown([result]).splitlines()
     assert row.startswith(
@@ -181,7 +194,7 @@ def test_the_table_says_what_was_done_and_found() -> None:
 def test_a_terminal_shows_it_in_short() -> None:
     ours, others = CLAIM.runs()
     found = [*measured(ours, [0.9, 0.92, 0.91]), *measured(others, [0.3, 0.31, None])]
-    head, row = lines([judged(CLAIM, {"small": found}, claims=1)])
+    head, row = lines([judged(CLAIM, {SETUP: found}, claims=1)])
     assert head.split() == ["claim", "measure", "ours", "other", "effect", "verdict"]
     assert row.startswith("good   spread   0.91  0.305, 1 failed  +0.")
     assert row.endswith("  holds")
@@ -190,7 +203,7 @@ def test_a_terminal_shows_it_in_short() -> None:
 
 def test_equal_arms_are_told_apart_from_a_setting_that_is_the_same() -> None:
     equal = replace(CLAIM, ours={})
-    result = judged(equal, {"small": []}, claims=1)
+    result = judged(equal, {SETUP: []}, claims=1)
     assert "| as the setup | other seeds |" in markdown([result])
 
 
@@ -198,14 +211,14 @@ def test_runs_of_equal_arms_are_parted_anew() -> None:
     equal = replace(CLAIM, ours={}, seeds=(4, 5, 6, 7))
     ours, others = equal.runs()
     found = [*measured(ours, [0.5, 0.57, 0.51, 0.63]), *measured(others, [0.59, 0.54, 0.61, 0.52])]
-    result = judged(equal, {"small": found}, claims=3)
+    result = judged(equal, {SETUP: found}, claims=3)
     alone, together = result.as_json()["redraws"].values()
     assert (alone["ways"], together["ways"]) == (70, 70)
     assert together["verdicts"] <= alone["verdicts"] <= 0.1 * 70
-    assert judged(equal, {"small": found[:-1]}, claims=3).as_json()["redraws"] == {"alone": None, "together": None}
+    assert judged(equal, {SETUP: found[:-1]}, claims=3).as_json()["redraws"] == {"alone": None, "together": None}
     ours, others = CLAIM.runs()
     different = [*measured(ours, [0.9, 0.92, 0.91]), *measured(others, [0.3, 0.31, 0.3])]
-    assert judged(CLAIM, {"small": different}, claims=3).redraws(1) is None
+    assert judged(CLAIM, {SETUP: different}, claims=3).redraws(1) is None
 
 
 def test_the_setup_is_one_of_its_preset() -> None:

@@ -15,7 +15,7 @@ def results() -> list[Judged]:
     ours, others = CLAIM.runs()
     found = [*measured(ours, [0.9, 0.92, 0.91]), *measured(others, [0.3, None, 0.31])]
     unfinished = replace(CLAIM, name="later", measure="condemned", seeds=(4, 5, 6, 7))
-    by_setup = {CLAIM.setup.name: found}
+    by_setup = {CLAIM.setup: found}
     return [judged(CLAIM, by_setup, claims=1), judged(unfinished, by_setup, claims=1)]
 
 
@@ -36,7 +36,7 @@ def test_runs_of_a_seed_are_joined_and_those_that_failed_lie_at_the_worst_value(
 def test_it_is_a_picture_of_the_claims_that_have_runs() -> None:
     one, two = (Image.open(io.BytesIO(draw(shown))).size for shown in (results()[:1], results()))
     assert two[0] == 2 * one[0]
-    nothing = judged(CLAIM, {CLAIM.setup.name: []}, claims=1)
+    nothing = judged(CLAIM, {CLAIM.setup: []}, claims=1)
     assert draw([nothing]) == b""
     assert Image.open(io.BytesIO(draw([nothing, *results()]))).size == two
 
@@ -44,5 +44,5 @@ def test_it_is_a_picture_of_the_claims_that_have_runs() -> None:
 def test_panels_of_one_measure_have_one_scale() -> None:
     ours, others = CLAIM.runs()
     close = [*measured(ours, [0.9, 0.91, 0.9]), *measured(others, [0.91, 0.9, 0.91])]
-    wide, other, narrow = figure_of([*results(), judged(CLAIM, {CLAIM.setup.name: close}, claims=1)]).axes
+    wide, other, narrow = figure_of([*results(), judged(CLAIM, {CLAIM.setup: close}, claims=1)]).axes
     assert wide.get_ylim() == narrow.get_ylim() != other.get_ylim()
