@@ -11,6 +11,92 @@ from typing import Any
 
 import pytest
 
+from dcgan_dist.storage import Place
+from tuning import claim_runs, claims
+from tuning.claim_runs import Runs
+from tuning.claims import Claim, Setup
+from tuning.folder import Record, State
+
+SMALL = Setup("small", "scenes32", {"images": 700, "workers.threads": 1})
+CLAIM = Claim("lr", "slow is good", "a paper", SMALL, {}, {"optimization.lr": 0.01}, "spread", seeds=(4, 5))
+OTHER = Claim("beta", "0.5 is good", "a blog", SMALL, {}, {"optimization.beta1": 0.9}, "drift", seeds=(4,))
+
+
+def unneeded() -> Any:
+    raise AssertionError("nothing is to be judged")
+
+
+def ended(tmp_path: Path, *values: dict[str, Any], state: State = "finished") -> Runs:
+    """Runs whose curves hold one point of half the number of the run."""
+    runs = Runs.below(Place(str(tmp_path)), SMALL)
+    for number, one in enumerate(values):
+        runs.folder.write(Record(number, one, state))
+        point = {"samples/spread": number / 8, "samples/drift": number / 4, "loss/generator": 1.0}
+        line = {"time": 1.0, "attempt": 1, "step": 10, "images": 700, "values": point}
+        (runs.folder.trials / f"{number:03d}" / "metrics.jsonl").write_bytes(json.dumps(line).encode() + b"\n")
+    return runs
+
+
+def test_each_setup_has_a_folder_of_its_own_wherever_that_is(tmp_path: Path) -> None:
+    setups = {setup for claim in claims.CLAIMS for setup in claim.setups}
+    names = {Runs.below(Place(str(tmp_path)), setup).folder.place.name for setup in setups}
+    assert len(names) == len(setups) > 5
+    assert names == {Runs.below(Place(str(tmp_path / "x")), setup).folder.place.name for setup in setups}
+
+
+def test_runs_are_measured_by_what_is_asked_for_and_once(tmp_path: Path) -> None:
+    runs = ended(tmp_path, {"seed": 4}, {"seed": 5}, {"optimization.beta1": 0.9, "seed": 4})
+    said: list[str] = []
+    found = runs.measures([CLAIM], unneeded, said.append)
+    assert [one["values"] for _, one in found] == [
+        {"spread": 0, "condemned": 0},
+        {"spread": 0.125, "condemned": 0},
+        {},
+    ]
+    assert said == ["run 0 (seed 4): condemned 0, spread 0", "run 1 (seed 5): condemned 0, spread 0.125"]
+    again = runs.measures([CLAIM, OTHER], unneeded, said.append)
+    assert [one["values"].get("drift") for _, one in again] == [0, None, 0.5]
+    assert said[2:] == ["run 0 (seed 4): drift 0", "run 2 (beta1 0.9, seed 4): condemned 0, drift 0.5"]
+    assert runs.measures([CLAIM, OTHER], unneeded, said.append) == again
+    assert len(said) == 4
+
+
+def test_what_was_measured_of_another_run_or_in_another_way_does_not_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = ended(tmp_path, {"seed": 4}, {"seed": 5})
+    said: list[str] = []
+    runs.measures([CLAIM], unneeded, said.append)
+    runs.folder.write(Record(1, {"optimization.lr": 0.01, "seed": 4}, "finished"))
+    runs.measures([CLAIM], unneeded, said.append)
+    assert said[2:] == ["run 1 (lr 0.01, seed 4): condemned 0, spread 0.125"]
+    monkeypatch.setattr(claim_runs, "VERSION", 99)
+    runs.measures([CLAIM], unneeded, said.append)
+    assert len(said) == 5
+
+
+def test_a_run_that_cannot_be_measured_is_named_and_counts_as_one_that_is_not_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = ended(tmp_path, {"seed": 4}, {"seed": 5})
+    (runs.folder.trials / "000" / "metrics.jsonl").delete()
+    ((values, _),) = runs.measures([CLAIM], unneeded, lambda text: None)
+    assert values == {"seed": 5}
+    told = capsys.readouterr().err
+    assert told.startswith("error: run 0 of small counts as one that is not there: ")
+    assert "has no curves any more" in told
+
+
+def test_runs_that_did_not_finish_are_not_measured_but_taken_up(tmp_path: Path) -> None:
+    runs = ended(tmp_path, {"seed": 4}, {"seed": 5}, state="failed")
+    runs.folder.write(Record(0, {"seed": 4}, "finished"))
+    assert [values for values, _ in runs.measures([CLAIM], unneeded, lambda text: None)] == [{"seed": 4}]
+    assert [record.number for record in runs.failed()] == [1]
+    assert runs.take_up() == 1
+    assert [record.state for record in runs.folder.records()] == ["finished", "unfinished"]
+    assert runs.missing([{"seed": 5}, {"seed": 6}, {"seed": 6}]) == [{"seed": 6}]
+
+
 FEW = """
 import sys
 import tuning.claims as claims
@@ -69,8 +155,9 @@ def test_a_killed_call_repeats_nothing_and_claims_share_their_runs(command_in: A
     assert len(after) == 6
     assert {number: after[number] for number in done} == {number: before[number] for number in done}
     assert [one["values"]["seed"] for _, one in sorted(after.items())] == [1, 1, 2, 2, 3, 3], "pairs come first"
-    (found,) = json.loads((tmp_path / "runs" / "claims" / "claims.json").read_text())["claims"]
+    found, other = json.loads((tmp_path / "runs" / "claims" / "claims.json").read_text())["claims"]
     assert (found["name"], found["pairs"]) == ("lr", 3)
+    assert (other["name"], other["pairs"], other["verdict"]) == ("beta", 0, None), "it was not asked for"
     assert all(value > 0 for arm in found["measured"].values() for value in arm)
     assert found["verdict"] in ("holds", "does not hold", "cannot tell")
 
