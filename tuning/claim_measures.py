@@ -90,19 +90,22 @@ class Judging:
     Attributes:
         judge: sees objects on pictures.
         rooms: uint8 [n, S, S, 3].
+        sha256: tells the judge from others.
         known: all distances of checkpoints that were looked at before: several measures need them.
     """
 
     judge: RoomJudge
     rooms: Pixels
+    sha256: str
     known: dict[tuple[Place, str], dict[str, float]] = field(default_factory=dict)
 
     @classmethod
     def beside(cls, folder: Place, say: Callable[[str], None]) -> Self:
         """With the judge that lies in a folder, where it learns if it is not there."""
-        judged = load_or_learn("rooms", folder, say).judge
-        assert isinstance(judged, RoomJudge)
-        return cls(judged, np.stack([draw("rooms", SIZE, HELD_OUT, number).image for number in range(ROOMS)]))
+        judged = load_or_learn("rooms", folder, say)
+        assert isinstance(judged.judge, RoomJudge)
+        rooms = np.stack([draw("rooms", SIZE, HELD_OUT, number).image for number in range(ROOMS)])
+        return cls(judged.judge, rooms, judged.sha256)
 
     def attributes(self, run: Place, checkpoint: str) -> float:
         """How far the combinations of objects on samples of a checkpoint are from those on the rooms."""
@@ -174,12 +177,14 @@ class Measure:
         better: which end is the better one.
         worst: that stands for a run that has failed.
         of: measures a run.
+        by_judge: whether it is what a judge sees, which another judge might see otherwise.
     """
 
     what: str
     better: Better
     worst: float
-    of: Callable[[Ended], float | None]
+    of: Callable[[Ended], float]
+    by_judge: bool = False
 
 
 MEASURES: Mapping[str, Measure] = {
@@ -189,6 +194,7 @@ MEASURES: Mapping[str, Measure] = {
         "min",
         1.0,
         lambda run: run.judging().attributes(run.place, max(manifests(run.place))),
+        by_judge=True,
     ),
     "rooms": Measure(
         "decimal logarithm of the squared kernel distance between 2,000 samples and 2,000 rooms that no run is trained "
@@ -196,12 +202,14 @@ MEASURES: Mapping[str, Measure] = {
         "min",
         FARTHEST,
         lambda run: run.judging().rooms_distance(run.place, max(manifests(run.place))),
+        by_judge=True,
     ),
     "sooner": Measure(
         "mean of `rooms` over the checkpoints of each quarter of the run",
         "min",
         FARTHEST,
         lambda run: float(np.mean([run.judging().rooms_distance(run.place, name) for name in of_quarters(run.place)])),
+        by_judge=True,
     ),
     "reached": Measure(
         f"after which share of the run `rooms` has fallen to {QUALITY:g}, read off straight lines between the "
@@ -209,6 +217,7 @@ MEASURES: Mapping[str, Measure] = {
         "min",
         NEVER,
         lambda run: reached([run.judging().rooms_distance(run.place, name) for name in of_quarters(run.place)]),
+        by_judge=True,
     ),
     "colors": Measure(
         "distance between the colors of all pixels of samples and of rooms (half of the sum of the absolute "
@@ -217,6 +226,7 @@ MEASURES: Mapping[str, Measure] = {
         "min",
         1.0,
         lambda run: float(np.mean([run.judging().colors(run.place, name) for name in of_quarters(run.place)])),
+        by_judge=True,
     ),
     "spread": Measure(
         "how far samples of a fixed set of z lie from their mean image, over the same for real images, in the last "
@@ -294,7 +304,8 @@ def measured(
         loss: of the run, see `reasons`.
 
     Raises:
-        DcganDistError: curves or checkpoints are no longer there, or data for the measure are not.
+        DcganDistError: curves or checkpoints are no longer there, data for the measure are not, or it was not logged:
+            none of these says that the run has failed.
     """
     points = read_points(run)
     if not points:
@@ -371,8 +382,12 @@ def samples_of(run: Place, checkpoint: str | None = None) -> Pixels:
     return np.concatenate(list(generator.draw(SAMPLES)))
 
 
-def swings(points: Sequence[Point]) -> float | None:
-    """Of G's loss, over the last third of a run; None where it was logged there fewer than `FEWEST_POINTS` times."""
+def swings(points: Sequence[Point]) -> float:
+    """Of G's loss, over the last third of a run.
+
+    Raises:
+        CheckpointError: it was logged there fewer than `FEWEST_POINTS` times.
+    """
     end = points[-1]["images"]
     late = [
         (point["images"], loss)
@@ -380,7 +395,10 @@ def swings(points: Sequence[Point]) -> float | None:
         if 3 * point["images"] > 2 * end and (loss := point["values"].get("loss/generator")) is not None
     ]
     if len(late) < FEWEST_POINTS:
-        return None
+        raise CheckpointError(
+            f"loss/generator was logged {count(len(late), 'time')} in the last third of the run, but {FEWEST_POINTS} "
+            "are needed: lower monitoring.measure_images of its setup"
+        )
     images, losses = np.array(late, np.float64).T
     around = losses - np.polyval(np.polyfit(images - end, losses, 1), images - end)
     deviation = float(around.std(ddof=2))
@@ -424,13 +442,20 @@ def reached(distances: Sequence[float]) -> float:
     return NEVER
 
 
-def last_third(points: Sequence[Point], metric: str, most: float) -> float | None:
-    """Mean of a metric over the last third of a run, values above `most` being that; None where it was not logged
-    there."""
+def last_third(points: Sequence[Point], metric: str, most: float) -> float:
+    """Mean of a metric over the last third of a run, values above `most` being that.
+
+    Raises:
+        CheckpointError: it was not logged there.
+    """
     end = points[-1]["images"]
     late = [point["values"].get(metric) for point in points if 3 * point["images"] > 2 * end]
     values = [min(value, most) for value in late if value is not None]
-    return float(np.mean(values)) if values else None
+    if not values:
+        raise CheckpointError(
+            f"{metric} was not logged in the last third of the run: lower monitoring.samples_images of its setup"
+        )
+    return float(np.mean(values))
 
 
 def rates(images: Pixels, judge: RoomJudge) -> NDArray[np.float64]:

@@ -15,17 +15,19 @@ from typing import Any
 from dcgan_dist.cluster.connect import connected, describe_connecting, set_environment
 from dcgan_dist.data.scenes.builtin import EMBEDDED
 from dcgan_dist.data.unprepared import find
-from dcgan_dist.errors import DcganDistError, SettingsError, complain
+from dcgan_dist.errors import DataError, DcganDistError, SettingsError, complain
 from dcgan_dist.evaluation.fidelity.features import open_features
 from dcgan_dist.monitoring.sinks.curves import read_points
 from dcgan_dist.numerals import count
 from dcgan_dist.run_folder.driver_lock import require_no_driver
+from dcgan_dist.run_folder.record import find_record
 from dcgan_dist.settings import Settings, replaced, to_yaml
 from dcgan_dist.storage import MissingFile, Place, place, require_writable
 from tuning.claim_data import FOLDER, make
 from tuning.claim_measures import (
     FEATURES,
     KERNEL,
+    MEASURES,
     PROBE,
     VERSION,
     Judging,
@@ -110,8 +112,13 @@ class Runs:
         self, claims: Iterable[Claim], judging: Callable[[], Judging], say: Callable[[str], None]
     ) -> list[tuple[Arm, dict[str, Any]]]:
         """Of each run that has finished, its values and what was measured; measured now what these claims need and was
-        not measured before, which is said. A run that cannot be measured is named, and left out."""
+        not measured before, which is said. A run that cannot be measured is named, and left out.
+
+        Raises:
+            DataError: the runs were not all trained on the same data.
+        """
         found = []
+        self._require_same_data()
         for record in self.folder.records():
             own = [claim for claim in claims if any(record.values in runs for runs in _arms(claim, self.setup))]
             names = {name for claim in own for name in (claim.measure, CONDEMNED)}
@@ -123,26 +130,49 @@ class Runs:
                 complain(f"run {record.number} of {self.setup.name} counts as one that is not there: {error}")
         return found
 
+    def _require_same_data(self) -> None:
+        """A path may lead to other data today, or on another machine: their difference would count as that of arms."""
+        numbers: dict[str, list[int]] = {}
+        for record in self.folder.records():
+            if record.state == "finished" and (run := find_record(self._run(record))) is not None:
+                numbers.setdefault(str(run.get("data_sha256", "")), []).append(record.number)
+        if len(numbers) > 1:
+            first, *others = [", ".join(map(str, each)) for each in numbers.values()]
+            raise DataError(
+                f"runs {first} of {self.setup.name} were trained on other data than {' and '.join(others)}, so that "
+                f"they cannot be compared: delete the records of those that are wrong in {self.folder.place}/records, "
+                f"and see that {self.setup.settings.data.path} is what it was"
+            )
+
+    def _run(self, record: Record) -> Place:
+        return self.folder.trials / self.folder.run_of(record.number)
+
     def _measure(
         self, record: Record, names: set[str], judging: Callable[[], Judging], say: Callable[[str], None]
     ) -> dict[str, Any]:
         file = self.folder.place / "measures" / f"{record.number:03d}.json"
         # The number alone does not tell: records may have been deleted to begin anew.
         about = {"version": VERSION, "run": record.values}
-        known: dict[str, Any] = {**about, "values": {}}
+        known: dict[str, Any] = {**about, "judge": "", "values": {}}
         with suppress(MissingFile):
             read = json.loads(file.read_bytes())
-            known = read if {name: read.get(name) for name in about} == about else known
+            known = known | read if {name: read.get(name) for name in about} == about else known
+        if any(MEASURES[name].by_judge for name in names):
+            judge = judging().sha256
+            if known["judge"] != judge:
+                kept = {name: value for name, value in known["values"].items() if not MEASURES[name].by_judge}
+                known = known | {"judge": judge, "values": kept}
         new = names - known["values"].keys()
         if not new:
             return known
-        run = self.folder.trials / self.folder.run_of(record.number)
+        run = self._run(record)
         loss = replaced(self.setup.settings, record.values, f"run {record.number}").optimization.loss
         values = measured(run, sorted(new), judging, loss)
         shown = [f"{name} {'failed' if value is None else f'{value:.3g}'}" for name, value in values.items()]
         say(f"run {record.number} ({describe(record.values)}): {', '.join(shown)}")
         found = {
             **about,
+            "judge": known["judge"],
             "seconds": record.seconds,
             "health": reasons(read_points(run), loss),
             "values": known["values"] | values,

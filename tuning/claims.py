@@ -547,7 +547,7 @@ class ClaimOptions:
     storage: Annotated[str, arg(metavar="ADDRESS")] = "runs"
     """Where runs are stored: a folder, or an object store. Those of claims are in `claims` there."""
     minutes: Annotated[float | None, Above(0), arg(metavar="MINUTES")] = None
-    """Stop after this time, with checkpoints."""
+    """Stop training after this time, with checkpoints. What has ended is measured after that."""
     at_once: Annotated[int, AtLeast(0), arg(metavar="N")] = 0
     """Runs that are trained at once; 0: as many as the cluster has room for."""
     address: Annotated[str, arg(metavar="HOST:PORT")] = ""

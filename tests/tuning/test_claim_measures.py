@@ -176,9 +176,11 @@ def test_a_loss_swings_around_a_straight_line() -> None:
     deviation = (8 * 0.25 / 6) ** 0.5
     found = swings(losses(*early, *(one + two for one, two in zip(line, zigzag, strict=True))))
     assert found == pytest.approx(deviation / (deviation + 4.5))
-    assert swings(losses(*early[:15], *line[:6])) is None, "seven points of the last third"
+    with pytest.raises(CheckpointError, match="was logged 7 times in the last third of the run, but 8 are needed"):
+        swings(losses(*early[:15], *line[:6]))
     unlogged = [{**point, "values": {}} for point in losses(*early)]
-    assert swings([*unlogged, *losses(1.0)]) is None
+    with pytest.raises(CheckpointError, match="was logged 1 time in"):
+        swings([*unlogged, *losses(1.0)])
 
 
 def labeled_shards(folder: Path, sizes: dict[str, int], told: bool) -> None:
@@ -290,7 +292,7 @@ def test_samples_of_the_newest_checkpoint_are_judged(tmp_path: Path) -> None:
     frozen = load_frozen(load_checkpoint(run), "mine", "raw", torch.device("cpu"))
     samples = np.concatenate(list(frozen.draw(2_000)))
     assert len({image.tobytes() for image in samples}) > 1_900
-    judging = Judging(Seeing(), pictures(*[(0, 0, 0), (0, 1, 1), (0, 1, 1), (1, 0, 0)] * 3))  # type: ignore[arg-type]
+    judging = Judging(Seeing(), pictures(*[(0, 0, 0), (0, 1, 1), (0, 1, 1), (1, 0, 0)] * 3), "of 3 pixels")  # type: ignore[arg-type]
     found = measured(run, ("attributes", "rooms"), lambda: judging)
     true = rates(judging.rooms, Seeing())  # type: ignore[arg-type]
     assert found["attributes"] == pytest.approx(distance(rates(samples, Seeing()), true))  # type: ignore[arg-type]
@@ -357,6 +359,8 @@ def test_samples_of_other_images_are_compared_with_those_held_out_beside_the_sha
         kernel_distance(run)
 
 
-def test_a_measure_that_was_not_logged_is_none(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("measure", "named"), [("spread", "samples/spread"), ("swings", "loss/generator")])
+def test_a_run_without_a_measure_in_its_curves_has_not_failed(tmp_path: Path, measure: str, named: str) -> None:
     run = run_with(tmp_path, [{"images": 100, "values": {"loss/generator": 1.0}}])
-    assert measured(run, ("spread",), unneeded) == {"spread": None}
+    with pytest.raises(CheckpointError, match=named):
+        measured(run, (measure,), unneeded)

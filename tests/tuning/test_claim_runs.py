@@ -6,16 +6,19 @@ import re
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dcgan_dist.errors import DataError
 from dcgan_dist.storage import Place
-from tuning import claim_runs, claims
-from tuning.claim_runs import Runs
+from tuning import claim_measures, claim_runs, claims
+from tuning.claim_runs import Experiments, Runs
 from tuning.claims import Claim, Setup
 from tuning.folder import Record, State
+from tuning.verdicts import effect
 
 SMALL = Setup("small", "scenes32", {"images": 700, "workers.threads": 1})
 CLAIM = Claim("lr", "slow is good", "a paper", SMALL, {}, {"optimization.lr": 0.01}, "spread", seeds=(4, 5))
@@ -73,6 +76,55 @@ def test_what_was_measured_of_another_run_or_in_another_way_does_not_count(
     monkeypatch.setattr(claim_runs, "VERSION", 99)
     runs.measures([CLAIM], unneeded, said.append)
     assert len(said) == 5
+
+
+class Judge:
+    """Of a given name; what it sees of any run is a number."""
+
+    def __init__(self, sha256: str, sees: float) -> None:
+        self.sha256 = sha256
+        self.attributes = lambda run, checkpoint: sees
+
+
+def test_what_another_judge_saw_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claim_measures, "manifests", lambda run: {"000010": {}})
+    runs = ended(tmp_path, {"seed": 4}, {"seed": 5})
+    claim = replace(CLAIM, measure="attributes")
+    said: list[str] = []
+
+    def seen(judge: Judge, *claims: Claim) -> list[dict[str, Any]]:
+        return [one["values"] for _, one in runs.measures(claims, lambda: judge, said.append)]  # type: ignore[arg-type, return-value]
+
+    first, second = Judge("one", 0.25), Judge("two", 0.75)
+    assert seen(first, claim) == [{"attributes": 0.25, "condemned": 0}] * 2
+    assert seen(first, CLAIM)[1] == {"attributes": 0.25, "condemned": 0, "spread": 0.125}
+    assert seen(Judge("one", 0.5), claim, CLAIM)[1]["attributes"] == 0.25
+    assert len(said) == 4
+    assert seen(second, claim, CLAIM)[1] == {"attributes": 0.75, "condemned": 0, "spread": 0.125}
+    assert said[4:] == ["run 0 (seed 4): attributes 0.75", "run 1 (seed 5): attributes 0.75"]
+
+
+def test_runs_on_different_data_are_not_compared(tmp_path: Path) -> None:
+    runs = ended(tmp_path, {"seed": 4}, {"seed": 5}, {"seed": 6})
+    for number, layout in enumerate(("aa", "bb", "aa")):
+        (runs.folder.trials / f"{number:03d}" / "run.json").write_bytes(json.dumps({"data_sha256": layout}).encode())
+    with pytest.raises(DataError, match=r"^runs 0, 2 of small were trained on other data than 1, so that"):
+        runs.measures([CLAIM], unneeded, unneeded)
+    runs.folder.write(Record(1, {"seed": 5}, "failed"))
+    assert len(runs.measures([CLAIM], unneeded, lambda text: None)) == 2
+
+
+def test_a_claim_that_is_asked_for_alone_is_judged_with_all_of_the_scale(tmp_path: Path) -> None:
+    alone = replace(CLAIM, seeds=(4, 5, 6))
+    (our_4, our_5, our_6), (other_4, other_5, other_6) = alone.runs()
+    ended(tmp_path / "claims", our_4, our_5, other_4, other_6, other_5, our_6)
+    experiments = Experiments([alone], [alone, OTHER, OTHER], "small", str(tmp_path), "")
+    assert experiments.run(minutes=None, at_once=1, only_report=True) == 0
+    found, *_ = json.loads((tmp_path / "claims" / "claims.json").read_text())["claims"]
+    ours, others = [0, 0.125, 0.625], [0.25, 0.5, 0.375]
+    assert found["measured"] == {"ours": ours, "other": others}
+    together, one = (effect(ours, others, "max", 0, claims).high for claims in (3, 1))
+    assert found["effect"]["high"] == together > one
 
 
 def test_a_run_that_cannot_be_measured_is_named_and_counts_as_one_that_is_not_there(
