@@ -81,7 +81,7 @@ class Health:
         losses, scores = self._series("loss/generator"), self._series("score/real")
         if self._won and losses and scores and _mean(losses) > self._won[0] and _mean(scores) > self._won[1]:
             words = (
-                f"G's loss is {_mean(losses):.1f} while D is {_mean(scores):.0%} sure of real images: G cannot learn"
+                f"G's loss is {_mean(losses):.1f} while D is {_mean(scores):.0%} sure of real images: G learns little"
             )
             yield Finding("D wins", onset, images, words)
         spreads = self._series("samples/spread")

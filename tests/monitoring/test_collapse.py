@@ -39,7 +39,7 @@ def test_a_healthy_run_has_no_findings() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "reason", "words"),
     [
-        ("loss/generator", 6.9, "D wins", "G's loss is 5.1 while D is 95% sure of real images: G cannot learn"),
+        ("loss/generator", 6.9, "D wins", "G's loss is 5.1 while D is 95% sure of real images: G learns little"),
         ("samples/spread", 0.1, "G repeats itself", "samples differ by 10% of what real images differ by"),
         (
             "samples/drift",

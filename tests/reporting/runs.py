@@ -138,7 +138,7 @@ def _attempt(run: Place, curves: Curves, steps: range, workers: int, rolled_back
             "speed/images_per_second": 320.0,
             "speed/wait_share": 0.02,
         }
-        finding = "D wins since 2,560 images: <b>G</b> cannot learn" if step == 70 else None
+        finding = "D wins since 2,560 images: <b>G</b> learns little" if step == 70 else None
         at: Any = {"kind": "scalars", "attempt": attempt.number, "step": step, "images": 64 * step, "values": values}
         curves.add(at, finding)
     state: dict[str, Mapping[str, torch.Tensor]] = {}
