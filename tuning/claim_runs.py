@@ -21,7 +21,7 @@ from dcgan_dist.monitoring.sinks.curves import read_points
 from dcgan_dist.numerals import count
 from dcgan_dist.run_folder.driver_lock import require_no_driver
 from dcgan_dist.run_folder.record import find_record
-from dcgan_dist.settings import Settings, replaced, to_yaml
+from dcgan_dist.settings import Settings, from_yaml, replaced, to_yaml
 from dcgan_dist.storage import MissingFile, Place, place, require_writable
 from tuning.claim_data import FOLDER, make
 from tuning.claim_measures import (
@@ -48,6 +48,8 @@ from tuning.verdicts import require_scipy
 
 STOPPED = 128
 """Added to the number of the signal that stopped the command."""
+SETUP_FILE = "setup.yaml"
+"""Beside the runs of a setup: its settings, wherever these data and runs lie."""
 MADE_DATA = "data"
 """Folder of data that are made for claims."""
 OBJECTIVE = "samples/spread"
@@ -83,9 +85,21 @@ class Runs:
 
     @classmethod
     def below(cls, claims: Place, setup: Setup) -> "Runs":
-        """In a folder whose name changes with every setting of the setup."""
+        """In the folder that was begun with the same settings: one that an older version knew nothing of counts as what
+        it is by default. Else in a new one, whose name changes with every setting."""
+        runs = claims / "runs"
+        for name in sorted(runs.names()):
+            # Names of settings that are none any more say that it is another setup.
+            with suppress(MissingFile, SettingsError):
+                file = runs / name / SETUP_FILE
+                if from_yaml(file.read_bytes().decode(), str(file)) == setup.settings:
+                    return cls(setup, SweepFolder(runs / name))
         recipe = hashlib.sha256(to_yaml(setup.settings).encode()).hexdigest()[:8]
-        return cls(setup, SweepFolder(claims / "runs" / f"{setup.preset}-{recipe}"))
+        return cls(setup, SweepFolder(runs / f"{setup.preset}-{recipe}"))
+
+    def begin(self) -> None:
+        """Note the settings of the setup, by which later calls find its runs."""
+        (self.folder.place / SETUP_FILE).write_bytes(to_yaml(self.setup.settings).encode())
 
     def missing(self, wanted: Sequence[Arm]) -> list[Arm]:
         """Of the wanted ones, each once, those that no call has begun."""
@@ -267,6 +281,7 @@ class Experiments:
                 return 1
             listed = [*(record.values for record in runs.folder.records()), *new]
             print(f"{setup.name}: {count(len(listed), 'run')}, {len(new)} of them new", flush=True)
+            runs.begin()
             if setup.made:
                 make(self._place / MADE_DATA / FOLDER, self._say)
             options = runs.options(len(listed), self._place / MADE_DATA / FOLDER, left, at_once, self._address)

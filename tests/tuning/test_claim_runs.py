@@ -47,6 +47,28 @@ def test_each_setup_has_a_folder_of_its_own_wherever_that_is(tmp_path: Path) -> 
     assert names == {Runs.below(Place(str(tmp_path / "x")), setup).folder.place.name for setup in setups}
 
 
+def test_runs_of_an_older_version_are_found_by_their_settings(tmp_path: Path) -> None:
+    there = Place(str(tmp_path))
+    old = Runs.below(there, SMALL)
+    old.begin()
+    file = old.folder.place / claim_runs.SETUP_FILE
+    text = file.read_bytes().decode()
+    # It knew no such settings, and named its folder otherwise.
+    (file.local_path.parent).rename(file.local_path.parent.with_name("scenes32-of-old"))
+    file = there / "runs" / "scenes32-of-old" / claim_runs.SETUP_FILE
+    older = "\n".join(line for line in text.splitlines() if "initial_sd" not in line and "real_label" not in line)
+    assert len(older.splitlines()) == len(text.splitlines()) - 2
+    file.write_bytes(older.encode())
+    assert Runs.below(there, SMALL).folder.place == there / "runs" / "scenes32-of-old"
+    # Another value of what it did not know, one that it did know, or a setting that is none: another setup.
+    changed = replace(SMALL, changes={**SMALL.changes, "networks.initial_sd": 0.07})
+    assert Runs.below(there, changed).folder.place.name != "scenes32-of-old"
+    for one, other in (("beta1: 0.5", "beta1: 0.4"), ("beta1: 0.5", "gamma1: 0.5")):
+        assert one in older
+        file.write_bytes(older.replace(one, other).encode())
+        assert Runs.below(there, SMALL).folder.place == old.folder.place
+
+
 def test_runs_are_measured_by_what_is_asked_for_and_once(tmp_path: Path) -> None:
     runs = ended(tmp_path, {"seed": 4}, {"seed": 5}, {"optimization.beta1": 0.9, "seed": 4})
     said: list[str] = []
