@@ -4,7 +4,7 @@ python -m tuning.claims
 python -m benchmarks.claims runs/claims/claims.json --json benchmarks/results/claims.json
 
 Claims about features and vector arithmetic are judged by what other benchmarks have found, studies.json and probes.json
-beside the file that is written; by the same rule.
+beside the file that is written: by pairs of the same generator, or of the same draw of labels.
 """
 
 import json
@@ -19,7 +19,7 @@ from benchmarks.report import Cell, Report, Table, finish, parser
 from dcgan_dist.errors import DataError
 from tuning.claim_measures import MEASURES
 from tuning.claims import CLAIMS
-from tuning.verdicts import effect, verdict
+from tuning.verdicts import paired_effect, verdict
 
 RESULTS = Path(__file__).parent / "results"
 Found = Mapping[str, Any]
@@ -201,8 +201,8 @@ def report(found: Mapping[str, Any], reports: Mapping[str, Found]) -> Report:
 def elsewhere(claim: Elsewhere, reports: Mapping[str, Found], together: int) -> list[Cell]:
     """Its row, where so many claims are judged together."""
     ours, other = claim.values(reports), claim.other_values(reports)
-    by = effect(ours, other, "max", 0.0, together)
-    interval = f"{by.mean:+.3f} ({by.low:+.3f} to {by.high:+.3f})"
+    by = paired_effect(ours, other, together)
+    interval = f"{by.size:+.3f} ({by.low:+.3f} to {by.high:+.3f})"
     means = (f"{sum(arm) / len(arm):.3f}" for arm in (ours, other))
     return [claim.said, claim.source, claim.ours, claim.other, claim.of, *means, interval, verdict(by)]
 

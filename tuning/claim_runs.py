@@ -44,7 +44,6 @@ from tuning.folder import Record, SweepFolder
 from tuning.options import SweepOptions
 from tuning.space import describe
 from tuning.sweep import TUNE_ENVIRONMENT, Sweep
-from tuning.verdicts import require_scipy
 
 STOPPED = 128
 """Added to the number of the signal that stopped the command."""
@@ -228,7 +227,6 @@ class Experiments:
         Raises:
             SettingsError: a package is missing.
         """
-        require_scipy()
         require_matplotlib()
         if any(claim.measure.startswith(KERNEL) for claim in claims):
             open_features(FEATURES, 32, "")  # raises where what it needs is not installed

@@ -1,7 +1,8 @@
-"""The claims as small panels, one each: what was measured of both arms, runs of the same seed joined by a line."""
+"""The claims as small panels, one each: what was measured of the runs of both arms, and a line between medians."""
 
 import io
 import math
+import statistics
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,8 +15,8 @@ COLORS = {"holds": "#2a7f4f", "does not hold": "#b5402b", "cannot tell": "#5b647
 
 
 def draw(results: Sequence[Judged]) -> bytes:
-    """A PNG of all claims that have at least one pair of runs; empty where none has."""
-    shown = [result for result in results if result.ours]
+    """A PNG of all claims that have runs of both arms; empty where none has."""
+    shown = [result for result in results if result.effect is not None]
     if not shown:
         return b""
     file = io.BytesIO()
@@ -42,12 +43,14 @@ def figure_of(shown: Sequence[Judged]) -> Any:
 def _panel(axes: Any, result: Judged) -> None:
     measure = MEASURES[result.claim.measure]
     color = COLORS[result.verdict]
-    for pair in zip(result.ours, result.others, strict=True):
-        heights = [measure.worst if value is None else value for value in pair]
-        axes.plot([0, 1], heights, color=color, linewidth=1, marker="o", markersize=4)
-        failed = [(place, height) for place, height in enumerate(heights) if pair[place] is None]
-        if failed:
-            axes.plot(*zip(*failed, strict=True), linestyle="", marker="X", markersize=8, color=color)
+    medians = []
+    for place, values in enumerate((result.ours, result.others)):
+        heights = [measure.worst if value is None else value for value in values]
+        medians.append(statistics.median(heights))
+        axes.plot([place] * len(heights), heights, linestyle="", marker="o", markersize=4, alpha=0.6, color=color)
+        failed = [measure.worst for value in values if value is None]
+        axes.plot([place] * len(failed), failed, linestyle="", marker="X", markersize=8, color=color)
+    axes.plot([0, 1], medians, color=color, linewidth=1)
     better = "less" if measure.better == "min" else "more"
     axes.set_title(f"{result.claim.name}\n{result.verdict or 'not all runs yet'}", fontsize=9, color=color)
     axes.set_ylabel(f"{result.claim.measure} ({better} is better)", fontsize=7)

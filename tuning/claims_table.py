@@ -1,5 +1,6 @@
 """The table of claims: each with its effect and verdict, from what was measured of its runs; pure."""
 
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +9,7 @@ from dcgan_dist.numerals import count
 from tuning.claim_measures import MEASURES
 from tuning.claims import Arm, Claim, Setup
 from tuning.space import describe
-from tuning.verdicts import LEAST_PAIRS, Effect, Verdict, effect, redrawn, verdict
+from tuning.verdicts import Effect, Verdict, effect, redrawn, verdict
 
 CONDEMNED = "condemned"
 """A measure that the table shows of every run."""
@@ -22,10 +23,10 @@ class Judged:
 
     Attributes:
         claim: itself.
-        ours: what was measured of each run of our arm that has a partner; None: the run has failed.
+        ours: what was measured of each run of our arm that is there; None: the run has failed.
         others: the same of the other arm.
         condemned: how many runs of each arm the health rule found going wrong, or failed.
-        effect: of the pairs that are there; None: they are too few.
+        effect: of the runs that are there; None: one arm has none.
         lacking: runs that are not there, each with the name of its setup.
         claims: that are judged together.
     """
@@ -40,8 +41,7 @@ class Judged:
 
     @property
     def verdict(self) -> Verdict | None:
-        """None: runs are lacking, or there are too few pairs. A look at some of them that one may stop at would be a
-        second chance."""
+        """None: runs are lacking. A look at some of them that one may stop at would be a second chance."""
         return None if self.effect is None or self.lacking else verdict(self.effect)
 
     def redraws(self, claims: int) -> dict[str, int] | None:
@@ -50,7 +50,8 @@ class Judged:
         if self.claim.arms_differ or self.effect is None or self.lacking:
             return None
         measure = MEASURES[self.claim.measure]
-        told, ways = redrawn([*self.ours, *self.others], measure.better, measure.worst, claims)
+        values = [*self.ours, *self.others]
+        told, ways = redrawn(values, len(self.ours), measure.better, measure.worst, claims)
         return {"verdicts": told, "ways": ways}
 
     def as_json(self) -> dict[str, Any]:
@@ -70,8 +71,8 @@ class Judged:
             "better": MEASURES[claim.measure].better,
             "measured": {"ours": list(self.ours), "other": list(self.others)},
             "condemned": {"ours": self.condemned[0], "other": self.condemned[1]},
-            "effect": None if found is None else {"mean": found.mean, "low": found.low, "high": found.high},
-            "pairs": len(self.ours),
+            "effect": None if found is None else vars(found),
+            "runs": {"ours": len(self.ours), "other": len(self.others)},
             "verdict": self.verdict,
             "redraws": {"alone": self.redraws(1), "together": self.redraws(self.claims)},
         }
@@ -92,16 +93,12 @@ def judged(claim: Claim, measured: Mapping[Setup, Measured], claims: int) -> Jud
         for run, one in zip(runs, there, strict=True)
         if one is None
     ]
-    pairs = list(zip(*found, strict=True))
-    whole = [(one, other) for one, other in pairs if one is not None and other is not None]
-    values = [tuple(run["values"][claim.measure] for run in pair) for pair in whole]
-    condemned = tuple(sum(pair[arm]["values"][CONDEMNED] in (1.0, None) for pair in whole) for arm in (0, 1))
+    there = [[one["values"] for one in arm if one is not None] for arm in found]
+    ours, others = ([values[claim.measure] for values in arm] for arm in there)
+    wrong_ours, wrong_others = (sum(values[CONDEMNED] in (1.0, None) for values in arm) for arm in there)
     measure = MEASURES[claim.measure]
-    of_ours, of_others = [one for one, _ in values], [other for _, other in values]
-    by = None
-    if len(values) >= LEAST_PAIRS:
-        by = effect(of_ours, of_others, measure.better, measure.worst, claims)
-    return Judged(claim, of_ours, of_others, (condemned[0], condemned[1]), by, lacking, claims)
+    by = effect(ours, others, measure.better, measure.worst, claims) if ours and others else None
+    return Judged(claim, ours, others, (wrong_ours, wrong_others), by, lacking, claims)
 
 
 def _find(run: Arm, measured: Measured, measure: str) -> Mapping[str, Any] | None:
@@ -135,10 +132,10 @@ def rows(results: Sequence[Judged]) -> list[list[str]]:
             _arm(one.claim.ours),
             _compared_with(one.claim),
             one.claim.measure,
-            _mean(one.ours),
-            _mean(one.others),
+            _median(one.ours),
+            _median(one.others),
             "" if one.effect is None else _interval(one.effect),
-            f"{one.condemned[0]} and {one.condemned[1]} of {len(one.ours)}" if one.ours else "",
+            f"{one.condemned[0]} of {len(one.ours)} and {one.condemned[1]} of {len(one.others)}",
             one.verdict or _until_now(one),
         ]
         for one in results
@@ -146,10 +143,8 @@ def rows(results: Sequence[Judged]) -> list[list[str]]:
 
 
 def _until_now(one: Judged) -> str:
-    wanted = len(one.claim.seeds)
-    if len(one.ours) < wanted:
-        return f"{len(one.ours)} of {count(wanted, 'pair')} of runs so far"
-    return f"{count(wanted, 'pair')} of runs, too few"
+    wanted = sum(map(len, one.claim.runs()))
+    return f"{wanted - len(one.lacking)} of {count(wanted, 'run')} so far"
 
 
 def lines(results: Sequence[Judged]) -> list[str]:
@@ -186,12 +181,13 @@ def _arm(arm: Arm) -> str:
     return describe(arm) or "as the setup"
 
 
-def _mean(values: Sequence[float | None]) -> str:
+def _median(values: Sequence[float | None]) -> str:
     known = [value for value in values if value is not None]
     failed = len(values) - len(known)
-    shown = f"{sum(known) / len(known):.3g}" if known else ""
+    shown = f"{statistics.median(known):.3g}" if known else ""
     return ", ".join(part for part in (shown, f"{failed} failed" if failed else "") if part)
 
 
 def _interval(found: Effect) -> str:
-    return f"{found.mean:+.3g} ({found.low:+.3g} to {found.high:+.3g})"
+    bounds = "" if found.low is None else f" ({found.low:+.3g} to {found.high:+.3g})"
+    return f"{found.size:+.3g}{bounds}"

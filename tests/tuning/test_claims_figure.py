@@ -3,7 +3,7 @@
 import io
 from dataclasses import replace
 
-import numpy as np
+import pytest
 from PIL import Image
 
 from tests.tuning.test_claims import CLAIM, measured
@@ -12,20 +12,24 @@ from tuning.claims_table import Judged, judged
 
 
 def results() -> list[Judged]:
-    ours, others = CLAIM.runs()
-    found = [*measured(ours, [0.9, 0.92, 0.91]), *measured(others, [0.3, None, 0.31])]
-    unfinished = replace(CLAIM, name="later", measure="condemned", seeds=(4, 5, 6, 7))
+    four = replace(CLAIM, seeds=(4, 5, 6, 7))
+    ours, others = four.runs()
+    found = [*measured(ours, [0.9, 0.92, 0.91, 0.93]), *measured(others, [0.3, None, 0.31, 0.3])]
+    unfinished = replace(CLAIM, name="later", measure="condemned", seeds=(4, 5, 6, 7, 8))
     by_setup = {CLAIM.setup: found}
-    return [judged(CLAIM, by_setup, claims=1), judged(unfinished, by_setup, claims=1)]
+    return [judged(four, by_setup, claims=1), judged(unfinished, by_setup, claims=1)]
 
 
-def test_runs_of_a_seed_are_joined_and_those_that_failed_lie_at_the_worst_value() -> None:
+def test_each_run_is_a_point_and_those_that_failed_lie_at_the_worst_value() -> None:
     shown = results()
     first, second = figure_of(shown).axes
-    joined = [line.get_ydata() for line in first.lines if len(line.get_xdata()) == 2]
-    np.testing.assert_array_equal(joined, [[0.9, 0.3], [0.92, 0.0], [0.91, 0.31]])
-    (failed,) = [line for line in first.lines if line.get_marker() == "X"]
-    assert (list(failed.get_xdata()), list(failed.get_ydata())) == ([1], [0.0])
+    points = [list(zip(line.get_xdata(), line.get_ydata(), strict=True)) for line in first.lines]
+    ours, no_failure, others, failed, medians = points
+    assert ours == [(0, 0.9), (0, 0.92), (0, 0.91), (0, 0.93)]
+    assert others == [(1, 0.3), (1, 0.0), (1, 0.31), (1, 0.3)]
+    assert (no_failure, failed) == ([], [(1, 0.0)])
+    assert [line.get_marker() for line in first.lines[1:4:2]] == ["X", "X"]
+    assert medians == [(0, pytest.approx(0.915)), (1, pytest.approx(0.3))]
     assert first.get_title() == "good\nholds"
     assert first.get_ylabel() == "spread (more is better)"
     assert first.lines[0].get_color() == COLORS["holds"]
