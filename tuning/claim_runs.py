@@ -20,6 +20,7 @@ from dcgan_dist.evaluation.fidelity.features import open_features
 from dcgan_dist.monitoring.sinks.curves import read_points
 from dcgan_dist.numerals import count
 from dcgan_dist.run_folder.driver_lock import require_no_driver
+from dcgan_dist.run_folder.naming import SETTINGS_FILE
 from dcgan_dist.run_folder.record import find_record
 from dcgan_dist.settings import Settings, from_yaml, replaced, to_yaml
 from dcgan_dist.storage import MissingFile, Place, place, require_writable
@@ -47,8 +48,6 @@ from tuning.sweep import TUNE_ENVIRONMENT, Sweep
 
 STOPPED = 128
 """Added to the number of the signal that stopped the command."""
-SETUP_FILE = "setup.yaml"
-"""Beside the runs of a setup: its settings, wherever these data and runs lie."""
 MADE_DATA = "data"
 """Folder of data that are made for claims."""
 OBJECTIVE = "samples/spread"
@@ -86,19 +85,17 @@ class Runs:
     def below(cls, claims: Place, setup: Setup) -> "Runs":
         """In the folder that was begun with the same settings: one that an older version knew nothing of counts as what
         it is by default. Else in a new one, whose name changes with every setting."""
-        runs = claims / "runs"
+        runs, wanted = claims / "runs", setup.settings_at(str(claims / MADE_DATA / FOLDER))
         for name in sorted(runs.names()):
             # Names of settings that are none any more say that it is another setup.
             with suppress(MissingFile, SettingsError):
-                file = runs / name / SETUP_FILE
-                if from_yaml(file.read_bytes().decode(), str(file)) == setup.settings:
+                file = runs / name / SETTINGS_FILE
+                found = from_yaml(file.read_bytes().decode(), str(file))
+                found = replace(found, name=wanted.name, storage=wanted.storage)
+                if _at(found, wanted.workers.address) == wanted:
                     return cls(setup, SweepFolder(runs / name))
         recipe = hashlib.sha256(to_yaml(setup.settings).encode()).hexdigest()[:8]
         return cls(setup, SweepFolder(runs / f"{setup.preset}-{recipe}"))
-
-    def begin(self) -> None:
-        """Note the settings of the setup, by which later calls find its runs."""
-        (self.folder.place / SETUP_FILE).write_bytes(to_yaml(self.setup.settings).encode())
 
     def missing(self, wanted: Sequence[Arm]) -> list[Arm]:
         """Of the wanted ones, each once, those that no call has begun."""
@@ -279,7 +276,6 @@ class Experiments:
                 return 1
             listed = [*(record.values for record in runs.folder.records()), *new]
             print(f"{setup.name}: {count(len(listed), 'run')}, {len(new)} of them new", flush=True)
-            runs.begin()
             if setup.made:
                 make(self._place / MADE_DATA / FOLDER, self._say)
             options = runs.options(len(listed), self._place / MADE_DATA / FOLDER, left, at_once, self._address)
@@ -371,4 +367,4 @@ def _arms(claim: Claim, setup: Setup) -> list[list[Arm]]:
 
 
 def _at(settings: Settings, address: str) -> Settings:
-    return replace(settings, workers=replace(settings.workers, address=address)) if address else settings
+    return replace(settings, workers=replace(settings.workers, address=address))

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from dcgan_dist.errors import DataError
+from dcgan_dist.settings import to_yaml
 from dcgan_dist.storage import Place
 from tuning import claim_measures, claim_runs, claims
-from tuning.claim_runs import Experiments, Runs
+from tuning.claim_runs import SETTINGS_FILE, Experiments, Runs
 from tuning.claims import Claim, Setup
 from tuning.folder import Record, State
 from tuning.verdicts import effect
@@ -49,24 +50,30 @@ def test_each_setup_has_a_folder_of_its_own_wherever_that_is(tmp_path: Path) -> 
 
 def test_runs_of_an_older_version_are_found_by_their_settings(tmp_path: Path) -> None:
     there = Place(str(tmp_path))
-    old = Runs.below(there, SMALL)
-    old.begin()
-    file = old.folder.place / claim_runs.SETUP_FILE
-    text = file.read_bytes().decode()
-    # It knew no such settings, and named its folder otherwise.
-    (file.local_path.parent).rename(file.local_path.parent.with_name("scenes32-of-old"))
-    file = there / "runs" / "scenes32-of-old" / claim_runs.SETUP_FILE
-    older = "\n".join(line for line in text.splitlines() if "initial_sd" not in line and "real_label" not in line)
-    assert len(older.splitlines()) == len(text.splitlines()) - 2
+    new = Runs.below(there, SMALL)
+    settings = new.options(1, there, None, 1, "10.0.0.7:6379").settings
+    lines = to_yaml(settings).splitlines()
+    older = "\n".join(line for line in lines if "initial_sd" not in line and "real_label" not in line)
+    assert len(older.splitlines()) == len(lines) - 2, "it knew no such settings"
+    file = there / "runs" / "of-old" / SETTINGS_FILE
     file.write_bytes(older.encode())
-    assert Runs.below(there, SMALL).folder.place == there / "runs" / "scenes32-of-old"
+    assert Runs.below(there, SMALL).folder.place == there / "runs" / "of-old"
     # Another value of what it did not know, one that it did know, or a setting that is none: another setup.
     changed = replace(SMALL, changes={**SMALL.changes, "networks.initial_sd": 0.07})
-    assert Runs.below(there, changed).folder.place.name != "scenes32-of-old"
+    assert Runs.below(there, changed).folder.place.name != "of-old"
     for one, other in (("beta1: 0.5", "beta1: 0.4"), ("beta1: 0.5", "gamma1: 0.5")):
         assert one in older
         file.write_bytes(older.replace(one, other).encode())
-        assert Runs.below(there, SMALL).folder.place == old.folder.place
+        assert Runs.below(there, SMALL).folder.place == new.folder.place
+
+
+def test_runs_on_data_that_are_made_are_found_too(tmp_path: Path) -> None:
+    there, made = Place(str(tmp_path)), Place(str(tmp_path)) / claim_runs.MADE_DATA / claim_runs.FOLDER
+    for number, setup in enumerate((claims.REPEATED, claims.KEPT)):
+        settings = Runs.below(there, setup).options(1, made, None, 1, "").settings
+        (there / "runs" / f"of-old-{number}" / SETTINGS_FILE).write_bytes(to_yaml(settings).encode())
+    found = [Runs.below(there, setup).folder.place.name for setup in (claims.REPEATED, claims.KEPT)]
+    assert found == ["of-old-0", "of-old-1"]
 
 
 def test_runs_are_measured_by_what_is_asked_for_and_once(tmp_path: Path) -> None:
