@@ -397,7 +397,7 @@ def swings(points: Sequence[Point]) -> float:
     if len(late) < FEWEST_POINTS:
         raise CheckpointError(
             f"loss/generator was logged {count(len(late), 'time')} in the last third of the run, but {FEWEST_POINTS} "
-            "are needed: lower monitoring.measure_images of its setup"
+            "are needed: lower monitoring.steps of its setup"
         )
     images, losses = np.array(late, np.float64).T
     around = losses - np.polyval(np.polyfit(images - end, losses, 1), images - end)
@@ -453,7 +453,7 @@ def last_third(points: Sequence[Point], metric: str, most: float) -> float:
     values = [min(value, most) for value in late if value is not None]
     if not values:
         raise CheckpointError(
-            f"{metric} was not logged in the last third of the run: lower monitoring.samples_images of its setup"
+            f"{metric} was not logged in the last third of the run: lower monitoring.measure_images of its setup"
         )
     return float(np.mean(values))
 
