@@ -152,8 +152,8 @@ ROOMS_64 = Setup(
         "networks.discriminator_maps": 16,
     },
 )
-"""The same rooms, larger; networks of one layer more and the same widths below it, which have as many weights. Twice as
-wide, a run took five times as long as one at 32 pixels."""
+"""The same rooms, larger; networks of one layer more and half the width, which have about as many weights. With the
+full width a run took five times as long as one at 32 pixels."""
 ROOMS_LONG = Setup("rooms at 32 pixels, five times as long", "scenes32", {**ROOMS.changes, "images": 320_000})
 """Where what training too long does would show."""
 REPEATED = Setup(
