@@ -3,11 +3,15 @@
 python -m tuning.claims
 python -m benchmarks.claims runs/claims/claims.json --json benchmarks/results/claims.json
 
+With `--keep REPORT`, a file that an earlier call has written, claims keep their runs of then where not all of them are
+in the storage of now, which may be that of another machine.
+
 Claims about features and vector arithmetic are judged by what other benchmarks have found, studies.json and probes.json
 beside the file that is written: by pairs of the same generator, or of the same draw of labels.
 """
 
 import json
+import statistics
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,15 +19,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.report import Cell, Report, Table, finish, parser
-from dcgan_dist.errors import DataError
-from tuning.claim_measures import MEASURES
-from tuning.claims import CLAIMS
-from tuning.verdicts import paired_effect, verdict
+import yaml
+
+from benchmarks.report import Bar, Cell, Report, Table, finish, machine, parser
+from dcgan_dist.errors import DataError, SettingsError
+from dcgan_dist.settings import from_yaml
+from tuning.claim_measures import MEASURES, VERSION
+from tuning.claims import CLAIMS, Claim, Setup
+from tuning.claims_table import Judged, declared, rows
+from tuning.verdicts import effect, paired_effect, verdict
 
 RESULTS = Path(__file__).parent / "results"
 Found = Mapping[str, Any]
 """Content of a report, as `benchmarks.report` writes it."""
+AT_ONCE = 2
+"""Runs on two cores, each with one thread."""
+MOST_HOURS = 8.0
+"""Of two cores, for the runs of all claims."""
 Values = Callable[[Mapping[str, Found]], Sequence[float]]
 """Gives the numbers of an arm from all reports, by their names."""
 
@@ -153,26 +165,52 @@ ELSEWHERE = (
 """All of them."""
 
 
-def report(found: Mapping[str, Any], reports: Mapping[str, Found]) -> Report:
+def report(found: Mapping[str, Any], reports: Mapping[str, Found], earlier: Found | None = None) -> Report:
     """The tables.
 
     Args:
         found: what `claims.json` holds.
         reports: other reports, by name.
+        earlier: report of before, whose claims are kept where all their runs were there and now are not.
 
     Raises:
-        DataError: these are not all claims, or another report lacks something.
+        DataError: these are not all claims, they were measured in another way, or another report lacks something.
     """
-    if len(found["claims"]) != len(CLAIMS):
-        raise DataError(f"the file holds {len(found['claims'])} claims of {len(CLAIMS)}: write it anew by --report")
-    used = dict.fromkeys(claim["measure"] for claim in found["claims"])
-    together = len(found["claims"]) + len(ELSEWHERE)
-    equal = [claim for claim in found["claims"] if claim["redraws"]["alone"]]
+    if len(found["claims"]) != len(CLAIMS) or found.get("version") != VERSION:
+        raise DataError(f"the file does not hold all {len(CLAIMS)} claims of today: write it anew by --report")
+    now = {key: value for key, value in machine().items() if key in ("processor", "cores", "commit", "date")}
+    claims, listed = [], []
+    for claim, entry, row in zip(CLAIMS, found["claims"], found["rows"], strict=True):
+        kept = _kept(claim, earlier) if earlier is not None and not entry["verdict"] else None
+        if kept is None and not entry["verdict"] and _had_verdict(claim, earlier):
+            print(f"{claim.name} is not kept: it was tried or measured in another way", file=sys.stderr)
+        judged, made = kept or (None, now)
+        claims.append({**(entry if judged is None else judged.as_json()), "made": made})
+        listed.append(row if judged is None else rows([judged])[0])
+    setups = _costs(found["setups"], now, earlier)
+    hours = sum(setup["seconds"] for setup in setups) / AT_ONCE / 3600
+    used = dict.fromkeys(claim["measure"] for claim in claims)
+    together = len(claims) + len(ELSEWHERE)
+    equal = [claim for claim in claims if claim["redraws"]["alone"]]
     return Report(
         command="python -m tuning.claims; python -m benchmarks.claims runs/claims/claims.json --json "
         "benchmarks/results/claims.json",
         tables={
-            "claims": Table(found["columns"], found["rows"]),
+            "claims": Table(found["columns"], listed),
+            "claims-cost": Table(
+                ["on", "runs", "seconds a run", "hours of two cores", "date", "commit"],
+                [
+                    [
+                        setup["name"],
+                        setup["runs"],
+                        setup["median_s"],
+                        setup["seconds"] / AT_ONCE / 3600,
+                        setup["made"]["date"],
+                        setup["made"]["commit"],
+                    ]
+                    for setup in setups
+                ],
+            ),
             "claim-measures": Table(
                 ["measure", "what", "better"],
                 [[name, MEASURES[name].what, "less" if MEASURES[name].better == "min" else "more"] for name in used],
@@ -194,8 +232,60 @@ def report(found: Mapping[str, Any], reports: Mapping[str, Found]) -> Report:
                 ],
             ),
         },
-        samples={"claims": found["claims"]},
+        rates={"hours_of_two_cores": hours},
+        samples={"version": VERSION, "claims": claims, "setups": setups},
+        bars=[Bar("hours of two cores for the runs of all claims", hours, at_most=MOST_HOURS)]
+        if all(claim["verdict"] for claim in claims)
+        else [],
     )
+
+
+def _had_verdict(claim: Claim, earlier: Found | None) -> bool:
+    entries = earlier["samples"]["claims"] if earlier is not None else []
+    return any(entry["name"] == claim.name and entry["verdict"] for entry in entries)
+
+
+def _kept(claim: Claim, earlier: Found) -> tuple[Judged, Found] | None:
+    """A claim by the runs of an earlier report, and where and when these were made; None where it lacks some, or they
+    were runs of other settings or measured in another way."""
+    samples = earlier["samples"]
+    settings = {setup["name"]: setup["settings"] for setup in samples["setups"]}
+    entry = next((one for one in samples["claims"] if one["name"] == claim.name), None)
+    if entry is None or samples["version"] != VERSION:
+        return None
+    ours, others = entry["measured"]["ours"], entry["measured"]["other"]
+    same = all(entry[key] == value for key, value in json.loads(json.dumps(declared(claim))).items())
+    same = same and all(_is_of(setup, settings.get(setup.name)) for setup in claim.setups)
+    if not same or [len(ours), len(others)] != [len(runs) for runs in claim.runs()]:
+        return None
+    measure = MEASURES[claim.measure]
+    by = effect(ours, others, measure.better, measure.worst, len(CLAIMS))
+    condemned = entry["condemned"]["ours"], entry["condemned"]["other"]
+    return Judged(claim, ours, others, condemned, by, [], len(CLAIMS)), entry["made"]
+
+
+def _is_of(setup: Setup, settings: Mapping[str, Any] | None) -> bool:
+    """Whether these were its settings, where what was no setting then counts as what it is by default."""
+    try:
+        return settings is not None and from_yaml(yaml.safe_dump(settings), setup.name) == setup.settings
+    except SettingsError:  # one of them is none any more
+        return False
+
+
+def _costs(setups: Sequence[Mapping[str, Any]], now: Found, earlier: Found | None) -> list[dict[str, Any]]:
+    """Of each setup that has runs, how long these took; as in the earlier report where that has more of them."""
+    of = {setup.name: setup for claim in CLAIMS for setup in claim.setups}
+    before = {setup["name"]: setup for setup in earlier["samples"]["setups"]} if earlier is not None else {}
+    costs = []
+    for setup in setups:
+        name, seconds = setup["name"], setup["seconds"]
+        known = before.get(name)
+        if known is not None and known["runs"] > len(seconds) and _is_of(of[name], known["settings"]):
+            costs.append(dict(known))
+        elif seconds:
+            times = {"runs": len(seconds), "seconds": sum(seconds), "median_s": statistics.median(seconds)}
+            costs.append({"name": name, "settings": setup["settings"], **times, "made": now})
+    return costs
 
 
 def elsewhere(claim: Elsewhere, reports: Mapping[str, Found], together: int) -> list[Cell]:
@@ -211,13 +301,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command: 0, 1 where a result is not there."""
     options = parser("the claims and their verdicts")
     options.add_argument("found", type=Path, metavar="FILE", help="claims.json, as tuning.claims wrote it")
+    options.add_argument(
+        "--keep",
+        type=Path,
+        metavar="REPORT",
+        help="an earlier report, whose claims are kept where their runs are not there",
+    )
     given = options.parse_args(arguments)
-    return finish(partial(_read, given.found), given.json)
+    return finish(partial(_read, given.found, given.keep), given.json)
 
 
-def _read(found: Path) -> Report:
+def _read(found: Path, keep: Path | None) -> Report:
     reports = {name: json.loads((RESULTS / f"{name}.json").read_text()) for name in ("studies", "probes")}
-    return report(json.loads(found.read_text()), reports)
+    return report(json.loads(found.read_text()), reports, None if keep is None else json.loads(keep.read_text()))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from dcgan_dist.cluster.connect import connected, describe_connecting, set_environment
@@ -113,6 +113,11 @@ class Runs:
         for record in left:
             self.folder.write(replace(record, state="unfinished", reason=""))
         return len(left)
+
+    def as_json(self) -> dict[str, Any]:
+        """Settings of the setup, wherever its runs lie, and the seconds that each run took which is there."""
+        seconds = [record.seconds for record in self.folder.records() if record.state == "finished"]
+        return {"name": self.setup.name, "settings": asdict(self.setup.settings), "seconds": seconds}
 
     def failed(self) -> list[Record]:
         """Runs that ended for reasons that are not their arm's."""
@@ -244,7 +249,13 @@ class Experiments:
             print("stopped; the same command goes on, and with --report it shows what is there", flush=True)
             return status
         every = self._results()
-        content = {"columns": COLUMNS, "rows": rows(every), "claims": [result.as_json() for result in every]}
+        content = {
+            "version": VERSION,
+            "columns": COLUMNS,
+            "rows": rows(every),
+            "claims": [result.as_json() for result in every],
+            "setups": [Runs.below(self._place, setup).as_json() for setup in _setups(self._every)],
+        }
         self._file("json").write_bytes(json.dumps(content, indent=1, allow_nan=False).encode())
         self._file("md").write_bytes(markdown(every).encode())
         figure = draw(every)

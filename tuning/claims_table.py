@@ -56,19 +56,9 @@ class Judged:
 
     def as_json(self) -> dict[str, Any]:
         """All of it."""
-        claim, found = self.claim, self.effect
+        found = self.effect
         return {
-            "name": claim.name,
-            "said": claim.said,
-            "source": claim.source,
-            "setup": claim.setup.name,
-            "preset": claim.setup.preset,
-            "changes": dict(claim.setup.changes),
-            "against": None if claim.against is None else {"setup": claim.against.name, **claim.against.changes},
-            "ours": dict(claim.ours),
-            "other": dict(claim.other),
-            "measure": claim.measure,
-            "better": MEASURES[claim.measure].better,
+            **declared(self.claim),
             "measured": {"ours": list(self.ours), "other": list(self.others)},
             "condemned": {"ours": self.condemned[0], "other": self.condemned[1]},
             "effect": None if found is None else vars(found),
@@ -76,6 +66,23 @@ class Judged:
             "verdict": self.verdict,
             "redraws": {"alone": self.redraws(1), "together": self.redraws(self.claims)},
         }
+
+
+def declared(claim: Claim) -> dict[str, Any]:
+    """What a claim says, and how it is put to the test."""
+    return {
+        "name": claim.name,
+        "said": claim.said,
+        "source": claim.source,
+        "setup": claim.setup.name,
+        "preset": claim.setup.preset,
+        "changes": dict(claim.setup.changes),
+        "against": None if claim.against is None else {"setup": claim.against.name, **claim.against.changes},
+        "ours": dict(claim.ours),
+        "other": dict(claim.other),
+        "measure": claim.measure,
+        "better": MEASURES[claim.measure].better,
+    }
 
 
 def judged(claim: Claim, measured: Mapping[Setup, Measured], claims: int) -> Judged:

@@ -12,6 +12,7 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 from dcgan_dist.errors import SettingsError
@@ -101,6 +102,7 @@ def redrawn(values: Sequence[float | None], first: int, better: Better, worst: f
     return told, ways
 
 
+@cache
 def _left_out(ours: int, others: int, claims: int) -> int | None:
     """How many of the sorted differences lie outside of the interval at each end; None: even all of them make none."""
     orders = _orders(ours, others)

@@ -1,6 +1,6 @@
 import json
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,8 @@ import pytest
 
 from benchmarks.claims import ELSEWHERE, RESULTS, elsewhere, few_labels, main, report, studied
 from dcgan_dist.errors import DataError
-from tuning.claims import CLAIMS, Arm
+from tuning.claim_measures import VERSION
+from tuning.claims import CLAIMS, ROOMS_LONG, Arm, Setup
 from tuning.claims_table import COLUMNS, judged, rows
 
 NOTHING, BETA1 = (next(claim for claim in CLAIMS if claim.name == name) for name in ("nothing", "beta1"))
@@ -18,8 +19,8 @@ def measured(runs: Sequence[Arm], measure: str, values: Sequence[float]) -> list
     return [(run, {"values": {measure: value, "condemned": 0.0}}) for run, value in zip(runs, values, strict=True)]
 
 
-def claims_json() -> dict[str, Any]:
-    """As the command writes it, of made-up measures."""
+def claims_json(seconds: Mapping[Setup, Sequence[float]] = {}) -> dict[str, Any]:
+    """As the command writes it, of made-up measures, and of each setup the seconds that its runs took."""
     equal = [run for arm in NOTHING.runs() for run in arm]
     values = [0.11, 0.14, 0.12, 0.17, 0.1, 0.16, 0.13, 0.15, 0.19, 0.122, 0.18, 0.115, 0.135, 0.155, 0.125]
     found = measured(equal, "attributes", values)
@@ -30,7 +31,27 @@ def claims_json() -> dict[str, Any]:
     ]
     there = {setup: [] for claim in CLAIMS for setup in claim.setups} | {NOTHING.setup: [*found, *drifts]}
     results = [judged(claim, there, claims=len(CLAIMS)) for claim in CLAIMS]
-    return {"columns": COLUMNS, "rows": rows(results), "claims": [result.as_json() for result in results]}
+    setups = [
+        {"name": setup.name, "settings": asdict(setup.settings), "seconds": seconds.get(setup, [])} for setup in there
+    ]
+    claims = [result.as_json() for result in results]
+    return {"version": VERSION, "columns": COLUMNS, "rows": rows(results), "claims": claims, "setups": setups}
+
+
+def earlier() -> dict[str, Any]:
+    """A report of the same, made elsewhere."""
+    made = report(claims_json({BETA1.setup: [100.0, 140.0, 180.0]}), reports()).to_json()
+    for entry in [*made["samples"]["claims"], *made["samples"]["setups"]]:
+        entry["made"] = {"commit": "abc", "date": "2026-01-02"}
+    return json.loads(json.dumps(made))  # type: ignore[no-any-return]
+
+
+def nothing_there(seconds: Mapping[Setup, Sequence[float]]) -> dict[str, Any]:
+    """As the command writes it where no run is there that belongs to a claim."""
+    whole = claims_json(seconds)
+    there: dict[Setup, list[Any]] = {setup: [] for claim in CLAIMS for setup in claim.setups}
+    results = [judged(claim, there, claims=len(CLAIMS)) for claim in CLAIMS]
+    return {**whole, "rows": rows(results), "claims": [result.as_json() for result in results]}
 
 
 def reports() -> dict[str, Any]:
@@ -48,8 +69,79 @@ def test_the_tables_hold_what_was_found() -> None:
     assert redraws[:2] == ["attributes", 3_003]
     assert redraws[3] < redraws[2] <= 0.05 * 3_003
     assert len(made["claims-elsewhere"].rows) == len(ELSEWHERE)
-    with pytest.raises(DataError, match=f"holds 3 claims of {len(CLAIMS)}"):
-        report({**found, "claims": found["claims"][:3]}, reports())
+    for damage in ({"claims": found["claims"][:3]}, {"version": VERSION - 1}):
+        with pytest.raises(DataError, match=f"does not hold all {len(CLAIMS)} claims of today"):
+            report({**found, **damage}, reports())
+
+
+def test_hours_are_those_of_two_runs_at_once() -> None:
+    made = report(claims_json({BETA1.setup: [100.0, 140.0, 480.0], ROOMS_LONG: [1800.0]}), reports())
+    assert [row[:4] for row in made.tables["claims-cost"].rows] == [
+        [BETA1.setup.name, 3, 140.0, 0.1],
+        [ROOMS_LONG.name, 1, 1800.0, 0.25],
+    ]
+    assert made.rates == {"hours_of_two_cores": 0.35}
+    assert not made.bars, "not all claims have their runs"
+
+
+def test_claims_whose_runs_are_elsewhere_are_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    before = earlier()
+    made = report(nothing_there({BETA1.setup: [900.0], ROOMS_LONG: [1000.0]}), reports(), before)
+    claims = {claim["name"]: claim for claim in made.samples["claims"]}  # type: ignore[attr-defined]
+    of_before = {claim["name"]: claim for claim in before["samples"]["claims"]}
+    assert {name: json.loads(json.dumps(claims[name])) for name in ("nothing", "beta1")} == {
+        name: of_before[name] for name in ("nothing", "beta1")
+    }
+    assert claims["beta1"]["made"]["commit"] == "abc"
+    assert claims["lr"]["made"]["commit"] != "abc"
+    before_rows = {row[0]: row for row in before["tables"]["claims"]["rows"]}
+    assert {row[0]: row for row in made.tables["claims"].rows}["beta1"] == before_rows["beta1"]
+    assert made.tables["claims-redraws"].rows == before["tables"]["claims-redraws"]["rows"]
+    costs = [(setup["name"], setup["runs"], setup["made"]["commit"]) for setup in made.samples["setups"]]  # type: ignore[attr-defined]
+    assert costs[0] == (BETA1.setup.name, 3, "abc")
+    assert costs[1][:2] == (ROOMS_LONG.name, 1)
+    assert not capsys.readouterr().err
+
+
+def test_runs_of_now_count_where_all_are_there() -> None:
+    before = earlier()
+    for arm in before["samples"]["claims"][4]["measured"].values():
+        arm[0] = 7.0
+    assert before["samples"]["claims"][4]["name"] == "beta1"
+    (now,) = [one for one in report(claims_json(), reports(), before).samples["claims"] if one["name"] == "beta1"]  # type: ignore[attr-defined]
+    assert 7.0 not in now["measured"]["ours"]
+    assert now["made"]["commit"] != "abc"
+
+
+Damage = Callable[[dict[str, Any]], None]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda samples: samples.update(version=VERSION - 1),
+        lambda samples: samples["claims"][4]["other"].update({"optimization.beta1": 0.8}),
+        lambda samples: samples["claims"][4].update(measure="swings"),
+        lambda samples: samples["claims"][4]["measured"]["ours"].pop(),
+        lambda samples: samples["setups"][0]["settings"]["optimization"].update(lr=0.0007),
+        lambda samples: samples["setups"][0]["settings"]["optimization"].update(warmth=0.0007),
+        lambda samples: samples["setups"].pop(0),
+    ],
+)
+def test_runs_of_another_kind_are_not_kept(damage: Damage, capsys: pytest.CaptureFixture[str]) -> None:
+    before = earlier()
+    damage(before["samples"])
+    made = report(nothing_there({}), reports(), before)
+    assert {row[0]: row[-1] for row in made.tables["claims"].rows}["beta1"] == "0 of 15 runs so far"
+    assert "beta1 is not kept" in capsys.readouterr().err
+
+
+def test_settings_that_are_new_do_not_hinder(capsys: pytest.CaptureFixture[str]) -> None:
+    before = earlier()
+    del before["samples"]["setups"][0]["settings"]["networks"]["initial_sd"]
+    made = report(nothing_there({}), reports(), before)
+    assert {row[0]: row[-1] for row in made.tables["claims"].rows}["beta1"] == "holds"
+    assert not capsys.readouterr().err
 
 
 def test_all_claims_of_both_tables_are_judged_together() -> None:
@@ -93,5 +185,11 @@ def test_the_command_writes_them(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert main([str(tmp_path / "claims.json"), "--json", str(written)]) == 0
     content = json.loads(written.read_text())
     assert "beta1" in [claim["name"] for claim in content["samples"]["claims"]]
-    assert set(content["tables"]) == {"claims", "claim-measures", "claims-elsewhere", "claims-redraws"}
+    assert set(content["tables"]) == {
+        "claims",
+        "claims-cost",
+        "claim-measures",
+        "claims-elsewhere",
+        "claims-redraws",
+    }
     assert "holds" in capsys.readouterr().out

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from dcgan_dist.errors import DataError
-from dcgan_dist.settings import to_yaml
+from dcgan_dist.settings import from_yaml, to_yaml
 from dcgan_dist.storage import Place
 from tuning import claim_measures, claim_runs, claims
 from tuning.claim_runs import SETTINGS_FILE, Experiments, Runs
@@ -107,6 +107,15 @@ def test_what_was_measured_of_another_run_or_in_another_way_does_not_count(
     assert len(said) == 5
 
 
+def test_the_cost_of_a_setup_is_that_of_the_runs_that_have_ended(tmp_path: Path) -> None:
+    runs = ended(tmp_path, {"seed": 4}, {"seed": 5}, {"seed": 6})
+    for number, (seconds, state) in enumerate(((70.5, "finished"), (80.0, "finished"), (30.0, "unfinished"))):
+        runs.folder.write(replace(runs.folder.read(number), seconds=seconds, state=state))  # type: ignore[arg-type]
+    found = runs.as_json()
+    assert (found["name"], found["seconds"]) == ("small", [70.5, 80.0])
+    assert from_yaml(json.dumps(found["settings"]), "it") == SMALL.settings
+
+
 class Judge:
     """Of a given name; what it sees of any run is a number."""
 
@@ -149,7 +158,10 @@ def test_a_claim_that_is_asked_for_alone_is_judged_with_all_of_the_scale(tmp_pat
     ended(tmp_path / "claims", our_4, our_5, other_4, other_6, other_5, our_6, other_7, our_7)
     experiments = Experiments([alone], [alone, OTHER, OTHER], "small", str(tmp_path), "")
     assert experiments.run(minutes=None, at_once=1, only_report=True) == 0
-    found, *_ = json.loads((tmp_path / "claims" / "claims.json").read_text())["claims"]
+    written = json.loads((tmp_path / "claims" / "claims.json").read_text())
+    assert written["version"] == claim_runs.VERSION
+    assert [(setup["name"], len(setup["seconds"])) for setup in written["setups"]] == [("small", 8)]
+    found, *_ = written["claims"]
     ours, others = [0, 0.125, 0.625, 0.875], [0.25, 0.5, 0.375, 0.75]
     assert found["measured"] == {"ours": ours, "other": others}
     assert found["effect"] == vars(effect(ours, others, "max", 0, 3))
