@@ -26,6 +26,7 @@ from dcgan_dist.errors import DataError, SettingsError
 from dcgan_dist.settings import from_yaml
 from tuning.claim_measures import MEASURES, VERSION
 from tuning.claims import CLAIMS, Claim, Setup
+from tuning.claims_figure import draw
 from tuning.claims_table import Judged, declared, rows
 from tuning.verdicts import effect, paired_effect, verdict
 
@@ -307,13 +308,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="REPORT",
         help="an earlier report, whose claims are kept where their runs are not there",
     )
+    options.add_argument("--figure", type=Path, metavar="PNG", help="draw those there whose runs are all there")
     given = options.parse_args(arguments)
-    return finish(partial(_read, given.found, given.keep), given.json)
+    return finish(partial(_read, given.found, given.keep, given.figure), given.json)
 
 
-def _read(found: Path, keep: Path | None) -> Report:
+def _read(found: Path, keep: Path | None, figure: Path | None) -> Report:
     reports = {name: json.loads((RESULTS / f"{name}.json").read_text()) for name in ("studies", "probes")}
-    return report(json.loads(found.read_text()), reports, None if keep is None else json.loads(keep.read_text()))
+    made = report(json.loads(found.read_text()), reports, None if keep is None else json.loads(keep.read_text()))
+    if figure is not None:
+        whole = [_kept(claim, {"samples": made.samples}) for claim in CLAIMS]
+        figure.write_bytes(draw([kept[0] for kept in whole if kept is not None]))
+    return made
 
 
 if __name__ == "__main__":

@@ -180,9 +180,10 @@ def test_what_is_not_there_is_named() -> None:
 
 
 def test_the_command_writes_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "claims.json").write_text(json.dumps(claims_json()))
+    (tmp_path / "claims.json").write_text(json.dumps(claims_json({BETA1.setup: [100.0, 70.0]})))
     written = tmp_path / "report.json"
-    assert main([str(tmp_path / "claims.json"), "--json", str(written)]) == 0
+    drawn = tmp_path / "claims.png"
+    assert main([str(tmp_path / "claims.json"), "--json", str(written), "--figure", str(drawn)]) == 0
     content = json.loads(written.read_text())
     assert "beta1" in [claim["name"] for claim in content["samples"]["claims"]]
     assert set(content["tables"]) == {
@@ -193,3 +194,12 @@ def test_the_command_writes_them(tmp_path: Path, capsys: pytest.CaptureFixture[s
         "claims-redraws",
     }
     assert "holds" in capsys.readouterr().out
+    assert drawn.read_bytes().startswith(b"\x89PNG")
+    # Another machine has only the claims of another day.
+    (tmp_path / "claims.json").write_text(json.dumps(nothing_there({})))
+    assert main([str(tmp_path / "claims.json"), "--json", str(written), "--keep", str(written)]) == 0
+    again = json.loads(written.read_text())
+    assert again["samples"]["setups"] == content["samples"]["setups"]
+    before, now = ([one for one in each["samples"]["claims"] if one["verdict"]] for each in (content, again))
+    assert now == before
+    assert {one["name"] for one in now} == {"nothing", "beta1"}
