@@ -55,6 +55,16 @@ def responses(checkpoint: Checkpoint, images: Labeled, updates: int) -> NDArray[
     Returns:
         float32 [updates, filters, WATCHED * places]; a layer has at most GRID x GRID places.
     """
+    threads = torch.get_num_threads()
+    # The order of sums depends on how many there are, and after some updates networks are others by the last digit.
+    torch.set_num_threads(1)
+    try:
+        return _watched(checkpoint, images, updates)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _watched(checkpoint: Checkpoint, images: Labeled, updates: int) -> NDArray[np.float32]:
     settings = checkpoint.settings
     batch, seed = settings.optimization.batch_size, settings.seed
     generator, discriminator = new_networks(settings.networks, checkpoint.code)

@@ -8,6 +8,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from dcgan_dist.arrays import Pixels
+from dcgan_dist.data.streaming.plan import Integers
 from dcgan_dist.errors import SettingsError
 from dcgan_dist.evaluation.task import ArrayPictures, Labeled
 from dcgan_dist.model.adversarial_step import AdversarialStep
@@ -90,6 +92,27 @@ def test_what_is_watched_are_the_hidden_maps_while_training_goes_on(tmp_path: Pa
         assert found[number - 7, :8] == pytest.approx(of_first.numpy(), abs=1e-5)
         assert found[number - 7, 8:12] == pytest.approx(of_second.numpy(), abs=1e-5)
     assert not np.array_equal(found[0], found[1])
+
+
+def test_it_goes_on_with_the_same_sums_on_any_machine(tmp_path: Path) -> None:
+    checkpoint = begun(tmp_path, OptimizationSettings(batch_size=36, lr=3e-3, schedule="both"))
+    told: list[int] = []
+
+    class Threads(ArrayPictures):
+        """Pictures that tell with how many threads they are asked for."""
+
+        def read(self, samples: Integers, out: Pixels, rows: Integers) -> NDArray[np.bool_]:
+            told.append(torch.get_num_threads())
+            return super().read(samples, out, rows)
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        responses(checkpoint, Labeled(Threads(IMAGES, "test"), np.arange(40), np.zeros(40, np.int64)), 2)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+    assert told == [1, 1]
 
 
 def test_updates_of_d_alone_are_no_looks(tmp_path: Path) -> None:
