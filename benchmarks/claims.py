@@ -185,7 +185,7 @@ def report(found: Mapping[str, Any], reports: Mapping[str, Found], earlier: Foun
         kept = _kept(claim, earlier) if earlier is not None and not entry["verdict"] else None
         if kept is None and not entry["verdict"] and _had_verdict(claim, earlier):
             print(f"{claim.name} is not kept: it was tried or measured in another way", file=sys.stderr)
-        judged, made = kept or (None, now)
+        judged, made = kept or (None, (entry["verdict"] and _made(entry, earlier)) or now)
         claims.append({**(entry if judged is None else judged.as_json()), "made": made})
         listed.append(row if judged is None else rows([judged])[0])
     setups = _costs(found["setups"], now, earlier)
@@ -241,6 +241,13 @@ def report(found: Mapping[str, Any], reports: Mapping[str, Found], earlier: Foun
     )
 
 
+def _made(entry: Found, earlier: Found | None) -> Found | None:
+    """Where and when the runs of a claim were made, if these are the ones of the earlier report."""
+    entries = earlier["samples"]["claims"] if earlier is not None else []
+    same = (one for one in entries if one["name"] == entry["name"] and one["measured"] == entry["measured"])
+    return next((one["made"] for one in same), None)
+
+
 def _had_verdict(claim: Claim, earlier: Found | None) -> bool:
     entries = earlier["samples"]["claims"] if earlier is not None else []
     return any(entry["name"] == claim.name and entry["verdict"] for entry in entries)
@@ -274,14 +281,16 @@ def _is_of(setup: Setup, settings: Mapping[str, Any] | None) -> bool:
 
 
 def _costs(setups: Sequence[Mapping[str, Any]], now: Found, earlier: Found | None) -> list[dict[str, Any]]:
-    """Of each setup that has runs, how long these took; as in the earlier report where that has more of them."""
+    """Of each setup that has runs, how long these took; as in the earlier report where that has more of them, or
+    the same."""
     of = {setup.name: setup for claim in CLAIMS for setup in claim.setups}
     before = {setup["name"]: setup for setup in earlier["samples"]["setups"]} if earlier is not None else {}
     costs = []
     for setup in setups:
         name, seconds = setup["name"], setup["seconds"]
         known = before.get(name)
-        if known is not None and known["runs"] > len(seconds) and _is_of(of[name], known["settings"]):
+        more = known is not None and (known["runs"], known["seconds"]) >= (len(seconds), sum(seconds))
+        if known is not None and more and _is_of(of[name], known["settings"]):
             costs.append(dict(known))
         elif seconds:
             times = {"runs": len(seconds), "seconds": sum(seconds), "median_s": statistics.median(seconds)}

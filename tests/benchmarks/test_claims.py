@@ -113,6 +113,16 @@ def test_runs_of_now_count_where_all_are_there() -> None:
     assert now["made"]["commit"] != "abc"
 
 
+def test_runs_that_are_still_there_were_made_when_they_were() -> None:
+    before = earlier()
+    made = report(claims_json({BETA1.setup: [100.0, 140.0, 180.0]}), reports(), before).samples
+    for part in ("claims", "setups"):
+        (now,) = [one for one in made[part] if one["name"] in ("beta1", BETA1.setup.name)]  # type: ignore[attr-defined]
+        assert now["made"]["commit"] == "abc"
+    more = report(claims_json({BETA1.setup: [100.0, 140.0, 180.0, 90.0]}), reports(), before).samples["setups"]
+    assert (more[0]["runs"], more[0]["made"]["commit"] != "abc") == (4, True)  # type: ignore[index]
+
+
 Damage = Callable[[dict[str, Any]], None]
 
 
