@@ -322,9 +322,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return finish(partial(_read, given.found, given.keep, given.figure), given.json)
 
 
+def _content(file: Path) -> Any:
+    wanted = "give claims.json of STORAGE/claims, as tuning.claims wrote it"
+    try:
+        return json.loads(file.read_bytes())
+    except FileNotFoundError:
+        raise DataError(f"{file} is not there: {wanted}") from None
+    except ValueError:
+        raise DataError(f"{file} holds no JSON: {wanted}") from None
+
+
 def _read(found: Path, keep: Path | None, figure: Path | None) -> Report:
-    reports = {name: json.loads((RESULTS / f"{name}.json").read_text()) for name in ("studies", "probes")}
-    made = report(json.loads(found.read_text()), reports, None if keep is None else json.loads(keep.read_text()))
+    reports = {name: _content(RESULTS / f"{name}.json") for name in ("studies", "probes")}
+    made = report(_content(found), reports, None if keep is None else _content(keep))
     if figure is not None:
         whole = [_kept(claim, {"samples": made.samples}) for claim in CLAIMS]
         figure.write_bytes(draw([kept[0] for kept in whole if kept is not None]))

@@ -268,7 +268,8 @@ class Experiments:
             print(f"left out, as said above: {', '.join(self._left_out)}", flush=True)
         lacking = {(setup, json.dumps(run, sort_keys=True)) for one in results for setup, run in one.lacking}
         if lacking:
-            print(f"{count(len(lacking), 'run')} of these claims not there yet: the same command goes on", flush=True)
+            goes_on = "without --report they are trained" if only_report else "the same command goes on"
+            print(f"{count(len(lacking), 'run')} of these claims not there yet: {goes_on}", flush=True)
         return status or (1 if lacking else 0)
 
     def _train(self, minutes: float | None, at_once: int) -> int:

@@ -189,6 +189,17 @@ def test_what_is_not_there_is_named() -> None:
         studied(("walk", "faces", "how far it is to the moon"))(reports())
 
 
+@pytest.mark.parametrize(("content", "told"), [(None, "is not there: give"), (b"\xff{", "holds no JSON: give")])
+def test_a_file_that_is_none_of_ours_is_named(
+    content: bytes | None, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "claims.json"
+    if content is not None:
+        file.write_bytes(content)
+    assert main([str(file)]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {file} {told}")
+
+
 def test_the_command_writes_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "claims.json").write_text(json.dumps(claims_json({BETA1.setup: [100.0, 70.0]})))
     written = tmp_path / "report.json"
