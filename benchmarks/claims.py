@@ -315,15 +315,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--keep",
         type=Path,
         metavar="REPORT",
-        help="an earlier report, whose claims are kept where their runs are not there",
+        help="keep the claims of this earlier report whose runs FILE lacks",
     )
-    options.add_argument("--figure", type=Path, metavar="PNG", help="draw those there whose runs are all there")
+    options.add_argument(
+        "--figure", type=Path, metavar="PNG", help="draw the claims whose runs are all there, as a PNG"
+    )
     given = options.parse_args(arguments)
     return finish(partial(_read, given.found, given.keep, given.figure), given.json)
 
 
-def _content(file: Path) -> Any:
-    wanted = "give claims.json of STORAGE/claims, as tuning.claims wrote it"
+WRITTEN_BY_CLAIMS = "give claims.json of STORAGE/claims, as tuning.claims wrote it"
+A_REPORT = "give a report that a benchmark has written by --json"
+
+
+def _content(file: Path, wanted: str) -> Any:
     try:
         return json.loads(file.read_bytes())
     except FileNotFoundError:
@@ -333,8 +338,9 @@ def _content(file: Path) -> Any:
 
 
 def _read(found: Path, keep: Path | None, figure: Path | None) -> Report:
-    reports = {name: _content(RESULTS / f"{name}.json") for name in ("studies", "probes")}
-    made = report(_content(found), reports, None if keep is None else _content(keep))
+    reports = {name: _content(RESULTS / f"{name}.json", A_REPORT) for name in ("studies", "probes")}
+    earlier = None if keep is None else _content(keep, A_REPORT)
+    made = report(_content(found, WRITTEN_BY_CLAIMS), reports, earlier)
     if figure is not None:
         whole = [_kept(claim, {"samples": made.samples}) for claim in CLAIMS]
         figure.write_bytes(draw([kept[0] for kept in whole if kept is not None]))
