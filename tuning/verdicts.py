@@ -60,10 +60,11 @@ def effect(
 
 def paired_effect(ours: Sequence[float], others: Sequence[float], claims: int) -> Effect:
     """The mean difference of pairs that have nearly everything in common, of which more is better, with Student's
-    interval.
+    interval. There is none where there is but one pair, nor where all differences are the same: numbers that were
+    rounded, or that are as good as can be, say nothing of chance.
 
     Args:
-        ours: of our arm, at least two.
+        ours: of our arm, at least one.
         others: of the other one, in the order of their partners.
         claims: see `effect`.
 
@@ -72,6 +73,9 @@ def paired_effect(ours: Sequence[float], others: Sequence[float], claims: int) -
     """
     differences = [one - other for one, other in zip(ours, others, strict=True)]
     mean = statistics.fmean(differences)
+    # Compared as numbers of few digits: 0.3 - 0.2 is not 0.2 - 0.1.
+    if len({round(difference, 9) for difference in differences}) == 1:
+        return Effect(mean, None, None)
     error = statistics.stdev(differences) / math.sqrt(len(differences))
     half = _students_t(1 - (1 - CONFIDENCE) / claims, len(differences) - 1) * error
     return Effect(mean, mean - half, mean + half)

@@ -94,6 +94,13 @@ def test_pairs_that_belong_together_have_students_interval() -> None:
     assert verdict(found) == "holds"
 
 
+@pytest.mark.parametrize(("ours", "others"), [([3.0], [1.0]), ([0.3, 0.2, 0.8], [0.2, 0.1, 0.7])])
+def test_pairs_that_say_nothing_of_chance_have_no_interval(ours: list[float], others: list[float]) -> None:
+    found = paired_effect(ours, others, claims=1)
+    assert (found.size, found.low, found.high) == (pytest.approx(ours[0] - others[0]), None, None)
+    assert verdict(found) == "cannot tell"
+
+
 def test_equal_runs_are_parted_in_all_ways() -> None:
     """Of eight runs there are 56 ways to take three. In one of them these are the best ones, in one the worst."""
     alike = random.Random(6).sample(range(100), 8)
