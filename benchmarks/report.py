@@ -11,6 +11,7 @@ import platform
 import shlex
 import statistics
 import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -98,7 +99,9 @@ class Report:
 
 def parser(description: str) -> argparse.ArgumentParser:
     """The options that every benchmark has."""
-    options = argparse.ArgumentParser(description=description)
+    # As a module, which Python 3.11 would show as the name of its file.
+    prog = f"python -m benchmarks.{Path(sys.argv[0]).stem}"
+    options = argparse.ArgumentParser(prog, description=description)
     options.add_argument("--json", type=Path, metavar="FILE", help="write the report there too")
     return options
 
