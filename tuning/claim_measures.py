@@ -167,6 +167,11 @@ class Ended:
     health: Sequence[str]
     judging: Callable[[], Judging]
 
+    @property
+    def stuck(self) -> bool:
+        """Whether its G no longer learns, as the health rule says."""
+        return any(reason.startswith(STUCK) for reason in self.health)
+
 
 @dataclass(frozen=True)
 class Measure:
@@ -307,17 +312,30 @@ def measured(
         DcganDistError: curves or checkpoints are no longer there, data for the measure are not, or it was not logged:
             none of these says that the run has failed.
     """
+    ended = _ended(run, judging, loss)
+    if ended is None:
+        return dict.fromkeys(names)
+    replaced = OF_STABILITY if ended.stuck else ()
+    return {name: MEASURES[name].worst if name in replaced else MEASURES[name].of(ended) for name in names}
+
+
+def replaced_by_worst(
+    run: Place, names: Iterable[str], judging: Callable[[], Judging], loss: str = "bce"
+) -> dict[str, float]:
+    """What those measures are for which `measured` gives the worst value, since G no longer learns; its arguments."""
+    ended = _ended(run, judging, loss)
+    if ended is None or not ended.stuck:
+        return {}
+    return {name: MEASURES[name].of(ended) for name in names if name in OF_STABILITY}
+
+
+def _ended(run: Place, judging: Callable[[], Judging], loss: str) -> Ended | None:
     points = read_points(run)
     if not points:
         raise CheckpointError(f"{run} has no curves any more, so that it cannot be measured")
     if any(value is None for point in points for value in point["values"].values()):
-        return dict.fromkeys(names)
-    health = reasons(points, loss)
-    ended = Ended(run, points, health, judging)
-    stuck = any(reason.startswith(STUCK) for reason in health)
-    return {
-        name: MEASURES[name].worst if stuck and name in OF_STABILITY else MEASURES[name].of(ended) for name in names
-    }
+        return None
+    return Ended(run, points, reasons(points, loss), judging)
 
 
 def kernel_distance(run: Place, name: str | None = None) -> float:

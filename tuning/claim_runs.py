@@ -10,7 +10,10 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
+
+import yaml
 
 from dcgan_dist.cluster.connect import connected, describe_connecting, set_environment
 from dcgan_dist.data.scenes.builtin import EMBEDDED
@@ -36,10 +39,11 @@ from tuning.claim_measures import (
     measured,
     open_probed,
     reasons,
+    replaced_by_worst,
 )
 from tuning.claims import Arm, Claim, Scale, Setup
 from tuning.claims_figure import draw
-from tuning.claims_table import COLUMNS, CONDEMNED, Judged, judged, lines, markdown, rows
+from tuning.claims_table import CONDEMNED, Measured, judged, lines, markdown
 from tuning.extras import require_matplotlib
 from tuning.folder import Record, SweepFolder
 from tuning.options import SweepOptions
@@ -87,10 +91,8 @@ class Runs:
         it is by default. Else in a new one, whose name changes with every setting."""
         runs, wanted = claims / "runs", setup.settings_at(str(claims / MADE_DATA / FOLDER))
         for name in sorted(runs.names()):
-            # Names of settings that are none any more say that it is another setup.
-            with suppress(MissingFile, SettingsError):
-                file = runs / name / SETTINGS_FILE
-                found = from_yaml(file.read_bytes().decode(), str(file))
+            found = _settings_in(runs / name)
+            if found is not None:
                 found = replace(found, name=wanted.name, storage=wanted.storage)
                 if _at(found, wanted.workers.address) == wanted:
                     return cls(setup, SweepFolder(runs / name))
@@ -114,11 +116,6 @@ class Runs:
             self.folder.write(replace(record, state="unfinished", reason=""))
         return len(left)
 
-    def as_json(self) -> dict[str, Any]:
-        """Settings of the setup, wherever its runs lie, and the seconds that each run took which is there."""
-        seconds = [record.seconds for record in self.folder.records() if record.state == "finished"]
-        return {"name": self.setup.name, "settings": asdict(self.setup.settings), "seconds": seconds}
-
     def failed(self) -> list[Record]:
         """Runs that ended for reasons that are not their arm's."""
         return [record for record in self.folder.records() if record.state not in ("finished", "unfinished")]
@@ -126,8 +123,9 @@ class Runs:
     def measures(
         self, claims: Iterable[Claim], judging: Callable[[], Judging], say: Callable[[str], None]
     ) -> list[tuple[Arm, dict[str, Any]]]:
-        """Of each run that has finished, its values and what was measured; measured now what these claims need and was
-        not measured before, which is said. A run that cannot be measured is named, and left out.
+        """Of each run that has finished, its values and what was measured, with how it was trained; measured now what
+        these claims need and was not measured before, which is said. A run that cannot be measured is named, and left
+        out.
 
         Raises:
             DataError: the runs were not all trained on the same data.
@@ -140,7 +138,7 @@ class Runs:
             if record.state != "finished":
                 continue
             try:
-                found.append((record.values, self._measure(record, names, judging, say)))
+                found.append((record.values, self._trained(record) | self._measure(record, names, judging, say)))
             except DcganDistError as error:
                 complain(f"run {record.number} of {self.setup.name} counts as one that is not there: {error}")
         return found
@@ -162,15 +160,22 @@ class Runs:
     def _run(self, record: Record) -> Place:
         return self.folder.trials / self.folder.run_of(record.number)
 
+    def _trained(self, record: Record) -> dict[str, Any]:
+        """When, how long, with what and on which data."""
+        run = find_record(self._run(record)) or {}
+        date = f"{datetime.fromtimestamp(record.started, UTC):%Y-%m-%d}"
+        about = {name: run.get(name) for name in ("versions", "data_sha256")}
+        return {"date": date, "seconds": record.seconds, **about}
+
     def _measure(
         self, record: Record, names: set[str], judging: Callable[[], Judging], say: Callable[[str], None]
     ) -> dict[str, Any]:
         file = self.folder.place / "measures" / f"{record.number:03d}.json"
         # The number alone does not tell: records may have been deleted to begin anew.
-        about = {"version": VERSION, "run": record.values}
-        known: dict[str, Any] = {**about, "judge": "", "values": {}}
+        about = {"version": VERSION, "run": record.values, "started": record.started}
+        known: dict[str, Any] = {**about, "judge": "", "values": {}, "replaced": {}}
         with suppress(MissingFile):
-            read = json.loads(file.read_bytes())
+            read = _measures_in(file)
             known = known | read if {name: read.get(name) for name in about} == about else known
         if any(MEASURES[name].by_judge for name in names):
             judge = judging().sha256
@@ -183,14 +188,15 @@ class Runs:
         run = self._run(record)
         loss = replaced(self.setup.settings, record.values, f"run {record.number}").optimization.loss
         values = measured(run, sorted(new), judging, loss)
+        replaced_now = replaced_by_worst(run, sorted(new), judging, loss)
         shown = [f"{name} {'failed' if value is None else f'{value:.3g}'}" for name, value in values.items()]
         say(f"run {record.number} ({describe(record.values)}): {', '.join(shown)}")
         found = {
             **about,
             "judge": known["judge"],
-            "seconds": record.seconds,
             "health": reasons(read_points(run), loss),
             "values": known["values"] | values,
+            "replaced": known["replaced"] | replaced_now,
         }
         file.write_bytes(json.dumps(found, indent=1).encode())
         return found
@@ -240,6 +246,10 @@ class Experiments:
     def run(self, *, minutes: float | None, at_once: int, only_report: bool) -> int:
         """Train what is missing, measure, write the table; returns the status of the command."""
         status = 0
+        if only_report and self._place.parent.is_file():
+            raise SettingsError(
+                f"--storage is {self._place.parent}, a file: give the folder that --storage named before"
+            )
         if only_report and not (self._place / "runs").names():
             raise SettingsError(f"there are no runs of claims in {self._place}: train some, without --report")
         if not only_report:
@@ -248,13 +258,12 @@ class Experiments:
         if status > STOPPED:  # whoever stops a command does not want to wait for what is measured
             print("stopped; the same command goes on, and with --report it shows what is there", flush=True)
             return status
-        every = self._results()
+        measures = self._measures()
+        every = [judged(claim, measures, len(self._every)) for claim in self._every]
         content = {
             "version": VERSION,
-            "columns": COLUMNS,
-            "rows": rows(every),
             "claims": [result.as_json() for result in every],
-            "setups": [Runs.below(self._place, setup).as_json() for setup in _setups(self._every)],
+            "setups": [as_json(setup, found) for setup, found in measures.items()],
         }
         self._file("json").write_bytes(json.dumps(content, indent=1, allow_nan=False).encode())
         self._file("md").write_bytes(markdown(every).encode())
@@ -324,12 +333,12 @@ class Experiments:
             print(f"left out: {text}", flush=True)
         return [claim for claim in self._claims if claim.name not in self._left_out]
 
-    def _results(self) -> list[Judged]:
-        """Of all claims of the scale, though only what those that were asked for need is measured now."""
-        measures = {}
-        for setup in _setups(self._every):
-            measures[setup] = Runs.below(self._place, setup).measures(self._claims, self._judge, self._say)
-        return [judged(claim, measures, len(self._every)) for claim in self._every]
+    def _measures(self) -> dict[Setup, Measured]:
+        """Of the runs of all claims of the scale, though only what those that were asked for need is measured now."""
+        return {
+            setup: Runs.below(self._place, setup).measures(self._claims, self._judge, self._say)
+            for setup in _setups(self._every)
+        }
 
     def _file(self, kind: str) -> Place:
         """Of the table of all claims of the scale."""
@@ -343,6 +352,40 @@ class Experiments:
     @staticmethod
     def _say(text: str) -> None:
         print(text, flush=True)
+
+
+def as_json(setup: Setup, found: Measured) -> dict[str, Any]:
+    """A setup with its settings, those of any folder, and its runs: `run` is what each has other than its setup."""
+    return {"name": setup.name, "settings": asdict(setup.settings), "runs": [run for _, run in found]}
+
+
+def _settings_in(folder: Place) -> Settings | None:
+    """Those of runs that share a folder; None: it is none of ours, or they have settings that are none any more.
+
+    Raises:
+        DataError: the file is damaged. Its runs would be trained again.
+    """
+    file = folder / SETTINGS_FILE
+    try:
+        text = file.read_bytes().decode()
+        yaml.safe_load(text)
+    except MissingFile:
+        return None
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise DataError(f"{file} is damaged ({type(error).__name__}): restore it, or delete {folder}") from error
+    try:
+        return from_yaml(text, str(file))
+    except SettingsError:
+        return None
+
+
+def _measures_in(file: Place) -> dict[str, Any]:
+    """What was measured of a run before."""
+    try:
+        found: dict[str, Any] = json.loads(file.read_bytes())
+        return dict(found)
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{file} is damaged: delete it, and the run is measured again") from error
 
 
 def _lacks(claim: Claim) -> str:

@@ -3,13 +3,16 @@
 import io
 import math
 import statistics
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
 from tuning.claim_measures import MEASURES
-from tuning.claims_table import Judged
+from tuning.claims_table import Judged, arms, better
 
 COLUMNS = 5
+ACROSS = 19
+"""Characters of an arm in a line below its panel."""
 COLORS = {"holds": "#2a7f4f", "does not hold": "#b5402b", "cannot tell": "#5b6470", None: "#9aa3ad"}
 """By verdict; there is none before all runs are there."""
 
@@ -51,11 +54,17 @@ def _panel(axes: Any, result: Judged) -> None:
         failed = [measure.worst for value in values if value is None]
         axes.plot([place] * len(failed), failed, linestyle="", marker="X", markersize=8, color=color)
     axes.plot([0, 1], medians, color=color, linewidth=1)
-    better = "less" if measure.better == "min" else "more"
     axes.set_title(f"{result.claim.name}\n{result.verdict or 'not all runs yet'}", fontsize=9, color=color)
-    axes.set_ylabel(f"{result.claim.measure} ({better} is better)", fontsize=7)
-    axes.set_xticks([0, 1], ["ours", "other"], fontsize=8)
+    axes.set_ylabel(f"{result.claim.measure} ({better(result.claim.measure)} is better)", fontsize=7)
+    axes.set_xticks([0, 1], [_short(arm) for arm in arms(result.claim)], fontsize=7)
     axes.set_xlim(-0.3, 1.3)
     axes.tick_params(axis="y", labelsize=7)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
+
+
+def _short(arm: str) -> str:
+    """Of an arm's words as many as two lines below a panel have room for."""
+    first, *more = textwrap.wrap(arm, ACROSS, break_long_words=False)
+    second = [textwrap.shorten(" ".join(more), ACROSS, placeholder=" ...")] if more else []
+    return "\n".join([first, *second])

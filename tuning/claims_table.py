@@ -1,6 +1,7 @@
 """The table of claims: each with its effect and verdict, from what was measured of its runs; pure."""
 
 import statistics
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,8 @@ from tuning.verdicts import Effect, Verdict, effect, redrawn, verdict
 CONDEMNED = "condemned"
 """A measure that the table shows of every run."""
 Measured = Sequence[tuple[Arm, Mapping[str, Any]]]
-"""Of each run, its values and what was measured."""
+"""Of each run, its values and what was measured: `values` by name of the measure, and the `judge` that saw them. A run
+may be there more than once, seen by several judges: the first one that has what is wanted counts."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Judged:
         condemned: how many runs of each arm the health rule found going wrong, or failed.
         effect: of the runs that are there; None: one arm has none.
         lacking: runs that are not there, each with the name of its setup.
+        judge: that saw the values of all runs, where the measure is what a judge sees.
         claims: that are judged together.
     """
 
@@ -37,6 +40,7 @@ class Judged:
     condemned: tuple[int, int]
     effect: Effect | None
     lacking: Sequence[tuple[str, Arm]]
+    judge: str
     claims: int
 
     @property
@@ -59,6 +63,7 @@ class Judged:
         found = self.effect
         return {
             **declared(self.claim),
+            "judge": self.judge,
             "measured": {"ours": list(self.ours), "other": list(self.others)},
             "condemned": {"ours": self.condemned[0], "other": self.condemned[1]},
             "effect": None if found is None else vars(found),
@@ -93,7 +98,8 @@ def judged(claim: Claim, measured: Mapping[Setup, Measured], claims: int) -> Jud
         claims: that are judged together.
     """
     arms = list(zip(claim.setups, claim.runs(), strict=True))
-    found = [[_find(run, measured[setup], claim.measure) for run in runs] for setup, runs in arms]
+    judge = _judge(claim, measured)
+    found = [[_find(run, measured[setup], claim.measure, judge) for run in runs] for setup, runs in arms]
     lacking = [
         (setup.name, run)
         for (setup, runs), there in zip(arms, found, strict=True)
@@ -105,11 +111,25 @@ def judged(claim: Claim, measured: Mapping[Setup, Measured], claims: int) -> Jud
     wrong_ours, wrong_others = (sum(values[CONDEMNED] in (1.0, None) for values in arm) for arm in there)
     measure = MEASURES[claim.measure]
     by = effect(ours, others, measure.better, measure.worst, claims) if ours and others else None
-    return Judged(claim, ours, others, (wrong_ours, wrong_others), by, lacking, claims)
+    return Judged(claim, ours, others, (wrong_ours, wrong_others), by, lacking, judge or "", claims)
 
 
-def _find(run: Arm, measured: Measured, measure: str) -> Mapping[str, Any] | None:
-    return next((found for values, found in measured if values == run and measure in found["values"]), None)
+def _judge(claim: Claim, measured: Mapping[Setup, Measured]) -> str | None:
+    """The judge that has seen most runs of a claim: only its values can be compared. None: it is no matter of one."""
+    if not MEASURES[claim.measure].by_judge:
+        return None
+    seen = Counter(
+        found["judge"]
+        for setup, runs in zip(claim.setups, claim.runs(), strict=True)
+        for values, found in measured[setup]
+        if values in runs and claim.measure in found["values"]
+    )
+    return max(seen, key=lambda judge: seen[judge], default="")
+
+
+def _find(run: Arm, measured: Measured, measure: str, judge: str | None) -> Mapping[str, Any] | None:
+    fit = (found for values, found in measured if values == run and measure in found["values"])
+    return next((found for found in fit if judge is None or found["judge"] == judge), None)
 
 
 COLUMNS = (
@@ -118,10 +138,10 @@ COLUMNS = (
     "source",
     "on",
     "arm",
-    "compared with",
+    "other arm",
     "measure",
-    "ours",
-    "other",
+    "of the arm",
+    "of the other",
     "effect",
     "going wrong",
     "verdict",
@@ -136,8 +156,7 @@ def rows(results: Sequence[Judged]) -> list[list[str]]:
             one.claim.said,
             one.claim.source,
             one.claim.setup.name,
-            _arm(one.claim.ours),
-            _compared_with(one.claim),
+            *arms(one.claim),
             one.claim.measure,
             _median(one.ours),
             _median(one.others),
@@ -157,8 +176,8 @@ def _until_now(one: Judged) -> str:
 def lines(results: Sequence[Judged]) -> list[str]:
     """The table in short, for a terminal."""
     cells = [
-        ("claim", "measure", "ours", "other", "effect", "verdict"),
-        *((cells[0], *cells[6:10], cells[11]) for cells in rows(results)),
+        ("claim", "measure", "of the arm", "of the other", "effect", "verdict"),
+        *((cells[0], f"{cells[6]} ({better(cells[6])} is better)", *cells[7:10], cells[11]) for cells in rows(results)),
     ]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return ["  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
@@ -169,19 +188,22 @@ def markdown(results: Sequence[Judged]) -> str:
     lines = [COLUMNS, ["---"] * len(COLUMNS), *rows(results)]
     measures = dict.fromkeys(one.claim.measure for one in results)
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-    words = "\n".join(
-        f"- `{name}`: {MEASURES[name].what}; {'less' if MEASURES[name].better == 'min' else 'more'} is better"
-        for name in measures
-    )
+    words = "\n".join(f"- `{name}`: {MEASURES[name].what}; {better(name)} is better" for name in measures)
     return f"{table}\n\n{words}\n"
 
 
-def _compared_with(claim: Claim) -> str:
+def better(measure: str) -> str:
+    """Of a measure: `less` or `more`."""
+    return "less" if MEASURES[measure].better == "min" else "more"
+
+
+def arms(claim: Claim) -> tuple[str, str]:
+    """Both arms of a claim in words."""
     if not claim.arms_differ:
-        return "other seeds"
+        return _arm(claim.ours), "other seeds"
     if claim.against is None:
-        return _arm(claim.other)
-    return ", ".join([claim.against.name, *([describe(claim.other)] if claim.other else [])])
+        return _arm(claim.ours), _arm(claim.other)
+    return _arm(claim.ours), ", ".join([claim.against.name, *([describe(claim.other)] if claim.other else [])])
 
 
 def _arm(arm: Arm) -> str:

@@ -108,8 +108,16 @@ class SweepFolder:
         self.write(replace(record, state=state, reason=reason, seconds=round(record.seconds + seconds, 1)))
 
     def read(self, number: int) -> Record:
-        """A trial's record."""
-        return Record(**json.loads(self._record(number).read_bytes()))
+        """A trial's record.
+
+        Raises:
+            DataError: it is damaged.
+        """
+        file = self._record(number)
+        try:
+            return Record(**json.loads(file.read_bytes()))
+        except (ValueError, TypeError) as error:
+            raise DataError(f"{file} is damaged: restore an intact copy") from error
 
     def records(self) -> list[Record]:
         """Records of all trials, by number."""

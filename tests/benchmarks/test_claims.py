@@ -1,192 +1,254 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmarks.claims import ELSEWHERE, RESULTS, elsewhere, few_labels, main, report, studied
+from benchmarks.claims import RESULTS, main, report
+from benchmarks.claims_elsewhere import ELSEWHERE, elsewhere
+from benchmarks.claims_runs import Run, lost, runs_in, together
+from benchmarks.report import Report
 from dcgan_dist.errors import DataError
+from tests.benchmarks.test_claims_elsewhere import reports
 from tuning.claim_measures import VERSION
-from tuning.claims import CLAIMS, ROOMS_LONG, Arm, Setup
-from tuning.claims_table import COLUMNS, judged, rows
+from tuning.claim_runs import as_json
+from tuning.claims import CLAIMS, ROOMS, ROOMS_LONG, Arm, Setup
 
-NOTHING, BETA1 = (next(claim for claim in CLAIMS if claim.name == name) for name in ("nothing", "beta1"))
-
-
-def measured(runs: Sequence[Arm], measure: str, values: Sequence[float]) -> list[Any]:
-    return [(run, {"values": {measure: value, "condemned": 0.0}}) for run, value in zip(runs, values, strict=True)]
+NOTHING, BETA1, TOO_LONG = (
+    next(claim for claim in CLAIMS if claim.name == name) for name in ("nothing", "beta1", "not-too-long")
+)
 
 
-def claims_json(seconds: Mapping[Setup, Sequence[float]] = {}) -> dict[str, Any]:
-    """As the command writes it, of made-up measures, and of each setup the seconds that its runs took."""
-    equal = [run for arm in NOTHING.runs() for run in arm]
-    values = [0.11, 0.14, 0.12, 0.17, 0.1, 0.16, 0.13, 0.15, 0.19, 0.122, 0.18, 0.115, 0.135, 0.155, 0.125]
-    found = measured(equal, "attributes", values)
+def runs_of(
+    arms: Sequence[Arm], measure: str, values: Sequence[float], condemned: Sequence[int] = (), **about: Any
+) -> list[Run]:
+    """Runs that took 100 s each, of which those at the places that are condemned went wrong."""
+    return [
+        (
+            arm,
+            {
+                "run": arm,
+                "version": VERSION,
+                "date": "2026-01-02",
+                "seconds": 100.0,
+                "data_sha256": "aa",
+                "judge": "one",
+                "health": [],
+                "values": {measure: value, "condemned": float(place in condemned)},
+                "replaced": {},
+                **about,
+            },
+        )
+        for place, (arm, value) in enumerate(zip(arms, values, strict=True))
+    ]
+
+
+DRIFTS = [0.2, 0.22, 0.21, 0.2, 0.23, 0.24, 0.19, 0.2, 0.21, 0.22], [0.5, 0.6, 0.55, 0.5, 0.52]
+EQUAL = [0.11, 0.14, 0.12, 0.17, 0.1, 0.16, 0.13, 0.15, 0.19, 0.122, 0.18, 0.115, 0.135, 0.155, 0.125]
+
+
+def some_runs(**about: Any) -> list[Run]:
+    """Of `nothing` and `beta1`, whose runs as the setup are not the same here."""
     ours, others = BETA1.runs()
-    drifts = [
-        *measured(ours, "drift", [0.2, 0.22, 0.21, 0.2, 0.23, 0.24, 0.19, 0.2, 0.21, 0.22]),
-        *measured(others, "drift", [0.5, 0.6, 0.55, 0.5, 0.52]),
+    equal = [run for arm in NOTHING.runs() for run in arm]
+    return [
+        *runs_of(equal, "attributes", EQUAL, **about),
+        *runs_of(ours, "drift", DRIFTS[0], condemned=[3], **about),
+        *runs_of(others, "drift", DRIFTS[1], condemned=[0, 1, 4], **about),
     ]
-    there = {setup: [] for claim in CLAIMS for setup in claim.setups} | {NOTHING.setup: [*found, *drifts]}
-    results = [judged(claim, there, claims=len(CLAIMS)) for claim in CLAIMS]
-    setups = [
-        {"name": setup.name, "settings": asdict(setup.settings), "seconds": seconds.get(setup, [])} for setup in there
-    ]
-    claims = [result.as_json() for result in results]
-    return {"version": VERSION, "columns": COLUMNS, "rows": rows(results), "claims": claims, "setups": setups}
 
 
-def earlier() -> dict[str, Any]:
-    """A report of the same, made elsewhere."""
-    made = report(claims_json({BETA1.setup: [100.0, 140.0, 180.0]}), reports()).to_json()
-    for entry in [*made["samples"]["claims"], *made["samples"]["setups"]]:
-        entry["made"] = {"commit": "abc", "date": "2026-01-02"}
-    return json.loads(json.dumps(made))  # type: ignore[no-any-return]
+def all_setups(there: Mapping[Setup, Sequence[Run]]) -> dict[Setup, list[Run]]:
+    return {setup: list(there.get(setup, [])) for claim in CLAIMS for setup in claim.setups}
 
 
-def nothing_there(seconds: Mapping[Setup, Sequence[float]]) -> dict[str, Any]:
-    """As the command writes it where no run is there that belongs to a claim."""
-    whole = claims_json(seconds)
-    there: dict[Setup, list[Any]] = {setup: [] for claim in CLAIMS for setup in claim.setups}
-    results = [judged(claim, there, claims=len(CLAIMS)) for claim in CLAIMS]
-    return {**whole, "rows": rows(results), "claims": [result.as_json() for result in results]}
+def claims_json(there: Mapping[Setup, Sequence[Run]]) -> dict[str, Any]:
+    """As `tuning.claims` writes it."""
+    content = {"version": VERSION, "setups": [as_json(setup, runs) for setup, runs in all_setups(there).items()]}
+    return json.loads(json.dumps(content))  # type: ignore[no-any-return]
 
 
-def reports() -> dict[str, Any]:
-    return {name: json.loads((RESULTS / f"{name}.json").read_text()) for name in ("studies", "probes")}
+def rows_of(made: Report, table: str = "claims") -> dict[Any, list[Any]]:
+    return {row[0]: list(row) for row in made.tables[table].rows}
 
 
 def test_the_tables_hold_what_was_found() -> None:
-    found = claims_json()
-    made = report(found, reports()).tables
-    verdicts = {row[0]: row[-1] for row in made["claims"].rows}
-    assert (verdicts["nothing"], verdicts["beta1"]) == ("cannot tell", "holds")
-    assert verdicts["lr"] == "0 of 15 runs so far"
-    assert {row[0] for row in made["claim-measures"].rows} == {claim.measure for claim in CLAIMS}
-    (redraws,) = made["claims-redraws"].rows
+    made = report(all_setups({ROOMS: some_runs()}), reports())
+    rows = rows_of(made)
+    assert (rows["nothing"][-1], rows["beta1"][-1], rows["lr"][-1]) == ("cannot tell", "holds", "0 of 15 runs so far")
+    assert rows["beta1"][7:11] == ["0.21", "0.52", "+0.31 (+0.26 to +0.4)", "1 of 10 and 3 of 5"]
+    measures = rows_of(made, "claim-measures")
+    assert measures.keys() == {claim.measure for claim in CLAIMS}
+    assert (measures["drift"][2:], measures["probe"][2:]) == (["less", 2.0], ["more", 0.1])
+    (redraws,) = made.tables["claims-redraws"].rows
     assert redraws[:2] == ["attributes", 3_003]
-    assert redraws[3] < redraws[2] <= 0.05 * 3_003
-    assert len(made["claims-elsewhere"].rows) == len(ELSEWHERE)
-    for damage in ({"claims": found["claims"][:3]}, {"version": VERSION - 1}):
-        with pytest.raises(DataError, match=f"does not hold all {len(CLAIMS)} claims of today"):
-            report({**found, **damage}, reports())
+    assert redraws[3] < redraws[2] <= 0.05 * 3_003  # type: ignore[operator]
+    assert len(made.tables["claims-elsewhere"].rows) == len(ELSEWHERE)
 
 
-def test_hours_are_those_of_two_runs_at_once() -> None:
-    made = report(claims_json({BETA1.setup: [100.0, 140.0, 480.0], ROOMS_LONG: [1800.0]}), reports())
-    assert [row[:4] for row in made.tables["claims-cost"].rows] == [
-        [BETA1.setup.name, 3, 140.0, 0.1],
-        [ROOMS_LONG.name, 1, 1800.0, 0.25],
+def test_the_runs_of_an_arm_of_another_setup_are_those_of_that_setup() -> None:
+    ours, others = TOO_LONG.runs()
+    there = {
+        ROOMS: runs_of(ours, "oscillation", [0.4 + 0.01 * place for place in range(10)], condemned=[2]),
+        ROOMS_LONG: runs_of(others, "oscillation", [0.8, 0.81, 0.82, 0.83, 0.84], condemned=[0, 1, 2]),
+    }
+    row = rows_of(report(all_setups(there), reports()))["not-too-long"]
+    assert row[7:] == ["0.445", "0.82", "+0.375 (+0.32 to +0.43)", "1 of 10 and 3 of 5", "holds"]
+
+
+def test_runs_count_once_in_what_they_cost() -> None:
+    there = {
+        ROOMS: runs_of(BETA1.runs()[0][:3], "drift", [0.2, 0.3, 0.4], seconds=100.0),
+        ROOMS_LONG: runs_of(TOO_LONG.runs()[1][:1], "oscillation", [0.8], seconds=1800.0, date="2026-01-07"),
+    }
+    there[ROOMS] += runs_of(BETA1.runs()[0][:1], "drift", [0.2], judge="two")
+    there[ROOMS] += runs_of(BETA1.runs()[1][:1], "drift", [0.2], date="2026-01-04", seconds=420.0)
+    made = report(all_setups(there), reports())
+    assert made.tables["claims-cost"].rows == [
+        [ROOMS.name, 4, 180.0, 0.1, "2026-01-02 to 2026-01-04"],
+        [ROOMS_LONG.name, 1, 1800.0, 0.25, "2026-01-07"],
     ]
     assert made.rates == {"hours_of_two_cores": 0.35}
     assert not made.bars, "not all claims have their runs"
 
 
-def test_claims_whose_runs_are_elsewhere_are_kept(capsys: pytest.CaptureFixture[str]) -> None:
-    before = earlier()
-    made = report(nothing_there({BETA1.setup: [900.0], ROOMS_LONG: [1000.0]}), reports(), before)
-    claims = {claim["name"]: claim for claim in made.samples["claims"]}  # type: ignore[attr-defined]
-    of_before = {claim["name"]: claim for claim in before["samples"]["claims"]}
-    assert {name: json.loads(json.dumps(claims[name])) for name in ("nothing", "beta1")} == {
-        name: of_before[name] for name in ("nothing", "beta1")
-    }
-    assert claims["beta1"]["made"]["commit"] == "abc"
-    assert claims["lr"]["made"]["commit"] != "abc"
-    before_rows = {row[0]: row for row in before["tables"]["claims"]["rows"]}
-    assert {row[0]: row for row in made.tables["claims"].rows}["beta1"] == before_rows["beta1"]
-    assert made.tables["claims-redraws"].rows == before["tables"]["claims-redraws"]["rows"]
-    costs = [(setup["name"], setup["runs"], setup["made"]["commit"]) for setup in made.samples["setups"]]  # type: ignore[attr-defined]
-    assert costs[0] == (BETA1.setup.name, 3, "abc")
-    assert costs[1][:2] == (ROOMS_LONG.name, 1)
-    assert not capsys.readouterr().err
+def test_what_was_measured_is_told_where_the_worst_value_stands_for_it() -> None:
+    ours, others = BETA1.runs()
+    runs = [
+        *runs_of(ours, "drift", DRIFTS[0]),
+        *runs_of(others[:2], "drift", DRIFTS[1][:2]),
+        *(run for value in (0.9, 1.1, 1.3) for run in runs_of(others[2:3], "drift", [2.0], replaced={"drift": value})),
+    ]
+    found = report(all_setups({ROOMS: runs}), reports()).tables["claims-replaced"].rows
+    row = ["beta1", "beta1 0.9", "drift", "3 of 5", "1.1 (0.9 to 1.3)"]
+    assert found == [[*row, "not all runs so far"]]
+    runs += [run for place in (3, 4) for run in runs_of(others[place : place + 1], "drift", [2.0])]
+    assert report(all_setups({ROOMS: runs}), reports()).tables["claims-replaced"].rows == [[*row, "holds"]]
+    alike = [*runs[:10], *runs_of(others, "drift", [2.0] * 5, replaced={"drift": 0.21})]
+    made = report(all_setups({ROOMS: alike}), reports())
+    assert made.tables["claims-replaced"].rows[0][-1] == "cannot tell"
+    assert rows_of(made)["beta1"][-1] == "holds"
 
 
-def test_runs_of_now_count_where_all_are_there() -> None:
-    before = earlier()
-    for arm in before["samples"]["claims"][4]["measured"].values():
-        arm[0] = 7.0
-    assert before["samples"]["claims"][4]["name"] == "beta1"
-    (now,) = [one for one in report(claims_json(), reports(), before).samples["claims"] if one["name"] == "beta1"]  # type: ignore[attr-defined]
-    assert 7.0 not in now["measured"]["ours"]
-    assert now["made"]["commit"] != "abc"
+def test_runs_that_are_elsewhere_are_kept() -> None:
+    before = some_runs()
+    made = report(all_setups({ROOMS: together([], before, "it")}), reports())
+    assert rows_of(made) == rows_of(report(all_setups({ROOMS: before}), reports()))
+    now = runs_of(BETA1.runs()[1], "drift", [0.1] * 5)
+    both = report(all_setups({ROOMS: together(now, before, "it")}), reports())
+    assert rows_of(both)["beta1"][7:9] == ["0.21", "0.1"], "those of now count where there are both"
+    assert rows_of(both)["nothing"] == rows_of(made)["nothing"]
 
 
-def test_runs_that_are_still_there_were_made_when_they_were() -> None:
-    before = earlier()
-    made = report(claims_json({BETA1.setup: [100.0, 140.0, 180.0]}), reports(), before).samples
-    for part in ("claims", "setups"):
-        (now,) = [one for one in made[part] if one["name"] in ("beta1", BETA1.setup.name)]  # type: ignore[attr-defined]
-        assert now["made"]["commit"] == "abc"
-    more = report(claims_json({BETA1.setup: [100.0, 140.0, 180.0, 90.0]}), reports(), before).samples["setups"]
-    assert (more[0]["runs"], more[0]["made"]["commit"] != "abc") == (4, True)  # type: ignore[index]
+def test_of_two_judges_the_one_that_has_seen_more_runs_counts() -> None:
+    ours, others = NOTHING.runs()
+    first = runs_of([*ours, *others], "attributes", EQUAL)
+    second = runs_of(ours, "attributes", [value / 2 for value in EQUAL[:10]], judge="two")
+    made = report(all_setups({ROOMS: together(second, first, "it")}), reports())
+    assert rows_of(made)["nothing"] == rows_of(report(all_setups({ROOMS: first}), reports()))["nothing"]
+    (claim,) = [one for one in made.samples["claims"] if one["name"] == "nothing"]  # type: ignore[attr-defined]
+    assert claim["judge"] == "one"
+    alone = report(all_setups({ROOMS: [*second, *runs_of(others, "attributes", EQUAL[10:])]}), reports())
+    assert rows_of(alone)["nothing"][-1] == "10 of 15 runs so far", "never both in one claim"
 
 
-Damage = Callable[[dict[str, Any]], None]
+def test_runs_on_other_data_are_not_compared() -> None:
+    now = runs_of(BETA1.runs()[1], "drift", [0.1] * 5, data_sha256="bb")
+    with pytest.raises(DataError, match="runs of rooms in here were not all trained on the same data"):
+        together(now, some_runs(), "rooms in here")
+    assert together(now, some_runs(data_sha256=None), "it")
+
+
+def test_settings_that_are_new_do_not_hinder() -> None:
+    content = claims_json({ROOMS: some_runs()})
+    (entry,) = [entry for entry in content["setups"] if entry["name"] == ROOMS.name]
+    del entry["settings"]["networks"]["initial_sd"]
+    found, unused = runs_in(content, "it")
+    assert found[ROOMS] == some_runs()
+    assert not unused
+
+
+Damage = Callable[[dict[str, Any], dict[str, Any]], object]
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (lambda content, rooms: content.update(version=VERSION - 1), "it was measured in way"),
+        (
+            lambda content, rooms: rooms["settings"]["optimization"].update(lr=0.0007),
+            f"it: 30 runs of {ROOMS.name} not used, having other settings",
+        ),
+        (
+            lambda content, rooms: rooms["settings"]["optimization"].update(warmth=0.0007),
+            f"it: 30 runs of {ROOMS.name} not used, having other settings",
+        ),
+    ],
+)
+def test_runs_of_another_kind_are_not_used(damage: Damage, told: str) -> None:
+    content = claims_json({ROOMS: some_runs()})
+    damage(content, content["setups"][0])
+    found, unused = runs_in(content, "it")
+    assert not any(found.values())
+    assert len(unused) == 1
+    assert unused[0].startswith(told)
+
+
+def test_runs_that_no_claim_needs_are_not_used() -> None:
+    content = claims_json({ROOMS: [*some_runs(), *runs_of([{"seed": 77}], "drift", [0.1])]})
+    assert len(runs_in(content, "it")[0][ROOMS]) == 30
+
+
+def test_a_setup_may_have_another_name() -> None:
+    content = claims_json({ROOMS: some_runs()})
+    content["setups"][0]["name"] = "as it was called"
+    assert len(runs_in(content, "it")[0][ROOMS]) == 30
 
 
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda samples: samples.update(version=VERSION - 1),
-        lambda samples: samples["claims"][4]["other"].update({"optimization.beta1": 0.8}),
-        lambda samples: samples["claims"][4].update(measure="swings"),
-        lambda samples: samples["claims"][4]["measured"]["ours"].pop(),
-        lambda samples: samples["setups"][0]["settings"]["optimization"].update(lr=0.0007),
-        lambda samples: samples["setups"][0]["settings"]["optimization"].update(warmth=0.0007),
-        lambda samples: samples["setups"].pop(0),
+        lambda content, rooms: content.pop("version"),
+        lambda content, rooms: rooms.pop("runs"),
+        lambda content, rooms: rooms["runs"][3].pop("judge"),
+        lambda content, rooms: rooms["runs"][3]["values"].pop("condemned"),
+        lambda content, rooms: rooms.update(settings=None),
+        lambda content, rooms: content.update(setups=3),
     ],
 )
-def test_runs_of_another_kind_are_not_kept(damage: Damage, capsys: pytest.CaptureFixture[str]) -> None:
-    before = earlier()
-    damage(before["samples"])
-    made = report(nothing_there({}), reports(), before)
-    assert {row[0]: row[-1] for row in made.tables["claims"].rows}["beta1"] == "0 of 15 runs so far"
-    assert "beta1 is not kept" in capsys.readouterr().err
-
-
-def test_settings_that_are_new_do_not_hinder(capsys: pytest.CaptureFixture[str]) -> None:
-    before = earlier()
-    del before["samples"]["setups"][0]["settings"]["networks"]["initial_sd"]
-    made = report(nothing_there({}), reports(), before)
-    assert {row[0]: row[-1] for row in made.tables["claims"].rows}["beta1"] == "holds"
-    assert not capsys.readouterr().err
+def test_a_file_that_holds_something_else_is_named(damage: Damage) -> None:
+    content = claims_json({ROOMS: some_runs()})
+    damage(content, content["setups"][0])
+    with pytest.raises(DataError, match="it does not hold runs of claims"):
+        runs_in(content, "it")
+    for other in ([], None, "claims", {"samples": {}}):
+        with pytest.raises(DataError, match="it does not hold runs of claims"):
+            runs_in(other, "it")
 
 
 def test_all_claims_of_both_tables_are_judged_together() -> None:
-    (row, *_) = report(claims_json(), reports()).tables["claims-elsewhere"].rows
+    (row, *_) = report(all_setups({}), reports()).tables["claims-elsewhere"].rows
     assert row == elsewhere(ELSEWHERE[0], reports(), len(CLAIMS) + len(ELSEWHERE))
     assert row[7] != elsewhere(ELSEWHERE[0], reports(), len(CLAIMS))[7]
 
 
-def test_claims_that_others_measured_are_judged_by_the_same_rule() -> None:
-    claim = replace(ELSEWHERE[0], values=lambda found: [0.8, 0.82, 0.81], other_values=lambda found: [0.5, 0.49, 0.52])
-    row = elsewhere(claim, {}, together=1)
-    assert row[5:7] == ["0.810", "0.503"]
-    assert str(row[7]).startswith("+0.307 (+0.2")
-    assert row[8] == "holds"
-    turned = replace(claim, values=claim.other_values, other_values=claim.values)
-    assert elsewhere(turned, {}, together=1)[8] == "does not hold"
-    assert elsewhere(claim, {}, together=500)[8] == "cannot tell"
+def test_verdicts_that_would_be_lost_are_named() -> None:
+    before = report(all_setups({ROOMS: some_runs()}), reports()).to_json()
+    assert lost(before, report(all_setups({ROOMS: some_runs()[:15]}), reports())) == ["beta1"]
+    assert not lost(before, report(all_setups({ROOMS: some_runs()}), reports()))
+    assert not lost({"tables": {}}, report(all_setups({}), reports()))
 
 
-def test_numbers_are_those_of_the_reports() -> None:
-    found = reports()
-    (knn,) = [one for one in found["probes"]["samples"]["results"] if one["features_of"] == "knn"]
-    assert few_labels("knn")(found) == knn["few_labels"]["draws"]
-    name = "sums of z that show it, 1 exemplar"
-    cells = [
-        row[4:] for row in found["studies"]["tables"]["studies"]["rows"] if row[:3] == ["arithmetic", "faces", name]
-    ]
-    assert [f"{100 * share:.0f} %" for share in studied(("arithmetic", "faces", name))(found)] == cells[0]
-
-
-def test_what_is_not_there_is_named() -> None:
-    with pytest.raises(DataError, match="0 results of features knn of run mine"):
-        few_labels("knn", "mine")(reports())
-    with pytest.raises(DataError, match="lacks one of the rows"):
-        studied(("walk", "faces", "how far it is to the moon"))(reports())
+def test_the_committed_tables_follow_from_the_committed_runs() -> None:
+    content = json.loads((RESULTS / "claims.json").read_text())
+    runs, unused = runs_in(content["samples"], "claims.json")
+    assert not unused
+    made = json.loads(json.dumps(report(runs, reports()).to_json()))
+    assert made["tables"] == content["tables"]
+    assert made["samples"] == content["samples"]
+    assert made["rates"] == content["rates"]
 
 
 @pytest.mark.parametrize(("content", "told"), [(None, "is not there: give"), (b"\xff{", "holds no JSON: give")])
@@ -200,27 +262,46 @@ def test_a_file_that_is_none_of_ours_is_named(
     assert capsys.readouterr().err.startswith(f"error: {file} {told}")
 
 
+@pytest.mark.parametrize("options", ["--json claims.json", "--figure ./claims.json", "--json a.png --figure a.png"])
+def test_nothing_that_is_read_is_written_over(
+    options: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = json.dumps(claims_json({ROOMS: some_runs()}))
+    Path("claims.json").write_text(text)
+    assert main(["claims.json", *options.split()]) == 2
+    assert "give another file to write" in capsys.readouterr().err
+    assert Path("claims.json").read_text() == text
+    assert [path.name for path in tmp_path.iterdir()] == ["claims.json"]
+
+
 def test_the_command_writes_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "claims.json").write_text(json.dumps(claims_json({BETA1.setup: [100.0, 70.0]})))
-    written = tmp_path / "report.json"
-    drawn = tmp_path / "claims.png"
-    assert main([str(tmp_path / "claims.json"), "--json", str(written), "--figure", str(drawn)]) == 0
+    file, written, drawn = tmp_path / "claims.json", tmp_path / "report.json", tmp_path / "new" / "claims.png"
+    file.write_text(json.dumps(claims_json({ROOMS: some_runs()})))
+    assert main([str(file), "--json", str(written), "--figure", str(drawn)]) == 0
     content = json.loads(written.read_text())
-    assert "beta1" in [claim["name"] for claim in content["samples"]["claims"]]
-    assert set(content["tables"]) == {
-        "claims",
-        "claims-cost",
-        "claim-measures",
-        "claims-elsewhere",
-        "claims-redraws",
-    }
+    assert {one["name"] for one in content["samples"]["claims"] if one["verdict"]} == {"nothing", "beta1"}
     assert "holds" in capsys.readouterr().out
     assert drawn.read_bytes().startswith(b"\x89PNG")
-    # Another machine has only the claims of another day.
-    (tmp_path / "claims.json").write_text(json.dumps(nothing_there({})))
-    assert main([str(tmp_path / "claims.json"), "--json", str(written), "--keep", str(written)]) == 0
+    # Another machine has only some runs, and those of other settings.
+    other = claims_json({ROOMS: some_runs()[15:17], ROOMS_LONG: some_runs()[:1]})
+    (long,) = [entry for entry in other["setups"] if entry["name"] == ROOMS_LONG.name]
+    long["settings"]["optimization"]["lr"] = 0.0007
+    file.write_text(json.dumps(other))
+    assert main([str(file), "--json", str(written)]) == 2
+    told = capsys.readouterr().err
+    assert f"{file}: 1 run of {ROOMS_LONG.name} not used, having other settings" in told
+    assert f"{written} has verdicts that runs of FILE do not give, on nothing, beta1: add --keep {written}" in told
+    assert json.loads(written.read_text()) == content
+    assert main([str(file), "--json", str(written), "--keep", str(written)]) == 0
     again = json.loads(written.read_text())
-    assert again["samples"]["setups"] == content["samples"]["setups"]
-    before, now = ([one for one in each["samples"]["claims"] if one["verdict"]] for each in (content, again))
-    assert now == before
-    assert {one["name"] for one in now} == {"nothing", "beta1"}
+    assert {**again, "machine": None} == {**content, "machine": None}
+    # Nothing has both arms whole.
+    assert main([str(file), "--figure", str(tmp_path / "none.png")]) == 2
+    assert "nothing to draw" in capsys.readouterr().err
+    assert not (tmp_path / "none.png").exists()
+
+
+def test_the_settings_of_a_setup_are_written_in_full() -> None:
+    (entry,) = [entry for entry in claims_json({})["setups"] if entry["name"] == ROOMS.name]
+    assert entry["settings"] == json.loads(json.dumps(asdict(ROOMS.settings)))

@@ -41,6 +41,7 @@ from tuning.claim_measures import (
     rates,
     reached,
     reasons,
+    replaced_by_worst,
     swings,
 )
 
@@ -230,6 +231,8 @@ def test_a_network_that_no_longer_learns_is_not_stable(tmp_path: Path) -> None:
     for name, loss, spread in (("won", 6.0, 0.6), ("repeating", 4.0, 0.1)):
         run = run_with(tmp_path / name, points(loss, spread))
         assert measured(run, names, unneeded) == pytest.approx(stuck | {"spread": spread})
+        assert replaced_by_worst(run, names[:-1], unneeded) == pytest.approx({"drift": 0.1, "swings": 0.0}, abs=1e-9)
+    assert not replaced_by_worst(Place(str(tmp_path / "learning")), names, unneeded)
     # Of another loss nobody knows when D has won.
     assert measured(run_with(tmp_path / "won", points(6.0, 0.6)), ("condemned",), unneeded, "hinge") == {"condemned": 0}
 

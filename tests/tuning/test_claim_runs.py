@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from dcgan_dist.errors import DataError
+from dcgan_dist.errors import DataError, SettingsError
 from dcgan_dist.settings import from_yaml, to_yaml
 from dcgan_dist.storage import Place
 from tuning import claim_measures, claim_runs, claims
-from tuning.claim_runs import SETTINGS_FILE, Experiments, Runs
+from tuning.claim_runs import SETTINGS_FILE, Experiments, Runs, as_json
 from tuning.claims import Claim, Setup
 from tuning.folder import Record, State
 from tuning.verdicts import effect
@@ -107,13 +107,95 @@ def test_what_was_measured_of_another_run_or_in_another_way_does_not_count(
     assert len(said) == 5
 
 
-def test_the_cost_of_a_setup_is_that_of_the_runs_that_have_ended(tmp_path: Path) -> None:
+def test_what_was_measured_of_a_run_that_was_trained_again_does_not_count(tmp_path: Path) -> None:
+    runs = ended(tmp_path, {"seed": 4}, {"seed": 5})
+    said: list[str] = []
+    runs.measures([CLAIM], unneeded, said.append)
+    runs.folder.write(replace(runs.folder.read(1), started=1_790_000_000.5))
+    runs.measures([CLAIM], unneeded, said.append)
+    assert said[2:] == ["run 1 (seed 5): condemned 0, spread 0.125"]
+
+
+def test_a_setup_is_written_with_the_runs_that_have_ended(tmp_path: Path) -> None:
     runs = ended(tmp_path, {"seed": 4}, {"seed": 5}, {"seed": 6})
     for number, (seconds, state) in enumerate(((70.5, "finished"), (80.0, "finished"), (30.0, "unfinished"))):
-        runs.folder.write(replace(runs.folder.read(number), seconds=seconds, state=state))  # type: ignore[arg-type]
-    found = runs.as_json()
-    assert (found["name"], found["seconds"]) == ("small", [70.5, 80.0])
-    assert from_yaml(json.dumps(found["settings"]), "it") == SMALL.settings
+        runs.folder.write(
+            replace(runs.folder.read(number), seconds=seconds, state=state, started=1_790_000_000.5)  # type: ignore[arg-type]
+        )
+    about = {"data_sha256": "aa", "versions": {"torch": "2.14.1"}, "status": "finished"}
+    (runs.folder.trials / "001" / "run.json").write_bytes(json.dumps(about).encode())
+    runs.folder.write(replace(runs.folder.read(0), state="failed"))
+    written = as_json(SMALL, runs.measures([CLAIM], unneeded, lambda text: None))
+    assert (written["name"], from_yaml(json.dumps(written["settings"]), "it")) == ("small", SMALL.settings)
+    assert written["runs"] == [
+        {
+            "version": claim_runs.VERSION,
+            "run": {"seed": 5},
+            "started": 1_790_000_000.5,
+            "date": "2026-09-21",
+            "seconds": 80.0,
+            "versions": {"torch": "2.14.1"},
+            "data_sha256": "aa",
+            "judge": "",
+            "health": [],
+            "values": {"condemned": 0, "spread": 0.125},
+            "replaced": {},
+        }
+    ]
+
+
+def test_what_the_worst_value_stands_for_is_kept(tmp_path: Path) -> None:
+    runs = ended(tmp_path, {"seed": 4})
+    values = {"samples/spread": 0.1, "samples/drift": 0.3, "loss/generator": 4.0, "score/real": 0.99}
+    lines = [
+        json.dumps({"time": 1.0, "attempt": 1, "step": images // 10, "images": images, "values": values})
+        for images in range(2_000, 62_000, 2_000)
+    ]
+    (runs.folder.trials / "000" / "metrics.jsonl").write_bytes("\n".join([*lines, ""]).encode())
+    ((_, found),) = runs.measures([OTHER], unneeded, lambda text: None)
+    assert (found["values"], found["replaced"]) == ({"drift": 2.0, "condemned": 1.0}, {"drift": pytest.approx(0.3)})
+    assert found["health"][0].startswith("G repeats itself")
+    assert runs.measures([OTHER], unneeded, unneeded) == [({"seed": 4}, found)]
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("runs/{setup}/settings.yaml", b"images: [1"),
+        ("runs/{setup}/settings.yaml", b"images: \xff"),
+        ("runs/{setup}/records/000.json", b'{"number": 0, "val'),
+        ("runs/{setup}/records/000.json", b'{"nombre": 0}'),
+    ],
+)
+def test_a_file_that_is_damaged_is_named_before_anything_is_trained_again(
+    file: str, content: bytes, tmp_path: Path
+) -> None:
+    runs = ended(tmp_path / "claims", {"seed": 4}, {"seed": 5})
+    runs.measures([CLAIM], unneeded, lambda text: None)
+    damaged = Place(str(tmp_path / "claims")) / file.format(setup=runs.folder.place.name)
+    damaged.write_bytes(content)
+    with pytest.raises(DataError, match=f"^{re.escape(str(damaged))} is damaged"):
+        Runs.below(Place(str(tmp_path / "claims")), SMALL).measures([CLAIM], unneeded, unneeded)
+
+
+@pytest.mark.parametrize("content", [b'{"version": 4, "va', b"3"])
+def test_measures_that_are_damaged_are_named(
+    content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = ended(tmp_path, {"seed": 4}, {"seed": 5})
+    runs.measures([CLAIM], unneeded, lambda text: None)
+    damaged = runs.folder.place / "measures" / "000.json"
+    damaged.write_bytes(content)
+    assert [values for values, _ in runs.measures([CLAIM], unneeded, unneeded)] == [{"seed": 5}]
+    assert f"counts as one that is not there: {damaged} is damaged: delete it" in capsys.readouterr().err
+
+
+def test_a_storage_that_is_a_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("no folder")
+    with pytest.raises(SettingsError, match=r"^--storage is .*/runs, a file: give the folder"):
+        Experiments([CLAIM], [CLAIM], "small", str(tmp_path / "runs"), "").run(
+            minutes=None, at_once=1, only_report=True
+        )
 
 
 class Judge:
@@ -160,7 +242,7 @@ def test_a_claim_that_is_asked_for_alone_is_judged_with_all_of_the_scale(tmp_pat
     assert experiments.run(minutes=None, at_once=1, only_report=True) == 0
     written = json.loads((tmp_path / "claims" / "claims.json").read_text())
     assert written["version"] == claim_runs.VERSION
-    assert [(setup["name"], len(setup["seconds"])) for setup in written["setups"]] == [("small", 8)]
+    assert [(setup["name"], len(setup["runs"])) for setup in written["setups"]] == [("small", 8)]
     found, *_ = written["claims"]
     ours, others = [0, 0.125, 0.625, 0.875], [0.25, 0.5, 0.375, 0.75]
     assert found["measured"] == {"ours": ours, "other": others}

@@ -220,10 +220,27 @@ def test_a_terminal_shows_it_in_short() -> None:
     ours, others = four.runs()
     found = [*measured(ours, [0.9, 0.92, 0.91, 0.93]), *measured(others, [0.3, 0.31, None, 0.3])]
     head, row = lines([judged(four, {SETUP: found}, claims=1)])
-    assert head.split() == ["claim", "measure", "ours", "other", "effect", "verdict"]
-    assert row.startswith("good   spread   0.915  0.3, 1 failed  +0.")
+    assert head.split() == ["claim", "measure", "of", "the", "arm", "of", "the", "other", "effect", "verdict"]
+    assert row.startswith("good   spread (more is better)  0.915       0.3, 1 failed  +0.")
     assert row.endswith("  holds")
     assert row.index("holds") == head.index("verdict")
+
+
+def test_values_of_two_judges_are_never_in_one_claim() -> None:
+    claim = replace(CLAIM, measure="rooms")
+    ours, others = claim.runs()
+
+    def seen(judge: str, runs: Sequence[Arm], value: float) -> list[Any]:
+        return [(run, {"values": {"rooms": value, "condemned": 0.0}, "judge": judge}) for run in runs]
+
+    found = [*seen("new", ours, 0.5), *seen("old", others, 0.25), *seen("new", [{"seed": 99}] * 9, 0.1)]
+    result = judged(claim, {SETUP: found}, claims=1)
+    assert (result.judge, result.ours, result.others) == ("new", [0.5] * 3, [])
+    assert [run for _, run in result.lacking] == others
+    result = judged(claim, {SETUP: [*found, *seen("old", ours, 0.75)]}, claims=1)
+    assert (result.judge, result.ours, result.others) == ("old", [0.75] * 3, [0.25] * 3)
+    assert not result.lacking
+    assert result.as_json()["judge"] == "old"
 
 
 def test_equal_arms_are_told_apart_from_a_setting_that_is_the_same() -> None:
