@@ -340,6 +340,15 @@ class WorkerSettings:
     """Logical CPUs that Ray reserves for each worker."""
     threads: Annotated[int, AtLeast(0), arg(metavar="THREADS")] = 0
     """PyTorch threads per worker; 0: the cores of its host divided by the workers on it."""
+    gradients: Literal["fp32", "bf16", "powersgd"] = "fp32"
+    """How gradients are sent between workers: as they are, in half of the bytes, or as products of low rank."""
+    exchange_steps: Annotated[int, AtLeast(1), arg(metavar="STEPS")] = 1
+    """Steps that each worker takes on its own between two averages of the weights, for slow networks; batch statistics
+    are then those of each worker. 1: gradients are averaged in each step."""
+    outer_lr: Annotated[float, Above(0), arg(metavar="RATE")] = 1.0
+    """How far an exchange takes the weights towards their average (DiLoCo); 1: all the way."""
+    outer_momentum: Annotated[float, Below(1), arg(metavar="MOMENTUM")] = 0.0
+    """Nesterov's momentum of exchanges (DiLoCo: 0.9, at an outer_lr of 0.7)."""
     cuda_graph: bool = True
     """Capture the training step as a CUDA graph and replay it, which saves the time of kernel launches. Only a single
     worker on a GPU does so."""
@@ -550,10 +559,29 @@ class Settings:
             batch >= workers,
             f"optimization.batch_size is {batch} but needs at least 1 image for each of {workers} workers",
         )
+        exchanges = self.workers.exchange_steps
+        alone = (
+            f"workers.exchange_steps {exchanges}"
+            if exchanges > 1
+            else f"networks.batchnorm_over={self.networks.batchnorm_over}"
+        )
         _require(
-            self.networks.batchnorm_over == "global" or self.networks.batchnorm == "nowhere" or batch >= 2 * workers,
-            f"optimization.batch_size is {batch} but networks.batchnorm_over=worker needs at least 2 images for "
-            f"each of {workers} workers",
+            (self.networks.batchnorm_over == "global" and exchanges == 1)
+            or self.networks.batchnorm == "nowhere"
+            or batch >= 2 * workers,
+            f"optimization.batch_size is {batch} but {alone} needs at least 2 images for each of {workers} workers",
+        )
+        given = self.workers
+        for name, plain in (("outer_lr", 1.0), ("outer_momentum", 0.0)):
+            _require(
+                given.exchange_steps > 1 or getattr(given, name) == plain,
+                f"workers.{name} is {getattr(given, name):g} but workers.exchange_steps is 1, so that nothing is "
+                f"exchanged but gradients: give --workers.exchange-steps, or leave workers.{name} out",
+            )
+        _require(
+            given.exchange_steps == 1 or given.gradients != "powersgd",
+            f"workers.gradients is powersgd but workers.exchange_steps is {given.exchange_steps}, by which no "
+            "gradients are sent: give bf16, which halves what is sent of weights too, or leave it out",
         )
         if self.supervised.task:
             self._require_supervised()

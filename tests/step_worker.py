@@ -4,6 +4,7 @@ Results are saved below FOLDER by rank. All groups of 1, 2, ... WORLD workers ta
 """
 
 import sys
+import typing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +18,9 @@ from torch.nn.parallel import DistributedDataParallel
 from dcgan_dist.model.adversarial_step import AdversarialStep
 from dcgan_dist.model.batchnorm import BatchNorm, set_process_group
 from dcgan_dist.model.dcgan import build_networks
+from dcgan_dist.model.local_steps import LocalSteps
 from dcgan_dist.model.original_gan import dropout_masks
+from dcgan_dist.model.reductions import Gradients, reduce_by
 from dcgan_dist.settings import PRESETS, NetworkSettings, OptimizationSettings
 
 BATCH, STEPS, CONVOLUTIONAL_STEPS, COMPARED_STEPS = 128, 50, 10, 15
@@ -114,6 +117,71 @@ def train(
     }
 
 
+EXCHANGE, EXCHANGES = 3, 4
+"""Steps between two exchanges, and how many of these; moments are averaged after each second one."""
+OUTER = {"mean": (1.0, 0.0, False), "nesterov": (0.7, 0.6, False), "rounded": (1.0, 0.0, True)}
+"""Rate, momentum, and whether bf16 is sent, of the exchanges of each case."""
+LOCAL = OptimizationSettings(
+    batch_size=BATCH, precision="fp64", lr=1e-3, average_images=700, average_discriminator_images=300
+)
+
+
+def local_state(step: AdversarialStep, local: LocalSteps) -> dict[str, list[Tensor]]:
+    """All that a checkpoint would hold."""
+    state = step.state_dict() | local.state_dict()
+    moments = [state[f"{name}_optimizer"].values() for name in ("generator", "discriminator")]
+    networks = ("generator", "discriminator", "averaged", "averaged_discriminator")
+    return {
+        **{name: [value.clone() for value in state[name].values()] for name in networks},
+        "moments": [value[name].clone() for of in moments for value in of for name in ("exp_avg", "exp_avg_sq")],
+        "outer": [value.clone() for value in state.get("outer", {}).values()],
+    }
+
+
+def train_locally(rank: int, group: dist.ProcessGroup, case: str) -> list[dict[str, list[Tensor]]]:
+    """What each worker has after each time that moments are averaged."""
+    # Each begins with networks of its own: the first one's are everyone's.
+    networks = build_networks(NETWORKS, 1 + rank, torch.device("cpu"), torch.float64, True)
+    step = AdversarialStep(*networks, LOCAL, EXCHANGE * EXCHANGES, workers=group.size())
+    lr, momentum, bf16 = OUTER[case]
+    local, found = LocalSteps(step, group, lr=lr, momentum=momentum, bf16=bf16), []
+    for number in range(EXCHANGE * EXCHANGES):
+        real, z, _ = step_batch(NETWORKS, number)
+        part = rows(rank, group.size())
+        step(real[part], z[part], number)
+        if (number + 1) % EXCHANGE == 0:
+            local.exchange()
+        if (number + 1) % (2 * EXCHANGE) == 0:
+            local.align()
+            found.append(local_state(step, local))
+    return found
+
+
+REDUCED_STEPS = 40
+TALL, WIDE = 24, 32
+
+
+def own_gradient(rank: int, step: int) -> Tensor:
+    """Of the one matrix of a worker, where it has rank 2 in the first half of the steps and a full one later."""
+    numbers = np.random.default_rng([rank, step])
+    if step < REDUCED_STEPS // 2:
+        return torch.from_numpy(numbers.normal(size=(TALL, 2)) @ np.random.default_rng(8).normal(size=(2, WIDE)))
+    return torch.from_numpy(np.random.default_rng([rank, 0, 9]).normal(size=(TALL, WIDE)))
+
+
+def reduce(rank: int, group: dist.ProcessGroup, gradients: Gradients) -> list[list[Tensor]]:
+    """Of each step, what each worker takes for the gradients of a matrix and of its shift."""
+    layer = torch.nn.Linear(WIDE, TALL).double()
+    network, found = DistributedDataParallel(layer, process_group=group), []
+    reduce_by(network, gradients)
+    for step in range(REDUCED_STEPS):
+        layer.zero_grad()
+        # The identity as its input, and the wanted gradient as that of its output.
+        network(torch.eye(WIDE, dtype=torch.float64)).backward(own_gradient(rank, step).T)
+        found.append([parameter.grad.clone() for parameter in layer.parameters() if parameter.grad is not None])
+    return found
+
+
 def normalize(rank: int, workers: int, group: dist.ProcessGroup, dtype: torch.dtype) -> dict[str, Tensor]:
     """Batch normalization of two groups of 7 rows with mean 100 and spread 0.01, and its gradients."""
     numbers = np.random.default_rng(5)
@@ -168,6 +236,10 @@ def main() -> None:
         )
         result = train(replace(exact, lr=0.02), rank, groups, CONVOLUTIONAL_STEPS, CONVOLUTIONAL, enlarged=20)
         torch.save(result, folder / f"convolutional-{workers}-{rank}.pt")
+        for case in OUTER:
+            torch.save(train_locally(rank, groups[0], case), folder / f"{case}-{workers}-{rank}.pt")
+        for gradients in typing.get_args(Gradients):
+            torch.save(reduce(rank, groups[0], gradients), folder / f"gradients-{gradients}-{workers}-{rank}.pt")
         single = OptimizationSettings(batch_size=BATCH, precision="fp32")
         torch.save(train(single, rank, groups, 1), folder / f"fp32-{workers}-{rank}.pt")
         for name, dtype in (("norm64", torch.float64), ("norm32", torch.float32)):

@@ -114,6 +114,16 @@ def test_presets_of_our_own_update_both_networks_in_a_step() -> None:
             "images: 1\nworkers: {number: 100}\nnetworks: {batchnorm_over: worker}",
             "needs at least 2 images for each of 100 workers",
         ),
+        (
+            "images: 1\nworkers: {number: 100, exchange_steps: 3}",
+            "batch_size is 128 but workers.exchange_steps 3 needs at least 2 images for each of 100 workers",
+        ),
+        ("images: 1\nworkers: {outer_lr: 0.7}", "workers.outer_lr is 0.7 but workers.exchange_steps is 1, so that"),
+        ("images: 1\nworkers: {outer_momentum: 0.9}", "workers.outer_momentum is 0.9 but workers.exchange_steps is 1"),
+        (
+            "images: 1\nworkers: {gradients: powersgd, exchange_steps: 4}",
+            "workers.gradients is powersgd but workers.exchange_steps is 4, by which no gradients are sent",
+        ),
         ("images: 1\nprobe: {resource: GPU}", "probe.resource is GPU but needs to be one that machines offer"),
         ("images: 1\noptimization: {lr: -1}", "optimization.lr is -1.0 but needs to be above 0"),
         ("images: 1\noptimization: {lr: .nan}", "optimization.lr is nan but needs to be a finite number"),

@@ -35,11 +35,13 @@ class AdversarialStep:
         settings: OptimizationSettings,
         total_steps: int,
         code: Code = NO_CODE,
+        workers: int | None = None,
     ) -> None:
         """
         Args:
             total_steps: length of the run, over the last part of which the learning rate may fall.
             code: holds the loss, where it is not one of ours.
+            workers: that share each batch; None: those that DDP knows of.
         """
         self.settings, self.total_steps = settings, total_steps
         self._discriminator_loss, self._generator_loss = make_losses(settings, code)
@@ -53,7 +55,7 @@ class AdversarialStep:
         self.averaged = _copy(self.bare_generator) if settings.average_images else None
         self.averaged_discriminator = _copy(self.bare_discriminator) if settings.average_discriminator_images else None
         # Each loss is a sum over a worker's images, and DDP takes the mean over workers: unequal shares count right.
-        self.loss_scale = _workers(generator) / settings.batch_size
+        self.loss_scale = (workers or _workers(generator)) / settings.batch_size
 
     def __call__(
         self, real: Tensor, z: Tensor, step: int, labels: Tensor | None = None, kept: Tensor | None = None

@@ -98,6 +98,8 @@ FREE_ON_RESUME = (
 )
 """Settings that may differ after a resume: none of them changes which numbers a step computes, but for the length where
 the learning rate falls towards its end (`optimization.decay`)."""
+OF_NUMBERS = ("workers.gradients", "workers.exchange_steps", "workers.outer_lr", "workers.outer_momentum")
+"""Settings among those that do."""
 
 
 def differing(saved: Settings, given: Settings) -> list[str]:
@@ -105,7 +107,9 @@ def differing(saved: Settings, given: Settings) -> list[str]:
     # Of a keep-list the content has to be the same, see `require_same_keep`.
     free = ("data.cache", "data.cpus", "data.keep", "data.max_bad_fraction", *FREE_ON_RESUME)
     old, new = flatten(saved), flatten(given)
-    return [name for name, value in new.items() if old[name] != value and not name.startswith(free)]
+    return [
+        name for name, value in new.items() if old[name] != value and (name in OF_NUMBERS or not name.startswith(free))
+    ]
 
 
 def require_same(saved: Settings, given: Settings, run: Place, source: str = "") -> None:

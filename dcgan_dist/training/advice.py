@@ -102,6 +102,13 @@ def warnings(
             f"monitoring.samples is {settings.monitoring.samples:,}, too many to be looked at, and training waits "
             "while they are drawn: give --monitoring.samples 64, and draw more by the sample command"
         )
+    workers = settings.workers
+    if workers.number == 1 and (workers.gradients != "fp32" or workers.exchange_steps > 1):
+        name = "gradients" if workers.gradients != "fp32" else "exchange_steps"
+        found.append(
+            f"workers.{name} is {getattr(workers, name)} but a single worker sends nothing: give --workers 2 or more, "
+            "or leave it out"
+        )
     if 0 < settings.checkpoints.images < 10 * batch:
         found.append(
             f"checkpoints.images is {settings.checkpoints.images:,}, less than ten steps: training waits for the "

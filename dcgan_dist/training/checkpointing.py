@@ -38,17 +38,31 @@ class Checkpointing:
         self._state, self._reporter = state, reporter
         self._saver = Saver(run, settings, attempt.number)
         self._saved_at = time.monotonic()
+        self._asked = attempt.step
         self._refused: str | None = None
 
-    def save_if_due(self, step: int, *, leaving: bool) -> None:
-        """Write a checkpoint at intervals, at each quarter of the run, at its end, and when the group leaves."""
+    def save_if_due(self, step: int, *, leaving: bool, whole: bool = True) -> None:
+        """Write a checkpoint at intervals, at each quarter of the run, at its end, and when the group leaves.
+
+        Args:
+            step: that has ended.
+            leaving: the group ends here.
+            whole: whether the state is that of all workers; else nothing is written, and what was due in between is at
+                the next step that has it.
+        """
+        if whole:
+            self._save_if_due(step, leaving)
+        self._report(step)
+
+    def _save_if_due(self, step: int, leaving: bool) -> None:
         checkpoints, batch_size = self._settings.checkpoints, self._settings.optimization.batch_size
         free = not self._saver.busy or self._saver.refused is not None
         timely = free and time.monotonic() - self._saved_at > checkpoints.minutes * 60
-        if checkpoint_is_due(step, self._total, batch_size, checkpoints.images, leaving=leaving, timely=timely):
+        asked, self._asked = self._asked, step
+        by_images = checkpoints.images
+        if checkpoint_is_due(step, self._total, batch_size, by_images, leaving=leaving, timely=timely, asked=asked):
             self._saver.save(self._state(), step, kept=ends_a_quarter(step, self._total))
             self._saved_at = time.monotonic()
-        self._report(step)
 
     def finish(self, step: int) -> None:
         """Wait until the last checkpoint is written; raises what the storage says where it is not."""
@@ -60,7 +74,8 @@ class Checkpointing:
         """Write a checkpoint before this group ends for want of data: between two steps the state is whole.
 
         It is the same on every rank, and rank 0 may be in a step for which this rank has no data any more. So a rank
-        writes it if those before it do not.
+        writes it if those before it do not. Ranks that step on their own between two exchanges each have their own
+        state: that of one of them is lost progress of a few steps, and no checkpoint would be that of many more.
         """
         if step == self._attempt.step:
             return

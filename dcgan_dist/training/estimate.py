@@ -104,6 +104,12 @@ def checkpoint_bytes(
     return weight_bytes * ((1 + moments) * (generator + discriminator) + averaged)
 
 
+def moments_kept(optimizer: str, outer_momentum: float) -> int:
+    """How many numbers besides itself a checkpoint holds of each weight: two of Adam, one of momentum; one more where
+    exchanges of weights have a momentum."""
+    return (2 if optimizer == "adam" else 1) + (1 if outer_momentum else 0)
+
+
 def checkpoints_kept(settings: CheckpointSettings) -> int:
     """How many checkpoints a run keeps at most, besides those that a probe or a finding holds."""
     return settings.keep + QUARTERS

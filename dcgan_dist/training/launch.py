@@ -55,7 +55,15 @@ from dcgan_dist.settings import Settings, from_yaml, to_yaml
 from dcgan_dist.storage import Place, place, require_lasting
 from dcgan_dist.training.advice import warnings
 from dcgan_dist.training.custom_code_checks import require_contract
-from dcgan_dist.training.estimate import Budget, Expected, FirstMinute, checkpoint_bytes, checkpoints_kept, shared_cores
+from dcgan_dist.training.estimate import (
+    Budget,
+    Expected,
+    FirstMinute,
+    checkpoint_bytes,
+    checkpoints_kept,
+    moments_kept,
+    shared_cores,
+)
 from dcgan_dist.training.length import describe_length, fit_length
 from dcgan_dist.training.options import TrainOptions
 from dcgan_dist.training.speed import measure_speed
@@ -336,7 +344,7 @@ class Launch:
             checkpoint_bytes=checkpoint_bytes(
                 generator,
                 discriminator,
-                moments=2 if optimization.optimizer == "adam" else 1,
+                moments=moments_kept(optimization.optimizer, settings.workers.outer_momentum),
                 averaged=averaged,
                 weight_bytes=weight_bytes,
             ),

@@ -5,7 +5,7 @@ import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import ray
@@ -28,9 +28,11 @@ from dcgan_dist.model.adversarial_step import AdversarialStep, load_weights
 from dcgan_dist.model.batchnorm import set_process_group
 from dcgan_dist.model.cuda_graph import replayed
 from dcgan_dist.model.dcgan import build_networks
+from dcgan_dist.model.local_steps import LocalSteps, exchange_weights
 from dcgan_dist.model.original_gan import begin_with_mean, dropout_masks
 from dcgan_dist.model.precision import of_networks, resolve_precision
 from dcgan_dist.model.randomness import latents
+from dcgan_dist.model.reductions import reduce_by
 from dcgan_dist.monitoring.heartbeat import HeartbeatSender
 from dcgan_dist.monitoring.mailbox import Sender
 from dcgan_dist.monitoring.messages import WorkerInfo
@@ -42,6 +44,7 @@ from dcgan_dist.storage import Place
 from dcgan_dist.training.checkpointing import Checkpointing
 from dcgan_dist.training.reporter import Reporter
 from dcgan_dist.training.sample_drawing import SampleDrawing
+from dcgan_dist.training.schedule import alignment_is_due, exchange_is_due
 from dcgan_dist.training.step_metrics import StepMetrics
 from dcgan_dist.training.stop_consensus import REASONS, StopConsensus
 
@@ -123,25 +126,26 @@ class Worker:
         self._reporter = Reporter(sender, attempt, self._batch_size)
         self._consensus = StopConsensus(self._batch_size, self._control)
         self._audit = _open_audit(job, attempt, rank) if settings.monitoring.audit else None
-        self._adversarial = self._build()
+        self._adversarial, self._local = self._build()
         # What code of a user's own does from step to step nobody knows, so it is not recorded; and no step with classes
-        # or with a penalty on slopes was ever recorded on a GPU.
-        never = named_by(settings) or settings.networks.classes or settings.optimization.r1
+        # or with a penalty on slopes was ever recorded on a GPU, nor one between exchanges.
+        never = named_by(settings) or settings.networks.classes or settings.optimization.r1 or self._local is not None
         recorded = settings.workers.cuda_graph and not never
         self._update = replayed(self._adversarial, recorded)
-        self._checkpoints = Checkpointing(
-            job.run, settings, attempt, job.total_steps, self._adversarial.state_dict, self._reporter
-        )
+        self._checkpoints = Checkpointing(job.run, settings, attempt, job.total_steps, self._state, self._reporter)
         self._samples = SampleDrawing(
             settings, self._adversarial, job.total_steps, device, job.code, has_grid=attempt.images > 0
         )
 
-    def _build(self) -> AdversarialStep:
-        settings = self._settings
+    def _build(self) -> tuple[AdversarialStep, LocalSteps | None]:
+        """The networks as they are at the beginning of the attempt, and what averages them where workers step on their
+        own."""
+        settings, local = self._settings, None
         optimization = of_networks(settings)
         weights = resolve_precision(optimization.precision, self._device).weights
-        shared = self._workers > 1 and settings.networks.batchnorm_over == "global"
-        statistics = _new_group() if shared else None
+        apart = exchange_weights(settings.workers, self._workers)
+        together = self._workers > 1 and not apart
+        statistics = _new_group() if together and settings.networks.batchnorm_over == "global" else None
         networks: list[nn.Module] = []
         new = build_networks(
             settings.networks, settings.seed, self._device, weights, optimization.channels_last, self._job.code
@@ -150,11 +154,20 @@ class Worker:
             begin_with_mean(new[0], self._job.mean_image)
         for network in new:
             set_process_group(network, statistics)
-            networks.append(DistributedDataParallel(network) if self._workers > 1 else network)
+            if together:
+                wrapped = DistributedDataParallel(network)
+                reduce_by(wrapped, settings.workers.gradients)
+                networks.append(wrapped)
+            else:
+                networks.append(network)
         generator, discriminator = networks
-        adversarial = AdversarialStep(generator, discriminator, optimization, self._job.total_steps, self._job.code)
+        adversarial = AdversarialStep(
+            generator, discriminator, optimization, self._job.total_steps, self._job.code, self._workers
+        )
+        resumed: dict[str, Any] = {}
         if self._attempt.checkpoint is not None:
-            adversarial.load_state_dict(load_checkpoint(self._job.run, self._attempt.checkpoint).state)
+            resumed = load_checkpoint(self._job.run, self._attempt.checkpoint).state
+            adversarial.load_state_dict(resumed)
         elif self._job.init_from is not None:
             state = load_checkpoint(*self._job.init_from).state
             load_weights(adversarial.bare_generator, state["generator"], "generator")
@@ -163,7 +176,33 @@ class Worker:
                 weight.copy_(state.get("averaged", state["generator"])[name])
             for name, weight in (adversarial.averaged_discriminator or {}).items():
                 weight.copy_(state.get("averaged_discriminator", state["discriminator"])[name])
-        return adversarial
+        if apart:
+            given = settings.workers
+            local = LocalSteps(
+                adversarial,
+                _new_group(),
+                lr=given.outer_lr,
+                momentum=given.outer_momentum,
+                bf16=given.gradients == "bf16",
+            )
+            local.load_state_dict(resumed)
+        return adversarial, local
+
+    def _state(self) -> dict[str, Any]:
+        """All that the run resumes from."""
+        return self._adversarial.state_dict() | ({} if self._local is None else self._local.state_dict())
+
+    def _exchange(self, step: int, *, leaving: bool) -> bool:
+        """Average what workers have learned on their own, where that is due; returns whether all are the same now."""
+        if self._local is None:
+            return True
+        due = step, self._job.total_steps, self._settings.workers.exchange_steps
+        if exchange_is_due(*due, leaving=leaving):
+            self._local.exchange()
+        aligned = alignment_is_due(*due, leaving=leaving)
+        if aligned:
+            self._local.align()
+        return aligned
 
     def announce(self, device: str) -> None:
         """Report what runs where; `device` is for people."""
@@ -199,10 +238,11 @@ class Worker:
                     self._reporter.scalars(step, values | diversity)
                     diversity = {}
             reason = REASONS[self._consensus.reach(step, self._stop_flag())]
+            whole = self._exchange(step, leaving=bool(reason))
             if leads:
                 self._heartbeat.at("checkpoint", step)
                 # First what must not be lost, whose writing goes on while pictures are drawn.
-                self._checkpoints.save_if_due(step, leaving=bool(reason))
+                self._checkpoints.save_if_due(step, leaving=bool(reason), whole=whole)
                 last_grid = bool(reason) and self._heartbeat.stop_requested() not in REGROUPS
                 for picture in self._samples.pictures(step, leaving=last_grid):
                     self._reporter.pictures(step, *picture)

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from dcgan_dist.errors import CheckpointError
-from dcgan_dist.run_folder.resuming import require_same_keep, require_same_labels
+from dcgan_dist.run_folder.resuming import differing, require_same_keep, require_same_labels
 from dcgan_dist.run_folder.trained_on import FIELD, Kept, TrainedOn
+from dcgan_dist.settings import PRESETS, replaced
 from dcgan_dist.storage import Place
 
 RUN = Place("/runs/mine")
@@ -53,6 +54,23 @@ def test_any_other_is_refused(record: dict[str, Any], keep: Kept | None, sentenc
     with pytest.raises(CheckpointError) as raised:
         require_same_keep(RUN, record, keep)
     assert sentence in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "names"),
+    [
+        ({"workers.number": 3, "workers.threads": 2}, []),
+        ({"workers.gradients": "bf16"}, ["workers.gradients"]),
+        ({"workers.number": 2, "workers.exchange_steps": 8}, ["workers.exchange_steps"]),
+        (
+            {"workers.exchange_steps": 4, "workers.outer_lr": 0.7, "workers.outer_momentum": 0.9},
+            ["workers.exchange_steps", "workers.outer_lr", "workers.outer_momentum"],
+        ),
+    ],
+)
+def test_workers_may_change_but_not_what_they_send(changes: dict[str, object], names: list[str]) -> None:
+    settings = PRESETS["scenes32"]()
+    assert differing(settings, replaced(settings, changes, "test")) == names
 
 
 def test_classes_have_to_be_the_same() -> None:

@@ -54,6 +54,8 @@ def test_what_is_of_adam_and_of_batch_normalization_is_told_of_nothing_else() ->
         ({"data.window": 10**9}, {"data_images": 10**6}, "a chunk of it takes 11.4 GiB of an object store of 3.7 GiB"),
         ({"monitoring.samples": 1_025}, {}, "monitoring.samples is 1,025"),
         ({"checkpoints.images": 639}, {}, "checkpoints.images is 639"),
+        ({"workers.gradients": "bf16"}, {}, "workers.gradients is bf16 but a single worker sends nothing"),
+        ({"workers.exchange_steps": 8}, {}, "workers.exchange_steps is 8 but a single worker sends nothing"),
     ],
 )
 def test_what_leads_nowhere_is_told(changes: dict[str, object], facts: dict[str, Any], sentence: str) -> None:
@@ -78,6 +80,8 @@ def test_what_leads_nowhere_is_told(changes: dict[str, object], facts: dict[str,
         ({"data.window": 10**9}, {"data_images": 10**6, "store_bytes": None}),
         ({"monitoring.samples": 1_024}, {}),
         ({"checkpoints.images": 640}, {}),
+        ({"workers.gradients": "powersgd", "workers.number": 2}, {}),
+        ({"workers.exchange_steps": 8, "workers.number": 2}, {}),
     ],
 )
 def test_what_just_leads_somewhere_is_not(changes: dict[str, object], facts: dict[str, Any]) -> None:

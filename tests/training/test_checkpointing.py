@@ -1,5 +1,6 @@
 """When a rank writes checkpoints, and what it reports of them: with real files and the saver's thread, without Ray."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -61,6 +62,18 @@ def test_checkpoints_at_the_quarters_hold_the_state_of_their_step(tmp_path: Path
     assert [(message["kind"], message["step"], message["images"]) for message in group.messages] == [
         ("checkpoint", step, step * BATCH) for step in (10, 20, 30, 40)
     ]
+
+
+def test_what_was_due_between_exchanges_is_written_at_the_next_that_makes_the_state_whole(tmp_path: Path) -> None:
+    by_images = replace(SETTINGS, checkpoints=replace(SETTINGS.checkpoints, images=3 * BATCH))
+    group = Group(tmp_path, by_images)
+    for step in range(1, 10):
+        group.value = float(step)
+        group.checkpoints.save_if_due(step, leaving=False, whole=step in (2, 5, 8))
+        group.checkpoints.finish(step)
+    # Steps 3 and 6 reach another multiple of three; in 9 nothing is whole.
+    assert group.steps() == [5, 8]
+    assert load_checkpoint(group.run, checkpoint_name(SETTINGS, 5)).state["generator"]["weight"] == 5
 
 
 def test_a_group_that_leaves_writes_one_at_once(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from dcgan_dist.training.estimate import (
     FirstMinute,
     checkpoint_bytes,
     checkpoints_kept,
+    moments_kept,
     shared_cores,
 )
 
@@ -137,6 +138,14 @@ def test_the_size_of_a_checkpoint_is_known_before_it_is_written(
     averaged = sum(size for size, kept in zip(sizes, (of_generator, of_discriminator), strict=True) if kept)
     expected = checkpoint_bytes(*sizes, moments=moments, averaged=averaged)
     assert found == pytest.approx(expected, rel=0.03)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "outer_momentum", "moments"),
+    [("adam", 0.0, 2), ("adam", 0.9, 3), ("momentum", 0.0, 1), ("momentum", 0.3, 2)],
+)
+def test_moments_of_a_weight_in_a_checkpoint(optimizer: str, outer_momentum: float, moments: int) -> None:
+    assert moments_kept(optimizer, outer_momentum) == moments
 
 
 def test_checkpoints_of_quarters_stay_beside_the_newest() -> None:

@@ -2,7 +2,15 @@
 
 import pytest
 
-from dcgan_dist.training.schedule import FIRST_GRID_S, checkpoint_is_due, ends_a_quarter, grid_is_due, passes
+from dcgan_dist.training.schedule import (
+    FIRST_GRID_S,
+    alignment_is_due,
+    checkpoint_is_due,
+    ends_a_quarter,
+    exchange_is_due,
+    grid_is_due,
+    passes,
+)
 
 
 @pytest.mark.parametrize(
@@ -47,3 +55,21 @@ def test_the_last_step_of_each_quarter(total: int, steps: list[int]) -> None:
 )
 def test_when_a_checkpoint_is_written(step: int, every: int, leaving: bool, timely: bool, due: bool) -> None:
     assert checkpoint_is_due(step, 100, 16, every, leaving=leaving, timely=timely) is due
+
+
+@pytest.mark.parametrize(
+    ("step", "asked", "due"), [(8, 7, False), (8, 6, True), (8, 5, True), (14, 8, True), (13, 7, False), (13, 6, True)]
+)
+def test_a_checkpoint_that_was_due_between_two_looks_is_due(step: int, asked: int, due: bool) -> None:
+    assert checkpoint_is_due(step, 100, 16, 112, leaving=False, timely=False, asked=asked) is due
+
+
+def test_workers_exchange_and_align_at_steps_that_no_other_setting_moves() -> None:
+    total, every = 1_000, 7
+    exchanges = [step for step in range(1, total + 1) if exchange_is_due(step, total, every, leaving=False)]
+    assert exchanges == sorted({*range(7, total, 7), 250, 500, 750, 1_000})
+    aligned = [step for step in range(1, total + 1) if alignment_is_due(step, total, every, leaving=False)]
+    assert aligned == sorted({*range(7 * 16, total, 7 * 16), 250, 500, 750, 1_000})
+    assert set(aligned) <= set(exchanges)
+    assert exchange_is_due(3, total, every, leaving=True)
+    assert alignment_is_due(3, total, every, leaving=True)
