@@ -185,6 +185,9 @@ def _require_apart(file: Path, keep: Path | None, figure: Path | None, written: 
     """That nothing which is read is written over, but the report that is kept."""
     named = {"FILE": file, "--keep": keep, "--figure": figure, "--json": written}
     there = {name: path.resolve() for name, path in named.items() if path is not None}
+    for name in ("--figure", "--json"):
+        if name in there and there[name].is_dir():
+            raise DataError(f"{name} is {named[name]}, a folder: give a file")
     for one, other in (("FILE", "--json"), ("FILE", "--figure"), ("--keep", "--figure"), ("--json", "--figure")):
         if one in there and there[one] == there.get(other):
             raise DataError(f"{one} and {other} are both {named[one]}: give another file to write")

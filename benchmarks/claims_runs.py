@@ -47,7 +47,9 @@ def runs_in(content: Any, source: str) -> tuple[dict[Setup, list[Run]], list[str
             wanted = _wanted(setup)
             found[setup] += [run for run in runs if run[0] in wanted]
     except (KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{source} does not hold runs of claims") from error
+        report = isinstance(content, dict) and "samples" in content
+        told = "is a report: give it to --keep" if report else "does not hold runs of claims"
+        raise DataError(f"{source} {told}") from error
     return found, unused
 
 

@@ -189,7 +189,7 @@ class Runs:
         loss = replaced(self.setup.settings, record.values, f"run {record.number}").optimization.loss
         values = measured(run, sorted(new), judging, loss)
         replaced_now = replaced_by_worst(run, sorted(new), judging, loss)
-        shown = [f"{name} {'failed' if value is None else f'{value:.3g}'}" for name, value in values.items()]
+        shown = [_shown(name, value) for name, value in values.items()]
         say(f"run {record.number} ({describe(record.values)}): {', '.join(shown)}")
         found = {
             **about,
@@ -352,6 +352,12 @@ class Experiments:
     @staticmethod
     def _say(text: str) -> None:
         print(text, flush=True)
+
+
+def _shown(name: str, value: float | None) -> str:
+    if name == CONDEMNED:
+        return "healthy" if value == 0 else "going wrong"
+    return f"{name} {'failed' if value is None else f'{value:.3g}'}"
 
 
 def as_json(setup: Setup, found: Measured) -> dict[str, Any]:

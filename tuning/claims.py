@@ -157,14 +157,14 @@ full width a run took five times as long as one at 32 pixels."""
 ROOMS_LONG = Setup("rooms at 32 pixels, five times as long", "scenes32", {**ROOMS.changes, "images": 320_000})
 """Where what training too long does would show."""
 REPEATED = Setup(
-    "2,000 rooms, 200 of them 20 times",
+    "2,000 rooms, 200 of which appear 20 times each",
     "scenes32",
     {**ROOMS.changes, "images": 160_000, "data.path": f"{MADE}/{SHARDS}/train-*.tar"},
     made=True,
 )
 """In files of different quality."""
 KEPT = Setup(
-    "the same without near duplicates",
+    "2,000 rooms, near duplicates left out",
     "scenes32",
     {**REPEATED.changes, "data.keep": f"{MADE}/{DUPLICATES}/keep.parquet"},
     made=True,

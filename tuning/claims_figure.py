@@ -56,7 +56,7 @@ def _panel(axes: Any, result: Judged) -> None:
     axes.plot([0, 1], medians, color=color, linewidth=1)
     axes.set_title(f"{result.claim.name}\n{result.verdict or 'not all runs yet'}", fontsize=9, color=color)
     axes.set_ylabel(f"{result.claim.measure} ({better(result.claim.measure)} is better)", fontsize=7)
-    axes.set_xticks([0, 1], [_short(arm) for arm in arms(result.claim)], fontsize=7)
+    axes.set_xticks([0, 1], [_short(arm) for arm in arms(result.claim)], fontsize=6)
     axes.set_xlim(-0.3, 1.3)
     axes.tick_params(axis="y", labelsize=7)
     for side in ("top", "right"):

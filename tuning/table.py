@@ -55,6 +55,8 @@ class Entries:
     total_images: int
     trials: int
     by_number: dict[int, Entry] = field(default_factory=dict)
+    compared: bool = True
+    """Whether one of them is asked for as the best."""
 
     def best(self) -> Entry | None:
         """The best trial by `ranking`; among equal ones, the first."""
@@ -74,7 +76,7 @@ def summary(entries: Entries, elapsed_s: float) -> str:
     """`5 of 12 trials ended, 2 running; best 61.3 % at 9,000 images by trial 4 (lr 0.0003)  12 min 08 s`."""
     running = entries.count("running")
     ended = len(entries.by_number) - running - entries.count("unfinished")
-    best = entries.best()
+    best = entries.best() if entries.compared else None
     text = f"{ended} of {entries.trials} trials ended, {running} running"
     if best is not None:
         text += f"; best {entries.objective.show(best.value)} at {best.at:,} images by trial {best.number} "

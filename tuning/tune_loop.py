@@ -54,7 +54,7 @@ class Running:
         self._options, self._folder, self._space = options, folder, space
         self._objective, self._base, self._at, self._total = objective, base, at, at[-1]
         self._shared, self._at_once = shared, at_once
-        self.entries = Entries(objective, self._total, options.trials)
+        self.entries = Entries(objective, self._total, options.trials, compared=not listed)
         self.board = Board(sys.stdout, self.entries)
         self.stopped_by: int | None = None
         self.over = ""
@@ -168,7 +168,7 @@ class Running:
             self._tell_stop("stopping: every trial writes a checkpoint first; interrupt again to stop at once")
             return True
         if options.budget_minutes is not None and time.monotonic() - self._began > 60 * options.budget_minutes:
-            self.over = count(options.budget_minutes, "minute")
+            self.over = count(round(options.budget_minutes, 1), "minute")
         if options.budget_hours is not None and self._hours() > options.budget_hours:
             self.over = count(options.budget_hours, "accelerator hour")
         if self.over:

@@ -15,6 +15,7 @@ from tests.benchmarks.test_claims_elsewhere import reports
 from tuning.claim_measures import VERSION
 from tuning.claim_runs import as_json
 from tuning.claims import CLAIMS, ROOMS, ROOMS_LONG, Arm, Setup
+from tuning.claims_table import judged
 
 NOTHING, BETA1, TOO_LONG = (
     next(claim for claim in CLAIMS if claim.name == name) for name in ("nothing", "beta1", "not-too-long")
@@ -223,9 +224,14 @@ def test_a_file_that_holds_something_else_is_named(damage: Damage) -> None:
     damage(content, content["setups"][0])
     with pytest.raises(DataError, match="it does not hold runs of claims"):
         runs_in(content, "it")
-    for other in ([], None, "claims", {"samples": {}}):
+    for other in ([], None, "claims", {}):
         with pytest.raises(DataError, match="it does not hold runs of claims"):
             runs_in(other, "it")
+
+
+def test_a_report_is_not_what_the_command_wrote() -> None:
+    with pytest.raises(DataError, match=r"^it is a report: give it to --keep"):
+        runs_in(report(all_setups({ROOMS: some_runs()}), reports()).to_json(), "it")
 
 
 def test_all_claims_of_both_tables_are_judged_together() -> None:
@@ -249,6 +255,8 @@ def test_the_committed_tables_follow_from_the_committed_runs() -> None:
     assert made["tables"] == content["tables"]
     assert made["samples"] == content["samples"]
     assert made["rates"] == content["rates"]
+    of_both = [judged(claim, runs, len(CLAIMS) + len(ELSEWHERE)).verdict for claim in CLAIMS]
+    assert of_both == [claim["verdict"] for claim in content["samples"]["claims"]], "docs/claims.md says so"
 
 
 @pytest.mark.parametrize(("content", "told"), [(None, "is not there: give"), (b"\xff{", "holds no JSON: give")])
@@ -260,6 +268,13 @@ def test_a_file_that_is_none_of_ours_is_named(
         file.write_bytes(content)
     assert main([str(file)]) == 2
     assert capsys.readouterr().err.startswith(f"error: {file} {told}")
+
+
+@pytest.mark.parametrize("option", ["--json", "--figure"])
+def test_a_folder_is_not_written_to(option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "claims.json").write_text(json.dumps(claims_json({ROOMS: some_runs()})))
+    assert main([str(tmp_path / "claims.json"), option, str(tmp_path)]) == 2
+    assert capsys.readouterr().err == f"error: {option} is {tmp_path}, a folder: give a file\n"
 
 
 @pytest.mark.parametrize("options", ["--json claims.json", "--figure ./claims.json", "--json a.png --figure a.png"])

@@ -85,10 +85,10 @@ def test_runs_are_measured_by_what_is_asked_for_and_once(tmp_path: Path) -> None
         {"spread": 0.125, "condemned": 0},
         {},
     ]
-    assert said == ["run 0 (seed 4): condemned 0, spread 0", "run 1 (seed 5): condemned 0, spread 0.125"]
+    assert said == ["run 0 (seed 4): healthy, spread 0", "run 1 (seed 5): healthy, spread 0.125"]
     again = runs.measures([CLAIM, OTHER], unneeded, said.append)
     assert [one["values"].get("drift") for _, one in again] == [0, None, 0.5]
-    assert said[2:] == ["run 0 (seed 4): drift 0", "run 2 (beta1 0.9, seed 4): condemned 0, drift 0.5"]
+    assert said[2:] == ["run 0 (seed 4): drift 0", "run 2 (beta1 0.9, seed 4): healthy, drift 0.5"]
     assert runs.measures([CLAIM, OTHER], unneeded, said.append) == again
     assert len(said) == 4
 
@@ -101,7 +101,7 @@ def test_what_was_measured_of_another_run_or_in_another_way_does_not_count(
     runs.measures([CLAIM], unneeded, said.append)
     runs.folder.write(Record(1, {"optimization.lr": 0.01, "seed": 4}, "finished"))
     runs.measures([CLAIM], unneeded, said.append)
-    assert said[2:] == ["run 1 (lr 0.01, seed 4): condemned 0, spread 0.125"]
+    assert said[2:] == ["run 1 (lr 0.01, seed 4): healthy, spread 0.125"]
     monkeypatch.setattr(claim_runs, "VERSION", 99)
     runs.measures([CLAIM], unneeded, said.append)
     assert len(said) == 5
@@ -113,7 +113,7 @@ def test_what_was_measured_of_a_run_that_was_trained_again_does_not_count(tmp_pa
     runs.measures([CLAIM], unneeded, said.append)
     runs.folder.write(replace(runs.folder.read(1), started=1_790_000_000.5))
     runs.measures([CLAIM], unneeded, said.append)
-    assert said[2:] == ["run 1 (seed 5): condemned 0, spread 0.125"]
+    assert said[2:] == ["run 1 (seed 5): healthy, spread 0.125"]
 
 
 def test_a_setup_is_written_with_the_runs_that_have_ended(tmp_path: Path) -> None:

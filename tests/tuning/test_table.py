@@ -36,6 +36,9 @@ def test_the_best_is_named_with_its_values() -> None:
     least.objective = Objective("loss/generator", "min")
     least.by_number[1].objective_values[90_000] = 0.1
     assert [entry.number for entry in least.ranked()] == [1, 0]
+    found = entries()
+    found.compared = False
+    assert "best" not in summary(found, 1)
     assert summary(Entries(OBJECTIVE, 1, 3), 1) == "0 of 3 trials ended, 0 running  1 s"
 
 
