@@ -17,17 +17,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.claims_elsewhere import ELSEWHERE, Found, elsewhere
-from benchmarks.claims_runs import Run, lost, runs_in, together
+from benchmarks.claims_elsewhere import ELSEWHERE, Elsewhere, Found, elsewhere
+from benchmarks.claims_runs import Run, in_order, missing, runs_in
 from benchmarks.report import Bar, Cell, Report, Table, finish, parser
 from dcgan_dist.errors import DataError
+from dcgan_dist.numerals import count
 from tuning.claim_measures import MEASURES, VERSION
 from tuning.claim_runs import as_json
 from tuning.claims import CLAIMS, Setup
 from tuning.claims_figure import draw
-from tuning.claims_table import COLUMNS, Judged, arms, better, judged, rows
+from tuning.claims_table import COLUMNS, Judged, arms, better, found_of, judged, require_same_data, rows
+from tuning.extras import require_matplotlib
 
 RESULTS = Path(__file__).parent / "results"
+PNG = b"\x89PNG"
 AT_ONCE = 2
 """Runs on two cores, each with one thread."""
 MOST_HOURS = 8.0
@@ -70,7 +73,7 @@ def report(runs: Mapping[Setup, Sequence[Run]], reports: Mapping[str, Found]) ->
             ),
             "claims-elsewhere": Table(
                 ["claim", "source", "arm", "other arm", "pairs", "of the arm", "of the other", "effect", "verdict"],
-                [elsewhere(claim, reports, of_both) for claim in ELSEWHERE],
+                [_elsewhere(claim, reports, of_both) for claim in ELSEWHERE],
             ),
             "claims-redraws": Table(
                 ["measure", "ways", "verdicts at 95 %", "verdicts as one of all claims"],
@@ -81,7 +84,7 @@ def report(runs: Mapping[Setup, Sequence[Run]], reports: Mapping[str, Found]) ->
         samples={
             "version": VERSION,
             "claims": [result.as_json() for result in results],
-            "setups": [as_json(setup, sorted(of, key=_place)) for setup, of in runs.items() if of],
+            "setups": [as_json(setup, of) for setup, of in runs.items() if of],
         },
         bars=[Bar("hours of two cores for the runs of all claims", hours, at_most=MOST_HOURS)]
         if all(result.verdict for result in results)
@@ -89,14 +92,11 @@ def report(runs: Mapping[Setup, Sequence[Run]], reports: Mapping[str, Found]) ->
     )
 
 
-def _place(run: Run) -> tuple[str, str, list[str]]:
-    """By which runs are sorted, so that a report changes where they do alone."""
-    values, found = run
-    return (
-        json.dumps({**values, "seed": f"{values['seed']:>6}"}, sort_keys=True),
-        found["judge"],
-        sorted(found["values"]),
-    )
+def _elsewhere(claim: Elsewhere, reports: Mapping[str, Found], of_both: int) -> list[Cell]:
+    try:
+        return elsewhere(claim, reports, of_both)
+    except (KeyError, TypeError, IndexError, ValueError) as error:
+        raise DataError(f"studies.json or probes.json lacks what the claim needs that {claim.said}") from error
 
 
 def _replaced(result: Judged, runs: Mapping[Setup, Sequence[Run]]) -> list[list[Cell]]:
@@ -106,8 +106,8 @@ def _replaced(result: Judged, runs: Mapping[Setup, Sequence[Run]]) -> list[list[
     by_these = judged(claim, {setup: [_as_measured(run) for run in runs[setup]] for setup in claim.setups}, len(CLAIMS))
     rows: list[list[Cell]] = []
     for arm, setup, wanted in zip(arms(claim), claim.setups, claim.runs(), strict=True):
-        replaced = [found["replaced"] for values, found in runs[setup] if values in wanted]
-        found = [one[claim.measure] for one in replaced if claim.measure in one]
+        used = [found_of(run, runs[setup], claim.measure, result.judge or None) for run in wanted]
+        found = [one["replaced"][claim.measure] for one in used if one is not None and claim.measure in one["replaced"]]
         if found:
             spread = f"{statistics.median(found):.3g} ({min(found):.3g} to {max(found):.3g})"
             told = by_these.verdict or "not all runs so far"
@@ -161,54 +161,86 @@ A_REPORT = "give a report that this command has written by --json"
 def _made(file: Path, keep: Path | None, figure: Path | None, written: Path | None) -> Report:
     _require_apart(file, keep, figure, written)
     reports = {name: _content(RESULTS / f"{name}.json", A_REPORT) for name in ("studies", "probes")}
-    runs, unused = runs_in(_content(file, WRITTEN_BY_CLAIMS), str(file))
+    now, unused = runs_in(_content(file, WRITTEN_BY_CLAIMS), str(file))
+    before: Mapping[Setup, Sequence[Run]] = {}
     if keep is not None:
-        content = _content(keep, A_REPORT)
-        kept, unused_too = runs_in(content.get("samples") if isinstance(content, dict) else None, str(keep))
-        runs = {setup: together(of, kept[setup], f"{setup.name} in {file} and {keep}") for setup, of in runs.items()}
+        before, unused_too = runs_in(_samples(keep), str(keep))
         unused += unused_too
     for told in unused:
         print(told, file=sys.stderr)
+    runs = {setup: in_order([*of, *before.get(setup, ())]) for setup, of in now.items()}
+    require_same_data(runs)
     made = report(runs, reports)
     if written is not None and written.exists():
-        _require_nothing_lost(written, made)
+        _require_nothing_lost(written, runs, made)
     if figure is not None:
         drawn = draw([result for result in judge_all(runs) if result.verdict])
         if not drawn:
             raise DataError(f"no claim has all of its runs, so that there is nothing to draw for {figure}")
-        figure.parent.mkdir(parents=True, exist_ok=True)
-        figure.write_bytes(drawn)
+        try:
+            figure.parent.mkdir(parents=True, exist_ok=True)
+            figure.write_bytes(drawn)
+        except OSError as error:
+            raise DataError(f"{figure} cannot be written ({error.strerror}): give another file") from error
     return made
 
 
 def _require_apart(file: Path, keep: Path | None, figure: Path | None, written: Path | None) -> None:
-    """That nothing which is read is written over, but the report that is kept."""
+    """That nothing which is read is written over, but the report that is kept; and nothing by a figure but a figure."""
     named = {"FILE": file, "--keep": keep, "--figure": figure, "--json": written}
-    there = {name: path.resolve() for name, path in named.items() if path is not None}
+    there = {name: path for name, path in named.items() if path is not None}
     for name in ("--figure", "--json"):
         if name in there and there[name].is_dir():
-            raise DataError(f"{name} is {named[name]}, a folder: give a file")
+            raise DataError(f"{name} is {there[name]}, a folder: give a file")
     for one, other in (("FILE", "--json"), ("FILE", "--figure"), ("--keep", "--figure"), ("--json", "--figure")):
-        if one in there and there[one] == there.get(other):
-            raise DataError(f"{one} and {other} are both {named[one]}: give another file to write")
+        if one in there and other in there and _same(there[one], there[other]):
+            raise DataError(f"{one} and {other} are both {there[one]}: give another file to write")
+    if figure is not None:
+        require_matplotlib()
+        if figure.suffix != ".png" or (figure.exists() and not figure.read_bytes().startswith(PNG)):
+            raise DataError(f"--figure is {figure}, which is no PNG: give FILE.png")
 
 
-def _require_nothing_lost(written: Path, made: Report) -> None:
-    names = lost(_content(written, A_REPORT), made)
-    if names:
-        raise DataError(
-            f"{written} has verdicts that runs of FILE do not give, on {', '.join(names)}: add --keep {written}, or "
-            "delete it to begin anew"
-        )
+def _same(one: Path, other: Path) -> bool:
+    if one.exists() and other.exists():
+        return one.samefile(other)
+    return one.absolute() == other.absolute()
+
+
+def _require_nothing_lost(written: Path, runs: Mapping[Setup, Sequence[Run]], made: Report) -> None:
+    before, unused = runs_in(_samples(written), str(written))
+    if unused:
+        raise DataError(f"{unused[0]}, so that it would be lost: give another file, or delete it to begin anew")
+    if lost := missing(before, runs):
+        raise DataError(f"{written} has {count(lost, 'run')} more: add --keep {written}, or delete it to begin anew")
+    claims: Any = made.samples["claims"]
+    have = {claim["name"] for claim in claims if claim["verdict"]}
+    had = [claim["name"] for claim in _samples(written)["claims"] if claim["verdict"]]
+    if names := [name for name in had if name not in have]:
+        told = f"{written} has verdicts that its runs do not give any more, on {', '.join(names)}"
+        raise DataError(f"{told}: give another file, or delete it to begin anew")
+
+
+def _samples(file: Path) -> Any:
+    """What a report holds besides its tables; None where it is none."""
+    content = _content(file, A_REPORT)
+    return content.get("samples") if isinstance(content, dict) else None
 
 
 def _content(file: Path, wanted: str) -> Any:
     try:
-        return json.loads(file.read_bytes())
+        return json.loads(file.read_bytes(), parse_constant=_refused)
     except FileNotFoundError:
         raise DataError(f"{file} is not there: {wanted}") from None
-    except (ValueError, OSError):
+    except OSError as error:
+        raise DataError(f"{file} cannot be read ({error.strerror}): {wanted}") from None
+    except (ValueError, RecursionError):
         raise DataError(f"{file} holds no JSON: {wanted}") from None
+
+
+def _refused(constant: str) -> float:
+    """Python reads NaN, which no JSON has."""
+    raise ValueError(constant)
 
 
 if __name__ == "__main__":

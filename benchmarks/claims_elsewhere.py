@@ -58,8 +58,8 @@ def studied(*rows: tuple[str, str, str]) -> Values:
     def values(reports: Mapping[str, Found]) -> Sequence[float]:
         table = reports["studies"]["tables"]["studies"]["rows"]
         found = [row for wanted in rows for row in table if tuple(row[:3]) == wanted]
-        if len(found) != len(rows):
-            raise DataError(f"studies.json lacks one of the rows {rows}")
+        if [tuple(row[:3]) for row in found] != list(rows):
+            raise DataError(f"studies.json does not have each of the rows {rows} once")
         return [float(cell.removesuffix(" %")) / 100 for row in found for cell in row[4:]]
 
     return values

@@ -132,7 +132,11 @@ def finish(find: Callable[[], Report], file: Path | None) -> int:
     except DcganDistError as error:
         complain(error)
         return 2
-    publish(report, file)
+    try:
+        publish(report, file)
+    except OSError as error:
+        complain(f"{file} cannot be written ({error.strerror}): give --json another file")
+        return 2
     return 0
 
 

@@ -1,6 +1,7 @@
 """What is measured of a run of a claim, once it has ended: from its curves, and of samples of its last checkpoint."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from itertools import pairwise
@@ -16,7 +17,7 @@ from dcgan_dist.arrays import Pixels
 from dcgan_dist.data.scenes import draw
 from dcgan_dist.data.scenes.builtin import EMBEDDED
 from dcgan_dist.data.shards.addresses import split_addresses
-from dcgan_dist.errors import CheckpointError
+from dcgan_dist.errors import CheckpointError, DcganDistError
 from dcgan_dist.evaluation.classifiers.registry import Linear
 from dcgan_dist.evaluation.coverage import sampler_of
 from dcgan_dist.evaluation.encoders import efficientnet
@@ -322,11 +323,18 @@ def measured(
 def replaced_by_worst(
     run: Place, names: Iterable[str], judging: Callable[[], Judging], loss: str = "bce"
 ) -> dict[str, float]:
-    """What those measures are for which `measured` gives the worst value, since G no longer learns; its arguments."""
+    """What those measures are for which `measured` gives the worst value, since G no longer learns; its arguments. One
+    that cannot be taken is left out."""
     ended = _ended(run, judging, loss)
     if ended is None or not ended.stuck:
         return {}
-    return {name: MEASURES[name].of(ended) for name in names if name in OF_STABILITY}
+    found = {}
+    for name in names:
+        if name in OF_STABILITY:
+            # The worst value stands in any case, so that a run which lacks this is not lost.
+            with suppress(DcganDistError):
+                found[name] = MEASURES[name].of(ended)
+    return found
 
 
 def _ended(run: Place, judging: Callable[[], Judging], loss: str) -> Ended | None:

@@ -43,7 +43,7 @@ from tuning.claim_measures import (
 )
 from tuning.claims import Arm, Claim, Scale, Setup
 from tuning.claims_figure import draw
-from tuning.claims_table import CONDEMNED, Measured, judged, lines, markdown
+from tuning.claims_table import CONDEMNED, Measured, judged, lines, markdown, require_same_data
 from tuning.extras import require_matplotlib
 from tuning.folder import Record, SweepFolder
 from tuning.options import SweepOptions
@@ -259,6 +259,7 @@ class Experiments:
             print("stopped; the same command goes on, and with --report it shows what is there", flush=True)
             return status
         measures = self._measures()
+        require_same_data(measures)
         every = [judged(claim, measures, len(self._every)) for claim in self._every]
         content = {
             "version": VERSION,

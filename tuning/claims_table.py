@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dcgan_dist.errors import DataError
 from dcgan_dist.numerals import count
 from tuning.claim_measures import MEASURES
 from tuning.claims import Arm, Claim, Setup
@@ -99,7 +100,7 @@ def judged(claim: Claim, measured: Mapping[Setup, Measured], claims: int) -> Jud
     """
     arms = list(zip(claim.setups, claim.runs(), strict=True))
     judge = _judge(claim, measured)
-    found = [[_find(run, measured[setup], claim.measure, judge) for run in runs] for setup, runs in arms]
+    found = [[found_of(run, measured[setup], claim.measure, judge) for run in runs] for setup, runs in arms]
     lacking = [
         (setup.name, run)
         for (setup, runs), there in zip(arms, found, strict=True)
@@ -118,16 +119,39 @@ def _judge(claim: Claim, measured: Mapping[Setup, Measured]) -> str | None:
     """The judge that has seen most runs of a claim: only its values can be compared. None: it is no matter of one."""
     if not MEASURES[claim.measure].by_judge:
         return None
+    # A run that is there twice is one run; where judges have seen as many, the first one counts.
     seen = Counter(
-        found["judge"]
+        judge
         for setup, runs in zip(claim.setups, claim.runs(), strict=True)
-        for values, found in measured[setup]
-        if values in runs and claim.measure in found["values"]
+        for run in runs
+        for judge in dict.fromkeys(
+            found["judge"] for values, found in measured[setup] if values == run and claim.measure in found["values"]
+        )
     )
     return max(seen, key=lambda judge: seen[judge], default="")
 
 
-def _find(run: Arm, measured: Measured, measure: str, judge: str | None) -> Mapping[str, Any] | None:
+def require_same_data(measured: Mapping[Setup, Measured]) -> None:
+    """A path may lead to other data today, or on another machine: their difference would count as that of arms.
+
+    Raises:
+        DataError: runs of setups that name the same data were trained on different ones.
+    """
+    known: dict[str, dict[str, str]] = {}
+    for setup, runs in measured.items():
+        settings = setup.settings
+        of_data = known.setdefault(repr((settings.data, settings.networks.image_size)), {})
+        for _, found in runs:
+            if found["data_sha256"]:
+                of_data.setdefault(found["data_sha256"], setup.name)
+    for of_data in known.values():
+        if len(of_data) > 1:
+            names = " and ".join(dict.fromkeys(of_data.values()))
+            raise DataError(f"not all runs of {names} were trained on the same data, so that they cannot be compared")
+
+
+def found_of(run: Arm, measured: Measured, measure: str, judge: str | None) -> Mapping[str, Any] | None:
+    """What was measured of a run, by a judge if there is one; None: not this measure."""
     fit = (found for values, found in measured if values == run and measure in found["values"])
     return next((found for found in fit if judge is None or found["judge"] == judge), None)
 

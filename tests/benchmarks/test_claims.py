@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.claims import RESULTS, main, report
 from benchmarks.claims_elsewhere import ELSEWHERE, elsewhere
-from benchmarks.claims_runs import Run, lost, runs_in, together
+from benchmarks.claims_runs import Run, in_order, missing, runs_in
 from benchmarks.report import Report
 from dcgan_dist.errors import DataError
 from tests.benchmarks.test_claims_elsewhere import reports
@@ -32,6 +32,7 @@ def runs_of(
             {
                 "run": arm,
                 "version": VERSION,
+                "started": None,
                 "date": "2026-01-02",
                 "seconds": 100.0,
                 "data_sha256": "aa",
@@ -119,13 +120,19 @@ def test_what_was_measured_is_told_where_the_worst_value_stands_for_it() -> None
     ours, others = BETA1.runs()
     runs = [
         *runs_of(ours, "drift", DRIFTS[0]),
-        *runs_of(others[:2], "drift", DRIFTS[1][:2]),
-        *(run for value in (0.9, 1.1, 1.3) for run in runs_of(others[2:3], "drift", [2.0], replaced={"drift": value})),
+        *runs_of(others[:1], "drift", DRIFTS[1][:1]),
+        *(
+            run
+            for place, value in enumerate((0.9, 1.1, 1.3), start=1)
+            for run in runs_of(others[place : place + 1], "drift", [2.0], replaced={"drift": value})
+        ),
+        # The same runs once more, of which claims use the first.
+        *runs_of(others[1:4], "drift", [2.0] * 3, replaced={"drift": 7.0}, date="2025-01-01"),
     ]
     found = report(all_setups({ROOMS: runs}), reports()).tables["claims-replaced"].rows
     row = ["beta1", "beta1 0.9", "drift", "3 of 5", "1.1 (0.9 to 1.3)"]
     assert found == [[*row, "not all runs so far"]]
-    runs += [run for place in (3, 4) for run in runs_of(others[place : place + 1], "drift", [2.0])]
+    runs += runs_of(others[4:], "drift", [2.0])
     assert report(all_setups({ROOMS: runs}), reports()).tables["claims-replaced"].rows == [[*row, "holds"]]
     alike = [*runs[:10], *runs_of(others, "drift", [2.0] * 5, replaced={"drift": 0.21})]
     made = report(all_setups({ROOMS: alike}), reports())
@@ -134,20 +141,49 @@ def test_what_was_measured_is_told_where_the_worst_value_stands_for_it() -> None
 
 
 def test_runs_that_are_elsewhere_are_kept() -> None:
-    before = some_runs()
-    made = report(all_setups({ROOMS: together([], before, "it")}), reports())
+    before = some_runs(started=1_790_000_000.0)
+    made = report(all_setups({ROOMS: in_order(before)}), reports())
     assert rows_of(made) == rows_of(report(all_setups({ROOMS: before}), reports()))
-    now = runs_of(BETA1.runs()[1], "drift", [0.1] * 5)
-    both = report(all_setups({ROOMS: together(now, before, "it")}), reports())
-    assert rows_of(both)["beta1"][7:9] == ["0.21", "0.1"], "those of now count where there are both"
-    assert rows_of(both)["nothing"] == rows_of(made)["nothing"]
+    now = runs_of(BETA1.runs()[1], "drift", [0.1] * 5, started=1_790_000_001.0)
+    for both in ([*now, *before], [*before, *now]):
+        found = report(all_setups({ROOMS: in_order(both)}), reports())
+        assert rows_of(found)["beta1"][7:9] == ["0.21", "0.1"], "the newest count, wherever they stand"
+        assert rows_of(found)["nothing"] == rows_of(made)["nothing"]
+
+
+def test_what_is_written_and_read_again_gives_the_same() -> None:
+    ours, others = NOTHING.runs()
+    runs = [
+        *runs_of([*ours, *others], "attributes", EQUAL, judge="b", started=5.0),
+        *runs_of([*ours, *others], "attributes", EQUAL[::-1], judge="a", started=5.0),
+        *runs_of([*ours, *others], "attributes", EQUAL[3:] + EQUAL[:3], judge="c"),
+    ]
+    made = report(all_setups({ROOMS: in_order(runs)}), reports())
+    again, _ = runs_in(json.loads(json.dumps(made.samples)), "it")
+    for order in (again[ROOMS], again[ROOMS][::-1]):
+        found = report(all_setups({ROOMS: in_order(order)}), reports())
+        assert (found.tables, found.samples) == (made.tables, made.samples)
+
+
+def test_a_run_that_tells_nothing_new_is_left_out() -> None:
+    (arm, *_) = BETA1.runs()[1]
+    old = runs_of([arm], "drift", [0.5], judge="one", started=3.0)
+    new = runs_of([arm], "drift", [0.4], judge="two", started=4.0)
+    assert in_order([*old, *new]) == new, "no judge has a part in it"
+    seen = runs_of([arm], "rooms", [0.5], judge="one", started=3.0)
+    seen_again = runs_of([arm], "rooms", [0.4], judge="two", started=4.0)
+    assert in_order([*seen, *seen_again]) == [*seen_again, *seen]
+    more = runs_of([arm], "drift", [0.4], judge="two", started=2.0)
+    more[0][1]["values"]["spread"] = 0.3
+    assert in_order([*old, *more]) == [*old, *more], "it has another measure"
 
 
 def test_of_two_judges_the_one_that_has_seen_more_runs_counts() -> None:
     ours, others = NOTHING.runs()
     first = runs_of([*ours, *others], "attributes", EQUAL)
-    second = runs_of(ours, "attributes", [value / 2 for value in EQUAL[:10]], judge="two")
-    made = report(all_setups({ROOMS: together(second, first, "it")}), reports())
+    second = runs_of(ours, "attributes", [value / 2 for value in EQUAL[:10]], judge="two", started=9.0)
+    many = [run for _ in range(30) for run in runs_of(ours[:1], "attributes", [0.5], judge="three")]
+    made = report(all_setups({ROOMS: [*second, *first, *many]}), reports())
     assert rows_of(made)["nothing"] == rows_of(report(all_setups({ROOMS: first}), reports()))["nothing"]
     (claim,) = [one for one in made.samples["claims"] if one["name"] == "nothing"]  # type: ignore[attr-defined]
     assert claim["judge"] == "one"
@@ -155,11 +191,13 @@ def test_of_two_judges_the_one_that_has_seen_more_runs_counts() -> None:
     assert rows_of(alone)["nothing"][-1] == "10 of 15 runs so far", "never both in one claim"
 
 
-def test_runs_on_other_data_are_not_compared() -> None:
-    now = runs_of(BETA1.runs()[1], "drift", [0.1] * 5, data_sha256="bb")
-    with pytest.raises(DataError, match="runs of rooms in here were not all trained on the same data"):
-        together(now, some_runs(), "rooms in here")
-    assert together(now, some_runs(data_sha256=None), "it")
+def test_hours_have_a_bar_once_all_claims_have_their_runs() -> None:
+    content = json.loads((RESULTS / "claims.json").read_text())
+    runs, _ = runs_in(content["samples"], "it")
+    (bar,) = report(runs, reports()).bars
+    assert (bar.value, bar.at_most) == (content["rates"]["hours_of_two_cores"], 8)
+    runs[ROOMS_LONG].pop()
+    assert not report(runs, reports()).bars
 
 
 def test_settings_that_are_new_do_not_hinder() -> None:
@@ -217,6 +255,18 @@ def test_a_setup_may_have_another_name() -> None:
         lambda content, rooms: rooms["runs"][3]["values"].pop("condemned"),
         lambda content, rooms: rooms.update(settings=None),
         lambda content, rooms: content.update(setups=3),
+        lambda content, rooms: content.update(setups={}),
+        lambda content, rooms: rooms.update(runs={}),
+        lambda content, rooms: rooms["runs"][3].pop("replaced"),
+        lambda content, rooms: rooms["runs"][3].update(version=VERSION - 1),
+        lambda content, rooms: rooms["runs"][3].update(replaced={"drift": None}),
+        lambda content, rooms: rooms["runs"][3].update(seconds="70"),
+        lambda content, rooms: rooms["runs"][3].update(judge=["one"]),
+        lambda content, rooms: rooms["runs"][3].update(values=None),
+        lambda content, rooms: rooms["runs"][3]["values"].update(drift="0.2"),
+        lambda content, rooms: rooms["runs"][3]["values"].update(drift=float("nan")),
+        lambda content, rooms: rooms["runs"][3]["values"].update(drift=10**400),
+        lambda content, rooms: rooms["runs"][3].update(run=[]),
     ],
 )
 def test_a_file_that_holds_something_else_is_named(damage: Damage) -> None:
@@ -240,11 +290,12 @@ def test_all_claims_of_both_tables_are_judged_together() -> None:
     assert row[7] != elsewhere(ELSEWHERE[0], reports(), len(CLAIMS))[7]
 
 
-def test_verdicts_that_would_be_lost_are_named() -> None:
-    before = report(all_setups({ROOMS: some_runs()}), reports()).to_json()
-    assert lost(before, report(all_setups({ROOMS: some_runs()[:15]}), reports())) == ["beta1"]
-    assert not lost(before, report(all_setups({ROOMS: some_runs()}), reports()))
-    assert not lost({"tables": {}}, report(all_setups({}), reports()))
+def test_runs_that_would_be_lost_are_counted() -> None:
+    before = all_setups({ROOMS: some_runs(), ROOMS_LONG: some_runs()[:1]})
+    assert missing(before, all_setups({ROOMS: some_runs()[1:], ROOMS_LONG: some_runs()[:1]})) == 1
+    assert missing(before, all_setups({ROOMS: some_runs()})) == 1, "of another setup"
+    assert not missing(before, before)
+    assert not missing(all_setups({}), before)
 
 
 def test_the_committed_tables_follow_from_the_committed_runs() -> None:
@@ -259,7 +310,15 @@ def test_the_committed_tables_follow_from_the_committed_runs() -> None:
     assert of_both == [claim["verdict"] for claim in content["samples"]["claims"]], "docs/claims.md says so"
 
 
-@pytest.mark.parametrize(("content", "told"), [(None, "is not there: give"), (b"\xff{", "holds no JSON: give")])
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (None, "is not there: give"),
+        (b"\xff{", "holds no JSON: give"),
+        (b'{"a": NaN}', "holds no JSON: give"),
+        (b"[" * 100_000, "holds no JSON: give"),
+    ],
+)
 def test_a_file_that_is_none_of_ours_is_named(
     content: bytes | None, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -277,17 +336,67 @@ def test_a_folder_is_not_written_to(option: str, tmp_path: Path, capsys: pytest.
     assert capsys.readouterr().err == f"error: {option} is {tmp_path}, a folder: give a file\n"
 
 
-@pytest.mark.parametrize("options", ["--json claims.json", "--figure ./claims.json", "--json a.png --figure a.png"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        "--json claims.json",
+        "--json link.json",
+        "--figure ./claims.json",
+        "--figure linked.png",
+        "--json a.png --figure a.png",
+        "--keep kept.json --figure kept.png",
+    ],
+)
 def test_nothing_that_is_read_is_written_over(
     options: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     text = json.dumps(claims_json({ROOMS: some_runs()}))
-    Path("claims.json").write_text(text)
+    for name in ("claims.json", "kept.json"):
+        Path(name).write_text(text)
+    Path("link.json").hardlink_to("claims.json")
+    Path("linked.png").symlink_to("link.json")
+    Path("kept.png").symlink_to("kept.json")
+    before = set(tmp_path.iterdir())
     assert main(["claims.json", *options.split()]) == 2
     assert "give another file to write" in capsys.readouterr().err
-    assert Path("claims.json").read_text() == text
-    assert [path.name for path in tmp_path.iterdir()] == ["claims.json"]
+    assert Path("claims.json").read_text() == Path("kept.json").read_text() == text
+    assert set(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("option", "content", "told"),
+    [
+        ("--json", '{"tables": {}}', "does not hold runs of claims"),
+        ("--json", json.dumps({"version": VERSION, "setups": []}), "does not hold runs of claims"),
+        ("--json", json.dumps({"samples": {"version": 1, "setups": []}}), "was measured in way 1"),
+        ("--figure", "words", "which is no PNG: give FILE.png"),
+    ],
+)
+def test_a_file_of_another_kind_is_not_written_over(
+    option: str, content: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "claims.json").write_text(json.dumps(claims_json({ROOMS: some_runs()})))
+    other = tmp_path / "other.png"
+    other.write_text(content)
+    assert main([str(tmp_path / "claims.json"), option, str(other)]) == 2
+    assert told in capsys.readouterr().err
+    assert other.read_text() == content
+
+
+@pytest.mark.parametrize("option", ["--json", "--figure"])
+def test_what_cannot_be_written_is_named(option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "claims.json").write_text(json.dumps(claims_json({ROOMS: some_runs()})))
+    (tmp_path / "file").write_text("no folder")
+    assert main([str(tmp_path / "claims.json"), option, str(tmp_path / "file" / "a.png")]) == 2
+    assert "cannot be written (File exists): give" in capsys.readouterr().err
+
+
+def test_runs_on_other_data_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mixed = [*some_runs()[:9], *runs_of(BETA1.runs()[1], "drift", [0.1] * 5, data_sha256="bb")]
+    (tmp_path / "claims.json").write_text(json.dumps(claims_json({ROOMS: mixed})))
+    assert main([str(tmp_path / "claims.json")]) == 2
+    assert f"not all runs of {ROOMS.name} were trained on the same data" in capsys.readouterr().err
 
 
 def test_the_command_writes_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -306,12 +415,21 @@ def test_the_command_writes_them(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert main([str(file), "--json", str(written)]) == 2
     told = capsys.readouterr().err
     assert f"{file}: 1 run of {ROOMS_LONG.name} not used, having other settings" in told
-    assert f"{written} has verdicts that runs of FILE do not give, on nothing, beta1: add --keep {written}" in told
+    assert f"{written} has 28 runs more: add --keep {written}, or delete it" in told
     assert json.loads(written.read_text()) == content
+    # Nor by keeping another report; what is not used of that is told, too.
+    foreign = json.loads(json.dumps(content))
+    foreign["samples"]["setups"][0]["settings"]["optimization"]["lr"] = 0.0007
+    (tmp_path / "foreign.json").write_text(json.dumps(foreign))
+    assert main([str(file), "--json", str(written), "--keep", str(tmp_path / "foreign.json")]) == 2
+    told = capsys.readouterr().err
+    assert f"{tmp_path / 'foreign.json'}: 30 runs of {ROOMS.name} not used, having other settings" in told
+    assert f"{written} has 28 runs more" in told
     assert main([str(file), "--json", str(written), "--keep", str(written)]) == 0
     again = json.loads(written.read_text())
     assert {**again, "machine": None} == {**content, "machine": None}
     # Nothing has both arms whole.
+    file.write_text(json.dumps(claims_json({ROOMS: some_runs()[15:27]})))
     assert main([str(file), "--figure", str(tmp_path / "none.png")]) == 2
     assert "nothing to draw" in capsys.readouterr().err
     assert not (tmp_path / "none.png").exists()

@@ -76,5 +76,12 @@ def test_numbers_are_those_of_the_reports() -> None:
 def test_what_is_not_there_is_named() -> None:
     with pytest.raises(DataError, match="0 results of features knn of run mine"):
         few_labels("knn", "mine")(reports())
-    with pytest.raises(DataError, match="lacks one of the rows"):
+    with pytest.raises(DataError, match="does not have each of the rows"):
         studied(("walk", "faces", "how far it is to the moon"))(reports())
+    name = "sums of z that show it, 1 exemplar"
+    twice = reports()
+    rows = twice["studies"]["tables"]["studies"]["rows"]
+    (of_faces,) = [row for row in rows if row[:3] == ["arithmetic", "faces", name]]
+    rows[:] = [row for row in rows if row[:3] != ["arithmetic", "rooms", name]] + [of_faces]
+    with pytest.raises(DataError, match="does not have each of the rows"):
+        studied(("arithmetic", "faces", name), ("arithmetic", "rooms", name))(twice)

@@ -232,6 +232,7 @@ def test_a_network_that_no_longer_learns_is_not_stable(tmp_path: Path) -> None:
         run = run_with(tmp_path / name, points(loss, spread))
         assert measured(run, names, unneeded) == pytest.approx(stuck | {"spread": spread})
         assert replaced_by_worst(run, names[:-1], unneeded) == pytest.approx({"drift": 0.1, "swings": 0.0}, abs=1e-9)
+        assert "oscillation" not in replaced_by_worst(run, names, unneeded), "it has no checkpoint"
     assert not replaced_by_worst(Place(str(tmp_path / "learning")), names, unneeded)
     # Of another loss nobody knows when D has won.
     assert measured(run_with(tmp_path / "won", points(6.0, 0.6)), ("condemned",), unneeded, "hinge") == {"condemned": 0}

@@ -156,6 +156,8 @@ def test_what_the_worst_value_stands_for_is_kept(tmp_path: Path) -> None:
     assert (found["values"], found["replaced"]) == ({"drift": 2.0, "condemned": 1.0}, {"drift": pytest.approx(0.3)})
     assert found["health"][0].startswith("G repeats itself")
     assert runs.measures([OTHER], unneeded, unneeded) == [({"seed": 4}, found)]
+    ((_, more),) = runs.measures([replace(OTHER, measure="swings")], unneeded, lambda text: None)
+    assert more["replaced"] == {"drift": pytest.approx(0.3), "swings": pytest.approx(0, abs=1e-9)}
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
+from dcgan_dist.errors import DataError
 from dcgan_dist.settings import flatten, replaced, to_yaml
 from tuning import claims
 from tuning.claim_measures import MEASURES
 from tuning.claims import CLAIMS, MADE, Arm, Claim, Scale, Setup, at_scale, chosen, main
-from tuning.claims_table import judged, lines, markdown
+from tuning.claims_table import judged, lines, markdown, require_same_data
 from tuning.space import full_name
 
 SETUP = Setup("small", "scenes32", {"images": 700, "workers.threads": 1})
@@ -224,6 +225,31 @@ def test_a_terminal_shows_it_in_short() -> None:
     assert row.startswith("good   spread (more is better)  0.915       0.3, 1 failed  +0.")
     assert row.endswith("  holds")
     assert row.index("holds") == head.index("verdict")
+
+
+def test_a_failed_run_counts_as_the_worst_value_of_its_measure() -> None:
+    claim = replace(CLAIM, measure="drift")
+    ours, others = claim.runs()
+    found = [
+        (run, {"values": {"drift": value, "condemned": 0.0}})
+        for run, value in zip([*ours, *others], [0.5, 0.5, 0.5, None, None, None], strict=True)
+    ]
+    result = judged(claim, {SETUP: found}, claims=1)
+    assert result.effect is not None
+    assert result.effect.size == MEASURES["drift"].worst - 0.5 == 1.5
+
+
+def test_runs_of_one_kind_of_data_are_on_the_same_data() -> None:
+    long = replace(SETUP, name="long", changes={**SETUP.changes, "images": 7_000})
+    other = replace(SETUP, name="other", changes={**SETUP.changes, "data.scenes_images": 900})
+
+    def on(data: str | None) -> list[Any]:
+        return [({"seed": 1}, {"data_sha256": data})]
+
+    require_same_data({SETUP: on("aa"), long: [*on("aa"), *on(None)], other: on("bb")})
+    for found in ({SETUP: [*on("aa"), *on("bb")]}, {SETUP: on("aa"), long: on("bb")}):
+        with pytest.raises(DataError, match=r"^not all runs of small"):
+            require_same_data(found)
 
 
 def test_values_of_two_judges_are_never_in_one_claim() -> None:
