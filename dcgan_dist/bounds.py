@@ -8,9 +8,11 @@ import dataclasses
 import inspect
 import itertools
 import math
-import textwrap
+import sys
 import typing
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeVar
 
 import tyro
@@ -93,7 +95,7 @@ def shows_bounds(kind: Kind) -> Kind:
     """Decorate a dataclass so that `--help` shows each bound beside the default, and its texts in full lines."""
     assert dataclasses.is_dataclass(kind)
     own = kind.__annotations__  # those of a parent are shown already
-    for name, text in _texts(kind).items():
+    for name, text in _texts(kind.__module__)[kind.__name__].items():
         # Tyro itself would keep the line breaks of the source.
         own[name] = typing.Annotated[own[name], tyro.conf.arg(help=text)]
     for name in bounds(kind).keys() & own.keys():
@@ -101,16 +103,19 @@ def shows_bounds(kind: Kind) -> Kind:
     return kind
 
 
-def _texts(kind: type[Any]) -> dict[str, str]:
-    """The text under each field of a dataclass, in one line."""
-    (definition,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
-    assert isinstance(definition, ast.ClassDef)
-    found = {}
+@cache
+def _texts(module: str) -> Mapping[str, Mapping[str, str]]:
+    """The text under each field of each class of a module, in one line; read once, since every process of a run imports
+    all settings."""
+    defined = ast.parse(inspect.getsource(sys.modules[module])).body
+    return {one.name: dict(_fields(one)) for one in defined if isinstance(one, ast.ClassDef)}
+
+
+def _fields(definition: ast.ClassDef) -> Iterator[tuple[str, str]]:
     for field, text in itertools.pairwise(definition.body):
         match field, text:
             case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(words))):
-                found[name] = " ".join(words.split())
-    return found
+                yield name, " ".join(words.split())
 
 
 @dataclass(frozen=True)
