@@ -15,21 +15,31 @@ import json
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.report import Cell, Report, Table, parser, publish
+from benchmarks.report import Bar, Cell, Report, Table, parser, publish
+from benchmarks.wire import EXCHANGE_STEPS, GRADIENTS, WEIGHTS
 from dcgan_dist.model.batchnorm import BatchNorm
 from dcgan_dist.model.dcgan import build_networks, count_parameters
 from dcgan_dist.settings import Settings, lsun64
+from dcgan_dist.training.schedule import ALIGNED_EXCHANGES
 
 RESULTS = Path(__file__).parent / "results"
 BATCH = 128
 """Of the paper (section 4)."""
+EXCHANGED_WEAK, EXCHANGED_STRONG = 16, 64
+"""Steps between exchanges that are asked about: with a batch of the paper on each worker, and on all together."""
+LEAST_WEAK, LEAST_STRONG = 0.8, 0.6
+"""Efficiency of `BAR_WORKERS` that is wanted of these."""
+BAR_WORKERS = 8
+WAYS_WORKERS = (2, 8, 64)
+"""For which all ways are shown."""
+PARTS = ("exchange", "alignment")
 STRONG = (1, 2, 4, 8, 64, 128)
 WEAK = (1, 8, 64, 512)
 FAST_GBIT = 400.0
@@ -69,11 +79,30 @@ class Machine:
 
 
 @dataclass(frozen=True)
+class Way:
+    """How workers learn of each other's steps.
+
+    Attributes:
+        name: for people.
+        step: bytes that a worker sends in a step, over those of the gradients in float32, by 2 workers.
+        exchange: bytes of an exchange of weights, likewise, of both networks.
+        alignment: bytes of averaging all else, likewise.
+        every: steps between two exchanges; 0: there are none, and statistics are those of the whole batch.
+    """
+
+    name: str
+    step: float
+    exchange: float = 0.0
+    alignment: float = 0.0
+    every: int = 0
+
+
+@dataclass(frozen=True)
 class Measured:
     """What was measured.
 
     Attributes:
-        wire: bytes that a worker sends in a step, over those of the gradients, by 2 workers.
+        ways: `fp32` first, the others with no `every` yet where it is asked for.
         chunk_s: what a chunk costs the coordinator, without its blocks.
         block_s: what each block costs it.
         decode_s: what a core takes for an image.
@@ -82,7 +111,7 @@ class Measured:
         tflops: that the H100 sustains, likewise.
     """
 
-    wire: float
+    ways: Mapping[str, Way]
     chunk_s: float
     block_s: float
     decode_s: float
@@ -99,6 +128,7 @@ class Job:
         launches: part of the kernels of a step that updates both networks; a mean where G and D take turns.
         flops: of an image in a step, likewise.
         gradients: bytes of the gradients that a step reduces, likewise.
+        weights: bytes of both networks.
         norms: reductions of batch statistics, forward and backward, likewise.
         image_bytes: of a decoded image on its way to a worker.
         window: images of a chunk.
@@ -107,6 +137,7 @@ class Job:
     launches: float
     flops: float
     gradients: float
+    weights: float
     norms: int
     image_bytes: int
     window: int
@@ -176,14 +207,15 @@ def job_of(settings: Settings) -> Job:
         launches=1.0 if both else 0.5,
         flops=of_g * forward[0] + of_d * forward[1],
         gradients=4.0 * sum(map(count_parameters, networks)) * (1.0 if both else 0.5),
+        weights=4.0 * sum(map(count_parameters, networks)),
         norms=round(passes_g * norms[0] + passes_d * norms[1]),
         image_bytes=3 * size * size,
         window=settings.data.window,
     )
 
 
-def cost(job: Job, machine: Machine, measured: Measured, workers: int, batch: int) -> Cost:
-    """Of a step of `batch` images, of all workers together.
+def cost(job: Job, machine: Machine, measured: Measured, workers: int, batch: int, way: Way | None = None) -> Cost:
+    """Of a step of `batch` images, of all workers together; `way`: None: `fp32`.
 
     Raises:
         ValueError: there are more workers than images.
@@ -191,14 +223,21 @@ def cost(job: Job, machine: Machine, measured: Measured, workers: int, batch: in
     if workers > batch:
         raise ValueError(f"{workers} workers cannot share {batch} images")
     mine = batch / workers
+    way = measured.ways["fp32"] if way is None else way
     # A worker that is alone replays its step, see `dcgan_dist/model/cuda_graph.py`.
     launching = machine.launch_s * job.launches if workers > 1 else 0.0
     compute = max(launching, mine * job.flops / (machine.tflops * 1e12))
+
     # A ring: each sends 2 (n - 1) / n of all, which is all of it by 2 workers, where `wire` was measured.
-    sent = 2 * (workers - 1) / workers * job.gradients * measured.wire
-    reduce = sent * 8 / (machine.gbit * 1e9) + 2 * (workers - 1) * machine.latency_s if workers > 1 else 0.0
+    def ring(size: float) -> float:
+        sent = 2 * (workers - 1) / workers * size
+        return sent * 8 / (machine.gbit * 1e9) + 2 * (workers - 1) * machine.latency_s if workers > 1 else 0.0
+
+    exchange = ring(job.weights * way.exchange) + ring(job.weights * way.alignment) / ALIGNED_EXCHANGES
+    reduce = exchange / way.every if way.every else ring(job.gradients * way.step)
     # Few bytes, by a tree.
-    norms = job.norms * 2 * math.ceil(math.log2(workers)) * machine.latency_s if workers > 1 else 0.0
+    shared = workers > 1 and not way.every
+    norms = job.norms * 2 * math.ceil(math.log2(workers)) * machine.latency_s if shared else 0.0
     # As `Plan.chunk_steps` has it: a chunk has whole batches, and one at least.
     steps_of_a_chunk = math.ceil(job.window / batch)
     dealing = (measured.chunk_s + workers * measured.block_s) / steps_of_a_chunk
@@ -232,7 +271,7 @@ def limits(job: Job, machines: Sequence[Machine], measured: Measured) -> Table:
     def images(machine: Machine) -> int | None:
         return first_where(lambda found: found.gbit_of_images >= machine.gbit, job, machine, freely)
 
-    wide, halved = replace(job, window=WIDE), replace(measured, wire=measured.wire / 2)
+    wide, halved = replace(job, window=WIDE), replace(measured, ways={"fp32": measured.ways["bf16"]})
     asked: list[tuple[str, Callable[[Machine], int | None]]] = [
         ("gradients take as long as computing", half),
         ("the same, gradients sent as bf16", partial(half, measured=halved)),
@@ -259,9 +298,13 @@ def read_measured(results: Path) -> Measured:
         found: Mapping[str, float] = json.loads((results / f"{name}.json").read_text())["rates"]
         return found
 
-    wire: float = json.loads((results / "wire.json").read_text())["ratios"]["bytes sent over bytes of gradients"]
+    wire: Mapping[str, float] = json.loads((results / "wire.json").read_text())["ratios"]
+    ways: dict[str, Way] = {way: Way(way, wire[f"{way}: bytes sent over bytes of gradients"]) for way in GRADIENTS}
+    for way in WEIGHTS:
+        exchange, alignment = (wire[f"{way}: bytes of an {part} over those of the weights"] for part in PARTS)
+        ways[way] = Way(way, 0.0, exchange, alignment)
     return Measured(
-        wire=wire,
+        ways=ways,
         chunk_s=rates("blocks")["chunk_s"],
         block_s=rates("blocks")["block_s"],
         decode_s=MEASURED_CORES / rates("ingest")["limit_images_per_s"],
@@ -269,6 +312,33 @@ def read_measured(results: Path) -> Measured:
         launch_s=rates("replay")["launch_s"],
         tflops=rates("replay")["tflops"],
     )
+
+
+def all_ways(measured: Measured) -> list[Way]:
+    """Gradients in each way, and weights each so many steps."""
+    apart = [
+        replace(measured.ways[way], name=f"{way} every {every} steps", every=every)
+        for way in WEIGHTS
+        for every in EXCHANGE_STEPS
+    ]
+    return [*(measured.ways[way] for way in GRADIENTS), *apart]
+
+
+def efficiency(job: Job, machine: Machine, measured: Measured, workers: int, batch: int, way: Way) -> float:
+    """Images a second of each worker, over those of one that is alone with a batch of the paper."""
+    alone = cost(job, machine, measured, 1, BATCH).images_per_s
+    return cost(job, machine, measured, workers, batch, way).images_per_s / workers / alone
+
+
+def _of_way(job: Job, machine: Machine, measured: Measured, workers: int, batch: int, way: Way) -> list[Cell]:
+    found = cost(job, machine, measured, workers, batch, way)
+    computing = batch / workers * job.flops / (machine.tflops * 1e12)
+    network = found.reduce_s + found.norms_s
+    parts = {"network": network, "computing" if found.compute_s == computing else "launches": found.compute_s}
+    limit = "coordinator" if found.coordinator > 1 else max(parts, key=lambda part: parts[part])
+    share = f"{100 * efficiency(job, machine, measured, workers, batch, way):.0f} %"
+    milliseconds = 1e3 * found.compute_s, 1e3 * network
+    return [workers, f"{batch:,}", way.name, *milliseconds, found.images_per_s, share, limit]
 
 
 def report(job: Job, machine: Machine, measured: Measured) -> Report:
@@ -297,8 +367,21 @@ def report(job: Job, machine: Machine, measured: Measured) -> Report:
             for one in costs
         ]
 
+    sent: list[list[Cell]] = [
+        [
+            f"bytes that a worker sends in a step, over those of the gradients, {way}",
+            measured.ways[way].step,
+            "wire.json",
+        ]
+        for way in GRADIENTS
+    ]
+    sent += [
+        [f"bytes of an {part} of {way}, over those of the weights", getattr(measured.ways[way], part), "wire.json"]
+        for way in WEIGHTS
+        for part in PARTS
+    ]
     fitted: list[list[Cell]] = [
-        ["bytes that a worker sends in a step, over those of the gradients", measured.wire, "wire.json"],
+        *sent,
         ["ms of a chunk in the coordinator", 1e3 * measured.chunk_s, "blocks.json"],
         ["ms of each block in it", 1e3 * measured.block_s, "blocks.json"],
         ["µs of a core to read and decode an image", 1e6 * measured.decode_s, "ingest.json"],
@@ -321,6 +404,22 @@ def report(job: Job, machine: Machine, measured: Measured) -> Report:
         ["Gbit/s of the network of an H100's machine", FAST_GBIT, "assumed"],
         ["µs of a message", 1e6 * machine.latency_s, "assumed"],
     ]
+    ways = all_ways(measured)
+    asked = [(n, batch, way) for n in WAYS_WORKERS for batch in (BATCH, BATCH * n) for way in ways]
+    efficiencies = {
+        f"{BAR_WORKERS} {machine.name}s, {images} images {of}, {way.name}": efficiency(
+            job, machine, measured, BAR_WORKERS, images * (BAR_WORKERS if of == "a worker" else 1), way
+        )
+        for images, of, every in ((BATCH, "a worker", EXCHANGED_WEAK), (BATCH, "in all", EXCHANGED_STRONG))
+        for way in ways
+        if way.every in (0, every)
+    }
+    bars = [
+        Bar(f"efficiency of {name}", efficiencies[name], at_least=least)
+        for of, every, least in (("a worker", EXCHANGED_WEAK, LEAST_WEAK), ("in all", EXCHANGED_STRONG, LEAST_STRONG))
+        for way in WEIGHTS
+        for name in [f"{BAR_WORKERS} {machine.name}s, {BATCH} images {of}, {way} every {every} steps"]
+    ]
     return Report(
         command="python -m benchmarks.scaling_model --json benchmarks/results/scaling.json",
         tables={
@@ -331,9 +430,24 @@ def report(job: Job, machine: Machine, measured: Measured) -> Report:
             "scaling-weak": Table(
                 [*shown, *shared], [row for one in networks for row in rows(one, {n: BATCH * n for n in WEAK})]
             ),
+            "scaling-ways": Table(
+                [
+                    "workers",
+                    "batch",
+                    "what is sent",
+                    "ms compute",
+                    "ms network",
+                    "images/s",
+                    "efficiency",
+                    "what limits",
+                ],
+                [_of_way(job, machine, measured, workers, batch, way) for workers, batch, way in asked],
+            ),
             "scaling-limits": limits(job, networks, measured),
         },
-        samples={"machine": vars(machine), "measured": vars(measured), "job": vars(job)},
+        ratios=efficiencies,
+        bars=bars,
+        samples={"machine": asdict(machine), "measured": asdict(measured), "job": asdict(job)},
     )
 
 

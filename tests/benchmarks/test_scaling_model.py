@@ -1,7 +1,7 @@
 """The cost model: what has to hold of it whatever was measured."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 import torch
@@ -16,6 +16,7 @@ from benchmarks.scaling_model import (
     Job,
     Machine,
     Measured,
+    Way,
     cost,
     first_where,
     job_of,
@@ -25,10 +26,18 @@ from benchmarks.scaling_model import (
 )
 from dcgan_dist.model.dcgan import build_networks
 from dcgan_dist.settings import scenes32
+from dcgan_dist.training.schedule import ALIGNED_EXCHANGES
 
-JOB = Job(launches=0.5, flops=8e9, gradients=7e7, norms=12, image_bytes=12_288, window=4_096)
+JOB = Job(launches=0.5, flops=8e9, gradients=7e7, weights=1.4e8, norms=12, image_bytes=12_288, window=4_096)
+WAYS = {
+    "fp32": Way("fp32", 1.1),
+    "bf16": Way("bf16", 0.5),
+    "powersgd": Way("powersgd", 0.04),
+    "weights": Way("weights", 0.0, 1.2, 2.5),
+    "weights in bf16": Way("weights in bf16", 0.0, 0.6, 2.5),
+}
 MEASURED = Measured(
-    wire=1.1, chunk_s=0.01, block_s=0.002, decode_s=4e-5, checkpoint_bytes=4e8, launch_s=0.008, tflops=300.0
+    ways=WAYS, chunk_s=0.01, block_s=0.002, decode_s=4e-5, checkpoint_bytes=4e8, launch_s=0.008, tflops=300.0
 )
 MACHINE = Machine(launch_s=0.012)
 
@@ -64,6 +73,45 @@ def test_with_few_images_a_worker_waits_for_launches_unless_it_is_alone() -> Non
 def test_two_workers_send_what_was_measured() -> None:
     two = cost(JOB, replace(MACHINE, latency_s=0.0), MEASURED, 2, BATCH)
     assert two.reduce_s == pytest.approx(1.1 * 7e7 * 8 / 10e9)
+
+
+def test_gradients_that_are_smaller_take_less() -> None:
+    slow = replace(MACHINE, latency_s=0.0)
+    plain, small = (cost(JOB, slow, MEASURED, 8, BATCH, WAYS[way]) for way in ("fp32", "powersgd"))
+    assert small.reduce_s == pytest.approx(plain.reduce_s * 0.04 / 1.1)
+    assert (small.norms_s, small.compute_s) == (plain.norms_s, plain.compute_s)
+
+
+def test_an_exchange_is_shared_by_the_steps_between_two() -> None:
+    slow = replace(MACHINE, latency_s=0.0)
+    found = cost(JOB, slow, MEASURED, 8, BATCH, replace(WAYS["weights"], every=32))
+    ring = 2 * 7 / 8 * 1.4e8 * 8 / 10e9
+    assert found.reduce_s == pytest.approx((1.2 + 2.5 / ALIGNED_EXCHANGES) * ring / 32)
+    assert found.norms_s == 0, "statistics are those of each worker"
+    assert cost(JOB, MACHINE, MEASURED, 1, BATCH, replace(WAYS["weights"], every=32)).reduce_s == 0
+
+
+def test_what_limits_is_named() -> None:
+    rows = report(JOB, MACHINE, MEASURED).tables["scaling-ways"].rows
+    limits = {(row[0], row[1], row[2]): row[7] for row in rows}
+    assert limits[8, "128", "fp32"] == "network"
+    assert limits[8, "128", "weights in bf16 every 64 steps"] == "launches"
+    assert limits[8, "1,024", "weights in bf16 every 64 steps"] == "computing"
+    assert limits[64, "8,192", "weights in bf16 every 64 steps"] == "coordinator"
+
+
+def test_the_bars_are_those_of_the_ways_that_are_asked_about() -> None:
+    bars = report(JOB, MACHINE, MEASURED).bars
+    assert [(bar.name, bar.at_least) for bar in bars] == [
+        ("efficiency of 8 L4s, 128 images a worker, weights every 16 steps", 0.8),
+        ("efficiency of 8 L4s, 128 images a worker, weights in bf16 every 16 steps", 0.8),
+        ("efficiency of 8 L4s, 128 images in all, weights every 64 steps", 0.6),
+        ("efficiency of 8 L4s, 128 images in all, weights in bf16 every 64 steps", 0.6),
+    ]
+    way = replace(WAYS["weights"], every=16)
+    alone = cost(JOB, MACHINE, MEASURED, 1, BATCH).images_per_s
+    wanted = cost(JOB, MACHINE, MEASURED, 8, 8 * BATCH, way).images_per_s / 8 / alone
+    assert bars[0].value == pytest.approx(wanted)
 
 
 def test_more_workers_than_images_are_refused() -> None:
@@ -116,7 +164,7 @@ def test_the_tables_have_a_row_for_each_size_and_network() -> None:
 
 def test_the_committed_tables_come_from_the_committed_measurements() -> None:
     made = json.loads((RESULTS / "scaling.json").read_text())
-    assert made["samples"]["measured"] == vars(read_measured(RESULTS))
+    assert made["samples"]["measured"] == asdict(read_measured(RESULTS))
 
 
 def test_a_chunk_and_its_blocks_are_told_apart() -> None:
