@@ -49,6 +49,11 @@ REFUSED_S = 8.0
 DISK_BYTES = 512 << 20
 TAIL = 3_000
 """Characters of what a command said that are shown where it fails."""
+EXCHANGE = 8
+LOCAL = (f"--workers.exchange-steps={EXCHANGE}", "--workers.outer-lr=0.7", "--workers.outer-momentum=0.6")
+"""Settings of workers that step on their own: checkpoints are then rarer, see training/schedule.py."""
+APART = f", weights every {EXCHANGE} steps"
+"""In the name of a fault that comes to such workers."""
 MAX_BACK_S = 15.0
 """Back to training after a worker's death."""
 
@@ -136,6 +141,10 @@ class Fault:
         before: it comes so many steps before a checkpoint, and not at a drawn step after one.
         prepare: is called when the run's folder is there.
         settings: of the training command, besides the others.
+        local: whether workers step on their own (`LOCAL`).
+        exact: whether the run has to end with the numbers of the unbroken one. An exchange more, where workers stop,
+            or another number of workers that step on their own, changes them.
+        grows: it brings a node, and takes none.
     """
 
     name: str
@@ -149,6 +158,9 @@ class Fault:
     before: int | None = None
     prepare: Callable[[Run], None] | None = None
     settings: tuple[str, ...] = ()
+    local: bool = False
+    exact: bool = True
+    grows: bool = False
 
 
 def kill_worker(run: Run, draws: random.Random, number: int) -> float:
@@ -242,6 +254,15 @@ def give_notice(run: Run, draws: random.Random, number: int) -> float:
     return at
 
 
+def add_node(run: Run, draws: random.Random, number: int) -> float:
+    """A node with room for another worker joins."""
+    nodes = run.home.nodes
+    assert nodes is not None
+    at = time.monotonic()
+    nodes.fill(nodes.number + 1)
+    return at
+
+
 def hide_shard(run: Run, draws: random.Random, number: int) -> float:
     """A shard is gone until the run has ended of it; then it is put back, and the run resumed."""
     (data,) = (run.home.work / "runs" / "data").iterdir()
@@ -330,6 +351,19 @@ FAULTS = (
     ),
     # Each in a run of its own: near the end of one, all that is left of it has been read.
     Fault("shard gone, put back, resumed", hide_shard, once_ours=True),
+    # Two intervals ahead there is always a checkpoint more.
+    Fault(f"worker killed{APART}", kill_worker, ahead=2, local=True),
+    Fault(f"node leaves with a notice of {NOTICE_S} s{APART}", give_notice, nodes=3, local=True, exact=False),
+    Fault(
+        f"node joins{APART}",
+        add_node,
+        nodes=1,
+        once_ours=True,
+        settings=("--workers=1:2",),
+        local=True,
+        exact=False,
+        grows=True,
+    ),
 )
 
 
@@ -338,7 +372,7 @@ class Bench:
 
     def __init__(self, home: Home) -> None:
         self._home = home
-        self._unbroken: dict[str, tuple[list[Use], Any]] = {}
+        self._unbroken: dict[tuple[str, bool], tuple[list[Use], Any]] = {}
         self._runs = 0
 
     def measure(self, fault: Fault, loop: str) -> Broken:
@@ -348,10 +382,10 @@ class Bench:
             GaveUpError: ours does not go on. Ray's may: that is a result.
         """
         broken = Broken(fault.name, loop)
-        log, state = self.unbroken(loop)
+        log, state = self.unbroken(loop, fault.local)
         apart = fault.once_ours if loop == OURS else fault.once
         for numbers in [range(n, n + 1) for n in range(DRAWS)] if apart else [range(DRAWS)]:
-            run = self._start(loop, fault)
+            run = self._start(loop, fault, fault.local)
             try:
                 if fault.prepare is not None:
                     run.wait("the run's folder", (run.folder / "settings.yaml").exists)
@@ -359,7 +393,7 @@ class Bench:
                 self._break(run, fault, numbers, broken)
                 if status := run.end():
                     raise GaveUpError(f"the command has ended with {status}")
-                self._judge(run, broken, log, state)
+                self._judge(run, broken, log, state, of_ranks=not fault.grows)
             except GaveUpError as error:
                 if loop == OURS:
                     print(run.said()[-TAIL:])
@@ -379,23 +413,23 @@ class Bench:
             if folder.is_mount():
                 subprocess.run(["umount", str(folder)], check=True)
 
-    def unbroken(self, loop: str) -> tuple[list[Use], Any]:
-        """Sample log and last state of a run of a loop that nothing happens to."""
-        if loop not in self._unbroken:
+    def unbroken(self, loop: str, local: bool = False) -> tuple[list[Use], Any]:
+        """Sample log and last state of a run of a loop that nothing happens to; `local`: see `Fault`."""
+        if (loop, local) not in self._unbroken:
             if loop == STOCK:
                 self.unbroken(OURS)  # it draws the images that both read
-            run = self._start(loop, None)
+            run = self._start(loop, None, local)
             if status := run.end():
                 raise GaveUpError(f"the unbroken run ended with {status}:\n{run.said()[-TAIL:]}")
             verdict = judge(run.log.uses, IMAGES, EPOCHS)
             if verdict.missing or verdict.twice:
                 raise GaveUpError(f"the unbroken run of {loop} has {verdict}")
-            self._unbroken[loop] = run.log.uses, final_state(run.folder)
+            self._unbroken[loop, local] = run.log.uses, final_state(run.folder)
             tell(f"{loop} unbroken: {steps_per_s(run):.1f} steps/s")
             self._home.tidy()
-        return self._unbroken[loop]
+        return self._unbroken[loop, local]
 
-    def _start(self, loop: str, fault: Fault | None) -> Run:
+    def _start(self, loop: str, fault: Fault | None, local: bool) -> Run:
         self._runs += 1
         name, runs = f"run{self._runs}", self._home.work / "runs"
         several = bool(fault and fault.nodes)
@@ -403,12 +437,13 @@ class Bench:
         if several:
             assert fault is not None
             nodes = self._home.start_nodes()
+            nodes.keep(fault.nodes)
             nodes.fill(fault.nodes)
             address = nodes.address
         cpus = Nodes.CPUS if several else 1
         if loop == OURS:
             begin = ["dcgan_dist.train", f"--name={name}", "--storage=runs", *SETTINGS, f"--workers.cpus={cpus}"]
-            begin += fault.settings if fault else ()
+            begin += [*(LOCAL if local else ()), *(fault.settings if fault else ())]
             return Run(
                 self._home, runs / name, begin, ["dcgan_dist.train", f"--resume={name}", "--storage=runs"], address
             )
@@ -446,7 +481,7 @@ class Bench:
             uses = list(run.log.uses)
             broken.draws.append(Draw(under_way, back - at, end - begin, lost(uses, attempt)))
             tell(f"{fault.name}, {broken.loop}: {broken.draws[-1]}")
-            if fault.nodes:
+            if fault.nodes and not fault.grows:
                 self._replace_node(run, fault.nodes)
 
     def _replace_node(self, run: Run, number: int) -> None:
@@ -456,11 +491,11 @@ class Bench:
         nodes.fill(number)
         run.log.look()
 
-    def _judge(self, run: Run, broken: Broken, log: list[Use], state: Any) -> None:
+    def _judge(self, run: Run, broken: Broken, log: list[Use], state: Any, *, of_ranks: bool) -> None:
         verdict = judge(run.log.uses, IMAGES, EPOCHS)
         broken.missing = (broken.missing or 0) + verdict.missing
         broken.twice = (broken.twice or 0) + verdict.twice
-        broken.same_log = same(run.log.uses, log) and broken.same_log is not False
+        broken.same_log = same(run.log.uses, log, of_ranks=of_ranks) and broken.same_log is not False
         broken.same_state = equal(final_state(run.folder), state) and broken.same_state is not False
 
 
@@ -567,7 +602,14 @@ def row(broken: Broken) -> list[Cell]:
     ]
     if broken.ended:
         return [*cells, f"{len(broken.ended)} of {DRAWS} end the run"]
+    if not _exact(broken):
+        return [*cells, "with its samples" if broken.same_log else "no"]
     return [*cells, "yes" if broken.same_state and broken.same_log else "no"]
+
+
+def _exact(broken: Broken) -> bool:
+    """Whether it has to end with the numbers of the unbroken run."""
+    return all(fault.exact for fault in FAULTS if fault.name == broken.fault)
 
 
 def several(values: Sequence[float]) -> str:
@@ -584,11 +626,13 @@ def bars_of(broken: Broken, back: float | None) -> list[Bar]:
     bars = [
         Bar(f"{broken.fault}: draws that the run went on from", len(broken.draws), at_least=DRAWS),
         Bar(f"{broken.fault}: samples missing or doubled", (broken.missing or 0) + (broken.twice or 0), at_most=0),
-        Bar(f"{broken.fault}: log and last state equal the unbroken run's", both(broken), at_least=1),
+        Bar(f"{broken.fault}: log and last state equal the unbroken run's", both(broken), at_least=1)
+        if _exact(broken)
+        else Bar(f"{broken.fault}: log equals the unbroken run's", float(bool(broken.same_log)), at_least=1),
     ]
     if broken.fault == "worker killed" and back is not None:
         bars.append(Bar(f"{broken.fault}: seconds until training goes on", back, at_most=MAX_BACK_S))
-    if "notice" in broken.fault:
+    if "notice" in broken.fault or "joins" in broken.fault:
         bars.append(Bar(f"{broken.fault}: steps lost", sum(draw.lost for draw in broken.draws), at_most=0))
     return bars
 

@@ -65,6 +65,17 @@ def test_whatever_is_lost_misses_a_bar(bad: Broken) -> None:
     assert sum(not bar.met for bar in report([bad]).bars) == 1
 
 
+def test_where_numbers_may_differ_samples_may_not() -> None:
+    notice, joins = (fault.name for fault in FAULTS if not fault.exact)
+    for name in (notice, joins):
+        found = report([Broken(name, OURS, [Draw(50, 8.0, 8.1, 0)] * DRAWS, [], 0, 0, True, False)])
+        assert all(bar.met for bar in found.bars)
+        assert found.tables["faults"].rows[0][-1] == "with its samples"
+        others = report([Broken(name, OURS, [Draw(50, 8.0, 8.1, 3)] * DRAWS, [], 0, 0, False, False)])
+        assert sum(not bar.met for bar in others.bars) == 2
+        assert others.tables["faults"].rows[0][-1] == "no"
+
+
 def test_what_ended_a_run_is_in_its_row() -> None:
     ended = Broken("newest checkpoint damaged, workers killed", STOCK, ended=["it did not reach its end"] * 3)
     assert report([ended]).tables["faults"].rows[0][2:] == ["-", "-", "-", "-", "3 of 3 end the run"]

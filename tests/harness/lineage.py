@@ -4,6 +4,7 @@ A log is a folder of files `LIFE-RANK.jsonl` whose lines hold "step" and "sample
 That is what `--monitoring.audit` writes, and what `benchmarks/stock.py` writes beside Ray's own loop.
 """
 
+import itertools
 import json
 import time
 from collections import Counter
@@ -126,10 +127,15 @@ def judge(uses: Sequence[Use], images: int, epochs: int) -> Verdict:
     return Verdict(sum(-n for n in due if n < 0), sum(n for n in due if n > 0))
 
 
-def same(uses: Sequence[Use], others: Sequence[Use]) -> bool:
-    """Whether both surviving lineages have the same samples of the same ranks in each step, each once."""
+def same(uses: Sequence[Use], others: Sequence[Use], *, of_ranks: bool = True) -> bool:
+    """Whether both surviving lineages have the same samples in each step, each once; `of_ranks`: of the same ranks."""
 
     def plain(log: Sequence[Use]) -> list[tuple[int, int, tuple[int, ...]]]:
-        return sorted((use.step, use.rank, use.samples) for use in surviving(log))
+        found = sorted((use.step, use.rank, use.samples) for use in surviving(log))
+        if of_ranks:
+            return found
+        # Ranks share a batch in their order, however many they are.
+        steps = itertools.groupby(found, key=lambda one: one[0])
+        return [(step, 0, tuple(sample for _, _, samples in of for sample in samples)) for step, of in steps]
 
     return plain(uses) == plain(others)

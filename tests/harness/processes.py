@@ -123,6 +123,11 @@ class Nodes:
         while self.number < number:
             self._cluster.add_node(num_cpus=self.CPUS)
 
+    def keep(self, number: int) -> None:
+        """Take nodes away that are more than so many; nothing runs there."""
+        for node in list(self._cluster.worker_nodes)[number:]:
+            self._cluster.remove_node(node, allow_graceful=True)
+
     def of(self, pid: int) -> Any:
         """The node that runs this worker."""
         found = self.find(pid)

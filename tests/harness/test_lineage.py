@@ -40,6 +40,17 @@ def test_holes_and_doubles_are_counted() -> None:
     assert not same([*whole, whole[-1]], whole)
 
 
+def test_a_step_may_be_shared_by_another_number_of_ranks() -> None:
+    whole = uses(1, range(8))
+    alone = [Use(1, 0, step, (2 * step % 8, (2 * step + 1) % 8)) for step in range(3)]
+    grown = [*alone, *uses(2, range(3, 8))]
+    assert same(grown, whole, of_ranks=False)
+    assert not same(grown, whole)
+    turned = [Use(1, 0, 0, (1, 0)), *alone[1:], *uses(2, range(3, 8))]
+    assert not same(turned, whole, of_ranks=False)
+    assert not same(grown[1:], whole, of_ranks=False)
+
+
 def test_a_log_is_read_while_it_grows(tmp_path: Path) -> None:
     moments = iter(range(100))
     log = SampleLog(tmp_path, clock=lambda: float(next(moments)))
