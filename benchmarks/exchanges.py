@@ -15,11 +15,11 @@ import statistics
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from benchmarks.report import Bar, Cell, Report, Table, parser, publish
 from dcgan_dist.errors import DcganDistError, SettingsError, complain
+from dcgan_dist.storage import place
 from tuning.claim_measures import MEASURES
 from tuning.claims import MORE_SEEDS, PHOTOS, ROOMS, SEEDS, Arm, Claim, Setup
 
@@ -153,7 +153,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except DcganDistError as error:
         complain(error)
         return 2
-    written = json.loads((Path(given.storage) / "exchanges" / "claims" / "claims.json").read_text())
+    written = json.loads((place(given.storage) / "exchanges" / "claims" / "claims.json").read_bytes())
     whole = [entry for entry in written["claims"] if entry["verdict"]]
     publish(report(whole), given.json)
     return status
