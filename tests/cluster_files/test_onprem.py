@@ -108,7 +108,7 @@ def walk_and_lose_a_host(folder: Path) -> None:
         assert lab.hosts.run(HEAD, "pgrep", "-f", "gcs_server").returncode != 0
 
 
-@pytest.mark.system
+@pytest.mark.cluster
 @pytest.mark.ray
 @pytest.mark.timeout(600)
 @pytest.mark.usefixtures("namespaces")
