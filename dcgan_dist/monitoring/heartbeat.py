@@ -20,7 +20,7 @@ from ray.actor import ActorHandle
 from ray.exceptions import RayError
 
 from dcgan_dist.monitoring.messages import Heartbeat, Request, Vitals
-from dcgan_dist.monitoring.vitals import busy_seconds, gpu_memory_share, machine_memory_share, process_memory
+from dcgan_dist.monitoring.vitals import gpu_memory_share, machine_memory_share, process_memory, thread_seconds
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class HeartbeatSender:
         self._mailbox, self._attempt, self._rank, self._host, self._device = mailbox, attempt, rank, host, device
         self._watched, self._thread_id = threading.get_ident(), threading.get_native_id()
         self._began = time.monotonic()
-        self._busy_before = busy_seconds(self._thread_id)
+        self._busy_before = thread_seconds(self._thread_id)
         self._now: tuple[Stage, int, float] = ("start", 0, self._began)
         self._stages_s = {"data": 0.0, "step": 0.0, "checkpoint": 0.0}
         self._stop: str | None = None
@@ -94,11 +94,13 @@ class HeartbeatSender:
         }
 
     def _vitals(self) -> Vitals:
-        busy = busy_seconds(self._thread_id)
+        now, before = thread_seconds(self._thread_id), self._busy_before
+        spent = None if now is None or before is None else [one - other for one, other in zip(now, before, strict=True)]
         return {
             "age_s": time.monotonic() - self._began,
             "stages_s": dict(self._stages_s),
-            "busy_s": None if busy is None or self._busy_before is None else busy - self._busy_before,
+            "busy_s": None if spent is None else sum(spent),
+            "ready_s": None if spent is None else spent[1],
             "memory": process_memory(),
             "machine_memory": machine_memory_share(),
             "gpu_memory": gpu_memory_share(self._device),

@@ -113,6 +113,8 @@ class Vitals(TypedDict):
     """How much of it the loop was in `data` (waiting for it), `step` and `checkpoint`."""
     busy_s: float | None
     """How much of it the rank's own thread computed, or waited for a processor; the rest of the time it slept."""
+    ready_s: float | None
+    """How much of that it waited for a processor."""
     memory: int | None
     """Bytes of its own, without the object store."""
     machine_memory: float | None

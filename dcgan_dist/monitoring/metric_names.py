@@ -40,6 +40,7 @@ METRICS = {
     "for checkpoints",
     "worker/RANK/busy_share": "share of the last minute in which the rank's thread computed, rather than slept until "
     "others arrived (Linux)",
+    "worker/RANK/crowded_share": "share of that in which it waited for a processor, others having them all (Linux)",
     "worker/RANK/memory_gib": "memory of the rank itself in GiB, without the object store",
     "worker/RANK/machine_memory_share": "share of its machine's memory in use by all processes",
     "worker/RANK/gpu_memory_share": "share of its GPU's memory in use by all processes",

@@ -124,12 +124,12 @@ class Monitor:
         return {worker["rank"]: worker["host"] for worker in self._group["workers"]} if self._group else {}
 
     def hear(self, ranks: Sequence[LastHeartbeat]) -> None:
-        """Take heartbeats: shares of time go with the next point of the curves, and a slow rank is reported."""
-        values, slow = self._ranks.hear(ranks)
+        """Take heartbeats: shares of time go with the next point of the curves; slow ranks and full hosts are named."""
+        values, told = self._ranks.hear(ranks)
         if values:
             self._rank_values = values
-        if slow is not None:
-            self.say(slow)
+        for text in told:
+            self.say(text)
 
     def say(self, text: str) -> None:
         """One line on the terminal, from any thread (not from a signal handler, which may hold its lock already)."""

@@ -32,13 +32,14 @@ def gpu_memory_share(device: torch.device) -> float | None:
     return 1 - free / total
 
 
-def busy_seconds(thread: int) -> float | None:
-    """For how long a thread of this process (its native id) has computed or waited for a processor since it began.
+def thread_seconds(thread: int) -> tuple[float, float] | None:
+    """For how long a thread of this process (its native id) has computed since it began, and for how long it could have
+    but had no processor.
 
     The rest of its time it slept: in a collective, say, until the slowest rank came.
     """
     with suppress(OSError):
         running_ns, ready_ns, _ = map(int, Path(f"/proc/self/task/{thread}/schedstat").read_text().split())
         # A kernel that does not count says 0; a thread that asks has run.
-        return (running_ns + ready_ns) / 1e9 if running_ns else None
+        return (running_ns / 1e9, ready_ns / 1e9) if running_ns else None
     return None

@@ -9,6 +9,7 @@ VITALS: Vitals = {
     "age_s": 0.0,
     "stages_s": {},
     "busy_s": None,
+    "ready_s": None,
     "memory": None,
     "machine_memory": None,
     "gpu_memory": None,
