@@ -2,8 +2,9 @@
 
 - `fp32`: as they are, in the precision of the weights.
 - `bf16`: rounded to bfloat16 for the way, half of the bytes.
-- `powersgd`: matrices as products of two of rank `RANK` (Vogels, Karimireddy and Jaggi, 2019), a few percent of the
-  bytes. What a product leaves out each worker keeps, and adds to its next gradient (error feedback).
+- `powersgd`: matrices as products of two of rank `RANK` (Vogels, Karimireddy and Jaggi, 2019), about one percent of
+  the bytes for the networks of `lsun64`. What a product leaves out each worker keeps, and adds to its next gradient
+  (error feedback); it is in no checkpoint.
 """
 
 from typing import Literal

@@ -47,7 +47,7 @@ class Ranks:
                 self._reported.add(host)
                 told.append(
                     f"crowded: rank {rank} on {host} waits for a processor for {crowd:.0%} of the time in which it "
-                    "could compute: end what else runs there, or resume with fewer --workers.threads or workers "
+                    "could compute: end what else runs there, or resume with fewer --workers.threads "
                     "(numbers then differ in rounding)"
                 )
         self._before = heartbeats

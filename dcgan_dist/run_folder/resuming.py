@@ -97,7 +97,8 @@ FREE_ON_RESUME = (
     "probe.",
 )
 """Settings that may differ after a resume: none of them changes which numbers a step computes, but for the length where
-the learning rate falls towards its end (`optimization.decay`)."""
+the learning rate falls towards its end (`optimization.decay`), or workers exchange weights, which they also do at its
+quarters (`workers.exchange_steps`)."""
 OF_NUMBERS = ("workers.gradients", "workers.exchange_steps", "workers.outer_lr", "workers.outer_momentum")
 """Settings among those that do."""
 
