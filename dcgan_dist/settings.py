@@ -198,6 +198,11 @@ class NetworkSettings:
         """Whether the networks are those of the original GAN (model/original_gan.py)."""
         return not self.factory and self.structure in MAXOUT
 
+    @property
+    def begins_with_mean(self) -> bool:
+        """Whether G begins with the mean image of the data (published, MNIST: where its output is a sigmoid)."""
+        return self.is_original and self.output == "sigmoid"
+
     def _check_structure(self) -> None:
         """See that nothing is asked for that networks of this structure have no place for."""
         if self.is_original:

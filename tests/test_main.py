@@ -70,6 +70,18 @@ def test_help_and_version_take_no_heavy_imports() -> None:
     assert done.stdout.splitlines()[-1] == "set()"
 
 
+def test_a_run_is_checked_and_started_without_pytorch() -> None:
+    """It is a second of the first minute; workers import it, while Ray's own processes start."""
+    look = (
+        "import sys; from dcgan_dist.train import main; main(['--data', 'nothing/*.tar', '--dry-run']); "
+        "early = {'torch'} & set(sys.modules); import dcgan_dist.training.supervisor; "
+        "print(early, {'torch', 'ray'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", look], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert "nothing/*.tar" in done.stderr
+    assert done.stdout.splitlines()[-1] == "set() {'ray'}"
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Built from a copy of this checkout: a build leaves folders behind."""

@@ -32,6 +32,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import dcgan_dist.train
 import dcgan_dist.training.launch
+import dcgan_dist.training.speed
 from dcgan_dist import api
 from dcgan_dist.data import keep_list
 from dcgan_dist.data.image_decoding import gray
@@ -321,7 +322,7 @@ def test_a_dry_run_whose_step_fails_is_a_failure(
     def fails(*arguments: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(dcgan_dist.training.launch, "measure_speed", fails)
+    monkeypatch.setattr(dcgan_dist.training.speed, "measure_speed", fails)
     status, output = train_here(*TINY, f"--data={shards(tmp_path / 'data')}", "--dry-run", "--name=dry")
     assert status == 1, output
     assert one_sentence(output) == (

@@ -1,12 +1,14 @@
 """What is used of Ray beyond its documented interface: look here first when Ray's version changes.
 
 `data/streaming/backpressure.py`, `data/streaming/source.py` and `tuning/scheduling.py` rely on more of it: they have
-classes that inherit from Ray's. Each function here imports Ray by itself, for Ray's environment has to be set before
-(`connect.py`).
+classes that inherit from Ray's. `training/worker_group.py` uses the class that `TorchTrainer` inherits from, which does
+the same without PyTorch, and `training/process_group.py` what that class expects of a backend. Each function here
+imports Ray by itself, for Ray's environment has to be set before (`connect.py`).
 """
 
 import json
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,44 @@ def session_folder() -> Path:
     import ray
 
     return Path(ray._private.worker._global_node.get_session_dir_path())
+
+
+READERS = 2
+"""Processes for read tasks that are started before there is anything to read."""
+
+
+def start_data_processes(to_import: str) -> None:
+    """Start now what Ray Data would start one by one when it first reads: two actors, and processes for read tasks.
+
+    Each takes a second to import what it needs, which a machine with few cores has to spare only before training. A
+    process serves tasks of its own environment alone: that of read tasks is what the controller of a run sets. If Ray
+    changes any of this, a run on this machine begins later.
+
+    Args:
+        to_import: the module that read tasks need.
+    """
+    import ray
+    from ray.data._internal.cluster_autoscaler.default_autoscaling_coordinator import (
+        get_or_create_autoscaling_coordinator,
+    )
+    from ray.data._internal.stats import get_or_create_stats_actor
+    from ray.train.v2._internal.constants import (
+        DEFAULT_RAY_WARN_BLOCKING_GET_INSIDE_ASYNC_VALUE,
+        RAY_WARN_BLOCKING_GET_INSIDE_ASYNC_ENV_VAR,
+        get_env_vars_to_propagate,
+    )
+
+    get_or_create_autoscaling_coordinator()
+    get_or_create_stats_actor()
+    warned = {RAY_WARN_BLOCKING_GET_INSIDE_ASYNC_ENV_VAR: DEFAULT_RAY_WARN_BLOCKING_GET_INSIDE_ASYNC_VALUE}
+    ours = {"env_vars": warned | get_env_vars_to_propagate()}
+
+    def begin() -> None:
+        import_module(to_import)
+
+    task = ray.remote(begin).options(num_cpus=0, runtime_env=ours)
+    for _ in range(READERS):
+        task.remote()
 
 
 def free_resources() -> dict[str, dict[str, float]]:

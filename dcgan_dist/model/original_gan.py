@@ -236,11 +236,6 @@ def initialize(network: nn.Module, seed: int) -> None:
             parameter.copy_(torch.from_numpy(values).mul_(_range(network, name)))
 
 
-def begins_with_mean(settings: NetworkSettings) -> bool:
-    """Whether G begins with the mean image of the data (published, MNIST: where its output is a sigmoid)."""
-    return settings.is_original and settings.output == "sigmoid"
-
-
 def begin_with_mean(generator: nn.Module, mean: NDArray[np.float32]) -> None:
     """Set the biases of a sigmoid output to those that would draw the mean image of the data without any weights.
 

@@ -6,7 +6,6 @@ How many losses of a kind it survives is counted here too.
 import re
 from collections.abc import Iterator, Mapping
 
-import torch
 from ray.exceptions import (
     ActorDiedError,
     ActorUnavailableError,
@@ -19,7 +18,6 @@ from ray.exceptions import (
     WorkerCrashedError,
 )
 from ray.train import WorkerGroupError
-from torch.distributed import DistError
 
 from dcgan_dist.errors import ClusterError, DcganDistError, TrainingError
 from dcgan_dist.settings import Settings
@@ -35,6 +33,8 @@ _STARTS = ("WorkerGroupStartupTimeoutError", "WorkerGroupStartupFailedError", "W
 
 def explain(error: BaseException, settings: Settings) -> DcganDistError | None:
     """The error in `error`, or in what caused it, that the user can fix; None if there is none."""
+    import torch  # which whoever starts a run does without, until something fails
+
     for found in causes(error):
         if isinstance(found, DcganDistError):
             # A sentence of ours is one line. Ray Data writes advice of its own below what a read task raised.
@@ -66,6 +66,8 @@ def loss(error: BaseException, hosts: Mapping[int, str] | None = None) -> str | 
     Args:
         hosts: of the ranks of the group, as far as they are known.
     """
+    from torch.distributed import DistError  # as in `explain`
+
     for who, cause in _lost(error, hosts or {}):
         return _in_words(cause, who)
     everything = list(causes(error))

@@ -13,13 +13,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from dcgan_dist.cli.invocation import command_line
 from dcgan_dist.cluster.autoscaling import bundles_of, require_resource, wait_for_room
 from dcgan_dist.cluster.connect import carry_code, has_address
 from dcgan_dist.cluster.environment import interfaces, local_cores, require_interfaces
 from dcgan_dist.cluster.placement import ClusterFacts, Placement, describe, most_beside, place_workers, set_aside
+from dcgan_dist.cluster.ray_internals import start_data_processes
 from dcgan_dist.cluster.shared_storage import require_shared
 from dcgan_dist.data.keep_list import KeepList
 from dcgan_dist.data.labels import class_labels, labels_sha256, lacking
@@ -28,17 +28,7 @@ from dcgan_dist.data.shards.index import Index, layout_sha256
 from dcgan_dist.data.splits import trains_on_held_out
 from dcgan_dist.data.streaming.plan import SEQUENCE
 from dcgan_dist.errors import CheckpointError, DataError, DcganDistError, SettingsError, TrainingError
-from dcgan_dist.evaluation.fidelity.features import open_features
-from dcgan_dist.evaluation.labels import LabeledImages
-from dcgan_dist.evaluation.service.checkpoint_evaluator import CheckpointEvaluator, PoolEvaluator
-from dcgan_dist.evaluation.service.online import LiveProbe, first_after
-from dcgan_dist.evaluation.task import Task
-from dcgan_dist.evaluation.tasks.fidelity import NAME as FIDELITY
-from dcgan_dist.evaluation.tasks.fidelity import FidelityTask, open_fidelity
-from dcgan_dist.evaluation.tasks.registry import parse_tasks
 from dcgan_dist.extensions import Code, checksums, import_code
-from dcgan_dist.model.dcgan import count_parameters, new_networks
-from dcgan_dist.model.original_gan import begins_with_mean
 from dcgan_dist.monitoring.attempt_costs import attempt_costs, totals
 from dcgan_dist.monitoring.sinks.curves import read_lines
 from dcgan_dist.monitoring.sinks.sink import Status
@@ -54,7 +44,6 @@ from dcgan_dist.run_folder.trained_on import FIELD, Kept, TrainedOn, contents, f
 from dcgan_dist.settings import Settings, from_yaml, to_yaml
 from dcgan_dist.storage import Place, place, require_lasting
 from dcgan_dist.training.advice import warnings
-from dcgan_dist.training.custom_code_checks import require_contract
 from dcgan_dist.training.estimate import (
     Budget,
     Expected,
@@ -66,16 +55,20 @@ from dcgan_dist.training.estimate import (
 )
 from dcgan_dist.training.length import describe_length, fit_length
 from dcgan_dist.training.options import TrainOptions
-from dcgan_dist.training.speed import measure_speed
 from dcgan_dist.versions import versions
 
 if TYPE_CHECKING:
     from dcgan_dist.data.streaming.cache import CachedPictures
     from dcgan_dist.data.streaming.chunk_reader import ShardPictures
+    from dcgan_dist.evaluation.labels import LabeledImages
+    from dcgan_dist.evaluation.service.checkpoint_evaluator import CheckpointEvaluator
+    from dcgan_dist.evaluation.service.online import LiveProbe
+    from dcgan_dist.evaluation.task import Task
+    from dcgan_dist.evaluation.tasks.fidelity import FidelityTask
     from dcgan_dist.training.supervisor import Supervisor
 
-# Ray, and what imports it, is imported by functions of this file: the command sets its environment first, and help,
-# wrong settings and missing data are answered without the seconds that it takes.
+# Ray and PyTorch, and what imports them, are imported by functions of this file: the command sets Ray's environment
+# first, and help, wrong settings and missing data are answered without the seconds that they take.
 
 MEASURE_WAIT_S = 120.0
 """How long a dry run waits for the speed of a worker, for which room has to be found first."""
@@ -103,13 +96,13 @@ class SharedBySweep:
         labeled: what runs that are trained on labels learn from, decoded already.
     """
 
-    evaluator: CheckpointEvaluator | None = None
-    tasks: Sequence[Task | FidelityTask] = ()
+    evaluator: "CheckpointEvaluator | None" = None
+    tasks: "Sequence[Task | FidelityTask]" = ()
     pictures: "CachedPictures | None" = None
     code: Code | None = None
     evaluated_at: Sequence[int] = ()
     keep: KeepList | None = None
-    labeled: LabeledImages | None = None
+    labeled: "LabeledImages | None" = None
 
 
 class Launch:
@@ -167,7 +160,10 @@ class Launch:
         require_trackers(self.settings)
         if self._shared.code is None:
             self.code = import_code(self.settings)
-            require_contract(self.settings, self.code)
+            if self.code:
+                from dcgan_dist.training.custom_code_checks import require_contract
+
+                require_contract(self.settings, self.code)
         else:
             self.code = self._shared.code
         try:
@@ -247,6 +243,8 @@ class Launch:
         from dcgan_dist.data.streaming.plan import Plan, cut_slices
         from dcgan_dist.monitoring.sinks.terminal import Progress
 
+        if not self._is_trial and not has_address(self.settings.workers.address):
+            start_data_processes("dcgan_dist.data.streaming.source")
         settings, progress = self.settings, Progress(sys.stdout)
         require_shared(settings, self.shards, self.facts)
         self.index = open_run_index(settings, self.shards, progress, self.keep)
@@ -276,7 +274,7 @@ class Launch:
         if newest is not None and self._trained and not self._is_trial:
             raise RunDone(f"{self.run} is finished: it has seen {newest.images:,} images")
         self.mean_image = None
-        if begins_with_mean(settings.networks) and newest is None and self.init_from is None:
+        if settings.networks.begins_with_mean and newest is None and self.init_from is None:
             progress("taking the mean of the images, with which G begins", 0, 0)
             self.mean_image = mean_image(shards)
         if self._shared.pictures is not None:
@@ -298,6 +296,7 @@ class Launch:
 
         from dcgan_dist.data.dataset import count_images
         from dcgan_dist.training.failures import of_a_step
+        from dcgan_dist.training.speed import measure_speed
 
         placement, beside = self.placement, most_beside(self.placement, self.facts)
         counted = count_images(self.settings, self.shards, self.keep, partial(print, flush=True))
@@ -328,6 +327,8 @@ class Launch:
             before: images that the run has seen.
             left_s: seconds that are left where the run has so many minutes; None: all of them.
         """
+        from dcgan_dist.model.dcgan import count_parameters, new_networks
+
         settings, networks = self.settings, self.settings.networks
         generator, discriminator = (count_parameters(net) for net in new_networks(networks, self.code))
         optimization = settings.optimization
@@ -420,20 +421,24 @@ class Launch:
         import ray
 
         from dcgan_dist.data.streaming.source import Reading
-        from dcgan_dist.evaluation.service.pool import Pool
         from dcgan_dist.monitoring.mailbox import Receiver, create_mailbox
         from dcgan_dist.monitoring.monitor import Monitor
         from dcgan_dist.monitoring.sinks.terminal import Totals, open_terminal
         from dcgan_dist.training.supervisor import Supervisor
-        from dcgan_dist.training.worker import Outcome
         from dcgan_dist.training.worker_group import Group
+        from dcgan_dist.training.worker_job import Outcome
 
         settings, probe = self.settings, self.settings.probe
         (self.run / "settings.yaml").write_bytes(to_yaml(settings).encode())
         self._record("running")
-        # Before anything else: reading would take their CPUs.
-        pool = Pool(probe.actors, probe.cpus, probe.gpus, probe.threads, probe.resource) if self.tasks else None
-        evaluator = self._shared.evaluator if pool is None else PoolEvaluator(pool, probe.actors, self.tasks)
+        pool, evaluator = None, self._shared.evaluator
+        if self.tasks:
+            from dcgan_dist.evaluation.service.checkpoint_evaluator import PoolEvaluator
+            from dcgan_dist.evaluation.service.pool import Pool
+
+            # Before anything else: reading would take their CPUs.
+            pool = Pool(probe.actors, probe.cpus, probe.gpus, probe.threads, probe.resource)
+            evaluator = PoolEvaluator(pool, probe.actors, self.tasks)
         mailbox = create_mailbox()
         receiver = Receiver(mailbox)
         reading = Reading(self.plan, self.pictures, self.labels)
@@ -476,6 +481,10 @@ class Launch:
         if pool is not None:
             pool.say = monitor.say
         if evaluator is not None:
+            import torch
+
+            from dcgan_dist.evaluation.service.online import LiveProbe
+
             dtype = torch.float16 if probe.half else torch.float32
             tasks = self.tasks or self._shared.tasks
             wanted = self._is_wanted if self._shared.evaluated_at else None
@@ -512,6 +521,8 @@ class Launch:
 
     def _is_wanted(self, images: int) -> bool:
         """Whether the checkpoint at this number of images is to be evaluated."""
+        from dcgan_dist.evaluation.service.online import first_after
+
         return first_after(self._shared.evaluated_at, images, self.settings.optimization.batch_size) is not None
 
     def stop(self) -> None:
@@ -522,7 +533,7 @@ class Launch:
         if self.live is not None:
             self.live.abandon()
 
-    def _finish(self, live: LiveProbe, monitor: Any, *, wanted: bool) -> None:
+    def _finish(self, live: "LiveProbe", monitor: Any, *, wanted: bool) -> None:
         """Let the newest checkpoint be evaluated, unless the user does not want to wait for it."""
         if wanted:
             monitor.say("training has finished; the probe is evaluating the last checkpoint (Ctrl-C skips it)")
@@ -607,7 +618,7 @@ def open_pictures(index: Index, settings: Settings) -> "ShardPictures":
     )
 
 
-def open_tasks(settings: Settings, trained_on: TrainedOn | None) -> list[Task | FidelityTask]:
+def open_tasks(settings: Settings, trained_on: TrainedOn | None) -> "list[Task | FidelityTask]":
     """The tasks that the checkpoints of a run are evaluated on.
 
     Args:
@@ -618,7 +629,14 @@ def open_tasks(settings: Settings, trained_on: TrainedOn | None) -> list[Task | 
         DataError: its images are not there, or cannot be used for networks of this size.
     """
     probe, size = settings.probe, settings.networks.image_size
-    named = parse_tasks(probe.tasks, "--probe") if probe.tasks else []
+    if not probe.tasks:
+        return []
+    from dcgan_dist.evaluation.fidelity.features import open_features
+    from dcgan_dist.evaluation.tasks.fidelity import NAME as FIDELITY
+    from dcgan_dist.evaluation.tasks.fidelity import open_fidelity
+    from dcgan_dist.evaluation.tasks.registry import parse_tasks
+
+    named = parse_tasks(probe.tasks, "--probe")
     opened: list[Task | FidelityTask] = []
     for one in named:
         if one.name == FIDELITY:
@@ -631,7 +649,7 @@ def open_tasks(settings: Settings, trained_on: TrainedOn | None) -> list[Task | 
     return opened
 
 
-def doubts(shards: Sequence[Place], tasks: Sequence[Task | FidelityTask]) -> list[str]:
+def doubts(shards: Sequence[Place], tasks: "Sequence[Task | FidelityTask]") -> list[str]:
     """Sentences about what makes evaluations of a run doubtful: the shards it is trained on, the tasks."""
     mixed = trains_on_held_out([shard.name for shard in shards])
     return [*([mixed] if mixed else []), *(f"probe {task.name}: {note}" for task in tasks for note in task.notes)]

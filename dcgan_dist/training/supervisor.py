@@ -43,8 +43,8 @@ from dcgan_dist.training.policy import (
     what_next,
     why_stop,
 )
-from dcgan_dist.training.worker import Outcome
 from dcgan_dist.training.worker_group import Attempted, Group
+from dcgan_dist.training.worker_job import Outcome
 
 LOOK_S = 0.5
 """Between two looks at the group and at the cluster."""

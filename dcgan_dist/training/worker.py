@@ -4,26 +4,22 @@ import json
 import socket
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-import numpy as np
 import ray
 import ray.train
 import ray.train.torch
 import torch
 import torch.distributed as dist
-from numpy.typing import NDArray
-from ray.actor import ActorHandle
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from dcgan_dist.cluster.environment import local_cores
 from dcgan_dist.data.streaming.batches import Batch, batches, to_device
-from dcgan_dist.data.streaming.cache import CachedPictures, Gatherer
+from dcgan_dist.data.streaming.cache import Gatherer
 from dcgan_dist.data.streaming.plan import share
 from dcgan_dist.data.streaming.source import DATASET
-from dcgan_dist.extensions import Code, named_by
+from dcgan_dist.extensions import named_by
 from dcgan_dist.model.adversarial_step import AdversarialStep, load_weights
 from dcgan_dist.model.batchnorm import set_process_group
 from dcgan_dist.model.cuda_graph import replayed
@@ -39,49 +35,16 @@ from dcgan_dist.monitoring.messages import WorkerInfo
 from dcgan_dist.numerals import count
 from dcgan_dist.run_folder.attempts import Attempt, attempts
 from dcgan_dist.run_folder.checkpoint import load_checkpoint
-from dcgan_dist.settings import Settings
-from dcgan_dist.storage import Place
 from dcgan_dist.training.checkpointing import Checkpointing
 from dcgan_dist.training.reporter import Reporter
 from dcgan_dist.training.sample_drawing import SampleDrawing
 from dcgan_dist.training.schedule import alignment_is_due, exchange_is_due
 from dcgan_dist.training.step_metrics import StepMetrics
 from dcgan_dist.training.stop_consensus import REASONS, StopConsensus
+from dcgan_dist.training.worker_job import Outcome, WorkerJob
 
 REGROUPS = ("notice", "resize")
 """Stop requests after which the run goes on by itself, with other workers: nobody waits for a picture."""
-
-
-@dataclass(frozen=True)
-class WorkerJob:
-    """What a worker gets: nothing else reaches it but what lies in the run's folder.
-
-    Attributes:
-        total_steps: at which the run is done.
-        pictures: where they are kept decoded.
-        deadline: seconds since 1970 at which it stops even if it is not done.
-        init_from: run and checkpoint whose networks it begins with.
-        code: networks and loss of the user's own, by value.
-        mean_image: of the data, [channels, S, S] from 0 to 1, where new networks begin with it.
-    """
-
-    run: Place
-    settings: Settings
-    total_steps: int
-    mailbox: ActorHandle
-    pictures: CachedPictures | None = None
-    deadline: float | None = None
-    init_from: tuple[Place, str] | None = None
-    code: Code = field(default_factory=dict)
-    mean_image: NDArray[np.float32] | None = None
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How an attempt ended: how many steps of the run are done, and why it was stopped before the end, if it was."""
-
-    step: int
-    stopped: str
 
 
 def train_worker(job: WorkerJob) -> Outcome:
@@ -89,6 +52,8 @@ def train_worker(job: WorkerJob) -> Outcome:
     context = ray.train.get_context()
     rank, workers, beside = context.get_world_rank(), context.get_world_size(), context.get_local_world_size()
     device = ray.train.torch.get_device()
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
     cores = local_cores()
     threads = job.settings.workers.threads or max(1, cores // beside)
     torch.set_num_threads(threads)

@@ -11,7 +11,7 @@ import ray
 from numpy.typing import NDArray
 from ray.actor import ActorHandle
 from ray.train import FailureConfig, RunConfig, ScalingConfig
-from ray.train.torch import TorchTrainer
+from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
 from dcgan_dist.cluster.connect import carry_code, worker_environment
 from dcgan_dist.cluster.environment import ascii_name
@@ -22,7 +22,8 @@ from dcgan_dist.extensions import Code
 from dcgan_dist.run_folder.attempts import first_step
 from dcgan_dist.settings import Settings
 from dcgan_dist.storage import Place
-from dcgan_dist.training.worker import Outcome, WorkerJob, train_worker
+from dcgan_dist.training.process_group import ProcessGroup
+from dcgan_dist.training.worker_job import Outcome, WorkerJob, begin_worker
 
 
 @dataclass(frozen=True)
@@ -80,9 +81,10 @@ class Group:
         # Ray keeps its own record of a run here. Ours is complete without it, so it is not in the run's folder, where a
         # torn record would forbid every later run of that name.
         with tempfile.TemporaryDirectory(prefix="dcgan-dist-ray-", ignore_cleanup_errors=True) as scratch:
-            trainer = TorchTrainer(
-                train_worker,
+            trainer = DataParallelTrainer(
+                begin_worker,
                 train_loop_config=job,
+                backend_config=ProcessGroup("nccl" if placement.gpus else "gloo"),
                 scaling_config=ScalingConfig(
                     num_workers=placement.workers, use_gpu=bool(placement.gpus), resources_per_worker=resources
                 ),

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from dcgan_dist.model.adversarial_step import AdversarialStep, learning_rate, momentum, scale
 from dcgan_dist.model.dcgan import build_networks, count_parameters, new_networks
-from dcgan_dist.model.original_gan import begin_with_mean, begins_with_mean, dropout_masks, stock_layers
+from dcgan_dist.model.original_gan import begin_with_mean, dropout_masks, stock_layers
 from dcgan_dist.settings import PRESETS, NetworkSettings, OptimizationSettings
 from tests.model import mnist_definition
 from tests.model import original_definition as definition
@@ -369,9 +369,9 @@ def test_a_sigmoid_output_begins_with_the_mean_image(kind: str) -> None:
                 parameter.zero_()
         drawn = generator(torch.zeros(1, settings.latent_size, dtype=torch.float64))
     np.testing.assert_allclose((drawn[0].numpy() + 1) / 2, mean, atol=1e-6)
-    assert begins_with_mean(settings)
-    assert not begins_with_mean(replace(settings, output="linear"))
-    assert not begins_with_mean(PRESETS["mnist28"]().networks)
+    assert settings.begins_with_mean
+    assert not replace(settings, output="linear").begins_with_mean
+    assert not PRESETS["mnist28"]().networks.begins_with_mean
 
 
 @pytest.mark.parametrize("kind", KINDS)
