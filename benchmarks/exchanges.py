@@ -114,15 +114,17 @@ def report(found: Sequence[Mapping[str, Any]]) -> Report:
             [measure.worst if value is None else value for value in entry["measured"][arm]] for arm in ("ours", "other")
         )
         wanted, mean = interval(others, len(ours)), statistics.fmean(ours)
-        told = "as in float32" if wanted.holds(mean) else _better_or_worse(mean, wanted, measure.better)
+        best = measure.better == "max"
+        told = "as in float32" if wanted.holds(mean) else "better" if (mean > wanted.high) == best else "worse"
         (way,) = [way for way, arm in WAYS.items() if arm == claim.ours]
         workers = claim.setup.changes["workers.number"]
         between = f"{wanted.low:.3g} to {wanted.high:.3g}"
         wrong = f"{entry['condemned']['ours']} of {len(ours)}"
         setup = claim.setups[1].name
         rows.append([setup, str(workers), way, claim.measure, mean, statistics.fmean(others), between, wrong, told])
-        if told == "worse":
-            bars.append(Bar(f"{setup}, {workers} workers, {way}: {claim.measure}", mean, wanted.low, wanted.high))
+        # A way may be better, so that only one end of the interval is a bar.
+        least, most = (wanted.low, None) if best else (None, wanted.high)
+        bars.append(Bar(f"{setup}, {workers} workers, {way}: {claim.measure}", mean, least, most))
     columns = ["on", "workers", "way", "measure", "mean", "in float32", "interval", "going wrong", "so"]
     return Report(
         command="python -m benchmarks.exchanges --storage runs --json benchmarks/results/exchanges.json",
@@ -130,11 +132,6 @@ def report(found: Sequence[Mapping[str, Any]]) -> Report:
         samples={"claims": [dict(entry) for entry in found]},
         bars=bars,
     )
-
-
-def _better_or_worse(mean: float, wanted: Interval, better: str) -> str:
-    above = mean > wanted.high
-    return "better" if above == (better == "max") else "worse"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

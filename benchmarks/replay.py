@@ -19,7 +19,7 @@ from torch import Tensor
 
 from benchmarks.plain import PlainLoop
 from benchmarks.report import Bar, Cell, Report, Table, parser, publish
-from benchmarks.step import Case, job, load_images, step_flops
+from benchmarks.step import Case, as_floats, job, load_images, step_flops
 from dcgan_dist.model.adversarial_step import AdversarialStep
 from dcgan_dist.model.cuda_graph import replayed
 from dcgan_dist.model.dcgan import build_networks
@@ -76,7 +76,8 @@ def plain_rate(data: str) -> float:
     networks = CASE.networks
     torch.backends.cudnn.benchmark = True  # as in PyTorch's own example
     loop = PlainLoop(networks, GPU.type)
-    batches: list[Tensor] = [load_images(networks.image_size, CASE.batch, n, data).to(GPU) for n in range(DISTINCT)]
+    loaded = [load_images(networks.image_size, CASE.batch, number, data) for number in range(DISTINCT)]
+    batches: list[Tensor] = [as_floats(images).to(GPU) for images in loaded]
 
     def step(number: int) -> object:
         z = torch.rand(CASE.batch, networks.latent_size, device=GPU) * 2 - 1

@@ -3,8 +3,9 @@
 python -m benchmarks.step --data FOLDER [--json benchmarks/results/step.json]
 
 The job is `python -m dcgan_dist.train` with one worker, streaming shards, checkpoints and curves included; FOLDER holds
-shards of 64-pixel JPEGs. The loop is that of popular examples (`benchmarks/plain.py`) in a process of its own. They
-take turns, each with all cores. GPUs are left out of it: `benchmarks/replay.py` is of them.
+shards of 64-pixel JPEGs. The loop is that of popular examples (`benchmarks/plain.py`) in a process of its own, and
+the step of the job, without the job, in another. They take turns, each with all cores. GPUs are left out of it:
+`benchmarks/replay.py` is of them.
 """
 
 import json
@@ -14,8 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -25,22 +26,28 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.plain import PlainLoop
 from benchmarks.report import Bar, Report, Table, interleave, medians, parser, publish, ratio
+from dcgan_dist.cluster.connect import worker_environment
 from dcgan_dist.data.scenes import draw
 from dcgan_dist.data.shards.addresses import expand
 from dcgan_dist.data.shards.build_index import index_shard
 from dcgan_dist.data.shards.index import concatenate
 from dcgan_dist.data.streaming.chunk_reader import ShardPictures
+from dcgan_dist.model.adversarial_step import AdversarialStep
 from dcgan_dist.model.dcgan import build_networks
+from dcgan_dist.model.precision import of_networks, resolve_precision
+from dcgan_dist.model.randomness import latents
 from dcgan_dist.settings import PRESETS, NetworkSettings
 
 EQUAL = ("--optimization.precision=fp32", "--optimization.no-channels-last")
 """The options that the plain loop has: fp32 and the default layout."""
 CHECKPOINT_AFTER = 0.55
 """After how much of a turn of the job a checkpoint is written: one a turn."""
+OF_ALONE = 0.9
+"""What the job needs of the speed that its step has without it."""
 WARM_UP = 2
 """Points of the job's curves that are left out: threads and memory settle in them."""
 PLAIN_POINTS = 8
-"""Length of a turn of the plain loop, after one point to warm up."""
+"""Length of a turn of the plain loop, and of the step alone, after one point to warm up."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +59,14 @@ class Case:
         batch: its batch here.
         steps: of a point of its curves.
         minutes: length of a turn of the job; its start takes a quarter of a minute of it.
+        rounds: turns of each contender.
     """
 
     preset: str
     batch: int
     steps: int
     minutes: float
+    rounds: int = 3
 
     @property
     def networks(self) -> NetworkSettings:
@@ -65,7 +74,7 @@ class Case:
 
 
 # A point takes about two seconds on two cores; 128 images a step would take the two wide ones ten.
-CASES = (Case("scenes32", 128, 18, 0.6), Case("lsun64", 32, 2, 1.5), Case("imagenet32", 32, 2, 1.5))
+CASES = (Case("scenes32", 128, 18, 0.6, 5), Case("lsun64", 32, 2, 1.5), Case("imagenet32", 32, 2, 1.5))
 
 
 def job(case: Case, data: str, options: tuple[str, ...], waits: list[float], cache: str = "off") -> float:
@@ -88,19 +97,20 @@ def job(case: Case, data: str, options: tuple[str, ...], waits: list[float], cac
     return statistics.harmonic_mean([float(value["speed/images_per_second"]) for value in values])
 
 
-def loop(case: Case, data: str) -> float:
-    """Images per second of the plain loop, in a process of its own."""
+def in_a_process(case: Case, data: str, which: str, environment: Mapping[str, str]) -> float:
+    """Images per second of the plain loop, or of the job's step alone: `which` is an option of this command."""
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.step", "--plain", case.preset, "--data", data],
+        [sys.executable, "-m", "benchmarks.step", which, case.preset, "--data", data],
         capture_output=True,
         text=True,
         check=True,
+        env=os.environ | environment,
     )
     return float(done.stdout)
 
 
 def load_images(size: int, batch: int, number: int, data: str) -> torch.Tensor:
-    """Batch number `number` of what the job trains on, in memory: float32 [batch, 3, S, S] in [-1, 1]."""
+    """Batch number `number` of what the job trains on, in memory: uint8 [batch, 3, S, S], channels last."""
     samples = np.arange(number * batch, (number + 1) * batch)
     images = np.empty((batch, size, size, 3), np.uint8)
     if size == 32:
@@ -109,23 +119,53 @@ def load_images(size: int, batch: int, number: int, data: str) -> torch.Tensor:
     else:
         index = concatenate([index_shard(shard) for shard in expand(data)])
         ShardPictures(index, size, "resize", 1 << 24, 1 << 24).read(samples % len(index), images, np.arange(batch))
-    return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous().float() / 127.5 - 1
+    return torch.from_numpy(images).permute(0, 3, 1, 2)
+
+
+def as_floats(images: torch.Tensor) -> torch.Tensor:
+    """As the plain loop takes them: float32 [batch, 3, S, S] in [-1, 1], in the default layout."""
+    return images.contiguous().float() / 127.5 - 1
 
 
 def run_plain(case: Case, data: str) -> float:
     """Images per second of the plain loop in this process."""
     torch.manual_seed(0)
-    networks = case.networks
-    plain = PlainLoop(networks)
-    warm_up, steps = case.steps, PLAIN_POINTS * case.steps
-    # Real pictures: D tells noise from G's images at once, and the loop became far slower with such a D (lsun64).
-    batches = [load_images(networks.image_size, case.batch, first, data) for first in range(warm_up + steps)]
-    for real in batches[:warm_up]:
-        plain(real, torch.rand(case.batch, networks.latent_size) * 2 - 1)
-    start = time.perf_counter()
-    for real in batches[warm_up:]:
-        plain(real, torch.rand(case.batch, networks.latent_size) * 2 - 1)
-    return steps * case.batch / (time.perf_counter() - start)
+    latent_size, plain = case.networks.latent_size, PlainLoop(case.networks)
+    floats = [as_floats(images) for images in load_turn(case, data)]
+    return timed(case, floats, lambda real, number: plain(real, torch.rand(case.batch, latent_size) * 2 - 1))
+
+
+def run_alone(case: Case, data: str) -> float:
+    """Images per second of the step that the job takes, in this process and without all else that a job does."""
+    settings = PRESETS[case.preset]()
+    settings = replace(settings, optimization=replace(settings.optimization, schedule="both", average_images=0))
+    optimization, cpu = of_networks(settings), torch.device("cpu")
+    weights = resolve_precision(optimization.precision, cpu).weights
+    networks = build_networks(settings.networks, settings.seed, cpu, weights, optimization.channels_last)
+    step = AdversarialStep(*networks, optimization, 1 << 30)
+
+    def take(real: torch.Tensor, number: int) -> None:
+        step(real, latents(settings.networks, case.batch, settings.seed, "latents", number), number)
+
+    return timed(case, load_turn(case, data), take)
+
+
+def load_turn(case: Case, data: str) -> list[torch.Tensor]:
+    """The batches of a turn, one point to warm up among them.
+
+    Real pictures: D tells noise from G's images at once, and the loop became far slower with such a D (lsun64).
+    """
+    size, steps = case.networks.image_size, (1 + PLAIN_POINTS) * case.steps
+    return [load_images(size, case.batch, number, data) for number in range(steps)]
+
+
+def timed(case: Case, batches: Sequence[torch.Tensor], take: Callable[[torch.Tensor, int], object]) -> float:
+    """Images per second of steps on these batches, of which those of the first point count for nothing."""
+    for number, real in enumerate(batches):
+        if number == case.steps:
+            start = time.perf_counter()
+        take(real, number)
+    return (len(batches) - case.steps) * case.batch / (time.perf_counter() - start)
 
 
 def step_flops(networks: NetworkSettings) -> float:
@@ -155,10 +195,8 @@ def matrix_rate(dtype: torch.dtype) -> float:
     return statistics.median(rates)
 
 
-def report(data: str, rounds: int) -> Report:
+def report(data: str) -> Report:
     """Measure all cases."""
-    from dcgan_dist.model.precision import resolve_precision
-
     best = resolve_precision("auto", torch.device("cpu"))
     fp32_rate, best_rate = matrix_rate(torch.float32), matrix_rate(best.compute)
     least = 1.5 if best.name == "bf16" else 1.15
@@ -171,26 +209,37 @@ def report(data: str, rounds: int) -> Report:
         images = "scenes" if case.networks.image_size == 32 else data
         waits: dict[str, list[float]] = {"equal": [], "best": []}
         contenders: dict[str, Callable[[], float]] = {
-            "plain": partial(loop, case, data),
+            "plain": partial(in_a_process, case, data, "--plain", {}),
+            "alone": partial(in_a_process, case, data, "--alone", worker_environment()),
             "equal": partial(job, case, images, EQUAL, waits["equal"]),
             "best": partial(job, case, images, (), waits["best"]),
         }
-        measured = interleave(contenders, rounds)
+        measured = interleave(contenders, case.rounds)
         median, flops = medians(measured), step_flops(case.networks)
         equal, fastest = ratio(measured, "equal", "plain"), ratio(measured, "best", "plain")
+        alone, of_alone = ratio(measured, "alone", "plain"), ratio(measured, "best", "alone")
         waited = max(statistics.median(values) for values in waits.values())
         name = f"{case.preset}, batch {case.batch}"
         rows += [
             (name, "plain PyTorch loop, fp32", median["plain"], 1.0, f"{median['plain'] * flops / fp32_rate:.0%}"),
             (name, "the job, equal options", median["equal"], equal, f"{median['equal'] * flops / fp32_rate:.0%}"),
+            (
+                name,
+                f"the job's step alone, {best.name}",
+                median["alone"],
+                alone,
+                f"{median['alone'] * flops / best_rate:.0%}",
+            ),
             (name, f"the job, {best.name}", median["best"], fastest, f"{median['best'] * flops / best_rate:.0%}"),
         ]
         bars += [
             Bar(f"{name}: the job over the plain loop, equal options", equal, at_least=1.0),
             Bar(f"{name}: the job at its best over the plain loop", fastest, at_least=least),
+            Bar(f"{name}: the job at its best over its step alone", of_alone, at_least=OF_ALONE),
             Bar(f"{name}: share of the time that waits for data", waited, at_most=0.03),
         ]
         ratios |= {f"{case.preset}: equal over plain": equal, f"{case.preset}: best over plain": fastest}
+        ratios[f"{case.preset}: best over alone"] = of_alone
         rates |= {f"{case.preset}: {which}_images_per_s": rate for which, rate in median.items()}
         samples[case.preset] = measured | {"wait_shares": waits, "flops_per_image": flops}
         print(name, median, waits, flush=True)
@@ -209,17 +258,17 @@ def main() -> None:
     """The command."""
     options = parser("images per second of the training job beside a plain loop")
     options.add_argument("--data", metavar="FOLDER", help="shards of 64-pixel JPEGs, as train-*.tar")
-    options.add_argument("--rounds", type=int, default=3, help="turns of each contender")
-    options.add_argument(
-        "--plain", choices=[case.preset for case in CASES], help="measure the plain loop here, and leave"
-    )
+    cases = {case.preset: case for case in CASES}
+    options.add_argument("--plain", choices=cases, help="measure the plain loop here, and leave")
+    options.add_argument("--alone", choices=cases, help="measure the job's step here, and leave")
     given = options.parse_args()
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    if given.plain:
+    if given.plain or given.alone:
         torch.set_num_threads(len(os.sched_getaffinity(0)))
-        print(run_plain(next(case for case in CASES if case.preset == given.plain), given.data))
+        run = run_plain if given.plain else run_alone
+        print(run(cases[given.plain or given.alone], given.data))
     elif given.data:
-        publish(report(f"{given.data}/train-*.tar", given.rounds), given.json)
+        publish(report(f"{given.data}/train-*.tar"), given.json)
     else:
         sys.exit("give the folder of the shards with --data")
 
