@@ -9,9 +9,9 @@ import os
 import socket
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import ray
-from ray.train._internal.base_worker_group import BaseWorkerGroup
 from ray.train.backend import Backend, BackendConfig
 
 LONGEST_REDUCTION_S = 1800.0
@@ -42,7 +42,7 @@ class ProcessGroupBackend(Backend):  # type: ignore[misc]
     share_cuda_visible_devices = True
     """As of Ray's own: NCCL reaches the other GPUs of a machine only where they are visible."""
 
-    def on_start(self, worker_group: BaseWorkerGroup, backend_config: BackendConfig) -> None:
+    def on_start(self, worker_group: Any, backend_config: BackendConfig) -> None:
         """Let all workers join; raises as their processes do."""
         assert isinstance(backend_config, ProcessGroup)
         url, number = worker_group.execute_single(0, meeting_url), len(worker_group)
@@ -52,7 +52,7 @@ class ProcessGroupBackend(Backend):  # type: ignore[misc]
         ]
         ray.get(joining)
 
-    def on_shutdown(self, worker_group: BaseWorkerGroup, backend_config: BackendConfig) -> None:
+    def on_shutdown(self, worker_group: Any, backend_config: BackendConfig) -> None:
         """Let all workers leave, as far as they can: their processes end after this in any case."""
         if len(worker_group) > 1:
             leaving = worker_group.execute_async(leave)

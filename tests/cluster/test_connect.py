@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dcgan_dist.cluster.connect import connected, cpus_for, describe_connecting, set_driver_environment
+from dcgan_dist.cluster.connect import LATE_NS, connected, cpus_for, describe_connecting, set_driver_environment
 from dcgan_dist.cluster.environment import local_cores
 from dcgan_dist.errors import ClusterError
 from dcgan_dist.settings import ProbeSettings, Settings, WorkerSettings
@@ -20,6 +20,7 @@ import os, sys
 from pathlib import Path
 from dcgan_dist.cluster.connect import connected, set_environment
 
+before = int(Path("/proc/self/timerslack_ns").read_text())
 set_environment("")
 with connected("", 3):
     import ray
@@ -32,6 +33,9 @@ with connected("", 3):
         command = [sys.executable, "-m", "dcgan_dist.preflight", "--address", address]
         done = subprocess.run(command, env=ours | given, capture_output=True, text=True, timeout=60)
         print(done.returncode, done.stderr.replace(address, "HERE").strip().replace("\\n", "|"))
+
+    slack = ray.remote(lambda: int(Path("/proc/self/timerslack_ns").read_text()))
+    print(ray.get(slack.remote()), int(Path("/proc/self/timerslack_ns").read_text()) == before)
 
     # Longer than a part of a log may be, from a worker.
     print_much = ray.remote(lambda: [print("x" * 1_000_000, flush=True) for _ in range(40)])
@@ -59,13 +63,14 @@ def test_its_logs_are_bounded_it_asks_for_a_token_and_nothing_of_it_stays() -> N
             check=True,
             timeout=120,
         )
-    *refused, numbers, left = done.stdout.splitlines()
+    *refused, late, numbers, left = done.stdout.splitlines()
     written, mode, there = numbers.split()
     for line, has in zip(refused, ["this shell has none"] * 2 + [WRONG, "this shell has none"], strict=True):
         assert line.startswith(f"2 error: the cluster at HERE asks for a token but {has}: put the cluster's own into")
         assert "|" not in line
     assert 0 < int(written) <= 2 * (16 << 20) + 2_000_000
     assert (mode, there, left) == ("token", "True", "False")
+    assert late == f"{LATE_NS} True"
 
 
 def test_one_that_does_not_start_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
