@@ -1,3 +1,4 @@
+import json
 import threading
 from itertools import pairwise
 from pathlib import Path
@@ -86,3 +87,9 @@ def test_the_first_picture_is_waited_for_until_the_end_of_the_run(tmp_path: Path
     (tmp_path / "samples" / "000000064-raw.png").touch()
     thread.join(60)
     assert len(found) == 1
+
+
+def test_the_committed_report_meets_its_bars() -> None:
+    content = json.loads((RESULTS / "first_run.json").read_text())
+    assert [bar["name"] for bar in content["bars"] if not bar["met"]] == []
+    assert len(content["bars"]) == 2

@@ -1,4 +1,4 @@
-"""The process group of a run's workers, without Ray: in two processes, and as the controller gets it."""
+"""The process group of a run's workers, without Ray: in three processes, and as the controller gets it."""
 
 import subprocess
 import sys
