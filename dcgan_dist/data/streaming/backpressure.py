@@ -25,8 +25,8 @@ AGAIN_CHUNKS = 2
 """Chunks that are still ready when reading starts again. All cores then read at once: if they also train, all threads
 of a step are held up together, and not one after the other, with the others waiting for it each time."""
 IDLE_S = 0.05
-"""Seconds that the executor sleeps when nothing is read and enough is ready: each of its steps takes a millisecond of
-CPU."""
+"""Seconds that the executor sleeps before a step when nothing is read: each of its steps takes a millisecond of CPU,
+and waits for tasks alone."""
 CHUNK_BLOCKS = "dcgan_dist.chunk_blocks"
 """Name under which the policy finds how many blocks a chunk has."""
 
@@ -34,21 +34,35 @@ CHUNK_BLOCKS = "dcgan_dist.chunk_blocks"
 def pace(context: DataContext, blocks: int) -> None:
     """Limit read-ahead under this context to `AHEAD_CHUNKS` chunks; `blocks`: blocks of a chunk."""
     context.set_config(CHUNK_BLOCKS, blocks)
-    context.set_config(ENABLED_BACKPRESSURE_POLICIES_CONFIG_KEY, [*ENABLED_BACKPRESSURE_POLICIES, ReadAhead])
+    context.set_config(ENABLED_BACKPRESSURE_POLICIES_CONFIG_KEY, [ReadAhead, *ENABLED_BACKPRESSURE_POLICIES])
 
 
 class ReadAhead(BackpressurePolicy):  # type: ignore[misc]
-    """Holds read tasks back while enough chunks are ready."""
+    """Holds read tasks back while enough chunks are ready.
 
-    _holding = False
+    It comes before Ray's own policies, of which none is asked after one that holds an operator back.
+    """
+
+    _holding = _asked = False
+
+    def max_task_output_bytes_to_read(self, op: PhysicalOperator) -> int | None:
+        """No limit; called once for each operator when a step of the executor begins.
+
+        Sleeps if the step before could have started a task and none runs: enough is ready, or Ray leaves this execution
+        no CPU, since others have them.
+        """
+        if self._asked and _reads(op) and not any(other.num_active_tasks() for other in self._topology):
+            time.sleep(IDLE_S)
+        return None
 
     def can_add_input(self, op: PhysicalOperator) -> bool:
-        """Whether the operator may start another task; called in every step of the executor. Sleeps if no task runs.
+        """Whether the operator may start another task; called in every step of the executor.
 
         Only reading is held back. The operator that hands out blocks must not be, or ready blocks would wait for it.
         """
-        if not any(isinstance(other, InputDataBuffer) for other in op.input_dependencies):
+        if not _reads(op):
             return True
+        self._asked = self._topology[op].has_pending_bundles()
         ready = sum(
             state.total_enqueued_output_blocks()
             for other, state in self._topology.items()
@@ -56,8 +70,8 @@ class ReadAhead(BackpressurePolicy):  # type: ignore[misc]
         )
         chunks = ready // self._data_context.get_config(CHUNK_BLOCKS)
         self._holding = chunks > AGAIN_CHUNKS if self._holding else chunks >= AHEAD_CHUNKS
-        if not self._holding:
-            return True
-        if not any(other.num_active_tasks() for other in self._topology):
-            time.sleep(IDLE_S)
-        return False
+        return not self._holding
+
+
+def _reads(op: PhysicalOperator) -> bool:
+    return any(isinstance(other, InputDataBuffer) for other in op.input_dependencies)

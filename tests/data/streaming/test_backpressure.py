@@ -70,6 +70,7 @@ class Operator:
     """One of an execution, with its state, as far as the policy looks at them."""
 
     running = ready = 0
+    waiting = True
 
     def __init__(self, *inputs: object) -> None:
         self.input_dependencies = inputs
@@ -77,22 +78,52 @@ class Operator:
     def num_active_tasks(self) -> int:
         return self.running
 
+    def has_pending_bundles(self) -> bool:
+        return self.waiting
+
     def total_enqueued_output_blocks(self) -> int:
         return self.ready
 
 
-def test_the_executor_sleeps_only_where_enough_lies_ready_and_nothing_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    slept: list[float] = []
-    monkeypatch.setattr(pacing.time, "sleep", slept.append)
-    context = DataContext()
-    pace(context, blocks=3)
-    reading, answers = Operator(InputDataBuffer(context, [])), []
-    dealing = Operator(reading)
-    policy = ReadAhead(context, {reading: reading, dealing: dealing}, None)
+class Execution:
+    """Two operators, and steps of an executor, of which each notes whether a task may start and whether it slept."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._slept: list[float] = []
+        monkeypatch.setattr(pacing.time, "sleep", self._slept.append)
+        context = DataContext()
+        pace(context, blocks=3)
+        self.reading = Operator(InputDataBuffer(context, []))
+        self.dealing = Operator(self.reading)
+        self._policy = ReadAhead(context, {one: one for one in (self.reading, self.dealing)}, None)
+
+    def step(self) -> tuple[bool, bool]:
+        self._slept.clear()
+        for one in (self.reading, self.dealing):
+            assert self._policy.max_task_output_bytes_to_read(one) is None
+        assert self._slept in ([], [IDLE_S])
+        assert self._policy.can_add_input(self.dealing), "what lies ready is dealt out"
+        return self._policy.can_add_input(self.reading), bool(self._slept)
+
+
+def test_reading_is_held_back_between_two_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    execution, answers = Execution(monkeypatch), []
     # One block waits for those of an earlier chunk, the others for their consumers.
-    reading.ready = 1
-    for dealing.ready, reading.running in ((3 * AHEAD_CHUNKS - 2, 0), (3 * AHEAD_CHUNKS - 1, 1), (3 * AHEAD_CHUNKS, 0)):
-        answers.append((policy.can_add_input(reading), list(slept)))
-    assert answers == [(True, []), (False, []), (False, [IDLE_S])]
-    assert policy.can_add_input(dealing), "what lies ready is dealt out"
-    assert slept == [IDLE_S]
+    execution.reading.ready, execution.reading.running = 1, 1
+    for chunks in (3, 4, 3, 2, 3):
+        execution.dealing.ready = 3 * chunks - 1
+        answers.append(execution.step())
+    assert answers == [(True, False), (False, False), (False, False), (True, False), (True, False)]
+
+
+def test_the_executor_sleeps_where_nothing_is_read_and_nothing_was_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    execution = Execution(monkeypatch)
+    execution.reading.waiting = False
+    assert [execution.step() for _ in range(2)] == [(True, False), (True, False)], "it waits for nothing"
+    execution.reading.waiting = True
+    assert execution.step() == (True, False), "the step may start a task"
+    assert execution.step() == (True, True), "and did not, since Ray has no CPU for it"
+    execution.reading.running = 1
+    assert execution.step() == (True, False), "it waits for the task"
+    execution.dealing.ready, execution.reading.running = 3 * AHEAD_CHUNKS, 0
+    assert execution.step() == (False, True)
