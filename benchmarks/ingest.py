@@ -92,14 +92,14 @@ def plan_of(index: Index) -> Plan:
     return Plan(cut_slices(index.shard, index.size, WINDOW), BATCH, WINDOW, seed=0)
 
 
-def consume(shard: Any, steps: int, cached: CachedPictures | None) -> tuple[float, list[float]]:
+def consume(shard: Any, steps: int, chunk_steps: int, cached: CachedPictures | None) -> tuple[float, list[float]]:
     """In a process of Ray's: seconds to the first batch, and the wait for each batch after it."""
     from dcgan_dist.data.streaming.batches import batches
 
     gather = None if cached is None else Gatherer(cached)
     start = time.perf_counter()
     first, waits = 0.0, []
-    for batch in batches(shard, BATCH, BATCH, 0, steps, torch.device("cpu"), gather):
+    for batch in batches([shard], BATCH, BATCH, 0, steps, chunk_steps, torch.device("cpu"), gather):
         waited = time.perf_counter() - start
         if batch.images.shape != (BATCH, 3, SIZE, SIZE):
             raise RuntimeError(f"a batch has the shape {tuple(batch.images.shape)}")
@@ -135,7 +135,7 @@ class Ours:
         reading = Reading(plan, self.pictures)
         (shard,) = split(ray.put(reading), plan, reading.row_bytes, part_of(plan, 0, steps, 1))
         cached = self.pictures if isinstance(self.pictures, CachedPictures) else None
-        result = ray.get(ray.remote(num_cpus=1)(consume).remote(shard, steps, cached))
+        result = ray.get(ray.remote(num_cpus=1)(consume).remote(shard, steps, plan.chunk_steps, cached))
         seconds = time.perf_counter() - start
         self.waits.append(result)
         return steps * BATCH / seconds

@@ -24,6 +24,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.report import Bar, Cell, Report, Table, parser, publish
 from benchmarks.wire import EXCHANGE_STEPS, GRADIENTS, WEIGHTS
+from dcgan_dist.data.streaming.source import MOST_LANES, lanes_for
 from dcgan_dist.model.batchnorm import BatchNorm
 from dcgan_dist.model.dcgan import build_networks, count_parameters
 from dcgan_dist.settings import Settings, lsun64
@@ -44,8 +45,8 @@ STRONG = (1, 2, 4, 8, 64, 128)
 WEAK = (1, 8, 64, 512)
 FAST_GBIT = 400.0
 """Of machines with H100s, beside those of `cluster.yaml`."""
-WIDE, LANES = 65_536, 8
-"""Images of a chunk (`data.window`), and coordinators that share the chunks among them, which is not built."""
+WIDE = 65_536
+"""Images of a wide chunk (`data.window`)."""
 MEASURED_CORES = 2
 """Whose rate `ingest.json` has."""
 READ_CORES = 16
@@ -103,7 +104,7 @@ class Measured:
 
     Attributes:
         ways: `fp32` first, the others with no `every` yet where it is asked for.
-        chunk_s: what a chunk costs the coordinator, without its blocks.
+        chunk_s: what a chunk costs the coordinator that deals it out, without its blocks.
         block_s: what each block costs it.
         decode_s: what a core takes for an image.
         checkpoint_bytes: of a run of `lsun64`.
@@ -148,7 +149,7 @@ class Cost:
     """Seconds of a step of so many workers, and what it takes of what all share.
 
     Attributes:
-        coordinator: share of its time that the coordinator is busy; above 1 it is what limits.
+        coordinator: share of their time that the coordinators are busy; above 1 they are what limits.
         decode_s: what a core takes for an image.
         image_bytes: of a decoded image.
     """
@@ -169,7 +170,7 @@ class Cost:
 
     @property
     def step_s(self) -> float:
-        """What workers do, or as long as the coordinator needs."""
+        """What workers do, or as long as the coordinators need."""
         return self.alone_s * max(1.0, self.coordinator)
 
     @property
@@ -214,8 +215,20 @@ def job_of(settings: Settings) -> Job:
     )
 
 
-def cost(job: Job, machine: Machine, measured: Measured, workers: int, batch: int, way: Way | None = None) -> Cost:
-    """Of a step of `batch` images, of all workers together; `way`: None: `fp32`.
+def cost(
+    job: Job,
+    machine: Machine,
+    measured: Measured,
+    workers: int,
+    batch: int,
+    way: Way | None = None,
+    lanes: Callable[[int, int], int] = lanes_for,
+) -> Cost:
+    """Of a step of `batch` images, of all workers together.
+
+    Args:
+        way: None: `fp32`.
+        lanes: coordinators for so many workers and steps of a chunk.
 
     Raises:
         ValueError: there are more workers than images.
@@ -241,14 +254,20 @@ def cost(job: Job, machine: Machine, measured: Measured, workers: int, batch: in
     # As `Plan.chunk_steps` has it: a chunk has whole batches, and one at least.
     steps_of_a_chunk = math.ceil(job.window / batch)
     dealing = (measured.chunk_s + workers * measured.block_s) / steps_of_a_chunk
-    coordinator = dealing / (compute + reduce + norms)
+    coordinator = dealing / lanes(workers, steps_of_a_chunk) / (compute + reduce + norms)
     return Cost(workers, batch, compute, reduce, norms, coordinator, measured.decode_s, job.image_bytes)
 
 
-def first_where(runs_out: Callable[[Cost], bool], job: Job, machine: Machine, measured: Measured) -> int | None:
+def first_where(
+    runs_out: Callable[[Cost], bool],
+    job: Job,
+    machine: Machine,
+    measured: Measured,
+    lanes: Callable[[int, int], int] = lanes_for,
+) -> int | None:
     """The fewest workers, each with a batch of the paper, by which something runs out; None: not by `MOST_WORKERS`."""
     for workers in range(1, MOST_WORKERS + 1):
-        if runs_out(cost(job, machine, measured, workers, BATCH * workers)):
+        if runs_out(cost(job, machine, measured, workers, BATCH * workers, lanes=lanes)):
             return workers
     return None
 
@@ -256,11 +275,19 @@ def first_where(runs_out: Callable[[Cost], bool], job: Job, machine: Machine, me
 def limits(job: Job, machines: Sequence[Machine], measured: Measured) -> Table:
     """What runs out first as workers with a batch of the paper each are added, and what moves that."""
 
-    def full(machine: Machine, job: Job = job, lanes: int = 1) -> int | None:
-        return first_where(lambda found: found.coordinator >= lanes, job, machine, measured)
+    def full(
+        machine: Machine,
+        job: Job = job,
+        measured: Measured = measured,
+        lanes: Callable[[int, int], int] = lanes_for,
+    ) -> int | None:
+        return first_where(lambda found: found.coordinator >= 1, job, machine, measured, lanes)
 
     def half(machine: Machine, measured: Measured = measured) -> int | None:
         return first_where(lambda found: found.reduce_s >= found.compute_s, job, machine, measured)
+
+    def one(workers: int, steps_of_a_chunk: int) -> int:
+        return 1
 
     # What comes after: a coordinator costs nothing here.
     freely = replace(measured, chunk_s=0.0, block_s=0.0)
@@ -272,12 +299,15 @@ def limits(job: Job, machines: Sequence[Machine], measured: Measured) -> Table:
         return first_where(lambda found: found.gbit_of_images >= machine.gbit, job, machine, freely)
 
     wide, halved = replace(job, window=WIDE), replace(measured, ways={"fp32": measured.ways["bf16"]})
+    seldom, every = "weights in bf16", max(EXCHANGE_STEPS)
+    apart = replace(measured, ways={"fp32": replace(measured.ways[seldom], every=every)})
     asked: list[tuple[str, Callable[[Machine], int | None]]] = [
         ("gradients take as long as computing", half),
         ("the same, gradients sent as bf16", partial(half, measured=halved)),
-        (f"one coordinator is busy all the time, data.window {job.window:,}", full),
-        (f"the same, data.window {wide.window:,}", partial(full, job=wide)),
-        (f"the same, data.window {wide.window:,}, {LANES} coordinators", partial(full, job=wide, lanes=LANES)),
+        (f"one coordinator would be busy all the time, data.window {job.window:,}", partial(full, lanes=one)),
+        (f"up to {MOST_LANES} coordinators are, as a run has them", full),
+        (f"the same, {seldom} every {every} steps", partial(full, measured=apart)),
+        (f"the same, data.window {wide.window:,}", partial(full, measured=apart, job=wide)),
         (f"were that moved: decoding takes {READ_CORES} cores", cores),
         ("were that moved: images fill the network of one machine that reads", images),
     ]

@@ -54,6 +54,7 @@ from dcgan_dist.run_folder.trained_on import contents
 from dcgan_dist.settings import Settings, from_yaml, scenes32
 from dcgan_dist.storage import JOB_FOLDER, Place, place
 from dcgan_dist.train import main
+from dcgan_dist.training import worker_group
 from dcgan_dist.training.launch import Launch, SharedBySweep, open_tasks
 from dcgan_dist.training.options import TrainOptions, parse
 from dcgan_dist.training.supervisor import Supervisor
@@ -785,6 +786,28 @@ def test_what_is_passed_over_is_told_every_time_and_bad_images_with_the_reason(
     # 222 images in batches of 16: the last batch begins the next epoch.
     assert sorted(shown[:222]) == list(range(222))
     assert len(shown) == 224
+
+
+@pytest.mark.system
+def test_a_run_is_the_same_from_several_coordinators(
+    train_here: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it is stopped and resumed within a chunk: each has four steps here."""
+    data, lanes, found = shards(tmp_path / "data"), [1, 3], []
+    for number in lanes:
+        monkeypatch.setattr(worker_group, "lanes_for", lambda workers, chunk_steps, number=number: number)
+        run = [*TINY, f"--data={data}", "--workers=2", "--monitoring.audit", f"--name=by{number}"]
+        for images in (16 * 14, 16 * 45):
+            status, output = train_here(*run, f"--images={images}", *(["--resume"] if images > 16 * 14 else []))
+            assert status == 0, output
+        folder = tmp_path / "runs" / f"by{number}"
+        seen = {file.name: file.read_text().splitlines() for file in (folder / "audit").iterdir()}
+        state = load_checkpoint(place(str(folder))).state
+        found.append((seen, {name: state["generator"][name] for name in state["generator"]}))
+    (one_seen, one), (several_seen, several) = found
+    assert sorted(len(lines) for lines in one_seen.values()) == [14, 14, 31, 31]
+    assert several_seen == one_seen
+    assert all(torch.equal(several[name], weight) for name, weight in one.items())
 
 
 @pytest.mark.system

@@ -18,7 +18,7 @@ from dcgan_dist.cluster.environment import local_cores
 from dcgan_dist.data.streaming.batches import Batch, batches, to_device
 from dcgan_dist.data.streaming.cache import Gatherer
 from dcgan_dist.data.streaming.plan import share
-from dcgan_dist.data.streaming.source import DATASET
+from dcgan_dist.data.streaming.source import dataset_name
 from dcgan_dist.extensions import named_by
 from dcgan_dist.model.adversarial_step import AdversarialStep, load_weights
 from dcgan_dist.model.batchnorm import set_process_group
@@ -62,8 +62,11 @@ def train_worker(job: WorkerJob) -> Outcome:
     if rank == 0:
         sender.send({"kind": "event", "text": "workers are up, networks are built", "step": 0, "images": 0})
     # Asking for the data begins the attempt, see `source.SequenceConfig`.
-    shard = ray.train.get_dataset_shard(DATASET)
+    shard = ray.train.get_dataset_shard(dataset_name(0))
     attempt = attempts(job.run)[-1]
+    chunks = -(-job.total_steps // job.chunk_steps) - attempt.step // job.chunk_steps
+    others = range(1, min(job.lanes, chunks))
+    shards = [shard, *(ray.train.get_dataset_shard(dataset_name(lane)) for lane in others)]
     worker = Worker(job, attempt, rank, workers, device, sender)
     worker.announce(describe_device(device, threads, beside, cores))
 
@@ -71,7 +74,8 @@ def train_worker(job: WorkerJob) -> Outcome:
     low, high = share(batch_size, rank, workers)
     padded = -(-batch_size // workers)
     gather = None if job.pictures is None else Gatherer(job.pictures)
-    return worker.train(batches(shard, high - low, padded, attempt.step, job.total_steps, device, gather))
+    steps = attempt.step, job.total_steps, job.chunk_steps
+    return worker.train(batches(shards, high - low, padded, *steps, device, gather))
 
 
 class Worker:

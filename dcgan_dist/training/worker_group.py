@@ -17,7 +17,7 @@ from dcgan_dist.cluster.connect import carry_code, worker_environment
 from dcgan_dist.cluster.environment import ascii_name
 from dcgan_dist.cluster.placement import Placement
 from dcgan_dist.data.streaming.cache import CachedPictures
-from dcgan_dist.data.streaming.source import DATASET, Reading, SequenceConfig
+from dcgan_dist.data.streaming.source import Reading, SequenceConfig, dataset_name, lanes_for
 from dcgan_dist.extensions import Code
 from dcgan_dist.run_folder.attempts import first_step
 from dcgan_dist.settings import Settings
@@ -57,11 +57,15 @@ class Group:
         """
         pictures = self.reading.pictures
         cached = pictures if isinstance(pictures, CachedPictures) else None
+        chunk_steps = self.reading.plan.chunk_steps
+        lanes = lanes_for(placement.workers, chunk_steps)
         job = WorkerJob(
             self.run,
             self.settings,
             self.total_steps,
             self.mailbox,
+            chunk_steps,
+            lanes,
             cached,
             self.deadline,
             self.init_from,
@@ -76,6 +80,7 @@ class Group:
             self.total_steps,
             partial(first_step, self.run),
             self.settings.data.cpus,
+            lanes,
         )
         resources = {"CPU": placement.cpus} | ({"GPU": placement.gpus} if placement.gpus else {})
         # Ray keeps its own record of a run here. Ours is complete without it, so it is not in the run's folder, where a
@@ -95,7 +100,7 @@ class Group:
                     # Ray's own retries know neither whether there was progress nor how many workers fit by now.
                     failure_config=FailureConfig(max_failures=0, controller_failure_limit=0),
                 ),
-                datasets={DATASET: ray.data.range(1)},
+                datasets={dataset_name(lane): ray.data.range(1) for lane in range(lanes)},
                 dataset_config=sequence,
             )
             outcome: Outcome = trainer.fit().return_value

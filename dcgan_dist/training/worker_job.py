@@ -22,6 +22,7 @@ class WorkerJob:
 
     Attributes:
         total_steps: at which the run is done.
+        chunk_steps, lanes: of a chunk of the sequence, and lanes that have all of them together (`source.py`).
         pictures: where they are kept decoded.
         deadline: seconds since 1970 at which it stops even if it is not done.
         init_from: run and checkpoint whose networks it begins with.
@@ -33,6 +34,8 @@ class WorkerJob:
     settings: Settings
     total_steps: int
     mailbox: ActorHandle
+    chunk_steps: int
+    lanes: int = 1
     pictures: CachedPictures | None = None
     deadline: float | None = None
     init_from: tuple[Place, str] | None = None

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from benchmarks.blocks import fit
+from benchmarks.report import Cell
 from benchmarks.scaling_model import (
     BATCH,
     RESULTS,
@@ -24,6 +25,7 @@ from benchmarks.scaling_model import (
     read_measured,
     report,
 )
+from dcgan_dist.data.streaming.source import MOST_LANES, lanes_for
 from dcgan_dist.model.dcgan import build_networks
 from dcgan_dist.settings import scenes32
 from dcgan_dist.training.schedule import ALIGNED_EXCHANGES
@@ -92,12 +94,18 @@ def test_an_exchange_is_shared_by_the_steps_between_two() -> None:
 
 
 def test_what_limits_is_named() -> None:
-    rows = report(JOB, MACHINE, MEASURED).tables["scaling-ways"].rows
-    limits = {(row[0], row[1], row[2]): row[7] for row in rows}
+
+    def named(measured: Measured) -> dict[tuple[Cell, ...], Cell]:
+        rows = report(JOB, MACHINE, measured).tables["scaling-ways"].rows
+        return {(row[0], row[1], row[2]): row[7] for row in rows}
+
+    limits = named(MEASURED)
     assert limits[8, "128", "fp32"] == "network"
     assert limits[8, "128", "weights in bf16 every 64 steps"] == "launches"
     assert limits[8, "1,024", "weights in bf16 every 64 steps"] == "computing"
-    assert limits[64, "8,192", "weights in bf16 every 64 steps"] == "coordinator"
+    assert limits[64, "8,192", "weights in bf16 every 64 steps"] == "computing"
+    slow = named(replace(MEASURED, block_s=5 * MEASURED.block_s))
+    assert slow[64, "8,192", "weights in bf16 every 64 steps"] == "coordinator"
 
 
 def test_the_bars_are_those_of_the_ways_that_are_asked_about() -> None:
@@ -124,12 +132,16 @@ def test_a_busy_coordinator_is_what_limits() -> None:
     found = cost(JOB, MACHINE, slow, 8, 8 * BATCH)
     assert found.coordinator > 1
     # It deals a chunk in so long, whatever the workers do.
+    assert lanes_for(8, 4) == 1
     assert found.images_per_s == pytest.approx(JOB.window / (slow.chunk_s + 8 * slow.block_s))
 
 
 def test_a_batch_that_is_larger_than_a_chunk_makes_a_chunk_of_its_own() -> None:
     many = cost(JOB, MACHINE, MEASURED, 512, 512 * BATCH)
-    assert many.coordinator == pytest.approx((MEASURED.chunk_s + 512 * MEASURED.block_s) / many.alone_s)
+    dealing = MEASURED.chunk_s + 512 * MEASURED.block_s
+    assert many.coordinator == pytest.approx(dealing / MOST_LANES / many.alone_s)
+    alone = cost(JOB, MACHINE, MEASURED, 512, 512 * BATCH, lanes=lambda workers, steps: 1)
+    assert alone.coordinator == pytest.approx(dealing / alone.alone_s)
 
 
 def test_the_first_number_of_workers_is_found() -> None:
@@ -139,8 +151,12 @@ def test_the_first_number_of_workers_is_found() -> None:
 
 def test_wider_chunks_and_more_coordinators_move_its_limit() -> None:
     rows = {str(row[0]): row[1] for row in limits(JOB, [MACHINE], MEASURED).rows}
-    one, wide, several = [int(str(n).replace(",", "")) for what, n in rows.items() if "data.window" in what]
-    assert one < wide < several
+    asked = ("data.window 4,096", "coordinators are", "every 64 steps", "data.window 65,536")
+    one, several, seldom, wide = [
+        next(int(str(number).replace(",", "")) for what, number in rows.items() if words in what) for words in asked
+    ]
+    assert one < several
+    assert seldom < wide
 
 
 def test_what_a_step_takes_is_counted() -> None:

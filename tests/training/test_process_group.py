@@ -101,7 +101,7 @@ def test_a_worker_that_is_alone_has_nobody_to_leave() -> None:
 
 def test_what_passes_through_the_controller_brings_no_pytorch(tmp_path: Path) -> None:
     """It would be imported there: a second of the first minute, and memory beside every run."""
-    job = WorkerJob(place(str(tmp_path)), scenes32(), 7, cast(ActorHandle, None))
+    job = WorkerJob(place(str(tmp_path)), scenes32(), 7, cast(ActorHandle, None), chunk_steps=3)
     given = tmp_path / "given"
     given.write_bytes(cloudpickle.dumps([ProcessGroup("gloo"), job, begin_worker, Outcome(3, "time")]))
     look = (

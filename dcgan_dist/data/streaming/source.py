@@ -9,10 +9,14 @@ and for which worker. Only this file relies on how Ray does the following:
 - Ray merges small blocks of a task up to `target_max_block_size`, and splits those of more than 1.5 times that size.
   With 0.9 of a block as the target, blocks pass unchanged.
 - `DataContext._execution_idx` counts the executions of a data set: see `EXECUTION_CHUNKS`.
+
+One coordinator of Ray Data deals out the blocks of a data set, each in some milliseconds, whatever is in it. Many
+workers get several data sets, called lanes: lane k of n has chunks k, k + n, ... of a part, and workers take a block of
+each in turn, so that the sequence is the same for any number of lanes.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Any
 
@@ -28,8 +32,10 @@ from dcgan_dist.data.streaming.cache import CachedPictures
 from dcgan_dist.data.streaming.chunk_reader import ShardPictures, read_chunk, stand_ins
 from dcgan_dist.data.streaming.plan import Integers, Plan, share
 
-DATASET = "train"
-"""Name under which workers ask Ray Train for their data."""
+LANE_BLOCKS = 4
+"""Blocks of a step that one coordinator deals out, in 2 ms of a core each (`blocks.json`): fast GPUs step in 10 ms."""
+MOST_LANES = 8
+"""Each is a process beside the driver, that takes most of a core."""
 EXECUTION_CHUNKS = 1_024
 """Chunks of one execution of the data set. Ray creates all its read tasks before the first batch, in about 0.3 ms each;
 the next execution starts in half a second, a pause once in four million images."""
@@ -54,11 +60,34 @@ class Reading:
 
 @dataclass(frozen=True)
 class Part:
-    """The part of the sequence that a data set yields, chunks [first, last), and for how many workers."""
+    """The part of the sequence that a data set yields.
+
+    Attributes:
+        first, last: chunks [first, last) of it are dealt out, over all lanes.
+        workers: that share each chunk.
+        lane, lanes: which of them this data set has: `first + lane`, and every `lanes`th from there.
+    """
 
     first: int
     last: int
     workers: int
+    lane: int = 0
+    lanes: int = 1
+
+    @property
+    def chunks(self) -> range:
+        """Numbers of the chunks of this data set."""
+        return range(self.first + self.lane, self.last, self.lanes)
+
+
+def lanes_for(workers: int, chunk_steps: int) -> int:
+    """How many lanes so many workers get, where a chunk lasts for so many steps."""
+    return min(MOST_LANES, -(-workers // (LANE_BLOCKS * chunk_steps)))
+
+
+def dataset_name(lane: int) -> str:
+    """Name under which workers ask Ray Train for the data of a lane."""
+    return f"train-{lane}"
 
 
 class SequenceConfig(DataConfig):  # type: ignore[misc]
@@ -72,6 +101,7 @@ class SequenceConfig(DataConfig):  # type: ignore[misc]
         last_step: int,
         begin: Callable[[int], int],
         cpus: float = 0.0,
+        lanes: int = 1,
     ) -> None:
         """
         Args:
@@ -81,10 +111,12 @@ class SequenceConfig(DataConfig):  # type: ignore[misc]
             last_step: where the sequence ends, exclusive.
             begin: returns the first step for a number of workers; called once for each worker group.
             cpus: CPUs that reading uses at most; 0: all that are free.
+            lanes: data sets that share the chunks, the first of which workers ask for first.
         """
         super().__init__()
         self._reading, self._plan, self._row_bytes = reading, plan, row_bytes
-        self._last_step, self._begin, self._cpus = last_step, begin, cpus
+        self._last_step, self._begin, self._cpus, self._lanes = last_step, begin, cpus, lanes
+        self._part: Part | None = None
 
     def configure(
         self,
@@ -94,14 +126,18 @@ class SequenceConfig(DataConfig):  # type: ignore[misc]
         worker_node_ids: list[str] | None,
         **kwargs: object,
     ) -> list[dict[str, Any]]:
-        """One iterator per worker; `datasets` only says that there is a data set, its content is decided here."""
-        part = part_of(self._plan, self._begin(world_size), self._last_step, world_size)
-        return [{DATASET: shard} for shard in split(self._reading, self._plan, self._row_bytes, part, self._cpus)]
+        """One iterator per worker; `datasets` only names a lane, its content is decided here."""
+        (name,) = datasets
+        if self._part is None:
+            first_step = self._begin(world_size)
+            self._part = part_of(self._plan, first_step, self._last_step, world_size, self._lanes)
+        part = replace(self._part, lane=[dataset_name(lane) for lane in range(self._lanes)].index(name))
+        return [{name: shard} for shard in split(self._reading, self._plan, self._row_bytes, part, self._cpus)]
 
 
-def part_of(plan: Plan, first_step: int, last_step: int, workers: int) -> Part:
+def part_of(plan: Plan, first_step: int, last_step: int, workers: int, lanes: int = 1) -> Part:
     """The chunks with steps [first_step, last_step). The first is read whole: workers drop the steps before."""
-    return Part(first_step // plan.chunk_steps, -(-last_step // plan.chunk_steps), workers)
+    return Part(first_step // plan.chunk_steps, -(-last_step // plan.chunk_steps), workers, lanes=lanes)
 
 
 def share_rows(plan: Plan, workers: int) -> int:
@@ -115,7 +151,7 @@ def split(reading: "ray.ObjectRef[Reading]", plan: Plan, row_bytes: int, part: P
     Each step has `share_rows` rows: image uint8 [n, size, size, channels] or, if images are cached, shown int64 [n]
     (the sample whose image it is), step int64 [n], sample int64 [n] (-1 in padding), filled bool [n] (whether another
     sample is shown) and, where networks know classes, label int64 [n], that of the image that is shown. `row_bytes` is
-    that of the reading; `cpus` is what reading uses at most, 0 for all.
+    that of the reading; `cpus` is what reading uses at most over all lanes, 0 for all.
     """
     rows = share_rows(plan, part.workers) * plan.chunk_steps
     context = DataContext.get_current().copy()
@@ -125,11 +161,11 @@ def split(reading: "ray.ObjectRef[Reading]", plan: Plan, row_bytes: int, part: P
     context.execution_options = ExecutionOptions(
         preserve_order=True, resource_limits=ExecutionResources(cpu=cpus) if cpus else None
     )
-    pace(context, part.workers)
+    pace(context, part.workers, part.lanes, cpus)
     with DataContext.current(context):
         dataset = ray.data.read_datasource(
             ChunkSource(reading, plan, part, rows * row_bytes),
-            override_num_blocks=min(part.last - part.first, EXECUTION_CHUNKS),
+            override_num_blocks=min(len(part.chunks), EXECUTION_CHUNKS),
         )
         dataset.context.target_max_block_size = context.target_max_block_size
         shards: list[Any] = dataset.streaming_split(part.workers, equal=False)
@@ -150,18 +186,18 @@ class ChunkSource(Datasource):  # type: ignore[misc]
         return "Chunks"
 
     def estimate_inmemory_data_size(self) -> int:
-        return self._bytes * (self._part.last - self._part.first)
+        return self._bytes * len(self._part.chunks)
 
     def get_read_tasks(
         self, parallelism: int, per_task_row_limit: int | None = None, data_context: DataContext | None = None
     ) -> list[ReadTask]:
         # Called once without a context when the data set is created, then again in every execution.
         execution = 0 if data_context is None else data_context._execution_idx
-        first = self._part.first + execution * EXECUTION_CHUNKS
+        first = execution * EXECUTION_CHUNKS
         metadata = BlockMetadata(num_rows=self._rows, size_bytes=self._bytes, input_files=None, exec_stats=None)
         return [
             ReadTask(partial(read_blocks, [self._reading], number, self._part.workers), metadata)
-            for number in range(first, min(first + EXECUTION_CHUNKS, self._part.last))
+            for number in self._part.chunks[first : first + EXECUTION_CHUNKS]
         ]
 
 

@@ -47,14 +47,15 @@ def plan_of(pictures: ShardPictures, batch: int, window: int, seed: int) -> Plan
 
 @ray.remote(num_cpus=1)
 def consume(
-    shard: Any, rank: int, plan: Plan, workers: int, first: int, last: int, cached: CachedPictures | None
+    shards: Any, rank: int, plan: Plan, workers: int, first: int, last: int, cached: CachedPictures | None
 ) -> list[tuple[Any, ...]]:
     """What a worker sees, step by step: samples, bad ones, pixels, and classes where there are some."""
     import torch
 
     low, high = share(plan.batch_size, rank, workers)
     gather = None if cached is None else Gatherer(cached)
-    seen = batches(shard, high - low, share_rows(plan, workers), first, last, torch.device("cpu"), gather)
+    rows = high - low, share_rows(plan, workers)
+    seen = batches(shards, *rows, first, last, plan.chunk_steps, torch.device("cpu"), gather)
     found = []
     for batch in seen:
         classes = () if batch.labels is None else (batch.labels.numpy(),)
@@ -69,13 +70,20 @@ def consume_all(
     first: int,
     last: int,
     labels: np.ndarray | None = None,
+    lanes: int = 1,
 ) -> list[list[Any]]:
     """For each step what all workers together see, in rank order."""
     reading = Reading(plan, pictures, labels)
-    shards = split(ray.put(reading), plan, reading.row_bytes, part_of(plan, first, last, workers))
+    part, reference = part_of(plan, first, last, workers, lanes), ray.put(reading)
+    # As workers do: of more lanes than there are chunks some have none.
+    used = range(min(lanes, part.last - part.first))
+    split_lanes = [split(reference, plan, reading.row_bytes, replace(part, lane=lane)) for lane in used]
     cached = pictures if isinstance(pictures, CachedPictures) else None
     ranks = ray.get(
-        [consume.remote(shard, rank, plan, workers, first, last, cached) for rank, shard in enumerate(shards)],
+        [
+            consume.remote(list(shards), rank, plan, workers, first, last, cached)
+            for rank, shards in enumerate(zip(*split_lanes, strict=True))
+        ],
         timeout=120,
     )
     assert all(len(rank) == last - first for rank in ranks)
@@ -106,6 +114,45 @@ def test_consumers_see_the_plan_whatever_their_number(seed: int, workers: int, t
     last = first + chunks * plan.chunk_steps - int(rng.integers(0, plan.chunk_steps))
     seen = consume_all(pictures, plan, workers, first, last)
     assert [samples.tolist() for samples, _, _ in seen] == expected(plan, first, last)
+
+
+@pytest.mark.parametrize(
+    ("lanes", "first", "last"), [(2, 0, 40), (3, 7, 41), (4, 2, 3), (3, 9, 14)], ids=lambda value: str(value)
+)
+def test_consumers_see_the_same_from_any_number_of_lanes(lanes: int, first: int, last: int, tmp_path: Path) -> None:
+    """Chunks have four steps: from one chunk in the middle of which it begins, to more than two rounds of lanes."""
+    pictures = write_shards(tmp_path / "data", 6, 150)
+    plan = plan_of(pictures, 11, 44, 8)
+    assert plan.chunk_steps == 4
+    seen = consume_all(pictures, plan, 2, first, last, lanes=lanes)
+    assert [samples.tolist() for samples, _, _ in seen] == expected(plan, first, last)
+
+
+def test_lanes_share_the_chunks_of_each_execution(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three lanes of 25 chunks, of which a lane reads four at a time."""
+    monkeypatch.setattr(source, "EXECUTION_CHUNKS", 4)
+    plan = Plan(cut_slices(np.zeros(100, np.int64), np.ones(100), 40), 10, 40, 3)
+    context = ray.data.DataContext.get_current().copy()
+    seen = []
+    for lane in range(3):
+        part = Part(5, 30, 2, lane, 3)
+        tasks = source.ChunkSource(ray.put(None), plan, part, 1_000)
+        for execution in range(3):
+            context._execution_idx = execution
+            numbers = [task.read_fn.args[1] for task in tasks.get_read_tasks(1, data_context=context)]
+            assert len(numbers) <= 4
+            assert all((number - 5) % 3 == lane for number in numbers)
+            seen += numbers
+        assert tasks.estimate_inmemory_data_size() == 2_000 * len(part.chunks)
+    assert sorted(seen) == list(range(5, 30))
+
+
+@pytest.mark.parametrize(
+    ("workers", "chunk_steps", "lanes"),
+    [(1, 1, 1), (4, 1, 1), (5, 1, 2), (8, 2, 1), (8, 1, 2), (32, 1, 8), (32, 8, 1), (32, 4, 2), (1_000, 1, 8)],
+)
+def test_many_blocks_a_step_take_more_lanes(workers: int, chunk_steps: int, lanes: int) -> None:
+    assert source.lanes_for(workers, chunk_steps) == lanes
 
 
 def test_pixels_are_those_of_the_sample_and_a_bad_one_changes_nothing_but_itself(tmp_path: Path) -> None:
@@ -199,4 +246,4 @@ def test_batches_that_come_out_of_order_are_noticed() -> None:
                 }
 
     with pytest.raises(RuntimeError, match="steps 2 to 2 came where step 1 was due"):
-        list(batches(Wrong(), 4, 4, 0, 3, torch.device("cpu")))
+        list(batches([Wrong()], 4, 4, 0, 3, 1, torch.device("cpu")))
