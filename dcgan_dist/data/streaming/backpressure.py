@@ -4,8 +4,8 @@ By default, Ray reads until a quarter of the object store is full, and then poll
 until their blocks can be taken: on a small machine that is one core of two, for as long as the run lasts. Here a read
 task is not started before there is room for its blocks, and the executor sleeps when it has nothing to do.
 
-Ray shares the CPUs of each machine that are free among executions in whole numbers: of 8 lanes none gets any of a
-machine with 7, and would only read once its consumers starve. Lanes share what is free by themselves.
+Ray reserves CPUs for executions that ask for more, and shares the rest of each machine in whole numbers. Some then get
+none, and read only once their consumers starve. Lanes share what is free by themselves.
 
 What this relies on in Ray: the setting `backpressure_policies.enabled` of a `DataContext` names the policies that an
 execution asks before it starts a task, and the executor asks again without waiting if no task runs.
