@@ -43,7 +43,7 @@ PACE_S = 0.1, 0.012
 """Seconds from chunk to chunk, and as many more for each worker."""
 TURNS = 3
 RANKS = 8
-"""That a process takes blocks for, each in a thread of its own."""
+"""How many one process takes blocks for, each in a thread of its own."""
 
 
 class Consumer:
@@ -128,7 +128,7 @@ def cost_of_a_chunk(reading: Reading, reference: Any, workers: int, lanes: int) 
     waited = statistics.fmean(seconds for seconds, _ in first[WARM:])
     if waited > pace / 2:
         raise RuntimeError(
-            f"{workers} workers waited {waited:.3f} s for a chunk, at a pace of {pace:.3f} s: take a larger"
+            f"{workers} workers waited {waited:.3f} s for a chunk at a pace of {pace:.3f} s: raise PACE_S"
         )
     (_, busy), (_, busy_then) = first[WARM], first[-1]
     chunks = len(first) - 1 - WARM

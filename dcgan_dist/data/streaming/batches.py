@@ -63,8 +63,8 @@ def batches(
     """The batches of steps [first_step, last_step), one for each step.
 
     Args:
-        shards: of each lane, which has every so manieth chunk. They yield `padded_rows` rows for each step, starting at
-            or before the first step.
+        shards: one for each lane; of n, the k-th yields every n-th chunk from the k-th on. They yield `padded_rows`
+            rows for each step, starting at or before the first step.
         rows: rows of each step that are the worker's own; the rest is padding.
         first_step, last_step: steps whose batches are yielded.
         chunk_steps: of each block.
