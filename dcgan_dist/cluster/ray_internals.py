@@ -7,6 +7,7 @@ imports Ray by itself, for Ray's environment has to be set before (`connect.py`)
 """
 
 import json
+import os
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -27,7 +28,7 @@ READERS = 2
 """Processes for read tasks that are started before there is anything to read."""
 
 
-def start_data_processes(to_import: str) -> None:
+def start_data_processes(to_import: str) -> list[Any]:
     """Start now what Ray Data would start one by one when it first reads: two actors, and processes for read tasks.
 
     Each takes a second to import what it needs, which a machine with few cores has to spare only before training. A
@@ -36,6 +37,10 @@ def start_data_processes(to_import: str) -> None:
 
     Args:
         to_import: the module that read tasks need.
+
+    Returns:
+        `READERS` references to the ID of a process that is ready, the same twice where the first was so before the
+        second had started.
     """
     import ray
     from ray.data._internal.cluster_autoscaler.default_autoscaling_coordinator import (
@@ -53,12 +58,12 @@ def start_data_processes(to_import: str) -> None:
     warned = {RAY_WARN_BLOCKING_GET_INSIDE_ASYNC_ENV_VAR: DEFAULT_RAY_WARN_BLOCKING_GET_INSIDE_ASYNC_VALUE}
     ours = {"env_vars": warned | get_env_vars_to_propagate()}
 
-    def begin() -> None:
+    def begin() -> int:
         import_module(to_import)
+        return os.getpid()
 
     task = ray.remote(begin).options(num_cpus=0, runtime_env=ours)
-    for _ in range(READERS):
-        task.remote()
+    return [task.remote() for _ in range(READERS)]
 
 
 def free_resources() -> dict[str, dict[str, float]]:

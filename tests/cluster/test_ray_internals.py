@@ -1,7 +1,7 @@
 """What is used of Ray beyond its documented interface."""
 
 import json
-import sys
+import os
 import time
 from collections.abc import Callable
 from typing import Any
@@ -27,28 +27,22 @@ def test_the_older_autoscaler_tells_what_it_brings(told: dict[str, Any] | None, 
     assert under_way_of(None if told is None else json.dumps(told).encode()) == number
 
 
-def within_a_minute(there: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not there():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
-
-
 @pytest.mark.ray
 def test_ray_data_finds_its_actors_and_processes_for_read_tasks(start_ray: Callable[[int], None]) -> None:
     start_ray(READERS + 1)
-    module = "dcgan_dist.data.splits"
-    start_data_processes(module)
+    prepared = set(ray.get(start_data_processes("dcgan_dist.data.splits")))
 
-    def named() -> set[str]:
-        return {actor["name"] for actor in ray.util.list_named_actors(all_namespaces=True)}
-
-    within_a_minute(lambda: {"AutoscalingCoordinator", "datasets_stats_actor"} <= named())
-    # Of a task as the controller of a run submits it: with Ray Train's variables, and of one as this process does.
+    named = {actor["name"] for actor in ray.util.list_named_actors(all_namespaces=True)}
+    assert {"AutoscalingCoordinator", "datasets_stats_actor"} <= named
+    # Of tasks as the controller of a run submits them: with Ray Train's variables, and of one as this process does.
     from ray.train.v2._internal.constants import get_env_vars_to_propagate
 
     as_controller = {"env_vars": {"RAY_WARN_BLOCKING_GET_INSIDE_ASYNC": "0"} | get_env_vars_to_propagate()}
-    task = ray.remote(num_cpus=0)(lambda: module in sys.modules)
-    ready = task.options(runtime_env=as_controller)
-    within_a_minute(lambda: any(ray.get([ready.remote() for _ in range(READERS)])))
-    assert not ray.get(task.remote()), "only such processes have been prepared"
+
+    def serve() -> int:
+        time.sleep(1)  # so that each is served by a process of its own
+        return os.getpid()
+
+    task = ray.remote(num_cpus=0)(serve)
+    assert prepared & set(ray.get([task.options(runtime_env=as_controller).remote() for _ in range(READERS)]))
+    assert ray.get(task.remote()) not in prepared, "only such processes have been prepared"
