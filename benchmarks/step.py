@@ -5,7 +5,8 @@ python -m benchmarks.step --data FOLDER [--json benchmarks/results/step.json]
 The job is `python -m dcgan_dist.train` with one worker, streaming shards, checkpoints and curves included; FOLDER holds
 shards of 64-pixel JPEGs. The loop is that of popular examples (`benchmarks/plain.py`) in a process of its own, and
 the step of the job, without the job, in another. They take turns, each with all cores. GPUs are left out of it:
-`benchmarks/replay.py` is of them.
+`benchmarks/replay.py` is of them. On a processor with AMX the job computes in bf16: its table is another one, for
+step_amx.json.
 """
 
 import json
@@ -246,7 +247,7 @@ def report(data: str) -> Report:
     columns = ["networks", "loop", "images/s", "over the plain loop", "share of the matrix rate"]
     return Report(
         command="python -m benchmarks.step --data FOLDER --json benchmarks/results/step.json",
-        tables={"step": Table(columns, rows)},
+        tables={"step" if best.name == "fp32" else "step-amx": Table(columns, rows)},
         ratios=ratios,
         rates=rates,
         samples=samples,
