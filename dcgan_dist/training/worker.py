@@ -17,7 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 from dcgan_dist.cluster.environment import local_cores
 from dcgan_dist.data.streaming.batches import Batch, batches, to_device
 from dcgan_dist.data.streaming.cache import Gatherer
-from dcgan_dist.data.streaming.plan import share
+from dcgan_dist.data.streaming.plan import chunks_of, share
 from dcgan_dist.data.streaming.source import dataset_name
 from dcgan_dist.extensions import named_by
 from dcgan_dist.model.adversarial_step import AdversarialStep, load_weights
@@ -64,8 +64,9 @@ def train_worker(job: WorkerJob) -> Outcome:
     # Asking for the data begins the attempt, see `source.SequenceConfig`.
     shard = ray.train.get_dataset_shard(dataset_name(0))
     attempt = attempts(job.run)[-1]
-    chunks = -(-job.total_steps // job.chunk_steps) - attempt.step // job.chunk_steps
-    others = range(1, min(job.lanes, chunks))
+    steps = attempt.step, job.total_steps, job.chunk_steps
+    # A lane without a chunk has nothing to ask for.
+    others = range(1, min(job.lanes, len(chunks_of(*steps))))
     shards = [shard, *(ray.train.get_dataset_shard(dataset_name(lane)) for lane in others)]
     worker = Worker(job, attempt, rank, workers, device, sender)
     worker.announce(describe_device(device, threads, beside, cores))
@@ -74,7 +75,6 @@ def train_worker(job: WorkerJob) -> Outcome:
     low, high = share(batch_size, rank, workers)
     padded = -(-batch_size // workers)
     gather = None if job.pictures is None else Gatherer(job.pictures)
-    steps = attempt.step, job.total_steps, job.chunk_steps
     return worker.train(batches(shards, high - low, padded, *steps, device, gather))
 
 

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dcgan_dist.data.streaming.plan import Integers
+from dcgan_dist.data.streaming.plan import Integers, chunks_of
 
 PREFETCHED = 1
 """Blocks, of many steps each, that Ray fetches in a thread while the worker computes."""
@@ -74,7 +74,7 @@ def batches(
     Raises:
         RuntimeError: the data is not that of the expected step, or ends too early.
     """
-    chunks = -(-last_step // chunk_steps) - first_step // chunk_steps
+    chunks = len(chunks_of(first_step, last_step, chunk_steps))
     steps = _steps(blocks_in_turn(shards, chunks), rows, padded_rows, first_step, last_step)
     ready = steps if gather is None else _gathered(steps, gather)
     ahead: Batch | None = None

@@ -177,6 +177,11 @@ def share(batch_size: int, rank: int, workers: int) -> tuple[int, int]:
     return rank * batch_size // workers, (rank + 1) * batch_size // workers
 
 
+def chunks_of(first_step: int, last_step: int, chunk_steps: int) -> range:
+    """Numbers of the chunks with steps [first_step, last_step), of so many steps each."""
+    return range(first_step // chunk_steps, -(-last_step // chunk_steps))
+
+
 @lru_cache(maxsize=4)
 def _epoch_order(plan: Plan, epoch: int) -> tuple[Integers, Integers]:
     """Slices in the order of an epoch, and the position in the epoch where each ends."""

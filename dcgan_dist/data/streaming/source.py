@@ -30,7 +30,7 @@ from ray.train import DataConfig
 from dcgan_dist.data.streaming.backpressure import pace
 from dcgan_dist.data.streaming.cache import CachedPictures
 from dcgan_dist.data.streaming.chunk_reader import ShardPictures, read_chunk, stand_ins
-from dcgan_dist.data.streaming.plan import Integers, Plan, share
+from dcgan_dist.data.streaming.plan import Integers, Plan, chunks_of, share
 
 LANE_BLOCKS = 4
 """Blocks of a step that one coordinator deals out, in 2 ms of a core each (`blocks.json`): fast GPUs step in 10 ms."""
@@ -137,7 +137,8 @@ class SequenceConfig(DataConfig):  # type: ignore[misc]
 
 def part_of(plan: Plan, first_step: int, last_step: int, workers: int, lanes: int = 1) -> Part:
     """The chunks with steps [first_step, last_step). The first is read whole: workers drop the steps before."""
-    return Part(first_step // plan.chunk_steps, -(-last_step // plan.chunk_steps), workers, lanes=lanes)
+    chunks = chunks_of(first_step, last_step, plan.chunk_steps)
+    return Part(chunks.start, chunks.stop, workers, lanes=lanes)
 
 
 def share_rows(plan: Plan, workers: int) -> int:

@@ -15,7 +15,7 @@ from dcgan_dist.data.preparation.processes import ThisProcess
 from dcgan_dist.data.preparation.work import begin
 from dcgan_dist.data.readers.folder import open_folder
 from dcgan_dist.data.readers.source import Request
-from dcgan_dist.data.streaming.plan import SEQUENCE, SLICE_BYTES, Plan, Slices, cut_slices, share
+from dcgan_dist.data.streaming.plan import SEQUENCE, SLICE_BYTES, Plan, Slices, chunks_of, cut_slices, share
 from dcgan_dist.storage import Place
 
 
@@ -174,6 +174,14 @@ def test_at_least_60_slices_make_a_chunk(batch: int, window: int) -> None:
 def test_shares_of_workers_are_consecutive_and_differ_by_one_at_most() -> None:
     shares = [share(128, rank, 3) for rank in range(3)]
     assert shares == [(0, 42), (42, 85), (85, 128)]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "numbers"),
+    [(0, 8, [0, 1]), (0, 9, [0, 1, 2]), (3, 5, [0, 1]), (4, 5, [1]), (7, 8, [1]), (11, 13, [2, 3]), (8, 8, [])],
+)
+def test_chunks_of_four_steps_that_hold_some_steps(first: int, last: int, numbers: list[int]) -> None:
+    assert list(chunks_of(first, last, 4)) == numbers
 
 
 def test_epochs_and_seeds_have_orders_of_their_own() -> None:
