@@ -20,7 +20,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 import numpy as np
 import pytest
@@ -41,6 +41,7 @@ from dcgan_dist.data.shards.build_index import index_shard
 from dcgan_dist.data.shards.index import Index, concatenate
 from dcgan_dist.data.shards.writer import ShardWriter
 from dcgan_dist.data.streaming.plan import SEQUENCE
+from dcgan_dist.data.streaming.source import dataset_name
 from dcgan_dist.errors import CheckpointError, ClusterError, DataError, DcganDistError, SettingsError
 from dcgan_dist.evaluation.service.job import ProbeJob
 from dcgan_dist.monitoring.metric_names import describe
@@ -796,10 +797,13 @@ def test_a_run_is_the_same_from_several_coordinators(
     data, lanes, found = shards(tmp_path / "data"), [1, 3], []
     for number in lanes:
         monkeypatch.setattr(worker_group, "lanes_for", lambda workers, chunk_steps, number=number: number)
+        named = Mock(side_effect=dataset_name)
+        monkeypatch.setattr(worker_group, "dataset_name", named)
         run = [*TINY, f"--data={data}", "--workers=2", "--monitoring.audit", f"--name=by{number}"]
         for images in (16 * 14, 16 * 45):
             status, output = train_here(*run, f"--images={images}", *(["--resume"] if images > 16 * 14 else []))
             assert status == 0, output
+        assert {call.args for call in named.mock_calls} == {(lane,) for lane in range(number)}
         folder = tmp_path / "runs" / f"by{number}"
         seen = {file.name: file.read_text().splitlines() for file in (folder / "audit").iterdir()}
         state = load_checkpoint(place(str(folder))).state
