@@ -23,14 +23,13 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch.nn.parallel import DistributedDataParallel
 
 from benchmarks.report import Cell, Report, Table, parser, publish
 from dcgan_dist.model.adversarial_step import AdversarialStep
 from dcgan_dist.model.batchnorm import set_process_group
 from dcgan_dist.model.dcgan import build_networks, count_parameters
 from dcgan_dist.model.local_steps import LocalSteps
-from dcgan_dist.model.reductions import FIRST_STEPS, Gradients, reduce_by
+from dcgan_dist.model.reductions import FIRST_STEPS, Gradients, distribute
 from dcgan_dist.settings import lsun64
 from dcgan_dist.training.schedule import ALIGNED_EXCHANGES
 from tests.harness.hosts import ROOT, Hosts, HostsError
@@ -82,9 +81,7 @@ def work(rank: int, address: str, way: str) -> dict[str, Traffic]:
             networks.append(network)
             continue
         set_process_group(network, statistics)
-        wrapped = DistributedDataParallel(network)
-        reduce_by(wrapped, typing.cast(Gradients, way))
-        networks.append(wrapped)
+        networks.append(distribute(network, typing.cast(Gradients, way)))
     step = AdversarialStep(networks[0], networks[1], optimization, 1_000, workers=len(HOSTS))
     size, mine = settings.networks.image_size, BATCH // len(HOSTS)
     real = torch.randint(0, 256, (mine, 3, size, size), dtype=torch.uint8)

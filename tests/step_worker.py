@@ -13,14 +13,13 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.nn.parallel import DistributedDataParallel
 
 from dcgan_dist.model.adversarial_step import AdversarialStep
 from dcgan_dist.model.batchnorm import BatchNorm, set_process_group
 from dcgan_dist.model.dcgan import build_networks
 from dcgan_dist.model.local_steps import LocalSteps
 from dcgan_dist.model.original_gan import dropout_masks
-from dcgan_dist.model.reductions import Gradients, reduce_by
+from dcgan_dist.model.reductions import Gradients, distribute
 from dcgan_dist.settings import PRESETS, NetworkSettings, OptimizationSettings
 
 BATCH, STEPS, CONVOLUTIONAL_STEPS, COMPARED_STEPS = 128, 50, 10, 15
@@ -97,7 +96,7 @@ def train(
         workers = groups[0].size()
         for network in networks:
             set_process_group(network, groups[1])
-        wrapped = [DistributedDataParallel(network, process_group=groups[0]) for network in networks]
+        wrapped = [distribute(network, "fp32", groups[0]) for network in networks]
         step = AdversarialStep(wrapped[0], wrapped[1], settings, steps)
     history = []
     for number in range(steps):
@@ -172,8 +171,7 @@ def own_gradient(rank: int, step: int) -> Tensor:
 def reduce(rank: int, group: dist.ProcessGroup, gradients: Gradients) -> list[list[Tensor]]:
     """Of each step, what each worker takes for the gradients of a matrix and of its shift."""
     layer = torch.nn.Linear(WIDE, TALL).double()
-    network, found = DistributedDataParallel(layer, process_group=group), []
-    reduce_by(network, gradients)
+    network, found = distribute(layer, gradients, group), []
     for step in range(REDUCED_STEPS):
         layer.zero_grad()
         # The identity as its input, and the wanted gradient as that of its output.

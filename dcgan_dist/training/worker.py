@@ -12,7 +12,6 @@ import ray.train.torch
 import torch
 import torch.distributed as dist
 from torch import nn
-from torch.nn.parallel import DistributedDataParallel
 
 from dcgan_dist.cluster.environment import local_cores
 from dcgan_dist.data.streaming.batches import Batch, batches, to_device
@@ -28,7 +27,7 @@ from dcgan_dist.model.local_steps import LocalSteps, exchange_weights
 from dcgan_dist.model.original_gan import begin_with_mean, dropout_masks
 from dcgan_dist.model.precision import of_networks, resolve_precision
 from dcgan_dist.model.randomness import latents
-from dcgan_dist.model.reductions import reduce_by
+from dcgan_dist.model.reductions import distribute
 from dcgan_dist.monitoring.heartbeat import HeartbeatSender
 from dcgan_dist.monitoring.mailbox import Sender
 from dcgan_dist.monitoring.messages import WorkerInfo
@@ -123,12 +122,7 @@ class Worker:
             begin_with_mean(new[0], self._job.mean_image)
         for network in new:
             set_process_group(network, statistics)
-            if together:
-                wrapped = DistributedDataParallel(network)
-                reduce_by(wrapped, settings.workers.gradients)
-                networks.append(wrapped)
-            else:
-                networks.append(network)
+            networks.append(distribute(network, settings.workers.gradients) if together else network)
         generator, discriminator = networks
         adversarial = AdversarialStep(
             generator, discriminator, optimization, self._job.total_steps, self._job.code, self._workers
