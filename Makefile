@@ -46,7 +46,7 @@ else
 endif
 
 test-system: env  ## run the tests that kill processes, need several machines, or run whole commands
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "system and not cluster" $(or $(ARGS),$(call files_with,system))
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "system and not cluster" --durations=15 $(or $(ARGS),$(call files_with,system))
 
 lint: env  ## check style and types
 	$(BIN)/ruff check .
