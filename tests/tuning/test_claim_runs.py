@@ -311,8 +311,11 @@ def states(folder: Path) -> list[str]:
 
 
 def have_curves(folder: Path) -> bool:
-    """Whether all runs with a checkpoint do. These runs write one, at their end: one whose driver is killed before it
-    has written their curves has none for good, so that it does not count and the command has to be given once more."""
+    """Whether all runs with a checkpoint do.
+
+    These are over in a second. Where the driver is killed before it has looked for their points, they go on from their
+    last checkpoint, have no curves for good, and do not count: the command has to be given once more.
+    """
     trials = {file.parent.parent for file in folder.glob("runs/claims/runs/*/trials/*/checkpoints/*")}
     return all((trial / "metrics.jsonl").exists() for trial in trials)
 
