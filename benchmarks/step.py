@@ -5,8 +5,8 @@ python -m benchmarks.step --data FOLDER [--json benchmarks/results/step.json]
 The job is `python -m dcgan_dist.train` with one worker, streaming shards, checkpoints and curves included; FOLDER holds
 shards of 64-pixel JPEGs. The loop is that of popular examples (`benchmarks/plain.py`) in a process of its own, and
 the step of the job, without the job, in another. They take turns, each with all cores. GPUs are left out of it:
-`benchmarks/replay.py` is of them. On a processor with AMX the job computes in bf16: its table is another one, for
-step_amx.json.
+`benchmarks/replay.py` is of them. The table has the name of the file, so that the results of processors with AMX, where
+the job computes in bf16, lie beside the others: --json benchmarks/results/step_amx.json.
 """
 
 import json
@@ -196,8 +196,8 @@ def matrix_rate(dtype: torch.dtype) -> float:
     return statistics.median(rates)
 
 
-def report(data: str) -> Report:
-    """Measure all cases."""
+def report(data: str, stem: str) -> Report:
+    """Measure all cases; `stem` is the name of the file for the results, without its ending."""
     best = resolve_precision("auto", torch.device("cpu"))
     fp32_rate, best_rate = matrix_rate(torch.float32), matrix_rate(best.compute)
     least = 1.5 if best.name == "bf16" else 1.15
@@ -246,8 +246,8 @@ def report(data: str) -> Report:
         print(name, median, waits, flush=True)
     columns = ["networks", "loop", "images/s", "over the plain loop", "share of the matrix rate"]
     return Report(
-        command="python -m benchmarks.step --data FOLDER --json benchmarks/results/step.json",
-        tables={"step" if best.name == "fp32" else "step-amx": Table(columns, rows)},
+        command=f"python -m benchmarks.step --data FOLDER --json benchmarks/results/{stem}.json",
+        tables={stem.replace("_", "-"): Table(columns, rows)},
         ratios=ratios,
         rates=rates,
         samples=samples,
@@ -269,7 +269,8 @@ def main() -> None:
         run = run_plain if given.plain else run_alone
         print(run(cases[given.plain or given.alone], given.data))
     elif given.data:
-        publish(report(f"{given.data}/train-*.tar"), given.json)
+        stem = given.json.stem if given.json else "step"
+        publish(report(f"{given.data}/train-*.tar", stem), given.json)
     else:
         sys.exit("give the folder of the shards with --data")
 
