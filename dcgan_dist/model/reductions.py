@@ -21,8 +21,6 @@ Gradients = Literal["fp32", "bf16", "powersgd"]
 RANK = 4
 FIRST_STEPS = 10
 """Reduced as they are before PowerSGD begins: DDP orders its buckets anew after the first of them."""
-
-
 BUCKET_MB = 5
 """Gradients that are sent together once there are so many, from the last layer to the first.
 
